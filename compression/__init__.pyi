@@ -1,0 +1,27 @@
+# The public names, each with the module it is loaded from on first use.
+
+from .accounting import bytes_of as bytes_of
+from .accounting import macs as macs
+from .accounting import parameters as parameters
+from .catalog import CONSTRAINTS as CONSTRAINTS
+from .catalog import LOW_RANK_METHODS as LOW_RANK_METHODS
+from .catalog import MODELS as MODELS
+from .catalog import SOLVERS as SOLVERS
+from .constrained.path import path as path
+from .constrained.solve import Solution as Solution
+from .constrained.solve import solve as solve
+from .curve import Curve as Curve
+from .curve import constrained_curve as constrained_curve
+from .curve import low_rank_curve as low_rank_curve
+from .errors import CompressionError as CompressionError
+from .low_rank.allocation import allocate_ranks as allocate_ranks
+from .low_rank.factors import Factors as Factors
+from .low_rank.factors import factorize as factorize
+from .pareto import pareto_front as pareto_front
+from .storage import export_onnx as export_onnx
+from .storage import load as load
+from .storage import save as save
+from .training import Reference as Reference
+from .training import train as train
+
+__version__: str

@@ -1,0 +1,195 @@
+"""Every method, set, solver and model by name.
+
+To add one: write its file, then add its line here. Menus, curves, tests and benchmarks find it.
+This module imports nothing heavy: an entry loads its implementation when asked.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from .errors import ArgumentError
+
+
+E = TypeVar("E", bound="Entry")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a catalogue: what a menu shows, and where the implementation lives."""
+
+    name: str
+    title: str
+    knob: str
+    summary: str
+    source: str
+    where: str
+
+    def load(self) -> Any:
+        """The implementation, imported on first use."""
+        module, _, attribute = self.where.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+class Described(Protocol):
+    """What a model has to know of a dataset: satisfied by a dataset and by its catalogue entry."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True)
+class ModelEntry(Entry):
+    """A model's line; ``fits`` returns None, or the reason why it cannot learn a dataset."""
+
+    fits: Callable[[Described], str | None]
+
+
+def _catalogue(*entries: E) -> Mapping[str, E]:
+    return MappingProxyType({entry.name: entry for entry in entries})
+
+
+def find(catalogue: Mapping[str, E], name: str, what: str) -> E:
+    """The entry of that name; raises ArgumentError naming the possible ones."""
+    try:
+        return catalogue[name]
+    except (KeyError, TypeError):
+        raise ArgumentError(
+            f"there is no {what} named {name!r}: choose one of {', '.join(catalogue)}"
+        ) from None
+
+
+def _regression_only(data: Described) -> str | None:
+    if data.task != "regression":
+        return "predicts a number; this dataset has classes: choose softmax_regression or mlp"
+    return None
+
+
+def _classes_only(data: Described) -> str | None:
+    if data.task != "classification":
+        return "predicts classes; this dataset has a number as its target: choose linear_regression or mlp"
+    return None
+
+
+def _any_input(data: Described) -> str | None:
+    return None
+
+
+def _images_only(data: Described) -> str | None:
+    if len(data.input_shape) != 3:
+        return "needs images (channels, height, width); this dataset has none: choose mlp"
+    if min(data.input_shape[1:]) < 12:
+        height, width = data.input_shape[1:]
+        return f"needs images of at least 12 x 12; these are {height} x {width}: choose mlp"
+    return None
+
+
+def _signals_only(data: Described) -> str | None:
+    if len(data.input_shape) != 2:
+        return "needs signals (channels, samples); this dataset has none: choose mlp"
+    if data.input_shape[1] < 16:
+        return f"needs signals of at least 16 samples; these have {data.input_shape[1]}: choose mlp"
+    return None
+
+
+MODELS: Mapping[str, ModelEntry] = _catalogue(
+    ModelEntry(
+        name="linear_regression",
+        title="Linear regression",
+        knob="",
+        summary="One linear layer trained on the squared error.",
+        source="",
+        where="compression.models:linear_regression",
+        fits=_regression_only,
+    ),
+    ModelEntry(
+        name="softmax_regression",
+        title="Softmax regression",
+        knob="",
+        summary="One linear layer and a softmax: logistic regression for any number of classes.",
+        source="",
+        where="compression.models:softmax_regression",
+        fits=_classes_only,
+    ),
+    ModelEntry(
+        name="mlp",
+        title="MLP (256-128)",
+        knob="",
+        summary="Two hidden layers of 256 and 128 rectified units.",
+        source="",
+        where="compression.models:mlp",
+        fits=_any_input,
+    ),
+    ModelEntry(
+        name="lenet300",
+        title="LeNet-300-100",
+        knob="",
+        summary="Two hidden layers of 300 and 100 rectified units, the classic of the compression literature.",
+        source="LeCun, Bottou, Bengio & Haffner 1998",
+        where="compression.models:lenet300",
+        fits=_any_input,
+    ),
+    ModelEntry(
+        name="lenet5",
+        title="LeNet-5",
+        knob="",
+        summary="Two 5 x 5 convolutions and three linear layers, for images.",
+        source="LeCun, Bottou, Bengio & Haffner 1998",
+        where="compression.models:lenet5",
+        fits=_images_only,
+    ),
+    ModelEntry(
+        name="conv1d",
+        title="1-D convolutional net",
+        knob="",
+        summary="Three 1-D convolutions and one linear layer, for signals.",
+        source="Greydanus & Kobak 2020, arXiv 2011.14439",
+        where="compression.models:conv1d",
+        fits=_signals_only,
+    ),
+)
+
+LOW_RANK_METHODS: Mapping[str, Entry] = _catalogue(
+    Entry(
+        name="truncated_svd",
+        title="Truncated SVD",
+        knob="rank k",
+        summary="The nearest matrix of rank k to the weight itself.",
+        source="Eckart & Young 1936",
+        where="compression.low_rank.truncated_svd:TruncatedSVD",
+    ),
+)
+
+CONSTRAINTS: Mapping[str, Entry] = _catalogue(
+    Entry(
+        name="box",
+        title="Box |θ| ≤ c",
+        knob="bound c",
+        summary="Every weight stays within ±c; pinned weights need no number, only their sign.",
+        source="",
+        where="compression.constrained.sets:Box",
+    ),
+)
+
+SOLVERS: Mapping[str, Entry] = _catalogue(
+    Entry(
+        name="quasi_newton",
+        title="Quasi-Newton (L-BFGS-B)",
+        knob="",
+        summary="Limited-memory quasi-Newton steps inside a box.",
+        source="Byrd, Lu, Nocedal & Zhu 1995; scipy.optimize.minimize",
+        where="compression.constrained.solvers.quasi_newton:QuasiNewton",
+    ),
+    Entry(
+        name="cvxpy",
+        title="Interior point (cvxpy, Clarabel)",
+        knob="",
+        summary="The independent referee: a cone programme solved by an interior-point method.",
+        source="Diamond & Boyd 2016; Goulart & Chen 2024, arXiv 2405.12762",
+        where="compression.constrained.solvers.interior_point:InteriorPoint",
+    ),
+)

@@ -49,6 +49,18 @@ class ModelEntry(Entry):
     fits: Callable[[Described], str | None]
 
 
+@dataclass(frozen=True)
+class LowRankEntry(Entry):
+    """A low-rank method's line: the layers that it takes, and whether it looks at their inputs.
+
+    A method that takes "linear" works on matrices, and on a convolution's kernel through its
+    unfolding; one that does not works on kernels.
+    """
+
+    layers: tuple[str, ...]
+    needs_inputs: bool = False
+
+
 def _catalogue(*entries: E) -> Mapping[str, E]:
     return MappingProxyType({entry.name: entry for entry in entries})
 
@@ -153,14 +165,15 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
     ),
 )
 
-LOW_RANK_METHODS: Mapping[str, Entry] = _catalogue(
-    Entry(
+LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
+    LowRankEntry(
         name="truncated_svd",
         title="Truncated SVD",
         knob="rank k",
         summary="The nearest matrix of rank k to the weight itself.",
         source="Eckart & Young 1936",
         where="compression.low_rank.truncated_svd:TruncatedSVD",
+        layers=("linear", "conv1d", "conv2d"),
     ),
 )
 

@@ -1,0 +1,147 @@
+"""The architectures: each a chain of named torch modules, from flat samples to logits.
+
+Every network takes samples as rows, (N, features), whatever their shape is, and returns
+(N, outputs): class logits, or one predicted number.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import nn
+
+from .catalog import MODELS, Described, find
+from .errors import NotApplicableError
+
+Shape = tuple[int, ...]
+Layers = list[tuple[str, nn.Module]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained when nobody says otherwise.
+
+    Attributes
+    ----------
+    epochs : int
+        The most passes over the training rows.
+    batch_size : int or None
+        Rows a step; None: all of them (full batch).
+    learning_rate : float
+        Adam's step size.
+    patience : int or None
+        Epochs without a better validation loss before training stops; None: never.
+    """
+
+    epochs: int
+    batch_size: int | None
+    learning_rate: float
+    patience: int | None
+
+
+FULL_BATCH = Recipe(epochs=1000, batch_size=None, learning_rate=0.01, patience=None)
+MINI_BATCH = Recipe(epochs=60, batch_size=64, learning_rate=1e-3, patience=8)
+
+
+def linear_regression(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+    """One linear layer with one output."""
+    return [("linear", nn.Linear(prod(input_shape), outputs))], FULL_BATCH
+
+
+def softmax_regression(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+    """One linear layer, a row of weights a class."""
+    return [("linear", nn.Linear(prod(input_shape), outputs))], FULL_BATCH
+
+
+def _multilayer(sizes: list[int]) -> Layers:
+    layers: Layers = []
+    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+        layers.append((f"fc{number}", nn.Linear(inputs, outputs)))
+        layers.append((f"relu{number}", nn.ReLU()))
+    return layers[:-1]
+
+
+def mlp(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+    """Hidden layers of 256 and 128 rectified units."""
+    return _multilayer([prod(input_shape), 256, 128, outputs]), MINI_BATCH
+
+
+def lenet300(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+    """LeNet-300-100: hidden layers of 300 and 100 rectified units (LeCun et al. 1998)."""
+    return _multilayer([prod(input_shape), 300, 100, outputs]), MINI_BATCH
+
+
+def lenet5(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+    """LeNet-5 with rectified units and maximum pooling (LeCun et al. 1998)."""
+    channels, height, width = input_shape
+    flat = 16 * ((height // 2 - 4) // 2) * ((width // 2 - 4) // 2)
+    return [
+        ("image", nn.Unflatten(1, input_shape)),
+        ("conv1", nn.Conv2d(channels, 6, 5, padding=2)),
+        ("relu1", nn.ReLU()),
+        ("pool1", nn.MaxPool2d(2)),
+        ("conv2", nn.Conv2d(6, 16, 5)),
+        ("relu2", nn.ReLU()),
+        ("pool2", nn.MaxPool2d(2)),
+        ("flat", nn.Flatten()),
+        ("fc1", nn.Linear(flat, 120)),
+        ("relu3", nn.ReLU()),
+        ("fc2", nn.Linear(120, 84)),
+        ("relu4", nn.ReLU()),
+        ("fc3", nn.Linear(84, outputs)),
+    ], MINI_BATCH
+
+
+def conv1d(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+    """Three strided 1-D convolutions of 25 channels and a linear layer (Greydanus & Kobak 2020)."""
+    channels, samples = input_shape
+    for kernel in (5, 3, 3):
+        samples = (samples + 2 - kernel) // 2 + 1
+    return [
+        ("signal", nn.Unflatten(1, input_shape)),
+        ("conv1", nn.Conv1d(channels, 25, 5, stride=2, padding=1)),
+        ("relu1", nn.ReLU()),
+        ("conv2", nn.Conv1d(25, 25, 3, stride=2, padding=1)),
+        ("relu2", nn.ReLU()),
+        ("conv3", nn.Conv1d(25, 25, 3, stride=2, padding=1)),
+        ("relu3", nn.ReLU()),
+        ("flat", nn.Flatten()),
+        ("fc1", nn.Linear(25 * samples, outputs)),
+    ], Recipe(epochs=120, batch_size=64, learning_rate=3e-3, patience=15)
+
+
+def build(model: str, data: Described, outputs: int, seed: int) -> tuple[nn.Sequential, Recipe]:
+    """A freshly initialised network for a dataset, and its recipe.
+
+    Parameters
+    ----------
+    model : str
+        A name of ``compression.MODELS``.
+    data : Dataset, or anything with ``task`` and ``input_shape``
+    outputs : int
+        Number of classes, or 1.
+    seed : int
+        Of the initial weights; torch's global generator is left as it was.
+
+    Raises
+    ------
+    ArgumentError
+        There is no such model.
+    NotApplicableError
+        The model cannot learn this dataset; the message says why.
+    """
+    entry = find(MODELS, model, "model")
+    reason = entry.fits(data)
+    if reason:
+        raise NotApplicableError(f"{entry.title} {reason}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers, recipe = entry.load()(tuple(data.input_shape), outputs)
+    return nn.Sequential(OrderedDict(layers)), recipe
+
+
+def recipe_of(model: str, data: Described) -> Recipe:
+    """The recipe of a model for a dataset."""
+    with torch.device("meta"):
+        return find(MODELS, model, "model").load()(tuple(data.input_shape), 1)[1]

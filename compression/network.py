@@ -1,0 +1,105 @@
+"""Read a layer's weight; put a compressed layer in its place.
+
+A compressible layer is a linear layer or a convolution. Its weight, seen as a matrix, has a
+row an output (channel) and a column an input (channel and tap).
+"""
+
+import copy
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from .errors import ArgumentError
+from .low_rank.factors import Factors
+
+Array = NDArray[np.floating]
+COMPRESSIBLE = (nn.Linear, nn.Conv1d, nn.Conv2d)
+
+
+class LowRank(nn.Sequential):
+    """A compressed layer: smaller layers in a chain, the last one with the bias."""
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """How a layer's weight was constrained: set it as ``layer.bounded``.
+
+    Attributes
+    ----------
+    constraint : str
+        A name of ``compression.CONSTRAINTS``.
+    bound : float
+        c, in the units of the weight.
+    """
+
+    constraint: str
+    bound: float
+
+
+def layers(network: nn.Module) -> dict[str, nn.Module]:
+    """The compressible layers by module name, in forward order."""
+    return {n: m for n, m in network.named_modules() if isinstance(m, COMPRESSIBLE)}
+
+
+def pick_layers(network: nn.Module, names) -> dict[str, nn.Module]:
+    """The named layers (None: all of them); raises ArgumentError naming the possible ones."""
+    found = layers(network)
+    if names is None:
+        return found
+    names = (names,) if isinstance(names, str) else tuple(names)
+    unknown = [name for name in names if name not in found]
+    if unknown or not names:
+        seen = ", ".join(map(repr, unknown)) or "no layer at all"
+        raise ArgumentError(f"asked for {seen}: choose from {', '.join(found)}")
+    return {name: found[name] for name in found if name in names}
+
+
+def matrix(layer: nn.Module) -> Array:
+    """The layer's weight as an (outputs, inputs) matrix; a copy, float32 or float64."""
+    weight = layer.weight.detach().cpu().numpy()
+    return weight.reshape(len(weight), -1).copy()
+
+
+def low_rank_layer(layer: nn.Module, factors: Factors) -> LowRank:
+    """The layer with ``left @ right`` for its weight, applied as two layers."""
+    rank = factors.right.shape[0]
+    right: nn.Module
+    left: nn.Module
+    if isinstance(layer, nn.Linear):
+        right = nn.utils.skip_init(nn.Linear, layer.in_features, rank, bias=False)
+        left = nn.utils.skip_init(nn.Linear, rank, layer.out_features)
+    else:
+        kind = type(layer)
+        right = nn.utils.skip_init(
+            kind,
+            layer.in_channels,
+            rank,
+            layer.kernel_size,
+            stride=layer.stride,
+            padding=layer.padding,
+            bias=False,
+        )
+        left = nn.utils.skip_init(kind, rank, layer.out_channels, 1)
+    bias = factors.bias_shift if layer.bias is None else bias_of(layer) + factors.bias_shift
+    for part, values in ((right.weight, factors.right), (left.weight, factors.left), (left.bias, bias)):
+        part.data = torch.tensor(values, dtype=layer.weight.dtype).reshape(part.shape)
+    return LowRank(OrderedDict(right=right, left=left)).to(layer.weight.device)
+
+
+def bias_of(layer: nn.Module) -> Array:
+    """The layer's bias, shape (outputs,)."""
+    return layer.bias.detach().cpu().numpy()
+
+
+def replaced(network: nn.Sequential, new: Mapping[str, nn.Module]) -> nn.Sequential:
+    """A copy of the network with these layers in the place of the named ones."""
+    kept = OrderedDict(
+        (name, new[name] if name in new else copy.deepcopy(module))
+        for name, module in network.named_children()
+    )
+    return nn.Sequential(kept).eval()

@@ -1,0 +1,315 @@
+"""One loop for all that trains: references, fine-tuning, projected training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from . import evaluation, models
+from .errors import ArgumentError, NotConvergedError
+
+if TYPE_CHECKING:
+    from .models import Recipe
+
+THREADS = 2  # the networks here are small: more threads wait for each other
+
+
+class Data(Protocol):
+    """What is needed of a dataset: flat samples as rows, and which rows to learn from."""
+
+    name: str
+    task: str
+    x_train: NDArray
+    y_train: NDArray
+    x_test: NDArray
+    y_test: NDArray
+    fit_rows: NDArray
+    validation_rows: NDArray
+
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def outputs(self) -> int: ...
+
+
+# (done, total, how to get what there is so far) -> whether to go on
+Report = Callable[[int, int, Callable[[], Any]], bool]
+
+
+def keep_going(done: int, total: int, partial: Callable[[], Any]) -> bool:
+    """The report of a caller who does not watch and never stops."""
+    return True
+
+
+@contextmanager
+def capped_threads() -> Iterator[None]:
+    """At most THREADS torch threads inside, the caller's number again outside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, THREADS))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def pick_device(device: str) -> torch.device:
+    """``auto``: an accelerator where torch has one, else the CPU."""
+    if device != "auto":
+        try:
+            return torch.device(device)
+        except RuntimeError as error:
+            raise ArgumentError(f"there is no device {device!r}: choose auto or cpu") from error
+    if torch.accelerator.is_available():
+        return torch.accelerator.current_accelerator() or torch.device("cpu")
+    return torch.device("cpu")
+
+
+def loss_of(
+    task: str, reduction: str = "mean"
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Cross-entropy in nats, or ½ the squared error: the mean, or each sample's ("none")."""
+    if task == "classification":
+        return partial(functional.cross_entropy, reduction=reduction)
+    return lambda outputs, target: 0.5 * functional.mse_loss(
+        outputs[:, 0], target, reduction=reduction
+    )
+
+
+class Samples:
+    """A dataset's rows as tensors: all of them in one, so that one pass evaluates every part."""
+
+    def __init__(self, dataset: Data, device: torch.device | str = "cpu"):
+        self.task = dataset.task
+        self.x = torch.from_numpy(np.concatenate([dataset.x_train, dataset.x_test])).to(device)
+        self.y = torch.from_numpy(np.concatenate([dataset.y_train, dataset.y_test])).to(device)
+        self.fit = torch.from_numpy(np.asarray(dataset.fit_rows)).to(device)
+        self.validation = torch.from_numpy(np.asarray(dataset.validation_rows)).to(device)
+        self.trained = len(dataset.x_train)  # rows from here on are the test part
+
+
+@dataclass(eq=False)
+class Trainer:
+    """Adam over a network's parameters, as often as ``run`` is called.
+
+    The optimiser's state outlives a run: a sequence of neighbouring problems starts warm.
+
+    Parameters
+    ----------
+    network : torch module
+        Trained in place.
+    samples : Samples
+    learning_rate : float
+    batch_size : int or None
+        None: full batch.
+    seed : int
+        Of the order of the rows.
+    after_step : callable, optional
+        Called after every optimiser step, for projections.
+    penalty : callable, optional
+        Returns a term to be added to the loss.
+    """
+
+    network: nn.Module
+    samples: Samples
+    learning_rate: float
+    batch_size: int | None = 64
+    seed: int = 0
+    after_step: Callable[[], None] | None = None
+    penalty: Callable[[], torch.Tensor] | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        parameters = list(self.network.parameters())
+        self._optimizer = torch.optim.Adam(
+            parameters, lr=self.learning_rate, fused=parameters[0].device.type in ("cpu", "cuda")
+        )
+        self._order = torch.Generator().manual_seed(self.seed)
+        self._loss = loss_of(self.samples.task)
+
+    def epoch(self) -> float:
+        """One pass over the training rows; returns the mean loss seen on the way."""
+        self.network.train()
+        rows = self.samples.fit
+        if self.batch_size is None or self.batch_size >= len(rows):
+            batches = [rows]
+        else:
+            order = torch.randperm(len(rows), generator=self._order).to(rows.device)
+            batches = list(rows[order].split(self.batch_size))
+        total = 0.0
+        for batch in batches:
+            loss = self._loss(self.network(self.samples.x[batch]), self.samples.y[batch])
+            step_loss = loss if self.penalty is None else loss + self.penalty()
+            self._optimizer.zero_grad(set_to_none=True)
+            step_loss.backward()
+            self._optimizer.step()
+            if self.after_step is not None:
+                self.after_step()
+            total += float(loss.detach()) * len(batch)
+        self.network.eval()
+        return total / len(rows)
+
+    def run(
+        self,
+        epochs: int,
+        patience: int | None = None,
+        report: Report = keep_going,
+    ) -> list[dict[str, float]]:
+        """Train; with ``patience`` the network ends as it was at its best validation loss.
+
+        Returns
+        -------
+        list of dict
+            One an epoch: epoch, train_loss, validation_loss, validation_score.
+
+        Raises
+        ------
+        NotConvergedError
+            The loss is no longer finite.
+        """
+        best, best_state, waited = np.inf, None, 0
+        for number in range(epochs):
+            train_loss = self.epoch()
+            row = {"epoch": len(self.history) + 1, "train_loss": train_loss, **self._validate()}
+            self.history.append(row)
+            if not np.isfinite(train_loss):
+                raise NotConvergedError(
+                    f"the loss left the finite numbers in epoch {row['epoch']}: lower the learning"
+                    f" rate (now {self.learning_rate:g})"
+                )
+            go_on = report(number + 1, epochs, lambda: list(self.history))
+            if patience is not None:
+                waited += 1
+                if row["validation_loss"] < best:
+                    best, waited = row["validation_loss"], 0
+                    best_state = {k: v.clone() for k, v in self.network.state_dict().items()}
+                if waited >= patience:
+                    break
+            if not go_on:
+                break
+        if best_state is not None:
+            self.network.load_state_dict(best_state)
+        return self.history
+
+    def _validate(self) -> dict[str, float]:
+        rows = self.samples.validation
+        with torch.inference_mode():
+            outputs = self.network(self.samples.x[rows])
+            target = self.samples.y[rows]
+            loss = float(self._loss(outputs, target))
+        predicted = evaluation.predictions(outputs.cpu().numpy(), self.samples.task)
+        score = evaluation.score(predicted, target.cpu().numpy(), self.samples.task)
+        return {"validation_loss": loss, "validation_score": score}
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A trained model: what every compressed one is held against.
+
+    Attributes
+    ----------
+    network : torch module
+        In eval mode, on the CPU.
+    history : DataFrame
+        One row an epoch: epoch, train_loss, validation_loss, validation_score.
+    score : float
+        Accuracy or R² on the test part.
+    interval : evaluation.Interval
+        95 % interval of the score.
+    model, dataset : str
+        Names in the catalogues.
+    seed : int
+    seconds : float
+        Training time.
+    """
+
+    network: nn.Module
+    history: pd.DataFrame
+    score: float
+    interval: evaluation.Interval
+    model: str
+    dataset: str
+    seed: int
+    seconds: float
+
+
+def train(
+    dataset: Data,
+    model: str = "mlp",
+    seed: int = 0,
+    epochs: int | None = None,
+    *,
+    device: str = "auto",
+    report: Report = keep_going,
+) -> Reference:
+    """Train a reference on the training part, watched on its validation part.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    model : str
+        A name of ``compression.MODELS`` that fits the dataset.
+    seed : int
+        Of the initial weights and of the order of the rows.
+    epochs : int, optional
+        The most epochs; the model's own recipe says when left out.
+    device : str
+        A torch device, or ``auto``.
+    report : callable
+        Called after each epoch with (done, total, a function that gives the
+        history so far); returning False stops the
+        training and keeps the best network so far.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown model or device, or fewer than one epoch.
+    NotApplicableError
+        The model cannot learn this dataset.
+    NotConvergedError
+        The loss left the finite numbers.
+    """
+    if epochs is not None and epochs < 1:
+        raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
+    begin = time.perf_counter()
+    place = pick_device(device)
+    network, recipe = models.build(model, dataset, dataset.outputs, seed)
+    with capped_threads():
+        trainer = trainer_for(network.to(place), Samples(dataset, place), recipe, seed)
+        history = trainer.run(epochs or recipe.epochs, recipe.patience, report)
+        network.cpu().eval()
+        with torch.inference_mode():
+            outputs = network(torch.from_numpy(dataset.x_test)).numpy()
+    predicted = evaluation.predictions(outputs, dataset.task)
+    low, high = evaluation.Comparison(predicted, dataset.y_test, dataset.task).intervals(
+        predicted[None]
+    )
+    return Reference(
+        network=network,
+        history=pd.DataFrame(history),
+        score=evaluation.score(predicted, dataset.y_test, dataset.task),
+        interval=evaluation.Interval(float(low[0]), float(high[0])),
+        model=model,
+        dataset=dataset.name,
+        seed=seed,
+        seconds=time.perf_counter() - begin,
+    )
+
+
+def trainer_for(
+    network: nn.Module, samples: Samples, recipe: Recipe, seed: int, **hooks: Any
+) -> Trainer:
+    """A trainer with a recipe's settings."""
+    return Trainer(
+        network, samples, recipe.learning_rate, recipe.batch_size, seed=seed, **hooks
+    )

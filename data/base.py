@@ -1,0 +1,497 @@
+"""What a dataset is, and the door that every dataset comes through.
+
+``Samples`` are raw values as they were found; ``prepare`` looks at them, splits them and
+standardises them; the ``Dataset`` that it returns can be learnt from. The catalogue's datasets
+and a person's own table take the same way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import DatasetError
+
+TASKS = ("classification", "regression")
+TEST_SHARE = 0.2
+VALIDATION_SHARE = 0.15
+SMALLEST_CLASS = 3
+SMALLEST_REGRESSION = 10
+LARGEST_VALUE = 1e30
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Raw values, before any check, split or scaling.
+
+    Attributes
+    ----------
+    x : array_like, shape (N, features), or (N, ...) for signals and images
+        Numbers, in any unit.
+    y : array_like, shape (N,)
+        Classes: labels of any kind, or positions in ``class_names`` where these are given.
+        Regression: numbers.
+    feature_names : sequence of str, optional
+        Empty: the columns are numbered.
+    class_names : sequence of str, optional
+        Empty: the labels, as text, are the names.
+    target_name, target_unit : str
+        Of a regression's target.
+    true_rank : int, optional
+        Rank of the weight that the labels were drawn from, where it is known.
+    """
+
+    x: ArrayLike
+    y: ArrayLike
+    feature_names: Sequence[str] = ()
+    class_names: Sequence[str] = ()
+    target_name: str = ""
+    target_unit: str = ""
+    true_rank: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Samples split into training and test part, standardised, with their names.
+
+    Attributes
+    ----------
+    name, title : str
+    task : str
+        "classification" or "regression".
+    x_train, x_test : ndarray of float32, shape (N, features)
+        Flat for images and signals too; ``x.reshape(-1, *input_shape)`` gives them back. Each
+        column has mean 0 and standard deviation 1 over the training part; a column that is
+        constant there keeps its own values.
+    y_train, y_test : ndarray, shape (N,)
+        int64 positions in ``class_names``, or a float32 target with mean 0 and standard
+        deviation 1 over the training part.
+    fit_rows, validation_rows : ndarray of int64, ascending
+        Rows of the training part: those to learn from, and those by which every choice (rank,
+        bound, when to stop) is made. Together they are the training part.
+    class_names : tuple of str
+        Empty for regression.
+    feature_names : tuple of str
+    input_shape : tuple of int
+        (features,) for tables, (channels, samples) for signals, (channels, height, width) for
+        images.
+    source, licence : str
+    mean, scale : ndarray of float64, shape (features,)
+        ``x * scale + mean`` are the values in their own units.
+    target_name, target_unit : str
+    target_mean, target_scale : float
+        ``y * target_scale + target_mean`` is a regression's target in its own unit.
+    true_rank : int or None
+        Rank of the weight that the labels were drawn from, where it is known.
+    remarks : tuple of str
+        What a person should know of these values before learning from them.
+    """
+
+    name: str
+    title: str
+    task: str
+    x_train: NDArray[np.float32]
+    y_train: NDArray[Any]
+    x_test: NDArray[np.float32]
+    y_test: NDArray[Any]
+    fit_rows: NDArray[np.int64]
+    validation_rows: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    source: str
+    licence: str
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    target_name: str = ""
+    target_unit: str = ""
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+    true_rank: int | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; 0 for regression."""
+        return len(self.class_names)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a model has to predict for one sample: a logit a class, or the target."""
+        return max(self.classes, 1)
+
+
+def prepare(
+    samples: Samples,
+    *,
+    name: str,
+    title: str,
+    task: str,
+    seed: int = 0,
+    input_shape: tuple[int, ...] | None = None,
+    source: str = "",
+    licence: str = "",
+) -> Dataset:
+    """Check samples, split them 80/20, set validation rows aside, and standardise.
+
+    Parameters
+    ----------
+    samples : Samples
+    name, title : str
+    task : str
+        "classification" (the parts are stratified by class) or "regression".
+    seed : int
+        Chooses the split, 0 to 2³² − 1.
+    input_shape : tuple of int, optional
+        Shape of one sample; None: that of ``samples.x``.
+    source, licence : str
+
+    Returns
+    -------
+    Dataset
+        The same arrays for the same samples and seed. All statistics are of the training part.
+
+    Raises
+    ------
+    DatasetError
+        Nothing can be learnt from these values: the message says what was seen (no rows; text,
+        missing or infinite values; one class only; too few rows of a class; ...), where, and
+        what to do about it.
+    """
+    if task not in TASKS:
+        raise DatasetError(f"there is no task named {task!r}: choose one of {', '.join(TASKS)}")
+    seed = check_seed(seed)
+    table, shape = _table(samples.x, input_shape)
+    feature_names = _feature_names(samples.feature_names, table.shape[1])
+    columns = [f"column {feature!r}" for feature in feature_names]
+    values = _numbers(table, columns)
+    labels = _target(samples.y, len(values))
+    y: NDArray[Any]
+
+    if task == "classification":
+        y, class_names = _classes(labels, tuple(map(str, samples.class_names)))
+        train, test = _split(len(y), TEST_SHARE, seed, y)
+        fit_rows, validation_rows = _split(len(train), VALIDATION_SHARE, seed, y[train])
+        target_mean, target_scale = 0.0, 1.0
+    else:
+        target = _numbers(labels[:, None], ["the target"])
+        if len(target) < SMALLEST_REGRESSION:
+            raise DatasetError(
+                f"there are {len(target)} rows: a regression needs at least {SMALLEST_REGRESSION} "
+                "to learn from, to choose by and to test with"
+            )
+        class_names = ()
+        train, test = _split(len(target), TEST_SHARE, seed)
+        fit_rows, validation_rows = _split(len(train), VALIDATION_SHARE, seed)
+        mean, scale, constant = _statistics(target[train])
+        if constant[0]:
+            raise DatasetError(
+                f"the target is {target[train[0], 0]:g} in every row that is learnt from: there is "
+                "nothing to predict; choose another column as the target, or give rows that differ"
+            )
+        target_mean, target_scale = float(mean[0]), float(scale[0])
+        y = _float32((target - mean) / scale, ["the target"])[:, 0]
+
+    mean, scale, constant = _statistics(values[train])
+    if constant.all():
+        raise DatasetError(
+            "every column has one value throughout the rows that are learnt from: there is "
+            "nothing to tell them apart; give columns that differ"
+        )
+    x = _float32((values - mean) / scale, columns)
+    return Dataset(
+        name=name,
+        title=title,
+        task=task,
+        x_train=x[train],
+        y_train=y[train],
+        x_test=x[test],
+        y_test=y[test],
+        fit_rows=np.sort(fit_rows),
+        validation_rows=np.sort(validation_rows),
+        class_names=class_names,
+        feature_names=feature_names,
+        input_shape=shape,
+        source=source,
+        licence=licence,
+        mean=mean,
+        scale=scale,
+        target_name=samples.target_name,
+        target_unit=samples.target_unit,
+        target_mean=target_mean,
+        target_scale=target_scale,
+        true_rank=samples.true_rank,
+        remarks=_remarks(len(train), constant, feature_names),
+    )
+
+
+def check_seed(seed: int) -> int:
+    """The seed as an int; raises DatasetError unless it is a whole number from 0 to 2³² − 1."""
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**32:
+        raise DatasetError(
+            f"the seed {_shown(seed)} cannot be used: choose a whole number from 0 to 4294967295"
+        )
+    return int(seed)
+
+
+def pixel_names(height: int, width: int) -> tuple[str, ...]:
+    """Feature names of a flat image, in the order of its values."""
+    return tuple(
+        f"row {row}, column {column}"
+        for row in range(1, height + 1)
+        for column in range(1, width + 1)
+    )
+
+
+def _array(values: ArrayLike, what: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise DatasetError(
+            f"the rows of {what} differ in length: give every row the same number of values"
+        ) from None
+
+
+def _table(
+    values: ArrayLike, input_shape: tuple[int, ...] | None
+) -> tuple[NDArray[Any], tuple[int, ...]]:
+    """The inputs as rows and columns, and the shape of one sample."""
+    x = _array(values, "the inputs")
+    if x.ndim < 2:
+        raise DatasetError(
+            f"the inputs have the shape {x.shape}: give a table with one row a sample and one column a feature"
+        )
+    if x.shape[0] == 0:
+        raise DatasetError("there are no rows: give at least a few of each class")
+    if 0 in x.shape:
+        raise DatasetError(
+            "there are no columns to learn from: give at least one beside the target"
+        )
+    shape = x.shape[1:] if input_shape is None else tuple(input_shape)
+    features = prod(x.shape[1:])
+    if not 1 <= len(shape) <= 3 or prod(shape) != features:
+        raise DatasetError(
+            f"samples of {features} values cannot have the shape {shape}: give (features,), "
+            "(channels, samples) or (channels, height, width) with that product"
+        )
+    return x.reshape(len(x), features), shape
+
+
+def _feature_names(names: Sequence[str], columns: int) -> tuple[str, ...]:
+    if not len(names):
+        return tuple(f"x{i}" for i in range(1, columns + 1))
+    if len(names) != columns:
+        raise DatasetError(
+            f"there are {len(names)} column names for {columns} columns: give one name a column"
+        )
+    return tuple(map(str, names))
+
+
+def _numbers(values: NDArray[Any], names: list[str]) -> NDArray[np.float64]:
+    """A table as float64, (N, columns); raises DatasetError at the first value that is no use."""
+    kind = values.dtype.kind
+    if kind == "c":
+        raise DatasetError(f"{names[0]} holds complex numbers: give real ones")
+    if kind in "mM":
+        raise DatasetError(
+            f"{names[0]} holds dates or times: turn them into numbers, such as days since the first one"
+        )
+    if kind in "biuf":
+        # A float128 beyond float64 becomes infinite, and is reported as such below.
+        with np.errstate(over="ignore"):
+            numbers = values.astype(np.float64)
+    else:
+        numbers = np.column_stack([_parsed(values[:, i], name) for i, name in enumerate(names)])
+    for bad, seen, cure in (
+        (np.isnan(numbers), "missing", "fill them in, or leave out those rows or that column"),
+        (np.isinf(numbers), "infinite", "correct them, or leave out those rows"),
+        (np.abs(numbers) > LARGEST_VALUE, f"beyond ±{LARGEST_VALUE:g}", "choose a larger unit"),
+    ):
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise DatasetError(
+                f"{_count(bad.sum(), 'value')} {seen}, the first in {names[column]}, row {row + 1}: {cure}"
+            )
+    return numbers
+
+
+def _parsed(column: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """A column of Python objects or text as float64; what is missing becomes NaN."""
+    numbers = np.empty(len(column))
+    for row, value in enumerate(column.tolist()):
+        if _is_missing(value):
+            numbers[row] = np.nan
+            continue
+        try:
+            numbers[row] = float(value)
+        except OverflowError:
+            numbers[row] = np.inf
+        except (TypeError, ValueError):
+            raise DatasetError(
+                f"{name} holds {_shown(value)} in row {row + 1}, which is no number: "
+                "turn the column into numbers, or leave it out"
+            ) from None
+    return numbers
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return True
+    # NaN and NaT differ from themselves; pandas' NA refuses to be compared.
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        return type(value).__name__ == "NAType"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what} is" if number == 1 else f"{number} {what}s are"
+
+
+def _target(values: ArrayLike, rows: int) -> NDArray[Any]:
+    y = _array(values, "the target")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise DatasetError(f"the target has the shape {y.shape}: give one value a row")
+    if len(y) != rows:
+        raise DatasetError(f"there are {rows} rows of inputs and {len(y)} targets: give one a row")
+    return y
+
+
+def _classes(
+    labels: NDArray[Any], names: tuple[str, ...]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels as positions in the class names; raises DatasetError where no classifier can be learnt."""
+    missing = [row for row, label in enumerate(labels.tolist()) if _is_missing(label)]
+    if missing:
+        raise DatasetError(
+            f"{_count(len(missing), 'label')} missing, the first in row {missing[0] + 1}: "
+            "fill them in, or leave out those rows"
+        )
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        raise DatasetError(
+            f"the label in row {np.flatnonzero(np.isinf(labels))[0] + 1} is infinite: "
+            "correct it, or leave out that row"
+        )
+    if names:
+        y = _positions(labels, names)
+    else:
+        if labels.dtype.kind == "O" and not all(isinstance(label, Real) for label in labels):
+            labels = np.array([str(label) for label in labels])
+        found, y = np.unique(labels, return_inverse=True)
+        names = tuple(_label(label) for label in found.tolist())
+    counts = np.bincount(y, minlength=len(names))
+    if len(names) == 1:
+        raise DatasetError(
+            f"every row is of the class {names[0]!r}: give rows of at least two classes"
+        )
+    if len(y) < len(names):
+        raise DatasetError(
+            f"there are {len(y)} rows for {len(names)} classes: give at least {SMALLEST_CLASS} rows a class"
+        )
+    small = np.flatnonzero(counts < SMALLEST_CLASS)
+    if len(small):
+        more = f" (and {len(small) - 1} more like it)" if len(small) > 1 else ""
+        rows = {0: "no row", 1: "one row"}.get(counts[small[0]], f"{counts[small[0]]} rows")
+        number = labels.dtype.kind in "iuf" and len(small) > len(names) / 2
+        cure = "if the target is a number to predict, choose regression; if not, " if number else ""
+        raise DatasetError(
+            f"class {names[small[0]]!r} has {rows}{more}, and each class needs at least {SMALLEST_CLASS} "
+            f"to learn from, to choose by and to test with: {cure}give more rows, or leave that class out"
+        )
+    return y.astype(np.int64), names
+
+
+def _positions(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Labels that are positions in the class names already."""
+    whole = labels.dtype.kind in "iu"
+    outside = np.flatnonzero((labels < 0) | (labels >= len(names))) if whole else np.array([0])
+    if len(outside):
+        row = outside[0]
+        raise DatasetError(
+            f"the label {_shown(labels.tolist()[row])} in row {row + 1} is not the position of one of "
+            f"{len(names)} class names: give whole numbers from 0 to {len(names) - 1}"
+        )
+    return labels.astype(np.int64)
+
+
+def _label(label: Any) -> str:
+    """A label as text; class 1.0 of a column that was read as floats is class 1."""
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    return str(label)
+
+
+def _split(
+    rows: int, share: float, seed: int, y: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows to keep, and those set aside."""
+    from sklearn.model_selection import train_test_split
+
+    # A stratified part needs room for one row of each class.
+    smallest = 1 if y is None else len(np.unique(y))
+    keep, aside = train_test_split(
+        np.arange(rows), test_size=max(ceil(share * rows), smallest), random_state=seed, stratify=y
+    )
+    return keep, aside
+
+
+def _statistics(
+    x: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Mean and standard deviation of each column, and which columns are constant.
+
+    A constant column gets mean 0 and deviation 1: it keeps its values.
+    """
+    largest = np.abs(x).max(axis=0)
+    # The computed deviation of equal numbers is rounding noise, not zero; below 1e-150 its
+    # square is lost.
+    spread = x.max(axis=0) - x.min(axis=0)
+    constant = (spread <= 8 * np.finfo(np.float64).eps * largest) | (spread < 1e-150)
+    mean = np.where(constant, 0.0, x.mean(axis=0))
+    scale = np.where(constant, 1.0, x.std(axis=0))
+    return mean, scale, constant
+
+
+def _float32(values: NDArray[np.float64], names: list[str]) -> NDArray[np.float32]:
+    """Standardised columns as float32; raises DatasetError where they do not fit."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    lost = np.flatnonzero(~np.isfinite(narrow).all(axis=0))
+    if len(lost):
+        raise DatasetError(
+            f"{names[lost[0]]} differs too much between the rows that are learnt from and the rest: "
+            "take its logarithm, or leave it out"
+        )
+    return narrow
+
+
+def _remarks(
+    rows: int, constant: NDArray[np.bool_], feature_names: tuple[str, ...]
+) -> tuple[str, ...]:
+    remarks = []
+    columns = np.flatnonzero(constant)
+    if len(columns):
+        which = ", ".join(repr(feature_names[column]) for column in columns[:3])
+        more = ", ..." if len(columns) > 3 else ""
+        remarks.append(
+            f"{len(columns)} of {len(constant)} columns have one value throughout the training part "
+            f"({which}{more}): they keep it, and a model learns nothing from them."
+        )
+    if len(constant) > rows:
+        remarks.append(
+            f"There are more columns ({len(constant)}) than training rows ({rows}): a model can learn "
+            "the rows by heart. Trust the test score, not the training score."
+        )
+    return tuple(remarks)

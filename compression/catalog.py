@@ -12,7 +12,6 @@ from typing import Any, Protocol, TypeVar
 
 from .errors import ArgumentError
 
-
 E = TypeVar("E", bound="Entry")
 
 
@@ -174,6 +173,53 @@ LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
         source="Eckart & Young 1936",
         where="compression.low_rank.truncated_svd:TruncatedSVD",
         layers=("linear", "conv1d", "conv2d"),
+    ),
+    LowRankEntry(
+        name="activation_aware_svd",
+        title="Activation-aware SVD",
+        knob="rank k",
+        summary="The matrix of rank k whose outputs are nearest on the inputs that the layer sees.",
+        source="Wang et al. 2024, arXiv 2403.07378; regularised as in arXiv 2507.07580",
+        where="compression.low_rank.activation_aware_svd:ActivationAwareSVD",
+        layers=("linear", "conv1d", "conv2d"),
+        needs_inputs=True,
+    ),
+    LowRankEntry(
+        name="covariance_eigenvectors",
+        title="Covariance eigenvectors (not optimal)",
+        knob="rank k",
+        summary="The weight on the k main directions of its inputs; optimal neither for the weight nor for the outputs.",
+        source="Principal components: Pearson 1901, Hotelling 1933",
+        where="compression.low_rank.covariance_eigenvectors:CovarianceEigenvectors",
+        layers=("linear", "conv1d", "conv2d"),
+        needs_inputs=True,
+    ),
+    LowRankEntry(
+        name="randomized_svd",
+        title="Randomised SVD",
+        knob="rank k",
+        summary="Truncated SVD from a random sketch, for weights whose full SVD takes too long.",
+        source="Halko, Martinsson & Tropp 2011, arXiv 0909.4061; scikit-learn",
+        where="compression.low_rank.randomized_svd:RandomizedSVD",
+        layers=("linear", "conv1d", "conv2d"),
+    ),
+    LowRankEntry(
+        name="spatial_svd",
+        title="Spatial SVD",
+        knob="rank k",
+        summary="A 2-D convolution as a vertical and a horizontal one with k channels between them.",
+        source="Jaderberg, Vedaldi & Zisserman 2014, arXiv 1405.3866",
+        where="compression.low_rank.spatial_svd:SpatialSVD",
+        layers=("conv2d",),
+    ),
+    LowRankEntry(
+        name="tucker2",
+        title="Tucker-2",
+        knob="rank k",
+        summary="A convolution of k channels between two that mix channels only.",
+        source="Kim et al. 2016, arXiv 1511.06530; tensorly",
+        where="compression.low_rank.tucker2:Tucker2",
+        layers=("conv1d", "conv2d"),
     ),
 )
 

@@ -10,8 +10,8 @@ from ..errors import ArgumentError, NotApplicableError
 
 Array = NDArray[np.floating]
 
-LARGEST_MAGNITUDE = 1e150
-"""Above it squared errors leave the range of float64."""
+LARGEST_MAGNITUDE = 1e60
+"""Above it squares of products of weights and inputs come near the end of float64's range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +75,11 @@ class Decomposition:
     def parameters(self) -> NDArray[np.int64]:
         """Numbers that the factors of rank 0, 1, ..., r hold; shape (r + 1,)."""
         return np.arange(self.max_rank + 1, dtype=np.int64) * sum(self.weight.shape)
+
+    @property
+    def dense_parameters(self) -> int:
+        """Numbers that the weight itself holds."""
+        return self.weight.size
 
     def at(self, rank: int) -> Factors:
         """Factors of one rank, 1 <= rank <= max_rank (views, nothing is decomposed again)."""
@@ -180,13 +185,9 @@ def check_array(weight: Array) -> Array:
         raise ArgumentError(
             "the weight holds values that are not finite: train again, or repair it, first"
         )
-    largest = float(np.abs(weight).max())
-    if largest == 0:
+    if not weight.any():
         raise ArgumentError("the weight is zero everywhere: there is nothing to factorise")
-    if largest > LARGEST_MAGNITUDE:
-        raise ArgumentError(
-            f"the weight reaches {largest:.3g}: scale it to at most {LARGEST_MAGNITUDE:.0e} first"
-        )
+    _check_magnitude("the weight", weight)
     return weight
 
 
@@ -205,13 +206,24 @@ def check_inputs(inputs: Array | None, weight: Array) -> Array:
         )
     if inputs.dtype.kind not in "fiu" or not np.isfinite(inputs).all():
         raise ArgumentError("the inputs hold values that are not finite numbers: leave those out")
+    _check_magnitude("the input", inputs)
     return inputs
 
 
 def check_ridge(ridge: float) -> None:
     """Raise ArgumentError unless ridge is a finite number >= 0."""
-    if not np.isfinite(ridge) or ridge < 0:
-        raise ArgumentError(f"ridge {ridge} is not possible: choose a finite number >= 0")
+    if not 0 <= ridge <= LARGEST_MAGNITUDE:
+        raise ArgumentError(
+            f"ridge {ridge} is not possible: choose a number from 0 to {LARGEST_MAGNITUDE:.0e}"
+        )
+
+
+def _check_magnitude(what: str, values: Array) -> None:
+    largest = float(np.abs(values).max())
+    if largest > LARGEST_MAGNITUDE:
+        raise ArgumentError(
+            f"{what} reaches {largest:.3g}: scale it to at most {LARGEST_MAGNITUDE:.0e} first"
+        )
 
 
 def size(shape: tuple[int, ...]) -> str:

@@ -82,7 +82,8 @@ class Ranks:
     def at(self, ranks: int | Mapping[str, int | None]) -> nn.Sequential:
         """The network with these ranks: one for all, or a rank (None: dense) a layer.
 
-        A layer stays dense from its break-even rank on.
+        A layer stays dense from its break-even rank on. Dense layers are shared with the
+        reference: copy before training.
         """
         if not isinstance(ranks, Mapping):
             ranks = dict.fromkeys(self.layers, ranks)

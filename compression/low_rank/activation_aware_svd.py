@@ -1,0 +1,100 @@
+"""Singular value decomposition weighted by what a layer's inputs use."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from .calibration import covariance, mean
+from .factors import (
+    Array,
+    Decomposition,
+    check_inputs,
+    check_ridge,
+    check_weight,
+    checked_max_rank,
+)
+from .truncated_svd import svd, tails
+
+
+@dataclass(frozen=True)
+class ActivationAwareSVD:
+    """The matrix of bounded rank whose outputs are nearest on the inputs seen.
+
+    Solves  min (1/N) Σ ‖(W − Ŵ)(x − x̄)‖² + σ²‖W − Ŵ‖_F²  subject to  rank Ŵ ≤ k,  for every k
+    at once, by Ŵ = Q_k Q_kᵀ W with Q_k the top-k eigenvectors of W Σ Wᵀ, Σ = cov(X) + σ² I. What
+    Ŵ drops of the mean input moves into the bias. Nothing is inverted: Σ may be singular.
+
+    Attributes
+    ----------
+    ridge : float
+        σ² >= 0, in squared units of the inputs. At 0, directions that no input uses are ordered
+        by the weight's own singular values: the limit of a vanishing ridge.
+
+    Notes
+    -----
+    The optimum is that of SVD-LLM (Wang et al. 2024, arXiv 2403.07378), without its whitening;
+    the regularised form is in arXiv 2507.07580.
+    """
+
+    ridge: float = 0.0
+
+    def decompose(
+        self, weight: Array, inputs: Array | None = None, max_rank: int | None = None
+    ) -> Decomposition:
+        """All ranks of one weight.
+
+        Parameters
+        ----------
+        weight : ndarray, shape (m, n)
+        inputs : ndarray, shape (N, n)
+            What the layer sees; any N >= 1.
+        max_rank : int, optional
+            1 <= max_rank <= min(m, n); all ranks unless given.
+
+        Returns
+        -------
+        Decomposition
+            ``errors[k]`` is the objective above, ``singular_values`` are those of W Σ^½.
+
+        Raises
+        ------
+        ArgumentError
+            The weight, inputs, ridge or rank cannot be used.
+        """
+        check_ridge(self.ridge)
+        weight = check_weight(weight)
+        inputs = check_inputs(inputs, weight)
+        rank = checked_max_rank(max_rank, min(weight.shape), weight.shape)
+
+        core, basis = weight.astype(np.float64), None
+        if core.shape[0] > core.shape[1]:
+            # W Σ Wᵀ has then no more than n non-zero eigenvalues: find them in W's own range.
+            basis, core = scipy.linalg.qr(core, mode="economic")
+        weighted = covariance(inputs, through=core) + self.ridge * (core @ core.T)
+        values, vectors = _leading_eigenvectors(weighted, core)
+        left = vectors if basis is None else basis @ vectors
+        left = left[:, :rank]
+        return Decomposition(
+            left=left.astype(weight.dtype),
+            right=(left.T @ weight).astype(weight.dtype),
+            errors=tails(values)[: rank + 1],
+            singular_values=np.sqrt(values[:rank]),
+            weight=weight,
+            mean=mean(inputs).astype(weight.dtype),
+            ridge=self.ridge,
+        )
+
+
+def _leading_eigenvectors(weighted: Array, core: Array) -> tuple[Array, Array]:
+    """Eigenvalues (descending, >= 0) and vectors, those of the null space ordered by the core."""
+    values, vectors = scipy.linalg.eigh(weighted)
+    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+    noise = values[0] * len(values) * np.finfo(np.float64).eps
+    used = int(np.count_nonzero(values > noise))
+    if used < len(values):
+        null = vectors[:, used:]
+        order, _, _ = svd(null.T @ core)
+        vectors = np.hstack([vectors[:, :used], null @ order])
+        values[used:] = 0.0
+    return values, vectors

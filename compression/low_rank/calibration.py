@@ -1,0 +1,41 @@
+"""Second moments of a layer's inputs, gathered a few rows at a time."""
+
+import numpy as np
+
+from .factors import Array
+
+ROWS = 2048
+"""Samples held in float64 at a time: memory grows with neither the samples nor their type."""
+
+
+def mean(inputs: Array) -> Array:
+    """Mean of the rows of (N, n) inputs, in float64; shape (n,)."""
+    return np.mean(inputs, axis=0, dtype=np.float64)
+
+
+def covariance(inputs: Array, through: Array | None = None) -> Array:
+    """Covariance (1/N) Σ (x − x̄)(x − x̄)ᵀ of inputs, or of ``through @ x``, in float64.
+
+    Parameters
+    ----------
+    inputs : ndarray, shape (N, n)
+    through : ndarray, shape (p, n), optional
+        A matrix A: the covariance is then A cov(X) Aᵀ, formed from the products A (x − x̄), which
+        for p < n takes less work and memory than cov(X) itself.
+
+    Returns
+    -------
+    ndarray, shape (n, n) or (p, p)
+        In squared units of the inputs, or of the products.
+    """
+    centre = mean(inputs)
+    sides = inputs.shape[1] if through is None else len(through)
+    total = np.zeros((sides, sides))
+    for start in range(0, len(inputs), ROWS):
+        # Centred before anything is squared: the difference of two large moments would lose
+        # the spread of inputs that lie far from zero.
+        block = inputs[start : start + ROWS].astype(np.float64) - centre
+        if through is not None:
+            block = block @ through.T
+        total += block.T @ block
+    return total / len(inputs)

@@ -6,6 +6,7 @@ judged on the training, validation and test parts by the same ruler.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,7 +26,7 @@ from .models import recipe_of
 from .network import matrix, pick_layers
 from .training import Data, Reference, Report, Samples, capped_threads, keep_going, loss_of
 
-DEFAULT_BOUNDS = np.geomspace(1.0, 0.01, 40)
+DEFAULT_BOUNDS = np.geomspace(1.0, 0.03, 40)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +207,7 @@ def low_rank_curve(
             "knob": "rank",
             "method": method,
             "spectra": {n: d.singular_values for n, d in family.decompositions.items()},
-            "_network": lambda row: family.at(values[row]),
+            "_network": lambda row: copy.deepcopy(family.at(values[row])),
         }
         outputs = family.outputs(samples.x, values)
         dense = False
@@ -262,7 +263,7 @@ def constrained_curve(
         A name of ``compression.CONSTRAINTS``.
     bounds : iterable of float, optional
         Positive, in any order. When left out 40 geometric values: relative bounds from 1 to
-        0.01, times the reference weight's own gauge where c is absolute.
+        0.03, times the reference weight's own gauge where c is absolute.
     layers : names of layers, or one name, optional
         All linear and convolutional layers when left out.
     epochs : int
@@ -300,7 +301,7 @@ def constrained_curve(
                 samples,
                 constraint,
                 values,
-                recipe_of(reference.model, dataset),
+                recipe_of(reference.model, dataset).learning_rate,
                 reference.seed,
                 epochs,
             )

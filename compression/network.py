@@ -4,7 +4,6 @@ A compressible layer is a linear layer or a convolution. Its weight, seen as a m
 row an output (channel) and a column an input (channel and tap).
 """
 
-import copy
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,25 +69,21 @@ def low_rank_layer(layer: nn.Module, factors: Factors) -> LowRank:
     rank = factors.right.shape[0]
     right: nn.Module
     left: nn.Module
-    if isinstance(layer, nn.Linear):
-        right = nn.utils.skip_init(nn.Linear, layer.in_features, rank, bias=False)
-        left = nn.utils.skip_init(nn.Linear, rank, layer.out_features)
-    else:
-        kind = type(layer)
-        right = nn.utils.skip_init(
-            kind,
-            layer.in_channels,
-            rank,
-            layer.kernel_size,
-            stride=layer.stride,
-            padding=layer.padding,
-            bias=False,
-        )
-        left = nn.utils.skip_init(kind, rank, layer.out_channels, 1)
+    with torch.device("meta"):  # no time is spent on initial values
+        if isinstance(layer, nn.Linear):
+            right = nn.Linear(layer.in_features, rank, bias=False)
+            left = nn.Linear(rank, layer.out_features)
+        else:
+            kind = type(layer)
+            options = {"stride": layer.stride, "padding": layer.padding, "bias": False}
+            right = kind(layer.in_channels, rank, layer.kernel_size, **options)
+            left = kind(rank, layer.out_channels, 1)
     bias = factors.bias_shift if layer.bias is None else bias_of(layer) + factors.bias_shift
-    for part, values in ((right.weight, factors.right), (left.weight, factors.left), (left.bias, bias)):
-        part.data = torch.tensor(values, dtype=layer.weight.dtype).reshape(part.shape)
-    return LowRank(OrderedDict(right=right, left=left)).to(layer.weight.device)
+    values = {(right, "weight"): factors.right, (left, "weight"): factors.left, (left, "bias"): bias}
+    for (part, name), array in values.items():
+        tensor = torch.tensor(array, dtype=layer.weight.dtype, device=layer.weight.device)
+        setattr(part, name, nn.Parameter(tensor.reshape(getattr(part, name).shape)))
+    return LowRank(OrderedDict(right=right, left=left))
 
 
 def bias_of(layer: nn.Module) -> Array:
@@ -97,9 +92,6 @@ def bias_of(layer: nn.Module) -> Array:
 
 
 def replaced(network: nn.Sequential, new: Mapping[str, nn.Module]) -> nn.Sequential:
-    """A copy of the network with these layers in the place of the named ones."""
-    kept = OrderedDict(
-        (name, new[name] if name in new else copy.deepcopy(module))
-        for name, module in network.named_children()
-    )
-    return nn.Sequential(kept).eval()
+    """The network with these layers in the place of the named ones; the others are shared."""
+    parts = OrderedDict((name, new.get(name, part)) for name, part in network.named_children())
+    return nn.Sequential(parts).eval()

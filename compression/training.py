@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,6 @@ from torch.nn import functional
 
 from . import evaluation, models
 from .errors import ArgumentError, NotConvergedError
-
-if TYPE_CHECKING:
-    from .models import Recipe
 
 THREADS = 2  # the networks here are small: more threads wait for each other
 
@@ -285,7 +282,13 @@ def train(
     place = pick_device(device)
     network, recipe = models.build(model, dataset, dataset.outputs, seed)
     with capped_threads():
-        trainer = trainer_for(network.to(place), Samples(dataset, place), recipe, seed)
+        trainer = Trainer(
+            network.to(place),
+            Samples(dataset, place),
+            recipe.learning_rate,
+            recipe.batch_size,
+            seed,
+        )
         history = trainer.run(epochs or recipe.epochs, recipe.patience, report)
         network.cpu().eval()
         with torch.inference_mode():
@@ -305,11 +308,3 @@ def train(
         seconds=time.perf_counter() - begin,
     )
 
-
-def trainer_for(
-    network: nn.Module, samples: Samples, recipe: Recipe, seed: int, **hooks: Any
-) -> Trainer:
-    """A trainer with a recipe's settings."""
-    return Trainer(
-        network, samples, recipe.learning_rate, recipe.batch_size, seed=seed, **hooks
-    )

@@ -16,10 +16,12 @@ import torch
 from torch import nn
 
 from ..catalog import CONSTRAINTS
-from ..models import Recipe
 from ..network import Bounded, matrix
-from ..training import Data, Samples, trainer_for
+from ..training import Data, Samples, Trainer
 from .path import path
+
+
+BATCH_SIZE = 256  # few, steady steps: each bound starts next to its solution
 
 
 def bounds_for(layers: Mapping[str, nn.Module], constraint: str, relative: float) -> dict[str, float]:
@@ -46,7 +48,7 @@ def projected_training(
     samples: Samples,
     constraint: str,
     relative_bounds: Sequence[float],
-    recipe: Recipe,
+    learning_rate: float,
     seed: int,
     epochs: int,
 ) -> Iterator[nn.Sequential]:
@@ -63,10 +65,11 @@ def projected_training(
     layers = {name: network.get_submodule(name) for name in names}
     reference = copy.deepcopy(layers)
     bounds: dict[str, float] = {}
-    trainer = trainer_for(
+    trainer = Trainer(
         network,
         samples,
-        recipe,
+        learning_rate,
+        BATCH_SIZE,
         seed,
         after_step=lambda: project(layers, constraint, bounds),
     )

@@ -232,6 +232,38 @@ CONSTRAINTS: Mapping[str, Entry] = _catalogue(
         source="",
         where="compression.constrained.sets:Box",
     ),
+    Entry(
+        name="upper",
+        title="Upper bound θ ≤ c",
+        knob="bound c",
+        summary="One-sided: no weight exceeds c. It never costs a softmax model anything.",
+        source="",
+        where="compression.constrained.sets:Upper",
+    ),
+    Entry(
+        name="l1",
+        title="L1 ball ‖θ‖₁ ≤ c",
+        knob="bound c",
+        summary="The weights' sizes add up to at most c: many become exactly zero.",
+        source="Tibshirani 1996; Duchi et al. 2008",
+        where="compression.constrained.sets:L1Ball",
+    ),
+    Entry(
+        name="l2",
+        title="L2 ball ‖θ‖₂ ≤ c",
+        knob="bound c",
+        summary="The weights' length is at most c: a baseline that saves no storage by itself.",
+        source="Hoerl & Kennard 1970",
+        where="compression.constrained.sets:L2Ball",
+    ),
+    Entry(
+        name="cardinality",
+        title="Cardinality ‖θ‖₀ ≤ κ",
+        knob="count κ",
+        summary="At most κ weights differ from zero. Not convex: the optimum is not certified.",
+        source="Blumensath & Davies 2009",
+        where="compression.constrained.sets:Cardinality",
+    ),
 )
 
 SOLVERS: Mapping[str, Entry] = _catalogue(
@@ -242,6 +274,14 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         summary="Limited-memory quasi-Newton steps inside a box.",
         source="Byrd, Lu, Nocedal & Zhu 1995; scipy.optimize.minimize",
         where="compression.constrained.solvers.quasi_newton:QuasiNewton",
+    ),
+    Entry(
+        name="projected_newton",
+        title="Projected Newton",
+        knob="",
+        summary="Newton steps on the free weights; a quadratic model finds the pinned ones.",
+        source="Bertsekas 1982; Júdice & Pires 1994",
+        where="compression.constrained.solvers.projected_newton:ProjectedNewton",
     ),
     Entry(
         name="cvxpy",

@@ -24,7 +24,9 @@ from .path import path
 BATCH_SIZE = 256  # few, steady steps: each bound starts next to its solution
 
 
-def bounds_for(layers: Mapping[str, nn.Module], constraint: str, relative: float) -> dict[str, float]:
+def bounds_for(
+    layers: Mapping[str, nn.Module], constraint: str, relative: float
+) -> dict[str, float]:
     """Each layer's own bound for one relative bound, as float32 holds it."""
     gauge = CONSTRAINTS[constraint].load()().gauge
     return {

@@ -1,0 +1,293 @@
+"""The sets C(c) that weights are held in: projections, support functions, gauges, states.
+
+Every set reads an array of any shape as one vector θ and shares one interface.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ArgumentError
+
+Array = NDArray[np.floating]
+
+FREE, UPPER, LOWER, ZERO = 0, 1, 2, 3
+
+
+def check_bound(bound: float, title: str = "bound c") -> float:
+    """The bound as a float; raises ArgumentError unless it is a number from 0 on (inf: no bound)."""
+    try:
+        value = float(bound)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{title} = {bound!r} is not a number: choose 0 or more") from None
+    if math.isnan(value) or value < 0:
+        raise ArgumentError(f"{title} = {bound} is not possible: choose 0 or more")
+    return value
+
+
+@dataclass(frozen=True)
+class ConstraintSet:
+    """What all sets share. A weight array v of any shape is read as one vector.
+
+    ``convex``, ``bounded`` and ``elementwise`` say what a solver may rely on: certificates need
+    the first two, coordinate-wise methods the last.
+    """
+
+    name: ClassVar[str]
+    convex: ClassVar[bool] = True
+    bounded: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = False
+
+    def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
+        """Nearest point of C(c) to v.
+
+        Parameters
+        ----------
+        v : ndarray, any shape
+        c : float
+            c >= 0; ``inf`` is no bound.
+        metric : ndarray, broadcast to v, optional
+            Positive weights m of the distance Σ m_l (z_l − v_l)²; None: all one.
+
+        Returns
+        -------
+        ndarray
+            Of the shape and type of v.
+        """
+        raise NotImplementedError
+
+    def support(self, v: Array, c: float) -> float:
+        """σ_C(v), the largest ⟨v, θ⟩ over θ in C(c)."""
+        raise NotImplementedError
+
+    def gauge(self, v: Array) -> float:
+        """Smallest c >= 0 whose C(c) holds v."""
+        raise NotImplementedError
+
+    def violation(self, v: Array, c: float) -> float:
+        """By how much c would have to grow to hold v, in the units of c; 0 inside."""
+        return max(0.0, self.gauge(v) - check_bound(c))
+
+    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+        """Which weights the set holds in place: at ±c, or at exactly zero.
+
+        ``tolerance`` is relative to c: the distance at which a weight counts as held.
+        """
+        raise NotImplementedError
+
+    def states(self, v: Array, c: float) -> NDArray[np.int8]:
+        """What has to be stored of each weight: 0 a number, 1 it is +c, 2 it is −c, 3 it is 0.
+
+        Exact comparisons in the type of v: a weight is rebuilt from its state bit by bit.
+        """
+        return np.where(np.asarray(v) == 0, ZERO, FREE).astype(np.int8)
+
+
+@dataclass(frozen=True)
+class Box(ConstraintSet):
+    """abs(θ_l) <= c for every weight."""
+
+    name = "box"
+    elementwise = True
+
+    def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
+        edge = _edge(v, c, 0.0)
+        return np.clip(v, -edge, edge)
+
+    def support(self, v: Array, c: float) -> float:
+        return _times(check_bound(c), float(np.abs(v).sum(dtype=np.float64)))
+
+    def gauge(self, v: Array) -> float:
+        return float(np.abs(v).max(initial=0.0))
+
+    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+        return np.abs(v) >= _edge(v, c, tolerance)
+
+    def states(self, v: Array, c: float) -> NDArray[np.int8]:
+        edge = _edge(v, c, 0.0)
+        codes = super().states(v, c)
+        codes[(v == edge) & (codes == FREE)] = UPPER
+        codes[(v == -edge) & (codes == FREE)] = LOWER
+        return codes
+
+
+@dataclass(frozen=True)
+class Upper(ConstraintSet):
+    """θ_l <= c for every weight: one-sided, so not bounded."""
+
+    name = "upper"
+    bounded = False
+    elementwise = True
+
+    def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
+        return np.minimum(v, _edge(v, c, 0.0))
+
+    def support(self, v: Array, c: float) -> float:
+        if np.min(v, initial=0.0) < 0:
+            return math.inf
+        return _times(check_bound(c), float(np.sum(v, dtype=np.float64)))
+
+    def gauge(self, v: Array) -> float:
+        return float(np.max(v, initial=0.0))
+
+    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+        return np.asarray(v) >= _edge(v, c, tolerance)
+
+    def states(self, v: Array, c: float) -> NDArray[np.int8]:
+        codes = super().states(v, c)
+        codes[(v == _edge(v, c, 0.0)) & (codes == FREE)] = UPPER
+        return codes
+
+
+@dataclass(frozen=True)
+class L1Ball(ConstraintSet):
+    """Σ abs(θ_l) <= c.
+
+    The threshold is found from the distances to the largest entry, never from the entries'
+    sum minus c: a radius far below the rounding of the entries survives.
+    Source: Duchi, Shalev-Shwartz, Singer & Chandra, ICML 2008.
+    """
+
+    name = "l1"
+
+    def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
+        v, c = np.asarray(v), check_bound(c)
+        size = np.abs(v).astype(np.float64).ravel()
+        m = _metric(metric, v)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            if size.sum() <= c:
+                return v.copy()
+            if c == 0:
+                return np.zeros_like(v)
+            # Optimality: z_l = max(0, δ − w_l)/m_l, with w_l the distance of m_l abs(v_l) from
+            # the largest one, and δ such that Σ z_l = c.
+            distance = size * m
+            distance = distance.max() - distance
+            order = np.argsort(distance, kind="stable")
+            w, inverse = distance[order], 1.0 / m[order]
+            level = (c + np.cumsum(w * inverse)) / np.cumsum(inverse)
+            last = int(np.count_nonzero(np.logical_and.accumulate(w < level))) - 1
+            shrunk = np.maximum(level[last] - distance, 0.0) / m
+        shrunk = np.minimum(shrunk, size)
+        return np.sign(v) * shrunk.reshape(v.shape).astype(v.dtype) + v.dtype.type(0)
+
+    def support(self, v: Array, c: float) -> float:
+        return _times(check_bound(c), float(np.abs(v).max(initial=0.0)))
+
+    def gauge(self, v: Array) -> float:
+        return float(np.abs(v).sum(dtype=np.float64))
+
+    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+        return np.abs(v) <= _slack(c, tolerance)
+
+
+@dataclass(frozen=True)
+class L2Ball(ConstraintSet):
+    """‖θ‖₂ <= c. Nothing is pinned: a baseline that saves no storage by itself."""
+
+    name = "l2"
+
+    def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
+        v, c = np.asarray(v), check_bound(c)
+        if self.gauge(v) <= c:
+            return v.copy()
+        if c == 0:
+            return np.zeros_like(v)
+        flat = v.astype(np.float64).ravel()
+        m = _metric(metric, v)
+        largest = np.abs(flat).max()
+        unit, radius = flat / largest, c / largest
+        if metric is not None:
+            unit = _shrink(unit, m / m.max(), radius)
+        unit = unit / np.linalg.norm(unit)
+        return (unit * c).reshape(v.shape).astype(v.dtype)
+
+    def support(self, v: Array, c: float) -> float:
+        return _times(check_bound(c), self.gauge(v))
+
+    def gauge(self, v: Array) -> float:
+        # Scaled by the largest entry, so that squares neither overflow nor vanish.
+        v = np.asarray(v, np.float64)
+        largest = float(np.abs(v).max(initial=0.0))
+        if largest == 0 or not math.isfinite(largest):
+            return largest
+        return largest * float(np.linalg.norm((v / largest).ravel()))
+
+    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+        return np.zeros(np.shape(v), bool)
+
+
+@dataclass(frozen=True)
+class Cardinality(ConstraintSet):
+    """At most κ weights differ from zero. Not convex: no certificate of the optimum."""
+
+    name = "cardinality"
+    convex = False
+
+    def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
+        v, kept = np.asarray(v), self.count(c, np.size(v))
+        if kept == v.size:
+            return v.copy()
+        worth = np.abs(v).ravel()
+        if metric is not None:
+            worth = worth * np.sqrt(_metric(metric, v))
+        largest = np.argsort(-worth, kind="stable")[:kept]
+        z = np.zeros(v.size, v.dtype)
+        z[largest] = v.ravel()[largest]
+        return z.reshape(v.shape)
+
+    def support(self, v: Array, c: float) -> float:
+        return math.inf if self.count(c, np.size(v)) and np.any(v) else 0.0
+
+    def gauge(self, v: Array) -> float:
+        return float(np.count_nonzero(v))
+
+    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+        return np.asarray(v) == 0
+
+    def count(self, c: float, size: int) -> int:
+        """κ as a whole number, at most the number of weights."""
+        return int(min(check_bound(c, "count κ"), size))
+
+
+def _edge(v: Array, c: float, tolerance: float) -> np.floating:
+    # Rounded to the type of v, as the projection rounds it.
+    with np.errstate(over="ignore"):
+        return np.asarray(v).dtype.type(check_bound(c) * (1.0 - tolerance))
+
+
+def _slack(c: float, tolerance: float) -> float:
+    return check_bound(c) * tolerance if tolerance else 0.0
+
+
+def _times(c: float, norm: float) -> float:
+    return 0.0 if norm == 0 else c * norm
+
+
+def _metric(metric: Array | None, v: Array) -> Array:
+    if metric is None:
+        return np.ones(v.size)
+    return np.broadcast_to(np.asarray(metric, np.float64), v.shape).ravel()
+
+
+def _shrink(v: Array, m: Array, radius: float) -> Array:
+    """Direction of m v / (m + τ), with τ > 0 such that its norm is the radius.
+
+    Newton's method on 1/‖z(τ)‖ − 1/radius, concave and nearly linear in τ, from the left
+    (Moré & Sorensen 1983).
+    """
+    tau = 0.0
+    for _ in range(60):
+        z = v * (m / (m + tau))
+        norm = float(np.linalg.norm(z))
+        slope = float(np.sum(z * z / (m + tau)))
+        if slope == 0 or norm <= radius * (1 + 1e-14):
+            break
+        step = (norm / radius - 1.0) * (norm / slope) * norm
+        tau += step
+        if step <= 1e-15 * tau:
+            break
+    return z

@@ -455,8 +455,7 @@ def _statistics(
     A constant column gets mean 0 and deviation 1: it keeps its values.
     """
     largest = np.abs(x).max(axis=0)
-    # The computed deviation of equal numbers is rounding noise, not zero; below 1e-150 its
-    # square is lost.
+    # Numbers that differ by rounding alone are equal; a deviation below 1e-150 has no square.
     spread = x.max(axis=0) - x.min(axis=0)
     constant = (spread <= 8 * np.finfo(np.float64).eps * largest) | (spread < 1e-150)
     mean = np.where(constant, 0.0, x.mean(axis=0))

@@ -196,7 +196,7 @@ def load(name: str, seed: int = 0) -> Dataset:
         There is no such dataset, or the seed is not a whole number in range; the message names
         what would do.
     """
-    from .base import check_seed, prepare
+    from .base import prepare
 
     try:
         entry = DATASETS[name]
@@ -204,7 +204,6 @@ def load(name: str, seed: int = 0) -> Dataset:
         raise DatasetError(
             f"there is no dataset named {name!r}: choose one of {', '.join(DATASETS)}"
         ) from None
-    check_seed(seed)
     return prepare(
         entry.samples(),
         name=entry.name,

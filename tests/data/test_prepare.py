@@ -179,6 +179,15 @@ def test_a_constant_column_keeps_its_value_and_is_remarked_on(constant):
     assert "'height'" in remark
 
 
+@pytest.mark.parametrize("column", [np.resize([0.3, 0.1 + 0.2], 30), 1e-160 * X[:, 1]])
+def test_a_column_without_a_deviation_to_divide_by_counts_as_constant(column):
+    x = X.copy()
+    x[:, 1] = column
+    made = dataset(x=x)
+    np.testing.assert_allclose(made.x_train[:, 1], column[0], rtol=1e-6, atol=1e-40)
+    assert "'x2'" in made.remarks[0]
+
+
 def test_a_column_that_varies_little_is_not_taken_for_a_constant():
     x = X.copy()
     x[:, 1] = 1e6 + 1e-3 * x[:, 1]

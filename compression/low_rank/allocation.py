@@ -231,7 +231,7 @@ class _Problem:
                 f"a budget of {budget} is too small for these layers: choose at least {smallest}"
             )
         everything = sum(int(options.costs[-1]) for options in self.options)
-        self.budget = int(min(budget, everything))
+        self.budget = everything if budget >= everything else int(budget)
         self.resolution = resolution
         self.price, self.priced, self.bound = _dual(self.options, self.budget)
         self.picks = {rule: pick(self) for rule, pick in _FAST.items()}

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from . import storage
-from .network import COMPRESSIBLE
+from .constrained.sets import FREE
+from .network import Layer, bounded_of, features_of, layers
 
 
 def parameters(network: nn.Module) -> int:
@@ -16,11 +17,11 @@ def parameters(network: nn.Module) -> int:
     are neither pinned at the bound nor zero, the biases, and one bound.
     """
     total = sum(p.numel() for p in network.parameters())
-    for module in network.modules():
-        bounded = getattr(module, "bounded", None)
+    for module in layers(network).values():
+        bounded = bounded_of(module)
         if bounded is not None:
             weight = module.weight.detach().cpu().numpy()
-            free = int((storage.states(weight, bounded) == storage.FREE).sum())
+            free = int((storage.states(weight, bounded) == FREE).sum())
             total += free - weight.size + 1
     return total
 
@@ -30,28 +31,32 @@ def bytes_of(network: nn.Module) -> int:
     return len(storage.to_bytes(network))
 
 
-def macs(network: nn.Module, features: int) -> int:
-    """Multiply–accumulates for one sample of so many features, weights only.
+def macs(network: nn.Sequential) -> int:
+    """Multiply–accumulates for one sample, weights only.
 
     A constrained network counts in full: it is dense at run time.
     """
-    total = 0
+    return sum(layer_macs(network).values())
 
-    def count(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-        nonlocal total
-        positions = prod(output.shape[2:])
-        total += module.weight.numel() * positions
+
+def layer_macs(network: nn.Sequential) -> dict[str, int]:
+    """Multiply–accumulates for one sample in each linear layer and convolution, by module name."""
+    found: dict[str, int] = {}
+
+    def count(name: str, module: Layer, output: torch.Tensor) -> None:
+        found[name] = module.weight.numel() * prod(output.shape[2:])
 
     handles = [
-        module.register_forward_hook(count)
-        for module in network.modules()
-        if isinstance(module, COMPRESSIBLE)
+        module.register_forward_hook(
+            lambda module, inputs, output, name=name: count(name, module, output)
+        )
+        for name, module in layers(network).items()
     ]
     try:
         with torch.inference_mode():
             first = next(network.parameters())
-            network(torch.zeros(1, features, dtype=first.dtype, device=first.device))
+            network(torch.zeros(1, features_of(network), dtype=first.dtype, device=first.device))
     finally:
         for handle in handles:
             handle.remove()
-    return total
+    return found

@@ -23,6 +23,7 @@ from .constrained.networks import optimal_layers, projected_training
 from .errors import ArgumentError
 from .low_rank.networks import Ranks, layer_inputs, pays
 from .models import recipe_of
+from .network import layers as layers_of
 from .network import matrix, pick_layers
 from .training import Data, Reference, Report, Samples, capped_threads, keep_going, loss_of
 
@@ -62,9 +63,9 @@ class Curve:
     predictions: NDArray
     confusion: list[NDArray[np.int64] | None]
     spectra: dict[str, NDArray]
-    _network: Callable[[int], nn.Module]
+    _network: Callable[[int], nn.Sequential]
 
-    def network(self, row: int) -> nn.Module:
+    def network(self, row: int) -> nn.Sequential:
         """The compressed network of one row, in eval mode."""
         return self._network(range(len(self.table))[row])
 
@@ -88,7 +89,7 @@ class _Judge:
             self._predicted[0], dataset.y_test, dataset.task, seed=0
         )
 
-    def add(self, knob: float, outputs: torch.Tensor, network: nn.Module | dict) -> None:
+    def add(self, knob: float, outputs: torch.Tensor, network: nn.Sequential | dict) -> None:
         """One row from all samples' outputs; costs from the network, or a row's known costs."""
         losses = self._losses(outputs, self.samples.y)
         train, validation, test = (self._parts @ losses).tolist()
@@ -109,11 +110,11 @@ class _Judge:
             }
         )
 
-    def costs(self, network: nn.Module) -> dict[str, int]:
+    def costs(self, network: nn.Sequential) -> dict[str, int]:
         return {
             "parameters": accounting.parameters(network),
             "bytes": accounting.bytes_of(network),
-            "macs": accounting.macs(network, self.samples.x.shape[1]),
+            "macs": accounting.macs(network),
         }
 
     def repeat(self, knob: float) -> None:
@@ -289,7 +290,7 @@ def constrained_curve(
     with capped_threads():
         samples = Samples(dataset)
         judge = _Judge(reference, dataset, samples)
-        only = reference.network[0] if len(reference.network) == 1 else None
+        only = next(iter(reference.network)) if len(reference.network) == 1 else None
         if isinstance(only, nn.Linear):
             values = _check_bounds(bounds, DEFAULT_BOUNDS * _gauge(constraint, only))
             networks = optimal_layers(reference.network, dataset, constraint, values)
@@ -307,7 +308,7 @@ def constrained_curve(
             )
         files: list[bytes] = []
         spectra: dict[str, list[NDArray]] = {name: [] for name in chosen}
-        macs = accounting.macs(reference.network, samples.x.shape[1])
+        macs = accounting.macs(reference.network)
 
         def so_far() -> Curve:
             return _ascending(
@@ -329,7 +330,7 @@ def constrained_curve(
             with torch.inference_mode():
                 judge.add(value, network(samples.x), costs)
             for name, rows in spectra.items():
-                weight = matrix(network.get_submodule(name))
+                weight = matrix(layers_of(network)[name])
                 rows.append(np.linalg.svd(weight, compute_uv=False))
             if not report(done, len(values), so_far):
                 break

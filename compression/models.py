@@ -6,6 +6,7 @@ Every network takes samples as rows, (N, features), whatever their shape is, and
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import torch
@@ -56,7 +57,7 @@ def softmax_regression(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe
 
 def _multilayer(sizes: list[int]) -> Layers:
     layers: Layers = []
-    for number, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
         layers.append((f"fc{number}", nn.Linear(inputs, outputs)))
         layers.append((f"relu{number}", nn.ReLU()))
     return layers[:-1]

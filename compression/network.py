@@ -5,8 +5,10 @@ row an output (channel) and a column an input (channel and tap).
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ from .errors import ArgumentError
 from .low_rank.factors import Factors
 
 Array = NDArray[np.floating]
+Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 COMPRESSIBLE = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
@@ -26,7 +29,7 @@ class LowRank(nn.Sequential):
 
 @dataclass(frozen=True)
 class Bounded:
-    """How a layer's weight was constrained: set it as ``layer.bounded``.
+    """How a layer's weight was constrained: ``set_bounded`` notes it on the layer.
 
     Attributes
     ----------
@@ -40,12 +43,22 @@ class Bounded:
     bound: float
 
 
-def layers(network: nn.Module) -> dict[str, nn.Module]:
+def bounded_of(layer: nn.Module) -> Bounded | None:
+    """What was noted of a layer's constraint; None: it is free."""
+    return getattr(layer, "bounded", None)
+
+
+def set_bounded(layer: nn.Module, bounded: Bounded) -> None:
+    """Note that the layer's weight lies in a set: it is stored and counted accordingly."""
+    object.__setattr__(layer, "bounded", bounded)
+
+
+def layers(network: nn.Module) -> dict[str, Layer]:
     """The compressible layers by module name, in forward order."""
     return {n: m for n, m in network.named_modules() if isinstance(m, COMPRESSIBLE)}
 
 
-def pick_layers(network: nn.Module, names) -> dict[str, nn.Module]:
+def pick_layers(network: nn.Module, names: Sequence[str] | str | None) -> dict[str, Layer]:
     """The named layers (None: all of them); raises ArgumentError naming the possible ones."""
     found = layers(network)
     if names is None:
@@ -58,36 +71,46 @@ def pick_layers(network: nn.Module, names) -> dict[str, nn.Module]:
     return {name: found[name] for name in found if name in names}
 
 
-def matrix(layer: nn.Module) -> Array:
+def matrix(layer: Layer) -> Array:
     """The layer's weight as an (outputs, inputs) matrix; a copy, float32 or float64."""
     weight = layer.weight.detach().cpu().numpy()
     return weight.reshape(len(weight), -1).copy()
 
 
-def low_rank_layer(layer: nn.Module, factors: Factors) -> LowRank:
+def low_rank_layer(layer: Layer, factors: Factors) -> LowRank:
     """The layer with ``left @ right`` for its weight, applied as two layers."""
     rank = factors.right.shape[0]
-    right: nn.Module
-    left: nn.Module
+    right: Layer
+    left: Layer
     with torch.device("meta"):  # no time is spent on initial values
         if isinstance(layer, nn.Linear):
             right = nn.Linear(layer.in_features, rank, bias=False)
             left = nn.Linear(rank, layer.out_features)
         else:
-            kind = type(layer)
-            options = {"stride": layer.stride, "padding": layer.padding, "bias": False}
+            kind: Any = type(layer)
+            options: dict[str, Any] = {
+                "stride": layer.stride,
+                "padding": layer.padding,
+                "bias": False,
+            }
             right = kind(layer.in_channels, rank, layer.kernel_size, **options)
             left = kind(rank, layer.out_channels, 1)
-    bias = factors.bias_shift if layer.bias is None else bias_of(layer) + factors.bias_shift
-    values = {(right, "weight"): factors.right, (left, "weight"): factors.left, (left, "bias"): bias}
+    bias = bias_of(layer) + factors.bias_shift
+    values = {
+        (right, "weight"): factors.right,
+        (left, "weight"): factors.left,
+        (left, "bias"): bias,
+    }
     for (part, name), array in values.items():
         tensor = torch.tensor(array, dtype=layer.weight.dtype, device=layer.weight.device)
         setattr(part, name, nn.Parameter(tensor.reshape(getattr(part, name).shape)))
     return LowRank(OrderedDict(right=right, left=left))
 
 
-def bias_of(layer: nn.Module) -> Array:
-    """The layer's bias, shape (outputs,)."""
+def bias_of(layer: Layer) -> Array:
+    """The layer's bias, shape (outputs,); zeros if it has none."""
+    if layer.bias is None:
+        return np.zeros(layer.weight.shape[0], np.float32)
     return layer.bias.detach().cpu().numpy()
 
 
@@ -95,3 +118,13 @@ def replaced(network: nn.Sequential, new: Mapping[str, nn.Module]) -> nn.Sequent
     """The network with these layers in the place of the named ones; the others are shared."""
     parts = OrderedDict((name, new.get(name, part)) for name, part in network.named_children())
     return nn.Sequential(parts).eval()
+
+
+def features_of(network: nn.Sequential) -> int:
+    """Number of features of the flat samples that a network of this package takes."""
+    first: Any = next(iter(network))
+    while isinstance(first, nn.Sequential):
+        first = next(iter(first))
+    if isinstance(first, nn.Unflatten):
+        return prod(first.unflattened_size)
+    return int(first.in_features)

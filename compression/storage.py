@@ -6,9 +6,12 @@ states), the free values and c, where that is shorter than the plain weight. Loa
 the same bits, and executes nothing.
 """
 
+import copy
+import io
 import json
 import os
 import tempfile
+import warnings
 import zlib
 from collections import OrderedDict
 from math import prod
@@ -22,23 +25,22 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from .catalog import CONSTRAINTS, find
+from .constrained.sets import FREE, LOWER, UPPER
 from .errors import StorageError
-from .network import Bounded, LowRank
+from .network import COMPRESSIBLE, Bounded, LowRank, bounded_of, set_bounded
 
-_FORMAT = "compression 1"
+FORMAT = 1
 _MOST_NUMBERS = 1 << 28  # declared sizes beyond this are refused before anything is allocated
 
-FREE, UPPER, LOWER, ZERO = range(4)
 
-
-def states(weight: NDArray, bounded: Bounded) -> NDArray[np.uint8]:
+def states(weight: NDArray, bounded: Bounded) -> NDArray[np.int8]:
     """Which weights are no numbers of their own: FREE, UPPER (+c), LOWER (−c) or ZERO."""
-    bound = weight.dtype.type(bounded.bound)
-    found = np.full(weight.shape, FREE, np.uint8)
-    found[weight == bound] = UPPER
-    found[weight == -bound] = LOWER
-    found[weight == 0] = ZERO
-    return found
+    return (
+        find(CONSTRAINTS, bounded.constraint, "constraint set")
+        .load()()
+        .states(weight, bounded.bound)
+    )
 
 
 def _bits(count: int) -> int:
@@ -111,12 +113,12 @@ def _encode(module: nn.Module, name: str, tensors: dict[str, NDArray]) -> dict[s
             f"a layer of type {type(module).__name__} cannot be saved: use {', '.join(_BUILD)}"
         ) from None
     line[kind] = arguments(module)
-    if not isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)):
+    if not isinstance(module, COMPRESSIBLE):
         return line
     weight = module.weight.detach().cpu().numpy()
     if module.bias is not None:
         tensors[f"{name}.bias"] = module.bias.detach().cpu().numpy()
-    bounded = getattr(module, "bounded", None)
+    bounded = bounded_of(module)
     if bounded is not None:
         line["set"] = bounded.constraint
         line["c"] = bounded.bound
@@ -127,9 +129,7 @@ def _encode(module: nn.Module, name: str, tensors: dict[str, NDArray]) -> dict[s
         if -(-weight.size * bits // 8) + free.nbytes < weight.nbytes:
             line["states"] = kinds.tolist()
             if bits:
-                tensors[f"{name}.map"] = _pack(
-                    np.searchsorted(kinds, found).astype(np.uint8), bits
-                )
+                tensors[f"{name}.map"] = _pack(np.searchsorted(kinds, found).astype(np.uint8), bits)
             if free.size:
                 tensors[f"{name}.free"] = free
             return line
@@ -142,19 +142,20 @@ def to_bytes(network: nn.Module) -> bytes:
     tensors: dict[str, NDArray] = {}
     structure = _encode(network, "", tensors)
     dtype = str(next(network.parameters()).dtype).removeprefix("torch.")
-    header = {
-        "format": _FORMAT,
-        "dtype": dtype,
-        "network": json.dumps(structure, separators=(",", ":")),
-    }
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    header = {"format": FORMAT, "dtype": dtype, "network": structure}
     header["checksum"] = _checksum(header, contiguous)
-    return safetensors.numpy.save(contiguous, metadata=header)
+    # One entry only: the library writes several in an order that changes from call to call.
+    return safetensors.numpy.save(contiguous, metadata={"compression": _json(header)})
 
 
-def _checksum(header: dict[str, str], tensors: dict[str, NDArray]) -> str:
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _checksum(header: dict[str, Any], tensors: dict[str, NDArray]) -> str:
     """CRC-32 of all that the file says: one flipped bit anywhere changes it."""
-    crc = zlib.crc32(f"{header['dtype']} {header['network']}".encode())
+    crc = zlib.crc32(_json([header["format"], header["dtype"], header["network"]]).encode())
     for name in sorted(tensors):
         array = tensors[name]
         crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
@@ -195,7 +196,7 @@ def _decode(line: dict, name: str, tensors: dict[str, NDArray], dtype: np.dtype)
                 raise ValueError("shapes")
             setattr(module, part, nn.Parameter(torch.from_numpy(values.copy())))
     if "set" in line:
-        module.bounded = Bounded(str(line["set"]), float(line["c"]))
+        set_bounded(module, Bounded(str(line["set"]), float(line["c"])))
     return module
 
 
@@ -215,7 +216,7 @@ def _from_states(line: dict, name: str, tensors: dict, shape: tuple, dtype: np.d
     return weight.reshape(shape)
 
 
-def from_bytes(content: bytes) -> nn.Module:
+def from_bytes(content: bytes) -> nn.Sequential:
     """The network of a file's content, in eval mode; raises StorageError for anything else."""
     damaged = StorageError(
         "this file is not a model written by compression.save, or it is damaged: take another copy"
@@ -223,23 +224,33 @@ def from_bytes(content: bytes) -> nn.Module:
     try:
         tensors = safetensors.numpy.load(content)
         header = _metadata(content)
-        if header.get("format") != _FORMAT or header["checksum"] != _checksum(header, tensors):
+        if header["format"] != FORMAT or header["checksum"] != _checksum(header, tensors):
             raise damaged
         dtype = np.dtype(header["dtype"])
-        network = _decode(json.loads(header["network"]), "", tensors, dtype)
+        network = _decode(header["network"], "", tensors, dtype)
     except StorageError:
         raise
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, IndexError, AttributeError,
-            StopIteration, RecursionError, RuntimeError, OverflowError) as error:
+    except (
+        safetensors.SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        StopIteration,
+        RecursionError,
+        RuntimeError,
+        OverflowError,
+    ) as error:
         raise damaged from error
-    if tensors:
+    if tensors or not isinstance(network, nn.Sequential):
         raise damaged
     return network.eval()
 
 
-def _metadata(content: bytes) -> dict[str, str]:
+def _metadata(content: bytes) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
-    return json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    return json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["compression"])
 
 
 def save(network: nn.Module, path: str | os.PathLike) -> None:
@@ -257,20 +268,23 @@ def save(network: nn.Module, path: str | os.PathLike) -> None:
     StorageError
         The network has a layer that the format does not know.
     """
-    content = to_bytes(network)
-    path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        try:
+    _write(to_bytes(network), Path(path))
+
+
+def _write(content: bytes, path: Path) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
-def load(path: str | os.PathLike) -> nn.Module:
+def load(path: str | os.PathLike) -> nn.Sequential:
     """The network in a file that ``save`` wrote, with the same bits.
 
     Raises
@@ -281,15 +295,31 @@ def load(path: str | os.PathLike) -> nn.Module:
     return from_bytes(Path(path).read_bytes())
 
 
-def export_onnx(network: nn.Module, path: str | os.PathLike) -> None:
-    """Write a network as an ONNX graph: samples as rows in, logits or numbers out.
+def export_onnx(network: nn.Sequential, path: str | os.PathLike) -> None:
+    """Write a network as an ONNX graph: samples (N, features) in, (N, outputs) out, any N.
+
+    A constrained layer becomes a dense one. The file appears whole or not at all.
 
     Raises
     ------
     StorageError
         The network has a layer that the format does not know.
     """
-    from .onnx_graph import graph
+    from .network import features_of
 
-    content = graph(network).SerializeToString()
-    Path(path).write_bytes(content)
+    to_bytes(network)  # refuses what is not of this package
+    sample = torch.zeros(2, features_of(network))
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        # The newer exporter needs packages of its own for these chains of seven known layers.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            copy.deepcopy(network).cpu().eval(),
+            (sample,),
+            content,  # type: ignore[arg-type]  # it takes open files too
+            dynamo=False,
+            input_names=["samples"],
+            output_names=["outputs"],
+            dynamic_axes={"samples": {0: "N"}, "outputs": {0: "N"}},
+        )
+    _write(content.getvalue(), Path(path))

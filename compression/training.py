@@ -78,8 +78,8 @@ def loss_of(
     """Cross-entropy in nats, or ½ the squared error: the mean, or each sample's ("none")."""
     if task == "classification":
         return partial(functional.cross_entropy, reduction=reduction)
-    return lambda outputs, target: 0.5 * functional.mse_loss(
-        outputs[:, 0], target, reduction=reduction
+    return lambda outputs, target: (
+        0.5 * functional.mse_loss(outputs[:, 0], target, reduction=reduction)
     )
 
 
@@ -230,7 +230,7 @@ class Reference:
         Training time.
     """
 
-    network: nn.Module
+    network: nn.Sequential
     history: pd.DataFrame
     score: float
     interval: evaluation.Interval
@@ -307,4 +307,3 @@ def train(
         seed=seed,
         seconds=time.perf_counter() - begin,
     )
-

@@ -16,17 +16,14 @@ import torch
 from torch import nn
 
 from ..catalog import CONSTRAINTS
-from ..network import Bounded, matrix
+from ..network import Bounded, Layer, layers, matrix, set_bounded
 from ..training import Data, Samples, Trainer
 from .path import path
-
 
 BATCH_SIZE = 256  # few, steady steps: each bound starts next to its solution
 
 
-def bounds_for(
-    layers: Mapping[str, nn.Module], constraint: str, relative: float
-) -> dict[str, float]:
+def bounds_for(layers: Mapping[str, Layer], constraint: str, relative: float) -> dict[str, float]:
     """Each layer's own bound for one relative bound, as float32 holds it."""
     gauge = CONSTRAINTS[constraint].load()().gauge
     return {
@@ -35,13 +32,13 @@ def bounds_for(
     }
 
 
-def project(layers: Mapping[str, nn.Module], constraint: str, bounds: Mapping[str, float]) -> None:
+def project(layers: Mapping[str, Layer], constraint: str, bounds: Mapping[str, float]) -> None:
     """Move each weight to the nearest point of its set, in place."""
     nearest: Any = CONSTRAINTS[constraint].load()().project
     for name, layer in layers.items():
         weight = layer.weight.detach()
         moved = nearest(weight.cpu().numpy(), bounds[name])
-        weight.copy_(torch.from_numpy(moved))
+        weight.copy_(torch.from_numpy(moved + 0.0))  # −0 becomes 0, which needs no number
 
 
 def projected_training(
@@ -64,8 +61,8 @@ def projected_training(
         The same one each time, changed in place: judge or copy it before going on.
     """
     network = copy.deepcopy(network)
-    layers = {name: network.get_submodule(name) for name in names}
-    reference = copy.deepcopy(layers)
+    constrained = {name: layers(network)[name] for name in names}
+    reference = copy.deepcopy(constrained)
     bounds: dict[str, float] = {}
     trainer = Trainer(
         network,
@@ -73,13 +70,13 @@ def projected_training(
         learning_rate,
         BATCH_SIZE,
         seed,
-        after_step=lambda: project(layers, constraint, bounds),
+        after_step=lambda: project(constrained, constraint, bounds),
     )
     for relative in relative_bounds:
         bounds.update(bounds_for(reference, constraint, relative))
-        for name, layer in layers.items():
-            layer.bounded = Bounded(constraint, bounds[name])
-        project(layers, constraint, bounds)
+        for name, layer in constrained.items():
+            set_bounded(layer, Bounded(constraint, bounds[name]))
+        project(constrained, constraint, bounds)
         for _ in range(epochs):
             trainer.epoch()
         yield network
@@ -98,15 +95,16 @@ def optimal_layers(
     x = dataset.x_train[dataset.fit_rows].astype(np.float64)
     y = dataset.y_train[dataset.fit_rows]
     loss = "softmax" if dataset.task == "classification" else "squared"
-    found = path(x, y, loss=loss, constraint=constraint, bounds=bounds)
+    found = path(x, y, loss=loss, constraint=constraint, bounds=np.array(bounds))
     for bound in bounds:
         optimal = copy.deepcopy(network)
-        layer = optimal[0]
-        weight = found.at(bound).reshape(layer.weight.shape)
+        (layer,) = layers(optimal).values()
+        weight = found.at(bound).reshape(tuple(layer.weight.shape))
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(weight))
-            layer.bias.copy_(torch.from_numpy(np.atleast_1d(found.intercept_at(bound))))
+            if layer.bias is not None:
+                layer.bias.copy_(torch.from_numpy(np.atleast_1d(found.intercept_at(bound))))
         bounds_here = {"": float(torch.tensor(bound))}
         project({"": layer}, constraint, bounds_here)  # float32 may have rounded past the bound
-        layer.bounded = Bounded(constraint, bounds_here[""])
+        set_bounded(layer, Bounded(constraint, bounds_here[""]))
         yield optimal

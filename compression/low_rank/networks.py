@@ -16,23 +16,23 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from ..network import low_rank_layer, replaced
+from ..network import Layer, low_rank_layer, replaced
 from .factors import Decomposition, break_even_rank
 
 
-def pays(layer: nn.Module, rank: int) -> bool:
+def pays(layer: Layer, rank: int) -> bool:
     """Whether factors of this rank hold fewer numbers than the layer's weight."""
     outputs = layer.weight.shape[0]
     return rank <= break_even_rank(outputs, layer.weight.numel() // outputs)
 
 
 def layer_inputs(
-    network: nn.Module, x: torch.Tensor, chosen: Mapping[str, nn.Module]
+    network: nn.Module, x: torch.Tensor, chosen: Mapping[str, Layer]
 ) -> dict[str, NDArray]:
     """What each chosen layer sees, (N, inputs): for a convolution a row a sample and position."""
     seen: dict[str, NDArray] = {}
 
-    def keep(name: str, layer: nn.Module, tensor: torch.Tensor) -> None:
+    def keep(name: str, layer: Layer, tensor: torch.Tensor) -> None:
         seen[name] = _as_rows(layer, tensor).cpu().numpy()
 
     handles = [
@@ -48,15 +48,15 @@ def layer_inputs(
     return seen
 
 
-def _as_rows(layer: nn.Module, tensor: torch.Tensor) -> torch.Tensor:
+def _as_rows(layer: Layer, tensor: torch.Tensor) -> torch.Tensor:
     if isinstance(layer, nn.Linear):
         return tensor
     if isinstance(layer, nn.Conv1d):  # unfold knows images only: a signal is one of height 1
         tensor = tensor.unsqueeze(2)
-    one = isinstance(layer, nn.Conv1d)
-    kernel = (1, *layer.kernel_size) if one else layer.kernel_size
-    stride = (1, *layer.stride) if one else layer.stride
-    padding = (0, *layer.padding) if one else layer.padding
+    kernel, stride, padding = (
+        (fill, *size) if isinstance(layer, nn.Conv1d) else size
+        for fill, size in ((1, layer.kernel_size), (1, layer.stride), (0, tuple(layer.padding)))
+    )
     patches = functional.unfold(tensor, kernel, padding=padding, stride=stride)
     return patches.transpose(1, 2).reshape(-1, patches.shape[1])
 
@@ -76,7 +76,7 @@ class Ranks:
     """
 
     network: nn.Sequential
-    layers: Mapping[str, nn.Module]
+    layers: Mapping[str, Layer]
     decompositions: Mapping[str, Decomposition]
 
     def at(self, ranks: int | Mapping[str, int | None]) -> nn.Sequential:
@@ -100,15 +100,16 @@ class Ranks:
         """The network's outputs (N, outputs) for each of the ascending ranks."""
         children = list(self.network.named_children())
         start = next(i for i, (name, _) in enumerate(children) if name in self.layers)
-        name, first = children[start]
+        name = children[start][0]
+        first = self.layers[name]
         for _, module in children[:start]:
             x = module(x)
         running = _RunningSum(first, self.decompositions[name], x)
         for rank in ranks:
             h = running.at(rank) if pays(first, rank) else running.dense
             for name, module in children[start + 1 :]:
-                if name in self.layers and pays(module, rank):
-                    h = _apply(module, self.decompositions[name], rank, h)
+                if name in self.layers and pays(self.layers[name], rank):
+                    h = _apply(self.layers[name], self.decompositions[name], rank, h)
                 else:
                     h = module(h)
             yield h
@@ -117,7 +118,7 @@ class Ranks:
 class _RunningSum:
     """One layer's pre-activation for ascending ranks."""
 
-    def __init__(self, layer: nn.Module, decomposition: Decomposition, x: torch.Tensor):
+    def __init__(self, layer: Layer, decomposition: Decomposition, x: torch.Tensor):
         self._layer, self._decomposition, self._x = layer, decomposition, x
         self._rank = 0
         self._projected: torch.Tensor | None = None
@@ -149,23 +150,23 @@ class _RunningSum:
         return self._sum + bias.reshape(1, -1, *[1] * (self._sum.dim() - 2))
 
 
-def _largest_paying(layer: nn.Module) -> int:
+def _largest_paying(layer: Layer) -> int:
     outputs = layer.weight.shape[0]
     return break_even_rank(outputs, layer.weight.numel() // outputs)
 
 
-def _tensor(array: NDArray, layer: nn.Module) -> torch.Tensor:
+def _tensor(array: NDArray, layer: Layer) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).to(layer.weight)
 
 
-def _bias(layer: nn.Module, decomposition: Decomposition, rank: int) -> torch.Tensor:
+def _bias(layer: Layer, decomposition: Decomposition, rank: int) -> torch.Tensor:
     bias = torch.zeros(layer.weight.shape[0]) if layer.bias is None else layer.bias
     if decomposition.mean is None:
         return bias
     return bias + _tensor(decomposition.at(rank).bias_shift, layer)
 
 
-def _project(layer: nn.Module, right: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def _project(layer: Layer, right: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """x times right: the first half of a factored layer."""
     if isinstance(layer, nn.Linear):
         return x @ right.T
@@ -174,7 +175,7 @@ def _project(layer: nn.Module, right: torch.Tensor, x: torch.Tensor) -> torch.Te
     return convolve(x, kernel, None, layer.stride, layer.padding)
 
 
-def _expand(layer: nn.Module, left: torch.Tensor, projected: torch.Tensor) -> torch.Tensor:
+def _expand(layer: Layer, left: torch.Tensor, projected: torch.Tensor) -> torch.Tensor:
     """left times the projection: the second half, without the bias."""
     if isinstance(layer, nn.Linear):
         return projected @ left.T
@@ -182,9 +183,7 @@ def _expand(layer: nn.Module, left: torch.Tensor, projected: torch.Tensor) -> to
     return convolve(projected, left.reshape(*left.shape, *[1] * (projected.dim() - 2)))
 
 
-def _apply(
-    layer: nn.Module, decomposition: Decomposition, rank: int, h: torch.Tensor
-) -> torch.Tensor:
+def _apply(layer: Layer, decomposition: Decomposition, rank: int, h: torch.Tensor) -> torch.Tensor:
     projected = _project(layer, _tensor(decomposition.right[:rank], layer), h)
     left = _tensor(decomposition.left[:, :rank], layer)
     if isinstance(layer, nn.Linear):

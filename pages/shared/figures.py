@@ -1,0 +1,296 @@
+"""Tables to Plotly figures. Knows no Streamlit; a figure is tested by its traces.
+
+Colours mean the same on every page: one for each family, grey for the reference. All of them
+read on a light and on a dark ground; text and grids are left to the page's theme.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+LOW_RANK = "#2E86DE"
+CONSTRAINED = "#E0702B"
+REFERENCE = "#8A8F98"
+FAINT = "rgba(138, 143, 152, 0.45)"
+
+COSTS = {"parameters": "Parameters", "bytes": "Bytes", "macs": "MACs per sample"}
+
+_MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
+
+
+def _layout(figure: go.Figure, title: str, height: int, **options) -> go.Figure:
+    figure.update_layout(
+        title={
+            "text": title,
+            "font": {"size": 14},
+            "x": 0,
+            "xanchor": "left",
+            "y": 0.98,
+            "yanchor": "top",
+        },
+        height=height,
+        margin=_MARGIN,
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        hoverlabel={"namelength": -1},
+        **options,
+    )
+    figure.update_xaxes(automargin=True, title_standoff=6)
+    figure.update_yaxes(automargin=True, title_standoff=6)
+    return figure
+
+
+def score_title(task: str) -> str:
+    return "Test accuracy (%)" if task == "classification" else "Test R²"
+
+
+def score_scale(task: str) -> float:
+    """Accuracies are drawn in per cent, R² as it is."""
+    return 100.0 if task == "classification" else 1.0
+
+
+def spectrum(
+    singular_values: NDArray, rank: int, marks: Mapping[str, float], layer: str
+) -> go.Figure:
+    """Singular values of one layer: kept, left out, and where the usual choices lie.
+
+    ``marks``: label -> rank, drawn as thin vertical lines.
+    """
+    ranks = np.arange(1, len(singular_values) + 1)
+    kept = ranks <= rank
+    figure = go.Figure()
+    for name, chosen, colour in (("kept", kept, LOW_RANK), ("left out", ~kept, FAINT)):
+        figure.add_bar(
+            x=ranks[chosen],
+            y=singular_values[chosen],
+            name=name,
+            marker={"color": colour, "line": {"width": 0}},
+            hovertemplate="σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
+        )
+    _vertical_marks(figure, marks)
+    figure.update_xaxes(title="Index i", range=[0.3, len(ranks) + 0.7])
+    figure.update_yaxes(title="Singular value σᵢ", rangemode="tozero")
+    return _layout(figure, f"Singular values of {layer}", 280, barmode="overlay", bargap=0.15)
+
+
+def _vertical_marks(figure: go.Figure, marks: Mapping[str, float]) -> None:
+    """Thin dotted lines with their labels at the top, lowered in turn so that none overlap."""
+    for place, (label, at) in enumerate(sorted(marks.items(), key=lambda item: item[1])):
+        figure.add_shape(
+            type="line",
+            x0=at,
+            x1=at,
+            y0=0,
+            y1=1,
+            yref="paper",
+            line={"color": REFERENCE, "width": 1.2, "dash": "dot"},
+        )
+        figure.add_annotation(
+            x=at,
+            y=1 - 0.12 * (place % 4),
+            yref="paper",
+            text=label,
+            showarrow=False,
+            xanchor="left",
+            yanchor="top",
+            xshift=3,
+            font={"size": 11, "color": REFERENCE},
+        )
+
+
+def constrained_spectrum(reference: NDArray, constrained: NDArray, layer: str) -> go.Figure:
+    """Singular values of the constrained weight over the reference's."""
+    ranks = np.arange(1, len(reference) + 1)
+    figure = go.Figure()
+    figure.add_bar(
+        x=ranks,
+        y=constrained,
+        name="constrained",
+        marker={"color": CONSTRAINED, "line": {"width": 0}},
+        hovertemplate="constrained σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=ranks,
+        y=reference,
+        name="reference",
+        mode="lines",
+        line={"color": REFERENCE, "width": 2, "shape": "hvh"},
+        hovertemplate="reference σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
+    )
+    figure.update_xaxes(title="Index i", range=[0.3, len(ranks) + 0.7])
+    figure.update_yaxes(title="Singular value σᵢ", rangemode="tozero")
+    return _layout(figure, f"Singular values of {layer}", 280, bargap=0.15)
+
+
+def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Figure:
+    """Confusion matrix: colour is the share of each true class (row), text the count."""
+    totals = counts.sum(axis=1, keepdims=True)
+    share = counts / np.maximum(totals, 1)
+    names = [str(name) for name in class_names]
+    size = 13 if len(names) <= 10 else 9
+    figure = go.Figure(
+        go.Heatmap(
+            z=100 * share,
+            x=names,
+            y=names,
+            zmin=0,
+            zmax=100,
+            text=np.where(counts, counts.astype(str), ""),
+            texttemplate="%{text}",
+            textfont={"size": size},
+            customdata=counts,
+            hovertemplate="true %{y}, predicted %{x}<br>%{customdata} samples, %{z:.1f} % of the class<extra></extra>",
+            colorscale=[[0, "rgba(138,143,152,0.06)"], [1, colour]],
+            xgap=1,
+            ygap=1,
+            colorbar={
+                "title": {"text": "% of row", "side": "right"},
+                "thickness": 10,
+                "outlinewidth": 0,
+            },
+        )
+    )
+    figure.update_xaxes(title="Predicted class", type="category", showgrid=False)
+    figure.update_yaxes(title="True class", type="category", autorange="reversed", showgrid=False)
+    return _layout(figure, "Confusion on the test set: counts, colour by row share", 340)
+
+
+def predicted_true(
+    target: NDArray, predicted: NDArray, reference: NDArray, colour: str
+) -> go.Figure:
+    """Predicted against true values of the test set, the reference's behind."""
+    low = float(min(target.min(), predicted.min(), reference.min()))
+    high = float(max(target.max(), predicted.max(), reference.max()))
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[low, high],
+        y=[low, high],
+        mode="lines",
+        name="exact",
+        hoverinfo="skip",
+        line={"color": REFERENCE, "dash": "dash", "width": 1.2},
+    )
+    for name, values, shade in (("reference", reference, FAINT), ("compressed", predicted, colour)):
+        figure.add_scatter(
+            x=target,
+            y=values,
+            mode="markers",
+            name=name,
+            marker={"color": shade, "size": 6},
+            hovertemplate="true %{x:.4g}, predicted %{y:.4g}<extra>" + name + "</extra>",
+        )
+    figure.update_xaxes(title="True value")
+    figure.update_yaxes(title="Predicted value")
+    return _layout(figure, "Predicted against true, test set", 340)
+
+
+def plane(
+    curves: Sequence[tuple[str, str, pd.DataFrame, int | None]],
+    reference: Mapping[str, float],
+    cost: str,
+    task: str,
+) -> go.Figure:
+    """Score against cost: a curve a method, the reference dashed, the current points ringed.
+
+    ``curves``: (name, colour, table, current row or None); ``customdata`` of a point is its row.
+    """
+    scale = score_scale(task)
+    figure = go.Figure()
+    for name, colour, table, current in curves:
+        figure.add_scatter(
+            x=pd.concat([table[cost], table[cost][::-1]]),
+            y=scale * pd.concat([table["score_high"], table["score_low"][::-1]]),
+            fill="toself",
+            fillcolor=_faded(colour),
+            line={"width": 0},
+            mode="lines",
+            hoverinfo="skip",
+            showlegend=False,
+            name=f"{name} 95 % interval",
+        ) if _is_monotone(table[cost]) else None
+        figure.add_scatter(
+            x=table[cost],
+            y=scale * table["score"],
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            marker={"size": 6},
+            customdata=np.stack(
+                [
+                    table.index,
+                    table["knob"],
+                    scale * table["score_low"],
+                    scale * table["score_high"],
+                ],
+                axis=1,
+            ),
+            hovertemplate="%{y:.4g} (%{customdata[2]:.4g} to %{customdata[3]:.4g})<br>%{x:,} "
+            + cost
+            + "<br>knob %{customdata[1]:.4g}<extra>"
+            + name
+            + "</extra>",
+        )
+        if current is not None:
+            figure.add_scatter(
+                x=[table[cost].iloc[current]],
+                y=[scale * table["score"].iloc[current]],
+                mode="markers",
+                name=f"{name}, now",
+                showlegend=False,
+                hoverinfo="skip",
+                marker={
+                    "size": 15,
+                    "color": colour,
+                    "symbol": "circle",
+                    "line": {"width": 3, "color": "white"},
+                },
+            )
+    figure.add_hline(
+        y=scale * reference["score"],
+        line={"color": REFERENCE, "dash": "dash", "width": 1.5},
+    )
+    figure.add_scatter(
+        x=[reference[cost]],
+        y=[scale * reference["score"]],
+        name="reference",
+        mode="markers",
+        marker={"color": REFERENCE, "size": 11, "symbol": "diamond"},
+        hovertemplate="reference: %{y:.4g}<br>%{x:,} " + cost + "<extra></extra>",
+    )
+    figure.update_xaxes(title=COSTS[cost], type="log", tickformat="~s")
+    figure.update_yaxes(title=score_title(task))
+    return _layout(
+        figure, f"{score_title(task)} against {COSTS[cost].lower()}", 420, hovermode="closest"
+    )
+
+
+def _is_monotone(values: pd.Series) -> bool:
+    return values.is_monotonic_increasing or values.is_monotonic_decreasing
+
+
+def _faded(colour: str) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.13)"
+
+
+def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:
+    """Loss of the training and validation parts by epoch."""
+    unit = "cross-entropy (nats)" if task == "classification" else "½ squared error"
+    figure = go.Figure()
+    for column, name, colour, dash in (
+        ("train_loss", "training", LOW_RANK, "solid"),
+        ("validation_loss", "validation", CONSTRAINED, "dot"),
+    ):
+        figure.add_scatter(
+            x=history["epoch"],
+            y=history[column],
+            name=name,
+            mode="lines",
+            line={"color": colour, "width": 2, "dash": dash},
+            hovertemplate="epoch %{x}: %{y:.4g}<extra>" + name + "</extra>",
+        )
+    figure.update_xaxes(title="Epoch")
+    figure.update_yaxes(title=f"Mean {unit}", type="log")
+    return _layout(figure, "Learning curve", 320)

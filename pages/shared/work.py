@@ -1,0 +1,227 @@
+"""The worker's side: names and numbers in, plain results out.
+
+Each function is a job. It runs in a worker process, is given ``report(done, total, partial)``,
+and holds nothing between calls but the datasets and networks that it has loaded last: another
+worker can always go on.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .results import Layer, Preview, Traded, Trained
+
+Report = Callable[..., bool]
+
+
+def warm_up() -> None:
+    """Import what every job needs, so that the first one finds it loaded."""
+    import sklearn.datasets
+    import sklearn.model_selection
+    import torch
+
+    import compression.curve
+    import compression.low_rank.truncated_svd  # noqa: F401
+    import data.base  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
+@lru_cache(maxsize=4)
+def _dataset(name: str, seed: int) -> Any:
+    import data
+
+    return data.load(name, seed=seed)
+
+
+def preview(report: Report, dataset: str, seed: int) -> Preview:
+    """The first rows, some pictures, and how the rows are used."""
+    found = _dataset(dataset, seed)
+    columns = list(found.feature_names)
+    own_units = found.x_train[:8] * found.scale + found.mean
+    table = pd.DataFrame(np.round(own_units, 4), columns=columns)
+    target = found.y_train[:8]
+    if found.task == "classification":
+        table.insert(0, "class", [found.class_names[label] for label in target])
+        counts = pd.DataFrame(
+            {
+                part: np.bincount(labels, minlength=found.classes)
+                for part, labels in (("training", found.y_train), ("test", found.y_test))
+            },
+            index=pd.Index(found.class_names, name="class"),
+        )
+    else:
+        table.insert(0, found.target_name, target * found.target_scale + found.target_mean)
+        counts = pd.DataFrame()
+    images = None
+    if len(found.input_shape) > 1:
+        raw = found.x_train[:16] * found.scale + found.mean
+        images = raw.reshape(-1, *found.input_shape)[:, 0]
+    return Preview(table, images, counts, found.remarks, _rows(found))
+
+
+def _rows(found: Any) -> dict[str, int]:
+    return {
+        "training": len(found.fit_rows),
+        "validation": len(found.validation_rows),
+        "test": len(found.x_test),
+    }
+
+
+def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
+    """Train a reference; the partial result is its history so far, as a table."""
+    import compression
+    from compression import accounting, evaluation, network, storage
+
+    found = _dataset(dataset, seed)
+
+    def watched(done: int, total: int, history: Callable[[], list]) -> bool:
+        return report(done, total, lambda: pd.DataFrame(history()), f"epoch {done} of {total}")
+
+    trained = compression.train(found, model=model, seed=seed, report=watched)
+    net = trained.network
+    predictions = _predict(net, found)
+    layers = tuple(_layer(name, part) for name, part in network.layers(net).items())
+    return Trained(
+        dataset=dataset,
+        model=model,
+        seed=seed,
+        task=found.task,
+        file=storage.to_bytes(net),
+        history=trained.history,
+        seconds=trained.seconds,
+        score=trained.score,
+        score_low=trained.interval.low,
+        score_high=trained.interval.high,
+        parameters=accounting.parameters(net),
+        bytes=accounting.bytes_of(net),
+        macs=accounting.macs(net),
+        layers=layers,
+        structure=_structure(net),
+        class_names=found.class_names,
+        target=found.y_test,
+        predictions=predictions,
+        confusion=evaluation.confusion(predictions, found.y_test, found.classes)
+        if found.task == "classification"
+        else None,
+        target_name=found.target_name,
+        target_unit=found.target_unit,
+        target_mean=found.target_mean,
+        target_scale=found.target_scale,
+        rows=_rows(found),
+    )
+
+
+def _predict(net: Any, found: Any) -> np.ndarray:
+    import torch
+
+    from compression import evaluation
+
+    with torch.inference_mode():
+        outputs = net(torch.from_numpy(found.x_test)).numpy()
+    return evaluation.predictions(outputs, found.task)
+
+
+def _layer(name: str, part: Any) -> Layer:
+    from compression.low_rank.factors import break_even_rank
+    from compression.network import matrix
+
+    rows, columns = matrix(part).shape
+    kind = {"Linear": "linear", "Conv1d": "1-D convolution", "Conv2d": "2-D convolution"}
+    return Layer(name, kind[type(part).__name__], (rows, columns), break_even_rank(rows, columns))
+
+
+def _structure(net: Any) -> pd.DataFrame:
+    """One line a module: name, what it is, the shape it gives, its numbers and MACs."""
+    import torch
+
+    from compression import accounting, network
+
+    costs = accounting.layer_macs(net)
+    lines = []
+    with torch.inference_mode():
+        h = torch.zeros(1, network.features_of(net))
+        for name, part in net.named_children():
+            h = part(h)
+            lines.append(
+                {
+                    "layer": name,
+                    "kind": type(part).__name__,
+                    "output": " × ".join(map(str, h.shape[1:])),
+                    "parameters": sum(p.numel() for p in part.parameters()),
+                    "MACs": costs.get(name, 0),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def _restored(file: bytes, dataset: str, model: str, seed: int) -> tuple[Any, Any]:
+    """The dataset, and the reference again from its file."""
+    from compression import evaluation, storage
+    from compression.training import Reference
+
+    found = _dataset(dataset, seed)
+    net = storage.from_bytes(file)
+    nan = float("nan")
+    return found, Reference(
+        net, pd.DataFrame(), nan, evaluation.Interval(nan, nan), model, dataset, seed, nan
+    )
+
+
+def low_rank_curve(
+    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str
+) -> Traded:
+    """Every rank of one method; the partial result is the curve so far."""
+    import compression
+
+    found, trained = _restored(file, dataset, model, seed)
+
+    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
+        return report(done, total, lambda: _traded(curve()), f"rank {done} of {total}")
+
+    return _traded(compression.low_rank_curve(trained, found, method=method, report=watched))
+
+
+def constrained_curve(
+    report: Report, file: bytes, dataset: str, model: str, seed: int, constraint: str
+) -> Traded:
+    """Every bound of one set; the partial result is the curve so far, without its files."""
+    import compression
+    from compression import storage
+
+    found, trained = _restored(file, dataset, model, seed)
+
+    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
+        return report(done, total, lambda: _traded(curve()), f"bound {done} of {total}")
+
+    curve = compression.constrained_curve(trained, found, constraint=constraint, report=watched)
+    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
+    return _traded(curve, files)
+
+
+def _traded(curve: Any, files: tuple[bytes, ...] = ()) -> Traded:
+    return Traded(
+        knob=curve.knob,
+        method=curve.method,
+        table=curve.table,
+        reference=curve.reference,
+        predictions=curve.predictions,
+        confusion=curve.confusion,
+        spectra=curve.spectra,
+        files=files,
+    )
+
+
+def low_rank_file(
+    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str, rank: int
+) -> bytes:
+    """The model file of one rank."""
+    import compression
+    from compression import storage
+
+    found, trained = _restored(file, dataset, model, seed)
+    curve = compression.low_rank_curve(trained, found, method=method, ranks=[rank])
+    return storage.to_bytes(curve.network(0))

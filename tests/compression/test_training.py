@@ -1,0 +1,145 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import accuracy_score
+
+import compression
+import data
+from compression import errors, models, training
+
+
+def test_a_reference_is_in_eval_mode_and_scored_on_the_test_part(digits, digits_mlp):
+    assert not digits_mlp.network.training
+    with torch.inference_mode():
+        predicted = digits_mlp.network(torch.from_numpy(digits.x_test)).argmax(1).numpy()
+    assert digits_mlp.score == accuracy_score(digits.y_test, predicted)
+    assert digits_mlp.interval.low < digits_mlp.score < digits_mlp.interval.high
+
+
+def test_digits_are_learnt(digits):
+    assert compression.train(digits, model="mlp", seed=0).score > 0.95
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(digits):
+    a, b, c = (compression.train(digits, seed=seed, epochs=2) for seed in (3, 3, 4))
+    for name, value in a.network.state_dict().items():
+        assert torch.equal(value, b.network.state_dict()[name])
+    assert not torch.equal(a.network.fc1.weight, c.network.fc1.weight)
+
+
+def test_training_leaves_the_global_generator_as_it_was(digits):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    compression.train(digits, seed=1, epochs=1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_training_sees_neither_validation_nor_test_rows(digits):
+    """Spoilt labels in those parts change nothing but what is said about them."""
+    from dataclasses import replace
+
+    y = digits.y_train.copy()
+    y[digits.validation_rows] = 0
+    spoilt = replace(digits, y_train=y, y_test=np.zeros_like(digits.y_test))
+    recipe = {"model": "softmax_regression", "seed": 0, "epochs": 5}  # no early stopping
+    clean = compression.train(digits, **recipe).network.linear.weight
+    assert torch.equal(compression.train(spoilt, **recipe).network.linear.weight, clean)
+
+
+def test_full_batch_least_squares_ends_at_the_normal_equations(diabetes):
+    reference = compression.train(diabetes, model="linear_regression", seed=0, epochs=4000)
+    x, y = diabetes.x_train[diabetes.fit_rows], diabetes.y_train[diabetes.fit_rows]
+    exact = LinearRegression().fit(x.astype(np.float64), y)
+    predicted = reference.network(torch.from_numpy(x)).detach().numpy()[:, 0]
+    np.testing.assert_allclose(predicted, exact.predict(x), atol=5e-3)
+
+
+def test_early_stopping_returns_the_network_of_the_best_validation_loss(digits):
+    reference = compression.train(digits, model="mlp", seed=0)
+    losses = reference.history["validation_loss"]
+    x = torch.from_numpy(digits.x_train[digits.validation_rows])
+    y = torch.from_numpy(digits.y_train[digits.validation_rows])
+    with torch.inference_mode():
+        loss = torch.nn.functional.cross_entropy(reference.network(x), y).item()
+    assert loss == pytest.approx(losses.min(), rel=1e-5)
+    assert len(losses) < models.MINI_BATCH.epochs
+
+
+def test_history_has_a_row_an_epoch(digits_mlp):
+    assert list(digits_mlp.history["epoch"]) == [1, 2, 3, 4]
+    assert set(digits_mlp.history) == {"epoch", "train_loss", "validation_loss", "validation_score"}
+    assert digits_mlp.history["train_loss"].is_monotonic_decreasing
+
+
+def test_progress_is_reported_each_epoch_and_false_stops_the_training(digits):
+    seen = []
+
+    def report(done, total, history):
+        seen.append((done, total, len(history())))
+        return done < 2
+
+    reference = compression.train(digits, epochs=6, report=report)
+    assert seen == [(1, 6, 1), (2, 6, 2)]
+    assert len(reference.history) == 2
+
+
+def test_a_loss_that_leaves_the_finite_numbers_is_said_in_words(digits):
+    network, _ = models.build("mlp", digits, 10, 0)
+    trainer = training.Trainer(network, training.Samples(digits), learning_rate=1e30)
+    with pytest.raises(errors.NotConvergedError, match="lower the learning rate"):
+        trainer.run(3)
+
+
+@pytest.mark.parametrize("model", compression.MODELS)
+def test_every_model_is_trained_where_it_fits_and_refused_in_words_where_not(
+    model, digits, diabetes, small_images, small_signals
+):
+    entry = compression.MODELS[model]
+    fitted = 0
+    for dataset in (digits, diabetes, small_images, small_signals):
+        reason = entry.fits(dataset)
+        if reason is None:
+            reference = compression.train(dataset, model=model, epochs=1)
+            assert np.isfinite(reference.history["train_loss"]).all()
+            fitted += 1
+        else:
+            with pytest.raises(errors.NotApplicableError, match="choose"):
+                compression.train(dataset, model=model, epochs=1)
+    assert fitted
+
+
+@pytest.mark.parametrize("name", data.DATASETS)
+def test_every_dataset_has_a_model_that_fits(name):
+    assert any(entry.fits(data.DATASETS[name]) is None for entry in compression.MODELS.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"model": "resnet"}, "choose one of linear_regression"),
+        ({"epochs": 0}, "choose 1 or more"),
+        ({"device": "warp"}, "choose auto or cpu"),
+    ],
+)
+def test_wrong_arguments_are_answered_with_the_values_that_would_do(digits, arguments, words):
+    with pytest.raises(errors.ArgumentError, match=words):
+        compression.train(digits, **arguments)
+
+
+def test_the_articles_recipe_is_a_thousand_full_batch_epochs_of_adam(digits):
+    recipe = models.recipe_of("softmax_regression", digits)
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (1000, None, 0.01)
+
+
+def test_threads_are_capped_inside_and_as_before_outside():
+    before = torch.get_num_threads()
+    with training.capped_threads():
+        assert torch.get_num_threads() <= training.THREADS
+    assert torch.get_num_threads() == before
+
+
+def test_history_is_a_table(digits_mlp):
+    assert isinstance(digits_mlp.history, pd.DataFrame)

@@ -52,6 +52,10 @@ class GridPath:
         """
         return _between(self.bounds, self.weights, check_bound(bound))
 
+    def intercept_at(self, bound: float) -> Array:
+        """Intercept at a bound, in the same way."""
+        return _between(self.bounds, self.intercepts, max(check_bound(bound), self.bounds[0]))
+
 
 def _between(knots: Array, values: Array, bound: float) -> Array:
     if bound <= knots[0]:

@@ -83,7 +83,8 @@ class ConstraintSet:
 
         Exact comparisons in the type of v: a weight is rebuilt from its state bit by bit.
         """
-        return np.where(np.asarray(v) == 0, ZERO, FREE).astype(np.int8)
+        v = np.asarray(v)
+        return np.where((v == 0) & ~np.signbit(v), ZERO, FREE).astype(np.int8)
 
 
 @dataclass(frozen=True)

@@ -185,8 +185,8 @@ class _Options:
 
     def cheapest_within(self, loss: float) -> int:
         """Place of the cheapest choice that loses no more, or of the one that loses least."""
-        place = np.searchsorted(-self.errors, -loss, side="left")
-        return int(min(place, len(self.errors) - 1))
+        place = int(np.searchsorted(-self.errors, -loss, side="left"))
+        return min(place, len(self.errors) - 1)
 
 
 def _options(name: str, layer: RankChoices) -> _Options:

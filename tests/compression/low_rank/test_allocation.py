@@ -1,0 +1,217 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compression import allocate_ranks
+from compression.errors import ArgumentError
+from compression.low_rank import allocation
+from compression.low_rank.allocation import (
+    RULES,
+    RankChoices,
+    allocate,
+    allocate_by_every_rule,
+    choices,
+)
+from compression.low_rank.kernels import decompose_kernel
+from compression.low_rank.truncated_svd import TruncatedSVD
+
+
+def exhaustive(layers, budget):
+    """Least error of all combinations that fit; None when none does."""
+    options = [
+        [*zip(layer.errors, layer.costs, strict=True), (0.0, layer.dense_cost)]
+        for layer in layers.values()
+    ]
+    fitting = [
+        sum(error for error, _ in picked)
+        for picked in itertools.product(*options)
+        if sum(cost for _, cost in picked) <= budget
+    ]
+    return min(fitting, default=None)
+
+
+def smallest_budget(layers):
+    return sum(min(*layer.costs, layer.dense_cost) for layer in layers.values())
+
+
+@st.composite
+def problems(draw):
+    """Small layers of any costs and falling errors, and a budget somewhere in their range."""
+    layers = {}
+    for name in "abcd"[: draw(st.integers(1, 4))]:
+        ranks = draw(st.integers(1, 5))
+        errors = draw(st.lists(st.floats(0, 1), min_size=ranks, max_size=ranks))
+        costs = draw(st.lists(st.integers(0, 60), min_size=ranks, max_size=ranks))
+        if draw(st.booleans()):
+            errors, costs = sorted(errors)[::-1], sorted(costs)
+        layers[name] = RankChoices(np.array(errors), np.array(costs), draw(st.integers(1, 60)))
+    everything = sum(layer.dense_cost for layer in layers.values())
+    smallest = smallest_budget(layers)
+    return layers, draw(st.integers(smallest, max(smallest, everything)))
+
+
+def spectral(shapes, decay, seed=0):
+    rng = np.random.default_rng(seed)
+    layers = {}
+    for place, (m, n) in enumerate(shapes):
+        s = np.sort(rng.exponential(size=min(m, n)) * np.arange(1, min(m, n) + 1) ** -decay)[::-1]
+        errors = np.append(np.cumsum(s[::-1] ** 2)[::-1][1:], 0.0) / np.sum(s**2)
+        layers[f"layer{place}"] = RankChoices(errors, np.arange(1, len(s) + 1) * (m + n), m * n)
+    return layers
+
+
+@given(problems())
+@settings(deadline=None, max_examples=300)
+def test_the_exact_rule_is_as_good_as_trying_everything(problem):
+    layers, budget = problem
+    found = allocate(layers, budget)
+    assert found.exact
+    assert found.error == pytest.approx(exhaustive(layers, budget), abs=1e-9)
+
+
+@given(problems())
+@settings(deadline=None, max_examples=150)
+def test_every_rule_keeps_to_the_budget_and_states_its_gap(problem):
+    layers, budget = problem
+    best = exhaustive(layers, budget)
+    for rule, found in allocate_by_every_rule(layers, budget).items():
+        error, cost = 0.0, 0
+        for name, rank in found.ranks.items():
+            layer = layers[name]
+            error += 0.0 if rank is None else layer.errors[rank - 1]
+            cost += layer.dense_cost if rank is None else layer.costs[rank - 1]
+        assert cost == found.cost <= budget
+        assert found.error == pytest.approx(error)
+        assert found.gap == pytest.approx(error - best, abs=1e-9)
+        assert found.gap >= 0
+        assert found.bound <= best + 1e-9
+        assert found.rule == rule
+        assert allocate(layers, budget, rule).ranks == found.ranks
+
+
+@given(problems(), st.floats(0.01, 1))
+@settings(deadline=None, max_examples=100)
+def test_a_coarse_resolution_still_fits_and_beats_every_fast_rule(problem, resolution):
+    layers, budget = problem
+    every = allocate_by_every_rule(layers, budget, resolution)
+    for found in every.values():
+        assert found.cost <= budget
+        assert found.gap >= 0
+    if every["exact"].exact:
+        assert every["exact"].error == pytest.approx(exhaustive(layers, budget), abs=1e-9)
+
+
+@given(problems())
+@settings(deadline=None, max_examples=50)
+def test_cells_run_short_before_the_answer_stops_fitting(problem):
+    layers, budget = problem
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(allocation, "WORK", 30)
+        found = allocate(layers, budget)
+    assert found.cost <= budget
+    assert found.error >= exhaustive(layers, budget) - 1e-9
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_more_budget_never_hurts_and_all_of_it_keeps_every_layer(rule):
+    layers = spectral([(30, 20), (20, 20), (20, 5)], decay=0.5)
+    everything = sum(layer.dense_cost for layer in layers.values())
+    smallest = smallest_budget(layers)
+    errors = [allocate(layers, b, rule).error for b in range(smallest, everything + 1, 25)]
+    if rule != "greedy":  # which a few numbers more can lead onto another way
+        assert all(a >= b - 1e-12 for a, b in itertools.pairwise(errors))
+    for budget in (everything, everything + 1, 1e12, float("inf")):
+        assert allocate(layers, budget, rule).ranks == dict.fromkeys(layers)
+        assert allocate(layers, budget, rule).error == 0
+
+
+def test_the_uniform_rules_give_every_layer_the_same():
+    layers = spectral([(30, 30), (40, 20), (30, 10)], decay=0.5)
+    budget = 1500
+    uniform = allocate(layers, budget, "uniform").ranks
+    k = max(rank for rank in uniform.values() if rank is not None)
+    for name, rank in uniform.items():
+        saves = k <= len(layers[name].costs) and layers[name].costs[k - 1] < layers[name].dense_cost
+        assert rank == (k if saves else None)
+
+    energy = allocate(layers, budget, "uniform_energy").ranks
+    allowed = max(layers[name].errors[rank - 1] for name, rank in energy.items() if rank)
+    for name, rank in energy.items():
+        if rank is not None and rank > 1:
+            assert layers[name].errors[rank - 2] > allowed
+
+
+def test_the_dense_layer_is_kept_where_factors_of_that_size_would_lose():
+    rng = np.random.default_rng(0)
+    weights = {"flat": rng.normal(size=(20, 20)), "steep": np.outer(np.ones(20), np.ones(20))}
+    assert allocate_ranks(weights, 440) == {"flat": None, "steep": 1}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_ranks_of_weights_fit_the_budget_of_parameters(rule):
+    rng = np.random.default_rng(0)
+    weights = {
+        "0": rng.normal(size=(12, 8)),
+        "2": rng.normal(size=(8, 12)).astype(np.float32),
+        "conv": rng.normal(size=(6, 3, 3, 3)),
+    }
+    ranks = allocate_ranks(weights, 200, rule)
+    spent = 0
+    for name, weight in weights.items():
+        m, n = len(weight), weight[0].size
+        spent += m * n if ranks[name] is None else ranks[name] * (m + n)
+    assert spent <= 200
+
+
+def test_a_budget_that_is_too_small_is_answered_with_the_smallest_possible():
+    weights = {"a": np.ones((12, 8)), "b": np.eye(1)}
+    with pytest.raises(ArgumentError, match="choose at least 21"):  # 12 + 8, and 1 for dense
+        allocate_ranks(weights, 20)
+    assert allocate_ranks(weights, 21) == {"a": 1, "b": None}
+    with pytest.raises(ArgumentError, match="choose at least 21"):
+        allocate_ranks(weights, float("nan"))
+
+
+def test_what_cannot_be_allocated_is_refused_in_words():
+    weights = {"a": np.ones((3, 3))}
+    with pytest.raises(ArgumentError, match="exact, greedy"):
+        allocate_ranks(weights, 10, "best")
+    with pytest.raises(ArgumentError, match="no layers"):
+        allocate_ranks({}, 10)
+    with pytest.raises(ArgumentError, match=r"layer b: .*zero everywhere"):
+        allocate_ranks({"a": np.ones((3, 3)), "b": np.zeros((3, 3))}, 10)
+    with pytest.raises(ArgumentError, match="resolution"):
+        allocate_ranks(weights, 10, resolution=0.0)
+    curves = {
+        "one of each": RankChoices(np.ones(2), np.ones(3, int), 9),
+        "not finite": RankChoices(np.array([np.nan]), np.ones(1, int), 9),
+        "whole numbers": RankChoices(np.ones(1), np.array([1.5]), 9),
+    }
+    for words, curve in curves.items():
+        with pytest.raises(ArgumentError, match=words):
+            allocate({"a": curve}, 10)
+
+
+def test_choices_are_shares_of_what_the_layer_has_to_lose():
+    weight = np.diag([4.0, 2.0, 2.0, 1.0])
+    found = choices(TruncatedSVD().decompose(weight))
+    np.testing.assert_allclose(found.errors, [9 / 25, 5 / 25, 1 / 25, 0], atol=1e-12)
+    assert found.costs.tolist() == [8, 16, 24, 32]
+    assert found.dense_cost == 16
+    kernel = np.random.default_rng(0).normal(size=(6, 4, 3))
+    tucker = choices(decompose_kernel(kernel, "tucker2"))
+    assert tucker.dense_cost == 72
+    assert len(tucker.costs) == 6
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("decay", [0.0, 0.7])
+def test_layers_of_many_ranks_and_sizes_come_within_the_bound(share, decay):
+    layers = spectral([(300, 200), (257, 301), (300, 200), (100, 391)], decay)
+    budget = int(share * sum(layer.dense_cost for layer in layers.values()))
+    every = allocate_by_every_rule(layers, budget)
+    assert every["exact"].exact
+    assert every["exact"].bound <= every["exact"].error <= min(a.error for a in every.values())

@@ -1,0 +1,230 @@
+"""What the person chose: widgets bound to the URL, so that a link reproduces the picture.
+
+Streamlit drops what it cannot use from a URL in silence. Here a value is looked at before its
+widget runs, whether it comes from a URL or was chosen where other values were possible; what
+cannot be used is replaced with a remark.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+import compression
+import data
+
+DATASET, MODEL, SEED = "digits", "mlp", 0
+LARGEST_SEED = 2**32 - 1
+
+
+class Choices(NamedTuple):
+    """What a reference is made from."""
+
+    dataset: str
+    model: str
+    seed: int
+
+
+def header() -> Choices:
+    """One row, dataset, model and seed, and remarks on what was asked for in vain."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        dataset = pick("dataset", "Dataset", data.DATASETS, DATASET, width=200)
+        entry = data.DATASETS[dataset]
+        unfit = {name: model.fits(entry) for name, model in compression.MODELS.items()}
+        model = pick(
+            "model",
+            "Model",
+            [name for name, reason in unfit.items() if reason is None],
+            MODEL,
+            lambda name: (
+                f"{compression.MODELS[name].title} {unfit[name]}" if name in unfit else None
+            ),
+            width=200,
+        )
+        seed = _seed()
+    remark(*Choices._fields)
+    return Choices(dataset, model, seed)
+
+
+def pick(
+    key: str,
+    label: str,
+    options: Sequence[str],
+    default: str,
+    why_not: Callable[[str], str | None] = lambda name: None,
+    *,
+    redraw: Sequence[str] = (),
+    width: int | str = "stretch",
+) -> str:
+    """One name out of several, from a menu that is bound to the URL.
+
+    Parameters
+    ----------
+    key : str
+        The widget's key and the URL's parameter.
+    label : str
+    options : sequence of str
+        Names, as they stand in the URL.
+    default : str
+        One of them; it is what stays out of the URL.
+    why_not : callable, optional
+        Name -> why it is none of the options, where there is more to say than that.
+    redraw : sequence of str
+        Keys of the fragments to draw again on a change; none: the widget's own surroundings.
+    width : int or str
+
+    Notes
+    -----
+    Its remark is drawn by ``remark(key)``, where the page has room for it.
+    """
+    names = list(options)
+    asked = _asked(key)
+    if asked is not None and asked not in names:
+        st.session_state[key] = default
+        reason = why_not(asked) or f"There is no {label.lower()} {asked!r} here"
+        _remark(key, f"{reason}. Shown instead: {default}; possible: {', '.join(names)}.")
+    return st.selectbox(
+        label,
+        names,
+        index=names.index(default),
+        key=key,
+        bind="query-params",
+        persist_state="session",
+        on_change=_changed,
+        args=(key, redraw),
+        width=width,
+    )
+
+
+def knob(
+    key: str,
+    label: str,
+    values: Sequence[float],
+    default: float,
+    *,
+    redraw: Sequence[str] = (),
+    help: str | None = None,
+) -> Any:
+    """One of the values that a curve was computed at, from a slider that is bound to the URL.
+
+    A number between two of them, or one chosen when there were others, becomes the nearest; a
+    number outside their range becomes the end it passed, with a remark.
+
+    Parameters
+    ----------
+    key, label : str
+    values : sequence of int or float
+        Ascending.
+    default : int or float
+        One of them.
+    redraw : sequence of str
+        Keys of the fragments to draw again on a change; none: the slider's own surroundings.
+    help : str, optional
+
+    Returns
+    -------
+    int or float
+        One of ``values``.
+    """
+    numbers = np.asarray(values).tolist()
+    texts = dict(zip(numbers, _texts(numbers), strict=True))
+    asked = _asked(key)
+    if asked is not None and asked not in texts.values():
+        wanted = _number(asked)
+        chosen = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
+        st.session_state[key] = chosen
+        if wanted is None or not numbers[0] <= wanted <= numbers[-1]:
+            _remark(
+                key,
+                f"{label} = {asked} is not possible here, only {texts[numbers[0]]} to "
+                f"{texts[numbers[-1]]}. Shown instead: {texts[chosen]}.",
+            )
+    chosen = st.select_slider(
+        label,
+        numbers,
+        value=default,
+        format_func=texts.__getitem__,
+        key=key,
+        bind="query-params",
+        persist_state="session",
+        on_change=_changed,
+        args=(key, redraw),
+        help=help,
+    )
+    remark(key)
+    return chosen
+
+
+def remark(*keys: str) -> None:
+    """Draw the remarks on these choices, if there are any; one goes when its choice changes."""
+    remarks = [st.session_state.get(f"_remark_{key}") for key in keys]
+    if any(remarks):
+        st.warning("\n\n".join(filter(None, remarks)), icon=":material/info:")
+
+
+def _seed() -> int:
+    asked = _asked("seed")
+    if asked is not None:
+        wanted = _number(asked)
+        if wanted is None or wanted != int(wanted) or not 0 <= wanted <= LARGEST_SEED:
+            st.session_state["seed"] = SEED
+            _remark(
+                "seed",
+                f"Seed {asked!r} is not possible, only whole numbers from 0 to {LARGEST_SEED}. "
+                f"Shown instead: {SEED}.",
+            )
+    return int(
+        st.number_input(
+            "Seed",
+            min_value=0,
+            max_value=LARGEST_SEED,
+            value=SEED,
+            step=1,
+            key="seed",
+            bind="query-params",
+            persist_state="session",
+            on_change=_changed,
+            args=("seed", ()),
+            help="Chooses the split, the initial weights and the order of the rows: "
+            "the same seed gives the same numbers.",
+            width=120,
+        )
+    )
+
+
+def _asked(key: str) -> str | None:
+    """What stands in the session, or, before the widget's first run, in the URL."""
+    if key in st.session_state:
+        return str(st.session_state[key])
+    return st.query_params.get(key)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _texts(numbers: Sequence[float]) -> list[str]:
+    """Short decimals that tell the numbers apart; ``_asked`` has to find one by its text."""
+    if all(number == int(number) for number in numbers):
+        return [str(int(number)) for number in numbers]
+    for digits in range(3, 18):
+        texts = [f"{number:.{digits}g}" for number in numbers]
+        if len(set(texts)) == len(texts):
+            break
+    return texts
+
+
+def _remark(key: str, sentence: str) -> None:
+    st.session_state[f"_remark_{key}"] = sentence
+
+
+def _changed(key: str, redraw: Sequence[str]) -> None:
+    st.session_state.pop(f"_remark_{key}", None)
+    if redraw:
+        st.rerun(scope=list(redraw))

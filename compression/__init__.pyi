@@ -7,14 +7,14 @@ from .catalog import CONSTRAINTS as CONSTRAINTS
 from .catalog import LOW_RANK_METHODS as LOW_RANK_METHODS
 from .catalog import MODELS as MODELS
 from .catalog import SOLVERS as SOLVERS
+from .constrained.curve import constrained_curve as constrained_curve
 from .constrained.path import path as path
 from .constrained.solve import Solution as Solution
 from .constrained.solve import solve as solve
 from .curve import Curve as Curve
-from .curve import constrained_curve as constrained_curve
-from .curve import low_rank_curve as low_rank_curve
 from .errors import CompressionError as CompressionError
 from .low_rank.allocation import allocate_ranks as allocate_ranks
+from .low_rank.curve import low_rank_curve as low_rank_curve
 from .low_rank.factors import Factors as Factors
 from .low_rank.factors import factorize as factorize
 from .pareto import pareto_front as pareto_front

@@ -268,12 +268,36 @@ CONSTRAINTS: Mapping[str, Entry] = _catalogue(
 
 SOLVERS: Mapping[str, Entry] = _catalogue(
     Entry(
+        name="coordinate_descent",
+        title="Coordinate descent",
+        knob="",
+        summary="One weight after the other, each to its best place within its bounds.",
+        source="Tseng & Yun 2009; Friedman, Hastie & Tibshirani 2010",
+        where="compression.constrained.solvers.coordinate_descent:CoordinateDescent",
+    ),
+    Entry(
         name="quasi_newton",
         title="Quasi-Newton (L-BFGS-B)",
         knob="",
         summary="Limited-memory quasi-Newton steps inside a box.",
         source="Byrd, Lu, Nocedal & Zhu 1995; scipy.optimize.minimize",
         where="compression.constrained.solvers.quasi_newton:QuasiNewton",
+    ),
+    Entry(
+        name="hamiltonian_descent",
+        title="Hamiltonian descent",
+        knob="",
+        summary="A particle with friction rolls down the loss; projected, which the paper does not do.",
+        source="Maddison et al. 2018, arXiv 1809.05042",
+        where="compression.constrained.solvers.hamiltonian_descent:HamiltonianDescent",
+    ),
+    Entry(
+        name="accelerated_projected_gradient",
+        title="Accelerated projected gradient",
+        knob="",
+        summary="Gradient step, projection, momentum with restart.",
+        source="Beck & Teboulle 2009; O'Donoghue & Candès 2015",
+        where="compression.constrained.solvers.accelerated_projected_gradient:AcceleratedProjectedGradient",
     ),
     Entry(
         name="projected_newton",

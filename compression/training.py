@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
+from torch.optim.adam import adam
 
 from . import evaluation, models
 from .errors import ArgumentError, NotConvergedError
@@ -95,6 +96,42 @@ class Samples:
         self.trained = len(dataset.x_train)  # rows from here on are the test part
 
 
+class _Adam:
+    """Adam (Kingma & Ba 2015) through torch's functional form.
+
+    The class form, ``torch.optim.Adam``, imports torch's compiler at its first use: two seconds
+    that a first visitor would wait for nothing.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], learning_rate: float):
+        self._parameters: list[torch.Tensor] = list(parameters)
+        self._learning_rate = learning_rate
+        self._means = [torch.zeros_like(p) for p in parameters]
+        self._squares = [torch.zeros_like(p) for p in parameters]
+        self._steps = [torch.zeros((), device=p.device) for p in parameters]
+        self._fused = parameters[0].device.type in ("cpu", "cuda")
+
+    def step(self, loss: torch.Tensor) -> None:
+        gradients = torch.autograd.grad(loss, self._parameters)
+        with torch.no_grad():
+            adam(
+                self._parameters,
+                list(gradients),
+                self._means,
+                self._squares,
+                [],
+                self._steps,
+                fused=self._fused,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=self._learning_rate,
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
+
+
 @dataclass(eq=False)
 class Trainer:
     """Adam over a network's parameters, as often as ``run`` is called.
@@ -127,10 +164,7 @@ class Trainer:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        parameters = list(self.network.parameters())
-        self._optimizer = torch.optim.Adam(
-            parameters, lr=self.learning_rate, fused=parameters[0].device.type in ("cpu", "cuda")
-        )
+        self._adam = _Adam(list(self.network.parameters()), self.learning_rate)
         self._order = torch.Generator().manual_seed(self.seed)
         self._loss = loss_of(self.samples.task)
 
@@ -147,9 +181,7 @@ class Trainer:
         for batch in batches:
             loss = self._loss(self.network(self.samples.x[batch]), self.samples.y[batch])
             step_loss = loss if self.penalty is None else loss + self.penalty()
-            self._optimizer.zero_grad(set_to_none=True)
-            step_loss.backward()
-            self._optimizer.step()
+            self._adam.step(step_loss)
             if self.after_step is not None:
                 self.after_step()
             total += float(loss.detach()) * len(batch)

@@ -78,10 +78,7 @@ def path(
     x, y = check_data(x, y, loss)
     members: ConstraintSet = find(CONSTRAINTS, constraint, "constraint set").load()()
     prepared = LOSSES[loss].of(x, y)
-    if bounds is None:
-        grid = default_bounds(prepared, members)
-    else:
-        grid = _check_bounds(bounds)
+    grid = default_bounds(prepared, members) if bounds is None else _check_bounds(bounds)
     return _grid(x, y, prepared, members, grid)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,6 +240,8 @@ def solve(
         solution = settle(judge, inactive=True)
         if solution.certified:
             return solution
+    for module in getattr(method, "requires", ()):
+        import_module(module)  # before the clock starts
     judge = Judge(problem, certifier, tolerance, max_iterations, max_seconds)
     method.run(problem, judge, problem.start())
     judge.finish()

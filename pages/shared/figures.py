@@ -16,7 +16,9 @@ CONSTRAINED = "#E0702B"
 REFERENCE = "#8A8F98"
 FAINT = "rgba(138, 143, 152, 0.45)"
 
-COSTS = {"parameters": "Parameters", "bytes": "Bytes", "macs": "MACs per sample"}
+COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs per sample"}
+
+CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 
 _MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
 
@@ -158,7 +160,7 @@ def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Fi
 
 
 def predicted_true(
-    target: NDArray, predicted: NDArray, reference: NDArray, colour: str
+    target: NDArray, predicted: NDArray, reference: NDArray, colour: str, quantity: str
 ) -> go.Figure:
     """Predicted against true values of the test set, the reference's behind."""
     low = float(min(target.min(), predicted.min(), reference.min()))
@@ -181,8 +183,8 @@ def predicted_true(
             marker={"color": shade, "size": 6},
             hovertemplate="true %{x:.4g}, predicted %{y:.4g}<extra>" + name + "</extra>",
         )
-    figure.update_xaxes(title="True value")
-    figure.update_yaxes(title="Predicted value")
+    figure.update_xaxes(title=f"True {quantity}")
+    figure.update_yaxes(title=f"Predicted {quantity}")
     return _layout(figure, "Predicted against true, test set", 340)
 
 
@@ -194,14 +196,17 @@ def plane(
 ) -> go.Figure:
     """Score against cost: a curve a method, the reference dashed, the current points ringed.
 
-    ``curves``: (name, colour, table, current row or None); ``customdata`` of a point is its row.
+    ``curves``: (name, colour, table, current row or None). A point's ``customdata`` is (method's
+    position in ``curves``, knob, ends of the interval).
     """
     scale = score_scale(task)
     figure = go.Figure()
-    for name, colour, table, current in curves:
+    for number, (name, colour, table, current) in enumerate(curves):
+        by_cost = table.sort_values(cost, kind="stable")
+        low, high = scale * by_cost["score_low"], scale * by_cost["score_high"]
         figure.add_scatter(
-            x=pd.concat([table[cost], table[cost][::-1]]),
-            y=scale * pd.concat([table["score_high"], table["score_low"][::-1]]),
+            x=pd.concat([by_cost[cost], by_cost[cost][::-1]]),
+            y=pd.concat([high, low[::-1]]),
             fill="toself",
             fillcolor=_faded(colour),
             line={"width": 0},
@@ -209,7 +214,7 @@ def plane(
             hoverinfo="skip",
             showlegend=False,
             name=f"{name} 95 % interval",
-        ) if _is_monotone(table[cost]) else None
+        )
         figure.add_scatter(
             x=table[cost],
             y=scale * table["score"],
@@ -219,23 +224,21 @@ def plane(
             marker={"size": 6},
             customdata=np.stack(
                 [
-                    table.index,
+                    np.full(len(table), number),
                     table["knob"],
                     scale * table["score_low"],
                     scale * table["score_high"],
                 ],
                 axis=1,
             ),
-            hovertemplate="%{y:.4g} (%{customdata[2]:.4g} to %{customdata[3]:.4g})<br>%{x:,} "
-            + cost
-            + "<br>knob %{customdata[1]:.4g}<extra>"
-            + name
-            + "</extra>",
+            hovertemplate="%{y:.4g} (%{customdata[2]:.4g} to %{customdata[3]:.4g})<br>"
+            f"%{{x:,}} {COSTS[cost]}<br>knob %{{customdata[1]:.4g}}<extra>{name}</extra>",
         )
         if current is not None:
+            now = table.iloc[current]
             figure.add_scatter(
-                x=[table[cost].iloc[current]],
-                y=[scale * table["score"].iloc[current]],
+                x=[now[cost]],
+                y=[scale * now["score"]],
                 mode="markers",
                 name=f"{name}, now",
                 showlegend=False,
@@ -243,13 +246,11 @@ def plane(
                 marker={
                     "size": 15,
                     "color": colour,
-                    "symbol": "circle",
-                    "line": {"width": 3, "color": "white"},
+                    "line": {"width": 2.5, "color": "rgba(255,255,255,0.95)"},
                 },
             )
     figure.add_hline(
-        y=scale * reference["score"],
-        line={"color": REFERENCE, "dash": "dash", "width": 1.5},
+        y=scale * reference["score"], line={"color": REFERENCE, "dash": "dash", "width": 1.5}
     )
     figure.add_scatter(
         x=[reference[cost]],
@@ -257,17 +258,12 @@ def plane(
         name="reference",
         mode="markers",
         marker={"color": REFERENCE, "size": 11, "symbol": "diamond"},
-        hovertemplate="reference: %{y:.4g}<br>%{x:,} " + cost + "<extra></extra>",
+        hovertemplate=f"%{{y:.4g}}<br>%{{x:,}} {COSTS[cost]}<extra>reference</extra>",
     )
     figure.update_xaxes(title=COSTS[cost], type="log", tickformat="~s")
     figure.update_yaxes(title=score_title(task))
-    return _layout(
-        figure, f"{score_title(task)} against {COSTS[cost].lower()}", 420, hovermode="closest"
-    )
-
-
-def _is_monotone(values: pd.Series) -> bool:
-    return values.is_monotonic_increasing or values.is_monotonic_decreasing
+    title = f"{score_title(task)} against {COSTS[cost].lower()}, with 95 % intervals"
+    return _layout(figure, title, 420, hovermode="closest")
 
 
 def _faded(colour: str) -> str:

@@ -40,6 +40,7 @@ class Trained:
     layers: tuple[Layer, ...]
     structure: pd.DataFrame
     class_names: tuple[str, ...]
+    spectra: dict[str, NDArray]
     target: NDArray
     predictions: NDArray
     confusion: NDArray | None
@@ -48,11 +49,33 @@ class Trained:
     target_mean: float
     target_scale: float
     rows: dict[str, int]
+    bounds: dict[str, tuple[float, ...]]
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Its point in the plane of score against cost."""
+        return {name: getattr(self, name) for name in ("score", "parameters", "bytes", "macs")}
+
+    @property
+    def target_title(self) -> str:
+        unit = f" ({self.target_unit})" if self.target_unit else ""
+        return f"{self.target_name or 'target'}{unit}"
+
+    @property
+    def largest_rank(self) -> int:
+        """The largest that any linear layer can have."""
+        linear = [min(layer.shape) for layer in self.layers if layer.kind == "linear"]
+        return max(linear)
 
 
 @dataclass(frozen=True, eq=False)
 class Traded:
-    """A curve without its networks; ``files`` are the rows' model files, where they are kept."""
+    """A curve without its networks.
+
+    ``files`` are the rows' model files, where they are kept. ``suggested`` is the row with the
+    fewest parameters that loses at most a point of score on the validation part. ``marks``:
+    layer -> label -> rank, for low rank.
+    """
 
     knob: str
     method: str
@@ -61,7 +84,13 @@ class Traded:
     predictions: NDArray
     confusion: list[NDArray[np.int64] | None]
     spectra: dict[str, NDArray]
+    marks: dict[str, dict[str, float]]
+    suggested: int
     files: tuple[bytes, ...] = ()
+
+    def row(self, knob: float) -> int:
+        """Row of the nearest knob value, by ratio."""
+        return int(np.abs(np.log(self.table["knob"] / knob)).argmin())
 
 
 @dataclass(frozen=True, eq=False)

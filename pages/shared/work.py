@@ -20,10 +20,11 @@ Report = Callable[..., bool]
 def warm_up() -> None:
     """Import what every job needs, so that the first one finds it loaded."""
     import sklearn.datasets
-    import sklearn.model_selection
+    import sklearn.model_selection  # noqa: F401
     import torch
 
-    import compression.curve
+    import compression.constrained.curve
+    import compression.low_rank.curve
     import compression.low_rank.truncated_svd  # noqa: F401
     import data.base  # noqa: F401
 
@@ -75,6 +76,7 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
     """Train a reference; the partial result is its history so far, as a table."""
     import compression
     from compression import accounting, evaluation, network, storage
+    from compression.constrained.curve import default_bounds
 
     found = _dataset(dataset, seed)
 
@@ -112,6 +114,11 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
         target_mean=found.target_mean,
         target_scale=found.target_scale,
         rows=_rows(found),
+        spectra={
+            name: np.linalg.svd(network.matrix(part), compute_uv=False)
+            for name, part in network.layers(net).items()
+        },
+        bounds={name: tuple(default_bounds(net, name)) for name in compression.CONSTRAINTS},
     )
 
 
@@ -176,13 +183,19 @@ def low_rank_curve(
 ) -> Traded:
     """Every rank of one method; the partial result is the curve so far."""
     import compression
+    from compression import network
 
     found, trained = _restored(file, dataset, model, seed)
+    shapes = {
+        name: network.matrix(part).shape for name, part in network.layers(trained.network).items()
+    }
 
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: _traded(curve()), f"rank {done} of {total}")
+        return report(done, total, lambda: _traded(curve(), shapes), f"rank {done} of {total}")
 
-    return _traded(compression.low_rank_curve(trained, found, method=method, report=watched))
+    return _traded(
+        compression.low_rank_curve(trained, found, method=method, report=watched), shapes
+    )
 
 
 def constrained_curve(
@@ -199,10 +212,16 @@ def constrained_curve(
 
     curve = compression.constrained_curve(trained, found, constraint=constraint, report=watched)
     files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
-    return _traded(curve, files)
+    return _traded(curve, files=files)
 
 
-def _traded(curve: Any, files: tuple[bytes, ...] = ()) -> Traded:
+def _traded(
+    curve: Any,
+    shapes: dict[str, tuple[int, int]] | None = None,
+    files: tuple[bytes, ...] = (),
+) -> Traded:
+    from compression.low_rank.spectrum import markers
+
     return Traded(
         knob=curve.knob,
         method=curve.method,
@@ -211,8 +230,24 @@ def _traded(curve: Any, files: tuple[bytes, ...] = ()) -> Traded:
         predictions=curve.predictions,
         confusion=curve.confusion,
         spectra=curve.spectra,
+        marks={
+            name: markers(curve.spectra[name], shape)
+            for name, shape in (shapes or {}).items()
+            if name in curve.spectra
+        },
+        suggested=_suggested(curve.table, curve.reference),
         files=files,
     )
+
+
+LOSS_ALLOWED = 0.01  # of score, on the validation part: a point of accuracy
+
+
+def _suggested(table: pd.DataFrame, reference: pd.Series) -> int:
+    good = table[table["validation_score"] >= reference["validation_score"] - LOSS_ALLOWED]
+    if good.empty:
+        return int(table["validation_score"].argmax())
+    return int(good["parameters"].idxmin())
 
 
 def low_rank_file(

@@ -134,6 +134,35 @@ def test_the_articles_recipe_is_a_thousand_full_batch_epochs_of_adam(digits):
     assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (1000, None, 0.01)
 
 
+def test_a_step_is_that_of_torchs_own_adam(digits):
+    ours, _ = models.build("mlp", digits, 10, 0)
+    theirs, _ = models.build("mlp", digits, 10, 0)
+    samples = training.Samples(digits)
+    trainer = training.Trainer(ours, samples, learning_rate=1e-3, batch_size=None)
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3)
+    for _ in range(5):
+        trainer.epoch()
+        optimizer.zero_grad()
+        x, y = samples.x[samples.fit], samples.y[samples.fit]
+        torch.nn.functional.cross_entropy(theirs(x), y).backward()
+        optimizer.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_training_does_not_import_torchs_compiler():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, compression, data;"
+        "compression.train(data.load('iris'), 'mlp', epochs=1);"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_threads_are_capped_inside_and_as_before_outside():
     before = torch.get_num_threads()
     with training.capped_threads():

@@ -1,0 +1,101 @@
+"""Interior point: the problem as a cone programme, through cvxpy. The independent referee.
+
+Diamond & Boyd 2016; Clarabel: Goulart & Chen 2024, arXiv 2405.12762. Only what a cone solver
+itself calls optimal is handed over, and only the certificate decides whether that is believed;
+else another solver gets its turn.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..losses import Squared
+from ..problem import Array, Problem, Watch
+from ..sets import ConstraintSet
+
+ATTEMPTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("CLARABEL", {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}),
+    ("CLARABEL", {}),
+    ("SCS", {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 20_000}),
+)
+CONES: dict[str, Callable[[Any, Any, float], Any]] = {
+    "box": lambda cvxpy, weights, limit: cvxpy.abs(weights) <= limit,
+    "upper": lambda cvxpy, weights, limit: weights <= limit,
+    "l1": lambda cvxpy, weights, limit: cvxpy.norm1(weights) <= limit,
+    "l2": lambda cvxpy, weights, limit: cvxpy.norm2(weights) <= limit,
+}
+
+
+@dataclass(frozen=True)
+class InteriorPoint:
+    """Clarabel at tight tolerances, then at its own, then SCS."""
+
+    requires: ClassVar[tuple[str, ...]] = ("cvxpy",)
+
+    def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
+        if not constraint.convex:
+            return "the set is not convex, so there is no cone programme: choose accelerated_projected_gradient"
+        if constraint.name not in CONES:
+            return f"the set {constraint.name} has not been written as a cone yet"
+        return None
+
+    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+        import cvxpy
+
+        for name, settings in ATTEMPTS:
+            programme, unknown, intercept = _programme(problem)
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    programme.solve(solver=name, **settings)
+            except cvxpy.SolverError:
+                continue
+            if programme.status != cvxpy.OPTIMAL:
+                continue
+            if watch(_point(problem, unknown.value, intercept)):
+                return
+
+
+def _programme(problem: Problem) -> tuple[Any, Any, Any]:
+    """The cone programme in φ = θ / c, so that the set is of unit size whatever c."""
+    import cvxpy
+
+    loss, size = problem.loss, _size(problem)
+    scale = loss.inputs.scale * size
+    if isinstance(loss, Squared):
+        # A square root of the Gram matrix stands for the data: as many rows as columns.
+        values, vectors = np.linalg.eigh(loss.gram)
+        kept = values > 1e-14 * max(values[-1], 1e-300)
+        root = (vectors[:, kept] * np.sqrt(values[kept])).T
+        target = vectors[:, kept].T @ loss.correlation / np.sqrt(values[kept])
+        unknown, intercept = cvxpy.Variable(len(scale)), None
+        objective = 0.5 * cvxpy.sum_squares((root * scale) @ unknown - target)
+    else:
+        unknown, intercept = (
+            cvxpy.Variable((loss.classes, len(scale))),
+            cvxpy.Variable(loss.classes),
+        )
+        logits = (loss.design[:-1].T * scale) @ unknown.T
+        logits = logits + np.ones((loss.samples, 1)) @ cvxpy.reshape(
+            intercept, (1, loss.classes), order="C"
+        )
+        fit = cvxpy.sum(cvxpy.multiply(loss.hot.T, logits))
+        objective = (cvxpy.sum(cvxpy.log_sum_exp(logits, axis=1)) - fit) / loss.samples
+    weights = cvxpy.vec(unknown, order="C")
+    limit = 1.0 if size == problem.bound else problem.bound / size
+    inside = CONES[problem.constraint.name](cvxpy, weights, limit)
+    return cvxpy.Problem(cvxpy.Minimize(objective), [inside]), unknown, intercept
+
+
+def _size(problem: Problem) -> float:
+    return problem.bound if 0 < problem.bound < np.inf else 1.0
+
+
+def _point(problem: Problem, unknown: Array, intercept: Any) -> Array:
+    weight = np.asarray(unknown) * _size(problem) * problem.loss.inputs.scale
+    if intercept is None:
+        return weight
+    return np.column_stack([weight, np.asarray(intercept.value)])

@@ -1,0 +1,40 @@
+"""The cached calls: the one place where choices become results.
+
+Each returns the job that has, or will have, the result. The same names and numbers are the same
+job, for every session.
+"""
+
+from .jobs import Job, submit
+from .results import Trained
+
+_WORK = "pages.shared.work"
+
+
+def preview(dataset: str, seed: int) -> Job:
+    return submit(f"{_WORK}:preview", dataset=dataset, seed=seed)
+
+
+def reference(dataset: str, model: str, seed: int) -> Job:
+    return submit(f"{_WORK}:reference", dataset=dataset, model=model, seed=seed)
+
+
+def low_rank_curve(trained: Trained, method: str) -> Job:
+    return submit(f"{_WORK}:low_rank_curve", **_origin(trained), method=method)
+
+
+def constrained_curve(trained: Trained, constraint: str) -> Job:
+    return submit(f"{_WORK}:constrained_curve", **_origin(trained), constraint=constraint)
+
+
+def low_rank_file(trained: Trained, method: str, rank: int) -> Job:
+    return submit(f"{_WORK}:low_rank_file", **_origin(trained), method=method, rank=rank)
+
+
+def _origin(trained: Trained) -> dict[str, object]:
+    """What names a reference, and the file from which any worker has it again."""
+    return {
+        "file": trained.file,
+        "dataset": trained.dataset,
+        "model": trained.model,
+        "seed": trained.seed,
+    }

@@ -1,0 +1,108 @@
+"""Numbers as a person reads them: units, baselines and intervals in one place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from .results import Traded, Trained
+
+
+def score(value: float, task: str) -> str:
+    return f"{100 * value:.1f} %" if task == "classification" else f"{value:.3f}"
+
+
+def score_range(low: float, high: float, task: str) -> str:
+    if task == "classification":
+        return f"{100 * low:.1f}–{100 * high:.1f} %"
+    return f"{low:.3f} to {high:.3f}"
+
+
+def change(value: float, task: str) -> str:
+    """A difference of scores, in points of accuracy or in R²."""
+    if task == "classification":
+        return f"{100 * value:+.1f}".replace("-", "−")
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def score_name(task: str) -> str:
+    return "Test accuracy" if task == "classification" else "Test R²"
+
+
+def count(value: float) -> str:
+    return f"{int(value):,}"
+
+
+def size(length: float) -> str:
+    """A file's length: bytes below 10 kB, else kB or MB of 1000."""
+    if length < 10_000:
+        return f"{int(length):,} B"
+    if length < 10_000_000:
+        return f"{length / 1000:,.0f} kB"
+    return f"{length / 1e6:,.1f} MB"
+
+
+def times(reference: float, value: float) -> str:
+    """How many times smaller than the reference; or larger, said plainly."""
+    ratio = reference / value
+    if abs(ratio - 1) < 5e-3:
+        return "as the reference"
+    return f"{ratio:.2g}× smaller" if ratio > 1 else f"{1 / ratio:.2g}× larger"
+
+
+def metrics(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, Any]]:
+    """(label, value, what it is held against, colour) of a row's four numbers."""
+    task = trained.task
+    low, high = change(line["change_low"], task), change(line["change_high"], task)
+    unit = " points" if task == "classification" else ""
+    lost = f"{change(line['change'], task)}{unit} ({low} to {high})"
+    worse, better = line["change_high"] < 0, line["change_low"] > 0
+    colour = "red" if worse else "green" if better else "gray"
+    return [
+        (score_name(task), score(line["score"], task), lost, colour),
+        (
+            "Parameters",
+            count(line["parameters"]),
+            times(trained.parameters, line["parameters"]),
+            "gray",
+        ),
+        ("File", size(line["bytes"]), times(trained.bytes, line["bytes"]), "gray"),
+        ("MACs a sample", count(line["macs"]), times(trained.macs, line["macs"]), "gray"),
+    ]
+
+
+MARKS = {"break_even": "k*", "energy_90": "90 %", "energy_95": "95 %", "energy_99": "99 %"}
+
+
+def marks(found: Mapping[str, float]) -> dict[str, float]:
+    """Break-even rank and energy ranks, with short labels."""
+    return {label: found[name] for name, label in MARKS.items() if name in found}
+
+
+def rank(trained: Trained, curve: Traded, row: int) -> str:
+    """Which layers the rank reaches, and which stay dense."""
+    k = int(curve.table["knob"].iloc[row])
+    dense = [
+        layer.name
+        for layer in trained.layers
+        if layer.name in curve.spectra and k > layer.break_even
+    ]
+    if not dense:
+        return f"Every linear layer is stored as two factors of rank {k}."
+    kept = ", ".join(dense)
+    if len(dense) == len(curve.spectra):
+        return f"Rank {k} would make every layer larger: all stay dense, as the reference."
+    return f"Rank {k} would make {kept} larger: kept dense; the others are two factors of rank {k}."
+
+
+def bound(trained: Trained, curve: Traded, row: int, asked: float) -> str:
+    """What the bound means for the weights; and that a row is still missing, if it is."""
+    value = float(curve.table["knob"].iloc[row])
+    text = (
+        f"Every weight within ±{value:.3g} × the largest of its layer; biases are free."
+        if curve.knob == "relative bound"
+        else f"Every weight within ±{value:.3g}; the intercepts are free."
+    )
+    if abs(value / asked - 1) > 1e-6:
+        text = f"c = {asked:.3g} is not computed yet, shown is {value:.3g}. " + text
+    return text + " Dense at run time: fewer bytes, not fewer MACs."

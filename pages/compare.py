@@ -1,6 +1,22 @@
 """LMM and COC side by side on one trained model: the landing page."""
 
-from pages.shared import choices, shell
+import streamlit as st
+
+from pages.shared import cache, choices, reference, shell, sides, words
 
 shell.stand("Compare")
-choices.header()
+trained = reference.needed(choices.header())
+
+line, picker = st.columns([5, 1], vertical_alignment="bottom")
+line.markdown(words.reference(trained))
+with picker:
+    layer = reference.layer(trained)
+left, right = st.columns(2, gap="small", border=True)
+with left:
+    low_rank = cache.low_rank_curve(trained, reference.low_rank_method(trained))
+    sides.low_rank(trained, layer, low_rank)
+with right:
+    constraint = reference.constraint()
+    constrained = cache.constrained_curve(trained, constraint)
+    sides.constrained(trained, layer, constraint, constrained)
+sides.plane(trained, low_rank, constrained)

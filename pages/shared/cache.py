@@ -4,6 +4,8 @@ Each returns the job that has, or will have, the result. The same names and numb
 job, for every session.
 """
 
+from compression import CompressionError
+
 from .jobs import Job, submit
 from .results import Trained
 
@@ -26,8 +28,13 @@ def constrained_curve(trained: Trained, constraint: str) -> Job:
     return submit(f"{_WORK}:constrained_curve", **_origin(trained), constraint=constraint)
 
 
-def low_rank_file(trained: Trained, method: str, rank: int) -> Job:
-    return submit(f"{_WORK}:low_rank_file", **_origin(trained), method=method, rank=rank)
+def low_rank_file(trained: Trained, method: str, rank: int) -> bytes:
+    """Waits for it: a download is built when it is asked for."""
+    job = submit(f"{_WORK}:low_rank_file", **_origin(trained), method=method, rank=rank)
+    job.wait()
+    if job.result is None:
+        raise CompressionError(job.error or "The file was not made: its job was stopped.")
+    return job.result
 
 
 def _origin(trained: Trained) -> dict[str, object]:

@@ -6,7 +6,8 @@ cannot be used is replaced with a remark.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +56,9 @@ def pick(
     default: str,
     why_not: Callable[[str], str | None] = lambda name: None,
     *,
+    titles: Mapping[str, str] | None = None,
     redraw: Sequence[str] = (),
+    help: str | None = None,
     width: int | str = "stretch",
 ) -> str:
     """One name out of several, from a menu that is bound to the URL.
@@ -71,6 +74,8 @@ def pick(
         One of them; it is what stays out of the URL.
     why_not : callable, optional
         Name -> why it is none of the options, where there is more to say than that.
+    titles : mapping, optional
+        Name -> what the menu and the URL show in its place; a URL with the name works too.
     redraw : sequence of str
         Keys of the fragments to draw again on a change; none: the widget's own surroundings.
     width : int or str
@@ -80,20 +85,28 @@ def pick(
     Its remark is drawn by ``remark(key)``, where the page has room for it.
     """
     names = list(options)
+    texts = {name: (titles or {}).get(name, name) for name in names}
     asked = _asked(key)
-    if asked is not None and asked not in names:
+    if asked in names:
+        st.session_state[key] = asked
+    elif asked is not None and asked not in texts.values():
         st.session_state[key] = default
         reason = why_not(asked) or f"There is no {label.lower()} {asked!r} here"
-        _remark(key, f"{reason}. Shown instead: {default}; possible: {', '.join(names)}.")
+        _remark(
+            key,
+            f"{reason}. Shown instead: {texts[default]}; possible: {', '.join(texts.values())}.",
+        )
     return st.selectbox(
         label,
         names,
         index=names.index(default),
+        format_func=texts.__getitem__,
         key=key,
         bind="query-params",
         persist_state="session",
         on_change=_changed,
         args=(key, redraw),
+        help=help,
         width=width,
     )
 
@@ -103,6 +116,7 @@ def knob(
     label: str,
     values: Sequence[float],
     default: float,
+    settled: bool = True,
     *,
     redraw: Sequence[str] = (),
     help: str | None = None,
@@ -110,7 +124,8 @@ def knob(
     """One of the values that a curve was computed at, from a slider that is bound to the URL.
 
     A number between two of them, or one chosen when there were others, becomes the nearest; a
-    number outside their range becomes the end it passed, with a remark.
+    number outside their range becomes the end it passed, with a remark. Until somebody chooses,
+    by hand or by URL, it stands at the default.
 
     Parameters
     ----------
@@ -119,6 +134,10 @@ def knob(
         Ascending.
     default : int or float
         One of them.
+    settled : bool
+        Whether the default is final. Until then a stand-in takes the slider's place: a browser
+        that looks again by itself sends what its slider shows, which would pass for a choice
+        when the default has just moved.
     redraw : sequence of str
         Keys of the fragments to draw again on a change; none: the slider's own surroundings.
     help : str, optional
@@ -131,30 +150,84 @@ def knob(
     numbers = np.asarray(values).tolist()
     texts = dict(zip(numbers, _texts(numbers), strict=True))
     asked = _asked(key)
-    if asked is not None and asked not in texts.values():
+    if asked is not None and key not in st.session_state:
+        st.session_state[f"_chosen_{key}"] = True
+    chosen = st.session_state.get(f"_chosen_{key}", False)
+    if chosen and asked is not None and asked not in texts.values():
         wanted = _number(asked)
-        chosen = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
-        st.session_state[key] = chosen
+        nearest = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
+        st.session_state[key] = nearest
         if wanted is None or not numbers[0] <= wanted <= numbers[-1]:
             _remark(
                 key,
                 f"{label} = {asked} is not possible here, only {texts[numbers[0]]} to "
-                f"{texts[numbers[-1]]}. Shown instead: {texts[chosen]}.",
+                f"{texts[numbers[-1]]}. Shown instead: {texts[nearest]}.",
             )
-    chosen = st.select_slider(
+    slider = partial(
+        st.select_slider, label, numbers, value=default, format_func=texts.__getitem__, help=help
+    )
+    if chosen or settled:
+        if not chosen:
+            st.session_state[key] = default
+        value = slider(
+            key=key,
+            bind="query-params",
+            persist_state="session",
+            on_change=_changed,
+            args=(key, redraw),
+        )
+    else:
+        early = f"{key}_early"
+        value = slider(key=early, on_change=_taken_over, args=(early, key, redraw))
+    st.session_state[f"_at_{key}"] = value
+    remark(key)
+    return value
+
+
+def segment(key: str, label: str, titles: Mapping[str, str], *, redraw: Sequence[str] = ()) -> str:
+    """One name out of a few, from a row of buttons that is bound to the URL; first the default.
+
+    Parameters
+    ----------
+    key, label : str
+    titles : mapping
+        Name -> what its button shows.
+    redraw : sequence of str
+        As for ``pick``.
+    """
+    names = list(titles)
+    asked = _asked(key)
+    if asked in names:
+        st.session_state[key] = asked
+    elif asked is not None and asked not in titles.values():
+        st.session_state[key] = names[0]
+        possible = ", ".join(titles.values())
+        _remark(key, f"There is no {label.lower()} {asked!r} here. Possible: {possible}.")
+    chosen = st.segmented_control(
         label,
-        numbers,
-        value=default,
-        format_func=texts.__getitem__,
+        names,
+        default=names[0],
+        format_func=titles.__getitem__,
+        required=True,
         key=key,
         bind="query-params",
         persist_state="session",
         on_change=_changed,
         args=(key, redraw),
-        help=help,
     )
     remark(key)
     return chosen
+
+
+def number(key: str) -> float:
+    """Where a knob that was drawn before stands."""
+    return float(st.session_state[f"_at_{key}"])
+
+
+def move(key: str, number: float) -> None:
+    """Choose a number for a knob, as if by its slider; for callbacks."""
+    st.session_state[key] = number
+    _changed(key)
 
 
 def remark(*keys: str) -> None:
@@ -224,7 +297,13 @@ def _remark(key: str, sentence: str) -> None:
     st.session_state[f"_remark_{key}"] = sentence
 
 
-def _changed(key: str, redraw: Sequence[str]) -> None:
+def _taken_over(early: str, key: str, redraw: Sequence[str]) -> None:
+    st.session_state[key] = st.session_state[early]
+    _changed(key, redraw)
+
+
+def _changed(key: str, redraw: Sequence[str] = ()) -> None:
     st.session_state.pop(f"_remark_{key}", None)
+    st.session_state[f"_chosen_{key}"] = True
     if redraw:
         st.rerun(scope=list(redraw))

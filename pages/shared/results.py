@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Layer:
-    """A compressible layer: its name, its kind in words, and its weight's (rows, columns)."""
+    """A compressible layer: its name, its kind (linear, conv1d, conv2d), its weight's (rows, columns)."""
 
     name: str
     kind: str
@@ -87,6 +87,11 @@ class Traded:
     marks: dict[str, dict[str, float]]
     suggested: int
     files: tuple[bytes, ...] = ()
+
+    @property
+    def suggestion(self) -> float:
+        """Knob of the suggested row."""
+        return self.table["knob"].iloc[self.suggested].item()
 
     def row(self, knob: float) -> int:
         """Row of the nearest knob value, by ratio."""

@@ -4,121 +4,152 @@ Each is a fragment of its own: moving k draws the LMM side and its mark in the p
 COC's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+import plotly.graph_objects as go
 import streamlit as st
-
-from compression import CONSTRAINTS, LOW_RANK_METHODS
 
 from . import cache, choices, figures, shell, words
 from .jobs import Job
 from .results import Layer, Traded, Trained
 
-LOW_RANK, CONSTRAINED, PLANE = "low_rank", "constrained", "plane"
+PLANE = "plane"
 
 
-def _moved(side: str) -> Callable[[], None]:
-    return lambda: st.rerun(scope=[side, PLANE])
+@dataclass(frozen=True)
+class Side:
+    """What tells the sides apart: keys of the fragment and of its slider, names, colour."""
+
+    key: str
+    knob: str
+    title: str
+    label: str
+    waiting: str
+    colour: str
 
 
-def low_rank(trained: Trained, layer: Layer, method: str) -> Job:
-    """The LMM side: rank, what it costs and what it loses."""
-    job = cache.low_rank_curve(trained, method)
+LMM = Side("low_rank", "rank", "LMM", "Rank k", "Judging every rank", figures.LOW_RANK)
+COC = Side("constrained", "bound", "COC", "Bound c", "Judging every bound", figures.CONSTRAINED)
 
+
+def low_rank(trained: Trained, layer: Layer, job: Job) -> None:
+    """The LMM side: a rank, what it costs and what it loses."""
+
+    def spectrum(curve: Traded, row: int) -> go.Figure | None:
+        values = curve.spectra.get(layer.name)
+        if values is None:
+            return None
+        rank = min(int(curve.table["knob"].iloc[row]), len(values))
+        return figures.spectrum(values, rank, words.marks(curve.marks[layer.name]), layer.name)
+
+    def file(curve: Traded, row: int) -> Callable[[], bytes]:
+        rank = int(curve.table["knob"].iloc[row])
+        return lambda: cache.low_rank_file(trained, curve.method, rank)
+
+    values = range(1, trained.largest_rank + 1)
+    _side(LMM, trained, job, values, words.rank, spectrum, file)
+
+
+def constrained(trained: Trained, layer: Layer, constraint: str, job: Job) -> None:
+    """The COC side: a bound, what it costs and what it loses."""
+
+    def spectrum(curve: Traded, row: int) -> go.Figure:
+        return figures.constrained_spectrum(
+            trained.spectra[layer.name], curve.spectra[layer.name][row], layer.name
+        )
+
+    def file(curve: Traded, row: int) -> Callable[[], bytes] | None:
+        return (lambda: curve.files[row]) if curve.files else None
+
+    _side(COC, trained, job, trained.bounds[constraint], words.bound, spectrum, file)
+
+
+def _side(
+    side: Side,
+    trained: Trained,
+    job: Job,
+    values: Sequence[float],
+    caption: Callable[[Trained, Traded, int], str],
+    spectrum: Callable[[Traded, int], go.Figure | None],
+    file: Callable[[Traded, int], Callable[[], bytes] | None],
+) -> None:
     def draw() -> None:
-        st.subheader(f"LMM · {LOW_RANK_METHODS[method].title}", anchor=False)
+        done = job.result is not None
+        chosen = choices.knob(
+            side.knob,
+            side.label,
+            values,
+            job.result.suggestion if done else values[len(values) // 2],
+            settled=done,
+            redraw=(side.key, PLANE),
+            help=words.SUGGESTED,
+        )
+        shell.status(job, side.waiting)
         curve = _curve(job)
-        rank = choices.rank(trained.largest_rank, curve, _moved(LOW_RANK))
-        shell.status(job, "Every rank")
         if curve is None:
             return
-        row = curve.row(rank)
+        row = curve.row(chosen)
         _numbers(trained, curve, row)
-        st.caption(words.rank(trained, curve, row))
-        if layer.name in curve.spectra:
-            values = curve.spectra[layer.name]
+        st.caption(words.missing(curve, row, chosen) + caption(trained, curve, row))
+        chart = spectrum(curve, row)
+        if chart is None:
+            st.info("This layer is a convolution, which the method leaves as it is.")
+        else:
             st.plotly_chart(
-                figures.spectrum(
-                    values, min(rank, len(values)), words.marks(curve.marks[layer.name]), layer.name
-                ),
-                key="low_rank_spectrum",
-                alt=f"Singular values of {layer.name}, rank {rank} kept",
+                chart,
+                key=f"{side.key}_spectrum",
+                alt=f"{chart.layout.title.text}, {side.label} = {chosen:g}",
                 config=figures.CONFIG,
             )
-        else:
-            st.info(
-                f"{layer.name} is a convolution: {LOW_RANK_METHODS[method].title} leaves it as it is."
+        _predictions(trained, curve, row, side)
+        if (data := file(curve, row)) is not None:
+            st.download_button(
+                "Take this model away (safetensors)",
+                data,
+                file_name=words.file_name(trained, side.title, side.knob, chosen),
+                on_click="ignore",
+                key=f"{side.key}_file",
+                icon=":material/download:",
+                type="tertiary",
             )
-        _predictions(trained, curve, row, figures.LOW_RANK, LOW_RANK)
 
-    shell.follow(draw, job, key=LOW_RANK)
-    return job
-
-
-def constrained(trained: Trained, layer: Layer, constraint: str) -> Job:
-    """The COC side: bound, what it costs and what it loses."""
-    job = cache.constrained_curve(trained, constraint)
-
-    def draw() -> None:
-        st.subheader(f"COC · {CONSTRAINTS[constraint].title}", anchor=False)
-        curve = _curve(job)
-        bound = choices.bound(trained.bounds[constraint], curve, _moved(CONSTRAINED))
-        shell.status(job, "Every bound")
-        if curve is None:
-            return
-        row = curve.row(bound)
-        _numbers(trained, curve, row)
-        st.caption(words.bound(trained, curve, row, bound))
-        st.plotly_chart(
-            figures.constrained_spectrum(
-                trained.spectra[layer.name], curve.spectra[layer.name][row], layer.name
-            ),
-            key="constrained_spectrum",
-            alt=f"Singular values of {layer.name}, constrained over the reference's",
-            config=figures.CONFIG,
-        )
-        _predictions(trained, curve, row, figures.CONSTRAINED, CONSTRAINED)
-
-    shell.follow(draw, job, key=CONSTRAINED)
-    return job
+    shell.follow(draw, job, key=side.key)
 
 
 def plane(trained: Trained, low_rank_job: Job, constrained_job: Job) -> None:
     """Score against cost for both, over the full width; a clicked point moves its side's slider."""
 
     def draw() -> None:
-        cost = choices.cost()
-        curves, knobs = [], []
-        for key, job, name, colour in (
-            ("rank", low_rank_job, "LMM", figures.LOW_RANK),
-            ("bound", constrained_job, "COC", figures.CONSTRAINED),
-        ):
-            curve = _curve(job)
-            if curve is not None:
-                knob = st.session_state.get(key)
-                row = None if knob is None else curve.row(float(knob))
-                curves.append((name, colour, curve.table, row))
-                knobs.append(key)
-        if not curves:
+        cost = choices.segment("cost", "Cost axis", figures.COSTS)
+        both = [
+            (side, curve)
+            for side, job in ((LMM, low_rank_job), (COC, constrained_job))
+            if (curve := _curve(job)) is not None
+        ]
+        if not both:
             return
-        figure = figures.plane(curves, trained.costs, cost, trained.task)
+        curves = [
+            (side.title, side.colour, curve.table, curve.row(choices.number(side.knob)))
+            for side, curve in both
+        ]
 
         def clicked() -> None:
-            points = st.session_state["plane_chart"]["selection"]["points"]
-            for point in points:
+            for point in st.session_state["plane_chart"]["selection"]["points"]:
                 if "customdata" in point:
-                    key = knobs[int(point["customdata"][0])]
-                    choices.move(key, point["customdata"][1])
-                    st.rerun(scope=[LOW_RANK if key == "rank" else CONSTRAINED, PLANE])
+                    side = both[int(point["customdata"][0])][0]
+                    choices.move(side.knob, point["customdata"][1])
+                    st.rerun(scope=[side.key, PLANE])
 
         st.plotly_chart(
-            figure,
+            figures.plane(curves, trained.costs, cost, trained.task),
             key="plane_chart",
             on_select=clicked,
             selection_mode="points",
-            alt=f"{figures.score_title(trained.task)} against {figures.COSTS[cost]} for LMM and COC",
+            alt=f"{words.score_name(trained.task)} against {figures.COSTS[cost]}, LMM and COC",
             config=figures.CONFIG,
         )
+        st.caption(words.PLANE)
 
     shell.follow(draw, low_rank_job, constrained_job, key=PLANE)
 
@@ -130,23 +161,25 @@ def _curve(job: Job) -> Traded | None:
 def _numbers(trained: Trained, curve: Traded, row: int) -> None:
     """What this row stores and how well it does, each beside its baseline."""
     line = curve.table.iloc[row]
-    columns = st.columns(4)
+    columns = st.columns([1.35, 1, 1, 1])
     for column, (label, value, delta, direction) in zip(
         columns, words.metrics(trained, line), strict=True
     ):
         column.metric(label, value, delta, delta_color=direction, delta_arrow="off")
 
 
-def _predictions(trained: Trained, curve: Traded, row: int, colour: str, side: str) -> None:
+def _predictions(trained: Trained, curve: Traded, row: int, side: Side) -> None:
     counts = curve.confusion[row]
     if counts is not None:
-        figure = figures.confusion(counts, trained.class_names, colour)
+        figure = figures.confusion(counts, trained.class_names, side.colour)
         alt = "Confusion matrix on the test set"
     else:
         target, predicted, reference = (
             values * trained.target_scale + trained.target_mean
             for values in (trained.target, curve.predictions[row], trained.predictions)
         )
-        figure = figures.predicted_true(target, predicted, reference, colour, trained.target_title)
+        figure = figures.predicted_true(
+            target, predicted, reference, side.colour, trained.target_title
+        )
         alt = "Predicted against true values of the test set"
-    st.plotly_chart(figure, key=f"{side}_predictions", alt=alt, config=figures.CONFIG)
+    st.plotly_chart(figure, key=f"{side.key}_predictions", alt=alt, config=figures.CONFIG)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from compression.catalog import Entry
+
 from .results import Traded, Trained
 
 
@@ -71,6 +73,36 @@ def metrics(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, Any]
     ]
 
 
+SUGGESTED = (
+    "Begins where the model is smallest among those that lose at most one point on the "
+    "validation part (0.01 of R²). The test set only reports."
+)
+
+PLANE = (
+    "Bands are 95 % intervals (Wilson for accuracy, bootstrap for R²) of one training: they speak "
+    "of the test samples, not of other seeds. Click a point to move its side's slider."
+)
+
+
+def titles(catalogue: Mapping[str, Entry]) -> dict[str, str]:
+    return {name: entry.title for name, entry in catalogue.items()}
+
+
+def reference(trained: Trained) -> str:
+    """The reference in one line: score with its interval, parameters, bytes, MACs."""
+    task = trained.task
+    return (
+        f"Reference **{score(trained.score, task)}** {score_name(task).lower()} "
+        f"({score_range(trained.score_low, trained.score_high, task)}, "
+        f"{len(trained.target):,} samples) · **{count(trained.parameters)}** parameters · "
+        f"**{size(trained.bytes)}** file · **{count(trained.macs)}** MACs a sample"
+    )
+
+
+def file_name(trained: Trained, side: str, knob: str, value: float) -> str:
+    return f"{trained.dataset}-{trained.model}-{side.lower()}-{knob}-{value:g}.safetensors"
+
+
 MARKS = {"break_even": "k*", "energy_90": "90 %", "energy_95": "95 %", "energy_99": "99 %"}
 
 
@@ -95,14 +127,19 @@ def rank(trained: Trained, curve: Traded, row: int) -> str:
     return f"Rank {k} would make {kept} larger: kept dense; the others are two factors of rank {k}."
 
 
-def bound(trained: Trained, curve: Traded, row: int, asked: float) -> str:
-    """What the bound means for the weights; and that a row is still missing, if it is."""
+def bound(trained: Trained, curve: Traded, row: int) -> str:
+    """What the bound means for the weights."""
     value = float(curve.table["knob"].iloc[row])
-    text = (
-        f"Every weight within ±{value:.3g} × the largest of its layer; biases are free."
-        if curve.knob == "relative bound"
-        else f"Every weight within ±{value:.3g}; the intercepts are free."
-    )
-    if abs(value / asked - 1) > 1e-6:
-        text = f"c = {asked:.3g} is not computed yet, shown is {value:.3g}. " + text
+    if curve.knob == "relative bound":
+        text = f"c = {value:.3g} × what each layer's own weight needs; biases are free."
+    else:
+        text = f"c = {value:.3g}, in units of the weights; intercepts are free."
     return text + " Dense at run time: fewer bytes, not fewer MACs."
+
+
+def missing(curve: Traded, row: int, asked: float) -> str:
+    """That the value asked for is not there yet, where a curve is not finished."""
+    value = float(curve.table["knob"].iloc[row])
+    if abs(value / asked - 1) < 1e-6:
+        return ""
+    return f"{asked:.3g} is not computed yet: shown is {value:.3g}. "

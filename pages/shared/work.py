@@ -137,7 +137,7 @@ def _layer(name: str, part: Any) -> Layer:
     from compression.network import matrix
 
     rows, columns = matrix(part).shape
-    kind = {"Linear": "linear", "Conv1d": "1-D convolution", "Conv2d": "2-D convolution"}
+    kind = {"Linear": "linear", "Conv1d": "conv1d", "Conv2d": "conv2d"}
     return Layer(name, kind[type(part).__name__], (rows, columns), break_even_rank(rows, columns))
 
 

@@ -1,0 +1,54 @@
+"""The reference that a page works on: asked for, waited for, and its layers to choose from."""
+
+import streamlit as st
+
+import compression
+import data
+
+from . import cache, choices, figures, shell, words
+from .choices import Choices
+from .jobs import Job
+from .results import Layer, Trained
+
+
+def needed(chosen: Choices) -> Trained:
+    """The trained reference; until there is one its learning curve is drawn, and the page ends."""
+
+    def learning(job: Job) -> None:
+        task = data.DATASETS[chosen.dataset].task
+        st.plotly_chart(figures.learning_curve(job.partial, task), config=figures.CONFIG)
+
+    trained = shell.wait_for(cache.reference(*chosen), "Training the reference", learning)
+    if trained is None:
+        st.stop()
+    return trained
+
+
+def layer(trained: Trained) -> Layer:
+    """The layer whose spectrum is looked at."""
+    layers = {layer.name: layer for layer in trained.layers}
+    name = choices.pick("layer", "Layer", list(layers), next(iter(layers)))
+    choices.remark("layer")
+    return layers[name]
+
+
+def low_rank_method(trained: Trained) -> str:
+    """A method that takes at least one of the model's layers."""
+    kinds = {layer.kind for layer in trained.layers}
+    fitting = {
+        name: entry.title
+        for name, entry in compression.LOW_RANK_METHODS.items()
+        if kinds.intersection(entry.layers)
+    }
+    method = choices.pick(
+        "method", "LMM: low rank by", list(fitting), "truncated_svd", titles=fitting
+    )
+    choices.remark("method")
+    return method
+
+
+def constraint() -> str:
+    titles = words.titles(compression.CONSTRAINTS)
+    name = choices.pick("set", "COC: weights in the", list(titles), "box", titles=titles)
+    choices.remark("set")
+    return name

@@ -33,8 +33,9 @@ class Curve:
         Name of the low-rank method or of the constraint set.
     table : DataFrame
         One row a knob value: knob, parameters, bytes, macs, ratio (reference's parameters over
-        these), train_loss, validation_loss, test_loss, validation_score, score, score_low,
-        score_high, change (score minus the reference's), change_low, change_high.
+        these), train_loss, validation_loss, test_loss, validation_score, validation_low,
+        validation_high, score, score_low, score_high, change (score minus the reference's),
+        change_low, change_high.
     reference : Series
         The same columns for the uncompressed network; its knob is NaN.
     predictions : ndarray, shape (rows, test samples)
@@ -73,8 +74,13 @@ class CurveBuilder:
         self._losses = loss_of(dataset.task, "none")
         self._rows: list[dict[str, float]] = []
         self._predicted: list[NDArray] = []
+        self._validated: list[NDArray] = []
         with torch.inference_mode():
             self.add(float("nan"), reference.network(samples.x), reference.network)
+        rows = dataset.validation_rows
+        self._validation = evaluation.Comparison(
+            self._validated[0], dataset.y_train[rows], dataset.task, seed=0
+        )
         self._comparison = evaluation.Comparison(
             self._predicted[0], dataset.y_test, dataset.task, seed=0
         )
@@ -86,6 +92,7 @@ class CurveBuilder:
         rows = self.dataset.validation_rows
         seen = evaluation.predictions(outputs.numpy(), self.dataset.task)
         self._predicted.append(seen[self.samples.trained :])
+        self._validated.append(seen[rows])
         costs = network if isinstance(network, dict) else self.costs(network)
         self._rows.append(
             {
@@ -111,6 +118,7 @@ class CurveBuilder:
         """A row equal to the last one but for its knob."""
         self._rows.append({**self._rows[-1], "knob": knob})
         self._predicted.append(self._predicted[-1])
+        self._validated.append(self._validated[-1])
 
     def curve(self, **described: Any) -> Curve:
         """All rows so far."""
@@ -118,6 +126,9 @@ class CurveBuilder:
         target, task = self.dataset.y_test, self.dataset.task
         table = pd.DataFrame(self._rows)
         table["ratio"] = table["parameters"].iloc[0] / table["parameters"]
+        table["validation_low"], table["validation_high"] = self._validation.intervals(
+            np.stack(self._validated)
+        )
         table["score"] = [evaluation.score(row, target, task) for row in predicted]
         table["score_low"], table["score_high"] = self._comparison.intervals(predicted)
         (

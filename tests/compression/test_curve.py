@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 
 import compression
-from compression import accounting, storage
+from compression import accounting, evaluation, storage
 from compression.errors import ArgumentError, CompressionError
 from compression.low_rank.factors import break_even_rank
 from compression.network import LowRank, layers, matrix
@@ -130,7 +130,10 @@ def test_losses_and_scores_are_of_their_own_parts(constrained, digits):
         target = torch.from_numpy(digits.y_train[rows])
         loss = torch.nn.functional.cross_entropy(logits, target).item()
         assert row[f"{part}_loss"] == pytest.approx(loss, rel=1e-4)
-    assert row["validation_score"] == (logits.argmax(1) == target).double().mean().item()
+    right = (logits.argmax(1) == target).sum().item()
+    assert row["validation_score"] == right / len(target)
+    interval = evaluation.wilson(right, len(target))
+    assert (row["validation_low"], row["validation_high"]) == (interval.low, interval.high)
 
 
 def test_constrained_weights_stay_within_their_bound(constrained, digits_mlp):

@@ -1,9 +1,20 @@
-"""The rows of a table that no other row beats on both cost and score."""
+"""Which row to take: the undominated ones, those that fulfil a wish, those of equal budget.
+
+Every choice is made by the validation score; the test score is only reported.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .errors import ArgumentError
+from .evaluation import Array, Comparison
+
+_ROUNDING = 1e-12  # in floating point 0.07 − 0.01 is more than 0.06
 
 
 def pareto_front(table: pd.DataFrame, cost: str = "bytes", score: str = "score") -> pd.DataFrame:
@@ -31,15 +42,7 @@ def pareto_front(table: pd.DataFrame, cost: str = "bytes", score: str = "score")
     ArgumentError
         The table has no such column, or it does not hold numbers.
     """
-    for name in (cost, score):
-        if name not in table.columns:
-            raise ArgumentError(
-                f"the table has no column {name!r}: choose one of {', '.join(map(str, table.columns))}"
-            )
-        if not pd.api.types.is_numeric_dtype(table[name].dtype):
-            raise ArgumentError(f"column {name!r} holds no numbers: choose one that does")
-    costs = table[cost].to_numpy(dtype=np.float64, na_value=np.nan)
-    scores = table[score].to_numpy(dtype=np.float64, na_value=np.nan)
+    costs, scores = _numbers(table, cost), _numbers(table, score)
 
     rows = np.flatnonzero(~(np.isnan(costs) | np.isnan(scores)))
     rows = rows[np.lexsort((-scores[rows], costs[rows]))]
@@ -51,3 +54,216 @@ def pareto_front(table: pd.DataFrame, cost: str = "bytes", score: str = "score")
     head = rows[np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))]
     equal = (costs[head] == costs[rows]) & (scores[head] == scores[rows])
     return table.iloc[rows[equal]]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks of a compressed model. What is left out is not asked for.
+
+    Attributes
+    ----------
+    loss : float, optional
+        Most validation score to lose against the reference: 0.01 is one point of accuracy.
+    at_most : dict
+        Cost's column -> the most it may be, in the column's units.
+    times_fewer : dict
+        Cost's column -> how many times fewer than the reference at least.
+    """
+
+    loss: float | None = None
+    at_most: Mapping[str, float] = field(default_factory=dict)
+    times_fewer: Mapping[str, float] = field(default_factory=dict)
+
+    def granted(self, table: pd.DataFrame, reference: pd.Series) -> NDArray[np.bool_]:
+        """Which rows fulfil it; one without the cost or the score that is asked for does not."""
+        good = np.ones(len(table), bool)
+        if self.loss is not None:
+            least = reference["validation_score"] - self.loss - _ROUNDING
+            good &= _numbers(table, "validation_score") >= least
+        for cost, most in self.at_most.items():
+            good &= _numbers(table, cost) <= most
+        for cost, times in self.times_fewer.items():
+            good &= _numbers(table, cost) * times <= reference[cost]
+        return good
+
+
+def best_rows(
+    tables: Mapping[str, pd.DataFrame], wish: Wish, reference: pd.Series, cost: str = "bytes"
+) -> pd.DataFrame:
+    """The undominated rows of several curves that fulfil a wish, the best one first.
+
+    A row is dominated when another one has no less validation score and no more of each cost,
+    and is better in one of them; the costs are ``cost`` and those that the wish names. With a
+    loss allowed the cheapest comes first, else the one with the best validation score. The test
+    score has no say: it is there to be reported.
+
+    Parameters
+    ----------
+    tables : dict
+        Curve's name -> its table.
+    wish : Wish
+    reference : Series
+        The uncompressed model's line, with the same columns.
+    cost : str
+        Column of the cost to keep low.
+
+    Returns
+    -------
+    DataFrame
+        The rows as they were, behind the columns ``curve`` (its name) and ``row`` (its position
+        there). Empty: nothing computed so far fulfils the wish.
+
+    Raises
+    ------
+    ArgumentError
+        There is no table, none has one of the costs, or it does not hold numbers.
+    """
+    if not tables:
+        raise ArgumentError("there is no curve to choose from: compute one first")
+    everything = pd.concat(
+        {name: table.reset_index(drop=True) for name, table in tables.items()},
+        names=["curve", "row"],
+    ).reset_index()
+    costs = list(dict.fromkeys([cost, *wish.at_most, *wish.times_fewer]))
+    criteria = np.column_stack(
+        [
+            *(_numbers(everything, name) for name in costs),
+            -_numbers(everything, "validation_score"),
+        ]
+    )
+    if wish.loss is None:
+        criteria = np.roll(criteria, 1, axis=1)
+    rows = np.flatnonzero(wish.granted(everything, reference) & ~np.isnan(criteria).any(axis=1))
+    return everything.iloc[rows[_undominated(criteria[rows])]].reset_index(drop=True)
+
+
+def _undominated(criteria: Array) -> NDArray[np.intp]:
+    """Rows (smaller is better) that no other one beats, in lexicographic order."""
+    left = np.lexsort(criteria.T[::-1])
+    front = []
+    while len(left):
+        # Whatever beats a row stands before it, so the first one left is beaten by nobody.
+        first, left = left[0], left[1:]
+        front.append(first)
+        better = (criteria[left] < criteria[first]).any(axis=1)
+        left = left[better | (criteria[left] == criteria[first]).all(axis=1)]
+    return np.array(front, np.intp)
+
+
+def nearest_row(table: pd.DataFrame, column: str, value: float) -> int:
+    """Position of the row of another curve that matches a given budget best.
+
+    Parameters
+    ----------
+    table : DataFrame
+    column : str
+        "bytes", "parameters", any other cost, or "validation_score".
+    value : float
+        What the given row has there. Of equally near rows the one with the best validation
+        score is taken, then the one of fewest bytes.
+
+    Raises
+    ------
+    ArgumentError
+        The table has no such column, it does not hold numbers, or no row has one.
+    """
+    distance = np.abs(_numbers(table, column) - value)
+    if np.isnan(distance).all():
+        raise ArgumentError(f"no row has a number in column {column!r}: compute the curve first")
+    score = _numbers(table, "validation_score")
+    return int(np.lexsort((_numbers(table, "bytes"), -score, distance))[0])
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Two curves at one budget of bytes: each with its best row that fits.
+
+    Attributes
+    ----------
+    budget : float
+        In bytes.
+    first, second : int
+        Positions of the rows, chosen by validation score.
+    validation_change : float
+        The first's validation score minus the second's.
+    change, change_low, change_high : float
+        The same on the test part, with its paired-bootstrap 95 % interval.
+    """
+
+    budget: float
+    first: int
+    second: int
+    validation_change: float
+    change: float
+    change_low: float
+    change_high: float
+
+
+class Judged(Protocol):
+    """A curve, as far as it is needed here."""
+
+    @property
+    def table(self) -> pd.DataFrame: ...
+    @property
+    def predictions(self) -> NDArray: ...
+
+
+def best_at_equal_bytes(first: Judged, second: Judged, target: NDArray, task: str) -> Matched:
+    """Does the first curve anywhere beat the second with the same bytes?
+
+    For every budget of bytes each curve enters with its row of best validation score that is no
+    larger. The budget at which the first is furthest ahead on validation is chosen (the smallest
+    such), and the two rows are compared on the test part.
+
+    Parameters
+    ----------
+    first, second : Curve, or anything with its table and predictions
+    target : ndarray, shape (test samples,)
+    task : str
+        "classification" or "regression".
+
+    Raises
+    ------
+    ArgumentError
+        One of the curves has no row with a validation score.
+    """
+    budgets = np.union1d(_numbers(first.table, "bytes"), _numbers(second.table, "bytes"))
+    fitting = [_best_within(curve.table, budgets) for curve in (first, second)]
+    scores = [
+        np.where(rows >= 0, _numbers(curve.table, "validation_score")[rows], np.nan)
+        for curve, rows in zip((first, second), fitting, strict=True)
+    ]
+    ahead = scores[0] - scores[1]
+    if np.isnan(ahead).all():
+        raise ArgumentError("a curve has no row with a validation score: compute both first")
+    at = int(np.nanargmax(ahead))
+    one, other = (int(rows[at]) for rows in fitting)
+    comparison = Comparison(second.predictions[other], target, task)
+    change, low, high = comparison.changes(first.predictions[one][None])
+    return Matched(
+        float(budgets[at]),
+        one,
+        other,
+        float(ahead[at]),
+        float(change[0]),
+        float(low[0]),
+        float(high[0]),
+    )
+
+
+def _best_within(table: pd.DataFrame, budgets: Array) -> NDArray[np.intp]:
+    """For each budget of bytes the row of best validation score; −1: none is that small."""
+    front = pareto_front(table.reset_index(drop=True), "bytes", "validation_score")
+    rows = np.append(-1, front.index.to_numpy(np.intp))
+    return rows[np.searchsorted(front["bytes"], budgets, side="right")]
+
+
+def _numbers(table: pd.DataFrame, name: str) -> Array:
+    """A column as float64, NaN where it has no value."""
+    if name not in table.columns:
+        raise ArgumentError(
+            f"the table has no column {name!r}: choose one of {', '.join(map(str, table.columns))}"
+        )
+    if not pd.api.types.is_numeric_dtype(table[name].dtype):
+        raise ArgumentError(f"column {name!r} holds no numbers: choose one that does")
+    return table[name].to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,11 +1,15 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from compression import pareto_front
 from compression.errors import ArgumentError
+from compression.pareto import Wish, best_at_equal_bytes, best_rows, nearest_row
 
 # Few different values, so that ties of every kind come up; and some rows without one.
 numbers = st.one_of(st.integers(0, 5).map(float), st.just(np.nan), st.floats(-1e9, 1e9))
@@ -62,3 +66,179 @@ def test_a_column_that_is_not_there_is_answered_with_those_that_are():
         pareto_front(table, cost="size")
     with pytest.raises(ArgumentError, match="no numbers"):
         pareto_front(table)
+
+
+COSTS = ["bytes", "parameters", "macs"]
+lines = st.tuples(*[numbers] * 4)
+curves = st.dictionaries(
+    st.sampled_from(["svd", "box", "l1"]),
+    st.lists(lines, max_size=12).map(
+        lambda rows: pd.DataFrame(rows, columns=[*COSTS, "validation_score"], dtype=float)
+    ),
+    min_size=1,
+)
+amounts = st.dictionaries(st.sampled_from(COSTS), st.integers(1, 4), max_size=2)
+wishes = st.builds(Wish, loss=st.none() | st.integers(0, 3), at_most=amounts, times_fewer=amounts)
+REFERENCE = pd.Series({"bytes": 4.0, "parameters": 4.0, "macs": 4.0, "validation_score": 5.0})
+
+
+def fulfils(row, wish):
+    return (
+        (wish.loss is None or row["validation_score"] >= REFERENCE["validation_score"] - wish.loss)
+        and all(row[cost] <= most for cost, most in wish.at_most.items())
+        and all(row[cost] * n <= REFERENCE[cost] for cost, n in wish.times_fewer.items())
+    )
+
+
+def beats(one, other, costs):
+    pairs = [(one[cost], other[cost]) for cost in costs]
+    pairs.append((-one["validation_score"], -other["validation_score"]))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
+@given(curves, wishes, st.sampled_from(COSTS))
+@settings(max_examples=300)
+def test_the_choices_are_the_rows_that_fulfil_the_wish_and_that_no_row_at_all_beats(
+    tables, wish, cost
+):
+    costs = {cost, *wish.at_most, *wish.times_fewer}
+    rows = [
+        (name, position, row)
+        for name, table in tables.items()
+        for position, row in table.iterrows()
+        if not row[[*costs, "validation_score"]].isna().any()
+    ]
+    expected = {
+        (name, position)
+        for name, position, row in rows
+        if fulfils(row, wish) and not any(beats(other, row, costs) for *_, other in rows)
+    }
+    found = best_rows(tables, wish, REFERENCE, cost)
+    assert set(zip(found["curve"], found["row"], strict=True)) == expected
+    assert len(found) == len(expected)
+    for _, row in found.iterrows():
+        original = tables[row["curve"]].iloc[row["row"]]
+        pd.testing.assert_series_equal(
+            row[original.index].astype(float), original, check_names=False
+        )
+    first = found[cost] if wish.loss is not None else -found["validation_score"]
+    assert first.is_monotonic_increasing
+
+
+@pytest.mark.parametrize("points", [1, 2, 3])
+def test_a_loss_of_exactly_as_many_points_as_wished_is_granted(points):
+    for right in range(points, 101):
+        reference = pd.Series({"validation_score": right / 100})
+        table = pd.DataFrame({"bytes": [1], "validation_score": [(right - points) / 100]})
+        assert len(best_rows({"svd": table}, Wish(loss=points / 100), reference)) == 1
+        assert len(best_rows({"svd": table}, Wish(loss=points / 100 - 0.001), reference)) == 0
+
+
+def test_the_test_score_has_no_say_in_a_choice():
+    table = pd.DataFrame({"bytes": [1, 2], "validation_score": [0.9, 0.95], "score": [0.99, 0.2]})
+    better_on_test = table.assign(score=[0.1, 0.99])
+    reference = pd.Series({"bytes": 9, "validation_score": 0.95})
+    for wish in (Wish(loss=0.01), Wish(at_most={"bytes": 2})):
+        rows = [best_rows({"svd": t}, wish, reference)["row"] for t in (table, better_on_test)]
+        assert rows[0].tolist() == rows[1].tolist()
+        assert rows[0][0] == 1
+
+
+def test_curves_with_other_columns_stand_beside_each_other():
+    tables = {
+        "svd": pd.DataFrame({"bytes": [5], "validation_score": [0.9], "knob": [3]}),
+        "both": pd.DataFrame({"bytes": [4], "validation_score": [0.8], "bound": [0.1]}),
+    }
+    found = best_rows(tables, Wish(at_most={"bytes": 5}), pd.Series({"validation_score": 1.0}))
+    assert found["curve"].tolist() == ["svd", "both"]
+    assert found["knob"].tolist()[0] == 3
+    assert found["bound"].tolist()[1] == 0.1
+
+
+def test_a_wish_that_cannot_be_understood_is_answered_in_words():
+    with pytest.raises(ArgumentError, match="compute one first"):
+        best_rows({}, Wish(), REFERENCE)
+    table = pd.DataFrame({"bytes": [1], "validation_score": [0.9]})
+    with pytest.raises(ArgumentError, match="bytes, validation_score"):
+        best_rows({"svd": table}, Wish(at_most={"weight": 3}), REFERENCE)
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=20).map(sorted),
+    st.floats(0, 60),
+)
+def test_a_matched_budget_is_met_within_one_step_of_the_knob(sizes, value):
+    table = pd.DataFrame({"bytes": sizes, "validation_score": np.linspace(0, 1, len(sizes))})
+    found = table["bytes"].iloc[nearest_row(table, "bytes", value)]
+    below = [size for size in sizes if size <= value][-1:]
+    above = [size for size in sizes if size >= value][:1]
+    assert found in below + above
+    assert abs(found - value) == min(abs(size - value) for size in below + above)
+
+
+def test_of_equally_near_rows_the_better_one_is_matched_then_the_smaller_one():
+    table = pd.DataFrame(
+        {"bytes": [12, 8, 8, 12], "macs": [5, 5, 5, 9], "validation_score": [0.8, 0.7, 0.8, 0.9]}
+    )
+    assert nearest_row(table, "bytes", 8) == 2
+    assert nearest_row(table, "bytes", 10) == 3
+    assert nearest_row(table, "macs", 5) == 2
+    assert nearest_row(table, "validation_score", 0.9) == 3
+    with pytest.raises(ArgumentError, match="compute the curve first"):
+        nearest_row(table[:0], "bytes", 8)
+
+
+@dataclass
+class Rows:
+    table: pd.DataFrame
+    predictions: np.ndarray
+
+
+def random_curve(generator, target):
+    rows = generator.integers(1, 7)
+    right = generator.random((rows, len(target))) < generator.random((rows, 1))
+    table = pd.DataFrame(
+        {
+            "bytes": generator.integers(1, 12, rows),
+            "validation_score": generator.integers(0, 5, rows) / 4,
+        }
+    )
+    return Rows(table, np.where(right, target, 1 - target))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_best_difference_at_equal_bytes_is_that_of_exhaustive_search(seed):
+    generator = np.random.default_rng(seed)
+    target = generator.integers(0, 2, 60)
+    one, other = random_curve(generator, target), random_curve(generator, target)
+    other.table.loc[0, "bytes"] = 1
+    found = best_at_equal_bytes(one, other, target, "classification")
+
+    def best(curve, budget):
+        within = curve.table[curve.table["bytes"] <= budget]
+        return within["validation_score"].max()
+
+    differences = {b: best(one, b) - best(other, b) for b in range(1, 12)}
+    differences = {b: d for b, d in differences.items() if not np.isnan(d)}
+    assert found.validation_change == max(differences.values())
+    assert differences[found.budget] == found.validation_change
+    for curve, row in ((one, found.first), (other, found.second)):
+        assert curve.table["bytes"][row] <= found.budget
+        assert curve.table["validation_score"][row] == best(curve, found.budget)
+    right = [
+        (curve.predictions[row] == target).astype(float)
+        for curve, row in ((one, found.first), (other, found.second))
+    ]
+    assert found.change == pytest.approx(np.mean(right[0] - right[1]))
+    interval = stats.bootstrap(
+        (right[0] - right[1],), np.mean, method="percentile", n_resamples=4000, random_state=0
+    ).confidence_interval
+    if np.ptp(right[0] - right[1]):
+        assert found.change_low == pytest.approx(interval.low, abs=0.04)
+        assert found.change_high == pytest.approx(interval.high, abs=0.04)
+
+
+def test_curves_that_have_no_row_to_compare_are_an_error_in_words():
+    empty = Rows(pd.DataFrame({"bytes": [1.0], "validation_score": [np.nan]}), np.zeros((1, 3)))
+    with pytest.raises(ArgumentError, match="compute both first"):
+        best_at_equal_bytes(empty, empty, np.zeros(3), "classification")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr, chdtrc
 
 Array = NDArray[np.floating]
 
@@ -57,6 +58,81 @@ def wilson(successes: float, trials: int) -> Interval:
     low = 0.0 if successes == 0 else float(centre - half)
     high = 1.0 if successes == trials else float(centre + half)
     return Interval(low, high)
+
+
+def recalls(confusion: NDArray[np.int64]) -> tuple[Array, Array, Array]:
+    """Share of each class that is recognised, and the ends of its Wilson 95 % interval.
+
+    Parameters
+    ----------
+    confusion : ndarray, shape (classes, classes)
+        Rows true, columns predicted.
+
+    Returns
+    -------
+    tuple of three ndarray, shape (classes,)
+        The share is NaN for a class without samples, its interval then all of [0, 1].
+    """
+    right, samples = np.diag(confusion), confusion.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        shares = right / samples
+    ends = [wilson(*counts) for counts in zip(right, samples, strict=True)]
+    return shares, np.array([e.low for e in ends]), np.array([e.high for e in ends])
+
+
+def median_interval(values: Array) -> Interval:
+    """95 % interval of the median from order statistics, whatever the values' distribution.
+
+    The number of values below the true median is binomial: the interval reaches from the l-th
+    smallest to the l-th largest, with the largest l that keeps 95 %. Fewer than six values cannot
+    reach that; the interval is then all of their range. Source: David & Nagaraja 2003, section 7.1.
+    """
+    ordered, n = np.sort(values), len(values)
+    below = bdtr(np.arange(n), n, 0.5)
+    outside = max(int(np.searchsorted(below, (1 - LEVEL) / 2, side="right")), 1)
+    return Interval(float(ordered[outside - 1]), float(ordered[n - outside]))
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Are two classifiers right equally often, judged on the same samples?
+
+    Attributes
+    ----------
+    first_only, second_only : int
+        Samples that only the first, only the second, gets right.
+    exact, corrected : float
+        Two-sided p-values: of the binomial test, and of the χ² test with continuity correction
+        (Edwards 1948), which is for some 25 such samples or more.
+    """
+
+    first_only: int
+    second_only: int
+    exact: float
+    corrected: float
+
+
+def mcnemar(first: NDArray, second: NDArray, target: NDArray) -> McNemar:
+    """McNemar's test (1947) on two sets of predicted classes, each of shape (N,)."""
+    only_first = int(((first == target) & (second != target)).sum())
+    only_second = int(((second == target) & (first != target)).sum())
+    differing = only_first + only_second
+    if differing == 0:
+        return McNemar(0, 0, exact=1.0, corrected=1.0)
+    # No correction beyond a difference of zero: equal counts are no evidence at all.
+    surplus = max(abs(only_first - only_second) - 1, 0)
+    exact = 2 * float(bdtr(min(only_first, only_second), differing, 0.5))
+    corrected = float(chdtrc(1, surplus**2 / differing))
+    return McNemar(only_first, only_second, min(exact, 1.0), corrected)
+
+
+def disagreements(first: NDArray, second: NDArray, task: str) -> NDArray[np.intp]:
+    """Rows on which two sets of predictions differ, for numbers the largest difference first."""
+    if task == "classification":
+        return np.flatnonzero(first != second)
+    distance = np.abs(first - second)
+    order = np.argsort(-distance, kind="stable")
+    return order[distance[order] > 0]
 
 
 class Comparison:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
+from statsmodels.stats.contingency_tables import mcnemar
 
 from compression import evaluation
 
@@ -101,3 +102,75 @@ def test_resamples_of_r_squared_equal_the_score_of_the_drawn_rows():
     assert comparison._reference[0, 0] == pytest.approx(
         metrics.r2_score(target[drawn], predicted[drawn])
     )
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_that_of_statsmodels(first_only, second_only):
+    both = np.repeat([[1, 1], [1, 0], [0, 1], [0, 0]], [5, first_only, second_only, 3], axis=0)
+    target = np.ones(len(both), int)
+    found = evaluation.mcnemar(both[:, 0], both[:, 1], target)
+    assert (found.first_only, found.second_only) == (first_only, second_only)
+    table = [[5, first_only], [second_only, 3]]
+    exact = mcnemar(table, exact=True)
+    assert found.exact == pytest.approx(exact.pvalue, abs=1e-12)
+    if first_only != second_only:  # there statsmodels corrects beyond zero
+        corrected = mcnemar(table, exact=False, correction=True)
+        assert found.corrected == pytest.approx(corrected.pvalue, rel=1e-9)
+    else:
+        assert found.corrected == found.exact == 1
+
+
+def test_mcnemar_counts_a_sample_that_both_get_wrong_for_neither():
+    first, second, target = np.array([[2, 1, 0, 0], [1, 1, 2, 0], [0, 1, 2, 1]])
+    found = evaluation.mcnemar(first, second, target)
+    assert (found.first_only, found.second_only) == (0, 1)
+
+
+def test_recalls_are_those_of_scikit_learn_with_scipys_wilson_intervals(classes):
+    target, noisy, _ = classes
+    shares, low, high = evaluation.recalls(evaluation.confusion(noisy, target, 4))
+    np.testing.assert_allclose(shares, metrics.recall_score(target, noisy, average=None))
+    for label in range(4):
+        right, samples = ((noisy == label) & (target == label)).sum(), (target == label).sum()
+        expected = stats.binomtest(right, samples).proportion_ci(0.95, method="wilson")
+        assert (low[label], high[label]) == pytest.approx((expected.low, expected.high))
+
+
+def test_nothing_is_known_of_the_recall_of_a_class_without_samples():
+    shares, low, high = evaluation.recalls(np.array([[0, 0], [1, 2]]))
+    assert np.isnan(shares[0])
+    assert (low[0], high[0]) == (0, 1)
+    assert shares[1] == pytest.approx(2 / 3)
+
+
+def test_disagreements_are_the_rows_of_different_classes_or_numbers_by_their_distance():
+    rows = evaluation.disagreements(np.array([0, 1, 2]), np.array([1, 1, 0]), "classification")
+    np.testing.assert_array_equal(rows, [0, 2])
+    rows = evaluation.disagreements(
+        np.array([0.0, 1, 2, 3]), np.array([0.5, 1, 4, 2.5]), "regression"
+    )
+    np.testing.assert_array_equal(rows, [2, 0, 3])
+
+
+@pytest.mark.parametrize("n", [6, 7, 12, 25, 100, 201])
+def test_the_interval_of_a_median_is_the_narrowest_that_keeps_95_percent(n):
+    # The l-th smallest and l-th largest enclose the median unless fewer than l values fall on
+    # one side of it: a binomial probability.
+    found = evaluation.median_interval(np.random.default_rng(0).permutation(n))
+    below = round(found.low) + 1
+    assert found.high == n - below
+    assert 1 - 2 * stats.binom.cdf(below - 1, n, 0.5) >= 0.95
+    assert 1 - 2 * stats.binom.cdf(below, n, 0.5) < 0.95
+
+
+def test_the_interval_of_a_median_agrees_with_scipys_quantile_test():
+    values = np.random.default_rng(1).exponential(size=101)
+    expected = stats.quantile_test(values, q=values.mean(), p=0.5).confidence_interval(0.95)
+    found = evaluation.median_interval(values)
+    assert (found.low, found.high) == (expected.low, expected.high)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_the_interval_of_a_median_of_very_few_values_is_their_range(n):
+    found = evaluation.median_interval(np.arange(n)[::-1])
+    assert (found.low, found.high) == (0, n - 1)

@@ -17,6 +17,7 @@ from torch import nn
 
 from .errors import ArgumentError
 from .low_rank.factors import Factors
+from .low_rank.kernels import KernelStages, Stage
 
 Array = NDArray[np.floating]
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d
@@ -77,41 +78,41 @@ def matrix(layer: Layer) -> Array:
     return weight.reshape(len(weight), -1).copy()
 
 
-def low_rank_layer(layer: Layer, factors: Factors) -> LowRank:
-    """The layer with ``left @ right`` for its weight, applied as two layers."""
-    rank = factors.right.shape[0]
-    right: Layer
-    left: Layer
+def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
+    """The layer as smaller ones: two linear layers for factors, convolutions for stages."""
+    weights: list[Array]
+    chain: list[Any]
     with torch.device("meta"):  # no time is spent on initial values
-        if isinstance(layer, nn.Linear):
-            right = nn.Linear(layer.in_features, rank, bias=False)
-            left = nn.Linear(rank, layer.out_features)
+        if isinstance(factors, Factors):
+            weights = [factors.right, factors.left]
+            names = ["right", "left"]
+            chain = [nn.Linear(w.shape[1], w.shape[0], bias=False) for w in weights]
         else:
-            kind: Any = type(layer)
-            options: dict[str, Any] = {
-                "stride": layer.stride,
-                "padding": layer.padding,
-                "bias": False,
-            }
-            right = kind(layer.in_channels, rank, layer.kernel_size, **options)
-            left = kind(rank, layer.out_channels, 1)
-    bias = bias_of(layer) + factors.bias_shift
-    values = {
-        (right, "weight"): factors.right,
-        (left, "weight"): factors.left,
-        (left, "bias"): bias,
-    }
-    for (part, name), array in values.items():
-        tensor = torch.tensor(array, dtype=layer.weight.dtype, device=layer.weight.device)
-        setattr(part, name, nn.Parameter(tensor.reshape(getattr(part, name).shape)))
-    return LowRank(OrderedDict(right=right, left=left))
+            weights = [stage.kernel for stage in factors.stages]
+            names = [f"stage{number}" for number in range(1, len(weights) + 1)]
+            chain = [_convolution(layer, stage) for stage in factors.stages]
+
+    def parameter(array: Array) -> nn.Parameter:
+        # In one order in memory, so that the sums are the same bits again after a file.
+        array = np.ascontiguousarray(array)
+        return nn.Parameter(
+            torch.tensor(array, dtype=layer.weight.dtype, device=layer.weight.device)
+        )
+
+    for part, weight in zip(chain, weights, strict=True):
+        part.weight = parameter(weight)
+    bias = factors.bias_shift
+    if layer.bias is not None:
+        bias = layer.bias.detach().cpu().numpy() + bias
+    if layer.bias is not None or bias.any():
+        chain[-1].bias = parameter(bias)
+    return LowRank(OrderedDict(zip(names, chain, strict=True)))
 
 
-def bias_of(layer: Layer) -> Array:
-    """The layer's bias, shape (outputs,); zeros if it has none."""
-    if layer.bias is None:
-        return np.zeros(layer.weight.shape[0], np.float32)
-    return layer.bias.detach().cpu().numpy()
+def _convolution(layer: Any, stage: Stage) -> nn.Module:
+    outputs, channels, *entries = stage.kernel.shape
+    settings: dict[str, Any] = stage.settings(layer.stride, layer.padding, layer.dilation)
+    return type(layer)(channels, outputs, tuple(entries), bias=False, **settings)
 
 
 def replaced(network: nn.Sequential, new: Mapping[str, nn.Module]) -> nn.Sequential:

@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from ..catalog import LOW_RANK_METHODS, find
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
-from ..network import matrix, pick_layers
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
-from .networks import Ranks, layer_inputs, pays
+from .networks import prepare
 
 
 def low_rank_curve(
@@ -25,6 +22,7 @@ def low_rank_curve(
     ranks: Iterable[int] | None = None,
     layers: Sequence[str] | str | None = None,
     *,
+    ridge: float = 0.0,
     report: Report = keep_going,
 ) -> Curve:
     """Compress to every rank and judge each.
@@ -42,7 +40,10 @@ def low_rank_curve(
     ranks : iterable of int, optional
         In any order; every rank up to the largest full rank when left out.
     layers : names of layers, or one name, optional
-        All linear layers when left out.
+        When left out every linear layer, or, for a method that takes convolutions only, every
+        convolution that it takes.
+    ridge : float
+        σ², in squared units of a layer's inputs, for methods that have one.
     report : callable
         Called after each rank with (done, total, a function that gives the curve so far);
         returning False ends the curve there.
@@ -51,28 +52,14 @@ def low_rank_curve(
     ------
     ArgumentError
         Unknown method or layer, or a rank that no layer can have; the message names the
-        possible ones.
-    CompressionError
-        A layer's weight cannot be factorised.
+        possible ones. Or a layer's weight cannot be factorised.
+    NotApplicableError
+        The method takes none of the network's layers, or not all of the named ones.
     """
-    entry = find(LOW_RANK_METHODS, method, "low-rank method")
-    chosen = pick_layers(reference.network, layers)
-    if layers is None:
-        chosen = {n: m for n, m in chosen.items() if isinstance(m, nn.Linear)}
-    weights = {name: matrix(layer) for name, layer in chosen.items()}
-    largest = max(min(weight.shape) for weight in weights.values())
-    values = _check_ranks(ranks, largest)
-    with capped_threads(), torch.inference_mode():
+    with capped_threads(), torch.no_grad():
         samples = Samples(dataset)
-        implementation = entry.load()()
-        inputs: dict[str, Any] = dict.fromkeys(chosen)
-        if entry.needs_inputs:
-            inputs = layer_inputs(reference.network, samples.x[samples.fit], chosen)
-        family = Ranks(
-            reference.network,
-            chosen,
-            {name: implementation.decompose(weights[name], inputs[name]) for name in chosen},
-        )
+        family = prepare(reference, samples, method, layers, ridge=ridge)
+        values = _check_ranks(ranks, family.max_rank)
         judge = CurveBuilder(reference, dataset, samples)
         described: dict[str, Any] = {
             "knob": "rank",
@@ -80,15 +67,18 @@ def low_rank_curve(
             "spectra": {n: d.singular_values for n, d in family.decompositions.items()},
             "_network": lambda row: copy.deepcopy(family.at(values[row])),
         }
-        outputs = family.outputs(samples.x, values)
-        dense = False
-        for done, rank in enumerate(values, start=1):
-            if dense:
-                judge.repeat(rank)
+        # Rows that compress the same layers to the same ranks are judged once.
+        effective = [family.effective(rank) for rank in values]
+        new = [not row or effective[row] != effective[row - 1] for row in range(len(values))]
+        distinct = [rank for rank, is_new in zip(values, new, strict=True) if is_new]
+        evaluated = family.evaluated(samples.x, distinct)
+        for row, rank in enumerate(values):
+            if new[row]:
+                network, outputs = next(evaluated)
+                judge.add(rank, outputs, network)
             else:
-                judge.add(rank, next(outputs), family.at(rank))
-            dense = not any(pays(layer, rank) for layer in chosen.values())
-            if not report(done, len(values), lambda: judge.curve(**described)):
+                judge.repeat(rank)
+            if not report(row + 1, len(values), lambda: judge.curve(**described)):
                 break
         return judge.curve(**described)
 

@@ -1,6 +1,7 @@
 """What a low-rank method returns, and the one call that factorises a matrix."""
 
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,9 @@ class Decomposition:
     ridge : float
         σ² of the method's objective, in squared units of the inputs.
     """
+
+    nested: ClassVar[bool] = True
+    """Whether rank k takes the first k inner dimensions of factors that serve every rank."""
 
     left: Array
     right: Array

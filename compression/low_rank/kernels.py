@@ -5,7 +5,7 @@ A kernel has shape (out, in, kw) or (out, in, kh, kw), as a convolution of one g
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -92,6 +92,9 @@ class KernelDecomposition(ABC):
         Of the unfolding that the method truncates, in descending order.
     """
 
+    nested: ClassVar[bool] = True
+    """Whether rank k takes the first k inner channels of two stages that serve every rank."""
+
     kernel: Array
     errors: Array
     singular_values: Array
@@ -99,6 +102,11 @@ class KernelDecomposition(ABC):
     @property
     def max_rank(self) -> int:
         return len(self.errors) - 1
+
+    @property
+    def mean(self) -> Array | None:
+        """Mean patch (in · spatial,), for methods that move what they drop into the bias."""
+        return None
 
     @property
     @abstractmethod
@@ -140,6 +148,10 @@ class Unfolded(KernelDecomposition):
     """
 
     matrix: Decomposition
+
+    @property
+    def mean(self) -> Array | None:
+        return self.matrix.mean
 
     @property
     def parameters(self) -> NDArray[np.int64]:

@@ -7,8 +7,9 @@ never a pass through what comes before. Layers after it apply their factors as f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,49 +17,101 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from ..network import Layer, low_rank_layer, replaced
-from .factors import Decomposition, break_even_rank
+from ..catalog import LOW_RANK_METHODS, LowRankEntry, find
+from ..errors import ArgumentError, NotApplicableError
+from ..network import Layer, low_rank_layer, matrix, pick_layers, replaced
+from ..training import Reference, Samples
+from .factors import Decomposition, build
+from .kernels import KernelDecomposition, decompose_kernel, patches
+
+ROWS = 2048
+"""Samples that go through the rest of a network at a time: what they need stays in the cache."""
+PATCHES = 50_000
+"""Of a convolution's inputs at most this many patches are looked at, drawn at random."""
+
+KINDS = {nn.Linear: "linear", nn.Conv1d: "conv1d", nn.Conv2d: "conv2d"}
+
+LayerDecomposition = Decomposition | KernelDecomposition
 
 
-def pays(layer: Layer, rank: int) -> bool:
-    """Whether factors of this rank hold fewer numbers than the layer's weight."""
-    outputs = layer.weight.shape[0]
-    return rank <= break_even_rank(outputs, layer.weight.numel() // outputs)
+def layers_for(
+    network: nn.Module, method: str, names: Sequence[str] | str | None
+) -> dict[str, Layer]:
+    """The layers that a method compresses, by module name, in forward order.
+
+    Parameters
+    ----------
+    network : torch module
+    method : str
+        A name of ``compression.LOW_RANK_METHODS``.
+    names : names of layers, or one name, or None
+        None: every linear layer for a method that takes those, and every convolution that it
+        takes for a method that takes no others.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown method or layer.
+    NotApplicableError
+        The method takes none of the layers, or not all of the named ones.
+    """
+    entry = find(LOW_RANK_METHODS, method, "low-rank method")
+    chosen = pick_layers(network, names)
+    taken = {name: layer for name, layer in chosen.items() if KINDS[type(layer)] in entry.layers}
+    if names is None:
+        linear = {name: taken[name] for name in taken if isinstance(taken[name], nn.Linear)}
+        chosen = linear or taken or chosen
+    refused = [name for name in chosen if name not in taken]
+    if refused:
+        raise NotApplicableError(_refusal(entry, refused, chosen))
+    return chosen
 
 
-def layer_inputs(
-    network: nn.Module, x: torch.Tensor, chosen: Mapping[str, Layer]
-) -> dict[str, NDArray]:
-    """What each chosen layer sees, (N, inputs): for a convolution a row a sample and position."""
-    seen: dict[str, NDArray] = {}
-
-    def keep(name: str, layer: Layer, tensor: torch.Tensor) -> None:
-        seen[name] = _as_rows(layer, tensor).cpu().numpy()
-
-    handles = [
-        layer.register_forward_pre_hook(lambda layer, args, name=name: keep(name, layer, args[0]))
-        for name, layer in chosen.items()
-    ]
-    try:
-        with torch.inference_mode():
-            network(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return seen
-
-
-def _as_rows(layer: Layer, tensor: torch.Tensor) -> torch.Tensor:
-    if isinstance(layer, nn.Linear):
-        return tensor
-    if isinstance(layer, nn.Conv1d):  # unfold knows images only: a signal is one of height 1
-        tensor = tensor.unsqueeze(2)
-    kernel, stride, padding = (
-        (fill, *size) if isinstance(layer, nn.Conv1d) else size
-        for fill, size in ((1, layer.kernel_size), (1, layer.stride), (0, tuple(layer.padding)))
+def _refusal(entry: LowRankEntry, refused: list[str], chosen: Mapping[str, Layer]) -> str:
+    kinds = {KINDS[type(chosen[name])] for name in refused}
+    able = [name for name, e in LOW_RANK_METHODS.items() if kinds <= set(e.layers)]
+    return (
+        f"{entry.title} compresses {' and '.join(entry.layers)} layers; {', '.join(refused)} "
+        f"{'is' if len(refused) == 1 else 'are'} {' and '.join(sorted(kinds))}: "
+        f"choose one of {', '.join(able)}"
     )
-    patches = functional.unfold(tensor, kernel, padding=padding, stride=stride)
-    return patches.transpose(1, 2).reshape(-1, patches.shape[1])
+
+
+def decompose_layer(
+    name: str, layer: Layer, method: str, inputs: NDArray | None = None, **knobs: Any
+) -> LayerDecomposition:
+    """All ranks of one layer.
+
+    ``inputs`` are rows as :func:`input_rows` gives them, for methods that look at them;
+    ``knobs`` are those of the methods, each takes what it has.
+
+    Raises
+    ------
+    ArgumentError
+        The layer's weight, or a knob, cannot be used; the message names the layer.
+    """
+    try:
+        if isinstance(layer, nn.Linear):
+            chosen = build(LOW_RANK_METHODS[method].load(), **knobs)
+            return chosen.decompose(matrix(layer), inputs)
+        kernel = layer.weight.detach().cpu().numpy().copy()
+        return decompose_kernel(kernel, method, inputs, **knobs)
+    except ArgumentError as error:
+        raise ArgumentError(f"layer {name}: {error}") from None
+
+
+def input_rows(layer: Any, inputs: torch.Tensor) -> NDArray:
+    """A layer's inputs as the rows that its weight matrix is multiplied with.
+
+    A row a sample for a linear layer; a row a sample and position for a convolution, at most
+    ``PATCHES`` of them.
+    """
+    array = inputs.cpu().numpy()
+    if isinstance(layer, nn.Linear):
+        return array
+    return patches(
+        array, layer.kernel_size, layer.stride, layer.padding, layer.dilation, rows=PATCHES
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,116 +130,184 @@ class Ranks:
 
     network: nn.Sequential
     layers: Mapping[str, Layer]
-    decompositions: Mapping[str, Decomposition]
+    decompositions: Mapping[str, LayerDecomposition]
 
-    def at(self, ranks: int | Mapping[str, int | None]) -> nn.Sequential:
-        """The network with these ranks: one for all, or a rank (None: dense) a layer.
+    @property
+    def max_rank(self) -> int:
+        """The largest rank that any of the layers can have."""
+        return max(d.max_rank for d in self.decompositions.values())
 
-        A layer stays dense from its break-even rank on. Dense layers are shared with the
-        reference: copy before training.
+    def effective(self, ranks: int | Mapping[str, int | None]) -> dict[str, int]:
+        """The layers that are compressed, each with its rank; the others stay dense.
+
+        Parameters
+        ----------
+        ranks : int, or dict
+            One rank for all layers, or a rank (None: dense) a layer. Where factors of that rank
+            would not hold fewer numbers than the weight, the layer stays dense.
+
+        Raises
+        ------
+        ArgumentError
+            A name in the mapping is none of the layers, or a rank is not possible for its layer.
         """
         if not isinstance(ranks, Mapping):
-            ranks = dict.fromkeys(self.layers, ranks)
+            ranks = {n: min(ranks, d.max_rank) for n, d in self.decompositions.items()}
+        return {n: rank for n, rank in ranks.items() if rank is not None and self._pays(n, rank)}
+
+    def _pays(self, name: str, rank: int) -> bool:
+        if name not in self.decompositions:
+            raise ArgumentError(
+                f"{name!r} is not compressed here: choose from {', '.join(self.decompositions)}"
+            )
+        decomposition = self.decompositions[name]
+        decomposition.at(rank)
+        return bool(decomposition.parameters[rank] < decomposition.dense_parameters)
+
+    def at(self, ranks: int | Mapping[str, int | None]) -> nn.Sequential:
+        """The network with these ranks, see :meth:`effective`.
+
+        Dense layers are shared with the reference: copy before training.
+        """
         return replaced(
             self.network,
             {
                 name: low_rank_layer(self.layers[name], self.decompositions[name].at(rank))
-                for name, rank in ranks.items()
-                if rank is not None and pays(self.layers[name], rank)
+                for name, rank in self.effective(ranks).items()
             },
         )
 
-    def outputs(self, x: torch.Tensor, ranks: Sequence[int]) -> Iterator[torch.Tensor]:
-        """The network's outputs (N, outputs) for each of the ascending ranks."""
-        children = list(self.network.named_children())
-        start = next(i for i, (name, _) in enumerate(children) if name in self.layers)
-        name = children[start][0]
-        first = self.layers[name]
-        for _, module in children[:start]:
-            x = module(x)
-        running = _RunningSum(first, self.decompositions[name], x)
+    @torch.no_grad()
+    def evaluated(
+        self, x: torch.Tensor, ranks: Sequence[int]
+    ) -> Iterator[tuple[nn.Sequential, torch.Tensor]]:
+        """For each of the ascending ranks the network and its outputs (N, outputs)."""
+        children = [name for name, _ in self.network.named_children()]
+        start = next(i for i, name in enumerate(children) if name in self.layers)
+        name = children[start]
+        layer, decomposition = self.layers[name], self.decompositions[name]
+        first = _PreActivation(layer, decomposition, self.network[:start](x))
         for rank in ranks:
-            h = running.at(rank) if pays(first, rank) else running.dense
-            for name, module in children[start + 1 :]:
-                if name in self.layers and pays(self.layers[name], rank):
-                    h = _apply(self.layers[name], self.decompositions[name], rank, h)
-                else:
-                    h = module(h)
-            yield h
+            network = self.at(rank)
+            chunks = first.at(self.effective(rank).get(name), network[start])
+            rest = network[start + 1 :]
+            yield network, torch.cat([rest(chunk) for chunk in chunks])
+
+
+class _PreActivation:
+    """What the first compressed layer gives for ascending ranks, ``ROWS`` samples at a time."""
+
+    def __init__(self, layer: Layer, decomposition: LayerDecomposition, x: torch.Tensor):
+        self._layer, self._decomposition, self._x = layer, decomposition, x
+        self._running: _RunningSum | None = None
+        self._dense: torch.Tensor | None = None
+
+    def at(self, rank: int | None, module: nn.Module) -> Iterable[torch.Tensor]:
+        """The outputs of ``module``, which is the layer at this rank (None: dense)."""
+        if rank is None:
+            if self._dense is None:
+                self._running = None  # its memory is free for the dense layer's outputs
+                self._dense = module(self._x)
+            return self._dense.split(ROWS)
+        if not self._decomposition.nested:
+            return (module(chunk) for chunk in self._x.split(ROWS))
+        if self._running is None:
+            self._running = _RunningSum(self._layer, self._decomposition, self._x)
+        return self._running.at(rank).split(ROWS)
 
 
 class _RunningSum:
-    """One layer's pre-activation for ascending ranks."""
+    """One layer's outputs for ascending ranks: Z_k = b + W x̄ + Σ_{i ≤ k} left_i right_i (x − x̄)."""
 
-    def __init__(self, layer: Layer, decomposition: Decomposition, x: torch.Tensor):
-        self._layer, self._decomposition, self._x = layer, decomposition, x
+    def __init__(self, layer: Layer, decomposition: LayerDecomposition, x: torch.Tensor):
+        largest = int(np.flatnonzero(decomposition.parameters < decomposition.dense_parameters)[-1])
+        self._x = x
+        self._right: Any
+        self._left: Any
+        self._right, self._left = low_rank_layer(layer, decomposition.at(largest))
+        # A quarter of the outputs' own number at a time, so that the projections take little
+        # memory beside the outputs.
+        self._block = max(1, len(self._left.weight) // 4)
+        right, left, bias = self._right.weight, self._left.weight, self._left.bias
+        self._centre = right.new_zeros(largest)
+        self._start = right.new_zeros(len(left)) if bias is None else bias
+        if decomposition.mean is not None:
+            self._centre = right.flatten(1) @ torch.from_numpy(decomposition.mean).to(right)
+            self._start = self._start + left.flatten(1) @ self._centre
         self._rank = 0
-        self._projected: torch.Tensor | None = None
+        self._projected = x.new_empty(0)
         self._sum: torch.Tensor | None = None
-        self._dense: torch.Tensor | None = None
-
-    @property
-    def dense(self) -> torch.Tensor:
-        if self._dense is None:
-            self._projected = self._sum = None  # ranks ascend: no longer needed
-            self._dense = self._layer(self._x)
-        return self._dense
 
     def at(self, rank: int) -> torch.Tensor:
-        if self._projected is None:
-            largest = min(self._decomposition.max_rank, _largest_paying(self._layer))
-            right = _tensor(self._decomposition.right[:largest], self._layer)
-            self._projected = _project(self._layer, right, self._x)
-        new = slice(self._rank, rank)
-        left = _tensor(self._decomposition.left[:, new], self._layer)
+        """The outputs at one rank; the next rank changes them in place."""
+        while self._rank < rank:
+            within = self._rank % self._block
+            if within == 0:
+                block = slice(self._rank, self._rank + self._block)
+                self._projected = _linear(self._right, self._right.weight[block], self._x)
+                self._projected -= _over_positions(self._centre[block], self._projected)
+            upto = min(rank - self._rank, self._block - within)
+            self._add(slice(self._rank, self._rank + upto), slice(within, within + upto))
+            self._rank += upto
+        assert self._sum is not None
+        return self._sum
+
+    def _add(self, ranks: slice, within: slice) -> None:
+        left, projected = self._left.weight[:, ranks], self._projected[:, within]
         if self._sum is None:
-            self._sum = _expand(self._layer, left, self._projected[:, new])
-        elif self._sum.dim() == 2:
-            self._sum.addmm_(self._projected[:, new], left.T)
+            self._sum = _linear(self._left, left, projected)
+            self._sum += _over_positions(self._start, self._sum)
+        elif isinstance(self._left, nn.Linear):
+            self._sum.addmm_(projected, left.T)
         else:
-            self._sum += _expand(self._layer, left, self._projected[:, new])
-        self._rank = rank
-        bias = _bias(self._layer, self._decomposition, rank)
-        return self._sum + bias.reshape(1, -1, *[1] * (self._sum.dim() - 2))
+            for outputs, part in zip(self._sum.split(ROWS), projected.split(ROWS), strict=True):
+                outputs += _linear(self._left, left, part)
 
 
-def _largest_paying(layer: Layer) -> int:
-    outputs = layer.weight.shape[0]
-    return break_even_rank(outputs, layer.weight.numel() // outputs)
+def _linear(module: nn.Module, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """What a module without its bias would give with this weight."""
+    if isinstance(module, nn.Linear):
+        return functional.linear(x, weight)
+    if isinstance(module, nn.Conv1d):
+        return functional.conv1d(x, weight, None, module.stride, module.padding, module.dilation)
+    assert isinstance(module, nn.Conv2d)
+    return functional.conv2d(x, weight, None, module.stride, module.padding, module.dilation)
 
 
-def _tensor(array: NDArray, layer: Layer) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array)).to(layer.weight)
+def _over_positions(channels: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+    """Numbers a channel, shaped to be added at every position."""
+    return channels.reshape(-1, *[1] * (outputs.dim() - 2))
 
 
-def _bias(layer: Layer, decomposition: Decomposition, rank: int) -> torch.Tensor:
-    bias = torch.zeros(layer.weight.shape[0]) if layer.bias is None else layer.bias
-    if decomposition.mean is None:
-        return bias
-    return bias + _tensor(decomposition.at(rank).bias_shift, layer)
+@torch.no_grad()
+def prepare(
+    reference: Reference,
+    samples: Samples,
+    method: str,
+    layers: Sequence[str] | str | None = None,
+    *,
+    ridge: float = 0.0,
+) -> Ranks:
+    """Decompose the chosen layers of a reference, on the inputs that its training rows give them.
 
-
-def _project(layer: Layer, right: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """x times right: the first half of a factored layer."""
-    if isinstance(layer, nn.Linear):
-        return x @ right.T
-    kernel = right.reshape(-1, *layer.weight.shape[1:])
-    convolve = functional.conv1d if isinstance(layer, nn.Conv1d) else functional.conv2d
-    return convolve(x, kernel, None, layer.stride, layer.padding)
-
-
-def _expand(layer: Layer, left: torch.Tensor, projected: torch.Tensor) -> torch.Tensor:
-    """left times the projection: the second half, without the bias."""
-    if isinstance(layer, nn.Linear):
-        return projected @ left.T
-    convolve = functional.conv1d if isinstance(layer, nn.Conv1d) else functional.conv2d
-    return convolve(projected, left.reshape(*left.shape, *[1] * (projected.dim() - 2)))
-
-
-def _apply(layer: Layer, decomposition: Decomposition, rank: int, h: torch.Tensor) -> torch.Tensor:
-    projected = _project(layer, _tensor(decomposition.right[:rank], layer), h)
-    left = _tensor(decomposition.left[:, :rank], layer)
-    if isinstance(layer, nn.Linear):
-        return torch.addmm(_bias(layer, decomposition, rank), projected, left.T)
-    bias = _bias(layer, decomposition, rank)
-    return _expand(layer, left, projected) + bias.reshape(1, -1, *[1] * (h.dim() - 2))
+    Raises
+    ------
+    ArgumentError
+        Unknown method or layer, or a weight that cannot be factorised.
+    NotApplicableError
+        See :func:`layers_for`.
+    """
+    network = reference.network
+    chosen = layers_for(network, method, layers)
+    looks = LOW_RANK_METHODS[method].needs_inputs
+    x = samples.x[samples.fit]
+    found: dict[str, LayerDecomposition] = {}
+    for name, module in network.named_children():
+        if name in chosen:
+            inputs = input_rows(chosen[name], x) if looks else None
+            found[name] = decompose_layer(
+                name, chosen[name], method, inputs, ridge=ridge, seed=reference.seed
+            )
+        if looks and len(found) < len(chosen):
+            x = module(x)
+    return Ranks(network, chosen, found)

@@ -1,6 +1,7 @@
 """Tucker decomposition of a convolution over its channels."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +124,8 @@ class Tucker2:
 @dataclass(frozen=True, eq=False)
 class TuckerStages(KernelDecomposition):
     """All ranks of a kernel: ``ranks[k - 1]`` are the stages of rank k."""
+
+    nested: ClassVar[bool] = False
 
     ranks: tuple[KernelStages, ...]
 

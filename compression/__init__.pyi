@@ -13,6 +13,7 @@ from .constrained.solve import Solution as Solution
 from .constrained.solve import solve as solve
 from .curve import Curve as Curve
 from .errors import CompressionError as CompressionError
+from .latency import latencies as latencies
 from .low_rank.allocation import allocate_ranks as allocate_ranks
 from .low_rank.curve import low_rank_curve as low_rank_curve
 from .low_rank.factors import Factors as Factors

@@ -1,0 +1,151 @@
+"""How long a model takes: measured on the CPU by ONNX Runtime with one thread.
+
+All models take turns in the same run, so that whatever else the machine does meets them alike,
+and two times of one round make a steadier ratio than either is alone. A constrained network is
+dense at run time, and so is a sparse part: they are measured as that.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+from torch import nn
+
+from .evaluation import Array, median_interval
+from .storage import export_onnx
+from .training import Report, keep_going
+
+BATCHES = (1, 256)
+REFERENCE = "reference"
+_WARM_UP = 0.05  # seconds
+_TURN = 5e-4  # seconds: long against the clock's grain and the caches left by the turn before
+
+
+@dataclass(frozen=True)
+class _Stopwatch:
+    """One model with one batch, timed over as many calls as make a turn."""
+
+    model: str
+    session: Any
+    samples: Array
+    calls: int = 1
+
+    def seconds(self) -> float:
+        """Mean time of a call in one turn."""
+        start = time.perf_counter()
+        for _ in range(self.calls):
+            self.session.run(None, {"samples": self.samples})
+        return (time.perf_counter() - start) / self.calls
+
+
+def latencies(
+    reference: nn.Sequential,
+    networks: Mapping[str, nn.Sequential],
+    *,
+    rounds: int = 100,
+    report: Report = keep_going,
+) -> pd.DataFrame:
+    """Seconds a call, for batches of 1 and of 256 samples.
+
+    Every round gives each model a turn with each batch, in a new order; a turn is as many calls
+    as fill half a millisecond, at least one.
+
+    Parameters
+    ----------
+    reference : torch module
+        What the others are held against.
+    networks : dict
+        Name -> torch module of this package.
+    rounds : int
+        Turns of each model and batch; below 6 no interval reaches 95 %.
+    report : callable
+        Called after each round with (done, total, a function that gives the table so far);
+        returning False ends the measurement there.
+
+    Returns
+    -------
+    DataFrame
+        One row a model and batch, the reference (named "reference") first: model, batch,
+        latency (seconds a call, the median of all turns), latency_low, latency_high, ratio (the
+        reference's time over this one's in the same round, the median: above 1 is faster),
+        ratio_low, ratio_high. The intervals are the medians' own, 95 %, from order statistics.
+
+    Raises
+    ------
+    StorageError
+        A network has a layer that cannot be exported.
+    """
+    watches = [
+        _warmed(name, session, batch)
+        for name, session in _sessions({REFERENCE: reference, **networks}).items()
+        for batch in BATCHES
+    ]
+    order = np.random.default_rng(0)
+    seconds: list[Array] = []
+    for done in range(1, rounds + 1):
+        turn = np.empty(len(watches))
+        for at in order.permutation(len(watches)):
+            turn[at] = watches[at].seconds()
+        seconds.append(turn)
+        if not report(done, rounds, lambda: _table(watches, np.array(seconds))):
+            break
+    return _table(watches, np.array(seconds))
+
+
+def _sessions(networks: Mapping[str, nn.Sequential]) -> dict[str, Any]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    sessions = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        for name, network in networks.items():
+            export_onnx(network, path)
+            session = onnxruntime.InferenceSession(
+                path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            )
+            sessions[name] = session
+    return sessions
+
+
+def _warmed(name: str, session: Any, batch: int) -> _Stopwatch:
+    """Called until it is warm, with the number of calls that then make a turn."""
+    features = session.get_inputs()[0].shape[1]
+    samples = np.random.default_rng(0).normal(size=(batch, features)).astype(np.float32)
+    watch = _Stopwatch(name, session, samples)
+    fastest, end = watch.seconds(), time.perf_counter() + _WARM_UP
+    while time.perf_counter() < end:
+        fastest = min(fastest, watch.seconds())
+    return _Stopwatch(name, session, samples, calls=max(1, round(_TURN / fastest)))
+
+
+def _table(watches: Sequence[_Stopwatch], seconds: Array) -> pd.DataFrame:
+    """Medians and intervals from times of shape (rounds, watches); the reference's come first."""
+    ratios = seconds[:, np.arange(len(watches)) % len(BATCHES)] / seconds
+    rows = []
+    for at, watch in enumerate(watches):
+        row: dict[str, Any] = {"model": watch.model, "batch": len(watch.samples)}
+        for name, values in (("latency", seconds[:, at]), ("ratio", ratios[:, at])):
+            interval = median_interval(values)
+            row[name] = float(np.median(values))
+            row[f"{name}_low"], row[f"{name}_high"] = interval.low, interval.high
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def break_even(knobs: Sequence[float], ratios: Sequence[float]) -> float | None:
+    """Largest knob value up to which every ratio is above 1; None: not even the smallest one's.
+
+    Give ``ratio_low`` of a latency for where a model is faster beyond doubt, and the reference's
+    MACs over the models' for where counting says so.
+    """
+    order = np.argsort(knobs)
+    faster = np.logical_and.accumulate(np.asarray(ratios)[order] > 1)
+    return float(np.asarray(knobs)[order][faster][-1]) if faster.any() else None

@@ -6,13 +6,11 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..curve import Curve, CurveBuilder
-from ..errors import ArgumentError
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
-from .networks import prepare
+from .networks import ascending, prepare
 
 
 def low_rank_curve(
@@ -23,6 +21,7 @@ def low_rank_curve(
     layers: Sequence[str] | str | None = None,
     *,
     ridge: float = 0.0,
+    calibration: str = "reference",
     report: Report = keep_going,
 ) -> Curve:
     """Compress to every rank and judge each.
@@ -44,6 +43,9 @@ def low_rank_curve(
         convolution that it takes.
     ridge : float
         σ², in squared units of a layer's inputs, for methods that have one.
+    calibration : str
+        Where methods that look at a layer's inputs take them from: "reference", or "sequential",
+        the network whose layers before are compressed already (every rank is decomposed anew).
     report : callable
         Called after each rank with (done, total, a function that gives the curve so far);
         returning False ends the curve there.
@@ -58,8 +60,8 @@ def low_rank_curve(
     """
     with capped_threads(), torch.no_grad():
         samples = Samples(dataset)
-        family = prepare(reference, samples, method, layers, ridge=ridge)
-        values = _check_ranks(ranks, family.max_rank)
+        family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
+        values = ascending(ranks, family.max_rank)
         judge = CurveBuilder(reference, dataset, samples)
         described: dict[str, Any] = {
             "knob": "rank",
@@ -81,18 +83,3 @@ def low_rank_curve(
             if not report(row + 1, len(values), lambda: judge.curve(**described)):
                 break
         return judge.curve(**described)
-
-
-def _check_ranks(ranks: Iterable[int] | None, largest: int) -> list[int]:
-    if ranks is None:
-        return list(range(1, largest + 1))
-    values = list(ranks)
-    for rank in values:
-        whole = isinstance(rank, (int, np.integer)) and not isinstance(rank, bool)
-        if not whole or not 1 <= rank <= largest:
-            raise ArgumentError(
-                f"rank {rank} is not possible for these layers: choose 1 to {largest}"
-            )
-    if not values:
-        raise ArgumentError(f"no rank was given: choose from 1 to {largest}")
-    return sorted({int(rank) for rank in values})

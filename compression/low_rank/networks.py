@@ -7,7 +7,7 @@ never a pass through what comes before. Layers after it apply their factors as f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,11 @@ PATCHES = 50_000
 
 KINDS = {nn.Linear: "linear", nn.Conv1d: "conv1d", nn.Conv2d: "conv2d"}
 
+CALIBRATIONS = ("reference", "sequential")
+
 LayerDecomposition = Decomposition | KernelDecomposition
+Chosen = int | Mapping[str, int | None]
+"""One rank for all layers, or a rank (None: dense) a layer."""
 
 
 def layers_for(
@@ -137,7 +141,7 @@ class Ranks:
         """The largest rank that any of the layers can have."""
         return max(d.max_rank for d in self.decompositions.values())
 
-    def effective(self, ranks: int | Mapping[str, int | None]) -> dict[str, int]:
+    def effective(self, ranks: Chosen) -> dict[str, int]:
         """The layers that are compressed, each with its rank; the others stay dense.
 
         Parameters
@@ -164,16 +168,21 @@ class Ranks:
         decomposition.at(rank)
         return bool(decomposition.parameters[rank] < decomposition.dense_parameters)
 
-    def at(self, ranks: int | Mapping[str, int | None]) -> nn.Sequential:
+    def decomposed(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
+        """What the compressed layers are taken from at these ranks, by name."""
+        return {name: self.decompositions[name] for name in self.effective(ranks)}
+
+    def at(self, ranks: Chosen) -> nn.Sequential:
         """The network with these ranks, see :meth:`effective`.
 
         Dense layers are shared with the reference: copy before training.
         """
+        effective = self.effective(ranks)
         return replaced(
             self.network,
             {
-                name: low_rank_layer(self.layers[name], self.decompositions[name].at(rank))
-                for name, rank in self.effective(ranks).items()
+                name: low_rank_layer(self.layers[name], decomposition.at(effective[name]))
+                for name, decomposition in self.decomposed(ranks).items()
             },
         )
 
@@ -192,6 +201,49 @@ class Ranks:
             chunks = first.at(self.effective(rank).get(name), network[start])
             rest = network[start + 1 :]
             yield network, torch.cat([rest(chunk) for chunk in chunks])
+
+
+@dataclass(frozen=True, eq=False)
+class SequentialRanks(Ranks):
+    """The same, but each layer is decomposed on what the compressed layers before it give.
+
+    Every choice of ranks decomposes again whatever comes after the first compressed layer.
+
+    Attributes
+    ----------
+    decompositions : dict
+        On the reference's inputs.
+    x : tensor, shape (N, features)
+        The calibration samples.
+    decompose : callable
+        ``(name of a layer, its input) -> its decomposition``.
+    """
+
+    x: torch.Tensor
+    decompose: Callable[[str, torch.Tensor], LayerDecomposition]
+
+    @torch.no_grad()
+    def decomposed(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
+        effective = self.effective(ranks)
+        found: dict[str, LayerDecomposition] = {}
+        x = self.x
+        for name, module in self.network.named_children():
+            if name in effective:
+                # Before the first compressed layer nothing differs from the reference.
+                found[name] = self.decompose(name, x) if found else self.decompositions[name]
+                module = low_rank_layer(self.layers[name], found[name].at(effective[name]))
+            if len(found) == len(effective):
+                break
+            x = module(x)
+        return found
+
+    @torch.no_grad()
+    def evaluated(
+        self, x: torch.Tensor, ranks: Sequence[int]
+    ) -> Iterator[tuple[nn.Sequential, torch.Tensor]]:
+        for rank in ranks:
+            network = self.at(rank)
+            yield network, network(x)
 
 
 class _PreActivation:
@@ -287,27 +339,64 @@ def prepare(
     layers: Sequence[str] | str | None = None,
     *,
     ridge: float = 0.0,
+    calibration: str = "reference",
 ) -> Ranks:
-    """Decompose the chosen layers of a reference, on the inputs that its training rows give them.
+    """Decompose the chosen layers of a reference.
+
+    Parameters
+    ----------
+    reference : Reference
+    samples : Samples
+        Methods that look at a layer's inputs see what the training rows give it.
+    method, layers
+        See :func:`layers_for`.
+    ridge : float
+        σ², in squared units of a layer's inputs, for methods that have one.
+    calibration : str
+        "reference": inputs come from the reference; "sequential": from the network whose layers
+        before are compressed already. The same for methods that look at the weight alone.
 
     Raises
     ------
     ArgumentError
-        Unknown method or layer, or a weight that cannot be factorised.
+        Unknown method, layer or calibration, or a weight that cannot be factorised.
     NotApplicableError
         See :func:`layers_for`.
     """
-    network = reference.network
-    chosen = layers_for(network, method, layers)
+    if calibration not in CALIBRATIONS:
+        raise ArgumentError(
+            f"there is no calibration named {calibration!r}: choose one of {', '.join(CALIBRATIONS)}"
+        )
+    chosen = layers_for(reference.network, method, layers)
     looks = LOW_RANK_METHODS[method].needs_inputs
-    x = samples.x[samples.fit]
+
+    def decompose(name: str, x: torch.Tensor) -> LayerDecomposition:
+        inputs = input_rows(chosen[name], x) if looks else None
+        return decompose_layer(name, chosen[name], method, inputs, ridge=ridge, seed=reference.seed)
+
     found: dict[str, LayerDecomposition] = {}
-    for name, module in network.named_children():
+    start = x = samples.x[samples.fit]
+    for name, module in reference.network.named_children():
         if name in chosen:
-            inputs = input_rows(chosen[name], x) if looks else None
-            found[name] = decompose_layer(
-                name, chosen[name], method, inputs, ridge=ridge, seed=reference.seed
-            )
+            found[name] = decompose(name, x)
         if looks and len(found) < len(chosen):
             x = module(x)
-    return Ranks(network, chosen, found)
+    if looks and calibration == "sequential":
+        return SequentialRanks(reference.network, chosen, found, start, decompose)
+    return Ranks(reference.network, chosen, found)
+
+
+def ascending(ranks: Iterable[int] | None, largest: int) -> list[int]:
+    """The ranks in ascending order, each once (None: all); raises ArgumentError beyond the largest."""
+    if ranks is None:
+        return list(range(1, largest + 1))
+    values = list(ranks)
+    for rank in values:
+        whole = isinstance(rank, (int, np.integer)) and not isinstance(rank, bool)
+        if not whole or not 1 <= rank <= largest:
+            raise ArgumentError(
+                f"rank {rank} is not possible for these layers: choose 1 to {largest}"
+            )
+    if not values:
+        raise ArgumentError(f"no rank was given: choose from 1 to {largest}")
+    return sorted({int(rank) for rank in values})

@@ -1,0 +1,71 @@
+"""What a method said that a layer would lose, held against what it does lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+import torch
+
+from ..network import low_rank_layer
+from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
+from .networks import ascending, input_rows, prepare
+
+
+def layer_errors(
+    reference: Reference,
+    dataset: Data,
+    method: str = "truncated_svd",
+    ranks: Iterable[int] | None = None,
+    layers: Sequence[str] | str | None = None,
+    *,
+    ridge: float = 0.0,
+    calibration: str = "reference",
+    report: Report = keep_going,
+) -> pd.DataFrame:
+    """Predicted and realised error of every compressed layer at every rank.
+
+    The arguments are those of :func:`compression.low_rank_curve`.
+
+    Returns
+    -------
+    DataFrame
+        One row a rank and layer that is compressed there: rank, layer, predicted, realised,
+        whole. ``predicted`` is the method's own objective on its calibration inputs, ``realised``
+        the same objective measured on what the layer sees of the validation rows in the network
+        whose layers are all compressed to that rank, ``whole`` the predicted error of rank 0.
+    """
+    with capped_threads(), torch.no_grad():
+        samples = Samples(dataset)
+        family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
+        values = ascending(ranks, family.max_rank)
+        lines: list[dict] = []
+
+        def table() -> pd.DataFrame:
+            return pd.DataFrame(lines, columns=["rank", "layer", "predicted", "realised", "whole"])
+
+        for done, rank in enumerate(values, start=1):
+            effective = family.effective(rank)
+            decomposed = family.decomposed(rank)
+            x = samples.x[samples.validation]
+            for name, module in reference.network.named_children():
+                if name in decomposed:
+                    layer, decomposition, own = (
+                        family.layers[name],
+                        decomposed[name],
+                        effective[name],
+                    )
+                    lines.append(
+                        {
+                            "rank": rank,
+                            "layer": name,
+                            "predicted": decomposition.errors[own],
+                            "realised": decomposition.realised_error(own, input_rows(layer, x)),
+                            "whole": decomposition.errors[0],
+                        }
+                    )
+                    module = low_rank_layer(layer, decomposition.at(own))
+                x = module(x)
+            if not report(done, len(values), table):
+                break
+        return table()

@@ -28,6 +28,21 @@ class LowRank(nn.Sequential):
     """A compressed layer: smaller layers in a chain, the last one with the bias."""
 
 
+class LowRankPlusSparse(nn.Module):
+    """A compressed layer: what a low-rank layer, with the bias, and a sparse one say together.
+
+    The sparse one is dense at run time: its zeros save storage, not time.
+    """
+
+    def __init__(self, low_rank: LowRank, sparse: nn.Module):
+        super().__init__()
+        self.low_rank = low_rank
+        self.sparse = sparse
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.low_rank(x) + self.sparse(x)
+
+
 @dataclass(frozen=True)
 class Bounded:
     """How a layer's weight was constrained: ``set_bounded`` notes it on the layer.
@@ -124,8 +139,8 @@ def replaced(network: nn.Sequential, new: Mapping[str, nn.Module]) -> nn.Sequent
 def features_of(network: nn.Sequential) -> int:
     """Number of features of the flat samples that a network of this package takes."""
     first: Any = next(iter(network))
-    while isinstance(first, nn.Sequential):
-        first = next(iter(first))
+    while isinstance(first, (nn.Sequential, LowRankPlusSparse)):
+        first = next(first.children())
     if isinstance(first, nn.Unflatten):
         return prod(first.unflattened_size)
     return int(first.in_features)

@@ -28,7 +28,14 @@ from torch import nn
 from .catalog import CONSTRAINTS, find
 from .constrained.sets import FREE, LOWER, UPPER
 from .errors import StorageError
-from .network import COMPRESSIBLE, Bounded, LowRank, bounded_of, set_bounded
+from .network import (
+    COMPRESSIBLE,
+    Bounded,
+    LowRank,
+    LowRankPlusSparse,
+    bounded_of,
+    set_bounded,
+)
 
 FORMAT = 1
 _MOST_NUMBERS = 1 << 28  # declared sizes beyond this are refused before anything is allocated
@@ -98,8 +105,9 @@ _BUILD: dict[str, Any] = {
 def _encode(module: nn.Module, name: str, tensors: dict[str, NDArray]) -> dict[str, Any]:
     """One module's line of the structure; its numbers go into ``tensors``."""
     line: dict[str, Any] = {}
-    if isinstance(module, nn.Sequential):
-        line["chain"] = {
+    if isinstance(module, (nn.Sequential, LowRankPlusSparse)):
+        nested = "sum" if isinstance(module, LowRankPlusSparse) else "chain"
+        line[nested] = {
             child: _encode(part, f"{name}.{child}".lstrip("."), tensors)
             for child, part in module.named_children()
         }
@@ -164,11 +172,14 @@ def _checksum(header: dict[str, Any], tensors: dict[str, NDArray]) -> str:
 
 
 def _decode(line: dict, name: str, tensors: dict[str, NDArray], dtype: np.dtype) -> nn.Module:
-    if "chain" in line:
+    nested = "sum" if "sum" in line else "chain"
+    if nested in line:
         parts = OrderedDict(
             (child, _decode(part, f"{name}.{child}".lstrip("."), tensors, dtype))
-            for child, part in line["chain"].items()
+            for child, part in line[nested].items()
         )
+        if nested == "sum":
+            return LowRankPlusSparse(**parts)
         return LowRank(parts) if line.get("low_rank") else nn.Sequential(parts)
     kind = next(iter(line))
     arguments = line[kind]

@@ -19,7 +19,7 @@ from .low_rank.curve import low_rank_curve as low_rank_curve
 from .low_rank.factors import Factors as Factors
 from .low_rank.factors import factorize as factorize
 from .pareto import Wish as Wish
-from .pareto import best_at_equal_bytes as best_at_equal_bytes
+from .pareto import at_equal_bytes as at_equal_bytes
 from .pareto import best_rows as best_rows
 from .pareto import nearest_row as nearest_row
 from .pareto import pareto_front as pareto_front

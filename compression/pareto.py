@@ -208,12 +208,13 @@ class Judged(Protocol):
     def predictions(self) -> NDArray: ...
 
 
-def best_at_equal_bytes(first: Judged, second: Judged, target: NDArray, task: str) -> Matched:
-    """Does the first curve anywhere beat the second with the same bytes?
+def at_equal_bytes(
+    first: Judged, second: Judged, target: NDArray, task: str, budget: float | None = None
+) -> Matched:
+    """Does the first curve beat the second with the same bytes?
 
-    For every budget of bytes each curve enters with its row of best validation score that is no
-    larger. The budget at which the first is furthest ahead on validation is chosen (the smallest
-    such), and the two rows are compared on the test part.
+    Each curve enters with its row of best validation score that is no larger than the budget;
+    the two rows are compared on the test part.
 
     Parameters
     ----------
@@ -221,33 +222,43 @@ def best_at_equal_bytes(first: Judged, second: Judged, target: NDArray, task: st
     target : ndarray, shape (test samples,)
     task : str
         "classification" or "regression".
+    budget : float, optional
+        In bytes. When left out the one at which the first is furthest ahead on validation, the
+        smallest such: often one at which the second is of no use any more.
 
     Raises
     ------
     ArgumentError
-        One of the curves has no row with a validation score.
+        There is no budget, or not this one, at which both curves have a row with a score.
     """
-    budgets = np.union1d(_numbers(first.table, "bytes"), _numbers(second.table, "bytes"))
-    fitting = [_best_within(curve.table, budgets) for curve in (first, second)]
+    curves = (first, second)
+    sizes = np.concatenate([_numbers(curve.table, "bytes") for curve in curves])
+    budgets = np.unique(sizes) if budget is None else np.array([budget])
+    rows = [_best_within(curve.table, budgets) for curve in curves]
+    both = (rows[0] >= 0) & (rows[1] >= 0)
+    if not both.any():
+        within = "" if budget is None else f" within {budget:g} bytes"
+        raise ArgumentError(
+            f"a curve has no row with a validation score{within}: "
+            "compute more of it, or choose a larger budget"
+        )
     scores = [
-        np.where(rows >= 0, _numbers(curve.table, "validation_score")[rows], np.nan)
-        for curve, rows in zip((first, second), fitting, strict=True)
+        _numbers(curve.table, "validation_score")[found]
+        for curve, found in zip(curves, rows, strict=True)
     ]
-    ahead = scores[0] - scores[1]
-    if np.isnan(ahead).all():
-        raise ArgumentError("a curve has no row with a validation score: compute both first")
-    at = int(np.nanargmax(ahead))
-    one, other = (int(rows[at]) for rows in fitting)
+    ahead = np.where(both, scores[0] - scores[1], -np.inf)
+    at = int(np.argmax(ahead))
+    one, other = int(rows[0][at]), int(rows[1][at])
     comparison = Comparison(second.predictions[other], target, task)
     change, low, high = comparison.changes(first.predictions[one][None])
     return Matched(
-        float(budgets[at]),
-        one,
-        other,
-        float(ahead[at]),
-        float(change[0]),
-        float(low[0]),
-        float(high[0]),
+        budget=float(budgets[at]),
+        first=one,
+        second=other,
+        validation_change=float(ahead[at]),
+        change=float(change[0]),
+        change_low=float(low[0]),
+        change_high=float(high[0]),
     )
 
 

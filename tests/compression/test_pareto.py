@@ -9,7 +9,7 @@ from scipy import stats
 
 from compression import pareto_front
 from compression.errors import ArgumentError
-from compression.pareto import Wish, best_at_equal_bytes, best_rows, nearest_row
+from compression.pareto import Wish, at_equal_bytes, best_rows, nearest_row
 
 # Few different values, so that ties of every kind come up; and some rows without one.
 numbers = st.one_of(st.integers(0, 5).map(float), st.just(np.nan), st.floats(-1e9, 1e9))
@@ -212,7 +212,7 @@ def test_the_best_difference_at_equal_bytes_is_that_of_exhaustive_search(seed):
     target = generator.integers(0, 2, 60)
     one, other = random_curve(generator, target), random_curve(generator, target)
     other.table.loc[0, "bytes"] = 1
-    found = best_at_equal_bytes(one, other, target, "classification")
+    found = at_equal_bytes(one, other, target, "classification")
 
     def best(curve, budget):
         within = curve.table[curve.table["bytes"] <= budget]
@@ -222,6 +222,9 @@ def test_the_best_difference_at_equal_bytes_is_that_of_exhaustive_search(seed):
     differences = {b: d for b, d in differences.items() if not np.isnan(d)}
     assert found.validation_change == max(differences.values())
     assert differences[found.budget] == found.validation_change
+    wished = max(differences)
+    at_wished = at_equal_bytes(one, other, target, "classification", budget=wished)
+    assert (at_wished.budget, at_wished.validation_change) == (wished, differences[wished])
     for curve, row in ((one, found.first), (other, found.second)):
         assert curve.table["bytes"][row] <= found.budget
         assert curve.table["validation_score"][row] == best(curve, found.budget)
@@ -240,5 +243,8 @@ def test_the_best_difference_at_equal_bytes_is_that_of_exhaustive_search(seed):
 
 def test_curves_that_have_no_row_to_compare_are_an_error_in_words():
     empty = Rows(pd.DataFrame({"bytes": [1.0], "validation_score": [np.nan]}), np.zeros((1, 3)))
-    with pytest.raises(ArgumentError, match="compute both first"):
-        best_at_equal_bytes(empty, empty, np.zeros(3), "classification")
+    with pytest.raises(ArgumentError, match="compute more of it"):
+        at_equal_bytes(empty, empty, np.zeros(3), "classification")
+    one = Rows(pd.DataFrame({"bytes": [5], "validation_score": [0.5]}), np.zeros((1, 3)))
+    with pytest.raises(ArgumentError, match="within 4 bytes"):
+        at_equal_bytes(one, one, np.zeros(3), "classification", budget=4)

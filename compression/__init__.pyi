@@ -3,10 +3,13 @@
 from .accounting import bytes_of as bytes_of
 from .accounting import macs as macs
 from .accounting import parameters as parameters
+from .catalog import COMBINED_METHODS as COMBINED_METHODS
 from .catalog import CONSTRAINTS as CONSTRAINTS
 from .catalog import LOW_RANK_METHODS as LOW_RANK_METHODS
 from .catalog import MODELS as MODELS
 from .catalog import SOLVERS as SOLVERS
+from .combined.curve import combined_curve as combined_curve
+from .combined.curve import low_rank_alone as low_rank_alone
 from .constrained.curve import constrained_curve as constrained_curve
 from .constrained.path import path as path
 from .constrained.solve import Solution as Solution

@@ -316,3 +316,38 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         where="compression.constrained.solvers.interior_point:InteriorPoint",
     ),
 )
+
+COMBINED_METHODS: Mapping[str, Entry] = _catalogue(
+    Entry(
+        name="low_rank_then_constrained",
+        title="Low rank, then bounds",
+        knob="rank k, bound c",
+        summary="Truncate each layer, then train its factors under a bound.",
+        source="",
+        where="compression.combined.low_rank_then_constrained:LowRankThenConstrained",
+    ),
+    Entry(
+        name="constrained_then_low_rank",
+        title="Bounds, then low rank",
+        knob="rank k, bound c",
+        summary="Train the weights under a bound, then truncate them and train the factors on.",
+        source="",
+        where="compression.combined.constrained_then_low_rank:ConstrainedThenLowRank",
+    ),
+    Entry(
+        name="jointly",
+        title="Both at once (learning–compression)",
+        knob="rank k, bound c",
+        summary="The weights learn, held ever closer to a product of bounded factors.",
+        source="Carreira-Perpiñán & Idelbayev 2017, arXiv 1707.01209; Bolte, Sabach & Teboulle 2014",
+        where="compression.combined.jointly:Jointly",
+    ),
+    Entry(
+        name="low_rank_plus_sparse",
+        title="Low rank plus sparse",
+        knob="rank k, share kept",
+        summary="The weights learn, held ever closer to a sum of a low-rank and a sparse weight.",
+        source="Zhou & Tao 2011; Carreira-Perpiñán & Idelbayev 2017, arXiv 1707.01209",
+        where="compression.combined.low_rank_plus_sparse:LowRankPlusSparseTraining",
+    ),
+)

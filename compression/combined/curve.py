@@ -1,0 +1,166 @@
+"""Score against rank and bound: low rank and constraints together, every pair judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import accounting, storage
+from ..catalog import COMBINED_METHODS, CONSTRAINTS, find
+from ..constrained.sets import check_bound
+from ..curve import Curve, CurveBuilder
+from ..errors import ArgumentError
+from ..low_rank.factors import build, check_rank
+from ..low_rank.networks import layers_for
+from ..network import matrix
+from ..training import Data, Reference, Report, capped_threads, keep_going
+from .start import Start
+
+
+def combined_curve(
+    reference: Reference,
+    dataset: Data,
+    method: str = "low_rank_then_constrained",
+    ranks: Iterable[int] | None = None,
+    bounds: Iterable[float] | None = None,
+    epochs: int = 10,
+    *,
+    constraint: str = "box",
+    report: Report = keep_going,
+) -> Curve:
+    """Compress with every pair of a rank and a bound, and judge each.
+
+    Linear layers get the rank, and stay dense from their break-even rank on; the bound is for
+    all layers. Every pair gets the same number of passes over the training rows, and starts
+    where the one with the next larger bound ended. What it has to beat: ``constrained_curve`` at
+    the same bounds with the same epochs, and :func:`low_rank_alone`.
+
+    Parameters
+    ----------
+    reference : Reference
+    dataset : Dataset
+        The one that the reference was trained on.
+    method : str
+        A name of ``compression.COMBINED_METHODS``.
+    ranks : iterable of int, optional
+        Powers of two below the largest full rank when left out.
+    bounds : iterable of float, optional
+        Relative, 0 or more; of what is said by the method. Infinity is no bound. When left out
+        the method's own six.
+    epochs : int
+        Passes over the training rows for each pair.
+    constraint : str
+        A name of ``compression.CONSTRAINTS``, for methods that have a choice.
+    report : callable
+        Called after each pair with (done, total, a function that gives the curve so far);
+        returning False ends the curve there.
+
+    Returns
+    -------
+    Curve
+        Its knob is the rank; the table has the columns rank and bound besides, and its rows
+        are in their ascending order. There are no spectra.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown method or set, fewer than one epoch, or a rank or bound that is not possible.
+    """
+    implementation = find(COMBINED_METHODS, method, "combined method").load()
+    find(CONSTRAINTS, constraint, "constraint set")
+    combined = build(implementation, constraint=constraint)
+    if epochs < 1:
+        raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
+    with capped_threads():
+        start = Start.of(reference, dataset, epochs)
+        pairs = (
+            _ascending(ranks, start),
+            _descending(implementation.bounds if bounds is None else bounds),
+        )
+        judge = CurveBuilder(reference, dataset, start.samples)
+        files: list[bytes] = []
+
+        def so_far() -> Curve:
+            curve = judge.curve(
+                knob="rank",
+                method=method,
+                spectra={},
+                _network=lambda row: storage.from_bytes(files[row]),
+            )
+            return _sorted(curve)
+
+        total = len(pairs[0]) * len(pairs[1])
+        for rank, bound, network in combined.networks(start, *pairs):
+            files.append(storage.to_bytes(network))
+            costs: dict[str, Any] = {
+                "rank": rank,
+                "bound": bound,
+                "parameters": accounting.parameters(network),
+                "bytes": len(files[-1]),
+                "macs": accounting.macs(network),
+            }
+            with torch.inference_mode():
+                judge.add(rank, network(start.samples.x), costs)
+            if not report(len(files), total, so_far):
+                break
+        return so_far()
+
+
+def low_rank_alone(
+    reference: Reference,
+    dataset: Data,
+    ranks: Iterable[int] | None = None,
+    epochs: int = 10,
+    bounds: int = 6,
+    *,
+    report: Report = keep_going,
+) -> Curve:
+    """Truncated and trained on without a bound: what a combination has to beat.
+
+    Parameters
+    ----------
+    reference, dataset, ranks, report
+        As for :func:`combined_curve`.
+    epochs, bounds : int
+        Of the combination: epochs for each pair, and the number of its bounds. Its last bound has
+        had the epochs of all before it as well; so has every rank here.
+    """
+    return combined_curve(
+        reference, dataset, ranks=ranks, bounds=[np.inf], epochs=epochs * bounds, report=report
+    )
+
+
+def _ascending(ranks: Iterable[int] | None, start: Start) -> list[int]:
+    taken = layers_for(start.reference.network, "truncated_svd", None)
+    shape = max((matrix(layer).shape for layer in taken.values()), key=min)
+    if ranks is None:
+        ranks = [2**power for power in range(min(shape).bit_length())]
+    values = list(ranks)
+    if not values:
+        raise ArgumentError(f"no rank was given: choose from 1 to {min(shape)}")
+    for rank in values:
+        check_rank(rank, min(shape), shape)
+    return sorted({int(rank) for rank in values})
+
+
+def _descending(bounds: Iterable[float]) -> list[float]:
+    values = {check_bound(bound, "relative bound") for bound in bounds}
+    if not values:
+        raise ArgumentError("no bound was given: choose numbers from 0 to 1")
+    return sorted(values, reverse=True)
+
+
+def _sorted(curve: Curve) -> Curve:
+    """The same rows by rank, and those of one rank by bound."""
+    order = np.lexsort((curve.table["bound"], curve.table["rank"]))
+    return replace(
+        curve,
+        table=curve.table.iloc[order].reset_index(drop=True),
+        predictions=curve.predictions[order],
+        confusion=[curve.confusion[row] for row in order],
+        _network=lambda row: curve.network(int(order[row])),
+    )

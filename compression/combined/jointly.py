@@ -1,0 +1,134 @@
+"""Low rank and constraints at once, by learning–compression."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..catalog import CONSTRAINTS
+from ..constrained.networks import bounds_for, project
+from ..constrained.sets import ConstraintSet
+from ..low_rank.factors import Array
+from ..network import Bounded, layers, set_bounded
+from .learning_compression import LearningCompression, share_bias
+from .start import Start
+
+SWEEPS = 10
+
+
+def bounded_factors(
+    target: Array,
+    left: Array,
+    right: Array,
+    constraint: ConstraintSet,
+    bounds: tuple[float, float],
+    sweeps: int = SWEEPS,
+) -> tuple[Array, Array]:
+    """Factors in a set whose product is near a matrix; each sweep no farther than the one before.
+
+    Solves  min ‖V − L R‖_F  subject to  L ∈ C(c_left), R ∈ C(c_right)  to a stationary point, by
+    turns: a gradient step of length 1/‖R Rᵀ‖₂ in L and its projection, then the same for R.
+    Source: Bolte, Sabach & Teboulle 2014 (proximal alternating linearised minimisation).
+
+    Parameters
+    ----------
+    target : ndarray, shape (m, n)
+    left : ndarray, shape (m, k)
+    right : ndarray, shape (k, n)
+        Where to start from; in their sets or not.
+    constraint : ConstraintSet
+    bounds : two floats
+        c of the left and of the right factor.
+    sweeps : int
+    """
+    left, right = constraint.project(left, bounds[0]), constraint.project(right, bounds[1])
+    for _ in range(sweeps):
+        left = _step(target, left, right, constraint, bounds[0])
+        right = _step(target.T, right.T, left.T, constraint, bounds[1]).T
+    return left, right
+
+
+def _step(
+    target: Array, left: Array, right: Array, constraint: ConstraintSet, bound: float
+) -> Array:
+    gram = right @ right.T
+    curvature = np.linalg.norm(gram, 2)
+    if curvature == 0:
+        return left
+    return constraint.project(left - (left @ gram - target @ right.T) / curvature, bound)
+
+
+@dataclass(frozen=True)
+class Jointly:
+    """Learning–compression with both at once.
+
+    min L(w)  subject to  w = left @ right, left and right in C(c), for each linear layer of
+    paying rank, and w in C(c) for the others. The C-step is :func:`bounded_factors`. The sets are
+    those of low rank, then constraints: the two differ in the way there.
+
+    Attributes
+    ----------
+    constraint : str
+        A name of ``compression.CONSTRAINTS``.
+    """
+
+    bounds: ClassVar = (1.0, 0.6, 0.4, 0.25, 0.15, 0.1)
+    constraint: str = "box"
+
+    def networks(
+        self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
+    ) -> Iterator[tuple[int, float, nn.Sequential]]:
+        """A network for each pair; of one rank each bound starts where the one before ended.
+
+        Parameters
+        ----------
+        start : Start
+        ranks : sequence of int
+        bounds : sequence of float, descending
+
+        Yields
+        ------
+        rank, bound, torch module
+            The module is changed afterwards: judge or copy it before going on.
+        """
+        family = start.ranks(start.reference.network)
+        for rank in ranks:
+            network = copy.deepcopy(start.reference.network)
+            factored = copy.deepcopy(family.at(rank))
+            before = copy.deepcopy(layers(factored))
+            parts = {name: factored.get_submodule(name) for name in layers(network)}
+            for name, layer in layers(network).items():
+                share_bias(parts[name], layer)
+            learning = LearningCompression(network, start)
+            for bound in bounds:
+                limits = bounds_for(before, self.constraint, bound)
+                for name, layer in layers(factored).items():
+                    set_bounded(layer, Bounded(self.constraint, limits[name]))
+                learning.run(parts, partial(self._compress, parts, limits))
+                yield rank, bound, factored
+
+    def _compress(
+        self,
+        parts: Mapping[str, Any],
+        limits: Mapping[str, float],
+        name: str,
+        target: torch.Tensor,
+    ) -> None:
+        part = parts[name]
+        if name in limits:  # it stays dense
+            part.weight.detach().copy_(target)
+            project({name: part}, self.constraint, limits)
+            return
+        left, right = part.left.weight.detach(), part.right.weight.detach()
+        nearest: ConstraintSet = CONSTRAINTS[self.constraint].load()()
+        bounds = (limits[f"{name}.left"], limits[f"{name}.right"])
+        found = bounded_factors(target.numpy(), left.numpy(), right.numpy(), nearest, bounds)
+        for factor, values in zip((left, right), found, strict=True):
+            factor.copy_(torch.from_numpy(values + 0.0))  # −0 becomes 0, which needs no number

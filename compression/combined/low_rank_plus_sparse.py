@@ -1,0 +1,164 @@
+"""Low rank plus sparse: W ≈ L + S."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..constrained.sets import Cardinality
+from ..low_rank.factors import Array, Factors, check_rank, check_weight
+from ..low_rank.networks import layers_for
+from ..low_rank.truncated_svd import svd
+from ..network import (
+    Bounded,
+    Layer,
+    LowRankPlusSparse,
+    layers,
+    low_rank_layer,
+    replaced,
+    set_bounded,
+)
+from .learning_compression import LearningCompression, share_bias
+from .start import Start
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A weight as the sum of a low-rank and a sparse one.
+
+    Attributes
+    ----------
+    left : ndarray, shape (m, k)
+    right : ndarray, shape (k, n)
+    sparse : ndarray, shape (m, n)
+    errors : ndarray, shape (rounds,)
+        ‖W − L − S‖_F² after each round, in squared units of the weight; falls, or stays.
+    """
+
+    left: Array
+    right: Array
+    sparse: Array
+    errors: Array
+
+    @property
+    def weight(self) -> Array:
+        """The (m, n) matrix that both stand for."""
+        return self.left @ self.right + self.sparse
+
+
+def split(
+    weight: Array, rank: int, count: float, sparse: Array | None = None, rounds: int = 100
+) -> Split:
+    """Split a weight into low rank and sparse.
+
+    Solves  min ‖W − L − S‖_F  subject to  rank L ≤ k, ‖S‖₀ ≤ κ  by alternating projections:
+    L the nearest matrix of rank k to W − S, then S the κ largest entries of W − L. Not convex:
+    the answer depends on where it starts. Source: Zhou & Tao 2011 (GoDec, without its sketch).
+
+    Parameters
+    ----------
+    weight : ndarray, shape (m, n)
+    rank : int
+        1 <= rank <= min(m, n).
+    count : float
+        κ, 0 or more; its whole part counts.
+    sparse : ndarray, shape (m, n), optional
+        S to start from; zero unless given.
+    rounds : int
+
+    Raises
+    ------
+    ArgumentError
+        The weight is empty, zero or not finite, or the rank is out of range.
+    """
+    weight = check_weight(weight)
+    check_rank(rank, min(weight.shape), weight.shape)
+    sparse = np.zeros_like(weight) if sparse is None else sparse
+    errors = []
+    for _ in range(rounds):
+        u, s, vt = svd(weight - sparse)
+        root = np.sqrt(s[:rank])
+        left, right = u[:, :rank] * root, root[:, None] * vt[:rank]
+        rest = weight - left @ right
+        sparse = Cardinality().project(rest, count)
+        errors.append(np.sum((rest - sparse) ** 2))
+    left, right, sparse = (array.astype(weight.dtype) for array in (left, right, sparse))
+    return Split(left, right, sparse, np.array(errors))
+
+
+@dataclass(frozen=True)
+class LowRankPlusSparseTraining:
+    """Learning–compression towards low rank plus sparse.
+
+    min L(w)  subject to  w = L + S, rank L ≤ k, ‖S‖₀ ≤ κ,  for each linear layer whose numbers
+    that makes fewer; the others stay dense and free. The relative bound is the share of the
+    layer's weights that S may hold. The C-step is one round of :func:`split`, from the S before.
+    """
+
+    bounds: ClassVar = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
+
+    def networks(
+        self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
+    ) -> Iterator[tuple[int, float, nn.Sequential]]:
+        """A network for each pair; of one rank each bound starts where the one before ended.
+
+        Parameters
+        ----------
+        start : Start
+        ranks : sequence of int
+        bounds : sequence of float, descending
+
+        Yields
+        ------
+        rank, bound, torch module
+            The module is changed afterwards: judge or copy it before going on.
+        """
+        chosen = layers_for(start.reference.network, "truncated_svd", None)
+        for rank in ranks:
+            network = copy.deepcopy(start.reference.network)
+            learning = LearningCompression(network, start)
+            parts: dict[str, LowRankPlusSparse] = {}
+            for bound in bounds:
+                before, parts = parts, {}
+                for name in chosen:
+                    layer = layers(network)[name]
+                    count = Cardinality().count(bound * layer.weight.numel(), layer.weight.numel())
+                    if rank * sum(layer.weight.shape) + count < layer.weight.numel():
+                        parts[name] = _part(layer, rank, count)
+                        if name in before:
+                            parts[name].load_state_dict(before[name].state_dict())
+                        share_bias(parts[name], layer)
+                learning.run(parts, partial(_compress, parts, rank))
+                yield rank, bound, replaced(network, parts)
+
+
+def _part(layer: Layer, rank: int, count: int) -> LowRankPlusSparse:
+    """A layer of this form with zeros for numbers."""
+    outputs, inputs = layer.weight.shape
+    zeros = Factors(np.zeros((outputs, rank)), np.zeros((rank, inputs)), np.zeros(outputs))
+    sparse = nn.Linear(inputs, outputs, bias=False)
+    sparse.weight.detach().zero_()
+    set_bounded(sparse, Bounded("cardinality", float(count)))
+    return LowRankPlusSparse(low_rank_layer(layer, zeros), sparse)
+
+
+def _compress(
+    parts: Mapping[str, LowRankPlusSparse], rank: int, name: str, target: torch.Tensor
+) -> None:
+    low_rank: Any = parts[name].low_rank
+    sparse: Any = parts[name].sparse
+    count = sparse.bounded.bound
+    found = split(target.numpy(), rank, count, sparse.weight.detach().numpy(), rounds=1)
+    for layer, values in (
+        (low_rank.left, found.left),
+        (low_rank.right, found.right),
+        (sparse, found.sparse),
+    ):
+        layer.weight.detach().copy_(torch.from_numpy(values + 0.0))

@@ -1,0 +1,65 @@
+"""Low rank first, then constraints on the factors."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from ..constrained.networks import projected_training
+from ..network import layers
+from .start import Start
+
+
+@dataclass(frozen=True)
+class LowRankThenConstrained:
+    """Truncate, then train the factors under a bound.
+
+    Each linear layer becomes the two factors of its truncated SVD, of equal size. Then
+    min L over all weights, each factor (and each layer that stays dense) in C(c), by projected
+    training: an optimiser step, then the projection. One relative bound serves all: c is that
+    share of each weight's own gauge right after the truncation.
+
+    Attributes
+    ----------
+    constraint : str
+        A name of ``compression.CONSTRAINTS``.
+    """
+
+    bounds: ClassVar = (1.0, 0.6, 0.4, 0.25, 0.15, 0.1)
+    constraint: str = "box"
+
+    def networks(
+        self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
+    ) -> Iterator[tuple[int, float, nn.Sequential]]:
+        """A network for each pair; of one rank each bound starts where the one before ended.
+
+        Parameters
+        ----------
+        start : Start
+        ranks : sequence of int
+        bounds : sequence of float, descending
+
+        Yields
+        ------
+        rank, bound, torch module
+            The module may be changed afterwards: judge or copy it before going on.
+        """
+        family = start.ranks(start.reference.network)
+        for rank in ranks:
+            factored = copy.deepcopy(family.at(rank))
+            path = projected_training(
+                factored,
+                list(layers(factored)),
+                start.samples,
+                self.constraint,
+                bounds,
+                start.learning_rate,
+                start.reference.seed,
+                start.epochs,
+            )
+            for bound, network in zip(bounds, path, strict=True):
+                yield rank, bound, network

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
+import compression
 from compression.catalog import CONSTRAINTS
 from compression.combined.jointly import bounded_factors
 
@@ -68,3 +69,20 @@ def test_without_bounds_the_product_becomes_the_truncated_svd():
     left, right = bounded_factors(target, left, right, SETS["box"], (np.inf, np.inf), sweeps=3000)
     u, s, vt = np.linalg.svd(target)
     np.testing.assert_allclose(left @ right, (u[:, :3] * s[:3]) @ vt[:3], atol=1e-4)
+
+
+def test_on_a_convex_problem_learning_compression_comes_near_the_certified_optimum(diabetes):
+    # No rank pays for a single output: what is left is a box on a linear model.
+    reference = compression.train(diabetes, model="linear_regression")
+    weight = reference.network.linear.weight.detach().numpy()
+    x = diabetes.x_train[diabetes.fit_rows].astype(np.float64)
+    y = diabetes.y_train[diabetes.fit_rows].astype(np.float64)
+    bounds = [0.2, 0.5]
+    curve = compression.combined_curve(reference, diabetes, "jointly", [1], bounds, epochs=40)
+    for row, bound in enumerate(bounds):
+        c = float(bound * np.abs(weight).max())
+        optimum = compression.solve(x, y, constraint="box", bound=c, solver="cvxpy").objective
+        residual = y - x @ np.clip(weight[0], -c, c)
+        clipped = 0.5 * np.mean((residual - residual.mean()) ** 2)
+        lost = curve.table["train_loss"][row] - optimum
+        assert -1e-6 <= lost <= 0.4 * (clipped - optimum)

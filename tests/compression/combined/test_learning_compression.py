@@ -1,0 +1,50 @@
+"""The learning network, and the compressed layers that follow it."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from compression.combined.learning_compression import LearningCompression, share_bias, weight_of
+from compression.combined.start import Start
+from compression.low_rank.factors import Factors
+from compression.network import LowRankPlusSparse, low_rank_layer
+
+
+def low_rank(layer):
+    rows, columns = layer.weight.shape
+    generator = np.random.default_rng(0)
+    left, right = generator.normal(size=(rows, 2)), generator.normal(size=(2, columns))
+    return low_rank_layer(layer, Factors(left, right, np.zeros(rows)))
+
+
+def plus_sparse(layer):
+    return LowRankPlusSparse(low_rank(layer), nn.Linear(*layer.weight.T.shape, bias=False))
+
+
+@pytest.mark.parametrize("form", [low_rank, plus_sparse, lambda layer: layer])
+def test_the_weight_of_a_part_and_the_shared_bias_give_its_outputs(form):
+    learns = nn.Linear(6, 4)
+    part = form(nn.Linear(6, 4))
+    share_bias(part, learns)
+    x = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    expected = nn.functional.linear(x, weight_of(part), learns.bias)
+    torch.testing.assert_close(part(x), expected)
+
+
+def test_the_weights_are_drawn_to_their_parts_and_the_biases_learn(digits, digits_softmax):
+    network = digits_softmax.network
+    learns = nn.Sequential(nn.Linear(64, 10))
+    learns.load_state_dict({f"0.{k}": v for k, v in network[0].state_dict().items()})
+    part = nn.Linear(64, 10)
+    share_bias(part, learns[0])
+    bias = learns[0].bias.detach().clone()
+    aim = torch.full_like(part.weight, 0.05)
+
+    start = Start.of(digits_softmax, digits, epochs=40)
+    before = float((learns[0].weight.detach() - aim).norm())
+    LearningCompression(learns, start).run(
+        {"0": part}, lambda name, target: part.weight.detach().copy_(aim)
+    )
+    assert float((learns[0].weight.detach() - aim).norm()) < 0.3 * before
+    assert not torch.equal(part.bias, bias)

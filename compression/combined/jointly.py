@@ -131,4 +131,4 @@ class Jointly:
         bounds = (limits[f"{name}.left"], limits[f"{name}.right"])
         found = bounded_factors(target.numpy(), left.numpy(), right.numpy(), nearest, bounds)
         for factor, values in zip((left, right), found, strict=True):
-            factor.copy_(torch.from_numpy(values + 0.0))  # −0 becomes 0, which needs no number
+            factor.copy_(torch.from_numpy(values))

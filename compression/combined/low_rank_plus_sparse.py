@@ -99,7 +99,7 @@ class LowRankPlusSparseTraining:
 
     min L(w)  subject to  w = L + S, rank L ≤ k, ‖S‖₀ ≤ κ,  for each linear layer whose numbers
     that makes fewer; the others stay dense and free. The relative bound is the share of the
-    layer's weights that S may hold. The C-step is one round of :func:`split`, from the S before.
+    layer's weights that S may hold. The C-step is one round of :func:`split`, from the last S.
     """
 
     bounds: ClassVar = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
@@ -124,16 +124,13 @@ class LowRankPlusSparseTraining:
         for rank in ranks:
             network = copy.deepcopy(start.reference.network)
             learning = LearningCompression(network, start)
-            parts: dict[str, LowRankPlusSparse] = {}
             for bound in bounds:
-                before, parts = parts, {}
+                parts: dict[str, LowRankPlusSparse] = {}
                 for name in chosen:
                     layer = layers(network)[name]
                     count = Cardinality().count(bound * layer.weight.numel(), layer.weight.numel())
                     if rank * sum(layer.weight.shape) + count < layer.weight.numel():
                         parts[name] = _part(layer, rank, count)
-                        if name in before:
-                            parts[name].load_state_dict(before[name].state_dict())
                         share_bias(parts[name], layer)
                 learning.run(parts, partial(_compress, parts, rank))
                 yield rank, bound, replaced(network, parts)
@@ -161,4 +158,4 @@ def _compress(
         (low_rank.right, found.right),
         (sparse, found.sparse),
     ):
-        layer.weight.detach().copy_(torch.from_numpy(values + 0.0))
+        layer.weight.detach().copy_(torch.from_numpy(values))

@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import confusion_matrix
 
 import compression
-from compression import accounting, storage
+from compression import accounting, storage, training
 from compression.catalog import CONSTRAINTS
 from compression.combined.start import Start
 from compression.errors import ArgumentError
@@ -159,6 +159,31 @@ def test_more_epochs_fit_the_training_rows_better(method, digits, digits_mlp):
         for n in (1, 30)
     ]
     assert losses[1] < 0.8 * losses[0]
+
+
+def test_each_pair_takes_its_share_of_passes_and_no_more(method, digits, digits_mlp, monkeypatch):
+    passes = 0
+    epoch = training.Trainer.epoch
+
+    def counted(trainer):
+        nonlocal passes
+        passes += 1
+        return epoch(trainer)
+
+    monkeypatch.setattr(training.Trainer, "epoch", counted)
+    compression.combined_curve(digits_mlp, digits, method, [2, 4], [0.5, 0.3, 0.2], epochs=5)
+    if method == "constrained_then_low_rank":
+        assert passes == 3 * 3 + 6 * 2  # the way through the bounds serves both ranks
+    else:
+        assert passes == 6 * 5
+
+
+def test_the_biases_learn_whatever_becomes_of_the_weights(method, curves, digits_mlp):
+    network = curves(method).network(0)
+    for name, layer in layers(digits_mlp.network).items():
+        part = network.get_submodule(name)
+        (bias,) = [value for key, value in part.named_parameters() if key.endswith("bias")]
+        assert not torch.equal(bias, layer.bias)
 
 
 def test_each_curve_is_the_same_every_time_and_leaves_the_reference_as_it_was(

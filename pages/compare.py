@@ -5,12 +5,11 @@ import streamlit as st
 from pages.shared import cache, choices, reference, shell, sides, words
 
 shell.stand("Compare")
-trained = reference.needed(choices.header())
-
-line, picker = st.columns([5, 1], vertical_alignment="bottom")
-line.markdown(words.reference(trained))
-with picker:
+first = choices.row()
+trained = reference.needed(choices.header(first))
+with first:
     layer = reference.layer(trained)
+st.markdown(words.reference(trained))
 left, right = st.columns(2, gap="small", border=True)
 with left:
     low_rank = cache.low_rank_curve(trained, reference.low_rank_method(trained))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import compression
 import data
@@ -28,9 +29,14 @@ class Choices(NamedTuple):
     seed: int
 
 
-def header() -> Choices:
-    """One row, dataset, model and seed, and remarks on what was asked for in vain."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+def row() -> DeltaGenerator:
+    """A row for a page's first choices."""
+    return st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+
+
+def header(place: DeltaGenerator | None = None) -> Choices:
+    """Dataset, model and seed in a row, and remarks on what was asked for in vain."""
+    with row() if place is None else place:
         dataset = pick("dataset", "Dataset", data.DATASETS, DATASET, width=200)
         entry = data.DATASETS[dataset]
         unfit = {name: model.fits(entry) for name, model in compression.MODELS.items()}

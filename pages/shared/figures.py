@@ -73,13 +73,16 @@ def spectrum(
         )
     _vertical_marks(figure, marks)
     figure.update_xaxes(title="Index i", range=[0.3, len(ranks) + 0.7])
-    figure.update_yaxes(title="Singular value σᵢ", rangemode="tozero")
+    figure.update_yaxes(title="Singular value σ<sub>i</sub>", rangemode="tozero")
     return _layout(figure, f"Singular values of {layer}", 280, barmode="overlay", bargap=0.15)
 
 
 def _vertical_marks(figure: go.Figure, marks: Mapping[str, float]) -> None:
     """Thin dotted lines with their labels at the top, lowered in turn so that none overlap."""
-    for place, (label, at) in enumerate(sorted(marks.items(), key=lambda item: item[1])):
+    labels: dict[float, list[str]] = {}
+    for label, at in sorted(marks.items(), key=lambda item: item[1]):
+        labels.setdefault(at, []).append(label)
+    for place, (at, names) in enumerate(labels.items()):
         figure.add_shape(
             type="line",
             x0=at,
@@ -93,7 +96,7 @@ def _vertical_marks(figure: go.Figure, marks: Mapping[str, float]) -> None:
             x=at,
             y=1 - 0.12 * (place % 4),
             yref="paper",
-            text=label,
+            text=", ".join(names),
             showarrow=False,
             xanchor="left",
             yanchor="top",
@@ -122,7 +125,7 @@ def constrained_spectrum(reference: NDArray, constrained: NDArray, layer: str) -
         hovertemplate="reference σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
     )
     figure.update_xaxes(title="Index i", range=[0.3, len(ranks) + 0.7])
-    figure.update_yaxes(title="Singular value σᵢ", rangemode="tozero")
+    figure.update_yaxes(title="Singular value σ<sub>i</sub>", rangemode="tozero")
     return _layout(figure, f"Singular values of {layer}", 280, bargap=0.15)
 
 
@@ -202,22 +205,18 @@ def plane(
     scale = score_scale(task)
     figure = go.Figure()
     for number, (name, colour, table, current) in enumerate(curves):
-        by_cost = table.sort_values(cost, kind="stable")
-        low, high = scale * by_cost["score_low"], scale * by_cost["score_high"]
-        figure.add_scatter(
-            x=pd.concat([by_cost[cost], by_cost[cost][::-1]]),
-            y=pd.concat([high, low[::-1]]),
-            fill="toself",
-            fillcolor=_faded(colour),
-            line={"width": 0},
-            mode="lines",
-            hoverinfo="skip",
-            showlegend=False,
-            name=f"{name} 95 % interval",
-        )
         figure.add_scatter(
             x=table[cost],
             y=scale * table["score"],
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": scale * (table["score_high"] - table["score"]),
+                "arrayminus": scale * (table["score"] - table["score_low"]),
+                "color": _faded(colour),
+                "thickness": 3,
+                "width": 0,
+            },
             name=name,
             mode="lines+markers",
             line={"color": colour, "width": 2},
@@ -260,7 +259,13 @@ def plane(
         marker={"color": REFERENCE, "size": 11, "symbol": "diamond"},
         hovertemplate=f"%{{y:.4g}}<br>%{{x:,}} {COSTS[cost]}<extra>reference</extra>",
     )
-    figure.update_xaxes(title=COSTS[cost], type="log", tickformat="~s")
+    costs = [value for *_, table, _ in curves for value in (table[cost].min(), table[cost].max())]
+    figure.update_xaxes(
+        title=COSTS[cost],
+        type="log",
+        tickformat="~s",
+        dtick="D1" if max(costs) < 10 * min(costs) else "D2",
+    )
     figure.update_yaxes(title=score_title(task))
     title = f"{score_title(task)} against {COSTS[cost].lower()}, with 95 % intervals"
     return _layout(figure, title, 420, hovermode="closest")
@@ -268,7 +273,7 @@ def plane(
 
 def _faded(colour: str) -> str:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.13)"
+    return f"rgba({red}, {green}, {blue}, 0.22)"
 
 
 def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:

@@ -27,7 +27,7 @@ def needed(chosen: Choices) -> Trained:
 def layer(trained: Trained) -> Layer:
     """The layer whose spectrum is looked at."""
     layers = {layer.name: layer for layer in trained.layers}
-    name = choices.pick("layer", "Layer", list(layers), next(iter(layers)))
+    name = choices.pick("layer", "Layer", list(layers), next(iter(layers)), width=150)
     choices.remark("layer")
     return layers[name]
 

@@ -58,6 +58,8 @@ def metrics(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, Any]
     low, high = change(line["change_low"], task), change(line["change_high"], task)
     unit = " points" if task == "classification" else ""
     lost = f"{change(line['change'], task)}{unit} ({low} to {high})"
+    if line["change_low"] == line["change_high"] == 0:
+        lost = "as the reference"
     worse, better = line["change_high"] < 0, line["change_low"] > 0
     colour = "red" if worse else "green" if better else "gray"
     return [
@@ -92,7 +94,7 @@ def reference(trained: Trained) -> str:
     """The reference in one line: score with its interval, parameters, bytes, MACs."""
     task = trained.task
     return (
-        f"Reference **{score(trained.score, task)}** {score_name(task).lower()} "
+        f"Reference **{score(trained.score, task)}** {score_name(task).replace('Test', 'test')} "
         f"({score_range(trained.score_low, trained.score_high, task)}, "
         f"{len(trained.target):,} samples) · **{count(trained.parameters)}** parameters · "
         f"**{size(trained.bytes)}** file · **{count(trained.macs)}** MACs a sample"
@@ -131,7 +133,7 @@ def bound(trained: Trained, curve: Traded, row: int) -> str:
     """What the bound means for the weights."""
     value = float(curve.table["knob"].iloc[row])
     if curve.knob == "relative bound":
-        text = f"c = {value:.3g} × what each layer's own weight needs; biases are free."
+        text = f"c = {value:.3g} of what holds each layer's reference weight; biases are free."
     else:
         text = f"c = {value:.3g}, in units of the weights; intercepts are free."
     return text + " Dense at run time: fewer bytes, not fewer MACs."

@@ -179,7 +179,7 @@ def test_each_pair_takes_its_share_of_passes_and_no_more(method, digits, digits_
 
 
 def test_the_biases_learn_whatever_becomes_of_the_weights(method, curves, digits_mlp):
-    network = curves(method).network(0)
+    network = curves(method).network(1)  # of the first bound
     for name, layer in layers(digits_mlp.network).items():
         part = network.get_submodule(name)
         (bias,) = [value for key, value in part.named_parameters() if key.endswith("bias")]

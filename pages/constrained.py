@@ -1,6 +1,30 @@
-"""What a bound on the weights costs, and which of them it holds."""
+"""What a bound on the weights costs, and whether it is really the optimum."""
 
-from pages.shared import choices, shell
+import streamlit as st
 
-shell.stand("Constrained", "What a bound on the weights costs, and which of them it holds.")
-choices.header()
+from pages.shared import cache, choices, reference, shell, sides, words
+
+shell.stand("Constrained", "What a bound on the weights costs, and whether it is the optimum.")
+first = choices.row()
+trained = reference.needed(choices.header(first))
+with first:
+    layer = reference.layer(trained)
+st.markdown(words.reference(trained))
+constraint = reference.constraint()
+curve = cache.constrained_curve(trained, constraint)
+with st.container(border=True):
+    sides.constrained(trained, layer, constraint, curve)
+
+st.subheader("Is this the optimum?", anchor=False)
+if trained.convex:
+    st.caption(words.REFEREE)
+    bound = choices.number("bound")
+    if st.button("Ask the referee at this bound", key="ask", icon=":material/balance:"):
+        st.session_state["_asked"] = cache.referee(trained, constraint, bound)
+    if (job := st.session_state.get("_asked")) is not None:
+        table = shell.wait_for(job, "The referee solves the same problem")
+        if table is not None:
+            st.markdown(words.certificate(table))
+            st.dataframe(table.style.format(precision=9, subset=["objective"]), hide_index=True)
+else:
+    st.info(words.NOT_CONVEX, icon=":material/info:")

@@ -28,6 +28,10 @@ def constrained_curve(trained: Trained, constraint: str) -> Job:
     return submit(f"{_WORK}:constrained_curve", **_origin(trained), constraint=constraint)
 
 
+def referee(trained: Trained, constraint: str, bound: float) -> Job:
+    return submit(f"{_WORK}:referee", **_origin(trained), constraint=constraint, bound=bound)
+
+
 def low_rank_file(trained: Trained, method: str, rank: int) -> bytes:
     """Waits for it: a download is built when it is asked for."""
     job = submit(f"{_WORK}:low_rank_file", **_origin(trained), method=method, rank=rank)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
 LOW_RANK = "#2E86DE"
 CONSTRAINED = "#E0702B"
@@ -293,5 +294,58 @@ def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:
             hovertemplate="epoch %{x}: %{y:.4g}<extra>" + name + "</extra>",
         )
     figure.update_xaxes(title="Epoch")
-    figure.update_yaxes(title=f"Mean {unit}", type="log")
+    figure.update_yaxes(title=f"Mean {unit}", type="log", dtick="D2", tickformat="~g")
     return _layout(figure, "Learning curve", 320)
+
+
+def class_counts(counts: pd.DataFrame) -> go.Figure:
+    """Samples of each class, training and test part."""
+    figure = go.Figure()
+    for part, colour in zip(counts.columns, (REFERENCE, FAINT), strict=True):
+        figure.add_bar(
+            x=[str(name) for name in counts.index],
+            y=counts[part],
+            name=part,
+            marker={"color": colour},
+            hovertemplate="%{x}: %{y} samples<extra>" + part + "</extra>",
+        )
+    figure.update_xaxes(title="Class", type="category")
+    figure.update_yaxes(title="Samples")
+    return _layout(figure, "Samples of each class", 300, barmode="stack")
+
+
+def pictures(values: NDArray, labels: Sequence[str]) -> go.Figure:
+    """Images (rows, height, width) or signals (rows, samples) in a grid of four columns."""
+    columns = 4
+    figure = make_subplots(
+        rows=-(-len(values) // columns),
+        cols=columns,
+        subplot_titles=[str(label) for label in labels],
+        horizontal_spacing=0.02,
+        vertical_spacing=0.12,
+    )
+    for number, value in enumerate(values):
+        place = {"row": number // columns + 1, "col": number % columns + 1}
+        if value.ndim == 2:
+            trace = go.Heatmap(z=value, colorscale="Greys", showscale=False, hoverinfo="z")
+            figure.update_yaxes(
+                autorange="reversed", scaleanchor=f"x{number + 1}", constrain="domain", **place
+            )
+            figure.update_xaxes(constrain="domain", **place)
+        else:
+            line = {"color": REFERENCE, "width": 1.5}
+            trace = go.Scatter(y=value, mode="lines", line=line, showlegend=False, hoverinfo="y")
+        figure.add_trace(trace, **place)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.update_annotations(font_size=11)
+    _layout(figure, "First samples of the training part, by class", 320)
+    return figure.update_layout(margin_t=56)
+
+
+def distribution(values: pd.Series) -> go.Figure:
+    """How often each value occurs."""
+    figure = go.Figure(go.Histogram(x=values, marker={"color": REFERENCE}, nbinsx=30))
+    figure.update_xaxes(title=values.name)
+    figure.update_yaxes(title="Samples")
+    return _layout(figure, "Target values of the training part", 300, bargap=0.05)

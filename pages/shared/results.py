@@ -44,6 +44,7 @@ class Trained:
     target: NDArray
     predictions: NDArray
     confusion: NDArray | None
+    report: pd.DataFrame | None
     target_name: str
     target_unit: str
     target_mean: float
@@ -60,6 +61,11 @@ class Trained:
     def target_title(self) -> str:
         unit = f" ({self.target_unit})" if self.target_unit else ""
         return f"{self.target_name or 'target'}{unit}"
+
+    @property
+    def convex(self) -> bool:
+        """Whether it is one linear layer: linear or softmax regression."""
+        return len(self.structure) == 1
 
     @property
     def largest_rank(self) -> int:
@@ -100,10 +106,15 @@ class Traded:
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """The first rows of a dataset and what it is."""
+    """The first rows of a dataset and what it is.
+
+    ``class_counts`` for classes, ``target`` (all training values, in their own unit) for a number.
+    ``pictures``: images (rows, height, width) or signals (rows, samples), in the data's own units.
+    """
 
     table: pd.DataFrame
-    images: NDArray | None
-    class_counts: pd.DataFrame
+    pictures: NDArray | None
+    class_counts: pd.DataFrame | None
+    target: pd.Series | None
     remarks: tuple[str, ...]
     rows: dict[str, int]

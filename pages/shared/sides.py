@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 import streamlit as st
+from numpy.typing import NDArray
 
 from . import cache, choices, figures, shell, words
 from .jobs import Job
@@ -102,7 +103,13 @@ def _side(
                 alt=f"{chart.layout.title.text}, {side.label} = {chosen:g}",
                 config=figures.CONFIG,
             )
-        _predictions(trained, curve, row, side)
+        predictions(
+            trained,
+            curve.predictions[row],
+            curve.confusion[row],
+            side.colour,
+            f"{side.key}_predictions",
+        )
         if (data := file(curve, row)) is not None:
             st.download_button(
                 "Take this model away (safetensors)",
@@ -168,18 +175,18 @@ def _numbers(trained: Trained, curve: Traded, row: int) -> None:
         column.metric(label, value, delta, delta_color=direction, delta_arrow="off")
 
 
-def _predictions(trained: Trained, curve: Traded, row: int, side: Side) -> None:
-    counts = curve.confusion[row]
+def predictions(
+    trained: Trained, predicted: NDArray, counts: NDArray | None, colour: str, key: str
+) -> None:
+    """What a model answers on the test set: confusion matrix, or predicted against true."""
     if counts is not None:
-        figure = figures.confusion(counts, trained.class_names, side.colour)
+        figure = figures.confusion(counts, trained.class_names, colour)
         alt = "Confusion matrix on the test set"
     else:
-        target, predicted, reference = (
+        own_units = (
             values * trained.target_scale + trained.target_mean
-            for values in (trained.target, curve.predictions[row], trained.predictions)
+            for values in (trained.target, predicted, trained.predictions)
         )
-        figure = figures.predicted_true(
-            target, predicted, reference, side.colour, trained.target_title
-        )
+        figure = figures.predicted_true(*own_units, colour, trained.target_title)
         alt = "Predicted against true values of the test set"
-    st.plotly_chart(figure, key=f"{side.key}_predictions", alt=alt, config=figures.CONFIG)
+    st.plotly_chart(figure, key=key, alt=alt, config=figures.CONFIG)

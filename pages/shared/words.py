@@ -1,13 +1,16 @@
 """Numbers as a person reads them: units, baselines and intervals in one place."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from compression import MODELS
 from compression.catalog import Entry
+from data.catalog import Entry as CatalogueEntry
 
-from .results import Traded, Trained
+from .results import Preview, Traded, Trained
 
 
 def score(value: float, task: str) -> str:
@@ -86,6 +89,18 @@ PLANE = (
 )
 
 
+REFEREE = (
+    "This model is one linear layer, so its training loss is convex: an interior-point method "
+    "(cvxpy, Clarabel), which shares no code with ours, can be asked for the same optimum. "
+    "With many classes it takes a minute or more."
+)
+
+NOT_CONVEX = (
+    "The loss of a network with hidden layers is not convex: no method can certify an optimum, "
+    "and none is claimed. Choose softmax_regression or linear_regression to see certificates."
+)
+
+
 def titles(catalogue: Mapping[str, Entry]) -> dict[str, str]:
     return {name: entry.title for name, entry in catalogue.items()}
 
@@ -99,6 +114,39 @@ def reference(trained: Trained) -> str:
         f"{len(trained.target):,} samples) · **{count(trained.parameters)}** parameters · "
         f"**{size(trained.bytes)}** file · **{count(trained.macs)}** MACs a sample"
     )
+
+
+def dataset(entry: CatalogueEntry, preview: Preview) -> str:
+    """What a dataset is and how its rows are used."""
+    rows = ", ".join(f"{number:,} {part}" for part, number in preview.rows.items())
+    return f"**{entry.title}.** {entry.summary} Rows: {rows}."
+
+
+def origin(entry: CatalogueEntry) -> str:
+    return f"Source: {entry.source}. Licence: {entry.licence}."
+
+
+def training(trained: Trained) -> str:
+    """How the reference was trained, and which part decided when to stop."""
+    best = trained.history["validation_loss"].idxmin()
+    return (
+        f"{MODELS[trained.model].title}: {MODELS[trained.model].summary} "
+        f"Trained for {len(trained.history)} epochs in {trained.seconds:.1f} s; the weights are those "
+        f"of epoch {trained.history['epoch'].loc[best]:g}, where the validation loss was least."
+    )
+
+
+def certificate(table: pd.DataFrame) -> str:
+    """What the referee's solution says of ours."""
+    ours, referee = table.iloc[0], table.iloc[1]
+    apart = ours["objective"] - referee["objective"]
+    if not math.isfinite(ours["duality gap"]):
+        return f"Objectives are {abs(apart):.1e} apart; this set has no duality gap."
+    verdict = "certified" if ours["status"] == "certified" else "not certified"
+    return (
+        f"{verdict}: within {ours['duality gap']:.1e} of the optimum by its own duality gap; "
+        f"the referee's objective is {abs(apart):.1e} {'lower' if apart > 0 else 'higher'}."
+    ).capitalize()
 
 
 def file_name(trained: Trained, side: str, knob: str, value: float) -> str:

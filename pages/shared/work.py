@@ -45,6 +45,7 @@ def preview(report: Report, dataset: str, seed: int) -> Preview:
     own_units = found.x_train[:8] * found.scale + found.mean
     table = pd.DataFrame(np.round(own_units, 4), columns=columns)
     target = found.y_train[:8]
+    counts = values = None
     if found.task == "classification":
         table.insert(0, "class", [found.class_names[label] for label in target])
         counts = pd.DataFrame(
@@ -55,13 +56,15 @@ def preview(report: Report, dataset: str, seed: int) -> Preview:
             index=pd.Index(found.class_names, name="class"),
         )
     else:
-        table.insert(0, found.target_name, target * found.target_scale + found.target_mean)
-        counts = pd.DataFrame()
-    images = None
+        unit = f" ({found.target_unit})" if found.target_unit else ""
+        values = pd.Series(
+            found.y_train * found.target_scale + found.target_mean, name=found.target_name + unit
+        )
+        table.insert(0, values.name, values[:8])
+    pictures = None
     if len(found.input_shape) > 1:
-        raw = found.x_train[:16] * found.scale + found.mean
-        images = raw.reshape(-1, *found.input_shape)[:, 0]
-    return Preview(table, images, counts, found.remarks, _rows(found))
+        pictures = own_units.reshape(-1, *found.input_shape)[:, 0]
+    return Preview(table, pictures, counts, values, found.remarks, _rows(found))
 
 
 def _rows(found: Any) -> dict[str, int]:
@@ -109,6 +112,7 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
         confusion=evaluation.confusion(predictions, found.y_test, found.classes)
         if found.task == "classification"
         else None,
+        report=_report(predictions, found) if found.task == "classification" else None,
         target_name=found.target_name,
         target_unit=found.target_unit,
         target_mean=found.target_mean,
@@ -130,6 +134,17 @@ def _predict(net: Any, found: Any) -> np.ndarray:
     with torch.inference_mode():
         outputs = net(torch.from_numpy(found.x_test)).numpy()
     return evaluation.predictions(outputs, found.task)
+
+
+def _report(predictions: np.ndarray, found: Any) -> pd.DataFrame:
+    """Precision, recall, F1 and samples of each class, as scikit-learn counts them."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    values = precision_recall_fscore_support(
+        found.y_test, predictions, labels=np.arange(found.classes), zero_division=0.0
+    )
+    columns = dict(zip(("precision", "recall", "F1", "samples"), values, strict=True))
+    return pd.DataFrame(columns, index=pd.Index(found.class_names, name="class")).reset_index()
 
 
 def _layer(name: str, part: Any) -> Layer:
@@ -248,6 +263,32 @@ def _suggested(table: pd.DataFrame, reference: pd.Series) -> int:
     if good.empty:
         return int(table["validation_score"].argmax())
     return int(good["parameters"].idxmin())
+
+
+def referee(
+    report: Report, file: bytes, dataset: str, model: str, seed: int, constraint: str, bound: float
+) -> pd.DataFrame:
+    """Our solver and the independent one on the same convex problem, a line each."""
+    import compression
+
+    found = _dataset(dataset, seed)
+    x, y = found.x_train[found.fit_rows], found.y_train[found.fit_rows]
+    loss = "softmax" if found.task == "classification" else "squared"
+    lines = []
+    for name in ("accelerated_projected_gradient", "cvxpy"):
+        solution = compression.solve(x, y, loss, constraint, bound, solver=name)
+        lines.append(
+            {
+                "solver": compression.SOLVERS[name].title,
+                "objective": solution.objective,
+                "duality gap": solution.duality_gap,
+                "KKT residual": solution.kkt_residual,
+                "seconds": solution.seconds,
+                "status": solution.status,
+            }
+        )
+        report(len(lines), 2, lambda: pd.DataFrame(lines), f"{len(lines)} of 2 solvers")
+    return pd.DataFrame(lines)
 
 
 def low_rank_file(

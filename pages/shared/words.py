@@ -136,17 +136,16 @@ def training(trained: Trained) -> str:
     )
 
 
-def certificate(table: pd.DataFrame) -> str:
+def certificate(table: pd.DataFrame, bound: float) -> str:
     """What the referee's solution says of ours."""
     ours, referee = table.iloc[0], table.iloc[1]
-    apart = ours["objective"] - referee["objective"]
-    if not math.isfinite(ours["duality gap"]):
-        return f"Objectives are {abs(apart):.1e} apart; this set has no duality gap."
-    verdict = "certified" if ours["status"] == "certified" else "not certified"
-    return (
-        f"{verdict}: within {ours['duality gap']:.1e} of the optimum by its own duality gap; "
-        f"the referee's objective is {abs(apart):.1e} {'lower' if apart > 0 else 'higher'}."
-    ).capitalize()
+    apart = abs(ours["objective"] - referee["objective"])
+    text = f"At c = {bound:.3g} the two objectives are {apart:.1e} apart"
+    if math.isfinite(ours["duality gap"]):
+        gap = f"ours is within {ours['duality gap']:.1e} of the optimum by its duality gap"
+    else:
+        gap = "this set is not bounded, so there is no duality gap, only the KKT residual"
+    return f"{text}; {gap} ({ours['status']})."
 
 
 def file_name(trained: Trained, side: str, knob: str, value: float) -> str:

@@ -4,6 +4,7 @@ from .accounting import bytes_of as bytes_of
 from .accounting import macs as macs
 from .accounting import parameters as parameters
 from .catalog import COMBINED_METHODS as COMBINED_METHODS
+from .catalog import CONSTRAINED_METHODS as CONSTRAINED_METHODS
 from .catalog import CONSTRAINTS as CONSTRAINTS
 from .catalog import LOW_RANK_METHODS as LOW_RANK_METHODS
 from .catalog import MODELS as MODELS

@@ -1,13 +1,16 @@
 """What a model costs: stored numbers, bytes of its file, multiply–accumulates."""
 
+from collections.abc import Collection
 from math import prod
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from . import storage
-from .constrained.sets import FREE
-from .network import Layer, bounded_of, features_of, layers
+from .constrained.sets import FREE, LOWER, UPPER, ZERO
+from .network import Layer, bounded_of, features_of, layers, pick_layers
 
 
 def parameters(network: nn.Module) -> int:
@@ -17,13 +20,38 @@ def parameters(network: nn.Module) -> int:
     are neither pinned at the bound nor zero, the biases, and one bound.
     """
     total = sum(p.numel() for p in network.parameters())
-    for module in layers(network).values():
-        bounded = bounded_of(module)
-        if bounded is not None:
-            weight = module.weight.detach().cpu().numpy()
-            free = int((storage.states(weight, bounded) == FREE).sum())
-            total += free - weight.size + 1
+    for layer in layers(network).values():
+        if bounded_of(layer) is not None:
+            total += int(_states(layer)[FREE]) - layer.weight.numel() + 1
     return total
+
+
+def shares(network: nn.Module, names: Collection[str] | None = None) -> dict[str, float]:
+    """Shares of the weights of the named layers (None: all) that are pinned, zero and free.
+
+    ``pinned``: held at the bound; ``zero``: exactly 0; ``free``: numbers of their own, as all
+    weights of a layer without a bound are. They add up to 1.
+    """
+    chosen = pick_layers(network, None if names is None else list(names))
+    counts = np.sum([_states(layer) for layer in chosen.values()], axis=0) / sum(
+        layer.weight.numel() for layer in chosen.values()
+    )
+    return {
+        "pinned": float(counts[UPPER] + counts[LOWER]),
+        "zero": float(counts[ZERO]),
+        "free": float(counts[FREE]),
+    }
+
+
+def _states(layer: Layer) -> NDArray[np.intp]:
+    """How many weights are in each state."""
+    bounded = bounded_of(layer)
+    if bounded is None:
+        counts = np.zeros(4, np.intp)
+        counts[FREE] = layer.weight.numel()
+        return counts
+    found = storage.states(layer.weight.detach().cpu().numpy(), bounded)
+    return np.bincount(found.ravel(), minlength=4)
 
 
 def bytes_of(network: nn.Module) -> int:

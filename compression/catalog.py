@@ -266,6 +266,49 @@ CONSTRAINTS: Mapping[str, Entry] = _catalogue(
     ),
 )
 
+CONSTRAINED_METHODS: Mapping[str, Entry] = _catalogue(
+    Entry(
+        name="projected_training",
+        title="Projected training",
+        knob="bound c",
+        summary="An optimiser step, then the nearest weights within the bound, and so on.",
+        source="Goldstein 1964; Levitin & Polyak 1966",
+        where="compression.constrained.projected_training:ProjectedTraining",
+    ),
+    Entry(
+        name="learning_compression",
+        title="Learning–compression",
+        knob="bound c",
+        summary="Free weights learn, drawn ever closer to their nearest point within the bound.",
+        source="Carreira-Perpiñán & Idelbayev 2017, arXiv 1707.01209; arXiv 2005.07786",
+        where="compression.constrained.learning_compression:LearningCompression",
+    ),
+    Entry(
+        name="refit",
+        title="Layer-wise refit",
+        knob="bound c",
+        summary="No training: each layer's outputs kept as near as the bound allows, certified.",
+        source="Least squares with bounds: Tseng & Yun 2009; Beck & Teboulle 2009",
+        where="compression.constrained.refit:Refit",
+    ),
+    Entry(
+        name="clip",
+        title="Projection only (baseline)",
+        knob="bound c",
+        summary="The reference's weights moved within the bound, and nothing else.",
+        source="",
+        where="compression.constrained.clip:Clip",
+    ),
+    Entry(
+        name="fine_tuning",
+        title="Fine-tuning without a bound (baseline)",
+        knob="bound c",
+        summary="The reference trained on for as many epochs as the others: what training alone gives.",
+        source="",
+        where="compression.constrained.fine_tuning:FineTuning",
+    ),
+)
+
 SOLVERS: Mapping[str, Entry] = _catalogue(
     Entry(
         name="coordinate_descent",

@@ -40,6 +40,7 @@ CATALOGUES = {
     "models": compression.MODELS,
     "low-rank methods": compression.LOW_RANK_METHODS,
     "constraints": compression.CONSTRAINTS,
+    "constrained methods": compression.CONSTRAINED_METHODS,
     "combined methods": compression.COMBINED_METHODS,
     "solvers": compression.SOLVERS,
     "datasets": data.DATASETS,

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from torch import nn
 
-from ..constrained.networks import project, projected_training
+from ..constrained.networks import bounds_for, project
+from ..constrained.projected_training import ProjectedTraining
 from ..network import bounded_of, layers
 from .start import Start
 
@@ -48,15 +49,11 @@ class ConstrainedThenLowRank:
         rank, bound, torch module
         """
         after = start.epochs // 2
-        path = projected_training(
-            start.reference.network,
-            list(layers(start.reference.network)),
-            start.samples,
+        dense = start.reference.network
+        path = ProjectedTraining().networks(
+            start.of_network(dense, start.epochs - after),
             self.constraint,
-            bounds,
-            start.learning_rate,
-            start.reference.seed,
-            start.epochs - after,
+            [bounds_for(layers(dense), self.constraint, bound) for bound in bounds],
         )
         for bound, constrained in zip(bounds, path, strict=True):
             family = start.ranks(constrained)
@@ -64,9 +61,9 @@ class ConstrainedThenLowRank:
                 network = copy.deepcopy(family.at(rank))
                 notes = {name: bounded_of(layer) for name, layer in layers(network).items()}
                 limits = {name: note.bound for name, note in notes.items() if note}
-                dense = {name: layers(network)[name] for name in limits}
+                held = {name: layers(network)[name] for name in limits}
                 trainer = start.trainer(
-                    network, after_step=partial(project, dense, self.constraint, limits)
+                    network, after_step=partial(project, held, self.constraint, limits)
                 )
                 for _ in range(after):
                     trainer.epoch()

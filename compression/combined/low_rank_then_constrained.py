@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from torch import nn
 
-from ..constrained.networks import projected_training
+from ..constrained.networks import bounds_for
+from ..constrained.projected_training import ProjectedTraining
 from ..network import layers
 from .start import Start
 
@@ -51,15 +52,10 @@ class LowRankThenConstrained:
         family = start.ranks(start.reference.network)
         for rank in ranks:
             factored = copy.deepcopy(family.at(rank))
-            path = projected_training(
-                factored,
-                list(layers(factored)),
-                start.samples,
+            path = ProjectedTraining().networks(
+                start.of_network(factored, start.epochs),
                 self.constraint,
-                bounds,
-                start.learning_rate,
-                start.reference.seed,
-                start.epochs,
+                [bounds_for(layers(factored), self.constraint, bound) for bound in bounds],
             )
             for bound, network in zip(bounds, path, strict=True):
                 yield rank, bound, network

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..constrained import networks
 from ..constrained.networks import BATCH_SIZE
 from ..low_rank.factors import Decomposition
 from ..low_rank.networks import Ranks, prepare
@@ -53,6 +54,12 @@ class Start:
                 for name, decomposition in family.decompositions.items()
                 if isinstance(decomposition, Decomposition)
             },
+        )
+
+    def of_network(self, network: nn.Sequential, epochs: int) -> networks.Start:
+        """Where constrained training of another network starts from."""
+        return networks.Start(
+            network, self.samples, self.learning_rate, self.reference.seed, epochs
         )
 
     def trainer(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .. import accounting, storage
-from ..catalog import CONSTRAINTS, find
+from ..catalog import CONSTRAINED_METHODS, CONSTRAINTS, find
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..models import recipe_of
-from ..network import layers as layers_of
-from ..network import matrix, pick_layers
+from ..network import Layer, matrix, pick_layers
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
-from .networks import optimal_layers, projected_training
+from .networks import Limits, Method, Start, bounds_for
+from .optimum import Optimum
 
 _RELATIVE_BOUNDS = np.geomspace(1.0, 0.03, 40)
 
@@ -44,18 +45,18 @@ def constrained_curve(
     reference: Reference,
     dataset: Data,
     constraint: str = "box",
-    bounds: Iterable[float] | None = None,
+    bounds: Iterable[float] | Iterable[Limits] | None = None,
     layers: Sequence[str] | str | None = None,
     *,
+    method: str | None = None,
     epochs: int = 3,
     report: Report = keep_going,
 ) -> Curve:
     """Constrain to every bound and judge each.
 
-    A model of one linear layer (linear or softmax regression) is solved to a certified optimum
-    at each bound c. A network is trained with projections, from the largest bound to the
-    smallest, each starting from the one before; its bounds are relative to each layer's
-    reference weight.
+    Bounds are met from the largest to the smallest, most methods starting each from the one
+    before. For a model of one linear layer (linear or softmax regression) a bound is c itself,
+    for others it is relative to each layer's reference weight.
 
     Parameters
     ----------
@@ -64,13 +65,18 @@ def constrained_curve(
         The one that the reference was trained on.
     constraint : str
         A name of ``compression.CONSTRAINTS``.
-    bounds : iterable of float, optional
+    bounds : iterable of float, or of dict, optional
         Positive, in any order. When left out 40 geometric values: relative bounds from 1 to
-        0.03, times the reference weight's own gauge where c is absolute.
+        0.03, times the reference weight's own gauge where c is absolute. Or dicts: the bound c of
+        each layer, in the units of its weight; their rows are numbered from 1 and keep their
+        order.
     layers : names of layers, or one name, optional
-        All linear and convolutional layers when left out.
+        All linear and convolutional layers when left out; the others stay free.
+    method : str, optional
+        A name of ``compression.CONSTRAINED_METHODS``. When left out a model of one linear layer
+        is solved to a certified optimum at each bound, and a network is trained with projections.
     epochs : int
-        Passes over the training rows a bound, for networks.
+        Passes over the training rows a bound, for methods that train.
     report : callable
         Called after each bound with (done, total, a function that gives the curve so far);
         returning False ends the curve there.
@@ -78,81 +84,105 @@ def constrained_curve(
     Returns
     -------
     Curve
-        Rows in ascending order of the bound.
+        Rows in ascending order of the bound. The table also has the columns pinned, zero and
+        free: the shares of the layers' weights that are held at the bound, that are exactly 0,
+        and that are numbers of their own.
 
     Raises
     ------
     ArgumentError
-        Unknown set or layer, or a bound that is not a positive number.
+        Unknown set, method or layer, fewer than one epoch, or a bound that is not a positive
+        number.
     NotApplicableError
         The set does not work for this model.
     """
     find(CONSTRAINTS, constraint, "constraint set")
     chosen = pick_layers(reference.network, layers)
+    linear = single_linear(reference.network) is not None
+    way: Method = Optimum()
+    if method is not None or not linear:
+        way = find(CONSTRAINED_METHODS, method or "projected_training", "method").load()()
+    if epochs < 1:
+        raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
+    given = list(default_bounds(reference.network, constraint) if bounds is None else bounds)
+    knobs, limits = _check_bounds(given, chosen, constraint, linear)
+    each = isinstance(given[0], Mapping)
     with capped_threads():
         samples = Samples(dataset)
         judge = CurveBuilder(reference, dataset, samples)
-        values = _check_bounds(
-            default_bounds(reference.network, constraint) if bounds is None else bounds
+        start = Start(
+            reference.network,
+            samples,
+            recipe_of(reference.model, dataset).learning_rate,
+            reference.seed,
+            epochs,
         )
-        linear = single_linear(reference.network) is not None
-        if linear:
-            networks = optimal_layers(reference.network, dataset, constraint, values)
-        else:
-            networks = projected_training(
-                reference.network,
-                list(chosen),
-                samples,
-                constraint,
-                values,
-                recipe_of(reference.model, dataset).learning_rate,
-                reference.seed,
-                epochs,
-            )
         files: list[bytes] = []
         spectra: dict[str, list[NDArray]] = {name: [] for name in chosen}
         macs = accounting.macs(reference.network)
 
         def so_far() -> Curve:
-            return _ascending(
-                judge.curve(
-                    knob="bound" if linear else "relative bound",
-                    method=constraint,
-                    spectra={name: np.stack(rows) for name, rows in spectra.items()},
-                    _network=lambda row: storage.from_bytes(files[row]),
-                )
+            curve = judge.curve(
+                knob="choice" if each else "bound" if linear else "relative bound",
+                method=constraint,
+                spectra={name: np.stack(rows) for name, rows in spectra.items()},
+                _network=lambda row: storage.from_bytes(files[row]),
             )
+            return curve if each else _reversed(curve)
 
-        for done, (value, network) in enumerate(zip(values, networks, strict=True), start=1):
+        networks = way.networks(start, constraint, limits)
+        for done, (knob, network) in enumerate(zip(knobs, networks, strict=True), start=1):
             files.append(storage.to_bytes(network))
             costs = {
                 "parameters": accounting.parameters(network),
                 "bytes": len(files[-1]),
                 "macs": macs,
+                **accounting.shares(network, chosen),
             }
             with torch.inference_mode():
-                judge.add(value, network(samples.x), costs)
-            for name, rows in spectra.items():
-                weight = matrix(layers_of(network)[name])
-                rows.append(np.linalg.svd(weight, compute_uv=False))
-            if not report(done, len(values), so_far):
+                judge.add(knob, network(samples.x), costs)
+            for name, layer in pick_layers(network, list(chosen)).items():
+                spectra[name].append(np.linalg.svd(matrix(layer), compute_uv=False))
+            if not report(done, len(knobs), so_far):
                 break
         return so_far()
 
 
-def _check_bounds(bounds: Iterable[float]) -> list[float]:
-    values = list(bounds)
-    for bound in values:
-        number = isinstance(bound, (int, float, np.number)) and not isinstance(bound, bool)
-        if not number or not np.isfinite(bound) or bound <= 0:
-            raise ArgumentError(f"bound {bound} is not possible: choose a number above 0")
-    if not values:
+def _check_bounds(
+    given: Sequence[Any], chosen: Mapping[str, Layer], constraint: str, absolute: bool
+) -> tuple[list[float], list[Limits]]:
+    """The knob's value and every layer's own bound, row by row in the order of solving."""
+    if not given:
         raise ArgumentError("no bound was given: choose numbers above 0")
-    return sorted({float(bound) for bound in values}, reverse=True)
+    if isinstance(given[0], Mapping):
+        choices = [_check_choice(limits, chosen) for limits in given]
+        return list(range(1, len(choices) + 1)), choices
+    knobs = sorted({_check_bound(bound) for bound in given}, reverse=True)
+    if absolute:
+        return knobs, [dict.fromkeys(chosen, _single(bound)) for bound in knobs]
+    return knobs, [bounds_for(chosen, constraint, bound) for bound in knobs]
 
 
-def _ascending(curve: Curve) -> Curve:
-    """The same rows from the smallest bound to the largest."""
+def _check_choice(limits: Any, chosen: Mapping[str, Layer]) -> Limits:
+    if not isinstance(limits, Mapping) or set(limits) != set(chosen):
+        raise ArgumentError(f"{limits!r} is not a bound for each of {', '.join(chosen)}: give one")
+    return {name: _single(_check_bound(limits[name])) for name in chosen}
+
+
+def _check_bound(bound: Any) -> float:
+    number = isinstance(bound, (int, float, np.number)) and not isinstance(bound, bool)
+    if not number or not np.isfinite(bound) or bound <= 0:
+        raise ArgumentError(f"bound {bound} is not possible: choose a number above 0")
+    return float(bound)
+
+
+def _single(bound: float) -> float:
+    """As float32 holds it: the type of the weights."""
+    return float(np.float32(bound))
+
+
+def _reversed(curve: Curve) -> Curve:
+    """The same rows from the last to the first: bounds ascend."""
     count = len(curve.table)
     return replace(
         curve,

@@ -1,110 +1,116 @@
-"""Constrained training of whole networks.
+"""Constrained training of whole networks: what every method shares.
 
-Convolutions and linear layers are constrained, biases are free. One relative bound ρ serves all
-layers: c_l = ρ · gauge(W_l), the gauge being the smallest c whose set holds the reference's
-weight (for a box its largest absolute value).
+Convolutions and linear layers are constrained, biases are free. Each layer has its own bound c;
+one relative bound ρ stands for c_l = ρ · gauge(W_l), the gauge being the smallest c whose set
+holds the reference's weight (for a box its largest absolute value).
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-import numpy as np
 import torch
 from torch import nn
 
 from ..catalog import CONSTRAINTS
-from ..network import Bounded, Layer, layers, matrix, set_bounded
-from ..training import Data, Samples, Trainer
-from .path import path
+from ..network import Bounded, Layer, matrix, pick_layers, set_bounded
+from ..training import Samples, Trainer
+from .sets import ConstraintSet
 
 BATCH_SIZE = 256  # few, steady steps: each bound starts next to its solution
+
+Limits = Mapping[str, float]
+"""Layer's name -> its bound c, in the units of the weight; other layers are free."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What every method starts from, and what it may spend.
+
+    Attributes
+    ----------
+    network : chain of torch modules
+        The reference's; never changed.
+    samples : Samples
+    learning_rate : float
+        Of Adam: the one that the reference was trained with.
+    seed : int
+        Of the order of the training rows.
+    epochs : int
+        Passes over the training rows for each bound.
+    """
+
+    network: nn.Sequential
+    samples: Samples
+    learning_rate: float
+    seed: int
+    epochs: int
+
+    def trainer(
+        self,
+        network: nn.Sequential,
+        after_step: Callable[[], None] | None = None,
+        penalty: Callable[[], torch.Tensor] | None = None,
+    ) -> Trainer:
+        """A trainer of this network, in place."""
+        return Trainer(
+            network,
+            self.samples,
+            self.learning_rate,
+            BATCH_SIZE,
+            self.seed,
+            after_step,
+            penalty,
+        )
+
+
+class Method(Protocol):
+    """One way from a reference to networks that satisfy their bounds."""
+
+    def networks(
+        self, start: Start, constraint: str, bounds: Sequence[Limits]
+    ) -> Iterator[nn.Sequential]:
+        """A network for each of the bounds, which descend.
+
+        Yields
+        ------
+        torch module
+            In eval mode. It may be changed afterwards: judge or copy it before going on.
+        """
+        ...
+
+
+def members_of(constraint: str) -> ConstraintSet:
+    """The set of that name in the catalogue."""
+    return CONSTRAINTS[constraint].load()()
 
 
 def bounds_for(layers: Mapping[str, Layer], constraint: str, relative: float) -> dict[str, float]:
     """Each layer's own bound for one relative bound, as float32 holds it."""
-    gauge = CONSTRAINTS[constraint].load()().gauge
+    gauge = members_of(constraint).gauge
     return {
         name: float(torch.tensor(relative * float(gauge(matrix(layer)))))
         for name, layer in layers.items()
     }
 
 
-def project(layers: Mapping[str, Layer], constraint: str, bounds: Mapping[str, float]) -> None:
+def project(layers: Mapping[str, Layer], constraint: str, bounds: Limits) -> None:
     """Move each weight to the nearest point of its set, in place."""
-    nearest: Any = CONSTRAINTS[constraint].load()().project
+    members = members_of(constraint)
     for name, layer in layers.items():
-        weight = layer.weight.detach()
-        moved = nearest(weight.cpu().numpy(), bounds[name])
-        weight.copy_(torch.from_numpy(moved + 0.0))  # −0 becomes 0, which needs no number
+        weight, bound = layer.weight.detach(), bounds[name]
+        if members.elementwise:
+            weight.clamp_(min=-bound if members.bounded else None, max=bound)
+        else:
+            weight.copy_(torch.from_numpy(members.project(weight.cpu().numpy(), bound)))
+        weight += 0.0  # −0 becomes 0, which needs no number
 
 
-def projected_training(
-    network: nn.Sequential,
-    names: Sequence[str],
-    samples: Samples,
-    constraint: str,
-    relative_bounds: Sequence[float],
-    learning_rate: float,
-    seed: int,
-    epochs: int,
-) -> Iterator[nn.Sequential]:
-    """For each of the descending bounds: an optimiser step, then the projection, and so on.
-
-    Each bound starts from the network of the bound before, the first one from the reference.
-
-    Yields
-    ------
-    torch module
-        The same one each time, changed in place: judge or copy it before going on.
-    """
-    network = copy.deepcopy(network)
-    constrained = {name: layers(network)[name] for name in names}
-    reference = copy.deepcopy(constrained)
-    bounds: dict[str, float] = {}
-    trainer = Trainer(
-        network,
-        samples,
-        learning_rate,
-        BATCH_SIZE,
-        seed,
-        after_step=lambda: project(constrained, constraint, bounds),
-    )
-    for relative in relative_bounds:
-        bounds.update(bounds_for(reference, constraint, relative))
-        for name, layer in constrained.items():
-            set_bounded(layer, Bounded(constraint, bounds[name]))
-        project(constrained, constraint, bounds)
-        for _ in range(epochs):
-            trainer.epoch()
-        yield network
-
-
-def optimal_layers(
-    network: nn.Sequential, dataset: Data, constraint: str, bounds: Sequence[float]
-) -> Iterator[nn.Sequential]:
-    """For each bound the network of one linear layer whose weight is optimal under it.
-
-    Yields
-    ------
-    torch module
-        A new one each time.
-    """
-    x = dataset.x_train[dataset.fit_rows].astype(np.float64)
-    y = dataset.y_train[dataset.fit_rows]
-    loss = "softmax" if dataset.task == "classification" else "squared"
-    found = path(x, y, loss=loss, constraint=constraint, bounds=np.array(bounds))
-    for bound in bounds:
-        optimal = copy.deepcopy(network)
-        (layer,) = layers(optimal).values()
-        weight = found.at(bound).reshape(tuple(layer.weight.shape))
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(weight))
-            if layer.bias is not None:
-                layer.bias.copy_(torch.from_numpy(np.atleast_1d(found.intercept_at(bound))))
-        bounds_here = {"": float(torch.tensor(bound))}
-        project({"": layer}, constraint, bounds_here)  # float32 may have rounded past the bound
-        set_bounded(layer, Bounded(constraint, bounds_here[""]))
-        yield optimal
+def confine(network: nn.Sequential, constraint: str, bounds: Limits) -> None:
+    """Project the weights that have a bound, and note on each layer that it lies in its set."""
+    confined = pick_layers(network, list(bounds))
+    project(confined, constraint, bounds)
+    for name, layer in confined.items():
+        set_bounded(layer, Bounded(constraint, bounds[name]))

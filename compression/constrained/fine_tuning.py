@@ -1,0 +1,31 @@
+"""Training on without any constraint: the fair baseline."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from .networks import Limits, Start
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """The reference trained on, free of any bound, for as many epochs as the others are.
+
+    What a constrained network gains over it is gained by the constraint, not by the training.
+    It does not lie in the sets, and saves nothing.
+    """
+
+    def networks(
+        self, start: Start, constraint: str, bounds: Sequence[Limits]
+    ) -> Iterator[nn.Sequential]:
+        """A network for each of the bounds: the same one, trained on in place."""
+        network = copy.deepcopy(start.network)
+        trainer = start.trainer(network)
+        for _ in bounds:
+            for _ in range(start.epochs):
+                trainer.epoch()
+            yield network

@@ -12,6 +12,7 @@ from .catalog import SOLVERS as SOLVERS
 from .combined.curve import combined_curve as combined_curve
 from .combined.curve import low_rank_alone as low_rank_alone
 from .constrained.curve import constrained_curve as constrained_curve
+from .constrained.layer_outputs import layer_certificates as layer_certificates
 from .constrained.path import path as path
 from .constrained.solve import Solution as Solution
 from .constrained.solve import solve as solve
@@ -27,6 +28,9 @@ from .pareto import at_equal_bytes as at_equal_bytes
 from .pareto import best_rows as best_rows
 from .pareto import nearest_row as nearest_row
 from .pareto import pareto_front as pareto_front
+from .quantization import fewest_bits as fewest_bits
+from .quantization import quantize as quantize
+from .quantization import quantized_curve as quantized_curve
 from .storage import export_onnx as export_onnx
 from .storage import load as load
 from .storage import save as save

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .errors import ArgumentError
+from .grid import Grid
 from .low_rank.factors import Factors
 from .low_rank.kernels import KernelStages, Stage
 
@@ -53,10 +54,13 @@ class Bounded:
         A name of ``compression.CONSTRAINTS``.
     bound : float
         c, in the units of the weight.
+    grid : Grid or None
+        Where the free weights are quantised: what they may be.
     """
 
     constraint: str
     bound: float
+    grid: Grid | None = None
 
 
 def bounded_of(layer: nn.Module) -> Bounded | None:

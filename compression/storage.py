@@ -2,8 +2,9 @@
 
 The file holds the network's structure as JSON in its header and its numbers as tensors. A
 constrained layer is kept as a map of states (free, +c, −c, 0: as few bits a weight as there are
-states), the free values and c, where that is shorter than the plain weight. Loading gives back
-the same bits, and executes nothing.
+states), the free values and c, where that is shorter than the plain weight; quantised free values
+are kept as codes of as few bits as their grid has. Loading gives back the same bits, and executes
+nothing.
 """
 
 import copy
@@ -14,7 +15,7 @@ import tempfile
 import warnings
 import zlib
 from collections import OrderedDict
-from math import prod
+from math import inf, prod
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from torch import nn
 from .catalog import CONSTRAINTS, find
 from .constrained.sets import FREE, LOWER, UPPER
 from .errors import StorageError
+from .grid import BITS, Grid
 from .network import (
     COMPRESSIBLE,
     Bounded,
@@ -54,15 +56,19 @@ def _bits(count: int) -> int:
     return (count - 1).bit_length()
 
 
-def _pack(values: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+def _pack(values: NDArray[np.unsignedinteger], bits: int) -> NDArray[np.uint8]:
     """``bits`` bits of each value, one after the other."""
-    unpacked = (values.reshape(-1, 1) >> np.arange(bits, dtype=np.uint8)) & 1
+    unpacked = (values.reshape(-1, 1) >> np.arange(bits, dtype=values.dtype)) & 1
     return np.packbits(unpacked.astype(np.uint8))
 
 
-def _unpack(packed: NDArray[np.uint8], bits: int, count: int) -> NDArray[np.uint8]:
+def _unpack(packed: NDArray[np.uint8], bits: int, count: int) -> NDArray[np.uint16]:
+    if packed.shape != (-(-count * bits // 8),):
+        raise ValueError("bits")
     unpacked = np.unpackbits(packed, count=count * bits).reshape(count, bits)
-    return (unpacked << np.arange(bits, dtype=np.uint8)).sum(axis=1).astype(np.uint8)
+    return (unpacked.astype(np.uint16) << np.arange(bits, dtype=np.uint16)).sum(
+        axis=1, dtype=np.uint16
+    )
 
 
 # Each kind of layer: its arguments to JSON, and back. Nothing else can be saved or loaded.
@@ -134,15 +140,26 @@ def _encode(module: nn.Module, name: str, tensors: dict[str, NDArray]) -> dict[s
         kinds = np.unique(found)
         bits = _bits(len(kinds))
         free = weight[found == FREE]
-        if -(-weight.size * bits // 8) + free.nbytes < weight.nbytes:
+        stored = free if bounded.grid is None else _codes(free, bounded.grid, line)
+        if -(-weight.size * bits // 8) + stored.nbytes < weight.nbytes:
             line["states"] = kinds.tolist()
             if bits:
                 tensors[f"{name}.map"] = _pack(np.searchsorted(kinds, found).astype(np.uint8), bits)
             if free.size:
-                tensors[f"{name}.free"] = free
+                tensors[f"{name}.free"] = stored
             return line
     tensors[f"{name}.weight"] = weight
     return line
+
+
+def _codes(free: NDArray, grid: Grid, line: dict[str, Any]) -> NDArray:
+    """The free values' packed codes, their grid noted in the line; or themselves where they are
+    not (or no longer) on the grid."""
+    codes = grid.codes(free)
+    if grid.values(codes, free.dtype).tobytes() != free.tobytes():
+        return free
+    line["grid"] = [grid.bits, grid.low, grid.high]
+    return _pack(codes, grid.bits)
 
 
 def to_bytes(network: nn.Module) -> bytes:
@@ -207,8 +224,17 @@ def _decode(line: dict, name: str, tensors: dict[str, NDArray], dtype: np.dtype)
                 raise ValueError("shapes")
             setattr(module, part, nn.Parameter(torch.from_numpy(values.copy())))
     if "set" in line:
-        set_bounded(module, Bounded(str(line["set"]), float(line["c"])))
+        set_bounded(module, Bounded(str(line["set"]), float(line["c"]), _grid(line)))
     return module
+
+
+def _grid(line: dict) -> Grid | None:
+    if "grid" not in line:
+        return None
+    bits, low, high = line["grid"]
+    if type(bits) is not int or bits not in BITS[:-1] or not -inf < low <= high < inf:
+        raise ValueError("grid")
+    return Grid(bits, low, high)
 
 
 def _from_states(line: dict, name: str, tensors: dict, shape: tuple, dtype: np.dtype) -> NDArray:
@@ -220,10 +246,14 @@ def _from_states(line: dict, name: str, tensors: dict, shape: tuple, dtype: np.d
     weight = np.zeros(count, dtype)
     weight[found == UPPER] = bound
     weight[found == LOWER] = -bound
-    free = tensors.pop(f"{name}.free", np.zeros(0, dtype))
-    if free.dtype != dtype:
-        raise ValueError("dtype")
-    weight[found == FREE] = free
+    places, grid = found == FREE, _grid(line)
+    if places.any():
+        free = tensors.pop(f"{name}.free")
+        if grid is not None:
+            free = grid.values(_unpack(free, grid.bits, int(places.sum())), dtype)
+        if free.dtype != dtype or free.ndim != 1 or len(free) != places.sum():
+            raise ValueError("free values")
+        weight[places] = free
     return weight.reshape(shape)
 
 

@@ -120,8 +120,17 @@ def test_macs_are_half_the_flops_that_torch_counts(model, digits, small_images, 
 
 
 @pytest.fixture(scope="module")
-def file(digits_softmax):
-    return storage.to_bytes(digits_softmax.network)
+def quantised(digits, digits_softmax):
+    largest = digits_softmax.network[0].weight.abs().max().item()
+    curve = compression.constrained_curve(
+        digits_softmax, digits, bounds=[0.3 * largest], method="clip"
+    )
+    return storage.to_bytes(compression.quantize(curve.network(0), 5).network)
+
+
+@pytest.fixture(params=["dense", "quantised"], scope="module")
+def file(request, digits_softmax, quantised):
+    return quantised if request.param == "quantised" else storage.to_bytes(digits_softmax.network)
 
 
 @given(st.data())
@@ -140,6 +149,49 @@ def test_a_flipped_bit_anywhere_is_noticed(file, drawn):
 def test_a_file_cut_short_is_noticed(file, drawn):
     with pytest.raises(StorageError, match="damaged"):
         storage.from_bytes(file[: drawn.draw(st.integers(0, len(file) - 1))])
+
+
+def rewritten(content, change):
+    """The same file with a changed header or tensors, and a checksum that fits them."""
+    import json
+
+    import safetensors.numpy
+
+    tensors = safetensors.numpy.load(content)
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["compression"])
+    change(header["network"]["chain"]["linear"], tensors)
+    header["checksum"] = storage._checksum(header, tensors)
+    return safetensors.numpy.save(tensors, metadata={"compression": json.dumps(header)})
+
+
+def test_a_file_written_again_unchanged_is_read(quantised):
+    again = storage.from_bytes(rewritten(quantised, lambda line, tensors: None))
+    assert storage.to_bytes(again) == quantised
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line, tensors: line.update(grid=[17, -1.0, 1.0]),
+        lambda line, tensors: line.update(grid=[4, -1.0, 1.0]),
+        lambda line, tensors: line.update(grid=[5.0, -1.0, 1.0]),
+        lambda line, tensors: line.update(grid=[5, 1.0, -1.0]),
+        lambda line, tensors: line.update(grid=[5, float("nan"), 1.0]),
+        lambda line, tensors: line.update(grid=[5, -1.0, float("inf")]),
+        lambda line, tensors: line.update(grid=[5]),
+        lambda line, tensors: line.pop("grid"),
+        lambda line, tensors: line.update(states=[0, 1, 2, 3, 4]),
+        lambda line, tensors: tensors.pop("linear.free"),
+        lambda line, tensors: tensors.pop("linear.map"),
+        lambda line, tensors: tensors.update({"linear.free": tensors["linear.free"][:-1]}),
+        lambda line, tensors: tensors.update({"linear.map": tensors["linear.map"][:-1]}),
+        lambda line, tensors: tensors.update({"linear.other": tensors["linear.map"]}),
+    ],
+)
+def test_contents_that_do_not_fit_each_other_are_refused(quantised, change):
+    with pytest.raises(StorageError, match="damaged"):
+        storage.from_bytes(rewritten(quantised, change))
 
 
 def test_a_strange_file_and_a_strange_layer_are_refused_in_words(tmp_path):

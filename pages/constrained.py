@@ -14,7 +14,7 @@ st.markdown(words.reference(trained))
 constraint = reference.constraint()
 curve = cache.constrained_curve(trained, constraint)
 with st.container(border=True):
-    sides.constrained(trained, layer, constraint, curve)
+    sides.constrained(trained, layer, constraint, curve, alone=True)
 
 st.subheader("Is this the optimum?", anchor=False)
 if trained.convex:

@@ -179,12 +179,17 @@ def knob(
             key=key,
             bind="query-params",
             persist_state="session",
-            on_change=_changed,
+            on_change=_slid,
             args=(key, redraw),
         )
     else:
-        early = f"{key}_early"
-        value = slider(key=early, on_change=_taken_over, args=(early, key, redraw))
+        # In a container: at the same place in the tree a browser keeps one slider for both. And
+        # no callback: a message under way when the slider takes its place would still set it off.
+        with st.container():
+            value = slider(key=f"{key}_early_{texts[numbers[-1]]}")
+        if value != default:
+            st.session_state[key] = value
+            st.session_state[f"_chosen_{key}"] = True
     st.session_state[f"_at_{key}"] = value
     remark(key)
     return value
@@ -303,9 +308,10 @@ def _remark(key: str, sentence: str) -> None:
     st.session_state[f"_remark_{key}"] = sentence
 
 
-def _taken_over(early: str, key: str, redraw: Sequence[str]) -> None:
-    st.session_state[key] = st.session_state[early]
-    _changed(key, redraw)
+def _slid(key: str, redraw: Sequence[str]) -> None:
+    # Streamlit also calls this for a slider that was first drawn in a run that did not end.
+    if float(st.session_state[key]) != st.session_state.get(f"_at_{key}"):
+        _changed(key, redraw)
 
 
 def _changed(key: str, redraw: Sequence[str] = ()) -> None:

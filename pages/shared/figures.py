@@ -73,9 +73,13 @@ def spectrum(
             hovertemplate="σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
         )
     _vertical_marks(figure, marks)
-    figure.update_xaxes(title="Index i", range=[0.3, len(ranks) + 0.7])
-    figure.update_yaxes(title="Singular value σ<sub>i</sub>", rangemode="tozero")
+    _index_axes(figure, len(ranks))
     return _layout(figure, f"Singular values of {layer}", 280, barmode="overlay", bargap=0.15)
+
+
+def _index_axes(figure: go.Figure, ranks: int) -> None:
+    figure.update_xaxes(title="Index i", range=[0.3, ranks + 0.7], dtick=1 if ranks <= 10 else None)
+    figure.update_yaxes(title="Singular value σ<sub>i</sub>", rangemode="tozero")
 
 
 def _vertical_marks(figure: go.Figure, marks: Mapping[str, float]) -> None:
@@ -125,29 +129,24 @@ def constrained_spectrum(reference: NDArray, constrained: NDArray, layer: str) -
         line={"color": REFERENCE, "width": 2, "shape": "hvh"},
         hovertemplate="reference σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
     )
-    figure.update_xaxes(title="Index i", range=[0.3, len(ranks) + 0.7])
-    figure.update_yaxes(title="Singular value σ<sub>i</sub>", rangemode="tozero")
+    _index_axes(figure, len(ranks))
     return _layout(figure, f"Singular values of {layer}", 280, bargap=0.15)
 
 
 def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Figure:
     """Confusion matrix: colour is the share of each true class (row), text the count."""
-    totals = counts.sum(axis=1, keepdims=True)
-    share = counts / np.maximum(totals, 1)
+    share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = [str(name) for name in class_names]
-    size = 13 if len(names) <= 10 else 9
     figure = go.Figure(
         go.Heatmap(
-            z=100 * share,
+            z=share,
             x=names,
             y=names,
             zmin=0,
             zmax=100,
-            text=np.where(counts, counts.astype(str), ""),
-            texttemplate="%{text}",
-            textfont={"size": size},
             customdata=counts,
-            hovertemplate="true %{y}, predicted %{x}<br>%{customdata} samples, %{z:.1f} % of the class<extra></extra>",
+            hovertemplate="true %{y}, predicted %{x}<br>%{customdata} samples, "
+            "%{z:.1f} % of the class<extra></extra>",
             colorscale=[[0, "rgba(138,143,152,0.06)"], [1, colour]],
             xgap=1,
             ygap=1,
@@ -158,8 +157,24 @@ def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Fi
             },
         )
     )
-    figure.update_xaxes(title="Predicted class", type="category", showgrid=False)
-    figure.update_yaxes(title="True class", type="category", autorange="reversed", showgrid=False)
+    # The counts are a layer of their own: on faint cells they take the page's text colour.
+    for shown, font in (
+        ((counts > 0) & (share < 50), {}),
+        ((counts > 0) & (share >= 50), {"color": "white"}),
+    ):
+        true, predicted = np.nonzero(shown)
+        figure.add_scatter(
+            x=[names[i] for i in predicted],
+            y=[names[i] for i in true],
+            text=[str(count) for count in counts[shown]],
+            mode="text",
+            textfont={"size": 13 if len(names) <= 10 else 9, **font},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    axis = {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False}
+    figure.update_xaxes(title="Predicted class", **axis)
+    figure.update_yaxes(title="True class", autorange="reversed", **axis)
     return _layout(figure, "Confusion on the test set: counts, colour by row share", 340)
 
 

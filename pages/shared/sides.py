@@ -52,8 +52,10 @@ def low_rank(trained: Trained, layer: Layer, job: Job) -> None:
     _side(LMM, trained, job, values, words.rank, spectrum, file)
 
 
-def constrained(trained: Trained, layer: Layer, constraint: str, job: Job) -> None:
-    """The COC side: a bound, what it costs and what it loses."""
+def constrained(
+    trained: Trained, layer: Layer, constraint: str, job: Job, alone: bool = False
+) -> None:
+    """The COC side: a bound, what it costs and what it loses; or all of a page, if alone."""
 
     def spectrum(curve: Traded, row: int) -> go.Figure:
         return figures.constrained_spectrum(
@@ -63,7 +65,7 @@ def constrained(trained: Trained, layer: Layer, constraint: str, job: Job) -> No
     def file(curve: Traded, row: int) -> Callable[[], bytes] | None:
         return (lambda: curve.files[row]) if curve.files else None
 
-    _side(COC, trained, job, trained.bounds[constraint], words.bound, spectrum, file)
+    _side(COC, trained, job, trained.bounds[constraint], words.bound, spectrum, file, alone)
 
 
 def _side(
@@ -74,16 +76,17 @@ def _side(
     caption: Callable[[Trained, Traded, int], str],
     spectrum: Callable[[Traded, int], go.Figure | None],
     file: Callable[[Traded, int], Callable[[], bytes] | None],
+    alone: bool = False,
 ) -> None:
     def draw() -> None:
         done = job.result is not None
         chosen = choices.knob(
             side.knob,
             side.label,
-            values,
+            job.result.table["knob"] if done else values,
             job.result.suggestion if done else values[len(values) // 2],
             settled=done,
-            redraw=(side.key, PLANE),
+            redraw=(side.key,) if alone else (side.key, PLANE),
             help=words.SUGGESTED,
         )
         shell.status(job, side.waiting)
@@ -93,23 +96,25 @@ def _side(
         row = curve.row(chosen)
         _numbers(trained, curve, row)
         st.caption(words.missing(curve, row, chosen) + caption(trained, curve, row))
+        first, second = st.columns(2) if alone else (st.container(), st.container())
         chart = spectrum(curve, row)
         if chart is None:
-            st.info("This layer is a convolution, which the method leaves as it is.")
+            first.info("The method leaves this layer as it is: choose another.")
         else:
-            st.plotly_chart(
+            first.plotly_chart(
                 chart,
                 key=f"{side.key}_spectrum",
                 alt=f"{chart.layout.title.text}, {side.label} = {chosen:g}",
                 config=figures.CONFIG,
             )
-        predictions(
-            trained,
-            curve.predictions[row],
-            curve.confusion[row],
-            side.colour,
-            f"{side.key}_predictions",
-        )
+        with second:
+            predictions(
+                trained,
+                curve.predictions[row],
+                curve.confusion[row],
+                side.colour,
+                f"{side.key}_predictions",
+            )
         if (data := file(curve, row)) is not None:
             st.download_button(
                 "Take this model away (safetensors)",
@@ -168,11 +173,9 @@ def _curve(job: Job) -> Traded | None:
 def _numbers(trained: Trained, curve: Traded, row: int) -> None:
     """What this row stores and how well it does, each beside its baseline."""
     line = curve.table.iloc[row]
-    columns = st.columns([1.35, 1, 1, 1])
-    for column, (label, value, delta, direction) in zip(
-        columns, words.metrics(trained, line), strict=True
-    ):
-        column.metric(label, value, delta, delta_color=direction, delta_arrow="off")
+    with st.container(horizontal=True, gap="medium"):
+        for label, value, delta, colour in words.metrics(trained, line):
+            st.metric(label, value, delta, delta_color=colour, delta_arrow="off", width="content")
 
 
 def predictions(

@@ -84,7 +84,7 @@ SUGGESTED = (
 )
 
 PLANE = (
-    "Bands are 95 % intervals (Wilson for accuracy, bootstrap for R²) of one training: they speak "
+    "Bars are 95 % intervals (Wilson for accuracy, bootstrap for R²) of one training: they speak "
     "of the test samples, not of other seeds. Click a point to move its side's slider."
 )
 

@@ -41,7 +41,9 @@ def low_rank(trained: Trained, layer: Layer, job: Job) -> None:
         values = curve.spectra.get(layer.name)
         if values is None:
             return None
-        rank = min(int(curve.table["knob"].iloc[row]), len(values))
+        rank = int(curve.table["knob"].iloc[row])
+        if rank > layer.break_even:
+            rank = len(values)  # the layer stays dense: nothing is left out
         return figures.spectrum(values, rank, words.marks(curve.marks[layer.name]), layer.name)
 
     def file(curve: Traded, row: int) -> Callable[[], bytes]:

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
+from ..constrained.networks import BATCH_SIZE
 from ..curve import Curve, CurveBuilder
-from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
-from .networks import ascending, prepare
+from ..errors import ArgumentError
+from ..models import recipe_of
+from ..training import Data, Reference, Report, Samples, Trainer, capped_threads, keep_going
+from .networks import Chosen, Ranks, checked, prepare
 
 
 def low_rank_curve(
     reference: Reference,
     dataset: Data,
     method: str = "truncated_svd",
-    ranks: Iterable[int] | None = None,
+    ranks: Iterable[Chosen] | None = None,
     layers: Sequence[str] | str | None = None,
     *,
     ridge: float = 0.0,
     calibration: str = "reference",
+    epochs: int = 0,
     report: Report = keep_going,
 ) -> Curve:
     """Compress to every rank and judge each.
 
-    One rank applies to all chosen layers, capped at what each can use: from its break-even rank
-    on a layer stays dense, at no loss.
+    One rank applies to all chosen layers, capped at what each can use: where its factors would not
+    hold fewer numbers than its weight, a layer stays dense, at no loss.
 
     Parameters
     ----------
@@ -36,8 +41,9 @@ def low_rank_curve(
         The one that the reference was trained on.
     method : str
         A name of ``compression.LOW_RANK_METHODS``.
-    ranks : iterable of int, optional
-        In any order; every rank up to the largest full rank when left out.
+    ranks : iterable of int, or of dict, optional
+        One rank for all layers each, in any order; every rank up to the largest full rank when
+        left out. Or dicts: a rank (None: dense) a layer; their rows are numbered from 1.
     layers : names of layers, or one name, optional
         When left out every linear layer, or, for a method that takes convolutions only, every
         convolution that it takes.
@@ -46,6 +52,10 @@ def low_rank_curve(
     calibration : str
         Where methods that look at a layer's inputs take them from: "reference", or "sequential",
         the network whose layers before are compressed already (every rank is decomposed anew).
+    epochs : int
+        Each compressed network is trained on for as many passes over the training rows, from its
+        own factors, before it is judged: the fair baseline of cleverer methods. A row in which
+        every layer stays dense is the reference and is not trained.
     report : callable
         Called after each rank with (done, total, a function that gives the curve so far);
         returning False ends the curve there.
@@ -58,28 +68,65 @@ def low_rank_curve(
     NotApplicableError
         The method takes none of the network's layers, or not all of the named ones.
     """
-    with capped_threads(), torch.no_grad():
+    with capped_threads():
         samples = Samples(dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-        values = ascending(ranks, family.max_rank)
-        judge = CurveBuilder(reference, dataset, samples)
-        described: dict[str, Any] = {
-            "knob": "rank",
-            "method": method,
-            "spectra": {n: d.singular_values for n, d in family.decompositions.items()},
-            "_network": lambda row: copy.deepcopy(family.at(values[row])),
-        }
-        # Rows that compress the same layers to the same ranks are judged once.
-        effective = [family.effective(rank) for rank in values]
-        new = [not row or effective[row] != effective[row - 1] for row in range(len(values))]
-        distinct = [rank for rank, is_new in zip(values, new, strict=True) if is_new]
-        evaluated = family.evaluated(samples.x, distinct)
-        for row, rank in enumerate(values):
-            if new[row]:
-                network, outputs = next(evaluated)
-                judge.add(rank, outputs, network)
-            else:
-                judge.repeat(rank)
-            if not report(row + 1, len(values), lambda: judge.curve(**described)):
-                break
-        return judge.curve(**described)
+        values = checked(ranks, family)
+        return judged(family, values, reference, dataset, samples, method, epochs, report)
+
+
+@torch.no_grad()
+def judged(
+    family: Ranks,
+    values: Sequence[Chosen],
+    reference: Reference,
+    dataset: Data,
+    samples: Samples,
+    method: str,
+    epochs: int,
+    report: Report,
+) -> Curve:
+    """A row for each of the checked choices, see :func:`low_rank_curve`."""
+    if epochs < 0:
+        raise ArgumentError(f"{epochs} epochs are not possible: choose 0 or more")
+    effective = [family.effective(value) for value in values]
+    # Rows that compress the same layers to the same ranks are judged once.
+    new = [not row or effective[row] != effective[row - 1] for row in range(len(values))]
+    distinct = [value for value, is_new in zip(values, new, strict=True) if is_new]
+    evaluated = family.evaluated(samples.x, distinct)
+    judge = CurveBuilder(reference, dataset, samples)
+    trained: list[nn.Sequential] = []
+    described: dict[str, Any] = {
+        "knob": "choice" if isinstance(values[0], Mapping) else "rank",
+        "method": method,
+        "spectra": {n: d.singular_values for n, d in family.decompositions.items()},
+        "_network": lambda row: copy.deepcopy(trained[row] if epochs else family.at(values[row])),
+    }
+    for row, value in enumerate(values):
+        knob = row + 1 if isinstance(value, Mapping) else value
+        if new[row]:
+            network, outputs = next(evaluated)
+            if epochs and effective[row]:
+                network = _fine_tuned(network, reference, dataset, samples, epochs)
+                outputs = network(samples.x)
+            judge.add(knob, outputs, network)
+        else:
+            judge.repeat(knob)
+        if epochs:
+            trained.append(network)
+        if not report(row + 1, len(values), lambda: judge.curve(**described)):
+            break
+    return judge.curve(**described)
+
+
+@torch.enable_grad()
+def _fine_tuned(
+    network: nn.Sequential, reference: Reference, dataset: Data, samples: Samples, epochs: int
+) -> nn.Sequential:
+    """A copy, trained as every constrained network is."""
+    network = copy.deepcopy(network)
+    learning_rate = recipe_of(reference.model, dataset).learning_rate
+    trainer = Trainer(network, samples, learning_rate, BATCH_SIZE, reference.seed)
+    for _ in range(epochs):
+        trainer.epoch()
+    return network

@@ -9,14 +9,14 @@ import torch
 
 from ..network import low_rank_layer
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
-from .networks import ascending, input_rows, prepare
+from .networks import Chosen, checked, input_rows, prepare
 
 
 def layer_errors(
     reference: Reference,
     dataset: Data,
     method: str = "truncated_svd",
-    ranks: Iterable[int] | None = None,
+    ranks: Iterable[Chosen] | None = None,
     layers: Sequence[str] | str | None = None,
     *,
     ridge: float = 0.0,
@@ -38,7 +38,7 @@ def layer_errors(
     with capped_threads(), torch.no_grad():
         samples = Samples(dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-        values = ascending(ranks, family.max_rank)
+        values = checked(ranks, family)
         lines: list[dict] = []
 
         def table() -> pd.DataFrame:

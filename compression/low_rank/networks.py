@@ -188,9 +188,20 @@ class Ranks:
 
     @torch.no_grad()
     def evaluated(
+        self, x: torch.Tensor, ranks: Sequence[Chosen]
+    ) -> Iterator[tuple[nn.Sequential, torch.Tensor]]:
+        """For each choice, in the order of :func:`checked`, the network and its outputs."""
+        rising = [rank for rank in ranks if not isinstance(rank, Mapping)]
+        if len(rising) == len(ranks):
+            yield from self._rising(x, rising)
+            return
+        for choice in ranks:
+            network = self.at(choice)
+            yield network, network(x)
+
+    def _rising(
         self, x: torch.Tensor, ranks: Sequence[int]
     ) -> Iterator[tuple[nn.Sequential, torch.Tensor]]:
-        """For each of the ascending ranks the network and its outputs (N, outputs)."""
         children = [name for name, _ in self.network.named_children()]
         start = next(i for i, name in enumerate(children) if name in self.layers)
         name = children[start]
@@ -237,8 +248,7 @@ class SequentialRanks(Ranks):
             x = module(x)
         return found
 
-    @torch.no_grad()
-    def evaluated(
+    def _rising(
         self, x: torch.Tensor, ranks: Sequence[int]
     ) -> Iterator[tuple[nn.Sequential, torch.Tensor]]:
         for rank in ranks:
@@ -386,17 +396,32 @@ def prepare(
     return Ranks(reference.network, chosen, found)
 
 
-def ascending(ranks: Iterable[int] | None, largest: int) -> list[int]:
-    """The ranks in ascending order, each once (None: all); raises ArgumentError beyond the largest."""
-    if ranks is None:
-        return list(range(1, largest + 1))
-    values = list(ranks)
+def checked(ranks: Iterable[Chosen] | None, family: Ranks) -> list[Chosen]:
+    """The choices that a family can answer.
+
+    Parameters
+    ----------
+    ranks : iterable of int, or of dict, or None
+        None: every rank. Whole numbers come back in ascending order, each once; dicts as given.
+    family : Ranks
+
+    Raises
+    ------
+    ArgumentError
+        No choice, or one that is not possible.
+    """
+    largest = family.max_rank
+    values: list[Any] = list(range(1, largest + 1) if ranks is None else ranks)
+    if not values:
+        raise ArgumentError(f"no rank was given: choose from 1 to {largest}")
+    if all(isinstance(value, Mapping) for value in values):
+        for value in values:
+            family.effective(value)
+        return values
     for rank in values:
         whole = isinstance(rank, (int, np.integer)) and not isinstance(rank, bool)
         if not whole or not 1 <= rank <= largest:
             raise ArgumentError(
                 f"rank {rank} is not possible for these layers: choose 1 to {largest}"
             )
-    if not values:
-        raise ArgumentError(f"no rank was given: choose from 1 to {largest}")
-    return sorted({int(rank) for rank in values})
+    return [int(rank) for rank in sorted(set(values))]

@@ -1,0 +1,149 @@
+"""Ranks of whole networks under a budget, held to exhaustive search over networks."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+import compression
+from compression import accounting
+from compression.errors import ArgumentError
+from compression.low_rank.allocation import RULES
+from compression.low_rank.budgets import UNITS, budget_curve
+from compression.network import LowRank, layers, matrix
+
+SMALL = ("conv1", "fc1")
+
+
+@pytest.fixture(scope="module")
+def signals(small_signals):
+    return compression.train(small_signals, model="conv1d", epochs=3)
+
+
+@pytest.fixture(scope="module")
+def every_network(signals, small_signals):
+    """All networks with a rank or a dense layer at each of two places: ranks, loss, costs."""
+    parts = layers(signals.network)
+    spectra = {n: np.linalg.svd(matrix(parts[n]), compute_uv=False) ** 2 for n in SMALL}
+    options = {n: [*range(1, len(s) + 1), None] for n, s in spectra.items()}
+    choices = [dict(zip(SMALL, ranks, strict=True)) for ranks in product(*options.values())]
+    curve = compression.low_rank_curve(signals, small_signals, ranks=choices, layers=SMALL)
+    found = []
+    for row, choice in enumerate(choices):
+        network = curve.network(row)
+        kept = {n: choice[n] for n in SMALL if isinstance(getattr(network, n), LowRank)}
+        loss = sum(spectra[n][rank:].sum() / spectra[n].sum() for n, rank in kept.items())
+        found.append((loss, {unit: measure(network) for unit, measure in UNITS.items()}))
+    return found
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_exact_rule_loses_as_little_as_the_best_of_all_networks(
+    unit, signals, small_signals, every_network
+):
+    costs = sorted({cost[unit] for _, cost in every_network})
+    budgets = costs[1:-1:3]
+    curve = budget_curve(signals, small_signals, budgets, unit, layers=SMALL)
+    exact = curve.table[curve.table["rule"] == "exact"]
+    assert list(exact["knob"]) == budgets
+    # What a file holds is more than the sum of its layers by some bytes.
+    spare = 64 if unit == "bytes" else 0
+    for budget, lost in zip(exact["knob"], exact["energy_lost"], strict=True):
+        best = min(loss for loss, cost in every_network if cost[unit] <= budget)
+        close = [loss for loss, cost in every_network if cost[unit] <= budget - spare]
+        assert best - 1e-6 <= lost <= min(close, default=np.inf) + 1e-6
+
+
+@pytest.fixture(scope="module")
+def curve(digits, digits_mlp):
+    return budget_curve(digits_mlp, digits, [5000, 12000, 30000])
+
+
+def test_every_rule_answers_every_budget_and_stays_within(curve, digits, digits_mlp):
+    assert list(zip(curve.table["knob"], curve.table["rule"], strict=True)) == list(
+        product([5000, 12000, 30000], RULES)
+    )
+    assert (curve.table["parameters"] <= curve.table["knob"]).all()
+    assert (curve.table["gap"] >= 0).all()
+    assert (curve.table.loc[curve.table["rule"] == "exact", "gap"] == 0).all()
+    for unit in ("bytes", "macs"):
+        dense = UNITS[unit](digits_mlp.network)
+        table = budget_curve(digits_mlp, digits, [0.2 * dense, 0.7 * dense], unit).table
+        assert (table[unit] <= table["knob"]).all()
+        assert (table[unit] >= 0.5 * table["knob"]).any()
+
+
+def test_a_row_is_the_network_that_its_ranks_describe(curve, digits, digits_mlp):
+    whole = {
+        n: np.linalg.svd(matrix(p), compute_uv=False) for n, p in layers(digits_mlp.network).items()
+    }
+    for row, line in curve.table.iterrows():
+        network = curve.network(row)
+        lost = 0.0
+        for name, rank in line["ranks"].items():
+            part = getattr(network, name)
+            assert isinstance(part, LowRank) == (rank is not None)
+            if rank is not None:
+                assert part.right.out_features == rank
+                lost += np.sum(whole[name][rank:] ** 2) / np.sum(whole[name] ** 2)
+        assert line["energy_lost"] == pytest.approx(lost, rel=1e-4, abs=1e-6)
+        assert line["parameters"] == accounting.parameters(network)
+        with torch.inference_mode():
+            predicted = network(torch.from_numpy(digits.x_test)).numpy().argmax(1)
+        np.testing.assert_array_equal(predicted, curve.predictions[row])
+        assert line["score"] == (predicted == digits.y_test).mean()
+
+
+def test_the_uniform_rule_gives_all_layers_one_rank_or_leaves_them_dense(curve):
+    for ranks in curve.table.loc[curve.table["rule"] == "uniform", "ranks"]:
+        assert len({rank for rank in ranks.values() if rank is not None}) == 1
+
+
+def test_a_budget_for_the_whole_network_leaves_it_dense(digits, digits_mlp):
+    whole = accounting.parameters(digits_mlp.network)
+    curve = budget_curve(digits_mlp, digits, [whole])
+    exact = curve.table.iloc[0]
+    assert exact["energy_lost"] == 0
+    assert exact["ranks"] == {"fc1": None, "fc2": None, "fc3": None}
+    assert exact["score"] == curve.reference["score"]
+
+
+def test_left_alone_the_budgets_span_what_is_possible(digits, digits_mlp):
+    table = budget_curve(digits_mlp, digits, method="activation_aware_svd", layers="fc1").table
+    assert table["knob"].nunique() == 10
+    assert table["ranks"].iloc[0] == {"fc1": 1}
+    assert table["parameters"].iloc[0] == table["knob"].iloc[0]
+
+
+def test_kernels_share_a_budget_too(signals, small_signals):
+    whole = accounting.macs(signals.network)
+    curve = budget_curve(signals, small_signals, [0.5 * whole], "macs", "tucker2")
+    assert (curve.table["macs"] <= 0.5 * whole).all()
+    for row in range(len(curve.table)):
+        assert accounting.macs(curve.network(row)) == curve.table["macs"][row]
+
+
+def test_rows_so_far_are_those_whose_network_is_judged(digits, digits_mlp):
+    def report(done, total, rows):
+        table = rows().table
+        seen = [tuple(ranks.items()) for ranks in table["ranks"]]
+        assert len(set(seen)) == done <= total
+        return done < 2
+
+    stopped = budget_curve(digits_mlp, digits, [5000, 12000], report=report)
+    assert 2 <= len(stopped.table) < 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"budgets": [10]}, "choose at least"),
+        ({"budgets": [float("nan")]}, "choose at least"),
+        ({"budgets": []}, "from 1236 on"),
+        ({"unit": "seconds"}, "parameters, bytes, macs"),
+    ],
+)
+def test_impossible_budgets_are_answered_with_possible_ones(arguments, words, digits, digits_mlp):
+    with pytest.raises(ArgumentError, match=words):
+        budget_curve(digits_mlp, digits, **arguments)

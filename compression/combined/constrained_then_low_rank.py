@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
 from torch import nn
 
-from ..constrained.networks import bounds_for, project
+from ..constrained.networks import Start, bounds_for, project
 from ..constrained.projected_training import ProjectedTraining
 from ..network import bounded_of, layers
-from .start import Start
+from .balanced import balanced_ranks
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,19 @@ class ConstrainedThenLowRank:
         rank, bound, torch module
         """
         after = start.epochs // 2
-        dense = start.reference.network
+        dense = layers(start.network)
+        limits = [bounds_for(dense, self.constraint, bound) for bound in bounds]
         path = ProjectedTraining().networks(
-            start.of_network(dense, start.epochs - after),
-            self.constraint,
-            [bounds_for(layers(dense), self.constraint, bound) for bound in bounds],
+            replace(start, epochs=start.epochs - after), self.constraint, limits
         )
         for bound, constrained in zip(bounds, path, strict=True):
-            family = start.ranks(constrained)
+            family = balanced_ranks(constrained)
             for rank in ranks:
                 network = copy.deepcopy(family.at(rank))
                 notes = {name: bounded_of(layer) for name, layer in layers(network).items()}
-                limits = {name: note.bound for name, note in notes.items() if note}
-                held = {name: layers(network)[name] for name in limits}
-                trainer = start.trainer(
-                    network, after_step=partial(project, held, self.constraint, limits)
-                )
+                kept = {name: note.bound for name, note in notes.items() if note}
+                held = {name: layers(network)[name] for name in kept}
+                trainer = start.trainer(network, partial(project, held, self.constraint, kept))
                 for _ in range(after):
                     trainer.epoch()
                 yield rank, bound, network

@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from .. import accounting, storage
 from ..catalog import COMBINED_METHODS, CONSTRAINTS, find
+from ..constrained.networks import Start
 from ..constrained.sets import check_bound
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..low_rank.factors import build, check_rank
 from ..low_rank.networks import layers_for
+from ..models import recipe_of
 from ..network import matrix
-from ..training import Data, Reference, Report, capped_threads, keep_going
-from .start import Start
+from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
 
 
 def combined_curve(
@@ -76,9 +78,15 @@ def combined_curve(
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
     with capped_threads():
-        start = Start.of(reference, dataset, epochs)
+        start = Start(
+            reference.network,
+            Samples(dataset),
+            recipe_of(reference.model, dataset).learning_rate,
+            reference.seed,
+            epochs,
+        )
         pairs = (
-            _ascending(ranks, start),
+            _ascending(ranks, reference.network),
             _descending(implementation.bounds if bounds is None else bounds),
         )
         judge = CurveBuilder(reference, dataset, start.samples)
@@ -134,8 +142,8 @@ def low_rank_alone(
     )
 
 
-def _ascending(ranks: Iterable[int] | None, start: Start) -> list[int]:
-    taken = layers_for(start.reference.network, "truncated_svd", None)
+def _ascending(ranks: Iterable[int] | None, network: nn.Sequential) -> list[int]:
+    taken = layers_for(network, "truncated_svd", None)
     shape = max((matrix(layer).shape for layer in taken.values()), key=min)
     if ranks is None:
         ranks = [2**power for power in range(min(shape).bit_length())]

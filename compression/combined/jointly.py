@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..catalog import CONSTRAINTS
-from ..constrained.networks import bounds_for, project
+from ..constrained.networks import Start, bounds_for, members_of, project
 from ..constrained.sets import ConstraintSet
 from ..low_rank.factors import Array
 from ..network import Bounded, layers, set_bounded
+from .balanced import balanced_ranks
 from .learning_compression import LearningCompression, share_bias
-from .start import Start
 
 SWEEPS = 10
 
@@ -98,9 +97,9 @@ class Jointly:
         rank, bound, torch module
             The module is changed afterwards: judge or copy it before going on.
         """
-        family = start.ranks(start.reference.network)
+        family = balanced_ranks(start.network)
         for rank in ranks:
-            network = copy.deepcopy(start.reference.network)
+            network = copy.deepcopy(start.network)
             factored = copy.deepcopy(family.at(rank))
             before = copy.deepcopy(layers(factored))
             parts = {name: factored.get_submodule(name) for name in layers(network)}
@@ -127,8 +126,9 @@ class Jointly:
             project({name: part}, self.constraint, limits)
             return
         left, right = part.left.weight.detach(), part.right.weight.detach()
-        nearest: ConstraintSet = CONSTRAINTS[self.constraint].load()()
         bounds = (limits[f"{name}.left"], limits[f"{name}.right"])
-        found = bounded_factors(target.numpy(), left.numpy(), right.numpy(), nearest, bounds)
+        found = bounded_factors(
+            target.numpy(), left.numpy(), right.numpy(), members_of(self.constraint), bounds
+        )
         for factor, values in zip((left, right), found, strict=True):
             factor.copy_(torch.from_numpy(values))

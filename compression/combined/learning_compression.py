@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..constrained.networks import Start
 from ..network import COMPRESSIBLE, Layer, LowRank, LowRankPlusSparse, layers
-from .start import Start
 
 MU = (1e-3, 1.0)  # of the first and of the last pass
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..constrained.networks import Start
 from ..constrained.sets import Cardinality
 from ..low_rank.factors import Array, Factors, check_rank, check_weight
 from ..low_rank.networks import layers_for
@@ -26,7 +27,6 @@ from ..network import (
     set_bounded,
 )
 from .learning_compression import LearningCompression, share_bias
-from .start import Start
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +120,9 @@ class LowRankPlusSparseTraining:
         rank, bound, torch module
             The module is changed afterwards: judge or copy it before going on.
         """
-        chosen = layers_for(start.reference.network, "truncated_svd", None)
+        chosen = layers_for(start.network, "truncated_svd", None)
         for rank in ranks:
-            network = copy.deepcopy(start.reference.network)
+            network = copy.deepcopy(start.network)
             learning = LearningCompression(network, start)
             for bound in bounds:
                 parts: dict[str, LowRankPlusSparse] = {}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import nn
 
-from ..constrained.networks import bounds_for
+from ..constrained.networks import Start, bounds_for
 from ..constrained.projected_training import ProjectedTraining
 from ..network import layers
-from .start import Start
+from .balanced import balanced_ranks
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,12 @@ class LowRankThenConstrained:
         rank, bound, torch module
             The module may be changed afterwards: judge or copy it before going on.
         """
-        family = start.ranks(start.reference.network)
+        family = balanced_ranks(start.network)
         for rank in ranks:
-            factored = copy.deepcopy(family.at(rank))
+            factored = family.at(rank)
+            limits = [bounds_for(layers(factored), self.constraint, bound) for bound in bounds]
             path = ProjectedTraining().networks(
-                start.of_network(factored, start.epochs),
-                self.constraint,
-                [bounds_for(layers(factored), self.constraint, bound) for bound in bounds],
+                replace(start, network=factored), self.constraint, limits
             )
             for bound, network in zip(bounds, path, strict=True):
                 yield rank, bound, network

@@ -8,7 +8,8 @@ from sklearn.metrics import confusion_matrix
 import compression
 from compression import accounting, storage, training
 from compression.catalog import CONSTRAINTS
-from compression.combined.start import Start
+from compression.combined.balanced import balanced_ranks
+from compression.constrained.networks import Start
 from compression.errors import ArgumentError
 from compression.low_rank.factors import break_even_rank
 from compression.network import LowRank, LowRankPlusSparse, layers, matrix
@@ -72,7 +73,9 @@ def test_a_row_is_that_of_its_own_network(method, curves, digits, tmp_path):
 
 
 def test_every_network_comes_back_from_its_file_with_the_same_bits(method, digits, digits_mlp):
-    start = Start.of(digits_mlp, digits, epochs=2)
+    start = Start(
+        digits_mlp.network, training.Samples(digits), learning_rate=1e-3, seed=0, epochs=2
+    )
     combined = compression.COMBINED_METHODS[method].load()()
     for _, _, network in combined.networks(start, [4], [0.4, 0.1]):
         content = storage.to_bytes(network)
@@ -101,12 +104,10 @@ def test_layers_of_paying_rank_are_factors_of_that_rank_and_the_others_dense(
 
 @pytest.mark.parametrize("constraint", list(CONSTRAINTS))
 @pytest.mark.parametrize("method", ON_FACTORS)
-def test_every_factor_and_dense_layer_lies_in_its_set(
-    method, constraint, curves, digits, digits_mlp
-):
+def test_every_factor_and_dense_layer_lies_in_its_set(method, constraint, curves, digits_mlp):
     curve = curves(method, constraint)
     chosen = CONSTRAINTS[constraint].load()()
-    family = Start.of(digits_mlp, digits, epochs=1).ranks(digits_mlp.network)
+    family = balanced_ranks(digits_mlp.network)
     for row, line in curve.table.iterrows():
         whole = layers(family.at(int(line["rank"])))
         for name, layer in layers(curve.network(row)).items():

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from compression.combined.learning_compression import LearningCompression, share_bias, weight_of
-from compression.combined.start import Start
+from compression.constrained.networks import Start
 from compression.low_rank.factors import Factors
 from compression.network import LowRankPlusSparse, low_rank_layer
+from compression.training import Samples
 
 
 def low_rank(layer):
@@ -41,7 +42,7 @@ def test_the_weights_are_drawn_to_their_parts_and_the_biases_learn(digits, digit
     bias = learns[0].bias.detach().clone()
     aim = torch.full_like(part.weight, 0.05)
 
-    start = Start.of(digits_softmax, digits, epochs=40)
+    start = Start(learns, Samples(digits), learning_rate=0.01, seed=0, epochs=40)
     before = float((learns[0].weight.detach() - aim).norm())
     LearningCompression(learns, start).run(
         {"0": part}, lambda name, target: part.weight.detach().copy_(aim)

@@ -1,0 +1,40 @@
+"""The factors that a bound is put on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from torch import nn
+
+from ..low_rank.factors import Decomposition
+from ..low_rank.networks import Ranks, layers_for
+from ..low_rank.truncated_svd import TruncatedSVD
+from ..network import matrix
+
+
+def balanced_ranks(network: nn.Sequential) -> Ranks:
+    """A network's linear layers at every rank: truncated SVDs with factors of equal size.
+
+    From its break-even rank on a layer stays dense.
+
+    Raises
+    ------
+    ArgumentError
+        A layer's weight is zero or not finite.
+    """
+    chosen = layers_for(network, "truncated_svd", None)
+    found = {name: TruncatedSVD().decompose(matrix(layer)) for name, layer in chosen.items()}
+    return Ranks(network, chosen, {name: _balanced(one) for name, one in found.items()})
+
+
+def _balanced(decomposition: Decomposition) -> Decomposition:
+    """The same products from columns and rows of equal length, so that one bound suits both."""
+    columns = np.linalg.norm(decomposition.left, axis=0)
+    rows = np.linalg.norm(decomposition.right, axis=1)
+    scale = np.sqrt(np.divide(columns, rows, where=rows * columns > 0, out=np.ones_like(rows)))
+    return replace(
+        decomposition,
+        left=decomposition.left / scale,
+        right=decomposition.right * scale[:, None],
+    )

@@ -10,7 +10,6 @@ from .catalog import LOW_RANK_METHODS as LOW_RANK_METHODS
 from .catalog import MODELS as MODELS
 from .catalog import SOLVERS as SOLVERS
 from .combined.curve import combined_curve as combined_curve
-from .combined.curve import low_rank_alone as low_rank_alone
 from .constrained.curve import constrained_curve as constrained_curve
 from .constrained.layer_outputs import layer_certificates as layer_certificates
 from .constrained.path import path as path

@@ -7,7 +7,7 @@ row an output (channel) and a column an input (channel and tap).
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -69,11 +69,8 @@ def bounded_of(layer: nn.Module) -> Bounded | None:
 
 
 def set_bounded(layer: nn.Module, bounded: Bounded) -> None:
-    """Note that the layer's weight lies in a set: it is stored and counted accordingly.
-
-    A bound of infinity is none.
-    """
-    object.__setattr__(layer, "bounded", bounded if bounded.bound < inf else None)
+    """Note that the layer's weight lies in a set: it is stored and counted accordingly."""
+    object.__setattr__(layer, "bounded", bounded)
 
 
 def layers(network: nn.Module) -> dict[str, Layer]:

@@ -39,7 +39,8 @@ def combined_curve(
     Linear layers get the rank, and stay dense from their break-even rank on; the bound is for
     all layers. Every pair gets the same number of passes over the training rows, and starts
     where the one with the next larger bound ended. What it has to beat: ``constrained_curve`` at
-    the same bounds with the same epochs, and :func:`low_rank_alone`.
+    the same bounds with the same epochs, and ``low_rank_curve`` at the same ranks with the epochs
+    of all bounds, for so many has the last one behind it.
 
     Parameters
     ----------
@@ -49,10 +50,9 @@ def combined_curve(
     method : str
         A name of ``compression.COMBINED_METHODS``.
     ranks : iterable of int, optional
-        Powers of two below the largest full rank when left out.
+        Powers of two up to the largest full rank when left out.
     bounds : iterable of float, optional
-        Relative, 0 or more; of what is said by the method. Infinity is no bound. When left out
-        the method's own six.
+        Relative, 0 or more; to what is said by the method. When left out the method's own six.
     epochs : int
         Passes over the training rows for each pair.
     constraint : str
@@ -118,30 +118,6 @@ def combined_curve(
         return so_far()
 
 
-def low_rank_alone(
-    reference: Reference,
-    dataset: Data,
-    ranks: Iterable[int] | None = None,
-    epochs: int = 10,
-    bounds: int = 6,
-    *,
-    report: Report = keep_going,
-) -> Curve:
-    """Truncated and trained on without a bound: what a combination has to beat.
-
-    Parameters
-    ----------
-    reference, dataset, ranks, report
-        As for :func:`combined_curve`.
-    epochs, bounds : int
-        Of the combination: epochs for each pair, and the number of its bounds. Its last bound has
-        had the epochs of all before it as well; so has every rank here.
-    """
-    return combined_curve(
-        reference, dataset, ranks=ranks, bounds=[np.inf], epochs=epochs * bounds, report=report
-    )
-
-
 def _ascending(ranks: Iterable[int] | None, network: nn.Sequential) -> list[int]:
     taken = layers_for(network, "truncated_svd", None)
     shape = max((matrix(layer).shape for layer in taken.values()), key=min)
@@ -157,8 +133,8 @@ def _ascending(ranks: Iterable[int] | None, network: nn.Sequential) -> list[int]
 
 def _descending(bounds: Iterable[float]) -> list[float]:
     values = {check_bound(bound, "relative bound") for bound in bounds}
-    if not values:
-        raise ArgumentError("no bound was given: choose numbers from 0 to 1")
+    if not values or np.inf in values:
+        raise ArgumentError("no finite bound was given: choose numbers from 0 to 1")
     return sorted(values, reverse=True)
 
 

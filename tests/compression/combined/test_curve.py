@@ -212,20 +212,6 @@ def test_a_curve_that_is_told_to_stop_keeps_the_pairs_it_has(method, digits, dig
         assert len(storage.to_bytes(curve.network(row))) == size
 
 
-def test_low_rank_alone_has_no_bound_and_the_epochs_of_all(digits, digits_mlp):
-    alone = compression.low_rank_alone(digits_mlp, digits, [4, 8], epochs=2, bounds=3)
-    assert (alone.table["bound"] == np.inf).all()
-    by_hand = compression.combined_curve(
-        digits_mlp, digits, ranks=[4, 8], bounds=[np.inf], epochs=6
-    )
-    assert alone.table.equals(by_hand.table)
-    network = alone.network(0)
-    assert accounting.parameters(network) == sum(p.numel() for p in network.parameters())
-    truncated = compression.low_rank_curve(digits_mlp, digits, ranks=[4, 8])
-    assert (alone.table["bytes"] == truncated.table["bytes"]).all()
-    assert (alone.table["train_loss"] < truncated.table["train_loss"]).all()
-
-
 @pytest.mark.parametrize(
     ("dataset", "model"),
     [("small_images", "lenet5"), ("small_signals", "conv1d"), ("diabetes", "mlp"), ("diabetes", "linear_regression")],
@@ -264,6 +250,7 @@ def test_ranks_and_bounds_that_are_left_out_are_the_methods_own(digits_softmax, 
         ({"bounds": [-0.1]}, "choose 0 or more"),
         ({"bounds": [float("nan")]}, "choose 0 or more"),
         ({"bounds": []}, "choose numbers"),
+        ({"bounds": [0.1, float("inf")]}, "no finite bound"),
         ({"epochs": 0}, "choose 1 or more"),
     ],
 )

@@ -167,11 +167,13 @@ class L1Ball(ConstraintSet):
             # the largest one, and δ such that Σ z_l = c.
             distance = size * m
             distance = distance.max() - distance
-            order = np.argsort(distance, kind="stable")
-            w, inverse = distance[order], 1.0 / m[order]
-            level = (c + np.cumsum(w * inverse)) / np.cumsum(inverse)
-            last = int(np.count_nonzero(np.logical_and.accumulate(w < level))) - 1
-            shrunk = np.maximum(level[last] - distance, 0.0) / m
+            w, inverse, inside = distance, 1.0 / m, np.zeros(1, bool)
+            while not inside.all():
+                # Entries beyond the level make it too high: they go, and it falls (Michelot 1986).
+                level = (c + np.sum(w * inverse)) / np.sum(inverse)
+                inside = w <= level
+                w, inverse = w[inside], inverse[inside]
+            shrunk = np.maximum(level - distance, 0.0) / m
         shrunk = np.minimum(shrunk, size)
         return np.sign(v) * shrunk.reshape(v.shape).astype(v.dtype) + v.dtype.type(0)
 
@@ -235,10 +237,12 @@ class Cardinality(ConstraintSet):
         worth = np.abs(v).ravel()
         if metric is not None:
             worth = worth * np.sqrt(_metric(metric, v))
-        largest = np.argsort(-worth, kind="stable")[:kept]
-        z = np.zeros(v.size, v.dtype)
-        z[largest] = v.ravel()[largest]
-        return z.reshape(v.shape)
+        if kept == 0:
+            return np.zeros_like(v)
+        least = np.partition(worth, -kept)[-kept]
+        stays = worth > least
+        stays[np.flatnonzero(worth == least)[: kept - np.count_nonzero(stays)]] = True
+        return np.where(stays.reshape(v.shape), v, v.dtype.type(0))
 
     def support(self, v: Array, c: float) -> float:
         return math.inf if self.count(c, np.size(v)) and np.any(v) else 0.0

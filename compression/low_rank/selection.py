@@ -4,17 +4,20 @@ A score is higher the better; every score here comes from training or validation
 test rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CancelledError
+from ..training import Report, keep_going
 from .factors import Array
 
-FitAndScore = Callable[[NDArray[np.intp], NDArray[np.intp]], ArrayLike]
-"""``(rows to fit, rows held out) -> one score a rank``."""
+Rows = NDArray[np.intp]
+FitAndScore = Callable[[Rows, Rows], Mapping[int, float]]
+"""``(rows to fit, rows held out) -> rank -> score``."""
 
 
 def rank_for_energy(errors: Array, share: float) -> int:
@@ -128,6 +131,18 @@ class CrossValidation:
         """The smallest rank whose mean score reaches :attr:`threshold`."""
         return int(self.ranks[self.mean >= self.threshold].min())
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a rank: rank, mean, standard_error, chosen (whether it is the one)."""
+        return pd.DataFrame(
+            {
+                "rank": self.ranks,
+                "mean": self.mean,
+                "standard_error": self.standard_error,
+                "chosen": self.ranks == self.chosen,
+            }
+        )
+
 
 def one_standard_error(ranks: Sequence[int], scores: ArrayLike) -> CrossValidation:
     """The one-standard-error rule on scores that are already there.
@@ -159,27 +174,29 @@ def one_standard_error(ranks: Sequence[int], scores: ArrayLike) -> CrossValidati
 def cross_validate(
     fit_and_score: FitAndScore,
     n_rows: int,
-    ranks: Sequence[int],
     folds: int = 5,
     seed: int = 0,
     labels: ArrayLike | None = None,
+    report: Report = keep_going,
 ) -> CrossValidation:
     """K-fold cross-validation of the rank, with the fit repeated in every fold.
 
     Parameters
     ----------
     fit_and_score : callable
-        ``(rows to fit, rows held out) -> one score a rank``, rows as index arrays. It fits a
-        network on the first, and scores it at every rank on the second.
+        ``(rows to fit, rows held out) -> rank -> score``, rows as index arrays. It fits a network
+        on the first, and scores it at every rank on the second.
     n_rows : int
         Training rows; >= folds.
-    ranks : sequence of int
     folds : int
         K, from 2 to ``n_rows``.
     seed : int
         For the shuffle.
     labels : array_like, shape (n_rows,), optional
         Classes, to have each in every fold in like numbers.
+    report : callable
+        Called after each fold with (done, total, a function that gives the folds so far: None
+        for a single one); returning False ends it there.
 
     Returns
     -------
@@ -188,18 +205,30 @@ def cross_validate(
     Raises
     ------
     ArgumentError
-        The folds do not fit the rows, or a fold's scores do not fit the ranks.
+        The folds do not fit the rows, or are not scored at the same ranks.
+    CancelledError
+        It was ended before there were two folds.
     """
-    scores = [
-        np.asarray(fit_and_score(fit, held_out), dtype=np.float64)
-        for fit, held_out in split(n_rows, folds, seed, labels)
-    ]
-    if any(score.shape != (len(ranks),) for score in scores):
-        raise ArgumentError(
-            f"every fold needs one score for each of the {len(ranks)} ranks; "
-            f"seen: {', '.join(str(score.shape) for score in scores)}"
-        )
-    return one_standard_error(ranks, np.stack(scores))
+    scores: list[Mapping[int, float]] = []
+
+    def so_far() -> CrossValidation | None:
+        return _of_folds(scores) if len(scores) > 1 else None
+
+    for fit, held_out in split(n_rows, folds, seed, labels):
+        scores.append(fit_and_score(fit, held_out))
+        if not report(len(scores), folds, so_far):
+            break
+    found = so_far()
+    if found is None:
+        raise CancelledError("cross-validation was stopped before its second fold")
+    return found
+
+
+def _of_folds(scores: Sequence[Mapping[int, float]]) -> CrossValidation:
+    ranks = sorted(scores[0])
+    if any(sorted(fold) != ranks for fold in scores):
+        raise ArgumentError("every fold needs a score at the same ranks")
+    return one_standard_error(ranks, [[fold[rank] for rank in ranks] for fold in scores])
 
 
 def split(

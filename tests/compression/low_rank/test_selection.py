@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compression.errors import ArgumentError
+from compression.errors import ArgumentError, CancelledError
 from compression.low_rank.selection import (
     cross_validate,
     one_standard_error,
@@ -30,9 +30,10 @@ def test_cross_validation_finds_the_planted_rank():
         def fit_and_score(fit, held_out, x=x, y=y):
             weight = np.linalg.lstsq(x[fit], y[fit], rcond=None)[0].T
             d = TruncatedSVD().decompose(weight)
-            return [-np.mean((y[held_out] - x[held_out] @ d.at(k).weight.T) ** 2) for k in ranks]
+            errors = {k: y[held_out] - x[held_out] @ d.at(k).weight.T for k in ranks}
+            return {k: -np.mean(error**2) for k, error in errors.items()}
 
-        found.append(cross_validate(fit_and_score, len(x), ranks, folds=5, seed=seed).chosen)
+        found.append(cross_validate(fit_and_score, len(x), folds=5, seed=seed).chosen)
     assert sum(rank == 3 for rank in found) >= 9
 
 
@@ -47,6 +48,33 @@ def test_the_rule_takes_the_smallest_rank_within_one_standard_error_of_the_best(
     step = np.array([0, 0, 1e-9, 0])
     assert one_standard_error([1, 2, 4, 8], scores + step).chosen == 4
     assert one_standard_error([1, 2, 4, 8], scores - step).chosen == 8
+
+
+def test_folds_so_far_are_reported_and_may_be_all_there_are():
+    seen = []
+
+    def report(done, total, folds):
+        seen.append((done, total, folds()))
+        return done < 3
+
+    def fit_and_score(fit, held_out):
+        return {2: float(held_out.min()), 1: 0.0}
+
+    found = cross_validate(fit_and_score, 20, report=report)
+    assert [(done, total) for done, total, _ in seen] == [(1, 5), (2, 5), (3, 5)]
+    assert seen[0][2] is None
+    assert seen[1][2].scores.shape == (2, 2)
+    np.testing.assert_array_equal(found.scores, seen[2][2].scores)
+    with pytest.raises(CancelledError):
+        cross_validate(fit_and_score, 20, report=lambda *_: False)
+
+
+def test_the_table_shows_the_error_bars_and_the_choice():
+    table = one_standard_error([1, 2, 4], [[0.5, 0.79, 0.80], [0.5, 0.83, 0.84]]).table
+    assert list(table["rank"]) == [1, 2, 4]
+    np.testing.assert_allclose(table["mean"], [0.5, 0.81, 0.82])
+    np.testing.assert_allclose(table["standard_error"], [0, 0.02, 0.02], atol=1e-15)
+    assert list(table["chosen"]) == [False, True, False]
 
 
 def test_the_order_of_the_ranks_does_not_matter():
@@ -112,16 +140,15 @@ def test_the_rank_within_a_loss_is_the_smallest_that_scores_so():
 
 def test_what_cannot_be_cross_validated_is_refused_in_words():
     def two_scores(fit, held_out):
-        return [1.0, 1.0]
+        return {1: 1.0, 2: 1.0}
 
-    with pytest.raises(ArgumentError, match="choose 2 to 10"):
-        cross_validate(two_scores, 10, [1, 2], folds=11)
-    with pytest.raises(ArgumentError, match="choose 2 to 10"):
-        cross_validate(two_scores, 10, [1, 2], folds=1)
-    with pytest.raises(ArgumentError, match="each of the 3 ranks"):
-        cross_validate(two_scores, 10, [1, 2, 3])
+    for folds in (11, 1):
+        with pytest.raises(ArgumentError, match="choose 2 to 10"):
+            cross_validate(two_scores, 10, folds=folds)
+    with pytest.raises(ArgumentError, match="the same ranks"):
+        cross_validate(lambda fit, held_out: {int(held_out[0]) + 1: 1.0}, 10)
     with pytest.raises(ArgumentError, match="labels"):
-        cross_validate(two_scores, 10, [1, 2], labels=[0, 1])
+        cross_validate(two_scores, 10, labels=[0, 1])
     with pytest.raises(ArgumentError, match="at least 2"):
         one_standard_error([1], [[0.5]])
     with pytest.raises(ArgumentError, match="no score"):

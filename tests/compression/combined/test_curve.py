@@ -1,5 +1,7 @@
 """Grids of ranks and bounds: every combined method on the same terms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -194,6 +196,16 @@ def test_each_curve_is_the_same_every_time_and_leaves_the_reference_as_it_was(
     again = compression.combined_curve(digits_mlp, digits, method, RANKS, BOUNDS, epochs=3)
     assert again.table.equals(curves(method).table)
     assert storage.to_bytes(digits_mlp.network) == before
+
+
+def test_the_order_of_the_training_rows_comes_from_the_references_seed(digits, digits_mlp):
+    losses = [
+        compression.combined_curve(
+            replace(digits_mlp, seed=seed), digits, ranks=[4], bounds=[0.5], epochs=2
+        ).table["train_loss"][0]
+        for seed in (0, 1)
+    ]
+    assert losses[0] != losses[1]
 
 
 def test_a_curve_that_is_told_to_stop_keeps_the_pairs_it_has(method, digits, digits_mlp):

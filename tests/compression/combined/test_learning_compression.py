@@ -49,3 +49,18 @@ def test_the_weights_are_drawn_to_their_parts_and_the_biases_learn(digits, digit
     )
     assert float((learns[0].weight.detach() - aim).norm()) < 0.3 * before
     assert not torch.equal(part.bias, bias)
+
+
+def test_the_parts_begin_at_the_weights_themselves_and_end_after_the_last_pass(
+    digits,
+):
+    learns = nn.Sequential(nn.Linear(64, 10))
+    before = learns[0].weight.detach().clone()
+    start = Start(learns, Samples(digits), learning_rate=0.01, seed=0, epochs=3)
+    targets = []
+    LearningCompression(learns, start).run(
+        {"0": nn.Linear(64, 10)}, lambda name, target: targets.append(target.clone())
+    )
+    assert len(targets) == 1 + 3
+    assert torch.equal(targets[0], before)
+    assert not torch.equal(targets[1], before)

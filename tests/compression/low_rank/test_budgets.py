@@ -125,6 +125,17 @@ def test_kernels_share_a_budget_too(signals, small_signals):
         assert accounting.macs(curve.network(row)) == curve.table["macs"][row]
 
 
+def test_costs_that_are_more_than_the_sum_of_the_layers_still_fit(monkeypatch, digits, digits_mlp):
+    def cost(network):
+        pairs = sum(isinstance(part, LowRank) for part in network) > 1
+        return accounting.parameters(network) + 700 * pairs
+
+    monkeypatch.setitem(UNITS, "bytes", cost)
+    curve = budget_curve(digits_mlp, digits, [6000, 12000], "bytes")
+    for row, budget in enumerate(curve.table["knob"]):
+        assert 0.6 * budget <= cost(curve.network(row)) <= budget
+
+
 def test_rows_so_far_are_those_whose_network_is_judged(digits, digits_mlp):
     def report(done, total, rows):
         table = rows().table

@@ -14,6 +14,7 @@ from ..constrained.networks import Start, bounds_for, project
 from ..constrained.projected_training import ProjectedTraining
 from ..network import bounded_of, layers
 from .balanced import balanced_ranks
+from .method import RELATIVE_BOUNDS
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,13 @@ class ConstrainedThenLowRank:
         A name of ``compression.CONSTRAINTS``.
     """
 
-    bounds: ClassVar = (1.0, 0.6, 0.4, 0.25, 0.15, 0.1)
+    bounds: ClassVar = RELATIVE_BOUNDS
     constraint: str = "box"
 
     def networks(
         self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
-        """A network for each pair; each bound starts where the one before ended.
-
-        Parameters
-        ----------
-        start : Start
-        ranks : sequence of int
-        bounds : sequence of float, descending
-
-        Yields
-        ------
-        rank, bound, torch module
-        """
+        """A network for each pair; each bound starts where the one before ended."""
         after = start.epochs // 2
         dense = layers(start.network)
         limits = [bounds_for(dense, self.constraint, bound) for bound in bounds]

@@ -21,6 +21,7 @@ from ..low_rank.networks import layers_for
 from ..models import recipe_of
 from ..network import matrix
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
+from .method import Method
 
 
 def combined_curve(
@@ -74,7 +75,7 @@ def combined_curve(
     """
     implementation = find(COMBINED_METHODS, method, "combined method").load()
     find(CONSTRAINTS, constraint, "constraint set")
-    combined = build(implementation, constraint=constraint)
+    combined: Method = build(implementation, constraint=constraint)
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
     with capped_threads():
@@ -87,7 +88,7 @@ def combined_curve(
         )
         pairs = (
             _ascending(ranks, reference.network),
-            _descending(implementation.bounds if bounds is None else bounds),
+            _descending(combined.bounds if bounds is None else bounds),
         )
         judge = CurveBuilder(reference, dataset, start.samples)
         files: list[bytes] = []

@@ -18,8 +18,7 @@ from ..low_rank.factors import Array
 from ..network import Bounded, layers, set_bounded
 from .balanced import balanced_ranks
 from .learning_compression import LearningCompression, share_bias
-
-SWEEPS = 10
+from .method import RELATIVE_BOUNDS
 
 
 def bounded_factors(
@@ -28,7 +27,7 @@ def bounded_factors(
     right: Array,
     constraint: ConstraintSet,
     bounds: tuple[float, float],
-    sweeps: int = SWEEPS,
+    sweeps: int = 10,
 ) -> tuple[Array, Array]:
     """Factors in a set whose product is near a matrix; each sweep no farther than the one before.
 
@@ -78,25 +77,13 @@ class Jointly:
         A name of ``compression.CONSTRAINTS``.
     """
 
-    bounds: ClassVar = (1.0, 0.6, 0.4, 0.25, 0.15, 0.1)
+    bounds: ClassVar = RELATIVE_BOUNDS
     constraint: str = "box"
 
     def networks(
         self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
-        """A network for each pair; of one rank each bound starts where the one before ended.
-
-        Parameters
-        ----------
-        start : Start
-        ranks : sequence of int
-        bounds : sequence of float, descending
-
-        Yields
-        ------
-        rank, bound, torch module
-            The module is changed afterwards: judge or copy it before going on.
-        """
+        """A network for each pair; of one rank each bound starts where the one before ended."""
         family = balanced_ranks(start.network)
         for rank in ranks:
             network = copy.deepcopy(start.network)

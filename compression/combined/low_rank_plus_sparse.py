@@ -107,19 +107,7 @@ class LowRankPlusSparseTraining:
     def networks(
         self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
-        """A network for each pair; of one rank each bound starts where the one before ended.
-
-        Parameters
-        ----------
-        start : Start
-        ranks : sequence of int
-        bounds : sequence of float, descending
-
-        Yields
-        ------
-        rank, bound, torch module
-            The module is changed afterwards: judge or copy it before going on.
-        """
+        """A network for each pair; of one rank each bound starts where the one before ended."""
         chosen = layers_for(start.network, "truncated_svd", None)
         for rank in ranks:
             network = copy.deepcopy(start.network)
@@ -140,7 +128,7 @@ def _part(layer: Layer, rank: int, count: int) -> LowRankPlusSparse:
     """A layer of this form with zeros for numbers."""
     outputs, inputs = layer.weight.shape
     zeros = Factors(np.zeros((outputs, rank)), np.zeros((rank, inputs)), np.zeros(outputs))
-    sparse = nn.Linear(inputs, outputs, bias=False)
+    sparse = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=False)
     sparse.weight.detach().zero_()
     set_bounded(sparse, Bounded("cardinality", float(count)))
     return LowRankPlusSparse(low_rank_layer(layer, zeros), sparse)

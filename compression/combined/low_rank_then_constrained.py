@@ -12,6 +12,7 @@ from ..constrained.networks import Start, bounds_for
 from ..constrained.projected_training import ProjectedTraining
 from ..network import layers
 from .balanced import balanced_ranks
+from .method import RELATIVE_BOUNDS
 
 
 @dataclass(frozen=True)
@@ -29,25 +30,13 @@ class LowRankThenConstrained:
         A name of ``compression.CONSTRAINTS``.
     """
 
-    bounds: ClassVar = (1.0, 0.6, 0.4, 0.25, 0.15, 0.1)
+    bounds: ClassVar = RELATIVE_BOUNDS
     constraint: str = "box"
 
     def networks(
         self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
-        """A network for each pair; of one rank each bound starts where the one before ended.
-
-        Parameters
-        ----------
-        start : Start
-        ranks : sequence of int
-        bounds : sequence of float, descending
-
-        Yields
-        ------
-        rank, bound, torch module
-            The module may be changed afterwards: judge or copy it before going on.
-        """
+        """A network for each pair; of one rank each bound starts where the one before ended."""
         family = balanced_ranks(start.network)
         for rank in ranks:
             factored = family.at(rank)

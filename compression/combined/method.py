@@ -1,0 +1,35 @@
+"""What every combined method is."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Protocol
+
+from torch import nn
+
+from ..constrained.networks import Start
+
+RELATIVE_BOUNDS = (1.0, 0.6, 0.4, 0.25, 0.15, 0.1)
+
+
+class Method(Protocol):
+    """One way from a reference to networks of a rank and a bound.
+
+    Attributes
+    ----------
+    bounds : tuple of float, descending
+        Those of a curve that is asked for none.
+    """
+
+    bounds: ClassVar[tuple[float, ...]]
+
+    def networks(
+        self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
+    ) -> Iterator[tuple[int, float, nn.Sequential]]:
+        """A network for each pair of a rank and one of the descending, relative bounds.
+
+        Yields
+        ------
+        rank, bound, torch module
+            The module is in eval mode. It may be changed afterwards: judge or copy it before
+            going on.
+        """
+        ...

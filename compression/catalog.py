@@ -347,8 +347,16 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         title="Projected Newton",
         knob="",
         summary="Newton steps on the free weights; a quadratic model finds the pinned ones.",
-        source="Bertsekas 1982; Júdice & Pires 1994",
+        source="Bertsekas 1982",
         where="compression.constrained.solvers.projected_newton:ProjectedNewton",
+    ),
+    Entry(
+        name="face_newton",
+        title="Newton on faces (L1)",
+        knob="",
+        summary="A gradient step finds who is zero in the L1 ball, a Newton step moves the others.",
+        source="after Moré & Toraldo 1991",
+        where="compression.constrained.solvers.face_newton:FaceNewton",
     ),
     Entry(
         name="cvxpy",

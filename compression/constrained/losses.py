@@ -8,7 +8,7 @@ Columns that are constant, and so tell nothing apart, have no place in a point; 
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -265,10 +265,15 @@ class SoftmaxCurvature:
 
 
 Loss = Squared | Softmax
-LOSSES: dict[str, type[Squared] | type[Softmax]] = {"squared": Squared, "softmax": Softmax}
+LOSSES = ("squared", "softmax")
 
 
-def check_data(x: Array, y: Array, loss: str) -> tuple[Array, Array]:
+def prepare(x: Array, y: NDArray[Any], loss: str) -> Loss:
+    """The loss of that name on data that ``check_data`` returned."""
+    return Squared.of(x, y) if loss == "squared" else Softmax.of(x, y)
+
+
+def check_data(x: Array, y: NDArray[Any], loss: str) -> tuple[Array, NDArray[Any]]:
     """Inputs (N, n) as float64 and targets (N,) as the loss needs them; ArgumentError in words."""
     if loss not in LOSSES:
         raise ArgumentError(f"there is no loss named {loss!r}: choose one of {', '.join(LOSSES)}")

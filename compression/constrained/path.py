@@ -1,17 +1,22 @@
 """All bounds at once: how the constrained model moves as c grows."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import CONSTRAINTS, find
-from ..errors import ArgumentError, NotApplicableError
-from .certificate import Certifier
-from .losses import LOSSES, Loss, check_data
+from ..errors import ArgumentError
+from .certificate import Certificate, Certifier
+from .exact_path import ExactPath, between, follow
+from .losses import Loss, Squared, check_data, prepare
 from .problem import Problem, Solver
 from .sets import ConstraintSet, check_bound
-from .solve import DENSE, Judge, settle, unconstrained
+from .solve import DENSE, TOUCHING, Judge, Solution, settle, unconstrained
+from .solvers.accelerated_projected_gradient import AcceleratedProjectedGradient
+from .solvers.face_newton import FaceNewton
 from .solvers.projected_newton import ProjectedNewton
 from .solvers.quasi_newton import QuasiNewton
 
@@ -19,11 +24,13 @@ Array = NDArray[np.floating]
 
 # Largest duality gap on a grid, relative to the loss of the zero model.
 GRID_TOLERANCE = 1e-4
+# Without a certificate nothing says when to stop: steps for each bound.
+UNCERTIFIED_STEPS = 300
 
 
 @dataclass(frozen=True, eq=False)
 class GridPath:
-    """Constrained models on a grid of bounds, each certified.
+    """Constrained models on a grid of bounds, each judged.
 
     Attributes
     ----------
@@ -33,7 +40,7 @@ class GridPath:
     intercepts : ndarray, shape (b,) or (b, classes)
     objectives, duality_gaps : ndarray, shape (b,)
     certified : ndarray of bool, shape (b,)
-        Whether the gap is at most 1e-4 of the zero model's loss.
+        Whether the gap (upper: the KKT residual) is at most 1e-4 of the zero model's loss.
     """
 
     bounds: Array
@@ -42,44 +49,88 @@ class GridPath:
     objectives: Array
     duality_gaps: Array
     certified: NDArray[np.bool_]
+    certifier: Certifier = field(repr=False)
 
     def at(self, bound: float) -> Array:
         """Weight at a bound: of the grid exactly, between two of them interpolated.
 
         What lies between two points of a convex set that grows with c lies in the set; it is
         near the optimum there, not certified. Below the grid the smallest bound's weight shrinks
-        in proportion, above it the largest one's stays.
+        in proportion, above it the largest one's stays. Without convexity (cardinality) the next
+        smaller bound's weight serves, below the grid the smallest one's projection.
         """
-        return _between(self.bounds, self.weights, check_bound(bound))
+        bound, constraint = check_bound(bound), self.certifier.constraint
+        if constraint.convex:
+            weight = between(self.bounds, self.weights, bound)
+        else:
+            weight = self.weights[self._row_below(bound)]
+        return constraint.project(weight, bound)
 
     def intercept_at(self, bound: float) -> Array:
-        """Intercept at a bound, in the same way."""
-        return _between(self.bounds, self.intercepts, max(check_bound(bound), self.bounds[0]))
+        """Intercept at a bound, in the same way; below the grid that of the smallest bound."""
+        bound = max(check_bound(bound), float(self.bounds[0]))
+        if self.certifier.constraint.convex:
+            return between(self.bounds, self.intercepts, bound)
+        return np.asarray(self.intercepts[self._row_below(bound)])
 
+    def pinned_at(self, bound: float) -> NDArray[np.bool_]:
+        """Which weights are held at a bound: at ±c (box, upper) or at zero (l1, cardinality)."""
+        return self.certifier.constraint.pinned(self.at(bound), check_bound(bound), TOUCHING)
 
-def _between(knots: Array, values: Array, bound: float) -> Array:
-    if bound <= knots[0]:
-        return values[0] * (bound / knots[0] if knots[0] > 0 else 1.0)
-    if bound >= knots[-1]:
-        return values[-1]
-    right = int(np.searchsorted(knots, bound, side="right"))
-    share = (bound - knots[right - 1]) / (knots[right] - knots[right - 1])
-    return (1 - share) * values[right - 1] + share * values[right]
+    def certificate_at(self, bound: float) -> Certificate:
+        """The judge's word on the weight at a bound: loss, gap, multipliers."""
+        guess = np.asarray(self.intercept_at(bound))
+        return self.certifier.judge(self.at(bound), check_bound(bound), guess)
+
+    def _row_below(self, bound: float) -> int:
+        return max(int(np.searchsorted(self.bounds, bound, side="right")) - 1, 0)
 
 
 def path(
     x: Array,
-    y: Array,
+    y: NDArray[Any],
     loss: str = "squared",
     constraint: str = "box",
-    bounds: Array | None = None,
-) -> GridPath:
-    """Constrained models for many bounds."""
+    bounds: Iterable[float] | None = None,
+) -> ExactPath | GridPath:
+    """Constrained models at all bounds.
+
+    Exact for the squared loss with a box, an upper bound or an L1 ball; on a grid otherwise.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, n)
+    y : ndarray, shape (N,)
+        Numbers ("squared"), or classes 0, 1, 2, ... ("softmax").
+    loss : str
+        "squared" or "softmax".
+    constraint : str
+        A name of ``compression.CONSTRAINTS``.
+    bounds : numbers, optional
+        The grid, in any order; 40 geometric ones when left out. An exact path holds at every
+        bound and has no need of them.
+
+    Returns
+    -------
+    ExactPath or GridPath
+        Both: ``.at(c)``, ``.intercept_at(c)``, ``.pinned_at(c)``, ``.certificate_at(c)``. An
+        exact one: ``.breakpoints``, and who comes and goes at them. A grid: ``.bounds``.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown set or loss, data that cannot be used, bounds that are not numbers from 0 on.
+    NotConvergedError
+        Columns so nearly collinear that the exact path is lost to rounding.
+    """
     x, y = check_data(x, y, loss)
     members: ConstraintSet = find(CONSTRAINTS, constraint, "constraint set").load()()
-    prepared = LOSSES[loss].of(x, y)
-    grid = default_bounds(prepared, members) if bounds is None else _check_bounds(bounds)
-    return _grid(x, y, prepared, members, grid)
+    prepared = prepare(x, y, loss)
+    certifier = Certifier(x, y, loss, members)
+    grid = None if bounds is None else _check_bounds(bounds)
+    if isinstance(prepared, Squared) and (members.elementwise or members.name == "l1"):
+        return follow(prepared, members, certifier)
+    return _grid(prepared, certifier, default_bounds(prepared, members) if grid is None else grid)
 
 
 def default_bounds(loss: Loss, constraint: ConstraintSet, count: int = 40) -> Array:
@@ -89,33 +140,40 @@ def default_bounds(loss: Loss, constraint: ConstraintSet, count: int = 40) -> Ar
     largest = constraint.gauge(loss.to_model(free)[0])
     if largest == 0:
         raise ArgumentError("the targets do not depend on the inputs: there is no path to follow")
-    return np.geomspace(1e-3 * largest, largest, count)
+    bounds = np.geomspace(1e-3 * largest, largest, count)
+    return bounds if constraint.convex else np.unique(np.ceil(bounds))
 
 
-def _check_bounds(bounds: Array) -> Array:
-    grid = np.asarray(bounds, np.float64).ravel()
-    if grid.size == 0 or not (np.isfinite(grid) & (grid >= 0)).all():
+def _check_bounds(bounds: Iterable[float]) -> Array:
+    grid = np.unique([check_bound(bound) for bound in bounds])
+    if grid.size == 0 or not np.isfinite(grid).all():
         raise ArgumentError("bounds must be one or more finite numbers, 0 or more")
-    return np.unique(grid)
+    return grid
 
 
-def _grid(x: Array, y: Array, loss: Loss, constraint: ConstraintSet, bounds: Array) -> GridPath:
-    certifier = Certifier(x, y, loss.name, constraint)
+def _grid(loss: Loss, certifier: Certifier, bounds: Array) -> GridPath:
+    constraint = certifier.constraint
     tolerance = GRID_TOLERANCE * loss.zero / certifier.unit if certifier.unit else GRID_TOLERANCE
-    method: Solver = ProjectedNewton() if np.prod(loss.shape) <= DENSE else QuasiNewton()
-    reason = method.applies(loss.name, constraint)
-    if reason is not None:
-        raise NotApplicableError(reason)
-    rows = []
-    point = np.zeros(loss.shape)
-    for bound in bounds:
-        problem = Problem(loss, constraint, float(bound))
+    method: Solver = AcceleratedProjectedGradient()
+    if constraint.elementwise:
+        method = ProjectedNewton() if np.prod(loss.shape) <= DENSE else QuasiNewton()
+    elif constraint.name == "l1" and np.prod(loss.shape) <= DENSE:
+        method = FaceNewton()
+    rows: list[Solution] = []
+    # Where nothing is convex it is better to take weights away than to add them.
+    order = [float(bound) for bound in (bounds if constraint.convex else bounds[::-1])]
+    for done, bound in enumerate(order):
+        problem = Problem(loss, constraint, bound)
         judge = Judge(problem, certifier, tolerance)
-        method.run(problem, judge, point)
-        judge.finish()
-        solution = settle(judge)
-        point = loss.from_model(solution.weight, solution.intercept)
-        rows.append(solution)
+        if not constraint.convex:
+            judge.max_iterations = UNCERTIFIED_STEPS
+        guess = _guess(problem, order[:done], rows)
+        if not judge(guess):
+            method.run(problem, judge, guess)
+            judge.finish()
+        rows.append(settle(judge))
+    if not constraint.convex:
+        rows.reverse()
     return GridPath(
         bounds=bounds,
         weights=np.array([row.weight for row in rows]),
@@ -123,4 +181,22 @@ def _grid(x: Array, y: Array, loss: Loss, constraint: ConstraintSet, bounds: Arr
         objectives=np.array([row.objective for row in rows]),
         duality_gaps=np.array([row.duality_gap for row in rows]),
         certified=np.array([row.certified for row in rows]),
+        certifier=certifier,
     )
+
+
+def _guess(problem: Problem, bounds: list[float], rows: list[Solution]) -> Array:
+    """Where the next bound's point should be: straight on from the last two."""
+    if not rows:
+        return problem.start()
+    last, constraint = rows[-1], problem.constraint
+    weight, intercept = last.weight, last.intercept
+    if len(rows) > 1 and constraint.convex:
+        before = rows[-2]
+        ahead = (problem.bound - bounds[-1]) / (bounds[-1] - bounds[-2])
+        weight = weight + ahead * (last.weight - before.weight)
+        intercept = intercept + ahead * (last.intercept - before.intercept)
+    if constraint.elementwise:
+        # To stay pinned is to be exactly at the bound.
+        weight = np.where(last.pinned, np.copysign(problem.bound, last.weight), weight)
+    return problem.loss.from_model(weight, intercept)

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ..catalog import CONSTRAINTS, SOLVERS, find
 from ..errors import ArgumentError, NotApplicableError
 from .certificate import Certificate, Certifier
-from .losses import LOSSES, Loss, Squared, check_data
+from .losses import Loss, Squared, check_data, prepare
 from .problem import Problem, Solver
 from .sets import ConstraintSet, check_bound
 from .solvers.projected_newton import ProjectedNewton
@@ -113,12 +114,14 @@ class Judge:
         self.best: tuple[Array, Certificate] | None = None
         self.good_since: int | None = None
         self.limit = ""
-        self._next, self._unjudged = 1, None
+        self.aim = tolerance
+        self._next = 1
+        self._unjudged: Array | None = None
         start = self._judge(problem.start())
         # With a tiny bound the zero model itself is within any tolerance: aim for a share of
         # what the bound can buy at all.
         reach = start.duality_gap if np.isfinite(start.duality_gap) else start.unit
-        self.aim = tolerance * min(1.0, reach / start.unit) if start.unit else tolerance
+        self.aim *= min(1.0, reach / start.unit) if start.unit else 1.0
         self.started = time.perf_counter()
 
     def __call__(self, point: Array) -> bool:
@@ -143,8 +146,15 @@ class Judge:
         return stop
 
     def finish(self) -> None:
+        """The last word, after a solver has stopped."""
         if self._unjudged is not None:
             self._judge(self._unjudged)
+        assert self.best is not None
+        weight, certificate = self.best
+        if not certificate.holds(self.tolerance):
+            guess = certificate.intercept if isinstance(certificate.intercept, np.ndarray) else None
+            bound, aim = self.problem.bound, self.tolerance
+            self.best = weight, self.certifier.judge(weight, bound, guess, aim)
 
     def _judge(self, point: Array) -> Certificate:
         self._unjudged = None
@@ -152,7 +162,7 @@ class Judge:
         weight, intercept = problem.loss.to_model(problem.project(point))
         weight = problem.constraint.project(weight, problem.bound)
         guess = intercept if isinstance(intercept, np.ndarray) else None
-        certificate = self.certifier.judge(weight, problem.bound, guess)
+        certificate = self.certifier.judge(weight, problem.bound, guess, self.aim, quick=True)
         self.rows.append(
             (
                 self.iterations,
@@ -163,21 +173,20 @@ class Judge:
                 weight,
             )
         )
-        if self.best is None or _order(certificate) < _order(self.best[1]):
+        if self.best is None or self._rank(certificate) < self._rank(self.best[1]):
             self.best = weight, certificate
         return certificate
 
-
-def _order(certificate: Certificate) -> tuple[float, float]:
-    # Where the objective no longer tells two points apart, the smaller residual wins.
-    return round(certificate.objective / max(certificate.unit, 1e-300), 13), (
-        certificate.kkt_residual
-    )
+    def _rank(self, certificate: Certificate) -> tuple[bool, bool, float, float]:
+        # Certified first; where the objective no longer tells two apart, the smaller residual.
+        objective = certificate.objective / max(certificate.unit, 1e-300)
+        holds, aimed = certificate.holds(self.tolerance), certificate.holds(self.aim)
+        return not holds, not aimed, round(objective, 13), certificate.kkt_residual
 
 
 def solve(
     x: Array,
-    y: Array,
+    y: NDArray[Any],
     loss: str = "squared",
     constraint: str = "box",
     bound: float = 0.5,
@@ -230,13 +239,14 @@ def solve(
     reason = method.applies(loss, members)
     if reason is not None:
         raise NotApplicableError(f"{solver} does not fit {constraint} with {loss} loss: {reason}")
-    prepared = LOSSES[loss].of(x, y)
+    prepared = prepare(x, y, loss)
     certifier = Certifier(x, y, loss, members)
     problem = Problem(prepared, members, bound)
     free = unconstrained(prepared, members, bound)
     if free is not None:
         judge = Judge(problem, certifier, tolerance)
         judge(free)
+        judge.finish()
         solution = settle(judge, inactive=True)
         if solution.certified:
             return solution
@@ -297,7 +307,7 @@ def _status(judge: Judge, certificate: Certificate) -> str:
 def unconstrained(
     loss: Loss, constraint: ConstraintSet, bound: float, floor: float = 1e-8
 ) -> Array | None:
-    """A minimum of the loss over all weights if it lies in C(c), else None.
+    """A minimum of the loss over all weights if there is one in C(c), else None.
 
     Classes that can be told apart without error have no minimum: a loss below the floor will do.
 
@@ -306,20 +316,34 @@ def unconstrained(
     """
     if isinstance(loss, Squared):
         point = np.linalg.lstsq(loss.gram, loss.correlation, rcond=1e-13)[0]
-        return point if constraint.gauge(loss.to_model(point)[0]) <= bound else None
-    state = {"inside": True, "point": np.zeros(loss.shape), "steps": 0}
+        return moved_inside(loss, constraint, bound, point)
+    point, inside, steps = np.zeros(loss.shape), True, 0
 
-    def watch(point: Array) -> bool:
-        state["point"], state["steps"] = point, int(state["steps"]) + 1
-        state["inside"] = constraint.gauge(loss.to_model(point)[0]) <= bound
+    def watch(candidate: Array) -> bool:
+        nonlocal point, inside, steps
+        point, steps = candidate, steps + 1
+        inside = moved_inside(loss, constraint, bound, point) is not None
         value, gradient = loss.value_and_gradient(point)
-        done = np.abs(gradient).max() <= 1e-13 or value <= floor or int(state["steps"]) >= 500
-        return not state["inside"] or bool(done)
+        done = np.abs(gradient).max() <= 1e-13 or value <= floor or steps >= 500
+        return bool(done) or not inside
 
     free = Problem(loss, _Everything(), np.inf)
     method: Solver = ProjectedNewton() if np.prod(loss.shape) <= DENSE else QuasiNewton()
     method.run(free, watch, free.start())
-    return np.asarray(state["point"]) if state["inside"] else None
+    return moved_inside(loss, constraint, bound, point)
+
+
+def moved_inside(loss: Loss, constraint: ConstraintSet, bound: float, point: Array) -> Array | None:
+    """A point of the same loss whose weights lie in C(c), or None.
+
+    Softmax does not change when the same number is added to a feature's weights in all classes:
+    a bound from one side only never costs it anything.
+    """
+    weight, intercept = loss.to_model(point)
+    if loss.name == "softmax" and not constraint.bounded:
+        inside = weight - np.maximum(0.0, weight.max(axis=0) - bound)
+        return loss.from_model(inside, intercept)
+    return point if constraint.gauge(weight) <= bound else None
 
 
 @dataclass(frozen=True)

@@ -60,42 +60,53 @@ class InteriorPoint:
 
 
 def _programme(problem: Problem) -> tuple[Any, Any, Any]:
-    """The cone programme in φ = θ / c, so that the set is of unit size whatever c."""
+    """The cone programme, its unknown and its intercepts (None where the loss has none)."""
     import cvxpy
 
-    loss, size = problem.loss, _size(problem)
-    scale = loss.inputs.scale * size
+    loss, units = problem.loss, _units(problem)
+    scale = loss.inputs.scale * units
+    intercept = None
     if isinstance(loss, Squared):
         # A square root of the Gram matrix stands for the data: as many rows as columns.
         values, vectors = np.linalg.eigh(loss.gram)
         kept = values > 1e-14 * max(values[-1], 1e-300)
         root = (vectors[:, kept] * np.sqrt(values[kept])).T
         target = vectors[:, kept].T @ loss.correlation / np.sqrt(values[kept])
-        unknown, intercept = cvxpy.Variable(len(scale)), None
+        unknown = cvxpy.Variable(len(scale))
         objective = 0.5 * cvxpy.sum_squares((root * scale) @ unknown - target)
     else:
-        unknown, intercept = (
-            cvxpy.Variable((loss.classes, len(scale))),
-            cvxpy.Variable(loss.classes),
-        )
+        unknown = cvxpy.Variable((loss.classes, len(scale)))
+        intercept = cvxpy.Variable(loss.classes)
         logits = (loss.design[:-1].T * scale) @ unknown.T
         logits = logits + np.ones((loss.samples, 1)) @ cvxpy.reshape(
             intercept, (1, loss.classes), order="C"
         )
         fit = cvxpy.sum(cvxpy.multiply(loss.hot.T, logits))
         objective = (cvxpy.sum(cvxpy.log_sum_exp(logits, axis=1)) - fit) / loss.samples
-    weights = cvxpy.vec(unknown, order="C")
-    limit = 1.0 if size == problem.bound else problem.bound / size
-    inside = CONES[problem.constraint.name](cvxpy, weights, limit)
-    return cvxpy.Problem(cvxpy.Minimize(objective), [inside]), unknown, intercept
+    inside = []
+    if problem.bound < np.inf:
+        size = problem.bound or 1.0
+        share = np.broadcast_to(units / size, unknown.shape).ravel()
+        weights = cvxpy.multiply(share, cvxpy.vec(unknown, order="C"))
+        inside = [CONES[problem.constraint.name](cvxpy, weights, problem.bound / size)]
+    return cvxpy.Problem(cvxpy.Minimize(objective), inside), unknown, intercept
 
 
-def _size(problem: Problem) -> float:
-    return problem.bound if 0 < problem.bound < np.inf else 1.0
+def _units(problem: Problem) -> Array:
+    """What one of the unknown is in the data's units of weight, column by column.
+
+    The bound itself, so that the set is of unit size whatever c; where it says nothing of the
+    weights' size, what makes one step of the standardised columns.
+    """
+    scale = problem.loss.inputs.scale
+    size = 1.0
+    if problem.constraint.bounded and 0 < problem.bound < np.inf:
+        size = min(1.0, problem.bound * float(scale.max(initial=0.0)))
+    return size / scale
 
 
 def _point(problem: Problem, unknown: Array, intercept: Any) -> Array:
-    weight = np.asarray(unknown) * _size(problem) * problem.loss.inputs.scale
+    weight = np.asarray(unknown) * _units(problem) * problem.loss.inputs.scale
     if intercept is None:
         return weight
     return np.column_stack([weight, np.asarray(intercept.value)])

@@ -1,20 +1,21 @@
-"""Projected Newton: a quadratic model at every step, minimised exactly inside the box.
+"""Projected Newton: a quadratic model at every step, minimised within the box.
 
 Bertsekas, Projected Newton methods for optimization problems with simple constraints, SIAM J.
-Control and Optimization 1982; the model's box-constrained minimum by block principal pivoting
-(Júdice & Pires 1994).
+Control and Optimization 1982, for the loss and for its model alike. The model's diagonal is
+raised in proportion to the gradient that is left (Levenberg & Marquardt): softmax's curvature
+is flat along shifts of all classes, and a step along them would run from bound to bound.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..problem import Array, Problem, Watch
 from ..sets import ConstraintSet
 
-Mask = NDArray[np.bool_]
+# Share of the largest slope at which the model counts as minimised.
+MODEL_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,11 @@ class ProjectedNewton:
     """Newton steps on the free weights; the pinned ones are found by the quadratic model.
 
     ``slack`` is the share of pinned weights, relative to the free ones, that a step may also
-    release; ``ridge`` is added to the model's diagonal, relative to its mean.
+    release; ``damping`` is the most that is added to the model's diagonal, relative to its mean.
     """
 
     slack: float = 0.3
-    ridge: float = 1e-9
+    damping: float = 1e-3
 
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
         if not constraint.elementwise:
@@ -65,16 +66,17 @@ class ProjectedNewton:
         else:
             moving = np.ones_like(held)
         hessian = problem.loss.curvature(point).block(moving)
-        diagonal = np.diag_indices_from(hessian)
-        hessian[diagonal] += self.ridge * np.trace(hessian) / len(hessian) + 1e-300
+        left = 10 * float(np.abs(gradient[~held]).max(initial=0.0))
+        raised = min(self.damping, max(left, 1e-10)) * np.trace(hessian) / len(hessian) + 1e-300
+        hessian[np.diag_indices_from(hessian)] += raised
         here = point[moving]
         there = minimise_in_box(
             hessian,
             gradient[moving] - hessian @ here,
             problem.lower[moving],
             problem.upper[moving],
-            at_lower=(at_lower & held)[moving],
-            at_upper=(at_upper & held)[moving],
+            here,
+            MODEL_TOLERANCE,
         )
         step = np.zeros_like(point)
         step[moving] = there - here
@@ -82,48 +84,40 @@ class ProjectedNewton:
 
 
 def minimise_in_box(
-    hessian: Array, linear: Array, lower: Array, upper: Array, at_lower: Mask, at_upper: Mask
+    hessian: Array, linear: Array, lower: Array, upper: Array, start: Array, tolerance: float
 ) -> Array:
-    """argmin ½ xᵀHx + linearᵀx over lower <= x <= upper, from a guess of who is at a bound.
+    """argmin ½ xᵀHx + linearᵀx over lower <= x <= upper, from a start within.
 
-    All coordinates on the wrong side change sides at once; when that stops helping, one at a
-    time, which ends after finitely many rounds. Returns the best feasible guess at the limit.
+    Newton steps on what is free to move, bent along the box; each makes the objective smaller.
+    Ends where nothing free has a slope above the tolerance, relative to the largest at the start.
     """
-    state = at_upper.astype(int) - at_lower.astype(int)
-    fewest, patience = len(linear) + 1, 3
-    slack = 1e-12 * float(np.abs(linear).max(initial=0.0))
+    x = start
+    slope = hessian @ x + linear
+    goal: float | None = None
     for _ in range(100):
-        free = state == 0
-        x = np.where(state > 0, upper, np.where(state < 0, lower, 0.0))
-        if free.any():
-            block = hessian[np.ix_(free, free)]
-            rest = -linear[free] - hessian[np.ix_(free, ~free)] @ x[~free]
-            x[free] = _solve(block, rest)
-        slope = hessian @ x + linear
-        above, below = free & (x > upper), free & (x < lower)
-        leaving = ((state > 0) & (slope > slack)) | ((state < 0) & (slope < -slack))
-        wrong = above | below | leaving
-        count = int(wrong.sum())
-        if count == 0:
-            return x
-        if count < fewest:
-            fewest, patience = count, 3
-        elif patience:
-            patience -= 1
+        free = ~(((x <= lower) & (slope > 0)) | ((x >= upper) & (slope < 0)))
+        steepest = float(np.abs(slope[free]).max(initial=0.0))
+        goal = tolerance * steepest if goal is None else goal
+        if steepest <= goal:
+            break
+        step = np.zeros_like(x)
+        step[free] = -_solve(hessian[np.ix_(free, free)], slope[free])
+        length = 1.0
+        while length > 1e-12:
+            move = np.clip(x + length * step, lower, upper) - x
+            change = hessian @ move
+            if float(move @ (slope + 0.5 * change)) <= 1e-4 * float(move @ slope):
+                break
+            length /= 2
         else:
-            last = np.flatnonzero(wrong)[-1]
-            wrong = np.zeros_like(wrong)
-            wrong[last] = True
-        state[above & wrong], state[below & wrong], state[leaving & wrong] = 1, -1, 0
-    return np.clip(x, lower, upper)
+            break
+        x = np.clip(x + length * step, lower, upper)
+        slope = slope + change
+    return x
 
 
 def _solve(matrix: Array, right: Array) -> Array:
-    # A flat direction leaves no Cholesky factor; a little more ridge does.
-    for ridge in (0.0, 1e-12, 1e-9, 1e-6):
-        try:
-            steep = matrix + ridge * np.trace(matrix) * np.eye(len(matrix)) if ridge else matrix
-            return cho_solve(cho_factor(steep, check_finite=False), right, check_finite=False)
-        except LinAlgError:
-            continue
-    return np.linalg.lstsq(matrix, right, rcond=None)[0]
+    try:
+        return cho_solve(cho_factor(matrix, check_finite=False), right, check_finite=False)
+    except LinAlgError:  # flat directions
+        return np.linalg.lstsq(matrix, right, rcond=None)[0]

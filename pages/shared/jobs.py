@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import logging
 import math
+import os
 import signal
 import threading
 import time
@@ -160,14 +161,15 @@ class _Process:
             self.pipe.send(message)
 
     def kill(self) -> None:
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError):  # loky's processes have no kill()
+            os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def end(self) -> str:
         """Make sure that it is gone; says how it went."""
         self.pipe.close()
         self._process.join(1)
         if self._process.exitcode is None:
-            self._process.kill()
+            self.kill()
             self._process.join()
         code = self._process.exitcode
         if code == -signal.SIGKILL:

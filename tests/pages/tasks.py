@@ -1,9 +1,12 @@
 """Tasks for the tests of jobs: a worker process imports them."""
 
 import os
+import signal
 import time
 
-from compression.errors import CancelledError
+import numpy as np
+
+from compression.errors import CancelledError, CompressionError
 
 
 def count(report, to, pause, raises=False):
@@ -15,3 +18,29 @@ def count(report, to, pause, raises=False):
                 raise CancelledError("stopped")
             break
     return {"reached": number, "worker": os.getpid()}
+
+
+def low_rank_curve(report, **arguments):
+    """A method that cannot do what it is asked for."""
+    raise CompressionError("its weight is zero")
+
+
+def refuse(report):
+    raise CompressionError("the data are too few: give at least 10 rows")
+
+
+def break_down(report):
+    raise RuntimeError("a secret")
+
+
+def die(report):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleep(report, seconds):
+    """Deaf: never asks whether to go on."""
+    time.sleep(seconds)
+
+
+def numbers(report, size, seed=0):
+    return np.full(size, float(seed))

@@ -1,0 +1,103 @@
+"""What the low-rank page is handed: names, tables and arrays, and nothing of torch."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Approximations:
+    """A layer's weight at every rank of one method.
+
+    Attributes
+    ----------
+    left, right : ndarray, shape (m, r), (r, n); or None
+        Rank k is the product of the first k columns and rows.
+    whole : ndarray, shape (r, m, n); or None
+        The weights themselves, of a method whose ranks share no factors.
+    errors : ndarray, shape (r + 1,)
+        What rank 0, 1, ..., r loses in the method's own objective (squared).
+    parameters : ndarray, shape (r + 1,)
+        Numbers that rank 0, 1, ..., r holds, biases aside.
+    dense_parameters : int
+        Numbers that the weight itself holds.
+    looks_at_inputs : bool
+        Whether the objective is about the layer's outputs; else it is about the weight.
+    """
+
+    left: NDArray | None
+    right: NDArray | None
+    whole: NDArray | None
+    errors: NDArray
+    parameters: NDArray
+    dense_parameters: int
+    looks_at_inputs: bool
+
+    @property
+    def max_rank(self) -> int:
+        return len(self.errors) - 1
+
+    @property
+    def break_even(self) -> int:
+        """k*: the largest rank that holds fewer numbers than the weight; 0 if none does."""
+        smaller = np.flatnonzero(self.parameters < self.dense_parameters)
+        return int(smaller[-1])
+
+    @property
+    def kept(self) -> NDArray:
+        """Share of the objective that rank 0, 1, ..., r keeps; shape (r + 1,)."""
+        if self.errors[0] == 0:
+            return np.ones(len(self.errors))
+        return 1 - self.errors / self.errors[0]
+
+    def weight(self, rank: int) -> NDArray:
+        """The (m, n) matrix that one rank stands for; above ``max_rank``: at ``max_rank``."""
+        rank = min(rank, self.max_rank)
+        if self.left is None or self.right is None:
+            assert self.whole is not None
+            return self.whole[rank - 1]
+        return self.left[:, :rank] @ self.right[:rank]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerView:
+    """One layer, looked at closely.
+
+    Attributes
+    ----------
+    name, method : str
+    weight : ndarray, shape (m, n)
+        A convolution's kernel as its unfolding.
+    spectra : dict
+        Name -> singular values, descending: "weight" in units of the weight; "weighted", of
+        W Σ^½, in units of the outputs; "inputs", of Σ^½, in units of the inputs. Σ is the
+        covariance of what the layer sees of the training rows.
+    approximations : Approximations or None
+        None: the method does not take this kind of layer.
+    marks : dict
+        Name (of ``compression.low_rank.spectrum.MARKER_TITLES``) -> rank.
+    patterns : ndarray, shape (r, *shape), or None
+        What the first layer's factors look for in an image or a signal, one a rank.
+    """
+
+    name: str
+    method: str
+    weight: NDArray
+    spectra: dict[str, NDArray]
+    approximations: Approximations | None
+    marks: dict[str, float]
+    patterns: NDArray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Rows of a curve that rules have chosen: the table, and the reference's row.
+
+    ``ranks`` has a dict for each row: layer -> rank, or None for dense.
+    """
+
+    table: pd.DataFrame
+    reference: pd.Series
+    ranks: list[dict[str, int | None]] = field(default_factory=list)

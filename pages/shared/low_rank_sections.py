@@ -1,0 +1,387 @@
+"""The sections of the low-rank page, from top to bottom."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+import compression
+
+from . import cache, choices, figures, low_rank_figures, low_rank_words, shell, words
+from .jobs import Job, submit
+from .low_rank_results import LayerView
+from .results import Layer, Traded, Trained
+
+BY_RANK, COMPARED = "low_rank", "low_rank_methods"
+SCORES = ("validation", "test", "test, low", "test, high")
+PATIENCE = 1.0  # seconds that a page waits for one small network before it shows a progress bar
+
+
+def ask(task: str, trained: Trained, **arguments: object) -> Job:
+    """The job of this page's worker side that has, or will have, the result."""
+    return submit(f"pages.shared.low_rank_work:{task}", **cache._origin(trained), **arguments)
+
+
+def by_rank(trained: Trained, layer: Layer, method: str, curve_job: Job) -> None:
+    """The rank, what it costs the network and this layer, and the layer seen at this rank."""
+    view_job = ask("layer_view", trained, method=method, layer=layer.name)
+    errors_job = ask("layer_errors", trained, method=method)
+
+    def draw() -> None:
+        done = curve_job.result is not None
+        values = curve_job.result.table["knob"] if done else range(1, trained.largest_rank + 1)
+        rank = int(
+            choices.knob(
+                "rank",
+                "Rank k",
+                values,
+                curve_job.result.suggestion if done else values[len(values) // 2],
+                settled=done,
+                redraw=(BY_RANK, COMPARED),
+                help=words.SUGGESTED,
+            )
+        )
+        shell.status(curve_job, "Judging every rank")
+        curve = _so_far(curve_job)
+        if curve is not None:
+            row = curve.row(rank)
+            for place, (label, value, delta, colour) in zip(
+                st.columns(4), words.metrics(trained, curve.table.iloc[row]), strict=True
+            ):
+                place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
+            st.caption(words.missing(curve, row, rank) + words.rank(trained, curve, row))
+        shell.status(view_job, f"Taking {layer.name} apart")
+        if view_job.result is not None:
+            _layer(trained, view_job.result, errors_job, rank)
+
+    shell.follow(draw, curve_job, view_job, errors_job, key=BY_RANK)
+
+
+def _layer(trained: Trained, view: LayerView, errors_job: Job, rank: int) -> None:
+    st.subheader(f"How low-rank is {view.name}?", anchor=False)
+    found = view.approximations
+    if found is None:
+        st.info(low_rank_words.not_taken(view), icon=":material/info:")
+    elif rank > found.break_even:
+        st.warning(low_rank_words.larger(view, found, rank), icon=":material/trending_up:")
+    else:
+        st.markdown(low_rank_words.at_rank(view, found, rank))
+    logarithmic = (
+        choices.segment("scale", "Spectra", {"linear": "Linear", "log": "Logarithmic"}) == "log"
+    )
+    marks = low_rank_words.short_marks(view.marks)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _chart(
+            low_rank_figures.spectra(view.spectra, marks, rank, logarithmic, view.name),
+            "low_rank_spectra",
+            f"Spectra of {view.name} with marks of the usual ranks, rank {rank} marked",
+        )
+    with right:
+        _chart(
+            low_rank_figures.energy(
+                None if found is None else found.kept,
+                view.spectra["weight"],
+                {k: v for k, v in marks.items() if k == "k*"},
+                rank,
+                view.name,
+            ),
+            "low_rank_energy",
+            f"Share of the energy of {view.name} kept at every rank, rank {rank} marked",
+        )
+    with st.expander("What the marks say, as a table"):
+        _table(low_rank_words.marks_table(view.marks, rank), "marks", trained)
+    if found is None:
+        return
+    _chart(
+        low_rank_figures.matrices(
+            view.weight, found.weight(rank), min(rank, found.max_rank), view.name
+        ),
+        "low_rank_matrices",
+        f"Weight of {view.name}, its approximation of rank {rank}, and the residual",
+    )
+    left, right = st.columns([3, 2], gap="medium")
+    if view.patterns is not None:
+        with left:
+            _chart(
+                low_rank_figures.patterns(
+                    view.patterns, rank, view.name, view.method == "truncated_svd"
+                ),
+                "low_rank_patterns",
+                f"What the first ranks of {view.name} look for in an input, as pictures",
+            )
+    with right if view.patterns is not None else st.container():
+        shell.status(errors_job, "Measuring what each layer loses")
+        errors = errors_job.result
+        if errors is not None and (errors["layer"] == view.name).any():
+            _chart(
+                low_rank_figures.predicted_errors(errors, rank, view.name),
+                "low_rank_errors",
+                f"Predicted and realised error of {view.name} by rank",
+            )
+            st.caption(low_rank_words.errors(found))
+
+
+def compared(trained: Trained, method: str, curve_job: Job) -> None:
+    """Score against rank: this method, all that fit, each with its fine-tuned baseline."""
+    st.subheader("What would a cleverer method have given?", anchor=False)
+    first, second, third = st.columns(3)
+    with first:
+        which = choices.segment("methods", "Methods", low_rank_words.COMPARISONS)
+    with second:
+        axis = choices.segment("against", "Against", low_rank_figures.AXES)
+    epochs = 0
+    if which == "tuned":
+        with third:
+            epochs = int(
+                choices.segment("epochs", "Epochs after truncation", low_rank_words.EPOCHS)
+            )
+    names = [method]
+    if which != "one":
+        names += [name for name in fitting(trained, method) if name != method]
+    jobs = {(name, "plain"): cache.low_rank_curve(trained, name) for name in names[1:]}
+    jobs = {(method, "plain"): curve_job, **jobs}
+    if epochs:
+        for name in names:
+            jobs[name, "tuned"] = ask("tuned_curve", trained, method=name, epochs=epochs)
+
+    def draw() -> None:
+        for (name, kind), job in jobs.items():
+            title = low_rank_words.method(name, kind, epochs)
+            if (name, kind) != (method, "plain"):  # that one's progress stands above
+                shell.status(job, title)
+        curves = [
+            (name, low_rank_words.method(name, kind, epochs), kind, curve.table)
+            for (name, kind), job in jobs.items()
+            if (curve := _so_far(job)) is not None
+        ]
+        if not curves or curves[0][0] != method:
+            return
+        rank = int(choices.number("rank"))
+        _chart(
+            low_rank_figures.methods(curves, trained.costs, axis, rank, trained.task),
+            "low_rank_methods_chart",
+            f"{words.score_name(trained.task)} against {low_rank_figures.AXES[axis]} "
+            f"for {len(curves)} curves, rank {rank} ringed",
+        )
+        _at_this_rank(trained, curves, rank)
+
+    shell.follow(draw, *jobs.values(), key=COMPARED)
+    if which == "tuned":
+        st.caption(low_rank_words.BASELINE)
+
+
+def _at_this_rank(
+    trained: Trained, curves: Sequence[tuple[str, str, str, pd.DataFrame]], rank: int
+) -> None:
+    """All curves at the rank that the slider shows, one line each."""
+    lines = []
+    for _, title, _, table in curves:
+        line = table.iloc[(table["knob"] - rank).abs().argmin()]
+        lines.append({"method": title, "k": int(line["knob"]), **low_rank_words.numbers(line)})
+    every = pd.concat([table.assign(method=title) for _, title, _, table in curves])
+    _table(pd.DataFrame(lines), "methods", trained, every)
+
+
+def chosen(trained: Trained, method: str) -> None:
+    """Which rank the usual rules would take, and cross-validation on request."""
+    st.subheader("Which rank should I take?", anchor=False)
+    st.caption(low_rank_words.CHOOSING)
+    found = shell.wait_for(
+        ask("chosen_ranks", trained, method=method), "Asking the rules for their ranks"
+    )
+    if found is not None:
+        table = pd.DataFrame(
+            [
+                {
+                    "rule": line["rule"],
+                    "ranks": low_rank_words.ranks(own),
+                    **low_rank_words.numbers(line),
+                }
+                for (_, line), own in zip(found.table.iterrows(), found.ranks, strict=True)
+            ]
+        )
+        _table(table, "rules", trained)
+
+
+def cross_validated(trained: Trained, method: str) -> None:
+    """Cross-validation of the rank: the folds' scores, and the one-standard-error rule."""
+    table = shell.wait_for(
+        ask("cross_validated", trained, method=method), "Training a network in each fold"
+    )
+    if table is None:
+        return
+    _chart(
+        low_rank_figures.cross_validation(table, trained.task),
+        "low_rank_folds",
+        "Mean score over folds with one standard error by rank, and the chosen rank",
+    )
+    st.caption(low_rank_words.CROSS_VALIDATION)
+    _download(table, "cross-validation", trained)
+
+
+def by_hand(trained: Trained, method: str, curve: Traded) -> None:
+    """A rank of its own for each layer."""
+
+    @st.fragment
+    def draw() -> None:
+        largest = {
+            layer.name: min(layer.break_even, len(curve.spectra[layer.name]))
+            for layer in trained.layers
+            if layer.name in curve.spectra
+        }
+        able = [name for name, rank in largest.items() if rank > 0]
+        if not able:
+            st.info("No layer has a rank that would make it smaller.", icon=":material/info:")
+            return
+        suggested = int(curve.suggestion)
+        ranks = []
+        for place, name in zip(st.columns(len(able), gap="medium"), able, strict=True):
+            with place:
+                ranks.append(
+                    choices.knob(
+                        f"rank_{name}",
+                        f"{name}: rank (0: dense)",
+                        range(largest[name] + 1),
+                        suggested if suggested <= largest[name] else 0,
+                    )
+                )
+        job = ask(
+            "by_hand", trained, method=method, layers=tuple(able), ranks=tuple(map(int, ranks))
+        )
+        job.wait(PATIENCE)
+        found = shell.wait_for(job, "Judging these ranks")
+        if found is not None:
+            for place, (label, value, delta, colour) in zip(
+                st.columns(4), words.metrics(trained, found.table.iloc[0]), strict=True
+            ):
+                place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
+
+    draw()
+
+
+def budgets(trained: Trained, method: str) -> None:
+    """One budget shared among the layers by every rule."""
+    unit = choices.segment("unit", "Budget in", figures.COSTS)
+    job = ask("budgets", trained, method=method, unit=unit)
+    found = shell.wait_for(job, "Sharing ten budgets by every rule")
+    if found is None:
+        return
+
+    @st.fragment
+    def draw() -> None:
+        values = sorted(found.table["knob"].unique())
+        budget = choices.knob(
+            "budget", f"Budget: {figures.COSTS[unit].lower()}", values, values[len(values) // 3]
+        )
+        here = found.table["knob"] == budget
+        lines = found.table[here]
+        ranks = [own for own, now in zip(found.ranks, here, strict=True) if now]
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _chart(
+                low_rank_figures.budget_ranks(lines, ranks),
+                "budget_ranks",
+                f"Rank of each layer by every rule under a budget of {budget:,.0f}",
+            )
+        with right:
+            _chart(
+                low_rank_figures.budget_scores(
+                    found.table, trained.costs, budget, unit, trained.task
+                ),
+                "budget_scores",
+                f"{words.score_name(trained.task)} of every rule under each budget",
+            )
+        table = pd.DataFrame(
+            [
+                {
+                    "rule": low_rank_figures.RULES[line["rule"]][1],
+                    "ranks": low_rank_words.ranks(own),
+                    "energy lost": line["energy_lost"],
+                    "gap to exact": line["gap"],
+                    **low_rank_words.numbers(line),
+                }
+                for (_, line), own in zip(lines.iterrows(), ranks, strict=True)
+            ]
+        )
+        whole = found.table.assign(ranks=[low_rank_words.ranks(own) for own in found.ranks])
+        _table(table, "budgets", trained, whole)
+        st.caption(low_rank_words.BUDGET)
+
+    draw()
+
+
+def sensitivity(trained: Trained, method: str) -> None:
+    """What each layer costs when it alone is compressed."""
+    st.subheader("What does each layer cost me?", anchor=False)
+    table = shell.wait_for(
+        ask("sensitivity", trained, method=method), "Compressing one layer at a time"
+    )
+    if table is None:
+        return
+    _chart(
+        low_rank_figures.sensitivity(table, trained.task),
+        "low_rank_sensitivity",
+        "Change of the validation score by layer and share of its numbers kept",
+    )
+    st.caption(low_rank_words.SENSITIVITY)
+    _download(table, "sensitivity", trained)
+
+
+def fitting(trained: Trained, method: str) -> list[str]:
+    """The methods that compress the same layers as this one."""
+
+    def taken(name: str) -> list[str]:
+        kinds = compression.LOW_RANK_METHODS[name].layers
+        own = [layer.name for layer in trained.layers if layer.kind in kinds]
+        linear = [layer.name for layer in trained.layers if layer.kind == "linear"]
+        return linear if "linear" in kinds and linear else own
+
+    return [name for name in compression.LOW_RANK_METHODS if taken(name) == taken(method)]
+
+
+def on_request(key: str, label: str) -> bool:
+    """A switch in the URL that starts costly work, so that a link reproduces its picture too."""
+    return st.toggle(label, key=key, bind="query-params", persist_state="session")
+
+
+def _so_far(job: Job) -> Traded | None:
+    return job.partial if job.result is None else job.result
+
+
+def _chart(figure: go.Figure, key: str, alt: str) -> None:
+    st.plotly_chart(figure, key=key, alt=alt, config=figures.CONFIG)
+
+
+def _table(
+    table: pd.DataFrame, name: str, trained: Trained, whole: pd.DataFrame | None = None
+) -> None:
+    """A table, and its file; or that of the longer table that it is a part of."""
+    scores = dict.fromkeys(SCORES, "percent" if trained.task == "classification" else "%.3f")
+    shares = {"energy lost": "%.3f", "gap to exact": "%.4f", "times smaller": "%.2f×"}
+    formats = {**scores, **shares, "parameters": "localized"}
+    st.dataframe(
+        table,
+        hide_index=True,
+        column_config={
+            name: st.column_config.NumberColumn(format=kind)
+            for name, kind in formats.items()
+            if name in table
+        },
+    )
+    _download(table if whole is None else whole, name, trained)
+
+
+def _download(table: pd.DataFrame, name: str, trained: Trained) -> None:
+    build: Callable[[], str] = lambda: table.to_csv(index=False)  # noqa: E731
+    st.download_button(
+        "Table as CSV",
+        build,
+        file_name=f"{trained.dataset}-{trained.model}-{name}.csv",
+        mime="text/csv",
+        on_click="ignore",
+        key=f"{name}_csv",
+        icon=":material/download:",
+        type="tertiary",
+    )

@@ -1,0 +1,81 @@
+"""Figures by their traces."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pages.shared import figures, words
+
+
+def table(**columns):
+    rows = {
+        "knob": [1, 2, 3],
+        "parameters": [10, 20, 30],
+        "bytes": [100, 200, 300],
+        "macs": [5, 6, 7],
+        "score": [0.5, 0.8, 0.9],
+        "score_low": [0.4, 0.7, 0.85],
+        "score_high": [0.6, 0.85, 0.95],
+    }
+    return pd.DataFrame(rows | columns)
+
+
+def named(figure, name):
+    (trace,) = [trace for trace in figure.data if trace.name == name]
+    return trace
+
+
+def test_a_spectrum_is_cut_at_the_rank():
+    figure = figures.spectrum(np.array([4.0, 3.0, 2.0, 1.0]), 3, {"k*": 2}, "fc1")
+    assert list(named(figure, "kept").x) == [1, 2, 3]
+    assert list(named(figure, "left out").y) == [1.0]
+    assert [shape.x0 for shape in figure.layout.shapes] == [2]
+
+
+def test_marks_at_the_same_rank_share_a_label():
+    figure = figures.spectrum(np.ones(4), 2, {"90 %": 3, "95 %": 3, "k*": 1}, "fc1")
+    assert sorted(note.text for note in figure.layout.annotations) == ["90 %, 95 %", "k*"]
+
+
+def test_confusion_is_coloured_by_the_share_of_each_true_class():
+    counts = np.array([[8, 2], [0, 5]])
+    figure = figures.confusion(counts, ["no", "yes"], figures.LOW_RANK)
+    assert np.allclose(figure.data[0].z, [[80, 20], [0, 100]])
+    texts = {
+        (true, predicted): text
+        for trace in figure.data[1:]
+        for true, predicted, text in zip(trace.y, trace.x, trace.text, strict=True)
+    }
+    assert texts == {("no", "no"): "8", ("no", "yes"): "2", ("yes", "yes"): "5"}
+
+
+def test_a_class_without_samples_has_an_empty_row():
+    figure = figures.confusion(np.array([[3, 0], [0, 0]]), ["a", "b"], figures.LOW_RANK)
+    assert np.allclose(figure.data[0].z, [[100, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("cost", figures.COSTS)
+def test_the_plane_shows_score_against_the_chosen_cost(cost):
+    reference = {"score": 0.95, "parameters": 40, "bytes": 400, "macs": 9}
+    curves = [("LMM", figures.LOW_RANK, table(), 1), ("COC", figures.CONSTRAINED, table(), None)]
+    figure = figures.plane(curves, reference, cost, "classification")
+    line = named(figure, "LMM")
+    assert list(line.x) == list(table()[cost])
+    assert np.allclose(line.y, [50, 80, 90])
+    assert np.allclose(line.error_y.array, [10, 5, 5])
+    assert np.allclose(line.error_y.arrayminus, [10, 10, 5])
+    assert [list(row[:2]) for row in named(figure, "COC").customdata] == [[1, 1], [1, 2], [1, 3]]
+    assert list(named(figure, "LMM, now").x) == [table()[cost][1]]
+    assert figure.layout.shapes[0].y0 == pytest.approx(95)
+    assert not [trace for trace in figure.data if trace.name == "COC, now"]
+
+
+def test_a_number_is_read_with_its_unit():
+    assert words.size(9_999) == "9,999 B"
+    assert words.size(203_900) == "204 kB"
+    assert words.score(0.96944, "classification") == "96.9 %"
+    assert words.change(-0.0083, "classification") == "−0.8"
+    assert words.change(0.0421, "regression") == "+0.042"
+    assert words.times(100, 25) == "4× smaller"
+    assert words.times(25, 100) == "4× larger"
+    assert words.times(1000, 1001) == "as the reference"

@@ -1,0 +1,66 @@
+"""The worker's side of a page, called in this process."""
+
+import numpy as np
+import pytest
+
+from compression import storage
+from data import load
+from pages.shared import work
+
+
+def go_on(*_args):
+    return True
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return work.reference(go_on, "iris", "softmax_regression", 0)
+
+
+def origin(trained):
+    return trained.file, trained.dataset, trained.model, trained.seed
+
+
+def accuracy(file):
+    import torch
+
+    dataset = load("iris", seed=0)
+    with torch.inference_mode():
+        outputs = storage.from_bytes(file)(torch.from_numpy(dataset.x_test))
+    return float(np.mean(outputs.argmax(1).numpy() == dataset.y_test))
+
+
+def test_a_reference_is_the_model_of_its_file(trained):
+    assert trained.bytes == len(trained.file)
+    assert trained.score == accuracy(trained.file)
+    assert trained.confusion.sum() == len(trained.target)
+    assert trained.report["samples"].sum() == len(trained.target)
+
+
+def test_the_suggestion_is_the_smallest_that_loses_a_point_on_validation(trained):
+    curve = work.constrained_curve(go_on, *origin(trained), "box")
+    floor = curve.reference["validation_score"] - work.LOSS_ALLOWED
+    good = curve.table[curve.table["validation_score"] >= floor]
+    chosen = curve.table.iloc[curve.suggested]
+    assert chosen["validation_score"] >= floor
+    assert chosen["parameters"] == good["parameters"].min()
+
+
+def test_every_bound_has_the_file_that_its_row_speaks_of(trained):
+    curve = work.constrained_curve(go_on, *origin(trained), "box")
+    for row in (0, 20, 39):
+        assert len(curve.files[row]) == curve.table["bytes"][row]
+        assert accuracy(curve.files[row]) == curve.table["score"][row]
+
+
+def test_a_rank_taken_away_is_the_rank_shown(trained):
+    curve = work.low_rank_curve(go_on, *origin(trained), "truncated_svd")
+    file = work.low_rank_file(go_on, *origin(trained), "truncated_svd", 1)
+    assert len(file) == curve.table["bytes"][0]
+    assert accuracy(file) == curve.table["score"][0]
+
+
+def test_the_referee_agrees_with_the_solver(trained):
+    table = work.referee(go_on, *origin(trained), "box", 0.5)
+    assert list(table["status"]) == ["certified", "certified"]
+    assert abs(table["objective"].diff().iloc[1]) <= 1e-5

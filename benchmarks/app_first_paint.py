@@ -1,0 +1,121 @@
+"""How long until a visitor sees the title, and how long until all pictures?"""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from .browser import APP, CHARTS, browsing, interleaved, opened, serving, wait_until_idle
+from .table import Row
+
+BARE = """import streamlit as st
+
+st.title("Bare")
+st.slider("x", 1, 64)
+"""
+PAINT, WARM, COLD = 1.3, 2.0, 10.0  # to reach: a ratio, seconds, seconds
+ALL = 5  # charts: two a side, and the plane
+
+
+def rows() -> Iterator[Row]:
+    with browsing() as browser:
+        yield paint(browser)
+        yield cold(browser)
+        yield from warm(browser)
+
+
+def paint(browser: Browser, rounds: int = 5) -> Row:
+    """Cold servers that are up, a browser without a cache; from the address to a visible title."""
+    with tempfile.TemporaryDirectory() as folder:
+        bare = Path(folder) / "bare.py"
+        bare.write_text(BARE)
+        ours, peers = interleaved(
+            rounds,
+            lambda: _title(browser, APP, "Compare"),
+            lambda: _title(browser, bare, "Bare"),
+        )
+    ratio = ours / peers
+    return Row(
+        "first paint of the title, cold server",
+        f"{ours:.2f} s",
+        f"{peers:.2f} s, a bare page",
+        ratio,
+        f"≤ {PAINT}",
+        ratio <= PAINT,
+    )
+
+
+def _title(browser: Browser, script: Path, title: str) -> float:
+    with serving(script) as address, opened(browser) as page:
+        start = time.perf_counter()
+        page.goto(address, wait_until="commit")
+        page.get_by_role("heading", name=title).wait_for()
+        return time.perf_counter() - start
+
+
+def cold(browser: Browser, rounds: int = 3) -> Row:
+    """From the command that starts the server to all charts of a first visit."""
+    (seconds,) = interleaved(rounds, lambda: _from_command(browser))
+    return _within("digits + mlp, from the command to all charts", seconds, COLD)
+
+
+def _from_command(browser: Browser) -> float:
+    start = time.perf_counter()
+    with serving(APP) as address, opened(browser) as page:
+        page.goto(address, wait_until="commit")
+        _all_charts(page)
+        return time.perf_counter() - start
+
+
+def warm(browser: Browser, rounds: int = 5) -> Iterator[Row]:
+    """Workers are up, nothing is known of the seed that is asked for: training and both curves."""
+    seeds = itertools.count(1000)
+    finished = []
+
+    with serving(APP) as address, opened(browser) as page:
+        page.goto(f"{address}/?seed=999")
+        wait_until_idle(page)
+
+        def visit() -> float:
+            start = time.perf_counter()
+            page.goto(f"{address}/?seed={next(seeds)}", wait_until="commit")
+            _all_charts(page)
+            seconds = time.perf_counter() - start
+            page.wait_for_function("!document.querySelector('[data-testid=stProgress]')")
+            finished.append(time.perf_counter() - start)
+            wait_until_idle(page)
+            return seconds
+
+        (seconds,) = interleaved(rounds, visit)
+    yield _within("digits + mlp, warm, new seed, until all charts", seconds, WARM)
+    whole = sorted(finished)[len(finished) // 2]
+    yield Row(
+        "the same, until every point of both curves",
+        f"{whole:.2f} s",
+        f"{seconds:.2f} s, all charts",
+        whole / seconds,
+        "",
+        None,
+    )
+
+
+def _all_charts(page) -> None:
+    """All charts are drawn, whether or not their curves have all points yet."""
+    page.wait_for_function(
+        f"new Set([...document.querySelectorAll('{CHARTS}')]"
+        f".map(e => e.closest('.js-plotly-plot'))).size >= {ALL}"
+    )
+
+
+def _within(question: str, seconds: float, limit: float) -> Row:
+    return Row(
+        question,
+        f"{seconds:.2f} s",
+        f"{limit:g} s, the limit",
+        seconds / limit,
+        f"≤ {limit:g} s",
+        seconds <= limit,
+    )

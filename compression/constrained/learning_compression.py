@@ -22,22 +22,26 @@ class LearningCompression:
 
         L-step  min over w of L(w) + (μ/2) Σ ‖w − Δ − λ/μ‖², one pass over the training rows,
         C-step  Δ = Π_C(w − λ/μ),
-        λ ← λ − μ (w − Δ),
+        λ ← λ − σ μ (w − Δ),
 
-    and μ grows geometrically over the epochs of a bound. What is yielded is Δ, with the biases
-    of w: feasible whatever w is. Each bound starts from the w of the bound before.
+    and μ grows geometrically over the rounds of a bound. What is yielded is Δ, with the biases of
+    w: feasible whatever w is. Each bound goes on from the Δ and λ of the bound before.
 
     Attributes
     ----------
     first_mu, last_mu : float
-        Penalty of the first and of the last round of each bound, in loss per squared weight.
-        The paper begins at 1e-3 from far away; the neighbouring bound's w is close by.
+        Penalty of the first and of the last round of each bound, in loss per squared weight. The
+        paper's begins at 1e-3, far from any bound; here the neighbouring bound is the start.
+    multiplier_step : float
+        σ. The paper's is 1, after L-steps that come near their minimum; one pass does not, and
+        multipliers that run ahead of the weights make them swing.
 
     Source: Carreira-Perpiñán & Idelbayev, arXiv 1707.01209 and 2005.07786.
     """
 
     first_mu: float = 0.1
     last_mu: float = 0.3
+    multiplier_step: float = 0.3
 
     def schedule(self, rounds: int) -> list[float]:
         """μ of each round."""
@@ -57,7 +61,6 @@ class LearningCompression:
         delta = {name: shown[name].weight.detach() for name in bounds[0]}
         multipliers = {name: torch.zeros_like(weight) for name, weight in delta.items()}
         aims: dict[str, torch.Tensor] = {}
-        mu = self.first_mu
 
         def penalty() -> torch.Tensor:
             return 0.5 * mu * torch.stack([(w[n] - aims[n]).square().sum() for n in w]).sum()
@@ -69,14 +72,15 @@ class LearningCompression:
 
         trainer = start.trainer(network, penalty=penalty)
         for limits in bounds:
-            for multiplier in multipliers.values():
-                multiplier.zero_()
+            mu = self.first_mu
             compress(limits)
+            for name, weight in w.items():
+                weight.detach().copy_(delta[name])
             for mu in self.schedule(start.epochs):
                 for name in w:
                     aims[name] = delta[name] + multipliers[name] / mu
                 trainer.epoch()
                 compress(limits)
                 for name, weight in w.items():
-                    multipliers[name] -= mu * (weight.detach() - delta[name])
+                    multipliers[name] -= self.multiplier_step * mu * (weight.detach() - delta[name])
             yield compressed

@@ -43,7 +43,7 @@ class Refit:
     """
 
     tolerance: float = 1e-3
-    sweeps: int = 300
+    sweeps: int = 500
 
     def networks(
         self, start: Start, constraint: str, bounds: Sequence[Limits]

@@ -44,8 +44,10 @@ AXES = {"knob": "Rank k", **COSTS}
 # Blue and ochre differ for every kind of colour vision; neither side reads as a family's colour
 # against the other.
 DIVERGING = [[0.0, "#B58900"], [0.5, "rgba(138, 143, 152, 0.10)"], [1.0, LOW_RANK]]
+DARK = "#16202A"  # text on ochre
 CELLS = 32_768  # of a heat map; beyond it rows or columns are left out, and the title says so
-LABEL_LEVELS = 3
+LABEL_LEVELS = 4
+LABEL_WIDTH = 0.012  # of the plot, a letter
 PICTURES = 12
 
 
@@ -146,7 +148,7 @@ def predicted_errors(errors: pd.DataFrame, rank: int, layer: str) -> go.Figure:
     _rank_here(figure, rank)
     figure.update_xaxes(title="Rank k")
     figure.update_yaxes(title="Error (% of rank 0's)", rangemode="tozero")
-    return _layout(figure, f"Error of {layer}: predicted and realised", 320)
+    return _tall_legend(_layout(figure, f"Error of {layer}: predicted and realised", 340))
 
 
 def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> go.Figure:
@@ -314,8 +316,7 @@ def methods(
             "line": {"width": 2.5, "color": "white"},
         },
     )
-    ticks = {"type": "log", "tickformat": "~s"} if axis != "knob" else {}
-    figure.update_xaxes(title=AXES[axis], **ticks)
+    figure.update_xaxes(title=AXES[axis], type="log", tickformat="~s", dtick="D2")
     figure.update_yaxes(title=score_title(task))
     title = f"{score_title(task)} against {AXES[axis].lower()}; band: 95 % interval"
     return _tall_legend(_layout(figure, title, 420, hovermode="closest"))
@@ -333,7 +334,7 @@ def cross_validation(table: pd.DataFrame, task: str) -> go.Figure:
             "type": "data",
             "array": scale * table["standard_error"],
             "color": _faded(LOW_RANK),
-            "thickness": 2,
+            "thickness": 3,
             "width": 0,
         },
         mode="lines+markers",
@@ -363,7 +364,11 @@ def cross_validation(table: pd.DataFrame, task: str) -> go.Figure:
         y=scale * (best["mean"] - best["standard_error"]),
         line={"color": REFERENCE, "dash": "dash", "width": 1.5},
     )
-    figure.update_xaxes(title="Rank k")
+    figure.update_xaxes(title="Rank k", type="log", dtick="D2")
+    # What decides lies within a few standard errors of the best: lower ranks are a zoom away.
+    top, spread = scale * table["mean"].max(), scale * max(table["standard_error"].max(), 1e-3)
+    low = max(scale * table["mean"].min(), top - 12 * scale * best["standard_error"]) - spread
+    figure.update_yaxes(range=[low, top + 3 * scale * best["standard_error"] + 1e-6])
     quantity = (
         "Accuracy on rows held out (%)" if task == "classification" else "R² on rows held out"
     )
@@ -372,18 +377,32 @@ def cross_validation(table: pd.DataFrame, task: str) -> go.Figure:
 
 
 def budget_ranks(lines: pd.DataFrame, ranks: Sequence[Mapping[str, int | None]]) -> go.Figure:
-    """Ranks per layer by every rule; a dense layer is hatched at its full height."""
+    """Ranks per layer by every rule; where a layer stays dense there is no bar, but the word."""
     figure = go.Figure()
     for rule, own in zip(lines["rule"], ranks, strict=True):
         colour, title = RULES[rule]
+        dense = {name: rank for name, rank in own.items() if rank is None}
+        ranks_ = {name: rank for name, rank in own.items() if rank is not None}
         figure.add_bar(
             x=list(own),
-            y=[0 if rank is None else rank for rank in own.values()],
-            text=["dense" if rank is None else str(rank) for rank in own.values()],
+            y=[own[name] or 0 for name in own],
+            text=[str(ranks_.get(name, "")) for name in own],
             textposition="outside",
             name=title,
+            offsetgroup=rule,
             marker={"color": colour},
-            hovertemplate="%{x}: %{text}<extra>" + title + "</extra>",
+            hovertemplate="%{x}: rank %{y}<extra>" + title + "</extra>",
+            cliponaxis=False,
+        )
+        figure.add_bar(
+            x=list(dense),
+            y=[0] * len(dense),
+            text=["dense"] * len(dense),
+            textposition="outside",
+            textangle=-90,
+            offsetgroup=rule,
+            showlegend=False,
+            hoverinfo="skip",
             cliponaxis=False,
         )
     figure.update_xaxes(title="Layer", type="category")
@@ -456,7 +475,6 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
         ygap=2,
         customdata=details,
         text=[[_signed(value) for value in row] for row in change],
-        texttemplate="%{text}",
         colorscale=[[0, "#B58900"], [1, "rgba(138, 143, 152, 0.10)"]],
         colorbar={
             "title": {"text": f"change ({unit})", "side": "right"},
@@ -467,8 +485,23 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
         "(%{customdata[1]} to %{customdata[2]})<br>score %{customdata[3]} (%{customdata[4]} to "
         "%{customdata[5]})<extra></extra>",
     )
-    figure.update_xaxes(title="Share of the layer's numbers kept, at most", type="category")
-    figure.update_yaxes(title="Layer", autorange="reversed", type="category")
+    # The numbers are layers of their own: on faint cells they take the page's text colour.
+    strong = change < -0.6 * largest
+    for shown, font in ((~strong, {}), (strong, {"color": DARK})):
+        places = np.argwhere(shown)
+        figure.add_scatter(
+            x=[f"{100 * shares[column]:.0f} %" for _, column in places],
+            y=[names[row] for row, _ in places],
+            text=[_signed(change[row, column]) for row, column in places],
+            mode="text",
+            textfont=font,
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    figure.update_xaxes(
+        title="Share of the layer's numbers kept, at most", type="category", showgrid=False
+    )
+    figure.update_yaxes(title="Layer", autorange="reversed", type="category", showgrid=False)
     samples = int(table["samples"].iloc[0])
     title = f"Change of the validation score ({unit}), this layer alone; {samples:,} samples"
     return _layout(figure, title, 130 + 52 * len(names))
@@ -503,12 +536,13 @@ def _marks_above(figure: go.Figure, marks: Mapping[str, float], longest: int) ->
     for label, at in sorted(marks.items(), key=lambda item: item[1]):
         if at <= longest:
             at_rank.setdefault(round(at, 1), []).append(label)
-    ends = [-1.0] * LABEL_LEVELS
+    taken = [0.0] * LABEL_LEVELS
     for at, labels in at_rank.items():
         text = ", ".join(labels)
-        place = at / longest
-        level = min(range(LABEL_LEVELS), key=lambda n: (ends[n] > place, ends[n]))
-        ends[level] = place + 0.013 * len(text)
+        place, width = at / longest, LABEL_WIDTH * len(text)
+        left = place - (width if place > 0.8 else 0.0)
+        level = min(range(LABEL_LEVELS), key=lambda n: (max(taken[n] - left, 0.0), n))
+        taken[level] = max(place, left + width) + LABEL_WIDTH
         figure.add_shape(
             type="line",
             x0=at,
@@ -525,7 +559,8 @@ def _marks_above(figure: go.Figure, marks: Mapping[str, float], longest: int) ->
             xref="x",
             text=text,
             showarrow=False,
-            xanchor="left" if place < 0.8 else "right",
+            xanchor="left" if place <= 0.8 else "right",
+            xshift=2 if place <= 0.8 else -2,
             yanchor="bottom",
             font={"size": 11, "color": REFERENCE},
         )
@@ -535,7 +570,7 @@ def _with_marks(figure: go.Figure, title: str, height: int) -> go.Figure:
     """Room above the plot for labels; the legend below it."""
     _layout(figure, title, height)
     return figure.update_layout(
-        margin_t=92,
+        margin_t=104,
         legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"},
     )
 

@@ -14,7 +14,6 @@ from .low_rank_results import LayerView
 from .results import Layer, Traded, Trained
 
 BY_RANK, COMPARED = "low_rank", "low_rank_methods"
-SCORES = ("validation", "test", "test, low", "test, high")
 PATIENCE = 1.0  # seconds that a page waits for one small network before it shows a progress bar
 
 
@@ -51,6 +50,15 @@ def by_rank(trained: Trained, layer: Layer, method: str, curve_job: Job) -> None
             ):
                 place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
             st.caption(words.missing(curve, row, rank) + words.rank(trained, curve, row))
+            st.download_button(
+                "Take this model away (safetensors)",
+                lambda: cache.low_rank_file(trained, method, rank),
+                file_name=words.file_name(trained, "LMM", "rank", rank),
+                on_click="ignore",
+                key="low_rank_file",
+                icon=":material/download:",
+                type="tertiary",
+            )
         shell.status(view_job, f"Taking {layer.name} apart")
         if view_job.result is not None:
             _layer(trained, view_job.result, errors_job, rank)
@@ -126,14 +134,11 @@ def _layer(trained: Trained, view: LayerView, errors_job: Job, rank: int) -> Non
 def compared(trained: Trained, method: str, curve_job: Job) -> None:
     """Score against rank: this method, all that fit, each with its fine-tuned baseline."""
     st.subheader("What would a cleverer method have given?", anchor=False)
-    first, second, third = st.columns(3)
-    with first:
+    with choices.row():
         which = choices.segment("methods", "Methods", low_rank_words.COMPARISONS)
-    with second:
         axis = choices.segment("against", "Against", low_rank_figures.AXES)
-    epochs = 0
-    if which == "tuned":
-        with third:
+        epochs = 0
+        if which == "tuned":
             epochs = int(
                 choices.segment("epochs", "Epochs after truncation", low_rank_words.EPOCHS)
             )
@@ -147,10 +152,14 @@ def compared(trained: Trained, method: str, curve_job: Job) -> None:
             jobs[name, "tuned"] = ask("tuned_curve", trained, method=name, epochs=epochs)
 
     def draw() -> None:
-        for (name, kind), job in jobs.items():
-            title = low_rank_words.method(name, kind, epochs)
-            if (name, kind) != (method, "plain"):  # that one's progress stands above
-                shell.status(job, title)
+        # The first one's progress stands above, by the slider.
+        others = {key: job for key, job in jobs.items() if key != (method, "plain")}
+        waiting = [job for job in others.values() if job.status == "waiting"]
+        for (name, kind), job in others.items():
+            if job not in waiting:
+                shell.status(job, low_rank_words.method(name, kind, epochs))
+        if waiting:
+            st.caption(f"{len(waiting)} more wait for their turn.")
         curves = [
             (name, low_rank_words.method(name, kind, epochs), kind, curve.table)
             for (name, kind), job in jobs.items()
@@ -179,7 +188,9 @@ def _at_this_rank(
     lines = []
     for _, title, _, table in curves:
         line = table.iloc[(table["knob"] - rank).abs().argmin()]
-        lines.append({"method": title, "k": int(line["knob"]), **low_rank_words.numbers(line)})
+        lines.append(
+            {"method": title, "k": int(line["knob"]), **low_rank_words.numbers(line, trained.task)}
+        )
     every = pd.concat([table.assign(method=title) for _, title, _, table in curves])
     _table(pd.DataFrame(lines), "methods", trained, every)
 
@@ -197,7 +208,7 @@ def chosen(trained: Trained, method: str) -> None:
                 {
                     "rule": line["rule"],
                     "ranks": low_rank_words.ranks(own),
-                    **low_rank_words.numbers(line),
+                    **low_rank_words.numbers(line, trained.task),
                 }
                 for (_, line), own in zip(found.table.iterrows(), found.ranks, strict=True)
             ]
@@ -300,7 +311,7 @@ def budgets(trained: Trained, method: str) -> None:
                     "ranks": low_rank_words.ranks(own),
                     "energy lost": line["energy_lost"],
                     "gap to exact": line["gap"],
-                    **low_rank_words.numbers(line),
+                    **low_rank_words.numbers(line, trained.task),
                 }
                 for (_, line), own in zip(lines.iterrows(), ranks, strict=True)
             ]
@@ -358,9 +369,12 @@ def _table(
     table: pd.DataFrame, name: str, trained: Trained, whole: pd.DataFrame | None = None
 ) -> None:
     """A table, and its file; or that of the longer table that it is a part of."""
-    scores = dict.fromkeys(SCORES, "percent" if trained.task == "classification" else "%.3f")
-    shares = {"energy lost": "%.3f", "gap to exact": "%.4f", "times smaller": "%.2f×"}
-    formats = {**scores, **shares, "parameters": "localized"}
+    formats = {
+        "energy lost": "%.3f",
+        "gap to exact": "%.4f",
+        "times smaller": "%.2f×",
+        "parameters": "localized",
+    }
     st.dataframe(
         table,
         hide_index=True,

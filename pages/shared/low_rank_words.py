@@ -7,8 +7,9 @@ import pandas as pd
 from compression import LOW_RANK_METHODS
 
 from .low_rank_results import Approximations, LayerView
+from .words import score, score_range
 
-COMPARISONS = {"one": "This one", "all": "All that fit", "tuned": "All, and fine-tuned"}
+COMPARISONS = {"one": "This one", "all": "All that fit", "tuned": "Fine-tuned too"}
 EPOCHS = {"1": "1", "3": "3", "10": "10", "30": "30"}
 
 CHOOSING = (
@@ -30,7 +31,8 @@ SENSITIVITY = (
 )
 CROSS_VALIDATION = (
     "In each fold a network is trained anew on the other folds, compressed to every rank and scored "
-    "on the rows held out; the test part takes no part. Dashed: one standard error below the best."
+    "on the rows held out; the test part takes no part. Dashed: one "
+    "standard error below the best. The axis begins near it: zoom out for smaller ranks."
 )
 
 _MARKS = {
@@ -119,13 +121,12 @@ def ranks(own: Mapping[str, int | None]) -> str:
     return ", ".join(f"{name} {'dense' if rank is None else rank}" for name, rank in own.items())
 
 
-def numbers(line: pd.Series) -> dict[str, object]:
-    """What a table says of one compressed network; see ``columns``."""
+def numbers(line: pd.Series, task: str) -> dict[str, object]:
+    """What a table says of one compressed network."""
     return {
-        "validation": line["validation_score"],
-        "test": line["score"],
-        "test, low": line["score_low"],
-        "test, high": line["score_high"],
+        "validation": score(line["validation_score"], task),
+        "test": score(line["score"], task),
+        "95 % interval": score_range(line["score_low"], line["score_high"], task),
         "parameters": int(line["parameters"]),
         "times smaller": line["ratio"],
     }

@@ -177,7 +177,9 @@ def chosen_ranks(
     dense: dict[str, int | None] = dict.fromkeys(curve.spectra)
     family = prepare(trained, Samples(found), method)
     for loss in LOSSES:
-        lost = f"{100 * loss:g} points" if found.task == "classification" else f"{loss:g} of R²"
+        lost = f"{loss:g} of R²"
+        if found.task == "classification":
+            lost = f"{100 * loss:g} point{'' if loss == 0.01 else 's'}"
         names.append(f"at most {lost} lost on validation")
         try:
             effective = family.effective(rank_within(curve, loss))

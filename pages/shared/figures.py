@@ -245,7 +245,7 @@ def plane(
                     scale * table["score_high"],
                 ],
                 axis=1,
-            ),
+            ).tolist(),  # an array would come back from a click as something else
             hovertemplate="%{y:.4g} (%{customdata[2]:.4g} to %{customdata[3]:.4g})<br>"
             f"%{{x:,}} {COSTS[cost]}<br>knob %{{customdata[1]:.4g}}<extra>{name}</extra>",
         )

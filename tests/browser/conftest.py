@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,24 +26,39 @@ ARGUMENTS = [
 ]
 
 
+@dataclass(frozen=True)
+class Server:
+    """A running app: where it answers, its process, and the file of what it says on stderr."""
+
+    address: str
+    pid: int
+    log: Path
+
+    def workers(self) -> list[int]:
+        """Process ids of its workers, found as its children."""
+        found = subprocess.run(
+            ["pgrep", "-P", str(self.pid), "-f", "LokyProcess"], capture_output=True, text=True
+        )
+        return [int(pid) for pid in found.stdout.split()]
+
+
 @contextlib.contextmanager
-def _serving():
-    """A cold server of the app; gives its address."""
+def _serving(folder: Path) -> Iterator[Server]:
+    """A cold server of the app; nothing may have gone wrong in it without being caught."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     options = {
         "server.port": port,
         "server.address": "127.0.0.1",
         "server.headless": "true",
         "server.fileWatcherType": "none",
     }
-    for name, value in options.items():
-        command += [f"--{name}", str(value)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command += [f"--{name}={value}" for name, value in options.items()]
+    log = folder / "stderr.txt"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(300):
@@ -50,38 +67,46 @@ def _serving():
                     break
             time.sleep(0.1)
         else:
-            pytest.fail("the server did not answer within 30 s")
-        yield address
+            pytest.fail(f"the server did not answer within 30 s: {log.read_text()}")
+        yield Server(address, process.pid, log)
     finally:
         process.terminate()
         process.wait(10)
+    assert "Traceback" not in log.read_text(), log.read_text()
 
 
 @pytest.fixture(scope="session")
-def server():
-    with _serving() as address:
-        yield address
+def server(browser, tmp_path_factory):
+    with _serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
 
 
 @pytest.fixture
-def cold_server(browser):
+def cold_server(browser, tmp_path):
     """One that nobody has asked anything yet."""
-    with _serving() as address:
-        yield address
+    with _serving(tmp_path) as running:
+        yield running
+
+
+def _without_a_browser(reason: str) -> None:
+    sentence = f"no browser to drive: {reason}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
 
 
 @pytest.fixture(scope="session")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as error:
+        _without_a_browser(str(error))
     found = next(filter(None, map(shutil.which, NAMES)), None)
-    with playwright.sync_playwright() as session:
+    with sync_playwright() as session:
         try:
             running = session.chromium.launch(executable_path=found, args=ARGUMENTS)
-        except playwright.Error as error:
-            sentence = f"no browser to drive: {str(error).splitlines()[0]}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(sentence)
-            pytest.skip(sentence)
+        except Error as error:
+            _without_a_browser(str(error).splitlines()[0])
         yield running
         running.close()
 
@@ -95,15 +120,21 @@ def visit(browser):
         page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **options})
         page.set_default_timeout(60_000)
         host = "/".join(url.split("/")[:3])
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
+        own = (f"{host}/", f"{host.replace('http', 'ws')}/", "data:", "blob:")
+
+        def ask(request) -> None:
+            if not request.url.startswith(own):
                 strangers.append(request.url)
-                if not request.url.startswith((host, host.replace("http", "ws"), "data:", "blob:"))
-                else None
-            ),
-        )
+
+        def listen(said) -> None:
+            # On a deep link Streamlit first asks for its health below the page's own path.
+            if said.type == "error" and "Failed to load resource" not in said.text:
+                errors.append(said.text)
+
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", listen)
+        page.on("request", ask)
+        page.on("websocket", ask)
         opened.append(page)
         page.goto(url)
         return page
@@ -112,7 +143,7 @@ def visit(browser):
     for page in opened:
         if page.is_closed():
             continue
-        assert page.locator('[data-testid="stException"]').all_inner_texts() == []
+        assert page.locator('[data-testid="stException"]').count() == 0
         page.close()
     assert not errors
     assert not strangers

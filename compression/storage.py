@@ -291,7 +291,11 @@ def from_bytes(content: bytes) -> nn.Sequential:
 
 def _metadata(content: bytes) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
-    return json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["compression"])
+    text = json.loads(content[8 : 8 + length])["__metadata__"]["compression"]
+    header = json.loads(text)
+    if _json(header) != text:  # a digit may have changed beyond what a float can hold
+        raise ValueError("header")
+    return header
 
 
 def save(network: nn.Module, path: str | os.PathLike) -> None:

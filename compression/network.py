@@ -113,10 +113,8 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
 
     def parameter(array: Array) -> nn.Parameter:
         # In one order in memory, so that the sums are the same bits again after a file.
-        array = np.ascontiguousarray(array)
-        return nn.Parameter(
-            torch.tensor(array, dtype=layer.weight.dtype, device=layer.weight.device)
-        )
+        copied = torch.from_numpy(np.array(array, order="C"))
+        return nn.Parameter(copied.to(dtype=layer.weight.dtype, device=layer.weight.device))
 
     for part, weight in zip(chain, weights, strict=True):
         part.weight = parameter(weight)

@@ -46,6 +46,11 @@ class Approximations:
         return int(smaller[-1])
 
     @property
+    def own_objective(self) -> bool:
+        """Whether it is another than the distance to the weight that truncated SVD minimises."""
+        return self.looks_at_inputs or self.left is None
+
+    @property
     def kept(self) -> NDArray:
         """Share of the objective that rank 0, 1, ..., r keeps; shape (r + 1,)."""
         if self.errors[0] == 0:

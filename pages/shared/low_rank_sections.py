@@ -89,7 +89,7 @@ def _layer(trained: Trained, view: LayerView, errors_job: Job, rank: int) -> Non
     with right:
         _chart(
             low_rank_figures.energy(
-                None if found is None else found.kept,
+                found.kept if found is not None and found.own_objective else None,
                 view.spectra["weight"],
                 {k: v for k, v in marks.items() if k == "k*"},
                 rank,

@@ -1,0 +1,246 @@
+"""The low-rank page: what its worker hands over, its figures by their traces, and it, rendered."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from compression.low_rank.kernels import decompose_kernel
+from pages.shared import low_rank_figures, low_rank_sections, low_rank_work, work
+from pages.shared.results import Layer
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 90  # seconds
+
+
+def go_on(*_args):
+    return True
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return work.reference(go_on, "digits", "mlp", 0)
+
+
+def origin(trained):
+    return trained.file, trained.dataset, trained.model, trained.seed
+
+
+def inputs_of_fc2():
+    """What fc2 of the reference sees of the training rows, by NumPy."""
+    from compression import storage
+    from data import load
+
+    dataset = load("digits", seed=0)
+    trained = work.reference(go_on, "digits", "mlp", 0)
+    first = storage.from_bytes(trained.file).fc1
+    x = dataset.x_train[dataset.fit_rows].astype(np.float64)
+    return np.maximum(x @ first.weight.detach().numpy().T + first.bias.detach().numpy(), 0)
+
+
+def test_the_spectra_are_those_of_w_of_w_root_sigma_and_of_root_sigma(digits):
+    view = low_rank_work.layer_view(go_on, *origin(digits), "truncated_svd", "fc2")
+    x = inputs_of_fc2()
+    centred = (x - x.mean(0)) / np.sqrt(len(x))
+    weight = view.weight.astype(np.float64)
+    for name, matrix in (("weight", weight), ("weighted", centred @ weight.T), ("inputs", centred)):
+        expected = np.linalg.svd(matrix, compute_uv=False)[: len(view.spectra[name])]
+        assert np.allclose(view.spectra[name], expected, rtol=1e-3, atol=1e-5 * expected[0])
+
+
+@pytest.mark.parametrize("rank", [1, 7, 40])
+def test_the_approximation_loses_what_the_errors_say(digits, rank):
+    view = low_rank_work.layer_view(go_on, *origin(digits), "truncated_svd", "fc2")
+    left = np.sum((view.weight - view.approximations.weight(rank)) ** 2)
+    assert left == pytest.approx(view.approximations.errors[rank], rel=1e-3)
+
+
+def test_a_rank_pays_up_to_the_break_even_and_not_above(digits):
+    view = low_rank_work.layer_view(go_on, *origin(digits), "truncated_svd", "fc1")
+    found = view.approximations
+    rows, columns = view.weight.shape
+    assert found.break_even * (rows + columns) < rows * columns
+    assert (found.break_even + 1) * (rows + columns) >= rows * columns
+    assert view.marks["break_even"] == found.break_even
+
+
+def test_only_the_first_layer_has_patterns_and_only_the_last_the_mark_of_its_classes(digits):
+    views = [
+        low_rank_work.layer_view(go_on, *origin(digits), "truncated_svd", name)
+        for name in ("fc1", "fc2", "fc3")
+    ]
+    assert views[0].patterns.shape == (64, 8, 8)
+    assert np.allclose(np.linalg.norm(views[0].patterns.reshape(64, -1), axis=1), 1, atol=1e-4)
+    assert views[1].patterns is None
+    assert views[2].patterns is None
+    assert [view.marks.get("classes_minus_1") for view in views] == [None, None, 9.0]
+
+
+def test_a_method_for_convolutions_leaves_a_linear_layer_with_its_spectra(digits):
+    view = low_rank_work.layer_view(go_on, *origin(digits), "tucker2", "fc1")
+    assert view.approximations is None
+    assert len(view.spectra["weight"]) == 64
+
+
+@pytest.mark.parametrize("method", ["spatial_svd", "tucker2", "truncated_svd"])
+def test_a_kernels_approximation_is_that_of_its_stages(method):
+    kernel = np.random.default_rng(0).normal(size=(6, 4, 3, 3))
+    decomposition = decompose_kernel(kernel, method)
+    found = low_rank_work._approximations(decomposition, (6, 36), False)
+    for rank in (1, found.max_rank):
+        expected = decomposition.at(rank).kernel.reshape(6, 36)
+        assert np.allclose(found.weight(rank), expected)
+
+
+def test_the_rules_keep_what_they_promise(digits):
+    found = low_rank_work.chosen_ranks(go_on, *origin(digits), "truncated_svd")
+    table = found.table.set_index("rule")
+    for loss, rule in ((0.01, "at most 1 point"), (0.05, "at most 5 points")):
+        score = table.loc[f"{rule} lost on validation", "validation_score"]
+        assert score >= found.reference["validation_score"] - loss
+    ninety = found.ranks[0]
+    for layer in digits.layers:
+        energy = np.cumsum(digits.spectra[layer.name] ** 2) / np.sum(
+            digits.spectra[layer.name] ** 2
+        )
+        least = int(np.searchsorted(energy, 0.9)) + 1
+        assert ninety[layer.name] == (least if least <= layer.break_even else None)
+
+
+def test_a_rank_for_each_layer_costs_what_its_factors_hold(digits):
+    found = low_rank_work.by_hand(go_on, *origin(digits), "truncated_svd", ("fc1", "fc2"), (5, 0))
+    rows, columns = next(layer.shape for layer in digits.layers if layer.name == "fc1")
+    expected = digits.parameters - rows * columns + 5 * (rows + columns)
+    assert found.table["parameters"].iloc[0] == expected
+
+
+def test_training_on_gives_no_worse_training_loss_at_a_low_rank(digits):
+    plain = work.low_rank_curve(go_on, *origin(digits), "truncated_svd").table.set_index("knob")
+    tuned = low_rank_work.tuned_curve(go_on, *origin(digits), "truncated_svd", 1).table
+    assert len(tuned) <= low_rank_work.TUNED_RANKS
+    for _, line in tuned[tuned["knob"] <= 8].iterrows():
+        assert line["train_loss"] < plain.loc[line["knob"], "train_loss"]
+
+
+def test_spectra_are_shown_relative_to_their_largest_value():
+    values = {
+        name: np.array([4.0, 2.0, 1.0]) * n
+        for n, name in enumerate(("weight", "weighted", "inputs"), 1)
+    }
+    figure = low_rank_figures.spectra(values, {"k*": 2, "95 %": 2}, 2, False, "fc1")
+    assert [list(trace.y) for trace in figure.data] == [[100, 50, 25]] * 3
+    assert [list(trace.customdata) for trace in figure.data][2] == [12, 6, 3]
+    assert [note.text for note in figure.layout.annotations] == ["k*, 95 %"]
+
+
+def test_weight_approximation_and_residual_share_a_scale():
+    weight = np.arange(12.0).reshape(3, 4)
+    figure = low_rank_figures.matrices(weight, weight - 1, 2, "fc1")
+    shown = [trace.z for trace in figure.data]
+    assert np.allclose(shown[0] - shown[1], shown[2])
+    assert (figure.layout.coloraxis.cmin, figure.layout.coloraxis.cmax) == (-11, 11)
+
+
+def test_a_large_matrix_is_thinned_and_says_so():
+    figure = low_rank_figures.matrices(np.ones((300, 784)), np.ones((300, 784)), 2, "fc1")
+    assert figure.data[0].z.size <= low_rank_figures.CELLS
+    assert "every" in figure.layout.title.text
+
+
+def test_cross_validation_stars_the_rule_s_choice():
+    table = pd.DataFrame(
+        {
+            "rank": [1, 2, 3],
+            "mean": [0.5, 0.89, 0.9],
+            "standard_error": [0.01, 0.02, 0.02],
+            "chosen": [False, True, False],
+        }
+    )
+    figure = low_rank_figures.cross_validation(table, "classification")
+    star = next(trace for trace in figure.data if trace.name.startswith("chosen"))
+    best = next(trace for trace in figure.data if trace.name.startswith("best"))
+    assert (star.x[0], star.y[0]) == (2, 89)
+    assert (best.x[0], best.y[0]) == (3, 90)
+    assert figure.layout.shapes[0].y0 == pytest.approx(88)
+
+
+def test_a_dense_layer_has_no_bar_but_the_word():
+    lines = pd.DataFrame({"rule": ["exact"]})
+    figure = low_rank_figures.budget_ranks(lines, [{"fc1": 3, "fc2": None}])
+    bars, words = figure.data
+    assert list(bars.y) == [3, 0]
+    assert (list(words.x), list(words.text)) == (["fc2"], ["dense"])
+
+
+def test_sensitivity_has_a_row_a_layer_and_its_interval_in_the_hover():
+    table = pd.DataFrame(
+        {
+            "layer": ["b", "b", "a", "a"],
+            "share": [0.1, 0.5, 0.1, 0.5],
+            "rank": pd.Series([1, None, 2, 3], dtype="Int64"),
+            "validation_score": [0.5, 0.9, 0.6, 0.8],
+            "low": 0.4,
+            "high": 0.95,
+            "change": [-0.4, 0.0, -0.3, -0.1],
+            "change_low": [-0.5, 0.0, -0.4, -0.2],
+            "change_high": [-0.3, 0.0, -0.2, 0.0],
+            "samples": 50,
+        }
+    )
+    heat = low_rank_figures.sensitivity(table, "classification").data[0]
+    assert list(heat.y) == ["b", "a"]
+    assert np.allclose(heat.z, [[-40, 0], [-30, -10]])
+    assert list(heat.customdata[0, 0][:3]) == ["1", "-50.0", "-30.0"]
+    assert heat.customdata[0, 1][0] == "dense"
+
+
+def test_only_methods_for_the_same_layers_are_compared():
+    class Convolutional:
+        layers = (Layer("conv1", "conv2d", (6, 25), 4), Layer("fc1", "linear", (10, 20), 6))
+
+    assert "activation_aware_svd" in low_rank_sections.fitting(Convolutional, "truncated_svd")
+    assert low_rank_sections.fitting(Convolutional, "tucker2") == ["spatial_svd", "tucker2"]
+
+
+def rendered(**query):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    app.switch_page("pages/low_rank.py").run()
+    end = time.monotonic() + PATIENCE
+    while app.get("progress") and time.monotonic() < end:
+        time.sleep(0.3)
+        app.run()
+    assert not app.get("progress")
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model"), [("iris", "softmax_regression"), ("diabetes", "linear_regression")]
+)
+def test_every_section_is_drawn_from_a_link(dataset, model):
+    app = rendered(
+        dataset=dataset, model=model, folds="true", share="true", methods="all", scale="log"
+    )
+    headings = [heading.value for heading in app.subheader]
+    assert len(headings) == 5
+    assert len(app.get("plotly_chart")) >= 9
+    assert app.toggle(key="folds").value
+    assert app.toggle(key="share").value
+    assert len(app.get("download_button")) >= 6
+
+
+def test_a_rank_above_the_break_even_is_said_to_make_the_model_larger():
+    def said(rank):
+        app = rendered(dataset="iris", model="softmax_regression", rank=rank)
+        return any("This makes the model larger" in warning.value for warning in app.warning)
+
+    # k* of a 3 x 4 weight is 1: 1 · 7 < 12, 2 · 7 > 12.
+    assert said("2")
+    assert not said("1")

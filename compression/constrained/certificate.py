@@ -9,7 +9,7 @@ a lower bound of the loss without any constraint.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -207,7 +207,7 @@ class Certifier:
             if bounded and bound < math.inf:
                 # A longer step tells free weights from those that a solver left next to the edge.
                 for length in (1.0, 1e2, 1e4, 1e6):
-                    z: _Point | None = at
+                    z: _Point | None = self._shifted(at)
                     for _ in range(2):
                         if z is not None and at.objective - lower > enough:
                             z = self._polished(z, bound, length, largest)
@@ -215,6 +215,13 @@ class Certifier:
             if self.loss == "softmax" and at.objective - lower > enough:
                 lower = max(lower, at.objective - self._unconstrained_gap(at, largest))
         return max(0.0, at.objective - lower)
+
+    def _shifted(self, at: "_Point") -> "_Point":
+        """The same softmax model with the least L1 norm: a weight of each feature becomes zero."""
+        if self.loss != "softmax" or self.constraint.name != "l1":
+            return at
+        middle = np.sort(at.weight, axis=0)[(len(at.weight) - 1) // 2]
+        return replace(at, weight=at.weight - middle)
 
     def _tangent(self, at: "_Point", bound: float) -> float:
         """Least value over the set of the loss's tangent plane at a point, itself in or out.

@@ -14,7 +14,7 @@ from .exact_path import ExactPath, between, follow
 from .losses import Loss, Squared, check_data, prepare
 from .problem import Problem, Solver
 from .sets import ConstraintSet, check_bound
-from .solve import DENSE, TOUCHING, Judge, Solution, settle, unconstrained
+from .solve import DENSE, TOUCHING, Judge, Solution, moved_inside, settle, unconstrained
 from .solvers.accelerated_projected_gradient import AcceleratedProjectedGradient
 from .solvers.face_newton import FaceNewton
 from .solvers.projected_newton import ProjectedNewton
@@ -159,6 +159,10 @@ def _grid(loss: Loss, certifier: Certifier, bounds: Array) -> GridPath:
         method = ProjectedNewton() if np.prod(loss.shape) <= DENSE else QuasiNewton()
     elif constraint.name == "l1" and np.prod(loss.shape) <= DENSE:
         method = FaceNewton()
+    # One-sided bounds never cost softmax anything: one unconstrained model serves them all.
+    free = None
+    if loss.name == "softmax" and not constraint.bounded:
+        free = unconstrained(loss, constraint, 0.0, floor=0.1 * GRID_TOLERANCE * loss.zero)
     rows: list[Solution] = []
     # Where nothing is convex it is better to take weights away than to add them.
     order = [float(bound) for bound in (bounds if constraint.convex else bounds[::-1])]
@@ -167,7 +171,9 @@ def _grid(loss: Loss, certifier: Certifier, bounds: Array) -> GridPath:
         judge = Judge(problem, certifier, tolerance)
         if not constraint.convex:
             judge.max_iterations = UNCERTIFIED_STEPS
-        guess = _guess(problem, order[:done], rows)
+        guess = moved_inside(loss, constraint, bound, free) if free is not None else None
+        if guess is None:
+            guess = _guess(problem, order[:done], rows)
         if not judge(guess):
             method.run(problem, judge, guess)
             judge.finish()

@@ -172,6 +172,8 @@ class _Process:
             self.kill()
             self._process.join()
         code = self._process.exitcode
+        if code is None:
+            return "nobody knows how"  # others waited for it first, as when the app itself ends
         if code == -signal.SIGKILL:
             return "it was killed, as happens when memory runs out"
         return f"signal {-code}" if code < 0 else f"exit code {code}"

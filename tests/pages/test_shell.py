@@ -1,0 +1,153 @@
+"""The frame: the way in for a link straight to a page, and how a page waits for a job."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.shared import shell
+from pages.shared.jobs import Job
+
+ROOT = Path(__file__).parents[2]
+PAGES = {
+    path.stem: path.stem.capitalize().replace("_", " ")
+    for path in sorted((ROOT / "pages").glob("*.py"))
+    if path.name != "__init__.py"
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_to_a_page_of_a_cold_server_goes_through_the_entry(page):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params.update(dataset="iris", model="softmax_regression", seed="3")
+    app.switch_page(f"pages/{page}.py").run()  # as its first run: Streamlit runs that file alone
+    assert not app.exception
+    assert app.session_state["_shell"]
+    assert "_want" not in app.session_state
+    assert app.title[0].value == PAGES[page]
+    assert app.selectbox(key="dataset").value == "iris"
+    assert app.number_input(key="seed").value == 3
+
+
+def waiting():
+    import streamlit as st
+
+    from pages.shared import shell
+
+    result = shell.wait_for(
+        st.session_state["job"], "Counting", lambda job: st.text(f"so far {job.partial}")
+    )
+    st.text(f"result {result}")
+
+
+class Pool:
+    """Remembers what it was asked for."""
+
+    def __init__(self):
+        self.cancelled, self.retried = [], []
+
+    def cancel(self, job):
+        self.cancelled.append(job)
+        job.status = "cancelled"
+
+    def retry(self, job):
+        self.retried.append(job)
+        job.status = "waiting"
+
+
+@pytest.fixture
+def job():
+    return Job("counting", "tests.pages.tasks:count", {}, Pool())
+
+
+@pytest.fixture
+def app(job):
+    app = AppTest.from_function(waiting, default_timeout=20)
+    app.session_state["job"] = job
+    return app
+
+
+def texts(app):
+    assert not app.exception
+    return [text.value for text in app.text]
+
+
+def runs(job, partial=None, progress=0.4, message="at 4"):
+    job.status, job.progress, job.message = "running", progress, message
+    job._partial = (None, partial)
+    job._began = 1.0
+
+
+def test_a_job_that_is_done_shows_nothing_but_its_result(app, job):
+    job.status, job.result = "done", 10
+    assert texts(app.run()) == ["result 10"]
+    assert not app.button
+    assert not app.get("progress")
+
+
+def test_a_job_that_ends_within_a_blink_never_shows_a_bar(app, job):
+    def wait(timeout):
+        job.status, job.result = "done", 10
+
+    job.wait = wait
+    assert texts(app.run()) == ["result 10"]
+    assert not app.get("progress")
+
+
+def test_a_running_job_shows_how_far_it_is_and_what_it_has(app, job):
+    runs(job, partial="four")
+    assert texts(app.run()) == ["so far four", "result None"]
+    (bar,) = app.get("progress")
+    assert bar.proto.value == 40
+    assert bar.proto.text.startswith("Counting: at 4 · ")
+    assert [button.label for button in app.button] == ["Cancel"]
+
+
+def test_a_waiting_job_says_that_it_waits_for_its_turn(app):
+    app.run()
+    (bar,) = app.get("progress")
+    assert "waiting for its turn" in bar.proto.text
+
+
+def test_a_job_is_cancelled_by_its_button_and_keeps_what_it_has(app, job):
+    runs(job, partial="four")
+    app.run().button[0].click().run()
+    assert job._pool.cancelled == [job]
+    assert app.info[0].value == "Counting was stopped."
+    assert texts(app) == ["so far four", "result None"]
+    assert [button.label for button in app.button] == ["Start again"]
+    assert not app.get("progress")
+
+
+@pytest.mark.parametrize(
+    ("status", "label"), [("failed", "Try again"), ("cancelled", "Start again")]
+)
+def test_a_job_that_is_over_without_a_result_can_be_started_again(app, job, status, label):
+    job.status, job.error = status, "its weight is zero"
+    app.run()
+    assert [button.label for button in app.button] == [label]
+    app.button[0].click().run()
+    assert job._pool.retried == [job]
+    assert app.get("progress")
+
+
+def test_a_failed_job_says_its_sentence(app, job):
+    job.status, job.error = "failed", "its weight is zero"
+    app.run()
+    assert app.error[0].value == "Counting did not work: its weight is zero"
+
+
+def test_a_page_looks_again_while_a_job_goes_on_and_no_longer(app, job, monkeypatch):
+    seen = []
+    real = shell.st.fragment
+
+    def fragment(draw, *, run_every, key):
+        seen.append(run_every)
+        return real(draw, run_every=run_every, key=key)
+
+    monkeypatch.setattr(shell.st, "fragment", fragment)
+    runs(job)
+    app.run()
+    job.status = "cancelled"
+    app.run()
+    assert seen == [shell.BETWEEN_LOOKS, None]

@@ -149,7 +149,8 @@ def predicted_errors(errors: pd.DataFrame, rank: int, layer: str) -> go.Figure:
             line={"color": colour, "width": 2, "dash": dash},
             hovertemplate="rank %{x}: %{y:.3g} %<extra>" + name + "</extra>",
         )
-    _rank_here(figure, rank)
+    if rank <= own["rank"].max():  # beyond, the layer stays dense
+        _rank_here(figure, rank)
     figure.update_xaxes(title="Rank k")
     figure.update_yaxes(title="Error (% of rank 0's)", rangemode="tozero")
     return _tall_legend(_layout(figure, f"Error of {layer}: predicted and realised", 340))

@@ -142,14 +142,23 @@ def compared(trained: Trained, method: str, curve_job: Job) -> None:
             epochs = int(
                 choices.segment("epochs", "Epochs after truncation", low_rank_words.EPOCHS)
             )
+    layers = compressed(trained, method)
     names = [method]
     if which != "one":
         names += [name for name in fitting(trained, method) if name != method]
-    jobs = {(name, "plain"): cache.low_rank_curve(trained, name) for name in names[1:]}
-    jobs = {(method, "plain"): curve_job, **jobs}
+    jobs = {(method, "plain"): curve_job}
+    for name in names[1:]:
+        whole = compressed(trained, name) == layers
+        jobs[name, "plain"] = (
+            cache.low_rank_curve(trained, name)
+            if whole
+            else ask("curve_of", trained, method=name, layers=layers)
+        )
     if epochs:
         for name in names:
-            jobs[name, "tuned"] = ask("tuned_curve", trained, method=name, epochs=epochs)
+            jobs[name, "tuned"] = ask(
+                "tuned_curve", trained, method=name, layers=layers, epochs=epochs
+            )
 
     def draw() -> None:
         # The first one's progress stands above, by the slider.
@@ -340,16 +349,21 @@ def sensitivity(trained: Trained, method: str) -> None:
     _download(table, "sensitivity", trained)
 
 
+def compressed(trained: Trained, method: str) -> tuple[str, ...]:
+    """The layers that a method compresses unless told otherwise: the linear ones, if it can."""
+    kinds = compression.LOW_RANK_METHODS[method].layers
+    taken = [layer for layer in trained.layers if layer.kind in kinds]
+    linear = [layer for layer in taken if layer.kind == "linear"]
+    return tuple(layer.name for layer in linear or taken)
+
+
 def fitting(trained: Trained, method: str) -> list[str]:
-    """The methods that compress the same layers as this one."""
-
-    def taken(name: str) -> list[str]:
-        kinds = compression.LOW_RANK_METHODS[name].layers
-        own = [layer.name for layer in trained.layers if layer.kind in kinds]
-        linear = [layer.name for layer in trained.layers if layer.kind == "linear"]
-        return linear if "linear" in kinds and linear else own
-
-    return [name for name in compression.LOW_RANK_METHODS if taken(name) == taken(method)]
+    """The methods that can compress the layers that this one compresses."""
+    names = compressed(trained, method)
+    kinds = {layer.kind for layer in trained.layers if layer.name in names}
+    return [
+        name for name, entry in compression.LOW_RANK_METHODS.items() if kinds <= set(entry.layers)
+    ]
 
 
 def on_request(key: str, label: str) -> bool:

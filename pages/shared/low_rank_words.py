@@ -80,9 +80,9 @@ def larger(view: LayerView, found: Approximations, rank: int) -> str:
     """That a rank is above k*, in plain words."""
     own = min(rank, found.max_rank)
     held, dense = int(found.parameters[own]), found.dense_parameters
-    capped = f" (rank {own} is all it has)" if own < rank else ""
+    largest = f", the largest of {view.name}," if own < rank else f" of {view.name}"
     return (
-        f"**This makes the model larger.** Factors of rank {rank}{capped} of {view.name} would hold "
+        f"**This makes the model larger.** Factors of rank {own}{largest} would hold "
         f"{held:,} numbers, its weight {dense:,}; it pays up to k* = {found.break_even}. So the "
         "dense layer is kept: nothing is saved, nothing is lost. The pictures show the factors."
     )

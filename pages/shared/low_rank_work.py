@@ -132,8 +132,37 @@ def layer_errors(
     return layer_errors(trained, found, method, report=watched)
 
 
+def curve_of(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    layers: tuple[str, ...],
+) -> Traded:
+    """Every rank of one method on these layers."""
+    import compression
+
+    found, trained = _restored(file, dataset, model, seed)
+
+    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
+        return report(done, total, lambda: _traded(curve()), f"rank {done} of {total}")
+
+    return _traded(
+        compression.low_rank_curve(trained, found, method=method, layers=layers, report=watched)
+    )
+
+
 def tuned_curve(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str, epochs: int
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    layers: tuple[str, ...],
+    epochs: int,
 ) -> Traded:
     """The fair baseline: each rank trained on for some epochs; ranks are spaced by ratio."""
     import compression
@@ -141,7 +170,7 @@ def tuned_curve(
     from compression.training import Samples
 
     found, trained = _restored(file, dataset, model, seed)
-    family = prepare(trained, Samples(found), method)
+    family = prepare(trained, Samples(found), method, layers)
     largest = max(
         int(np.flatnonzero(d.parameters < d.dense_parameters)[-1])
         for d in family.decompositions.values()
@@ -152,7 +181,7 @@ def tuned_curve(
         return report(done, total, lambda: _traded(curve()), f"rank {done} of {total}")
 
     curve = compression.low_rank_curve(
-        trained, found, method=method, ranks=ranks, epochs=epochs, report=watched
+        trained, found, method, ranks, layers, epochs=epochs, report=watched
     )
     return _traded(curve)
 

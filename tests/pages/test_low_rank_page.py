@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from compression.catalog import LOW_RANK_METHODS
 from compression.low_rank.kernels import decompose_kernel
 from pages.shared import low_rank_figures, low_rank_sections, low_rank_work, work
 from pages.shared.results import Layer
@@ -119,7 +120,9 @@ def test_a_rank_for_each_layer_costs_what_its_factors_hold(digits):
 
 def test_training_on_gives_no_worse_training_loss_at_a_low_rank(digits):
     plain = work.low_rank_curve(go_on, *origin(digits), "truncated_svd").table.set_index("knob")
-    tuned = low_rank_work.tuned_curve(go_on, *origin(digits), "truncated_svd", 1).table
+    tuned = low_rank_work.tuned_curve(
+        go_on, *origin(digits), "truncated_svd", ("fc1", "fc2", "fc3"), 1
+    ).table
     assert len(tuned) <= low_rank_work.TUNED_RANKS
     for _, line in tuned[tuned["knob"] <= 8].iterrows():
         assert line["train_loss"] < plain.loc[line["knob"], "train_loss"]
@@ -197,12 +200,16 @@ def test_sensitivity_has_a_row_a_layer_and_its_interval_in_the_hover():
     assert heat.customdata[0, 1][0] == "dense"
 
 
-def test_only_methods_for_the_same_layers_are_compared():
+def test_methods_are_compared_on_the_same_layers():
     class Convolutional:
         layers = (Layer("conv1", "conv2d", (6, 25), 4), Layer("fc1", "linear", (10, 20), 6))
 
-    assert "activation_aware_svd" in low_rank_sections.fitting(Convolutional, "truncated_svd")
-    assert low_rank_sections.fitting(Convolutional, "tucker2") == ["spatial_svd", "tucker2"]
+    assert low_rank_sections.compressed(Convolutional, "truncated_svd") == ("fc1",)
+    assert low_rank_sections.compressed(Convolutional, "tucker2") == ("conv1",)
+    matrices = {name for name in LOW_RANK_METHODS if "linear" in LOW_RANK_METHODS[name].layers}
+    assert set(low_rank_sections.fitting(Convolutional, "truncated_svd")) == matrices
+    # A kernel's unfolding is a matrix too.
+    assert set(low_rank_sections.fitting(Convolutional, "tucker2")) == set(LOW_RANK_METHODS)
 
 
 def rendered(**query):

@@ -47,7 +47,7 @@ DIVERGING = [[0.0, "#B58900"], [0.5, "rgba(138, 143, 152, 0.10)"], [1.0, LOW_RAN
 DARK = "#16202A"  # text on ochre
 CELLS = 32_768  # of a heat map; beyond it rows or columns are left out, and the title says so
 LABEL_LEVELS = 4
-LABEL_WIDTH = 0.012  # of the plot, a letter
+LABEL_WIDTH = 0.015  # of the plot, a letter
 PICTURES = 12
 
 

@@ -1,4 +1,4 @@
-"""Page config and navigation."""
+"""Page config, navigation and title: all that paints before a page's own imports."""
 
 import streamlit as st
 
@@ -6,7 +6,6 @@ from pages.shared import jobs, shell
 
 st.set_page_config(page_title="Compress", page_icon=shell.ICON, layout="wide")
 st.logo(shell.ICON, size="medium")
-jobs.start()
 page = st.navigation(
     [
         st.Page("pages/compare.py", title="Compare", url_path="compare", default=True),
@@ -17,4 +16,6 @@ page = st.navigation(
     position="top",
 )
 shell.arrive()
+st.title(page.title, anchor=False)
+jobs.start()
 page.run()

@@ -24,7 +24,6 @@ from collections.abc import Hashable
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
-import numpy as np
 import streamlit as st
 
 from . import worker
@@ -332,6 +331,8 @@ class Pool:
 
 def _normal(name: str, value: Any) -> Any:
     """An argument as plain Python values."""
+    import numpy as np  # here, and not above: the title paints first
+
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and math.isnan(value):

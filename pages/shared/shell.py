@@ -16,7 +16,7 @@ NO_NEED_TO_SAY = 0.1  # seconds: a job that is over by then never shows a progre
 
 
 def stand(title: str, sentence: str = "") -> None:
-    """Begin a page: its title, and what it answers.
+    """Begin a page: what it answers, below the title that app.py has drawn.
 
     A folder named ``pages`` is also Streamlit's own older mechanism: on a server that has just
     started, a link straight to a page runs that file alone. Such a visitor is sent through app.py.
@@ -30,7 +30,6 @@ def stand(title: str, sentence: str = "") -> None:
     if "_shell" not in st.session_state:
         st.session_state["_want"] = f"pages/{title.lower().replace(' ', '_')}.py"
         st.switch_page("app.py", query_params=st.query_params.to_dict())
-    st.title(title, anchor=False)
     if sentence:
         st.caption(sentence)
 

@@ -1,5 +1,7 @@
 """The frame: the way in for a link straight to a page, and how a page waits for a job."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,14 @@ def test_a_link_to_a_page_of_a_cold_server_goes_through_the_entry(page):
     assert app.title[0].value == PAGES[page]
     assert app.selectbox(key="dataset").value == "iris"
     assert app.number_input(key="seed").value == 3
+
+
+def test_what_paints_the_title_imports_no_tables_and_arrays():
+    code = "import sys, pages.shared.jobs, pages.shared.shell; print({'numpy', 'pandas'} & {*sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "set()", done.stderr
 
 
 def waiting():

@@ -183,8 +183,7 @@ def quantized_curve(
                 "rounding_error": np.sqrt(np.average(rounding["rms_error"] ** 2, weights=sizes)),
                 "largest_rounding_error": rounding["largest_error"].max(),
             }
-            with torch.inference_mode():
-                judge.add(value, quantized.network(samples.x), facts)
+            judge.add(value, samples.outputs(quantized.network), facts)
             if not report(done, len(given), so_far):
                 break
         return so_far()

@@ -21,6 +21,7 @@ from . import evaluation, models
 from .errors import ArgumentError, NotConvergedError
 
 THREADS = 2  # the networks here are small: more threads wait for each other
+BLOCK = 512  # rows that a network judges at once
 
 
 class Data(Protocol):
@@ -94,6 +95,14 @@ class Samples:
         self.fit = torch.from_numpy(np.asarray(dataset.fit_rows)).to(device)
         self.validation = torch.from_numpy(np.asarray(dataset.validation_rows)).to(device)
         self.trained = len(dataset.x_train)  # rows from here on are the test part
+
+    def outputs(self, network: nn.Module) -> torch.Tensor:
+        """A network's outputs for all rows, a block of rows at a time.
+
+        What a convolution gives for all of them together is too large for the cache.
+        """
+        with torch.inference_mode():
+            return torch.cat([network(rows) for rows in self.x.split(BLOCK)])
 
 
 class _Adam:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -139,8 +138,7 @@ def constrained_curve(
                 "macs": macs,
                 **accounting.shares(network, chosen),
             }
-            with torch.inference_mode():
-                judge.add(knob, network(samples.x), costs)
+            judge.add(knob, samples.outputs(network), costs)
             for name, layer in pick_layers(network, list(chosen)).items():
                 spectra[name].append(np.linalg.svd(matrix(layer), compute_uv=False))
             if not report(done, len(knobs), so_far):

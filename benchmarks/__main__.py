@@ -1,5 +1,6 @@
 """Run the benchmarks, all or those named: ``python -m benchmarks [name ...]``."""
 
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -27,4 +28,6 @@ def main(asked: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: a benchmark that is ended ends its servers and browsers first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main(sys.argv[1:])

@@ -19,9 +19,15 @@ from .curve import Curve as Curve
 from .errors import CompressionError as CompressionError
 from .latency import latencies as latencies
 from .low_rank.allocation import allocate_ranks as allocate_ranks
+from .low_rank.budgets import budget_curve as budget_curve
+from .low_rank.choosing import cross_validated_rank as cross_validated_rank
+from .low_rank.choosing import rank_within as rank_within
+from .low_rank.choosing import ranks_for_energy as ranks_for_energy
 from .low_rank.curve import low_rank_curve as low_rank_curve
 from .low_rank.factors import Factors as Factors
 from .low_rank.factors import factorize as factorize
+from .low_rank.layer_errors import layer_errors as layer_errors
+from .low_rank.sensitivity import sensitivity as sensitivity
 from .pareto import Wish as Wish
 from .pareto import at_equal_bytes as at_equal_bytes
 from .pareto import best_rows as best_rows

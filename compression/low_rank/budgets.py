@@ -83,10 +83,12 @@ def budget_curve(
     with capped_threads():
         samples = Samples(dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-        choices, fixed = _choices(family, UNITS[unit])
+        # What a network costs does not depend on where its factors were calibrated.
+        plain = Ranks(family.network, family.layers, family.decompositions)
+        choices, fixed = _choices(plain, UNITS[unit])
         lines: list[dict[str, Any]] = []
         for budget in _checked(budgets, choices, fixed):
-            for allocation in _within(budget, family, choices, fixed, UNITS[unit], resolution):
+            for allocation in _within(budget, plain, choices, fixed, UNITS[unit], resolution):
                 effective = family.effective(allocation.ranks)
                 lines.append(
                     {

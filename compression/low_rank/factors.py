@@ -72,6 +72,11 @@ class Decomposition:
     ridge: float = 0.0
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the weight."""
+        return self.weight.shape
+
+    @property
     def max_rank(self) -> int:
         return self.right.shape[0]
 
@@ -87,7 +92,7 @@ class Decomposition:
 
     def at(self, rank: int) -> Factors:
         """Factors of one rank, 1 <= rank <= max_rank (views, nothing is decomposed again)."""
-        check_rank(rank, self.max_rank, self.weight.shape)
+        check_rank(rank, self.max_rank, self.shape)
         left, right = self.left[:, :rank], self.right[:rank]
         if self.mean is None:
             shift = np.zeros(left.shape[0], left.dtype)

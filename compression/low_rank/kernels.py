@@ -100,6 +100,11 @@ class KernelDecomposition(ABC):
     singular_values: Array
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the kernel."""
+        return self.kernel.shape
+
+    @property
     def max_rank(self) -> int:
         return len(self.errors) - 1
 
@@ -120,7 +125,7 @@ class KernelDecomposition(ABC):
 
     def at(self, rank: int) -> KernelStages:
         """Stages of one rank, 1 <= rank <= max_rank."""
-        check_rank(rank, self.max_rank, self.kernel.shape)
+        check_rank(rank, self.max_rank, self.shape)
         return self._stages(rank)
 
     def realised_error(self, rank: int, inputs: Array | None = None) -> float:

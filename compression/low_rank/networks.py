@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from ..catalog import LOW_RANK_METHODS, LowRankEntry, find
+from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
 from ..network import Layer, low_rank_layer, matrix, pick_layers, replaced
 from ..training import Reference, Samples
-from .factors import Decomposition, build
+from .factors import Decomposition, build, check_rank
 from .kernels import KernelDecomposition, decompose_kernel, patches
 
 ROWS = 2048
@@ -61,24 +61,29 @@ def layers_for(
     """
     entry = find(LOW_RANK_METHODS, method, "low-rank method")
     chosen = pick_layers(network, names)
-    taken = {name: layer for name, layer in chosen.items() if KINDS[type(layer)] in entry.layers}
+    inner = [name for name in chosen if name not in dict(network.named_children())]
+    if inner and names is not None:
+        raise NotApplicableError(
+            f"{', '.join(inner)}: part of a layer that is low rank already; "
+            "compress the network that it came from"
+        )
+    taken = {
+        name: layer
+        for name, layer in chosen.items()
+        if name not in inner and KINDS[type(layer)] in entry.layers
+    }
     if names is None:
         linear = {name: taken[name] for name in taken if isinstance(taken[name], nn.Linear)}
         chosen = linear or taken or chosen
-    refused = [name for name in chosen if name not in taken]
+    refused = {name: KINDS[type(chosen[name])] for name in chosen if name not in taken}
     if refused:
-        raise NotApplicableError(_refusal(entry, refused, chosen))
+        able = [n for n, e in LOW_RANK_METHODS.items() if set(refused.values()) <= set(e.layers)]
+        raise NotApplicableError(
+            f"{entry.title} compresses {' and '.join(entry.layers)} layers, which these are not: "
+            f"{', '.join(f'{name} ({kind})' for name, kind in refused.items())}; "
+            f"choose one of {', '.join(able)}"
+        )
     return chosen
-
-
-def _refusal(entry: LowRankEntry, refused: list[str], chosen: Mapping[str, Layer]) -> str:
-    kinds = {KINDS[type(chosen[name])] for name in refused}
-    able = [name for name, e in LOW_RANK_METHODS.items() if kinds <= set(e.layers)]
-    return (
-        f"{entry.title} compresses {' and '.join(entry.layers)} layers; {', '.join(refused)} "
-        f"{'is' if len(refused) == 1 else 'are'} {' and '.join(sorted(kinds))}: "
-        f"choose one of {', '.join(able)}"
-    )
 
 
 def decompose_layer(
@@ -165,7 +170,7 @@ class Ranks:
                 f"{name!r} is not compressed here: choose from {', '.join(self.decompositions)}"
             )
         decomposition = self.decompositions[name]
-        decomposition.at(rank)
+        check_rank(rank, decomposition.max_rank, decomposition.shape)
         return bool(decomposition.parameters[rank] < decomposition.dense_parameters)
 
     def decomposed(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
@@ -209,8 +214,8 @@ class Ranks:
         first = _PreActivation(layer, decomposition, self.network[:start](x))
         for rank in ranks:
             network = self.at(rank)
-            chunks = first.at(self.effective(rank).get(name), network[start])
             rest = network[start + 1 :]
+            chunks = first.at(self.effective(rank).get(name), network[start])
             yield network, torch.cat([rest(chunk) for chunk in chunks])
 
 

@@ -180,10 +180,23 @@ def test_a_method_left_to_itself_takes_linear_layers_or_else_convolutions(model,
 
 def test_a_layer_that_the_method_cannot_take_is_refused_by_name(trained):
     dataset, reference = trained["lenet5"]
-    with pytest.raises(NotApplicableError, match="fc1 is linear: choose one of truncated_svd"):
+    with pytest.raises(
+        NotApplicableError, match=r"not: fc1 \(linear\); choose one of truncated_svd"
+    ):
         compression.low_rank_curve(reference, dataset, "tucker2", layers=["conv2", "fc1"])
     with pytest.raises(ArgumentError, match="conv1, conv2, fc1, fc2, fc3"):
         compression.low_rank_curve(reference, dataset, "tucker2", layers=["conv9"])
+
+
+def test_a_layer_that_is_low_rank_already_is_left_alone(trained):
+    dataset, reference = trained["mlp"]
+    network = compression.low_rank_curve(reference, dataset, layers="fc1", ranks=[4]).network(0)
+    again = SimpleNamespace(**{**vars(reference), "network": network})
+    twice = compression.low_rank_curve(again, dataset, ranks=[3]).network(0)
+    assert twice.fc1.right.out_features == 4
+    assert twice.fc2.right.out_features == 3
+    with pytest.raises(NotApplicableError, match=r"fc1\.right: part of a layer"):
+        compression.low_rank_curve(again, dataset, layers="fc1.right")
 
 
 def test_a_dead_layer_is_named(trained):

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from .errors import ArgumentError
+from .errors import ArgumentError, NotApplicableError
 from .grid import Grid
 from .low_rank.factors import Factors
 from .low_rank.kernels import KernelStages, Stage
@@ -71,6 +71,15 @@ def bounded_of(layer: nn.Module) -> Bounded | None:
 def set_bounded(layer: nn.Module, bounded: Bounded) -> None:
     """Note that the layer's weight lies in a set: it is stored and counted accordingly."""
     object.__setattr__(layer, "bounded", bounded)
+
+
+def bounded_layers(network: nn.Module) -> dict[str, tuple[Layer, Bounded]]:
+    """The layers that have a bound, each with its note; NotApplicableError where none has."""
+    notes = {name: (layer, bounded_of(layer)) for name, layer in layers(network).items()}
+    found = {name: (layer, note) for name, (layer, note) in notes.items() if note is not None}
+    if not found:
+        raise NotApplicableError("no layer of this network has a bound: give a constrained one")
+    return found
 
 
 def layers(network: nn.Module) -> dict[str, Layer]:

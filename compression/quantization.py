@@ -21,9 +21,8 @@ from . import accounting, storage
 from .catalog import CONSTRAINTS
 from .constrained.sets import FREE, ConstraintSet
 from .curve import Curve, CurveBuilder
-from .errors import NotApplicableError
 from .grid import Grid, check_bits
-from .network import Bounded, Layer, bounded_of, layers, set_bounded
+from .network import Bounded, bounded_layers, layers, set_bounded
 from .training import Data, Reference, Report, Samples, capped_threads, keep_going
 
 Array = NDArray[np.floating]
@@ -70,7 +69,7 @@ def quantize(network: nn.Sequential, bits: int) -> Quantized:
     bits = check_bits(bits)
     network = copy.deepcopy(network)
     lines = []
-    for name, (layer, bounded) in _bounded(network).items():
+    for name, (layer, bounded) in bounded_layers(network).items():
         weight = layer.weight.detach().cpu().numpy().copy()
         free = storage.states(weight, bounded) == FREE
         rounded, step = weight.copy(), 0.0
@@ -91,17 +90,6 @@ def quantize(network: nn.Sequential, bits: int) -> Quantized:
             }
         )
     return Quantized(network, pd.DataFrame(lines))
-
-
-def _bounded(network: nn.Module) -> dict[str, tuple[Layer, Bounded]]:
-    notes = {name: (layer, bounded_of(layer)) for name, layer in layers(network).items()}
-    found = {name: (layer, note) for name, (layer, note) in notes.items() if note is not None}
-    if not found:
-        raise NotApplicableError(
-            "no layer of this network has a bound, so none has free weights to quantise: give a "
-            "constrained network"
-        )
-    return found
 
 
 def _grid(free: Array, bounded: Bounded, bits: int) -> Grid:
@@ -171,7 +159,7 @@ def quantized_curve(
         for done, (value, network, bits) in enumerate(given, start=1):
             quantized = quantize(network, bits)
             files.append(storage.to_bytes(quantized.network))
-            sizes = [layer.weight.numel() for layer, _ in _bounded(network).values()]
+            sizes = [layer.weight.numel() for layer, _ in bounded_layers(network).values()]
             rounding = quantized.table
             facts = {
                 "parameters": accounting.parameters(quantized.network),
@@ -196,7 +184,7 @@ def clipping_error(reference: nn.Module, network: nn.Module) -> float:
     sets, over all weights of the bounded layers.
     """
     squares, count = 0.0, 0
-    for name, (_, bounded) in _bounded(network).items():
+    for name, (_, bounded) in bounded_layers(network).items():
         weight = layers(reference)[name].weight.detach().cpu().numpy()
         members: ConstraintSet = CONSTRAINTS[bounded.constraint].load()()
         cut = weight.astype(np.float64) - members.project(weight, bounded.bound)

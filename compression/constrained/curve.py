@@ -17,7 +17,7 @@ from ..errors import ArgumentError
 from ..models import recipe_of
 from ..network import Layer, matrix, pick_layers
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
-from .networks import Limits, Method, Start, bounds_for
+from .networks import Limits, Method, Start, bounds_for, single
 from .optimum import Optimum
 
 _RELATIVE_BOUNDS = np.geomspace(1.0, 0.03, 40)
@@ -157,14 +157,14 @@ def _check_bounds(
         return list(range(1, len(choices) + 1)), choices
     knobs = sorted({_check_bound(bound) for bound in given}, reverse=True)
     if absolute:
-        return knobs, [dict.fromkeys(chosen, _single(bound)) for bound in knobs]
+        return knobs, [dict.fromkeys(chosen, single(bound)) for bound in knobs]
     return knobs, [bounds_for(chosen, constraint, bound) for bound in knobs]
 
 
 def _check_choice(limits: Any, chosen: Mapping[str, Layer]) -> Limits:
     if not isinstance(limits, Mapping) or set(limits) != set(chosen):
         raise ArgumentError(f"{limits!r} is not a bound for each of {', '.join(chosen)}: give one")
-    return {name: _single(_check_bound(limits[name])) for name in chosen}
+    return {name: single(_check_bound(limits[name])) for name in chosen}
 
 
 def _check_bound(bound: Any) -> float:
@@ -172,11 +172,6 @@ def _check_bound(bound: Any) -> float:
     if not number or not np.isfinite(bound) or bound <= 0:
         raise ArgumentError(f"bound {bound} is not possible: choose a number above 0")
     return float(bound)
-
-
-def _single(bound: float) -> float:
-    """As float32 holds it: the type of the weights."""
-    return float(np.float32(bound))
 
 
 def _reversed(curve: Curve) -> Curve:

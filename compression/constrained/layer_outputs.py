@@ -22,10 +22,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ..errors import NotApplicableError
 from ..low_rank.calibration import ROWS, mean
 from ..low_rank.networks import input_rows
-from ..network import Layer, bounded_of, layers, matrix
+from ..network import Layer, bounded_layers, layers, matrix
 from ..training import Data, Reference, Samples, capped_threads
 from .networks import members_of
 from .sets import ConstraintSet
@@ -222,20 +221,20 @@ def layer_certificates(reference: Reference, dataset: Data, network: nn.Sequenti
     DataFrame
         One row a bounded layer: layer, error (share of its outputs' variance that it loses),
         duality_gap (in the same unit; inf for a set that is not convex), kkt_residual.
+
+    Raises
+    ------
+    NotApplicableError
+        No layer of the network has a bound.
     """
-    notes = {name: bounded_of(layer) for name, layer in layers(network).items()}
-    bounded = {name: note for name, note in notes.items() if note is not None}
-    if not bounded:
-        raise NotApplicableError("no layer of this network has a bound: give a constrained one")
+    bounded = bounded_layers(network)
     lines = []
     with capped_threads():
         inputs = LayerInputs(reference.network, Samples(dataset), bounded)
         for name, outputs in inputs.outputs(network):
-            note = bounded[name]
+            layer, note = bounded[name]
             certificate = outputs.certificate(
-                matrix(layers(network)[name]).astype(np.float64),
-                members_of(note.constraint),
-                note.bound,
+                matrix(layer).astype(np.float64), members_of(note.constraint), note.bound
             )
             unit = certificate.whole or 1.0
             lines.append(

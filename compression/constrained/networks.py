@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -90,10 +91,12 @@ def members_of(constraint: str) -> ConstraintSet:
 def bounds_for(layers: Mapping[str, Layer], constraint: str, relative: float) -> dict[str, float]:
     """Each layer's own bound for one relative bound, as float32 holds it."""
     gauge = members_of(constraint).gauge
-    return {
-        name: float(torch.tensor(relative * float(gauge(matrix(layer)))))
-        for name, layer in layers.items()
-    }
+    return {name: single(relative * gauge(matrix(layer))) for name, layer in layers.items()}
+
+
+def single(bound: float) -> float:
+    """A bound as float32, the type of the weights, holds it."""
+    return float(np.float32(bound))
 
 
 def project(layers: Mapping[str, Layer], constraint: str, bounds: Limits) -> None:

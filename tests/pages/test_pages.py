@@ -31,11 +31,10 @@ def rendered(page, patience=PATIENCE, **query):
 
 @pytest.mark.parametrize(("dataset", "model"), MODELS)
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_shows_its_title_and_charts(page, dataset, model):
+def test_every_page_shows_its_charts_and_no_error(page, dataset, model):
     app = rendered(page, dataset=dataset, model=model)
     assert not app.exception
     assert not app.error
-    assert app.title[0].value.lower().replace(" ", "_") == page.removesuffix(".py")
     assert len(app.get("plotly_chart")) >= 2
 
 
@@ -93,7 +92,7 @@ for page in {PAGES!r}:
             break
         time.sleep(0.3)
         app.run()
-    assert app.title and not app.exception, page
+    assert app.selectbox and not app.exception, page
 print(sorted({{"torch", "cvxpy", "sklearn", "scipy"}} & set(sys.modules)))
 """
     done = subprocess.run(

@@ -250,9 +250,11 @@ def remark(*keys: str) -> None:
 
 def _seed() -> int:
     asked = _asked("seed")
+    usable = True
     if asked is not None:
         wanted = _number(asked)
-        if wanted is None or wanted != int(wanted) or not 0 <= wanted <= LARGEST_SEED:
+        usable = wanted is not None and wanted == int(wanted) and 0 <= wanted <= LARGEST_SEED
+        if not usable:
             st.session_state["seed"] = SEED
             _remark(
                 "seed",
@@ -267,7 +269,8 @@ def _seed() -> int:
             value=SEED,
             step=1,
             key="seed",
-            bind="query-params",
+            # Bound, it would cut a URL's 1.5 to 1 over what was just set, and break at inf.
+            bind="query-params" if usable else None,
             persist_state="session",
             on_change=_changed,
             args=("seed", ()),

@@ -78,3 +78,113 @@ def test_a_url_is_looked_at_like_any_other_input(app, asked, expected, remark):
     assert shown(app.run()) == expected
     assert bool(app.warning) == remark
     assert all(asked in warning.value for warning in app.warning)
+
+
+def menus():
+    import streamlit as st
+
+    from pages.shared import choices
+
+    method = choices.pick(
+        "method",
+        "Method",
+        ["svd", "tucker"],
+        "svd",
+        lambda name: "Spatial needs images" if name == "spatial" else None,
+        titles={"svd": "Truncated SVD", "tucker": "Tucker-2"},
+    )
+    choices.remark("method")
+    cost = choices.segment("cost", "Cost axis", {"bytes": "Bytes", "macs": "MACs"})
+    st.text(f"{method} {cost}")
+
+
+def header():
+    import streamlit as st
+
+    from pages.shared import choices
+
+    st.text(" ".join(map(str, choices.header())))
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected", "remark"),
+    [
+        ({}, "svd bytes", None),
+        ({"method": "tucker", "cost": "macs"}, "tucker macs", None),
+        ({"method": "Tucker-2", "cost": "MACs"}, "tucker macs", None),
+        ({"method": "qr"}, "svd bytes", "no method 'qr'"),
+        ({"method": "spatial"}, "svd bytes", "Spatial needs images"),
+        ({"cost": "joules"}, "svd bytes", "no cost axis 'joules'"),
+        ({"cost": "<script>"}, "svd bytes", "'<script>'"),
+    ],
+)
+def test_a_name_is_found_by_itself_or_by_its_title_and_others_are_remarked_on(
+    asked, expected, remark
+):
+    app = AppTest.from_function(menus, default_timeout=20)
+    app.query_params.update(asked)
+    assert shown(app.run()) == expected
+    assert (remark is None) == (not app.warning)
+    assert all(remark in warning.value for warning in app.warning)
+
+
+def test_a_remark_goes_when_its_choice_changes():
+    app = AppTest.from_function(menus, default_timeout=20)
+    app.query_params["method"] = "qr"
+    app.run()
+    assert app.warning
+    app.selectbox(key="method").select("tucker").run()
+    assert shown(app) == "tucker bytes"
+    assert not app.warning
+
+
+@pytest.mark.parametrize(
+    ("seed", "expected"),
+    [
+        ("7", 7),
+        ("7.0", 7),
+        ("4294967295", 4294967295),
+        ("x", None),
+        ("nan", None),
+        ("inf", None),
+        ("-1", None),
+        ("1.5", None),
+        ("4294967296", None),
+    ],
+)
+def test_a_seed_is_a_whole_number_of_32_bits_or_zero_with_a_remark(seed, expected):
+    app = AppTest.from_function(header, default_timeout=20)
+    app.query_params["seed"] = seed
+    assert shown(app.run()) == f"digits mlp {expected or 0}"
+    assert (expected is None) == any(f"'{seed}'" in warning.value for warning in app.warning)
+    assert shown(app.run()) == f"digits mlp {expected or 0}"
+    app.number_input(key="seed").set_value(5).run()
+    assert shown(app) == "digits mlp 5"
+    assert not app.warning
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected", "remark"),
+    [
+        ({"dataset": "nope"}, "digits mlp 0", "no dataset 'nope'"),
+        ({"dataset": "iris"}, "iris mlp 0", None),
+        ({"dataset": "iris", "model": "lenet5"}, "iris mlp 0", "needs images"),
+        ({"dataset": "diabetes", "model": "softmax_regression"}, "diabetes mlp 0", "class"),
+        ({"model": "transformer"}, "digits mlp 0", "no model 'transformer'"),
+    ],
+)
+def test_a_dataset_or_model_asked_for_in_vain_is_replaced_with_a_reason(asked, expected, remark):
+    app = AppTest.from_function(header, default_timeout=20)
+    app.query_params.update(asked)
+    assert shown(app.run()) == expected
+    assert (remark is None) == (not app.warning)
+    assert all(remark in warning.value for warning in app.warning)
+
+
+def test_a_model_that_fits_no_longer_is_replaced_when_the_dataset_changes():
+    app = AppTest.from_function(header, default_timeout=20)
+    app.query_params.update(dataset="mnist1d", model="conv1d")
+    assert shown(app.run()) == "mnist1d conv1d 0"
+    app.selectbox(key="dataset").select("iris").run()
+    assert shown(app) == "iris mlp 0"
+    assert "needs signals" in app.warning[0].value

@@ -5,6 +5,7 @@ read on a light and on a dark ground; text and grids are left to the page's them
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,11 +23,12 @@ COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
 
 _MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
+_LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
 
 
-def _layout(figure: go.Figure, title: str, height: int, **options) -> go.Figure:
-    figure.update_layout(
-        title={
+def _frame(title: str, height: int) -> dict[str, Any]:
+    return {
+        "title": {
             "text": title,
             "font": {"size": 14},
             "x": 0,
@@ -34,15 +36,38 @@ def _layout(figure: go.Figure, title: str, height: int, **options) -> go.Figure:
             "y": 0.98,
             "yanchor": "top",
         },
-        height=height,
-        margin=_MARGIN,
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        hoverlabel={"namelength": -1},
-        **options,
-    )
+        "height": height,
+        "margin": _MARGIN,
+        "legend": _LEGEND,
+        "hoverlabel": {"namelength": -1},
+    }
+
+
+def _layout(figure: go.Figure, title: str, height: int, **options) -> go.Figure:
+    figure.update_layout(**_frame(title, height), **options)
     figure.update_xaxes(automargin=True, title_standoff=6)
     figure.update_yaxes(automargin=True, title_standoff=6)
     return figure
+
+
+def drawn(
+    traces: Sequence[Mapping[str, Any]],
+    title: str,
+    height: int,
+    x: tuple[str, Mapping[str, Any]],
+    y: tuple[str, Mapping[str, Any]],
+    **layout: Any,
+) -> go.Figure:
+    """A figure of one plot from plain mappings.
+
+    Plotly checks them once: a figure that is changed step by step takes five times as long to
+    build, and a moved slider waits for it. ``x``, ``y``: an axis' title and its other settings.
+    """
+    axes = {
+        f"{name}axis": {"title": {"text": text, "standoff": 6}, "automargin": True, **settings}
+        for name, (text, settings) in {"x": x, "y": y}.items()
+    }
+    return go.Figure(data=traces, layout=_frame(title, height) | axes | layout)
 
 
 def score_title(task: str) -> str:
@@ -63,119 +88,147 @@ def spectrum(
     """
     ranks = np.arange(1, len(singular_values) + 1)
     kept = ranks <= rank
-    figure = go.Figure()
-    for name, chosen, colour in (("kept", kept, LOW_RANK), ("left out", ~kept, FAINT)):
-        figure.add_bar(
-            x=ranks[chosen],
-            y=singular_values[chosen],
-            name=name,
-            marker={"color": colour, "line": {"width": 0}},
-            hovertemplate="σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
-        )
-    _vertical_marks(figure, marks)
-    _index_axes(figure, len(ranks))
-    return _layout(figure, f"Singular values of {layer}", 280, barmode="overlay", bargap=0.15)
+    bars = [
+        {
+            "type": "bar",
+            "x": ranks[chosen],
+            "y": singular_values[chosen],
+            "name": name,
+            "marker": {"color": colour, "line": {"width": 0}},
+            "hovertemplate": "σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
+        }
+        for name, chosen, colour in (("kept", kept, LOW_RANK), ("left out", ~kept, FAINT))
+    ]
+    return drawn(
+        bars,
+        f"Singular values of {layer}",
+        280,
+        *_index_axes(len(ranks)),
+        barmode="overlay",
+        bargap=0.15,
+        **_vertical_marks(marks),
+    )
 
 
-def _index_axes(figure: go.Figure, ranks: int) -> None:
-    figure.update_xaxes(title="Index i", range=[0.3, ranks + 0.7], dtick=1 if ranks <= 10 else None)
-    figure.update_yaxes(title="Singular value σ<sub>i</sub>", rangemode="tozero")
+def _index_axes(ranks: int) -> tuple[tuple[str, dict], tuple[str, dict]]:
+    return (
+        ("Index i", {"range": [0.3, ranks + 0.7], "dtick": 1 if ranks <= 10 else None}),
+        ("Singular value σ<sub>i</sub>", {"rangemode": "tozero"}),
+    )
 
 
-def _vertical_marks(figure: go.Figure, marks: Mapping[str, float]) -> None:
+def _vertical_marks(marks: Mapping[str, float]) -> dict[str, list[dict]]:
     """Thin dotted lines with their labels at the top, lowered in turn so that none overlap."""
     labels: dict[float, list[str]] = {}
     for label, at in sorted(marks.items(), key=lambda item: item[1]):
         labels.setdefault(at, []).append(label)
-    for place, (at, names) in enumerate(labels.items()):
-        figure.add_shape(
-            type="line",
-            x0=at,
-            x1=at,
-            y0=0,
-            y1=1,
-            yref="paper",
-            line={"color": REFERENCE, "width": 1.2, "dash": "dot"},
-        )
-        figure.add_annotation(
-            x=at,
-            y=1 - 0.12 * (place % 4),
-            yref="paper",
-            text=", ".join(names),
-            showarrow=False,
-            xanchor="left",
-            yanchor="top",
-            xshift=3,
-            font={"size": 11, "color": REFERENCE},
-        )
+    return {
+        "shapes": [
+            {
+                "type": "line",
+                "x0": at,
+                "x1": at,
+                "y0": 0,
+                "y1": 1,
+                "yref": "paper",
+                "line": {"color": REFERENCE, "width": 1.2, "dash": "dot"},
+            }
+            for at in labels
+        ],
+        "annotations": [
+            {
+                "x": at,
+                "y": 1 - 0.12 * (place % 4),
+                "yref": "paper",
+                "text": ", ".join(names),
+                "showarrow": False,
+                "xanchor": "left",
+                "yanchor": "top",
+                "xshift": 3,
+                "font": {"size": 11, "color": REFERENCE},
+            }
+            for place, (at, names) in enumerate(labels.items())
+        ],
+    }
 
 
 def constrained_spectrum(reference: NDArray, constrained: NDArray, layer: str) -> go.Figure:
     """Singular values of the constrained weight over the reference's."""
     ranks = np.arange(1, len(reference) + 1)
-    figure = go.Figure()
-    figure.add_bar(
-        x=ranks,
-        y=constrained,
-        name="constrained",
-        marker={"color": CONSTRAINED, "line": {"width": 0}},
-        hovertemplate="constrained σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
-    )
-    figure.add_scatter(
-        x=ranks,
-        y=reference,
-        name="reference",
-        mode="lines",
-        line={"color": REFERENCE, "width": 2, "shape": "hvh"},
-        hovertemplate="reference σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
-    )
-    _index_axes(figure, len(ranks))
-    return _layout(figure, f"Singular values of {layer}", 280, bargap=0.15)
+    traces = [
+        {
+            "type": "bar",
+            "x": ranks,
+            "y": constrained,
+            "name": "constrained",
+            "marker": {"color": CONSTRAINED, "line": {"width": 0}},
+            "hovertemplate": "constrained σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "x": ranks,
+            "y": reference,
+            "name": "reference",
+            "mode": "lines",
+            "line": {"color": REFERENCE, "width": 2, "shape": "hvh"},
+            "hovertemplate": "reference σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
+        },
+    ]
+    axes = _index_axes(len(ranks))
+    return drawn(traces, f"Singular values of {layer}", 280, *axes, bargap=0.15)
 
 
 def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Figure:
     """Confusion matrix: colour is the share of each true class (row), text the count."""
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = [str(name) for name in class_names]
-    figure = go.Figure(
-        go.Heatmap(
-            z=share,
-            x=names,
-            y=names,
-            zmin=0,
-            zmax=100,
-            customdata=counts,
-            hovertemplate="true %{y}, predicted %{x}<br>%{customdata} samples, "
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "heatmap",
+            "z": share,
+            "x": names,
+            "y": names,
+            "zmin": 0,
+            "zmax": 100,
+            "customdata": counts,
+            "hovertemplate": "true %{y}, predicted %{x}<br>%{customdata} samples, "
             "%{z:.1f} % of the class<extra></extra>",
-            colorscale=[[0, "rgba(138,143,152,0.06)"], [1, colour]],
-            xgap=1,
-            ygap=1,
-            colorbar={
+            "colorscale": [[0, "rgba(138,143,152,0.06)"], [1, colour]],
+            "xgap": 1,
+            "ygap": 1,
+            "colorbar": {
                 "title": {"text": "% of row", "side": "right"},
                 "thickness": 10,
                 "outlinewidth": 0,
             },
-        )
-    )
+        }
+    ]
     # The counts are a layer of their own: on faint cells they take the page's text colour.
     for shown, font in (
         ((counts > 0) & (share < 50), {}),
         ((counts > 0) & (share >= 50), {"color": "white"}),
     ):
         true, predicted = np.nonzero(shown)
-        figure.add_scatter(
-            x=[names[i] for i in predicted],
-            y=[names[i] for i in true],
-            text=[str(count) for count in counts[shown]],
-            mode="text",
-            textfont={"size": 13 if len(names) <= 10 else 9, **font},
-            hoverinfo="skip",
-            showlegend=False,
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [names[i] for i in predicted],
+                "y": [names[i] for i in true],
+                "text": [str(count) for count in counts[shown]],
+                "mode": "text",
+                "textfont": {"size": 13 if len(names) <= 10 else 9, **font},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
         )
     axis = {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False}
-    figure.update_xaxes(title="Predicted class", **axis)
-    figure.update_yaxes(title="True class", autorange="reversed", **axis)
-    return _layout(figure, "Confusion on the test set: counts, colour by row share", 340)
+    return drawn(
+        traces,
+        "Confusion on the test set: counts, colour by row share",
+        340,
+        ("Predicted class", axis),
+        ("True class", {"autorange": "reversed", **axis}),
+    )
 
 
 def predicted_true(
@@ -184,27 +237,36 @@ def predicted_true(
     """Predicted against true values of the test set, the reference's behind."""
     low = float(min(target.min(), predicted.min(), reference.min()))
     high = float(max(target.max(), predicted.max(), reference.max()))
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[low, high],
-        y=[low, high],
-        mode="lines",
-        name="exact",
-        hoverinfo="skip",
-        line={"color": REFERENCE, "dash": "dash", "width": 1.2},
-    )
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "x": [low, high],
+            "y": [low, high],
+            "mode": "lines",
+            "name": "exact",
+            "hoverinfo": "skip",
+            "line": {"color": REFERENCE, "dash": "dash", "width": 1.2},
+        }
+    ]
     for name, values, shade in (("reference", reference, FAINT), ("compressed", predicted, colour)):
-        figure.add_scatter(
-            x=target,
-            y=values,
-            mode="markers",
-            name=name,
-            marker={"color": shade, "size": 6},
-            hovertemplate="true %{x:.4g}, predicted %{y:.4g}<extra>" + name + "</extra>",
+        traces.append(
+            {
+                "type": "scatter",
+                "x": target,
+                "y": values,
+                "mode": "markers",
+                "name": name,
+                "marker": {"color": shade, "size": 6},
+                "hovertemplate": "true %{x:.4g}, predicted %{y:.4g}<extra>" + name + "</extra>",
+            }
         )
-    figure.update_xaxes(title=f"True {quantity}")
-    figure.update_yaxes(title=f"Predicted {quantity}")
-    return _layout(figure, "Predicted against true, test set", 340)
+    return drawn(
+        traces,
+        "Predicted against true, test set",
+        340,
+        (f"True {quantity}", {}),
+        (f"Predicted {quantity}", {}),
+    )
 
 
 def plane(
@@ -219,72 +281,88 @@ def plane(
     position in ``curves``, knob, ends of the interval).
     """
     scale = score_scale(task)
-    figure = go.Figure()
+    traces: list[dict[str, Any]] = []
     for number, (name, colour, table, current) in enumerate(curves):
-        figure.add_scatter(
-            x=table[cost],
-            y=scale * table["score"],
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": scale * (table["score_high"] - table["score"]),
-                "arrayminus": scale * (table["score"] - table["score_low"]),
-                "color": _faded(colour),
-                "thickness": 3,
-                "width": 0,
-            },
-            name=name,
-            mode="lines+markers",
-            line={"color": colour, "width": 2},
-            marker={"size": 6},
-            customdata=np.stack(
-                [
-                    np.full(len(table), number),
-                    table["knob"],
-                    scale * table["score_low"],
-                    scale * table["score_high"],
-                ],
-                axis=1,
-            ).tolist(),  # an array would come back from a click as something else
-            hovertemplate="%{y:.4g} (%{customdata[2]:.4g} to %{customdata[3]:.4g})<br>"
-            f"%{{x:,}} {COSTS[cost]}<br>knob %{{customdata[1]:.4g}}<extra>{name}</extra>",
+        costs, scores, low, high, knobs = (
+            table[column].to_numpy()
+            for column in (cost, "score", "score_low", "score_high", "knob")
+        )
+        traces.append(
+            {
+                "type": "scatter",
+                "x": costs,
+                "y": scale * scores,
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": scale * (high - scores),
+                    "arrayminus": scale * (scores - low),
+                    "color": _faded(colour),
+                    "thickness": 3,
+                    "width": 0,
+                },
+                "name": name,
+                "mode": "lines+markers",
+                "line": {"color": colour, "width": 2},
+                "marker": {"size": 6},
+                # Lists: an array would come back from a click as something else.
+                "customdata": np.stack(
+                    [np.full(len(table), number), knobs, scale * low, scale * high], axis=1
+                ).tolist(),
+                "hovertemplate": "%{y:.4g} (%{customdata[2]:.4g} to %{customdata[3]:.4g})<br>"
+                f"%{{x:,}} {COSTS[cost]}<br>knob %{{customdata[1]:.4g}}<extra>{name}</extra>",
+            }
         )
         if current is not None:
-            now = table.iloc[current]
-            figure.add_scatter(
-                x=[now[cost]],
-                y=[scale * now["score"]],
-                mode="markers",
-                name=f"{name}, now",
-                showlegend=False,
-                hoverinfo="skip",
-                marker={
-                    "size": 15,
-                    "color": colour,
-                    "line": {"width": 2.5, "color": "rgba(255,255,255,0.95)"},
-                },
+            traces.append(
+                {
+                    "type": "scatter",
+                    "x": costs[current : current + 1],
+                    "y": scale * scores[current : current + 1],
+                    "mode": "markers",
+                    "name": f"{name}, now",
+                    "showlegend": False,
+                    "hoverinfo": "skip",
+                    "marker": {
+                        "size": 15,
+                        "color": colour,
+                        "line": {"width": 2.5, "color": "rgba(255,255,255,0.95)"},
+                    },
+                }
             )
-    figure.add_hline(
-        y=scale * reference["score"], line={"color": REFERENCE, "dash": "dash", "width": 1.5}
+    level = scale * reference["score"]
+    traces.append(
+        {
+            "type": "scatter",
+            "x": [reference[cost]],
+            "y": [level],
+            "name": "reference",
+            "mode": "markers",
+            "marker": {"color": REFERENCE, "size": 11, "symbol": "diamond"},
+            "hovertemplate": f"%{{y:.4g}}<br>%{{x:,}} {COSTS[cost]}<extra>reference</extra>",
+        }
     )
-    figure.add_scatter(
-        x=[reference[cost]],
-        y=[scale * reference["score"]],
-        name="reference",
-        mode="markers",
-        marker={"color": REFERENCE, "size": 11, "symbol": "diamond"},
-        hovertemplate=f"%{{y:.4g}}<br>%{{x:,}} {COSTS[cost]}<extra>reference</extra>",
+    ends = [value for *_, table, _ in curves for value in (table[cost].min(), table[cost].max())]
+    ticks = "D1" if max(ends) < 10 * min(ends) else "D2"
+    return drawn(
+        traces,
+        f"{score_title(task)} against {COSTS[cost].lower()}, with 95 % intervals",
+        420,
+        (COSTS[cost], {"type": "log", "tickformat": "~s", "dtick": ticks}),
+        (score_title(task), {}),
+        hovermode="closest",
+        shapes=[
+            {
+                "type": "line",
+                "xref": "x domain",
+                "x0": 0,
+                "x1": 1,
+                "y0": level,
+                "y1": level,
+                "line": {"color": REFERENCE, "dash": "dash", "width": 1.5},
+            }
+        ],
     )
-    costs = [value for *_, table, _ in curves for value in (table[cost].min(), table[cost].max())]
-    figure.update_xaxes(
-        title=COSTS[cost],
-        type="log",
-        tickformat="~s",
-        dtick="D1" if max(costs) < 10 * min(costs) else "D2",
-    )
-    figure.update_yaxes(title=score_title(task))
-    title = f"{score_title(task)} against {COSTS[cost].lower()}, with 95 % intervals"
-    return _layout(figure, title, 420, hovermode="closest")
 
 
 def _faded(colour: str) -> str:
@@ -295,38 +373,40 @@ def _faded(colour: str) -> str:
 def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:
     """Loss of the training and validation parts by epoch."""
     unit = "cross-entropy (nats)" if task == "classification" else "½ squared error"
-    figure = go.Figure()
-    for column, name, colour, dash in (
-        ("train_loss", "training", LOW_RANK, "solid"),
-        ("validation_loss", "validation", CONSTRAINED, "dot"),
-    ):
-        figure.add_scatter(
-            x=history["epoch"],
-            y=history[column],
-            name=name,
-            mode="lines",
-            line={"color": colour, "width": 2, "dash": dash},
-            hovertemplate="epoch %{x}: %{y:.4g}<extra>" + name + "</extra>",
+    traces = [
+        {
+            "type": "scatter",
+            "x": history["epoch"],
+            "y": history[column],
+            "name": name,
+            "mode": "lines",
+            "line": {"color": colour, "width": 2, "dash": dash},
+            "hovertemplate": "epoch %{x}: %{y:.4g}<extra>" + name + "</extra>",
+        }
+        for column, name, colour, dash in (
+            ("train_loss", "training", LOW_RANK, "solid"),
+            ("validation_loss", "validation", CONSTRAINED, "dot"),
         )
-    figure.update_xaxes(title="Epoch")
-    figure.update_yaxes(title=f"Mean {unit}", type="log", dtick="D2", tickformat="~g")
-    return _layout(figure, "Learning curve", 320)
+    ]
+    loss = {"type": "log", "dtick": "D2", "tickformat": "~g"}
+    return drawn(traces, "Learning curve", 320, ("Epoch", {}), (f"Mean {unit}", loss))
 
 
 def class_counts(counts: pd.DataFrame) -> go.Figure:
     """Samples of each class, training and test part."""
-    figure = go.Figure()
-    for part, colour in zip(counts.columns, (REFERENCE, FAINT), strict=True):
-        figure.add_bar(
-            x=[str(name) for name in counts.index],
-            y=counts[part],
-            name=part,
-            marker={"color": colour},
-            hovertemplate="%{x}: %{y} samples<extra>" + part + "</extra>",
-        )
-    figure.update_xaxes(title="Class", type="category")
-    figure.update_yaxes(title="Samples")
-    return _layout(figure, "Samples of each class", 300, barmode="stack")
+    bars = [
+        {
+            "type": "bar",
+            "x": [str(name) for name in counts.index],
+            "y": counts[part],
+            "name": part,
+            "marker": {"color": colour},
+            "hovertemplate": "%{x}: %{y} samples<extra>" + part + "</extra>",
+        }
+        for part, colour in zip(counts.columns, (REFERENCE, FAINT), strict=True)
+    ]
+    axes = ("Class", {"type": "category"}), ("Samples", {})
+    return drawn(bars, "Samples of each class", 300, *axes, barmode="stack")
 
 
 def pictures(values: NDArray, labels: Sequence[str]) -> go.Figure:
@@ -360,7 +440,6 @@ def pictures(values: NDArray, labels: Sequence[str]) -> go.Figure:
 
 def distribution(values: pd.Series) -> go.Figure:
     """How often each value occurs."""
-    figure = go.Figure(go.Histogram(x=values, marker={"color": REFERENCE}, nbinsx=30))
-    figure.update_xaxes(title=values.name)
-    figure.update_yaxes(title="Samples")
-    return _layout(figure, "Target values of the training part", 300, bargap=0.05)
+    bars = [{"type": "histogram", "x": values, "marker": {"color": REFERENCE}, "nbinsx": 30}]
+    axes = (values.name, {}), ("Samples", {})
+    return drawn(bars, "Target values of the training part", 300, *axes, bargap=0.05)

@@ -174,6 +174,15 @@ class L1Ball(ConstraintSet):
                 inside = w <= level
                 w, inverse = w[inside], inverse[inside]
             shrunk = np.maximum(level - distance, 0.0) / m
+            if metric is not None:
+                # Next to the largest m_l abs(v_l) the others' lie far apart: their own is as good.
+                price = (size * m).max() - level
+                for _ in range(3):
+                    inside = size * m > price
+                    if not inside.any():
+                        break
+                    shrunk = np.where(inside, size - price / m, 0.0)
+                    price += (shrunk.sum() - c) / np.sum(1.0 / m[inside])
         shrunk = np.minimum(shrunk, size)
         return np.sign(v) * shrunk.reshape(v.shape).astype(v.dtype) + v.dtype.type(0)
 

@@ -65,7 +65,7 @@ def test_the_gauge_is_the_smallest_bound_that_holds_a_vector(members, unit, scal
     # The gauge of a sum or a norm is known to its rounding only.
     np.testing.assert_array_equal(members.project(v, gauge * (1 + 1e-12)), v)
     assert members.violation(v, gauge) == 0
-    if gauge > 0:
+    if gauge > limits(kind)[0]:
         smaller = gauge - 1 if members.name == "cardinality" else 0.999 * gauge
         assert members.violation(v, smaller) > 0
         assert not np.array_equal(members.project(v, smaller), v)
@@ -78,7 +78,28 @@ def test_projecting_twice_changes_no_more_than_rounding(members, unit, share, ki
     v = unit.astype(kind)
     bound = share * members.gauge(v)
     once = members.project(v, bound)
-    np.testing.assert_allclose(members.project(once, bound), once, rtol=8 * np.finfo(kind).eps)
+    rounding = 8 * np.finfo(kind).eps * np.abs(once).max(initial=0.0)
+    np.testing.assert_allclose(members.project(once, bound), once, rtol=0, atol=rounding)
+
+
+@pytest.mark.parametrize("name", ["l1", "l2"])
+@pytest.mark.parametrize("share", [1e-6, 1e-3, 0.5, 0.999])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_projection_in_the_metric_of_unlike_columns_lies_on_the_edge(name, share, seed):
+    rng = np.random.default_rng(seed)
+    spread = np.logspace(-3, 3, 7)
+    v = rng.normal(size=(3, 7)) / spread
+    bound = share * SETS[name].gauge(v)
+    z = SETS[name].project(v, bound, spread**2)
+    assert SETS[name].gauge(z) == pytest.approx(bound, rel=1e-13)
+    # Optimality: what was taken away is the gradient of the gauge, times one price.
+    taken, normal = spread**2 * (v - z), np.sign(z) if name == "l1" else z / bound
+    size = spread**2 * np.abs(v)
+    surest = np.argmax(np.where(z != 0, np.abs(taken) / size, 0.0))
+    price = float(taken.flat[surest] / normal.flat[surest])
+    rounding = 1e-14 * size + 1e-9 * np.abs(price * normal)
+    assert (np.abs(taken - price * normal) <= rounding)[z != 0].all()
+    assert (np.abs(taken[z == 0]) <= price * (1 + 1e-9)).all()
 
 
 @every_convex_set

@@ -29,6 +29,8 @@ NEAR = 1e-3
 FLAT = 1e-11
 # Largest slope of an intercept at its own optimum.
 LEVEL = 1e-11
+# A vector whose gauge is this close to the bound, relative to it, lies on the edge of its ball.
+ON_EDGE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,9 +208,10 @@ class Certifier:
         if convex and residual <= NEAR:
             if bounded and bound < math.inf:
                 # A longer step tells free weights from those that a solver left next to the edge.
-                for length in (1.0, 1e2, 1e4, 1e6):
+                quick = largest == QUICK_HESSIAN
+                for length in (1.0,) if quick else (1.0, 1e2, 1e4, 1e6):
                     z: _Point | None = self._shifted(at)
-                    for _ in range(2):
+                    for _ in range(2 if quick else 5):
                         if z is not None and at.objective - lower > enough:
                             z = self._polished(z, bound, length, largest)
                             lower = max(lower, self._tangent(z, bound) if z else -math.inf)
@@ -246,7 +249,7 @@ class Certifier:
         aim = np.zeros_like(moved)
         if self.constraint.elementwise:
             free = ~self.constraint.pinned(moved, bound)
-        elif self.constraint.gauge(moved) >= bound * (1 - 1e-12) > 0:
+        elif self.constraint.gauge(moved) >= bound * (1 - ON_EDGE) > 0:
             # A ball: the gradient is that of its gauge, times the multiplier.
             free = ~self.constraint.pinned(moved, 0.0)
             normal = np.sign(moved) if self.constraint.name == "l1" else moved / bound

@@ -21,7 +21,7 @@ Array = NDArray[np.floating]
 # A spread below this share of a column's own size is rounding, not information.
 CONSTANT = 1e-12
 # A sample this close to probability 1 is left out of the curvature, never of the loss.
-CERTAIN = 1e-6
+CERTAIN = 1e-9
 
 
 @dataclass(frozen=True, eq=False)

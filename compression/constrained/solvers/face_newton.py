@@ -13,13 +13,14 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..problem import Array, Problem, Watch
 from ..sets import ConstraintSet
+from .projected_newton import damping
+
+LENGTHS = 0.5 ** np.arange(9)
 
 
 @dataclass(frozen=True)
 class FaceNewton:
-    """``damping`` is the most that is added to the Hessian's diagonal, relative to its mean."""
-
-    damping: float = 1e-3
+    """Gradient steps whose length adapts, each followed by a Newton step on the face."""
 
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
         if constraint.name != "l1":
@@ -46,7 +47,7 @@ class FaceNewton:
             moved = curvature * float(np.abs(point - old).max(initial=0.0))
             value, gradient = loss.value_and_gradient(point)
             step = self._step(problem, point, gradient, moved)
-            for length in (1.0, 0.5, 0.25):
+            for length in LENGTHS:
                 ahead: Array = point + length * step
                 signs = loss.weights_of(point) * loss.weights_of(ahead)
                 loss.weights_of(ahead)[signs < 0] = 0.0
@@ -64,14 +65,13 @@ class FaceNewton:
         normal, free = np.zeros_like(point), np.ones_like(point, bool)
         weights = loss.weights_of(point)
         loss.weights_of(free)[...] = weights != 0
-        if problem.constraint.gauge(weights / scale) >= problem.bound * (1 - 1e-12):
+        if problem.constraint.gauge(weights / scale) >= problem.bound * (1 - 1e-9):
             loss.weights_of(normal)[...] = np.sign(weights) / scale
         step = np.zeros_like(point)
         if not free.any():
             return step
         hessian = loss.curvature(point).block(free)
-        raised = min(self.damping, max(10 * moved, 1e-10)) * np.trace(hessian) / len(hessian)
-        hessian[np.diag_indices_from(hessian)] += raised + 1e-300
+        hessian[np.diag_indices_from(hessian)] += damping(loss, hessian, moved)
         try:
             factor = cho_factor(hessian, check_finite=False)
         except LinAlgError:

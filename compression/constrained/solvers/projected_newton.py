@@ -2,8 +2,8 @@
 
 Bertsekas, Projected Newton methods for optimization problems with simple constraints, SIAM J.
 Control and Optimization 1982, for the loss and for its model alike. The model's diagonal is
-raised in proportion to the gradient that is left (Levenberg & Marquardt): softmax's curvature
-is flat along shifts of all classes, and a step along them would run from bound to bound.
+raised in proportion to the slope that is left (Levenberg & Marquardt): softmax's curvature is
+flat along shifts of all classes, and a step along them would run from bound to bound.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from ..losses import Loss
 from ..problem import Array, Problem, Watch
 from ..sets import ConstraintSet
 
@@ -23,11 +24,10 @@ class ProjectedNewton:
     """Newton steps on the free weights; the pinned ones are found by the quadratic model.
 
     ``slack`` is the share of pinned weights, relative to the free ones, that a step may also
-    release; ``damping`` is the most that is added to the model's diagonal, relative to its mean.
+    release.
     """
 
     slack: float = 0.3
-    damping: float = 1e-3
 
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
         if not constraint.elementwise:
@@ -66,9 +66,8 @@ class ProjectedNewton:
         else:
             moving = np.ones_like(held)
         hessian = problem.loss.curvature(point).block(moving)
-        left = 10 * float(np.abs(gradient[~held]).max(initial=0.0))
-        raised = min(self.damping, max(left, 1e-10)) * np.trace(hessian) / len(hessian) + 1e-300
-        hessian[np.diag_indices_from(hessian)] += raised
+        slope = float(np.abs(gradient[~held]).max(initial=0.0))
+        hessian[np.diag_indices_from(hessian)] += damping(problem.loss, hessian, slope)
         here = point[moving]
         there = minimise_in_box(
             hessian,
@@ -81,6 +80,13 @@ class ProjectedNewton:
         step = np.zeros_like(point)
         step[moving] = there - here
         return step
+
+
+def damping(loss: Loss, hessian: Array, slope: float) -> float:
+    """What to add to a Hessian's diagonal where the largest slope is this."""
+    share = slope / max(np.sqrt(2 * loss.zero), 1e-300)
+    mean = float(np.trace(hessian)) / len(hessian)
+    return mean * min(1e-3, max(5 * share, 1e-10)) + 0.02 * share + 1e-300
 
 
 def minimise_in_box(

@@ -41,37 +41,38 @@ def make_example(kind: str, loss: str, samples: int = 60, features: int = 5, see
 
 def optimum(example: Example, constraint: str, bound: float) -> float:
     """The least loss under the constraint, by a cone solver and on the data themselves."""
-    x, y = example.x, example.y
+    x = example.x
     spread = x.std(axis=0)
     kept = spread > 1e-9 * np.abs(x).max(axis=0)
     z, scale = (x - x.mean(axis=0))[:, kept] / spread[kept], 1 / spread[kept]
+    for units in (scale, np.full(len(scale), bound)):
+        for tolerance in (1e-9, 1e-7, 1e-6):
+            objective, size = _programme(example, constraint, z * (units / scale), units / bound)
+            programme = cvxpy.Problem(cvxpy.Minimize(objective), [size <= 1])
+            try:
+                programme.solve(solver="CLARABEL", tol_gap_abs=tolerance, tol_gap_rel=tolerance)
+            except cvxpy.SolverError:
+                continue
+            if programme.status == cvxpy.OPTIMAL:
+                return float(objective.value)
+    raise AssertionError("the referee finds no optimum")
+
+
+def _programme(example, constraint, z, share):
+    """The loss as an expression, and the weights' gauge as a share of the bound."""
+    y = example.y
     if example.loss == "squared":
-        weight, intercept = cvxpy.Variable(len(scale)), cvxpy.Variable()
+        weight, intercept = cvxpy.Variable(z.shape[1]), cvxpy.Variable()
         objective = 0.5 * cvxpy.sum_squares(z @ weight + intercept - y) / len(y)
     else:
         classes = int(y.max()) + 1
-        weight, intercept = cvxpy.Variable((classes, len(scale))), cvxpy.Variable((1, classes))
+        weight, intercept = cvxpy.Variable((classes, z.shape[1])), cvxpy.Variable((1, classes))
         logits = z @ weight.T + np.ones((len(y), 1)) @ intercept
         fit = cvxpy.sum(cvxpy.multiply(np.eye(classes)[y], logits))
         objective = (cvxpy.sum(cvxpy.log_sum_exp(logits, axis=1)) - fit) / len(y)
-    own_units = cvxpy.vec(
-        cvxpy.multiply(weight, np.broadcast_to(scale / bound, weight.shape)), order="C"
-    )
-    size = {
-        "box": cvxpy.norm_inf,
-        "upper": cvxpy.max,
-        "l1": cvxpy.norm1,
-        "l2": cvxpy.norm2,
-    }[constraint]
-    programme = cvxpy.Problem(cvxpy.Minimize(objective), [size(own_units) <= 1])
-    for tolerance in (1e-9, 1e-7):
-        try:
-            programme.solve(solver="CLARABEL", tol_gap_abs=tolerance, tol_gap_rel=tolerance)
-        except cvxpy.SolverError:
-            continue
-        if programme.status == cvxpy.OPTIMAL:
-            return float(objective.value)
-    raise AssertionError(f"the referee finds no optimum: {programme.status}")
+    size = {"box": cvxpy.norm_inf, "upper": cvxpy.max, "l1": cvxpy.norm1, "l2": cvxpy.norm2}
+    shares = cvxpy.multiply(weight, np.broadcast_to(share, weight.shape))
+    return objective, size[constraint](cvxpy.vec(shares, order="C"))
 
 
 @pytest.fixture(scope="session")

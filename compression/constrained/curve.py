@@ -47,7 +47,7 @@ def constrained_curve(
     bounds: Iterable[float] | Iterable[Limits] | None = None,
     layers: Sequence[str] | str | None = None,
     *,
-    method: str | None = None,
+    method: str | Method | None = None,
     epochs: int = 3,
     report: Report = keep_going,
 ) -> Curve:
@@ -71,9 +71,10 @@ def constrained_curve(
         order.
     layers : names of layers, or one name, optional
         All linear and convolutional layers when left out; the others stay free.
-    method : str, optional
-        A name of ``compression.CONSTRAINED_METHODS``. When left out a model of one linear layer
-        is solved to a certified optimum at each bound, and a network is trained with projections.
+    method : str, or method, optional
+        A name of ``compression.CONSTRAINED_METHODS``, or one with settings of its own
+        (``LearningCompression(last_mu=10)``). When left out a model of one linear layer is solved
+        to a certified optimum at each bound, and a network is trained with projections.
     epochs : int
         Passes over the training rows a bound, for methods that train.
     report : callable
@@ -85,7 +86,7 @@ def constrained_curve(
     Curve
         Rows in ascending order of the bound. The table also has the columns pinned, zero and
         free: the shares of the layers' weights that are held at the bound, that are exactly 0,
-        and that are numbers of their own.
+        and that are numbers of their own (not of the reference: NaN).
 
     Raises
     ------
@@ -98,9 +99,9 @@ def constrained_curve(
     find(CONSTRAINTS, constraint, "constraint set")
     chosen = pick_layers(reference.network, layers)
     linear = single_linear(reference.network) is not None
-    way: Method = Optimum()
-    if method is not None or not linear:
-        way = find(CONSTRAINED_METHODS, method or "projected_training", "method").load()()
+    way = method or (Optimum() if linear else "projected_training")
+    if isinstance(way, str):
+        way = find(CONSTRAINED_METHODS, way, "method").load()()
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
     given = list(default_bounds(reference.network, constraint) if bounds is None else bounds)

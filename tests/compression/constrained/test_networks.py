@@ -189,6 +189,18 @@ def test_the_penalty_grows_by_equal_factors_from_its_first_to_its_last_value():
     np.testing.assert_allclose(schedule, [1e-3, 1e-2, 1e-1, 1, 10])
 
 
+def test_a_curve_takes_a_method_with_settings_of_its_own(digits, digits_mlp, start):
+    way = LearningCompression(first_mu=5.0, last_mu=10.0)
+    curve = compression.constrained_curve(digits_mlp, digits, bounds=[0.3], method=way, epochs=2)
+    here = start(epochs=2)
+    (expected,) = way.networks(here, "box", [bounds_for(layers(here.network), "box", 0.3)])
+    assert torch.equal(curve.network(0).fc2.weight, expected.fc2.weight)
+    usual = compression.constrained_curve(
+        digits_mlp, digits, bounds=[0.3], method="learning_compression", epochs=2
+    )
+    assert not torch.equal(usual.network(0).fc2.weight, expected.fc2.weight)
+
+
 def test_without_multipliers_the_penalty_alone_stops_short_of_the_optimum(digits, digits_softmax):
     bound = float(np.float32(0.1 * np.abs(matrix(digits_softmax.network[0])).max()))
     here = Start(digits_softmax.network, Samples(digits), 0.01, 0, epochs=60)

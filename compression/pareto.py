@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .errors import ArgumentError
-from .evaluation import Array, Comparison
+
+Array = NDArray[np.floating]
 
 _ROUNDING = 1e-12  # in floating point 0.07 − 0.01 is more than 0.06
 
@@ -175,6 +176,72 @@ def nearest_row(table: pd.DataFrame, column: str, value: float) -> int:
 
 
 @dataclass(frozen=True)
+class Nearest:
+    """What comes nearest to one part of a wish that nothing fulfils as a whole.
+
+    Attributes
+    ----------
+    column : str
+        "validation_score", or the cost's column.
+    wished : float
+        What that column was asked to be, at least or at most.
+    row : int
+        Position of the row.
+    """
+
+    column: str
+    wished: float
+    row: int
+
+
+def nearest_to(table: pd.DataFrame, wish: Wish, reference: pd.Series) -> list[Nearest]:
+    """For each part of a wish the row that misses it by least and fulfils all the others.
+
+    Points and bytes cannot be added up, so no part is traded for another: a person sees what it
+    takes to give way in one. Where no row fulfils the others, for any part, each is taken alone.
+
+    Parameters
+    ----------
+    table : DataFrame
+    wish : Wish
+    reference : Series
+        The uncompressed model's line, with the same columns.
+
+    Returns
+    -------
+    list of Nearest
+        At most one a part, in the order loss, at most, times fewer; none where the wish asks for
+        nothing, or no row has the numbers. Of equally near rows see :func:`nearest_row`.
+
+    Raises
+    ------
+    ArgumentError
+        The table lacks a column, or it does not hold numbers.
+    """
+    parts: list[tuple[Wish, str, float]] = []
+    if wish.loss is not None:
+        least = reference["validation_score"] - wish.loss
+        parts.append((Wish(loss=wish.loss), "validation_score", least))
+    parts += [(Wish(at_most={cost: most}), cost, most) for cost, most in wish.at_most.items()]
+    parts += [
+        (Wish(times_fewer={cost: times}), cost, reference[cost] / times)
+        for cost, times in wish.times_fewer.items()
+    ]
+    granted = np.array([part.granted(table, reference) for part, *_ in parts])
+    others = [
+        np.delete(granted, at, axis=0).all(axis=0) & ~np.isnan(_numbers(table, column))
+        for at, (_, column, _) in enumerate(parts)
+    ]
+    if not any(rows.any() for rows in others):
+        others = [~np.isnan(_numbers(table, column)) for _, column, _ in parts]
+    return [
+        Nearest(column, wished, int(rows[nearest_row(table.iloc[rows], column, wished)]))
+        for (_, column, wished), rows in zip(parts, map(np.flatnonzero, others), strict=True)
+        if len(rows)
+    ]
+
+
+@dataclass(frozen=True)
 class Matched:
     """Two curves at one budget of bytes: each with its best row that fits.
 
@@ -231,6 +298,8 @@ def at_equal_bytes(
     ArgumentError
         There is no budget, or not this one, at which both curves have a row with a score.
     """
+    from .evaluation import Comparison  # here, and not above: a page ranks rows without SciPy
+
     curves = (first, second)
     sizes = np.concatenate([_numbers(curve.table, "bytes") for curve in curves])
     budgets = np.unique(sizes) if budget is None else np.array([budget])

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,7 +12,9 @@ from scipy import stats
 
 from compression import pareto_front
 from compression.errors import ArgumentError
-from compression.pareto import Wish, at_equal_bytes, best_rows, nearest_row
+from compression.pareto import Wish, at_equal_bytes, best_rows, nearest_row, nearest_to
+
+ROOT = Path(__file__).parents[2]
 
 # Few different values, so that ties of every kind come up; and some rows without one.
 numbers = st.one_of(st.integers(0, 5).map(float), st.just(np.nan), st.floats(-1e9, 1e9))
@@ -186,6 +191,55 @@ def test_of_equally_near_rows_the_better_one_is_matched_then_the_smaller_one():
     assert nearest_row(table, "validation_score", 0.9) == 3
     with pytest.raises(ArgumentError, match="compute the curve first"):
         nearest_row(table[:0], "bytes", 8)
+
+
+def misses(row, wish):
+    """By how much a row misses each part of a wish, in that part's own column; 0: not at all."""
+    least = REFERENCE["validation_score"]
+    lost = [] if wish.loss is None else [least - wish.loss - row["validation_score"]]
+    more = [row[cost] - most for cost, most in wish.at_most.items()]
+    more += [row[cost] - REFERENCE[cost] / n for cost, n in wish.times_fewer.items()]
+    return [max(amount, 0.0) for amount in [*lost, *more]]
+
+
+@given(curves, wishes)
+@settings(max_examples=300)
+def test_the_nearest_row_gives_way_in_one_part_only_and_by_the_least(tables, wish):
+    table = pd.concat(tables.values(), ignore_index=True).dropna(ignore_index=True)
+    if any(fulfils(row, wish) for _, row in table.iterrows()):
+        return
+    found = nearest_to(table, wish, REFERENCE)
+    missed = np.array([misses(row, wish) for _, row in table.iterrows()])
+    parts = int(wish.loss is not None) + len(wish.at_most) + len(wish.times_fewer)
+    if not len(table):
+        assert found == []
+        return
+    expected = []
+    for part in range(parts):
+        rest = np.delete(missed, part, axis=1).sum(axis=1) == 0
+        expected.append(missed[rest, part].min() if rest.any() else None)
+    if all(least is None for least in expected):
+        for near in found:
+            amounts = np.abs(table[near.column] - near.wished)
+            assert amounts[near.row] == amounts.min()
+        assert len(found) == parts
+        return
+    possible = [part for part in range(parts) if expected[part] is not None]
+    assert len(found) == len(possible)
+    for part, near in zip(possible, found, strict=True):
+        assert missed[near.row, part] == expected[part]
+        assert np.delete(missed[near.row], part).sum() == 0
+
+
+def test_a_wish_for_nothing_has_nothing_near_it():
+    table = pd.DataFrame({"bytes": [1.0], "validation_score": [0.9]})
+    assert nearest_to(table, Wish(), REFERENCE) == []
+
+
+def test_rows_are_ranked_without_scipy():
+    code = "import sys, compression.pareto; print('scipy' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.strip() == "False", run.stderr
 
 
 @dataclass

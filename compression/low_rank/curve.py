@@ -105,7 +105,8 @@ def judged(
     for row, value in enumerate(values):
         knob = row + 1 if isinstance(value, Mapping) else value
         if new[row]:
-            network, outputs = next(evaluated)
+            build, outputs = next(evaluated)
+            network = build()
             if epochs and effective[row]:
                 network = _fine_tuned(network, reference, dataset, samples, epochs)
                 outputs = network(samples.x)

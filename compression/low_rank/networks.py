@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from ..training import Reference, Samples
 from .factors import Decomposition, build, check_rank
 from .kernels import KernelDecomposition, decompose_kernel, patches
 
-ROWS = 2048
+ROWS = 1024
 """Samples that go through the rest of a network at a time: what they need stays in the cache."""
 PATCHES = 50_000
 """Of a convolution's inputs at most this many patches are looked at, drawn at random."""
@@ -182,41 +183,69 @@ class Ranks:
 
         Dense layers are shared with the reference: copy before training.
         """
-        effective = self.effective(ranks)
-        return replaced(
-            self.network,
-            {
-                name: low_rank_layer(self.layers[name], decomposition.at(effective[name]))
-                for name, decomposition in self.decomposed(ranks).items()
-            },
-        )
+        return self._built(ranks).network()
+
+    def _built(self, ranks: Chosen) -> _Built:
+        return _Built(self.network, self.layers, self.decomposed(ranks), self.effective(ranks))
 
     @torch.no_grad()
     def evaluated(
         self, x: torch.Tensor, ranks: Sequence[Chosen]
-    ) -> Iterator[tuple[nn.Sequential, torch.Tensor]]:
-        """For each choice, in the order of :func:`checked`, the network and its outputs."""
+    ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
+        """For each choice, in the order of :func:`checked`: what builds its network, and its outputs."""
         rising = [rank for rank in ranks if not isinstance(rank, Mapping)]
         if len(rising) == len(ranks):
             yield from self._rising(x, rising)
             return
+        yield from self._one_by_one(x, ranks)
+
+    def _one_by_one(
+        self, x: torch.Tensor, ranks: Sequence[Chosen]
+    ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
         for choice in ranks:
-            network = self.at(choice)
-            yield network, network(x)
+            built = self._built(choice)
+            yield built.network, built.network()(x)
 
     def _rising(
         self, x: torch.Tensor, ranks: Sequence[int]
-    ) -> Iterator[tuple[nn.Sequential, torch.Tensor]]:
+    ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
         children = [name for name, _ in self.network.named_children()]
         start = next(i for i, name in enumerate(children) if name in self.layers)
         name = children[start]
         layer, decomposition = self.layers[name], self.decompositions[name]
         first = _PreActivation(layer, decomposition, self.network[:start](x))
         for rank in ranks:
-            network = self.at(rank)
-            rest = network[start + 1 :]
-            chunks = first.at(self.effective(rank).get(name), network[start])
-            yield network, torch.cat([rest(chunk) for chunk in chunks])
+            built = self._built(rank)
+            rest = nn.Sequential(*map(built.part, children[start + 1 :]))
+            chunks = first.at(self.effective(rank).get(name), partial(built.part, name))
+            yield built.network, torch.cat([rest(chunk) for chunk in chunks])
+
+
+class _Built:
+    """A network at some ranks; each of its new layers is built when it is asked for."""
+
+    def __init__(
+        self,
+        network: nn.Sequential,
+        layers: Mapping[str, Layer],
+        decomposed: Mapping[str, LayerDecomposition],
+        ranks: Mapping[str, int],
+    ):
+        self._network, self._layers = network, layers
+        self._decomposed, self._ranks = decomposed, ranks
+        self._new: dict[str, nn.Module] = {}
+
+    def part(self, name: str) -> nn.Module:
+        """A layer of the network, by its name."""
+        if name not in self._decomposed:
+            return self._network.get_submodule(name)
+        if name not in self._new:
+            factors = self._decomposed[name].at(self._ranks[name])
+            self._new[name] = low_rank_layer(self._layers[name], factors)
+        return self._new[name]
+
+    def network(self) -> nn.Sequential:
+        return replaced(self._network, {name: self.part(name) for name in self._decomposed})
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,10 +284,8 @@ class SequentialRanks(Ranks):
 
     def _rising(
         self, x: torch.Tensor, ranks: Sequence[int]
-    ) -> Iterator[tuple[nn.Sequential, torch.Tensor]]:
-        for rank in ranks:
-            network = self.at(rank)
-            yield network, network(x)
+    ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
+        yield from self._one_by_one(x, ranks)
 
 
 class _PreActivation:
@@ -269,18 +296,19 @@ class _PreActivation:
         self._running: _RunningSum | None = None
         self._dense: torch.Tensor | None = None
 
-    def at(self, rank: int | None, module: nn.Module) -> Iterable[torch.Tensor]:
-        """The outputs of ``module``, which is the layer at this rank (None: dense)."""
+    def at(self, rank: int | None, build: Callable[[], nn.Module]) -> Iterable[torch.Tensor]:
+        """The outputs of what ``build`` gives, which is the layer at this rank (None: dense)."""
         if rank is None:
             if self._dense is None:
                 self._running = None  # its memory is free for the dense layer's outputs
-                self._dense = module(self._x)
+                self._dense = build()(self._x)
             return self._dense.split(ROWS)
         if not self._decomposition.nested:
+            module = build()
             return (module(chunk) for chunk in self._x.split(ROWS))
         if self._running is None:
             self._running = _RunningSum(self._layer, self._decomposition, self._x)
-        return self._running.at(rank).split(ROWS)
+        return self._running.at(rank)
 
 
 class _RunningSum:
@@ -305,30 +333,40 @@ class _RunningSum:
         self._projected = x.new_empty(0)
         self._sum: torch.Tensor | None = None
 
-    def at(self, rank: int) -> torch.Tensor:
-        """The outputs at one rank; the next rank changes them in place."""
-        while self._rank < rank:
+    def at(self, rank: int) -> Iterable[torch.Tensor]:
+        """The outputs at one rank, ``ROWS`` samples after the other, each as it is wanted.
+
+        All are to be taken before the next rank, which changes them in place.
+        """
+        while self._sum is None or self._rank < rank:
             within = self._rank % self._block
             if within == 0:
                 block = slice(self._rank, self._rank + self._block)
                 self._projected = _linear(self._right, self._right.weight[block], self._x)
                 self._projected -= _over_positions(self._centre[block], self._projected)
             upto = min(rank - self._rank, self._block - within)
-            self._add(slice(self._rank, self._rank + upto), slice(within, within + upto))
+            added = self._added(slice(self._rank, self._rank + upto), slice(within, within + upto))
             self._rank += upto
-        assert self._sum is not None
-        return self._sum
+            if self._rank == rank:
+                return added
+            for _ in added:
+                pass
+        return self._sum.split(ROWS)
 
-    def _add(self, ranks: slice, within: slice) -> None:
+    def _added(self, ranks: slice, within: slice) -> Iterator[torch.Tensor]:
         left, projected = self._left.weight[:, ranks], self._projected[:, within]
         if self._sum is None:
             self._sum = _linear(self._left, left, projected)
             self._sum += _over_positions(self._start, self._sum)
-        elif isinstance(self._left, nn.Linear):
-            self._sum.addmm_(projected, left.T)
-        else:
-            for outputs, part in zip(self._sum.split(ROWS), projected.split(ROWS), strict=True):
+            yield from self._sum.split(ROWS)
+            return
+        # What was just changed is still in the cache for whoever takes it.
+        for outputs, part in zip(self._sum.split(ROWS), projected.split(ROWS), strict=True):
+            if isinstance(self._left, nn.Linear):
+                outputs.addmm_(part, left.T)
+            else:
                 outputs += _linear(self._left, left, part)
+            yield outputs
 
 
 def _linear(module: nn.Module, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

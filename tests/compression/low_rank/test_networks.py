@@ -124,7 +124,7 @@ def test_every_rank_gives_what_truncating_and_evaluating_naively_gives(
     for row, (network, logits) in enumerate(family.evaluated(samples.x, ranks)):
         expected = outputs(naive(reference.network, found, ranks[row]), samples.x.numpy())
         np.testing.assert_allclose(logits.numpy(), expected, atol=1e-4)
-        np.testing.assert_allclose(outputs(network, samples.x.numpy()), expected, atol=1e-4)
+        np.testing.assert_allclose(outputs(network(), samples.x.numpy()), expected, atol=1e-4)
         # The class may differ only where two logits are as good as equal.
         test = expected[samples.trained :]
         chosen = np.take_along_axis(test, curve.predictions[row][:, None], axis=1)[:, 0]

@@ -33,7 +33,7 @@ class RandomizedSVD:
     """
 
     oversampling: int = 64
-    iterations: int = 2
+    iterations: int = 3
     seed: int = 0
 
     def decompose(

@@ -28,6 +28,11 @@ def constrained_curve(trained: Trained, constraint: str) -> Job:
     return submit(f"{_WORK}:constrained_curve", **_origin(trained), constraint=constraint)
 
 
+def decide(task: str, trained: Trained, **arguments: object) -> Job:
+    """A job of the worker's side of the page that decides."""
+    return submit(f"pages.shared.decide_work:{task}", **_origin(trained), **arguments)
+
+
 def referee(trained: Trained, constraint: str, bound: float) -> Job:
     return submit(f"{_WORK}:referee", **_origin(trained), constraint=constraint, bound=bound)
 

@@ -1,0 +1,13 @@
+"""The smallest model for a score, over all that was computed, and how sure that is."""
+
+import streamlit as st
+
+from pages.shared import choices, decide_sections, reference, shell, words
+
+shell.stand("Decide", "The smallest model for a score, over all methods, and how sure that is.")
+trained = reference.needed(choices.header())
+st.markdown(words.reference(trained))
+jobs = decide_sections.jobs(trained)
+measurement = decide_sections.measurement(trained, jobs)
+decide_sections.choose(trained, jobs, measurement.result if measurement else None)
+decide_sections.latency(trained, jobs, measurement)

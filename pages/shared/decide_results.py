@@ -1,0 +1,155 @@
+"""Every choice that was computed in one table: who is undominated, and who fulfils a wish."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from compression.pareto import Nearest, Wish, best_rows, nearest_to, pareto_front
+
+POINT = 0.01  # of score: a point of accuracy, a hundredth of R²
+KILO = 1000  # bytes
+COSTS = ("bytes", "parameters", "macs")
+BATCHES = (1, 256)
+EPOCHS = 3  # passes over the training rows for each network that is trained on
+REFERENCE, DENSE = "reference", "constrained"  # architectures; the second is dense at run time
+_SAME = [*COSTS, "validation_score", "score"]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """The choices of one method.
+
+    Attributes
+    ----------
+    name, title : str
+    family : str
+        "low_rank", "constrained", "combined", or "baseline".
+    table : DataFrame
+        A curve's, as far as it is there.
+    choices : list of str
+        What tells its rows apart: "rank 12".
+    architectures : list of str
+        Rows with the same one take the same time.
+    page : str or None
+        Where its rows can be looked at; None: nowhere yet.
+    queries : list of dict
+        For each row what to add to that page's URL.
+    """
+
+    name: str
+    title: str
+    family: str
+    table: pd.DataFrame
+    choices: Sequence[str]
+    architectures: Sequence[str]
+    page: str | None = None
+    queries: Sequence[Mapping[str, str]] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """How long networks take.
+
+    Attributes
+    ----------
+    table : DataFrame
+        As ``compression.latency`` has it; ``model`` is an architecture.
+    ranks : DataFrame
+        One row a rank and batch: rank, batch, ratio, ratio_low, ratio_high (how many times
+        faster than the reference), counted (how many times fewer MACs).
+    break_even : dict
+        (batch, "measured" or "counted") -> the largest of the ranks up to which low rank is
+        faster, beyond doubt or by its MACs; None: it never is.
+    """
+
+    table: pd.DataFrame
+    ranks: pd.DataFrame
+    break_even: dict[tuple[int, str], float | None]
+
+
+def everything(reference: pd.Series, series: Sequence[Series]) -> pd.DataFrame:
+    """The reference, then one row a choice: its name (``id``), who made it, costs, scores.
+
+    Of rows of one series that cost the same and score the same only the first stays, and none
+    that is the reference: with a rank from the break-even on a network stays as it is.
+    """
+    tables = []
+    for one in (_reference(reference), *series):
+        table = one.table.assign(
+            id=[f"{one.name}: {choice}" for choice in one.choices],
+            series=one.name,
+            method=one.title,
+            family=one.family,
+            choice=list(one.choices),
+            architecture=list(one.architectures),
+            page=one.page,
+            query=list(one.queries) or [{} for _ in one.choices],
+            place=np.arange(len(one.table)),
+        )
+        same = (table[_SAME] == reference[_SAME]).all(axis=1) & (one.family != "baseline")
+        tables.append(table[~same].drop_duplicates(_SAME))
+    return pd.concat(tables, ignore_index=True)
+
+
+def architecture(rank: int) -> str:
+    """Of the network whose linear layers have this rank, whatever the method."""
+    return f"rank {rank}"
+
+
+def _reference(line: pd.Series) -> Series:
+    """A series of one row: what it dominates is no answer."""
+    table = line[line.index.drop("rank", errors="ignore")].to_frame().T.astype(float)
+    return Series("reference", "Reference", "baseline", table, ["as trained"], [REFERENCE])
+
+
+def with_latency(table: pd.DataFrame, measured: Measured | None) -> pd.DataFrame:
+    """The rows with their architecture's time a call in ms, ``latency_1`` for a batch of 1.
+
+    NaN where it was not measured.
+    """
+    for batch in BATCHES if measured is not None else ():
+        found = measured.table[measured.table["batch"] == batch].set_index("model")["latency"]
+        table = table.assign(**{latency(batch): table["architecture"].map(1000 * found)})
+    return table
+
+
+def latency(batch: int) -> str:
+    """Name of a column."""
+    return f"latency_{batch}"
+
+
+def undominated(table: pd.DataFrame, cost: str) -> NDArray[np.bool_]:
+    """Which rows are on the front of validation score against a cost."""
+    return table.index.isin(pareto_front(table, cost, "validation_score").index)
+
+
+def ranked(
+    table: pd.DataFrame, wish: Wish, reference: pd.Series, cost: str = "bytes"
+) -> pd.DataFrame:
+    """The undominated choices that fulfil a wish, the best one first.
+
+    The reference is one of them: where nothing beats it, that is the answer. Chosen by validation score alone. Of several that cost the same and score the same the
+    first stays.
+    """
+    best = best_rows({"all": table}, wish, reference, cost).drop_duplicates(_SAME)
+    return best.drop(columns=["curve", "row"]).reset_index(drop=True)
+
+
+def nearest(
+    table: pd.DataFrame, wish: Wish, reference: pd.Series
+) -> list[tuple[Nearest, pd.Series]]:
+    """What comes nearest to each part of a wish that nothing fulfils."""
+    return [(found, table.iloc[found.row]) for found in nearest_to(table, wish, reference)]
+
+
+def kept_on_test(line: pd.Series, loss: float) -> str:
+    """Whether the test part bears out that at most so much is lost: "yes", "no" or "open".
+
+    By the 95 % interval of the paired difference: all of it on one side, or not.
+    """
+    if line["change_low"] >= -loss:
+        return "yes"
+    return "no" if line["change_high"] < -loss else "open"

@@ -1,0 +1,397 @@
+"""The sections of the page that decides, from top to bottom."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+import compression
+from compression.pareto import Wish
+
+from . import cache, choices, decide_figures, decide_words, shell, words
+from .decide_results import (
+    DENSE,
+    KILO,
+    POINT,
+    Measured,
+    everything,
+    nearest,
+    ranked,
+    undominated,
+    with_latency,
+)
+from .figures import CONFIG
+from .jobs import Job
+from .results import Traded, Trained
+
+QUICK = ("truncated_svd", "activation_aware_svd", "truncated_svd_tuned", "box", "fine_tuned")
+COARSE = 3  # every third bound, for methods that are slow
+FOREST = 8  # choices whose intervals are drawn
+KEY = "decide"
+
+Jobs = Mapping[str, Job]
+
+
+def more(trained: Trained) -> dict[str, str]:
+    """Series that are computed on request: name -> title."""
+    kinds = {layer.kind for layer in trained.layers}
+    low_rank = [
+        name for name, e in compression.LOW_RANK_METHODS.items() if kinds.intersection(e.layers)
+    ]
+    names = [
+        *low_rank,
+        *decide_words.TUNED,
+        "budgets",
+        *compression.CONSTRAINTS,
+        "refit",
+        "learning_compression",
+        "quantized",
+        *compression.COMBINED_METHODS,
+    ]
+    return {name: decide_words.title(name) for name in names if name not in QUICK}
+
+
+def jobs(trained: Trained) -> Jobs:
+    """The quick series, and those that were asked for, each with its job."""
+    asked = _asked_for(trained)
+    found = {}
+    for name in (*QUICK, *(name for name in more(trained) if name in asked)):
+        job = _job(trained, name, found)
+        if job is not None:
+            found[name] = job
+    return found
+
+
+def _asked_for(trained: Trained) -> list[str]:
+    titles = more(trained)
+    if "more" in st.session_state:
+        return st.session_state["more"]
+    by_title = {title: name for name, title in titles.items()}
+    asked = st.query_params.get_all("more")
+    return [by_title.get(text, text) for text in asked if by_title.get(text, text) in titles]
+
+
+def _job(trained: Trained, name: str, before: Jobs) -> Job | None:
+    """The job of a series; None: what it starts from is not there yet."""
+    if name in compression.LOW_RANK_METHODS:
+        return cache.low_rank_curve(trained, name)
+    if name in decide_words.TUNED:
+        return cache.decide("tuned", trained, method=decide_words.TUNED[name])
+    if name in compression.CONSTRAINTS:
+        return cache.constrained_curve(trained, name)
+    if name in compression.COMBINED_METHODS:
+        return cache.decide("combined", trained, method=name)
+    if name in ("budgets", "fine_tuned"):
+        return cache.decide(name, trained)
+    if name == "quantized":
+        box = before["box"].result
+        if box is None:
+            return None
+        return cache.decide(
+            "quantized",
+            trained,
+            bounds=tuple(box.table["knob"][::COARSE]),
+            files=box.files[::COARSE],
+        )
+    return cache.decide(
+        "constrained_by",
+        trained,
+        constraint="box",
+        method=name,
+        bounds=trained.bounds["box"][::COARSE],
+    )
+
+
+def measurement(trained: Trained, found: Jobs) -> Job | None:
+    """The job that measures latencies, if it is asked for and can begin."""
+    asked = str(choices._asked("measure")).lower() == "true"
+    box = found["box"].result
+    if not asked or box is None:
+        return None
+    return cache.decide("latencies", trained, names=(DENSE,), files=(box.files[0],))
+
+
+def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
+    """The wish, what fulfils it, and where that lies among all that was computed."""
+
+    def draw() -> None:
+        wish, cost = _wishes(trained.task, measured)
+        _progress(found)
+        results = {
+            name: result
+            for name, job in found.items()
+            if (result := job.partial if job.result is None else job.result) is not None
+        }
+        if not results:
+            return
+        line = next(iter(results.values())).reference
+        table = everything(
+            line, [decide_words.series(name, result) for name, result in results.items()]
+        )
+        table = with_latency(table, measured)
+        best = ranked(table, wish, table.iloc[0], cost)
+        near: Sequence = ()
+        if best.empty:
+            near = nearest(table, wish, table.iloc[0])
+            st.warning(decide_words.nothing(trained, wish, near), icon=":material/search_off:")
+            best = table[table["id"].isin([choice["id"] for _, choice in near])]
+        else:
+            st.markdown(decide_words.answer(trained, best.iloc[0], wish, cost, len(table) - 1))
+        picked = _picked(table, best)
+        if len(best):
+            caption = decide_words.NEAREST if near else decide_words.RANKED
+            _table(trained, best, "ranked", caption)
+        left, right = st.columns(2, gap="medium")
+        if picked is not None:
+            with left.container(border=True):
+                _card(trained, picked, results)
+        if len(best):
+            right.plotly_chart(
+                decide_figures.changes(
+                    best[:FOREST],
+                    trained.task,
+                    wish.loss,
+                    None if picked is None else picked["id"],
+                ),
+                key="decide_changes",
+                alt="Change of test score of the best choices with 95 % intervals",
+                config=CONFIG,
+            )
+        _plane(trained, table, cost, picked)
+
+    shell.follow(draw, *found.values(), key=KEY)
+
+
+def _wishes(task: str, measured: Measured | None) -> tuple[Wish, str]:
+    places = st.columns([2, 2, 2, 4], gap="medium", vertical_alignment="bottom")
+    lost = "Points lost, at most" if task == "classification" else "Hundredths of R² lost, at most"
+    with places[0]:
+        points = _number("lose", lost, 0.5)
+    with places[1]:
+        kilo = _number("kb", "kB, at most", 5.0)
+    with places[2]:
+        fewer = _number("fewer", "× fewer MACs, at least", 1.0)
+    with places[3]:
+        asked = str(choices._asked("measure")).lower() == "true"
+        titles = decide_words.COSTS | (decide_words.TIMES if asked else {})
+        cost = choices.segment("by", "Smallest in", titles)
+    wish = Wish(
+        loss=None if points is None else POINT * points,
+        at_most={} if kilo is None else {"bytes": KILO * kilo},
+        times_fewer={} if fewer is None else {"macs": fewer},
+    )
+    choices.remark("lose", "kb", "fewer")
+    if cost in decide_words.TIMES and measured is None:
+        st.caption(decide_words.NOT_MEASURED)
+        return wish, next(iter(decide_words.COSTS))
+    return wish, cost
+
+
+def _number(key: str, label: str, step: float) -> float | None:
+    """A number of 0 or more that is bound to the URL, or None: no wish."""
+    asked = choices._asked(key)
+    wanted = None if asked in (None, "None", "") else choices._number(asked)
+    usable = asked in (None, "None", "") or (wanted is not None and wanted >= 0)
+    if not usable:
+        st.session_state[key] = None
+        choices._remark(key, f"{label}: {asked!r} is not possible, only numbers from 0 on.")
+    return st.number_input(
+        label,
+        min_value=0.0,
+        value=None,
+        step=step,
+        format="%g",
+        key=key,
+        placeholder="no wish",
+        bind="query-params" if usable else None,
+        persist_state="session",
+        on_change=choices._changed,
+        args=(key,),
+    )
+
+
+def _progress(found: Jobs) -> None:
+    """What is going on or went wrong; of what waits, the first one, and the others in a line."""
+    waiting = [name for name, job in found.items() if job.status == "waiting"]
+    if not any(job.status == "running" for job in found.values()):
+        waiting = waiting[1:]
+    for name, job in found.items():
+        if name not in waiting:
+            shell.status(job, decide_words.title(name))
+    if waiting:
+        st.caption(decide_words.waiting(waiting))
+
+
+def _picked(table: pd.DataFrame, best: pd.DataFrame) -> pd.Series | None:
+    """The choice that was clicked, else the best one."""
+    clicked = table[table["id"] == st.session_state.get("_picked")]
+    if len(clicked):
+        return clicked.iloc[0]
+    return None if best.empty else best.iloc[0]
+
+
+def _load(line: pd.Series) -> None:
+    """Put the sliders of its page where the choice stands; for callbacks."""
+    st.session_state["_picked"] = line["id"]
+    for key, value in line["query"].items():
+        choices.move(key, value)
+
+
+def _card(trained: Trained, line: pd.Series, results: Mapping[str, Traded]) -> None:
+    st.markdown(f"**{decide_words.name(line)}**")
+    with st.container(horizontal=True, gap="medium"):
+        for label, value, delta, colour in words.metrics(trained, line):
+            st.metric(label, value, delta, delta_color=colour, delta_arrow="off", width="content")
+    with st.container(horizontal=True, gap="small"):
+        if line["page"] is not None and st.button(
+            f"Open in {decide_words.PAGES[line['page']]}",
+            key="open_picked",
+            icon=":material/tune:",
+            type="primary",
+            on_click=_load,
+            args=(line,),
+        ):
+            st.switch_page(line["page"])
+        file = _file(trained, line, results)
+        if file is not None:
+            st.download_button(
+                "Take this model away (safetensors)",
+                file,
+                file_name=decide_words.file_name(trained, line),
+                on_click="ignore",
+                key="decide_file",
+                icon=":material/download:",
+                type="tertiary",
+            )
+
+
+def _file(
+    trained: Trained, line: pd.Series, results: Mapping[str, Traded]
+) -> Callable[[], bytes] | None:
+    name, row = line["series"], int(line["place"])
+    if name == "reference":
+        return lambda: trained.file
+    found = results[name]
+    if found.files:
+        return lambda: found.files[row]
+    if name in compression.LOW_RANK_METHODS:
+        return lambda: cache.low_rank_file(trained, name, int(line["knob"]))
+    return None
+
+
+def _plane(trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series | None) -> None:
+    st.subheader("Everything that was computed", anchor=False)
+    left, right = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
+    with left:
+        part = choices.segment("part", "Scores", decide_words.SCORES)
+    titles = more(trained)
+    with right:
+        asked = st.multiselect(
+            "Compute more",
+            list(titles),
+            format_func=titles.__getitem__,
+            key="more",
+            bind="query-params",
+            persist_state="session",
+            placeholder="Other methods and sets, budgets, bit widths, combinations",
+        )
+    if set(asked) != set(st.session_state.get("_more", asked)):
+        st.session_state["_more"] = asked
+        st.rerun()
+    st.session_state["_more"] = asked
+
+    def clicked() -> None:
+        selection = st.session_state["decide_plane"]["selection"]
+        ids = [point["customdata"][0] for point in selection["points"] if "customdata" in point]
+        if selection["lasso"] or selection["box"]:
+            st.session_state["_compared"] = ids
+        elif ids:
+            _load(table[table["id"] == ids[0]].iloc[0])
+
+    st.plotly_chart(
+        decide_figures.plane(
+            table,
+            undominated(table, cost),
+            cost,
+            part,
+            trained.task,
+            () if picked is None else (picked["id"],),
+        ),
+        key="decide_plane",
+        on_select=clicked,
+        selection_mode=("points", "lasso"),
+        alt=f"{decide_words.SCORES[part]} score against {decide_figures.AXES[cost].lower()} "
+        "for every choice, with the Pareto front",
+        config=decide_figures.SELECTABLE,
+    )
+    st.caption(decide_words.PLANE)
+    compared = table[table["id"].isin(st.session_state.get("_compared", []))]
+    if len(compared):
+        st.subheader("Compared", anchor=False)
+        _table(trained, compared.sort_values(cost), "compared")
+
+
+def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -> None:
+    """Some choices, a line each, with a button that opens the page whose sliders show it."""
+    shown = decide_words.table(trained, rows)
+
+    def opened() -> None:
+        line = rows.iloc[st.session_state[f"{name}_open"]["row"]]
+        _load(line)
+        st.session_state["_open"] = line["page"]
+
+    st.dataframe(
+        shown,
+        key=f"{name}_table",
+        hide_index=True,
+        column_config={
+            "open": st.column_config.ButtonColumn(
+                "sliders", type="tertiary", on_click=opened, key=f"{name}_open", width=110
+            )
+        },
+    )
+    if (page := st.session_state.pop("_open", None)) is not None:
+        st.switch_page(page)
+    text, button = st.columns([5, 1], gap="small", vertical_alignment="top")
+    text.caption(caption)
+    button.download_button(
+        "Table as CSV",
+        lambda: decide_words.raw(rows).to_csv(index=False),
+        file_name=f"{trained.dataset}-{trained.model}-{name}.csv",
+        mime="text/csv",
+        on_click="ignore",
+        key=f"{name}_csv",
+        icon=":material/download:",
+        type="tertiary",
+    )
+
+
+def latency(trained: Trained, found: Jobs, job: Job | None) -> None:
+    """How long the networks take, measured on request."""
+    st.subheader("How long does it take?", anchor=False)
+    st.toggle(
+        "Measure latency on this machine",
+        key="measure",
+        bind="query-params",
+        persist_state="session",
+    )
+    if not st.session_state["measure"]:
+        st.caption(decide_words.ASK_LATENCY)
+        return
+    if job is None:
+        st.caption(decide_words.NOT_MEASURED)
+        return
+    measured = shell.wait_for(job, "Measuring")
+    if measured is None:
+        return
+    st.markdown(decide_words.break_even(measured))
+    left, right = st.columns([3, 2], gap="medium")
+    if len(measured.ranks):
+        left.plotly_chart(
+            decide_figures.speed(measured),
+            key="decide_speed",
+            alt="How many times faster low rank is than the reference, by rank",
+            config=CONFIG,
+        )
+    right.dataframe(decide_words.latencies(measured), hide_index=True)
+    st.caption(decide_words.LATENCY)

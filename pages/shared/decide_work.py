@@ -1,0 +1,195 @@
+"""The worker's side of the page that decides: names and numbers in, plain results out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .decide_results import EPOCHS, Measured, architecture
+from .results import Traded
+from .work import Report, _restored, _traded
+
+BITS = (8, 6, 4, 3, 2)
+TUNED_RANKS = 12  # each costs its epochs
+MEASURED_RANKS = 20
+
+
+def tuned(report: Report, file: bytes, dataset: str, model: str, seed: int, method: str) -> Traded:
+    """Low rank, each network trained on from its own factors: the fair baseline."""
+    import compression
+    from compression.low_rank.networks import prepare
+    from compression.training import Samples
+
+    found, trained = _restored(file, dataset, model, seed)
+    ranks = _spaced(_paying(prepare(trained, Samples(found), method)), TUNED_RANKS)
+    curve = compression.low_rank_curve(
+        trained, found, method, ranks, epochs=EPOCHS, report=_watched(report, "rank")
+    )
+    return _with_files(curve)
+
+
+def budgets(report: Report, file: bytes, dataset: str, model: str, seed: int) -> Traded:
+    """Ten budgets of bytes shared among the layers by every rule.
+
+    The table has the column ``ranks``, in words.
+    """
+    from compression.low_rank.budgets import budget_curve
+
+    found, trained = _restored(file, dataset, model, seed)
+
+    def worded(curve: Any) -> Any:
+        words = [
+            ", ".join(f"{name} {rank or 'dense'}" for name, rank in ranks.items())
+            for ranks in curve.table["ranks"]
+        ]
+        return replace(curve, table=curve.table.assign(ranks=words))
+
+    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
+        return report(done, total, lambda: _traded(worded(curve())), f"network {done} of {total}")
+
+    curve = budget_curve(trained, found, unit="bytes", report=watched)
+    return _with_files(worded(curve))
+
+
+def fine_tuned(report: Report, file: bytes, dataset: str, model: str, seed: int) -> Traded:
+    """The reference trained on without any bound: what the same epochs alone give."""
+    import compression
+
+    found, trained = _restored(file, dataset, model, seed)
+    curve = compression.constrained_curve(
+        trained, found, bounds=[1.0], method="fine_tuning", epochs=EPOCHS
+    )
+    return _with_files(curve)
+
+
+def constrained_by(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    constraint: str,
+    method: str,
+    bounds: tuple[float, ...],
+) -> Traded:
+    """Some bounds of one set, met by one method."""
+    import compression
+
+    found, trained = _restored(file, dataset, model, seed)
+    curve = compression.constrained_curve(
+        trained,
+        found,
+        constraint,
+        bounds,
+        method=method,
+        epochs=EPOCHS,
+        report=_watched(report, "bound"),
+    )
+    return _with_files(curve)
+
+
+def quantized(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    bounds: tuple[float, ...],
+    files: tuple[bytes, ...],
+) -> Traded:
+    """Constrained networks, by their files, with their free weights in a few bits."""
+    from compression import storage
+    from compression.quantization import quantized_curve
+
+    found, trained = _restored(file, dataset, model, seed)
+    rows = [
+        (bound, storage.from_bytes(content), bits)
+        for bound, content in zip(bounds, files, strict=True)
+        for bits in BITS
+    ]
+    return _with_files(
+        quantized_curve(trained, found, rows, "bound", report=_watched(report, "network"))
+    )
+
+
+def combined(
+    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str
+) -> Traded:
+    """Low rank and bounds together, on a coarse grid of both."""
+    from compression.combined.curve import combined_curve
+
+    found, trained = _restored(file, dataset, model, seed)
+    return _with_files(
+        combined_curve(trained, found, method, epochs=EPOCHS, report=_watched(report, "pair"))
+    )
+
+
+def _watched(report: Report, what: str) -> Callable[[int, int, Callable[[], Any]], bool]:
+    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
+        return report(done, total, lambda: _traded(curve()), f"{what} {done} of {total}")
+
+    return watched
+
+
+def _with_files(curve: Any) -> Traded:
+    from compression import storage
+
+    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
+    return _traded(curve, files=files)
+
+
+def latencies(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    names: tuple[str, ...],
+    files: tuple[bytes, ...],
+) -> Measured:
+    """How long low rank takes at some ranks, and others by their files, beside the reference.
+
+    ``names`` are the architectures of the files.
+    """
+    from compression import accounting, latency, storage
+    from compression.low_rank.networks import prepare
+    from compression.training import Samples
+
+    found, trained = _restored(file, dataset, model, seed)
+    family = prepare(trained, Samples(found), "truncated_svd")
+    ranks = _spaced(_paying(family) if family.effective(1) else [], MEASURED_RANKS)
+    networks = {architecture(rank): family.at(rank) for rank in ranks}
+    macs = accounting.macs(trained.network)
+    counted = {name: macs / accounting.macs(network) for name, network in networks.items()}
+    others = dict(zip(names, map(storage.from_bytes, files), strict=True))
+
+    def judged(table: pd.DataFrame) -> Measured:
+        low_rank = table[table["model"].isin(networks)].reset_index(drop=True)
+        by_name = {architecture(rank): rank for rank in ranks}
+        low_rank["rank"] = low_rank["model"].map(by_name)
+        low_rank["counted"] = low_rank["model"].map(counted)
+        ends: dict[tuple[int, str], float | None] = {}
+        for batch, part in low_rank.groupby("batch"):
+            ends[int(batch), "measured"] = latency.break_even(part["rank"], part["ratio_low"])
+            ends[int(batch), "counted"] = latency.break_even(part["rank"], part["counted"])
+        return Measured(table, low_rank, ends)
+
+    def watched(done: int, total: int, table: Callable[[], pd.DataFrame]) -> bool:
+        return report(done, total, lambda: judged(table()), f"round {done} of {total}")
+
+    return judged(latency.latencies(trained.network, networks | others, report=watched))
+
+
+def _paying(family: Any) -> list[int]:
+    """The ranks that make some layer smaller; rank 1 is always there, so that there is one."""
+    return [1, *(rank for rank in range(2, family.max_rank + 1) if family.effective(rank))]
+
+
+def _spaced(ranks: list[int], count: int) -> list[int]:
+    """All of these ranks, or about so many, spaced by ratio; powers of two are among them."""
+    if len(ranks) <= count:
+        return ranks
+    spaced = np.geomspace(ranks[0], ranks[-1], count).round().astype(int).tolist()
+    return sorted({*spaced, *(rank for rank in ranks if rank.bit_count() == 1)})

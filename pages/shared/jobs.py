@@ -77,7 +77,7 @@ class Job:
         self._partial: tuple[worker.Packed | None, Any] = (None, None)
         self._began = self._ended = 0.0
         self._number, self._asked_to_stop = 0, False
-        self._over = threading.Event()
+        self._over, self._news = threading.Event(), threading.Event()
 
     @property
     def pending(self) -> bool:
@@ -102,6 +102,10 @@ class Job:
         """Block until the job is over; False if it is not after ``timeout`` seconds."""
         return self._over.wait(timeout)
 
+    def wait_for_news(self, timeout: float) -> bool:
+        """Block until there is something to show, a partial result or the end of the job."""
+        return self._news.wait(timeout)
+
     def cancel(self) -> None:
         """Ask the job to stop, for every session; what there is so far stays."""
         self._pool.cancel(self)
@@ -116,6 +120,7 @@ class Job:
         self.message = message
         if packed is not None:
             self._partial = (packed, None)
+            self._news.set()
 
     def _end(self, status: Status, *, result: Any = None, size: int = 0, error: str = "") -> None:
         self.result, self.error = result, error
@@ -129,6 +134,7 @@ class Job:
             )
         self._ended = time.monotonic()
         self.status = status  # last: who sees it finds the rest
+        self._news.set()
         self._over.set()
 
 

@@ -12,7 +12,8 @@ from .jobs import Job
 
 ICON = str(Path(__file__).parents[2] / ".streamlit" / "icon.svg")
 BETWEEN_LOOKS = 0.5  # seconds
-NO_NEED_TO_SAY = 0.1  # seconds: a job that is over by then never shows a progress bar
+NO_NEED_TO_SAY = 0.7  # seconds: a job that is over by then never shows a progress bar
+FIRST_LOOK = 0.3  # seconds that a picture may come later, to come with its first points
 
 
 def stand(title: str, sentence: str = "") -> None:
@@ -77,6 +78,9 @@ def follow(draw: Callable[[], Any], *watched: Job, key: str | None = None) -> No
     jobs are over. ``key`` names the fragment for ``st.rerun(scope=...)``.
     """
     pending = any(job.pending for job in watched)
+    for job in watched:
+        if job.pending and job.seconds < FIRST_LOOK:
+            job.wait_for_news(FIRST_LOOK)
 
     @wraps(draw)
     def look() -> None:

@@ -53,6 +53,19 @@ def test_results_cannot_be_written_to(pool):
         job.result[0] = 1.0
 
 
+def test_news_is_the_first_partial_result_or_the_end(pool):
+    job = pool.submit(f"{TASKS}:count", to=1000, pause=0.01)
+    assert job.wait_for_news(30)
+    assert job.status == "running"
+    assert job.partial is not None
+    job.cancel()
+    over(job)
+    silent = pool.submit(f"{TASKS}:sleep", seconds=0.2)
+    assert not silent.wait_for_news(0.01)
+    assert silent.wait_for_news(30)
+    assert silent.status == "done"
+
+
 def test_a_partial_result_comes_on_the_way_and_stays_when_cancelled(pool):
     job = pool.submit(f"{TASKS}:count", to=1000, pause=0.02)
     until(lambda: job.partial is not None)

@@ -4,25 +4,48 @@ Colours mean the same on every page: one for each family, grey for the reference
 read on a light and on a dark ground; text and grids are left to the page's theme.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 LOW_RANK = "#2E86DE"
 CONSTRAINED = "#E0702B"
 REFERENCE = "#8A8F98"
 FAINT = "rgba(138, 143, 152, 0.45)"
+TEAL, VIOLET, OCHRE, PINK, GREEN = "#0F8F83", "#8C6BD8", "#B58900", "#C8508F", "#5B8C2A"
+DARK = "#16202A"  # text on ochre
+
+# Where several low-rank methods stand side by side, each has a colour of its own.
+METHODS = {
+    "truncated_svd": LOW_RANK,
+    "activation_aware_svd": TEAL,
+    "covariance_eigenvectors": VIOLET,
+    "randomized_svd": OCHRE,
+    "spatial_svd": PINK,
+    "tucker2": GREEN,
+}
+
+# Blue and ochre differ for every kind of colour vision; neither side reads as a family's colour
+# against the other.
+DIVERGING = [[0.0, OCHRE], [0.5, "rgba(138, 143, 152, 0.10)"], [1.0, LOW_RANK]]
 
 COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs per sample"}
 
-CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"]}
+# The camera above a chart takes a PNG of twice the screen's resolution.
+CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "figure"},
+}
 
-_MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
+MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
 _LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
 
 
@@ -37,13 +60,14 @@ def _frame(title: str, height: int) -> dict[str, Any]:
             "yanchor": "top",
         },
         "height": height,
-        "margin": _MARGIN,
+        "margin": MARGIN,
         "legend": _LEGEND,
         "hoverlabel": {"namelength": -1},
     }
 
 
-def _layout(figure: go.Figure, title: str, height: int, **options) -> go.Figure:
+def laid_out(figure: go.Figure, title: str, height: int, **options: Any) -> go.Figure:
+    """A figure that was built step by step, with the frame that all figures have."""
     figure.update_layout(**_frame(title, height), **options)
     figure.update_xaxes(automargin=True, title_standoff=6)
     figure.update_yaxes(automargin=True, title_standoff=6)
@@ -297,7 +321,7 @@ def plane(
                     "symmetric": False,
                     "array": scale * (high - scores),
                     "arrayminus": scale * (scores - low),
-                    "color": _faded(colour),
+                    "color": faded(colour),
                     "thickness": 3,
                     "width": 0,
                 },
@@ -365,7 +389,8 @@ def plane(
     )
 
 
-def _faded(colour: str) -> str:
+def faded(colour: str) -> str:
+    """A colour for intervals: what lies behind can be seen."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}, 0.22)"
 
@@ -434,7 +459,7 @@ def pictures(values: NDArray, labels: Sequence[str]) -> go.Figure:
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.update_annotations(font_size=11)
-    _layout(figure, "First samples of the training part, by class", 320)
+    laid_out(figure, "First samples of the training part, by class", 320)
     return figure.update_layout(margin_t=56)
 
 
@@ -443,3 +468,58 @@ def distribution(values: pd.Series) -> go.Figure:
     bars = [{"type": "histogram", "x": values, "marker": {"color": REFERENCE}, "nbinsx": 30}]
     axes = (values.name, {}), ("Samples", {})
     return drawn(bars, "Target values of the training part", 300, *axes, bargap=0.05)
+
+
+def page(figures: Iterable[tuple[str, go.Figure]], title: str, remark: str = "") -> str:
+    """Figures as one HTML page that needs nothing else: they zoom, hover and hide lines as here.
+
+    Parameters
+    ----------
+    figures : pairs
+        What a figure shows, in words, and the figure.
+    title, remark : str
+
+    Notes
+    -----
+    The camera above each figure takes an SVG. Plotly's script is held once, some 5 MB.
+    """
+    parts = [
+        f"<figure>{_element(figure)}<figcaption>{escape(words)}</figcaption></figure>"
+        for words, figure in figures
+    ]
+    return _PAGE.format(
+        title=escape(title), remark=escape(remark), script=get_plotlyjs(), figures="\n".join(parts)
+    )
+
+
+def _element(figure: go.Figure) -> str:
+    # The app's own theme is filled in by a browser that shows the app: a file has to bring one.
+    plain = go.Figure(figure).update_layout(template="plotly_white")
+    camera = CONFIG["toImageButtonOptions"] | {"format": "svg", "scale": 1}
+    return plain.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config=CONFIG | {"responsive": True, "toImageButtonOptions": camera},
+    )
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font-family: sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }}
+figure {{ margin: 0 0 2.5rem; }}
+figcaption {{ color: #5b616b; font-size: 0.85rem; }}
+</style>
+<script>{script}</script>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{remark}</p>
+{figures}
+</body>
+</html>
+"""

@@ -1,54 +1,54 @@
 """Figures of the low-rank page: tables and arrays to Plotly. Knows no Streamlit."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from .figures import (
     COSTS,
+    DARK,
+    DIVERGING,
     FAINT,
     LOW_RANK,
+    MARGIN,
+    METHODS,
+    OCHRE,
     REFERENCE,
-    _faded,
-    _layout,
+    TEAL,
+    VIOLET,
+    drawn,
+    faded,
+    laid_out,
     score_scale,
     score_title,
 )
 
-METHODS = {
-    "truncated_svd": LOW_RANK,
-    "activation_aware_svd": "#0F8F83",
-    "covariance_eigenvectors": "#8C6BD8",
-    "randomized_svd": "#B58900",
-    "spatial_svd": "#C8508F",
-    "tucker2": "#5B8C2A",
-}
 RULES = {
     "exact": (LOW_RANK, "Exact"),
-    "greedy": ("#0F8F83", "Greedy"),
-    "lagrangian": ("#8C6BD8", "Lagrangian"),
-    "uniform_energy": ("#B58900", "Uniform energy"),
+    "greedy": (TEAL, "Greedy"),
+    "lagrangian": (VIOLET, "Lagrangian"),
+    "uniform_energy": (OCHRE, "Uniform energy"),
     "uniform": (REFERENCE, "Uniform k"),
 }
 SPECTRA = {
     "weight": ("weight W", LOW_RANK, "solid", "units of the weight"),
-    "weighted": ("activation-weighted W Σ<sup>½</sup>", "#0F8F83", "solid", "units of the outputs"),
-    "inputs": ("inputs Σ<sup>½</sup>", "#8C6BD8", "dot", "units of the inputs"),
+    "weighted": ("activation-weighted W Σ<sup>½</sup>", TEAL, "solid", "units of the outputs"),
+    "inputs": ("inputs Σ<sup>½</sup>", VIOLET, "dot", "units of the inputs"),
 }
 AXES = {"knob": "Rank k", **COSTS}
 
-# Blue and ochre differ for every kind of colour vision; neither side reads as a family's colour
-# against the other.
-DIVERGING = [[0.0, "#B58900"], [0.5, "rgba(138, 143, 152, 0.10)"], [1.0, LOW_RANK]]
-DARK = "#16202A"  # text on ochre
 CELLS = 32_768  # of a heat map; beyond it rows or columns are left out, and the title says so
 LABEL_LEVELS = 4
+LEVEL_HEIGHT = 0.07  # of the plot
 LABEL_WIDTH = 0.015  # of the plot, a letter
 PICTURES = 12
+BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
+FAINTEST = "rgba(138, 143, 152, 0.10)"
+TO_ZERO = {"rangemode": "tozero"}
 
 
 def spectra(
@@ -58,38 +58,42 @@ def spectra(
     logarithmic: bool,
     layer: str,
 ) -> go.Figure:
-    """Spectra of W, W Σ^½ and Σ^½, each relative to its largest value; the chosen rank shaded.
+    """Spectra of W, W Σ^½ and Σ^½, each relative to its largest value; the chosen rank marked.
 
     ``marks``: label -> rank, drawn as thin vertical lines with labels above the plot.
     """
-    figure = go.Figure()
+    traces = []
     longest = min(max(map(len, values.values())), 2 * len(values["weight"]))
     for name, (title, colour, dash, unit) in SPECTRA.items():
         shown = values[name][:longest]
         largest = shown[0] if shown[0] > 0 else 1.0
         relative = 100 * shown / largest
-        figure.add_scatter(
-            x=np.arange(1, len(shown) + 1),
-            # A logarithm has no room for what is zero but for rounding.
-            y=np.where(relative > 1e-5, relative, np.nan) if logarithmic else relative,
-            name=title,
-            mode="lines+markers" if len(shown) <= 40 else "lines",
-            line={"color": colour, "width": 2, "dash": dash},
-            marker={"size": 5},
-            customdata=shown,
-            hovertemplate=f"σ<sub>%{{x}}</sub> = %{{customdata:.4g}} ({unit})<br>"
-            f"%{{y:.3g}} % of the largest<extra>{title}</extra>",
+        # A logarithm has no room for what is zero but for rounding.
+        y = np.where(relative > 1e-5, relative, np.nan) if logarithmic else relative
+        traces.append(
+            _line(
+                np.arange(1, len(shown) + 1),
+                y,
+                title,
+                colour,
+                dash,
+                mode="lines+markers" if len(shown) <= 40 else "lines",
+                marker={"size": 5},
+                customdata=shown,
+                hovertemplate=f"σ<sub>%{{x}}</sub> = %{{customdata:.4g}} ({unit})<br>"
+                f"%{{y:.3g}} % of the largest<extra>{title}</extra>",
+            )
         )
-    _rank_here(figure, rank)
-    _marks_above(figure, marks, longest)
-    figure.update_xaxes(title="Index i", range=[0.5, longest + 0.5])
-    if logarithmic:
-        figure.update_yaxes(
-            title="σ<sub>i</sub>, % of the largest", type="log", dtick=1, tickformat="~g"
-        )
-    else:
-        figure.update_yaxes(title="σ<sub>i</sub>, % of the largest", rangemode="tozero")
-    return _with_marks(figure, f"Spectra of {layer}", 400)
+    y_axis = {"type": "log", "dtick": 1, "tickformat": "~g"} if logarithmic else TO_ZERO
+    return _with_marks(
+        traces,
+        f"Spectra of {layer}",
+        ("Index i", {"range": [0.5, longest + 0.5]}),
+        ("σ<sub>i</sub>, % of the largest", y_axis),
+        marks,
+        longest,
+        _rank_here(rank, longest),
+    )
 
 
 def energy(
@@ -103,57 +107,63 @@ def energy(
             ("of the weight, at best", own, REFERENCE, "dot"),
             ("of the method's objective", objective, LOW_RANK, "solid"),
         ]
-    figure = go.Figure()
-    for name, share, colour, dash in curves:
-        figure.add_scatter(
-            x=np.arange(len(share)),
-            y=100 * share,
-            name=name,
-            mode="lines",
-            line={"color": colour, "width": 2, "dash": dash},
+    traces = [
+        _line(
+            np.arange(len(share)),
+            100 * share,
+            name,
+            colour,
+            dash,
             hovertemplate=f"rank %{{x}}: %{{y:.2f}} % {name}<extra></extra>",
             showlegend=True,
         )
+        for name, share, colour, dash in curves
+    ]
     shown = curves[-1][1]
     now = min(rank, len(shown) - 1)
-    figure.add_scatter(
-        x=[now],
-        y=[100 * shown[now]],
-        mode="markers",
-        showlegend=False,
-        hoverinfo="skip",
-        marker={"size": 12, "color": LOW_RANK, "line": {"width": 2, "color": "white"}},
+    traces.append(_ringed(now, 100 * shown[now], LOW_RANK))
+    longest = max(len(share) for _, share, *_ in curves) - 1
+    return _with_marks(
+        traces,
+        f"Energy kept of {layer}",
+        ("Rank k", {"range": [0, longest + 0.5]}),
+        ("Energy kept (%)", {"range": [0, 102]}),
+        marks,
+        longest,
+        [
+            *(_level(share, FAINT, 1, "dot") for share in (90, 95, 99)),
+            *_rank_here(rank, longest),
+        ],
     )
-    for share in (90, 95, 99):
-        figure.add_hline(y=share, line={"color": FAINT, "width": 1, "dash": "dot"})
-    _rank_here(figure, rank)
-    _marks_above(figure, marks, len(own) - 1)
-    figure.update_xaxes(title="Rank k", range=[0, len(own) - 0.5])
-    figure.update_yaxes(title="Energy kept (%)", range=[0, 102])
-    return _with_marks(figure, f"Energy kept of {layer}", 400)
 
 
 def predicted_errors(errors: pd.DataFrame, rank: int, layer: str) -> go.Figure:
     """What the method said that a layer would lose, and what it loses on validation rows."""
     own = errors[errors["layer"] == layer]
-    figure = go.Figure()
-    for column, name, colour, dash in (
-        ("predicted", "predicted (calibration rows)", LOW_RANK, "solid"),
-        ("realised", "realised (validation rows)", "#0F8F83", "dot"),
-    ):
-        figure.add_scatter(
-            x=own["rank"],
-            y=100 * own[column] / own["whole"],
-            name=name,
-            mode="lines",
-            line={"color": colour, "width": 2, "dash": dash},
+    ranks, whole = own["rank"].to_numpy(), own["whole"].to_numpy()
+    traces = [
+        _line(
+            ranks,
+            100 * own[column].to_numpy() / whole,
+            name,
+            colour,
+            dash,
             hovertemplate="rank %{x}: %{y:.3g} %<extra>" + name + "</extra>",
         )
-    if rank <= own["rank"].max():  # beyond, the layer stays dense
-        _rank_here(figure, rank)
-    figure.update_xaxes(title="Rank k")
-    figure.update_yaxes(title="Error (% of rank 0's)", rangemode="tozero")
-    return _tall_legend(_layout(figure, f"Error of {layer}: predicted and realised", 340))
+        for column, name, colour, dash in (
+            ("predicted", "predicted (calibration rows)", LOW_RANK, "solid"),
+            ("realised", "realised (validation rows)", TEAL, "dot"),
+        )
+    ]
+    return drawn(
+        traces,
+        f"Error of {layer}: predicted and realised",
+        340,
+        ("Rank k", {}),
+        ("Error (% of rank 0's)", TO_ZERO),
+        legend=BELOW,
+        shapes=_rank_here(rank, ranks.max()),  # beyond, the layer stays dense
+    )
 
 
 def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> go.Figure:
@@ -164,33 +174,39 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
         f"Approximation Ŵ, rank {rank}": approximation,
         "Residual W − Ŵ": weight - approximation,
     }
-    figure = make_subplots(
-        rows=1, cols=3, subplot_titles=list(parts), shared_yaxes=True, horizontal_spacing=0.02
-    )
-    for number, (name, matrix) in enumerate(parts.items(), start=1):
-        figure.add_trace(
-            go.Heatmap(
-                z=matrix[::rows, ::columns].astype(np.float32),
-                x=np.arange(1, weight.shape[1] + 1, columns),
-                y=np.arange(1, weight.shape[0] + 1, rows),
-                coloraxis="coloraxis",
-                hovertemplate="output %{y}, input %{x}<br>%{z:.4g}<extra>" + name + "</extra>",
-            ),
-            row=1,
-            col=number,
-        )
     largest = float(np.abs(weight).max()) or 1.0
-    figure.update_xaxes(title="Input (column)", showgrid=False)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_yaxes(title="Output (row)", col=1)
-    figure.update_annotations(font_size=12)
+    traces, axes, notes = [], {}, []
+    for number, (name, matrix) in enumerate(parts.items(), start=1):
+        traces.append(
+            {
+                "type": "heatmap",
+                "z": matrix[::rows, ::columns].astype(np.float32),
+                "x": np.arange(1, weight.shape[1] + 1, columns),
+                "y": np.arange(1, weight.shape[0] + 1, rows),
+                "xaxis": f"x{number}",
+                "yaxis": f"y{number}",
+                "coloraxis": "coloraxis",
+                "hovertemplate": "output %{y}, input %{x}<br>%{z:.4g}<extra>" + name + "</extra>",
+            }
+        )
+        left, right = _panel(number, len(parts), 0.02)
+        axes |= _axes(number, (left, right), (0, 1))
+        axes[_axis("x", number)] |= {"title": {"text": "Input (column)", "standoff": 6}}
+        axes[_axis("x", number)] |= {} if number == 1 else {"matches": "x"}
+        axes[_axis("y", number)] |= {"autorange": "reversed"}
+        if number > 1:
+            axes[_axis("y", number)] |= {"matches": "y", "showticklabels": False}
+        notes.append(_above((left + right) / 2, 1.0, name))
+    axes["yaxis"] |= {"title": {"text": "Output (row)", "standoff": 6}}
     title = f"{layer}: weight, approximation, residual"
     if rows > 1 or columns > 1:
         title += f" (every {_ordinal(rows)}row, every {_ordinal(columns)}column)"
-    _layout(
-        figure,
+    return panels(
+        traces,
         title,
         340,
+        axes,
+        notes,
         coloraxis={
             "colorscale": DIVERGING,
             "cmin": -largest,
@@ -202,59 +218,81 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
             },
         },
     )
-    return figure.update_layout(margin_t=62)
 
 
 def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
-    """What the first ranks of a first layer look for, as pictures or signals.
+    """What the first ranks of a first layer look for, as pictures or signals, side by side.
 
     ``exact``: the factors are right singular vectors, of length 1.
     """
     shown = values[:PICTURES]
-    columns = 6
-    figure = make_subplots(
-        rows=-(-len(shown) // columns),
-        cols=columns,
-        subplot_titles=[
-            f"{i}, {'kept' if i <= rank else 'left out'}" for i in range(1, len(shown) + 1)
-        ],
-        horizontal_spacing=0.01,
-        vertical_spacing=0.14,
-    )
-    for number, value in enumerate(shown):
-        place = {"row": number // columns + 1, "col": number % columns + 1}
-        kept = number < rank
+    traces, axes, notes = [], {}, []
+    for number, value in enumerate(shown, start=1):
+        kept = number <= rank
+        place = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        left, right = _panel(number, PICTURES, 0.008)
+        axes |= _axes(number, (left, right), (0, 1), visible=False)
         if value.ndim == 2:
             largest = float(np.abs(value).max()) or 1.0
-            trace = go.Heatmap(
-                z=value.astype(np.float32),
-                colorscale=DIVERGING,
-                zmin=-largest,
-                zmax=largest,
-                showscale=False,
-                opacity=1.0 if kept else 0.3,
-                hovertemplate="row %{y}, column %{x}: %{z:.3g}<extra></extra>",
+            traces.append(
+                {
+                    "type": "heatmap",
+                    "z": value.astype(np.float32),
+                    "colorscale": DIVERGING,
+                    "zmin": -largest,
+                    "zmax": largest,
+                    "showscale": False,
+                    "opacity": 1.0 if kept else 0.3,
+                    "hovertemplate": "row %{y}, column %{x}: %{z:.3g}<extra></extra>",
+                    **place,
+                }
             )
-            figure.update_yaxes(
-                autorange="reversed", scaleanchor=f"x{number + 1}", constrain="domain", **place
-            )
-            figure.update_xaxes(constrain="domain", **place)
+            axes[_axis("x", number)] |= {"constrain": "domain"}
+            axes[_axis("y", number)] |= {
+                "autorange": "reversed",
+                "scaleanchor": f"x{number}",
+                "constrain": "domain",
+                "constraintoward": "top",  # right below what is said of it
+            }
         else:
-            trace = go.Scatter(
-                y=value,
-                mode="lines",
-                showlegend=False,
-                line={"color": LOW_RANK if kept else FAINT, "width": 1.5},
-                hovertemplate="sample %{x}: %{y:.3g}<extra></extra>",
+            traces.append(
+                {
+                    "type": "scatter",
+                    "y": value,
+                    "mode": "lines",
+                    "showlegend": False,
+                    "line": {"color": LOW_RANK if kept else FAINT, "width": 1.5},
+                    "hovertemplate": "sample %{x}: %{y:.3g}<extra></extra>",
+                    **place,
+                }
             )
-        figure.add_trace(trace, **place)
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    figure.update_annotations(font_size=11)
+        what = str(number) if kept else f"{number}, left out"
+        notes.append(_above((left + right) / 2, 1.0, what))
     what = "Right singular vectors" if exact else "Rows of the right factor"
     title = f"{what} of {layer}: what each rank looks for in an input"
-    _layout(figure, title, 150 + 130 * (-(-len(shown) // columns)))
-    return figure.update_layout(margin_t=62)
+    return panels(traces, title, 185, axes, notes)
+
+
+def panels(
+    traces: Sequence[Mapping[str, Any]],
+    title: str,
+    height: int,
+    axes: Mapping[str, Any],
+    notes: Sequence[Mapping[str, Any]],
+    **layout: Any,
+) -> go.Figure:
+    """Plots side by side, each with a line of its own above it."""
+    return drawn(
+        traces,
+        title,
+        height,
+        ("", {}),
+        ("", {}),
+        annotations=notes,
+        margin=MARGIN | {"t": 62},
+        **axes,
+        **layout,
+    )
 
 
 def methods(
@@ -270,61 +308,58 @@ def methods(
     intervals; every point's hover has its own.
     """
     scale = score_scale(task)
-    figure = go.Figure()
+    traces: list[dict[str, Any]] = []
     for number, (method, title, kind, table) in enumerate(curves):
         colour = METHODS.get(method, LOW_RANK)
         if number == 0:
             ordered = table.sort_values(axis)
-            figure.add_scatter(
-                x=pd.concat([ordered[axis], ordered[axis][::-1]]),
-                y=scale * pd.concat([ordered["score_high"], ordered["score_low"][::-1]]),
-                fill="toself",
-                fillcolor=_faded(colour),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                mode="lines",
+            x, low, high = (ordered[c].to_numpy() for c in (axis, "score_low", "score_high"))
+            traces.append(
+                {
+                    "type": "scatter",
+                    "x": np.append(x, x[::-1]),
+                    "y": scale * np.append(high, low[::-1]),
+                    "fill": "toself",
+                    "fillcolor": faded(colour),
+                    "line": {"width": 0},
+                    "hoverinfo": "skip",
+                    "showlegend": False,
+                    "mode": "lines",
+                }
             )
-        figure.add_scatter(
-            x=table[axis],
-            y=scale * table["score"],
-            name=title,
-            mode="lines+markers" if len(table) <= 40 else "lines",
-            line={"color": colour, "width": 2, "dash": _dash(method, kind)},
-            marker={"size": 5, "symbol": "circle-open" if kind == "tuned" else "circle"},
-            customdata=np.stack(
-                [
-                    table["knob"],
-                    scale * table["score_low"],
-                    scale * table["score_high"],
-                    table["parameters"],
-                ],
-                axis=1,
-            ),
-            hovertemplate="k = %{customdata[0]:.0f}: %{y:.4g} "
-            "(%{customdata[1]:.4g} to %{customdata[2]:.4g})<br>"
-            f"%{{customdata[3]:,.0f}} parameters<extra>{title}</extra>",
+        knob, low, high, parameters, x, score = (
+            table[c].to_numpy()
+            for c in ("knob", "score_low", "score_high", "parameters", axis, "score")
         )
-    figure.add_hline(
-        y=scale * reference["score"], line={"color": REFERENCE, "dash": "dash", "width": 1.5}
+        traces.append(
+            _line(
+                x,
+                scale * score,
+                title,
+                colour,
+                _dash(method, kind),
+                mode="lines+markers" if len(table) <= 40 else "lines",
+                marker={"size": 5, "symbol": "circle-open" if kind == "tuned" else "circle"},
+                customdata=np.stack([knob, scale * low, scale * high, parameters], axis=1),
+                hovertemplate="k = %{customdata[0]:.0f}: %{y:.4g} "
+                "(%{customdata[1]:.4g} to %{customdata[2]:.4g})<br>"
+                f"%{{customdata[3]:,.0f}} parameters<extra>{title}</extra>",
+                showlegend=True,
+            )
+        )
+    first, _, _, table = curves[0]
+    now = table.iloc[(table["knob"] - rank).abs().argmin()]
+    traces.append(_ringed(now[axis], scale * now["score"], METHODS.get(first, LOW_RANK)))
+    return drawn(
+        traces,
+        f"{score_title(task)} against {AXES[axis].lower()}; band: 95 % interval",
+        420,
+        (AXES[axis], {"type": "log", "tickformat": "~s", "dtick": "D2"}),
+        (score_title(task), {}),
+        hovermode="closest",
+        legend=BELOW,
+        shapes=[_level(scale * reference["score"], REFERENCE, 1.5, "dash")],
     )
-    now = curves[0][3].iloc[(curves[0][3]["knob"] - rank).abs().argmin()]
-    figure.add_scatter(
-        x=[now[axis]],
-        y=[scale * now["score"]],
-        mode="markers",
-        showlegend=False,
-        hoverinfo="skip",
-        marker={
-            "size": 13,
-            "color": METHODS.get(curves[0][0], LOW_RANK),
-            "line": {"width": 2.5, "color": "white"},
-        },
-    )
-    figure.update_xaxes(title=AXES[axis], type="log", tickformat="~s", dtick="D2")
-    figure.update_yaxes(title=score_title(task))
-    title = f"{score_title(task)} against {AXES[axis].lower()}; band: 95 % interval"
-    return _tall_legend(_layout(figure, title, 420, hovermode="closest"))
 
 
 def cross_validation(table: pd.DataFrame, task: str) -> go.Figure:
@@ -338,7 +373,7 @@ def cross_validation(table: pd.DataFrame, task: str) -> go.Figure:
         error_y={
             "type": "data",
             "array": scale * table["standard_error"],
-            "color": _faded(LOW_RANK),
+            "color": faded(LOW_RANK),
             "thickness": 3,
             "width": 0,
         },
@@ -360,7 +395,7 @@ def cross_validation(table: pd.DataFrame, task: str) -> go.Figure:
             marker={
                 "size": 14,
                 "symbol": symbol,
-                "color": REFERENCE if symbol == "diamond" else "#B58900",
+                "color": REFERENCE if symbol == "diamond" else OCHRE,
                 "line": {"width": 1.5, "color": "white"},
             },
             hoverinfo="skip",
@@ -378,7 +413,7 @@ def cross_validation(table: pd.DataFrame, task: str) -> go.Figure:
         "Accuracy on rows held out (%)" if task == "classification" else "R² on rows held out"
     )
     figure.update_yaxes(title=quantity)
-    return _tall_legend(_layout(figure, "Cross-validation of the rank", 380))
+    return _tall_legend(laid_out(figure, "Cross-validation of the rank", 380))
 
 
 def budget_ranks(lines: pd.DataFrame, ranks: Sequence[Mapping[str, int | None]]) -> go.Figure:
@@ -412,7 +447,7 @@ def budget_ranks(lines: pd.DataFrame, ranks: Sequence[Mapping[str, int | None]])
         )
     figure.update_xaxes(title="Layer", type="category")
     figure.update_yaxes(title="Rank k", rangemode="tozero")
-    return _tall_legend(_layout(figure, "Ranks that each rule gives", 340, barmode="group"))
+    return _tall_legend(laid_out(figure, "Ranks that each rule gives", 340, barmode="group"))
 
 
 def budget_scores(
@@ -443,7 +478,7 @@ def budget_scores(
     figure.add_vline(x=budget, line={"color": LOW_RANK, "width": 1.5})
     figure.update_xaxes(title=f"Budget: {COSTS[unit].lower()}", tickformat="~s")
     figure.update_yaxes(title=score_title(task))
-    return _tall_legend(_layout(figure, f"{score_title(task)} under each budget", 340))
+    return _tall_legend(laid_out(figure, f"{score_title(task)} under each budget", 340))
 
 
 def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
@@ -480,7 +515,8 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
         ygap=2,
         customdata=details,
         text=[[_signed(value) for value in row] for row in change],
-        colorscale=[[0, "#B58900"], [1, "rgba(138, 143, 152, 0.10)"]],
+        # Faint until it is strong enough for dark text on either ground.
+        colorscale=[[0, OCHRE], [0.35, "rgba(181, 137, 0, 0.30)"], [1, FAINTEST]],
         colorbar={
             "title": {"text": f"change ({unit})", "side": "right"},
             "thickness": 10,
@@ -491,7 +527,7 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
         "%{customdata[5]})<extra></extra>",
     )
     # The numbers are layers of their own: on faint cells they take the page's text colour.
-    strong = change < -0.8 * largest
+    strong = change < -0.85 * largest
     for shown, font in ((~strong, {}), (strong, {"color": DARK})):
         places = np.argwhere(shown)
         figure.add_scatter(
@@ -509,7 +545,49 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
     figure.update_yaxes(title="Layer", autorange="reversed", type="category", showgrid=False)
     samples = int(table["samples"].iloc[0])
     title = f"Change of the validation score ({unit}), this layer alone; {samples:,} samples"
-    return _layout(figure, title, 130 + 52 * len(names))
+    return laid_out(figure, title, 130 + 52 * len(names))
+
+
+def share_kept(table: pd.DataFrame, task: str) -> go.Figure:
+    """Validation score against the share that one layer alone keeps, with 95 % intervals."""
+    scale = score_scale(task)
+    quantity = "Validation accuracy (%)" if task == "classification" else "Validation R²"
+    traces = []
+    for number, name in enumerate(dict.fromkeys(table["layer"])):
+        own = table[table["layer"] == name].sort_values("kept")
+        colour = list(METHODS.values())[number % len(METHODS)]
+        score, low, high = (scale * own[c].to_numpy() for c in ("validation_score", "low", "high"))
+        traces.append(
+            _line(
+                100 * own["kept"].to_numpy(),
+                score,
+                name,
+                colour,
+                mode="lines+markers",
+                marker={"size": 6, "symbol": number},
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": high - score,
+                    "arrayminus": score - low,
+                    "color": faded(colour),
+                    "thickness": 3,
+                    "width": 0,
+                },
+                customdata=np.stack([low, high], axis=1),
+                hovertemplate="%{x:.1f} % kept: %{y:.4g} (%{customdata[0]:.4g} to "
+                "%{customdata[1]:.4g})<extra>" + name + "</extra>",
+                showlegend=True,
+            )
+        )
+    return drawn(
+        traces,
+        f"{quantity} against the share kept, this layer alone; bars: 95 % interval",
+        360,
+        ("Share of the layer's numbers kept (%)", {"rangemode": "tozero"}),
+        (quantity, {}),
+        legend=BELOW,
+    )
 
 
 def _dash(method: str, kind: str) -> str:
@@ -538,57 +616,122 @@ def _ordinal(step: int) -> str:
     return {1: "", 2: "2nd ", 3: "3rd "}.get(step, f"{step}th ")
 
 
-def _rank_here(figure: go.Figure, rank: int) -> None:
-    figure.add_vline(x=rank, line={"color": LOW_RANK, "width": 1.5}, opacity=0.9)
+def _line(
+    x: NDArray, y: NDArray, name: str, colour: str, dash: str = "solid", **more: Any
+) -> dict[str, Any]:
+    line = {"color": colour, "width": 2, "dash": dash}
+    return {"type": "scatter", "x": x, "y": y, "name": name, "mode": "lines", "line": line} | more
 
 
-def _marks_above(figure: go.Figure, marks: Mapping[str, float], longest: int) -> None:
-    """Thin dotted lines, their labels above the plot on levels where they do not overlap."""
+def _ringed(x: float, y: float, colour: str) -> dict[str, Any]:
+    """The point where the slider stands."""
+    return {
+        "type": "scatter",
+        "x": [x],
+        "y": [y],
+        "mode": "markers",
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "marker": {"size": 13, "color": colour, "line": {"width": 2.5, "color": "white"}},
+    }
+
+
+def _upright(x: float, colour: str, width: float, dash: str, top: float = 1.0) -> dict[str, Any]:
+    line = {"color": colour, "width": width, "dash": dash}
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": top, "yref": "paper", "line": line}
+
+
+def _level(y: float, colour: str, width: float, dash: str) -> dict[str, Any]:
+    line = {"color": colour, "width": width, "dash": dash}
+    return {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y, "line": line}
+
+
+def _rank_here(rank: int, longest: int) -> list[dict[str, Any]]:
+    return [_upright(rank, LOW_RANK, 1.5, "solid")] if rank <= longest else []
+
+
+def _panel(number: int, panels: int, gap: float) -> tuple[float, float]:
+    """Ends of one of several plots side by side."""
+    width = (1 - (panels - 1) * gap) / panels
+    left = (number - 1) * (width + gap)
+    return left, min(left + width, 1.0)
+
+
+def _axis(name: str, number: int) -> str:
+    return f"{name}axis{number if number > 1 else ''}"
+
+
+def _axes(
+    number: int, x: tuple[float, float], y: tuple[float, float], **both: Any
+) -> dict[str, dict[str, Any]]:
+    """The two axes of one of several plots."""
+    common = {"showgrid": False, "automargin": True, **both}
+    return {
+        _axis("x", number): {"domain": x, "anchor": f"y{number}", **common},
+        _axis("y", number): {"domain": y, "anchor": f"x{number}", **common},
+    }
+
+
+def _above(x: float, y: float, text: str) -> dict[str, Any]:
+    place = {"x": x, "y": y, "xref": "paper", "yref": "paper", "yanchor": "bottom"}
+    return {**place, "text": text, "showarrow": False, "font": {"size": 12}}
+
+
+def _with_marks(
+    traces: Sequence[Mapping[str, Any]],
+    title: str,
+    x: tuple[str, Mapping[str, Any]],
+    y: tuple[str, Mapping[str, Any]],
+    marks: Mapping[str, float],
+    longest: int,
+    shapes: Sequence[Mapping[str, Any]],
+) -> go.Figure:
+    """A plot with thin dotted lines, and their labels above it on levels where none overlap."""
     at_rank: dict[float, list[str]] = {}
     for label, at in sorted(marks.items(), key=lambda item: item[1]):
         if at <= longest:
             at_rank.setdefault(round(at, 1), []).append(label)
-    taken = [0.0] * LABEL_LEVELS
-    for at, labels in at_rank.items():
-        text = ", ".join(labels)
-        place, width = at / longest, LABEL_WIDTH * len(text)
-        left = place - (width if place > 0.8 else 0.0)
-        level = min(range(LABEL_LEVELS), key=lambda n: (max(taken[n] - left, 0.0), n))
-        taken[level] = max(place, left + width) + LABEL_WIDTH
-        figure.add_shape(
-            type="line",
-            x0=at,
-            x1=at,
-            y0=0,
-            y1=1 + 0.055 * level,
-            yref="paper",
-            line={"color": REFERENCE, "width": 1.1, "dash": "dot"},
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(LABEL_LEVELS)]
+    lines, labels = [], []
+    for at, names in at_rank.items():
+        text = ", ".join(names)
+        left_hand = at / longest > 0.8
+        width = LABEL_WIDTH * (len(text) + 1)
+        start = at / longest - (width if left_hand else 0.0)
+        end = start + width
+        # Also the line up to a label on a higher level would cross those below.
+        overlaps = [sum(max(min(end, e) - max(start, s), 0.0) for s, e in t) for t in taken]
+        level = overlaps.index(min(overlaps))
+        taken[level].append((start, end))
+        top = 1 + LEVEL_HEIGHT * level
+        lines.append(_upright(at, REFERENCE, 1.1, "dot", top))
+        labels.append(
+            {
+                "x": at,
+                "y": top,
+                "yref": "paper",
+                "xref": "x",
+                "text": text,
+                "showarrow": False,
+                "xanchor": "right" if left_hand else "left",
+                "xshift": -2 if left_hand else 2,
+                "yanchor": "bottom",
+                "font": {"size": 11, "color": REFERENCE},
+            }
         )
-        figure.add_annotation(
-            x=at,
-            y=1 + 0.055 * level,
-            yref="paper",
-            xref="x",
-            text=text,
-            showarrow=False,
-            xanchor="left" if place <= 0.8 else "right",
-            xshift=2 if place <= 0.8 else -2,
-            yanchor="bottom",
-            font={"size": 11, "color": REFERENCE},
-        )
-
-
-def _with_marks(figure: go.Figure, title: str, height: int) -> go.Figure:
-    """Room above the plot for labels; the legend below it."""
-    _layout(figure, title, height)
-    return figure.update_layout(
-        margin_t=104,
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"},
+    return drawn(
+        traces,
+        title,
+        400,
+        x,
+        y,
+        shapes=[*shapes, *lines],
+        annotations=labels,
+        legend=BELOW,
+        margin=MARGIN | {"t": 104},
     )
 
 
 def _tall_legend(figure: go.Figure) -> go.Figure:
     """Long names: the legend goes below the plot."""
-    return figure.update_layout(
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
-    )
+    return figure.update_layout(legend=BELOW)

@@ -1,9 +1,13 @@
 """Figures by their traces."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from plotly.offline import get_plotlyjs
 
+from compression.catalog import LOW_RANK_METHODS
 from pages.shared import figures, words
 
 
@@ -68,6 +72,24 @@ def test_the_plane_shows_score_against_the_chosen_cost(cost):
     assert list(named(figure, "LMM, now").x) == [table()[cost][1]]
     assert figure.layout.shapes[0].y0 == pytest.approx(95)
     assert not [trace for trace in figure.data if trace.name == "COC, now"]
+
+
+def test_a_page_of_figures_needs_nothing_else_and_holds_the_script_once():
+    one = figures.spectrum(np.array([4.0, 3.0]), 1, {}, "fc1")
+    other = figures.confusion(np.eye(2, dtype=int), ["no", "yes"], figures.LOW_RANK)
+    page = figures.page([("Spectrum of <fc1>", one), ("Confusion", other)], "Low rank", "digits")
+    assert page.count(get_plotlyjs()) == 1
+    own = page.replace(get_plotlyjs(), "")
+    assert not re.search(r"(src|href)=", own)
+    assert own.count("Plotly.newPlot(") == 2
+    assert own.index("Spectrum of &lt;fc1&gt;") < own.index("Confusion<")
+    assert '"format": "svg"' in own
+    assert one.layout.template == figures.spectrum(np.array([4.0]), 1, {}, "").layout.template
+
+
+def test_every_method_has_a_colour_of_its_own():
+    assert set(figures.METHODS) == set(LOW_RANK_METHODS)
+    assert len(set(figures.METHODS.values())) == len(figures.METHODS)
 
 
 def test_a_number_is_read_with_its_unit():

@@ -49,7 +49,7 @@ class SpatialSVD:
                 f"a kernel of shape {kernel.shape} has one spatial axis: give (out, in, kh, kw)"
             )
         outputs, channels, height, width = kernel.shape
-        unfolding = kernel.transpose(1, 2, 0, 3).reshape(channels * height, outputs * width)
+        unfolding = unfolded(kernel)
         rank = checked_max_rank(max_rank, min(unfolding.shape), kernel.shape)
         u, s, vt = svd(unfolding)
         # Both stages get the same share of the scale.
@@ -63,6 +63,12 @@ class SpatialSVD:
             vertical=vertical.astype(kernel.dtype),
             horizontal=horizontal.swapaxes(0, 1).astype(kernel.dtype),
         )
+
+
+def unfolded(kernel: Array) -> Array:
+    """A kernel (out, in, kh, kw) as the matrix (in · kh, out · kw) that the method truncates."""
+    outputs, channels, height, width = kernel.shape
+    return kernel.transpose(1, 2, 0, 3).reshape(channels * height, outputs * width)
 
 
 @dataclass(frozen=True, eq=False)

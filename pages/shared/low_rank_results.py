@@ -1,10 +1,92 @@
 """What the low-rank page is handed: names, tables and arrays, and nothing of torch."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is compressed, and how: what all sections of the page have in common.
+
+    Attributes
+    ----------
+    method : str
+    layers : tuple of str
+        The layers that are compressed.
+    own_layers : bool
+        Whether they are those that the method takes when it is left to itself.
+    ridge : float
+        σ², in squared units of a layer's inputs.
+    calibration : "reference" | "sequential"
+    """
+
+    method: str
+    layers: tuple[str, ...]
+    own_layers: bool = True
+    ridge: float = 0.0
+    calibration: str = "reference"
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """How a layer is decomposed, for a job.
+
+        What is as it would be anyway is left out, here and below: pages then share the job.
+        """
+        found: dict[str, Any] = {"ridge": self.ridge} if self.ridge else {}
+        if self.calibration != "reference":
+            found["calibration"] = self.calibration
+        return found
+
+    @property
+    def of_layers(self) -> dict[str, Any]:
+        """What a layer by itself is made from, for a job: no other layer's ranks matter."""
+        found: dict[str, Any] = {"method": self.method}
+        if not self.own_layers:
+            found["layers"] = self.layers
+        return found | ({"ridge": self.ridge} if self.ridge else {})
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a whole network is made from, for a job."""
+        return self.of_layers | self.knobs
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRanks:
+    """What the ranks of one layer hold, by one method.
+
+    Attributes
+    ----------
+    name : str
+    parameters : ndarray, shape (r + 1,)
+        Numbers that rank 0, 1, ..., r holds, biases aside.
+    dense_parameters : int
+        Numbers that the weight itself holds.
+    stages : ndarray, shape (r + 1,)
+        How many smaller layers rank 0, 1, ..., r consists of.
+    """
+
+    name: str
+    parameters: NDArray
+    dense_parameters: int
+    stages: NDArray
+
+    @property
+    def max_rank(self) -> int:
+        return len(self.parameters) - 1
+
+    @property
+    def break_even(self) -> int:
+        """k*: the largest rank that holds fewer numbers than the weight; 0 if none does."""
+        return int(np.flatnonzero(self.parameters < self.dense_parameters)[-1])
+
+    def pays(self, rank: int) -> bool:
+        """Whether a rank, or the largest below it, holds fewer numbers than the weight."""
+        return bool(self.parameters[min(rank, self.max_rank)] < self.dense_parameters)
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,10 +101,8 @@ class Approximations:
         The weights themselves, of a method whose ranks share no factors.
     errors : ndarray, shape (r + 1,)
         What rank 0, 1, ..., r loses in the method's own objective (squared).
-    parameters : ndarray, shape (r + 1,)
-        Numbers that rank 0, 1, ..., r holds, biases aside.
-    dense_parameters : int
-        Numbers that the weight itself holds.
+    ranks : LayerRanks
+        What they hold.
     looks_at_inputs : bool
         Whether the objective is about the layer's outputs; else it is about the weight.
     """
@@ -31,19 +111,12 @@ class Approximations:
     right: NDArray | None
     whole: NDArray | None
     errors: NDArray
-    parameters: NDArray
-    dense_parameters: int
+    ranks: LayerRanks
     looks_at_inputs: bool
 
     @property
     def max_rank(self) -> int:
         return len(self.errors) - 1
-
-    @property
-    def break_even(self) -> int:
-        """k*: the largest rank that holds fewer numbers than the weight; 0 if none does."""
-        smaller = np.flatnonzero(self.parameters < self.dense_parameters)
-        return int(smaller[-1])
 
     @property
     def own_objective(self) -> bool:
@@ -74,7 +147,9 @@ class LayerView:
     ----------
     name, method : str
     weight : ndarray, shape (m, n)
-        A convolution's kernel as its unfolding.
+        A convolution's kernel as its unfolding (out, in · spatial).
+    unfolding : str
+        In words, the matrix whose singular values stand for a kernel's; "" for a linear layer.
     spectra : dict
         Name -> singular values, descending: "weight" in units of the weight; "weighted", of
         W Σ^½, in units of the outputs; "inputs", of Σ^½, in units of the inputs. Σ is the
@@ -90,6 +165,7 @@ class LayerView:
     name: str
     method: str
     weight: NDArray
+    unfolding: str
     spectra: dict[str, NDArray]
     approximations: Approximations | None
     marks: dict[str, float]

@@ -1,16 +1,16 @@
 """The sections of the low-rank page, from top to bottom."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 import compression
 
-from . import cache, choices, figures, low_rank_figures, low_rank_words, shell, words
+from . import cache, charts, choices, figures, low_rank_figures, low_rank_words, shell, words
 from .jobs import Job, submit
-from .low_rank_results import LayerView
+from .low_rank_results import LayerView, Setting
 from .results import Layer, Traded, Trained
 
 BY_RANK, COMPARED = "low_rank", "low_rank_methods"
@@ -22,10 +22,51 @@ def ask(task: str, trained: Trained, **arguments: object) -> Job:
     return submit(f"pages.shared.low_rank_work:{task}", **cache._origin(trained), **arguments)
 
 
-def by_rank(trained: Trained, layer: Layer, method: str, curve_job: Job) -> None:
+def setting(trained: Trained, method: str) -> Setting:
+    """Which layers are compressed, and what the method looks at: asked where there is a choice."""
+    entry = compression.LOW_RANK_METHODS[method]
+    own = compressed(trained, method)
+    layers, ridge, calibration = own, 0.0, "reference"
+    taken = [layer for layer in trained.layers if layer.kind in entry.layers]
+    mixed = len({layer.kind == "linear" for layer in taken}) == 2
+    if not mixed and not entry.needs_inputs:
+        return Setting(method, layers)
+    with choices.row():
+        if mixed:
+            kinds = choices.segment("layers", "Compress", low_rank_words.LAYERS)
+            layers = tuple(
+                layer.name
+                for layer in taken
+                if kinds == "all" or (layer.kind == "linear") == (kinds == "linear")
+            )
+        if entry.needs_inputs:
+            calibration = choices.segment("calibration", "Inputs from", low_rank_words.CALIBRATIONS)
+            with st.container(width=320):
+                ridge = float(
+                    choices.knob(
+                        "ridge", "Ridge σ²", low_rank_words.RIDGES, 0.0, help=low_rank_words.RIDGE
+                    )
+                )
+    if calibration == "sequential":
+        st.caption(low_rank_words.CALIBRATION)
+    if ridge and method == "covariance_eigenvectors":
+        st.caption(low_rank_words.RIDGE_MOVES_NO_FACTOR)
+    return Setting(method, layers, layers == own, ridge, calibration)
+
+
+def curve(trained: Trained, chosen: Setting) -> Job:
+    """Every rank, by the job that the other pages share where the setting is as they have it."""
+    if chosen.arguments == {"method": chosen.method}:
+        return cache.low_rank_curve(trained, chosen.method)
+    return ask("curve_of", trained, **chosen.arguments)
+
+
+def by_rank(trained: Trained, layer: Layer, chosen: Setting, curve_job: Job) -> None:
     """The rank, what it costs the network and this layer, and the layer seen at this rank."""
-    view_job = ask("layer_view", trained, method=method, layer=layer.name)
-    errors_job = ask("layer_errors", trained, method=method)
+    ranks_job = ask("layer_ranks", trained, **chosen.of_layers)
+    of_view = {"ridge": chosen.ridge} if chosen.ridge else {}
+    view_job = ask("layer_view", trained, method=chosen.method, layer=layer.name, **of_view)
+    errors_job = ask("layer_errors", trained, **chosen.arguments)
 
     def draw() -> None:
         done = curve_job.result is not None
@@ -42,17 +83,18 @@ def by_rank(trained: Trained, layer: Layer, method: str, curve_job: Job) -> None
             )
         )
         shell.status(curve_job, "Judging every rank")
-        curve = _so_far(curve_job)
-        if curve is not None:
-            row = curve.row(rank)
-            for place, (label, value, delta, colour) in zip(
-                st.columns(4), words.metrics(trained, curve.table.iloc[row]), strict=True
-            ):
-                place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
-            st.caption(words.missing(curve, row, rank) + words.rank(trained, curve, row))
+        found = _so_far(curve_job)
+        if found is not None:
+            row = found.row(rank)
+            _metrics(trained, found.table.iloc[row])
+            text = words.missing(found, row, rank)
+            if ranks_job.result is not None:
+                shown = int(found.table["knob"].iloc[row])
+                text += low_rank_words.network_at(trained, ranks_job.result, shown)
+            st.caption(text)
             st.download_button(
                 "Take this model away (safetensors)",
-                lambda: cache.low_rank_file(trained, method, rank),
+                lambda: _file(trained, chosen, rank),
                 file_name=words.file_name(trained, "LMM", "rank", rank),
                 on_click="ignore",
                 key="low_rank_file",
@@ -61,33 +103,52 @@ def by_rank(trained: Trained, layer: Layer, method: str, curve_job: Job) -> None
             )
         shell.status(view_job, f"Taking {layer.name} apart")
         if view_job.result is not None:
-            _layer(trained, view_job.result, errors_job, rank)
+            _layer(trained, view_job.result, chosen, errors_job, rank)
 
-    shell.follow(draw, curve_job, view_job, errors_job, key=BY_RANK)
+    shell.follow(draw, curve_job, ranks_job, view_job, errors_job, key=BY_RANK)
 
 
-def _layer(trained: Trained, view: LayerView, errors_job: Job, rank: int) -> None:
+def _file(trained: Trained, chosen: Setting, rank: int) -> bytes:
+    """Waits for it: a download is built when it is asked for."""
+    job = ask("file_of", trained, rank=rank, **chosen.arguments)
+    job.wait()
+    if job.result is None:
+        raise compression.CompressionError(job.error or "The file's job was stopped.")
+    return job.result
+
+
+def _metrics(trained: Trained, line: pd.Series) -> None:
+    for place, (label, value, delta, colour) in zip(
+        st.columns(4), words.metrics(trained, line), strict=True
+    ):
+        place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
+
+
+def _layer(trained: Trained, view: LayerView, chosen: Setting, errors_job: Job, rank: int) -> None:
     st.subheader(f"How low-rank is {view.name}?", anchor=False)
     found = view.approximations
     if found is None:
         st.info(low_rank_words.not_taken(view), icon=":material/info:")
-    elif rank > found.break_even:
-        st.warning(low_rank_words.larger(view, found, rank), icon=":material/trending_up:")
     else:
-        st.markdown(low_rank_words.at_rank(view, found, rank))
+        if view.name not in chosen.layers:
+            st.info(low_rank_words.unused(view, chosen), icon=":material/info:")
+        if not found.ranks.pays(rank):
+            st.warning(low_rank_words.larger(view, found, rank), icon=":material/trending_up:")
+        else:
+            st.markdown(low_rank_words.at_rank(view, found, rank))
     logarithmic = (
         choices.segment("scale", "Spectra", {"linear": "Linear", "log": "Logarithmic"}) == "log"
     )
     marks = low_rank_words.short_marks(view.marks)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _chart(
+        charts.draw(
             low_rank_figures.spectra(view.spectra, marks, rank, logarithmic, view.name),
             "low_rank_spectra",
             f"Spectra of {view.name} with marks of the usual ranks, rank {rank} marked",
         )
     with right:
-        _chart(
+        charts.draw(
             low_rank_figures.energy(
                 found.kept if found is not None and found.own_objective else None,
                 view.spectra["weight"],
@@ -98,66 +159,74 @@ def _layer(trained: Trained, view: LayerView, errors_job: Job, rank: int) -> Non
             "low_rank_energy",
             f"Share of the energy of {view.name} kept at every rank, rank {rank} marked",
         )
+    if chosen.calibration == "sequential":
+        st.caption(low_rank_words.VIEW_OF_REFERENCE)
+    if view.unfolding:
+        st.caption(low_rank_words.unfolding(view))
     with st.expander("What the marks say, as a table"):
         _table(low_rank_words.marks_table(view.marks, rank), "marks", trained)
     if found is None:
         return
-    _chart(
+    charts.draw(
         low_rank_figures.matrices(
             view.weight, found.weight(rank), min(rank, found.max_rank), view.name
         ),
         "low_rank_matrices",
-        f"Weight of {view.name}, its approximation of rank {rank}, and the residual",
+        f"Weight of {view.name}, its approximation of rank {min(rank, found.max_rank)}, "
+        "and the residual",
     )
-    left, right = st.columns([3, 2], gap="medium")
     if view.patterns is not None:
-        with left:
-            _chart(
-                low_rank_figures.patterns(
-                    view.patterns, rank, view.name, view.method == "truncated_svd"
-                ),
-                "low_rank_patterns",
-                f"What the first ranks of {view.name} look for in an input, as pictures",
-            )
-    with right if view.patterns is not None else st.container():
-        shell.status(errors_job, "Measuring what each layer loses")
-        errors = errors_job.result
-        if errors is not None and (errors["layer"] == view.name).any():
-            _chart(
-                low_rank_figures.predicted_errors(errors, rank, view.name),
-                "low_rank_errors",
-                f"Predicted and realised error of {view.name} by rank",
-            )
-            st.caption(low_rank_words.errors(found))
+        charts.draw(
+            low_rank_figures.patterns(
+                view.patterns, rank, view.name, view.method == "truncated_svd"
+            ),
+            "low_rank_patterns",
+            f"What the first ranks of {view.name} look for in an input, as pictures",
+        )
+    if view.name not in chosen.layers:
+        return
+    shell.status(errors_job, "Measuring what each layer loses")
+    errors = errors_job.result
+    if errors is not None and (errors["layer"] == view.name).any():
+        charts.draw(
+            low_rank_figures.predicted_errors(errors, rank, view.name),
+            "low_rank_errors",
+            f"Predicted and realised error of {view.name} by rank",
+        )
+        st.caption(low_rank_words.errors(found))
+        _download(errors, "errors", trained)
 
 
-def compared(trained: Trained, method: str, curve_job: Job) -> None:
-    """Score against rank: this method, all that fit, each with its fine-tuned baseline."""
+def compared(trained: Trained, chosen: Setting, curve_job: Job) -> None:
+    """Score against rank: this method, all that fit, each beside its fine-tuned baseline."""
     st.subheader("What would a cleverer method have given?", anchor=False)
+    method = chosen.method
     with choices.row():
         which = choices.segment("methods", "Methods", low_rank_words.COMPARISONS)
         axis = choices.segment("against", "Against", low_rank_figures.AXES)
         epochs = 0
-        if which == "tuned":
-            epochs = int(
-                choices.segment("epochs", "Epochs after truncation", low_rank_words.EPOCHS)
-            )
-    layers = compressed(trained, method)
+        if which != "one":
+            with st.container(width=320):
+                epochs = int(
+                    choices.knob("epochs", "Epochs after truncation", low_rank_words.EPOCHS, 3)
+                )
     names = [method]
-    if which != "one":
-        names += [name for name in fitting(trained, method) if name != method]
+    if which == "all":
+        names += [name for name in fitting(trained, chosen.layers) if name != method]
     jobs = {(method, "plain"): curve_job}
-    for name in names[1:]:
-        whole = compressed(trained, name) == layers
-        jobs[name, "plain"] = (
-            cache.low_rank_curve(trained, name)
-            if whole
-            else ask("curve_of", trained, method=name, layers=layers)
-        )
-    if epochs:
-        for name in names:
+    for name in names:
+        own = replace(chosen, method=name, own_layers=compressed(trained, name) == chosen.layers)
+        if not compression.LOW_RANK_METHODS[name].needs_inputs:
+            own = replace(own, ridge=0.0, calibration="reference")
+        jobs.setdefault((name, "plain"), curve(trained, own))
+        if epochs:
             jobs[name, "tuned"] = ask(
-                "tuned_curve", trained, method=name, layers=layers, epochs=epochs
+                "tuned_curve",
+                trained,
+                method=name,
+                layers=chosen.layers,
+                epochs=epochs,
+                **own.knobs,
             )
 
     def draw() -> None:
@@ -170,14 +239,14 @@ def compared(trained: Trained, method: str, curve_job: Job) -> None:
         if waiting:
             st.caption(f"{len(waiting)} more wait for their turn.")
         curves = [
-            (name, low_rank_words.method(name, kind, epochs), kind, curve.table)
+            (name, low_rank_words.method(name, kind, epochs), kind, found.table)
             for (name, kind), job in jobs.items()
-            if (curve := _so_far(job)) is not None
+            if (found := _so_far(job)) is not None
         ]
         if not curves or curves[0][0] != method:
             return
         rank = int(choices.number("rank"))
-        _chart(
+        charts.draw(
             low_rank_figures.methods(curves, trained.costs, axis, rank, trained.task),
             "low_rank_methods_chart",
             f"{words.score_name(trained.task)} against {low_rank_figures.AXES[axis]} "
@@ -186,7 +255,7 @@ def compared(trained: Trained, method: str, curve_job: Job) -> None:
         _at_this_rank(trained, curves, rank)
 
     shell.follow(draw, *jobs.values(), key=COMPARED)
-    if which == "tuned":
+    if epochs:
         st.caption(low_rank_words.BASELINE)
 
 
@@ -204,35 +273,29 @@ def _at_this_rank(
     _table(pd.DataFrame(lines), "methods", trained, every)
 
 
-def chosen(trained: Trained, method: str) -> None:
-    """Which rank the usual rules would take, and cross-validation on request."""
-    st.subheader("Which rank should I take?", anchor=False)
-    st.caption(low_rank_words.CHOOSING)
-    found = shell.wait_for(
-        ask("chosen_ranks", trained, method=method), "Asking the rules for their ranks"
+def by_rules(trained: Trained, chosen: Setting, curve: Traded) -> None:
+    """Which rank the usual rules would take."""
+    job = ask(
+        "chosen_ranks",
+        trained,
+        tried=tuple(curve.table["knob"]),
+        scores=tuple(curve.table["validation_score"]),
+        reference_score=curve.reference["validation_score"],
+        **chosen.arguments,
     )
+    found = shell.wait_for(job, "Asking the rules for their ranks")
     if found is not None:
-        table = pd.DataFrame(
-            [
-                {
-                    "rule": line["rule"],
-                    "ranks": low_rank_words.ranks(own),
-                    **low_rank_words.numbers(line, trained.task),
-                }
-                for (_, line), own in zip(found.table.iterrows(), found.ranks, strict=True)
-            ]
-        )
-        _table(table, "rules", trained)
+        _table(low_rank_words.chosen(found, trained.task), "rules", trained)
 
 
-def cross_validated(trained: Trained, method: str) -> None:
+def cross_validated(trained: Trained, chosen: Setting) -> None:
     """Cross-validation of the rank: the folds' scores, and the one-standard-error rule."""
     table = shell.wait_for(
-        ask("cross_validated", trained, method=method), "Training a network in each fold"
+        ask("cross_validated", trained, **chosen.arguments), "Training a network in each fold"
     )
     if table is None:
         return
-    _chart(
+    charts.draw(
         low_rank_figures.cross_validation(table, trained.task),
         "low_rank_folds",
         "Mean score over folds with one standard error by rank, and the chosen rank",
@@ -241,50 +304,54 @@ def cross_validated(trained: Trained, method: str) -> None:
     _download(table, "cross-validation", trained)
 
 
-def by_hand(trained: Trained, method: str, curve: Traded) -> None:
+def by_hand(trained: Trained, chosen: Setting, curve: Traded) -> None:
     """A rank of its own for each layer."""
+    layers = shell.wait_for(
+        ask("layer_ranks", trained, **chosen.of_layers), "Counting what each rank holds"
+    )
+    if layers is None:
+        return
+    largest = {layer.name: layer.break_even for layer in layers if layer.break_even > 0}
+    if not largest:
+        st.info("No layer has a rank that would make it smaller.", icon=":material/info:")
+        return
 
     @st.fragment
     def draw() -> None:
-        largest = {
-            layer.name: min(layer.break_even, len(curve.spectra[layer.name]))
-            for layer in trained.layers
-            if layer.name in curve.spectra
-        }
-        able = [name for name, rank in largest.items() if rank > 0]
-        if not able:
-            st.info("No layer has a rank that would make it smaller.", icon=":material/info:")
-            return
         suggested = int(curve.suggestion)
         ranks = []
-        for place, name in zip(st.columns(len(able), gap="medium"), able, strict=True):
+        for place, (name, most) in zip(
+            st.columns(len(largest), gap="medium"), largest.items(), strict=True
+        ):
             with place:
                 ranks.append(
                     choices.knob(
                         f"rank_{name}",
                         f"{name}: rank (0: dense)",
-                        range(largest[name] + 1),
-                        suggested if suggested <= largest[name] else 0,
+                        range(most + 1),
+                        suggested if suggested <= most else 0,
                     )
                 )
         job = ask(
-            "by_hand", trained, method=method, layers=tuple(able), ranks=tuple(map(int, ranks))
+            "by_hand",
+            trained,
+            method=chosen.method,
+            layers=tuple(largest),
+            ranks=tuple(map(int, ranks)),
+            **chosen.knobs,
         )
         job.wait(PATIENCE)
         found = shell.wait_for(job, "Judging these ranks")
         if found is not None:
-            for place, (label, value, delta, colour) in zip(
-                st.columns(4), words.metrics(trained, found.table.iloc[0]), strict=True
-            ):
-                place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
+            _metrics(trained, found.table.iloc[0])
 
     draw()
 
 
-def budgets(trained: Trained, method: str) -> None:
+def budgets(trained: Trained, chosen: Setting) -> None:
     """One budget shared among the layers by every rule."""
     unit = choices.segment("unit", "Budget in", figures.COSTS)
-    job = ask("budgets", trained, method=method, unit=unit)
+    job = ask("budgets", trained, unit=unit, **chosen.arguments)
     found = shell.wait_for(job, "Sharing ten budgets by every rule")
     if found is None:
         return
@@ -300,13 +367,13 @@ def budgets(trained: Trained, method: str) -> None:
         ranks = [own for own, now in zip(found.ranks, here, strict=True) if now]
         left, right = st.columns(2, gap="medium")
         with left:
-            _chart(
+            charts.draw(
                 low_rank_figures.budget_ranks(lines, ranks),
                 "budget_ranks",
                 f"Rank of each layer by every rule under a budget of {budget:,.0f}",
             )
         with right:
-            _chart(
+            charts.draw(
                 low_rank_figures.budget_scores(
                     found.table, trained.costs, budget, unit, trained.task
                 ),
@@ -332,18 +399,23 @@ def budgets(trained: Trained, method: str) -> None:
     draw()
 
 
-def sensitivity(trained: Trained, method: str) -> None:
+def sensitivity(trained: Trained, chosen: Setting) -> None:
     """What each layer costs when it alone is compressed."""
     st.subheader("What does each layer cost me?", anchor=False)
     table = shell.wait_for(
-        ask("sensitivity", trained, method=method), "Compressing one layer at a time"
+        ask("sensitivity", trained, **chosen.of_layers), "Compressing one layer at a time"
     )
     if table is None:
         return
-    _chart(
+    charts.draw(
         low_rank_figures.sensitivity(table, trained.task),
         "low_rank_sensitivity",
         "Change of the validation score by layer and share of its numbers kept",
+    )
+    charts.draw(
+        low_rank_figures.share_kept(table, trained.task),
+        "low_rank_share_kept",
+        "Validation score against the share of its numbers that each layer keeps",
     )
     st.caption(low_rank_words.SENSITIVITY)
     _download(table, "sensitivity", trained)
@@ -357,10 +429,9 @@ def compressed(trained: Trained, method: str) -> tuple[str, ...]:
     return tuple(layer.name for layer in linear or taken)
 
 
-def fitting(trained: Trained, method: str) -> list[str]:
-    """The methods that can compress the layers that this one compresses."""
-    names = compressed(trained, method)
-    kinds = {layer.kind for layer in trained.layers if layer.name in names}
+def fitting(trained: Trained, layers: Sequence[str]) -> list[str]:
+    """The methods that can compress all of these layers."""
+    kinds = {layer.kind for layer in trained.layers if layer.name in layers}
     return [
         name for name, entry in compression.LOW_RANK_METHODS.items() if kinds <= set(entry.layers)
     ]
@@ -373,10 +444,6 @@ def on_request(key: str, label: str) -> bool:
 
 def _so_far(job: Job) -> Traded | None:
     return job.partial if job.result is None else job.result
-
-
-def _chart(figure: go.Figure, key: str, alt: str) -> None:
-    st.plotly_chart(figure, key=key, alt=alt, config=figures.CONFIG)
 
 
 def _table(

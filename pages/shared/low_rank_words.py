@@ -1,16 +1,40 @@
 """Sentences, labels and columns of the low-rank page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from compression import LOW_RANK_METHODS
 
-from .low_rank_results import Approximations, LayerView
+from .low_rank_results import Approximations, Chosen, LayerRanks, LayerView, Setting
+from .results import Trained
 from .words import score, score_range
 
-COMPARISONS = {"one": "This one", "all": "All that fit", "tuned": "Fine-tuned too"}
-EPOCHS = {"1": "1", "3": "3", "10": "10", "30": "30"}
+COMPARISONS = {
+    "one": "This one",
+    "tuned": "This one and its baseline",
+    "all": "All that fit and their baselines",
+}
+EPOCHS = range(1, 101)
+RIDGES = (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
+LAYERS = {"linear": "Linear layers", "convolutions": "Convolutions", "all": "Both"}
+CALIBRATIONS = {"reference": "The reference", "sequential": "The compressed part"}
+
+RIDGE = (
+    "Added to the covariance of a layer's inputs: in squared units of the inputs. The larger, the "
+    "nearer to truncated SVD."
+)
+RIDGE_MOVES_NO_FACTOR = (
+    "σ² moves this method's predicted error and never its factors: scores stay as they are."
+)
+CALIBRATION = (
+    "Where the method sees a layer's inputs: in the reference, or behind the layers that are "
+    "compressed already. Then every rank is decomposed anew, which takes longer."
+)
+VIEW_OF_REFERENCE = (
+    "Spectra and pictures of this layer are those of inputs from the reference; scores and "
+    "errors follow the compressed part."
+)
 
 CHOOSING = (
     "Every rule sees training and validation rows only; the test columns report what its choice is "
@@ -18,7 +42,8 @@ CHOOSING = (
 )
 BASELINE = (
     "Dashed: each network is trained on for the stated epochs from its own factors, the fair "
-    "baseline of any cleverer method. At most 16 ranks are trained, spaced by ratio."
+    "baseline of any cleverer method. At most 16 ranks are trained, spaced by ratio. All curves "
+    "compress the same layers."
 )
 BUDGET = (
     "Energy lost: the sum over layers of the share that each loses in the method's own objective. "
@@ -65,26 +90,77 @@ def marks_table(marks: Mapping[str, float], rank: int) -> pd.DataFrame:
     )
 
 
+def network_at(trained: Trained, layers: Sequence[LayerRanks], rank: int) -> str:
+    """What becomes of each layer at one rank for all."""
+    compressed, dense = [], []
+    for layer in layers:
+        own = min(rank, layer.max_rank)
+        if layer.pays(rank):
+            stages = int(layer.stages[own])
+            capped = f", its largest rank {own}" if own < rank else ""
+            compressed.append(f"{layer.name} ({stages} smaller layers{capped})")
+        else:
+            dense.append(layer.name)
+    left = [layer.name for layer in trained.layers if layer.name not in {r.name for r in layers}]
+    parts = [f"Rank {rank} in {', '.join(compressed)}." if compressed else ""]
+    if dense:
+        parts.append(f"It would make {', '.join(dense)} larger: kept dense.")
+    if left:
+        parts.append(f"Not compressed here: {', '.join(left)}.")
+    return " ".join(filter(None, parts))
+
+
 def at_rank(view: LayerView, found: Approximations, rank: int) -> str:
     """What a rank that pays keeps of a layer, and what it holds."""
-    held, dense = int(found.parameters[rank]), found.dense_parameters
+    own = min(rank, found.max_rank)
+    held, dense = int(found.ranks.parameters[own]), found.ranks.dense_parameters
     what = "energy of its outputs" if found.looks_at_inputs else "energy of its weight"
+    largest = f", the largest of {view.name}," if own < rank else ""
     return (
-        f"Rank {rank} keeps **{100 * found.kept[rank]:.1f} %** of the {what} in **{held:,}** "
+        f"Rank {own}{largest} keeps **{100 * found.kept[own]:.1f} %** of the {what} in **{held:,}** "
         f"numbers instead of {dense:,}: **{dense / held:.2g}× smaller**. "
-        f"Smaller up to k* = {found.break_even}."
+        f"Smaller up to k* = {found.ranks.break_even}."
     )
 
 
 def larger(view: LayerView, found: Approximations, rank: int) -> str:
     """That a rank is above k*, in plain words."""
     own = min(rank, found.max_rank)
-    held, dense = int(found.parameters[own]), found.dense_parameters
+    held, dense = int(found.ranks.parameters[own]), found.ranks.dense_parameters
     largest = f", the largest of {view.name}," if own < rank else f" of {view.name}"
+    k = found.ranks.break_even
+    pays = f"it pays up to k* = {k}" if k else "no rank pays"
     return (
-        f"**This makes the model larger.** Factors of rank {own}{largest} would hold "
-        f"{held:,} numbers, its weight {dense:,}; it pays up to k* = {found.break_even}. So the "
-        "dense layer is kept: nothing is saved, nothing is lost. The pictures show the factors."
+        f"**This makes the model larger.** Rank {own}{largest} would hold {held:,} numbers, its "
+        f"weight {dense:,}; {pays}. So the dense layer is kept: nothing is saved, nothing is lost. "
+        "The pictures show the rank all the same."
+    )
+
+
+def unfolding(view: LayerView) -> str:
+    """Which matrix stands for a kernel."""
+    if not view.unfolding:
+        return ""
+    text = f"A kernel has more than two sides: its spectrum is that of the matrix {view.unfolding}"
+    if view.method == "spatial_svd":
+        return (
+            f"{text}, which this method truncates. Heat maps, inputs and the activation-weighted "
+            "spectrum keep to a row for each output channel."
+        )
+    if view.method == "tucker2":
+        return (
+            f"{text}. This method truncates both channel sides at once, at the same k: its energy "
+            "is that of its own approximation, never above this spectrum's. k*, 90, 95 and 99 % "
+            "are its own."
+        )
+    return f"{text}; rank k is a convolution to k channels, then one that mixes them."
+
+
+def unused(view: LayerView, setting: Setting) -> str:
+    """That a layer that is looked at is not among those that are compressed."""
+    return (
+        f"{view.name} is not among the layers that are compressed here "
+        f"({', '.join(setting.layers)}): below is what the method would make of it."
     )
 
 
@@ -93,6 +169,16 @@ def not_taken(view: LayerView) -> str:
     return (
         f"{entry.title} compresses {' and '.join(entry.layers)} layers, which {view.name} is not: "
         "its spectra are shown, and it stays dense. Choose another layer or method."
+    )
+
+
+def chosen(found: Chosen, task: str) -> pd.DataFrame:
+    """A line a rule: its ranks, and what they are worth."""
+    return pd.DataFrame(
+        [
+            {"rule": line["rule"], "ranks": ranks(own), **numbers(line, task)}
+            for (_, line), own in zip(found.table.iterrows(), found.ranks, strict=True)
+        ]
     )
 
 
@@ -130,3 +216,20 @@ def numbers(line: pd.Series, task: str) -> dict[str, object]:
         "parameters": int(line["parameters"]),
         "times smaller": line["ratio"],
     }
+
+
+def name(trained: Trained, setting: Setting) -> str:
+    """Of a file that holds more than one rank."""
+    return f"{trained.dataset}-{trained.model}-{setting.method.replace('_', '-')}"
+
+
+def made_from(trained: Trained, setting: Setting) -> str:
+    """What the page's figures were made from."""
+    text = (
+        f"{trained.dataset}, {trained.model}, seed {trained.seed}: "
+        f"{LOW_RANK_METHODS[setting.method].title} of {', '.join(setting.layers)}"
+    )
+    if LOW_RANK_METHODS[setting.method].needs_inputs:
+        source = CALIBRATIONS[setting.calibration].lower()
+        text += f", σ² = {setting.ridge:g}, inputs from {source}"
+    return text + "."

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .low_rank_results import Approximations, Chosen, LayerView
+from .low_rank_results import Approximations, Chosen, LayerRanks, LayerView
 from .results import Traded
 from .work import Report, _restored, _traded
 
@@ -15,8 +15,44 @@ LOSSES = (0.005, 0.01, 0.02, 0.05)  # of score
 TUNED_RANKS = 16  # at most so many are trained: each costs its epochs
 
 
+def layer_ranks(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+) -> tuple[LayerRanks, ...]:
+    """What the ranks of every compressed layer hold."""
+    from compression.low_rank.networks import prepare
+    from compression.training import Samples
+
+    found, trained = _restored(file, dataset, model, seed)
+    family = prepare(trained, Samples(found), method, layers, ridge=ridge)
+    return tuple(_ranks(name, d) for name, d in family.decompositions.items())
+
+
+def _ranks(name: str, decomposition: Any) -> LayerRanks:
+    stages = [0]
+    for rank in range(1, decomposition.max_rank + 1):
+        part = decomposition.at(rank)
+        stages.append(len(part.stages) if hasattr(part, "stages") else 2)
+    return LayerRanks(
+        name, decomposition.parameters, decomposition.dense_parameters, np.array(stages)
+    )
+
+
 def layer_view(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str, layer: str
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    layer: str,
+    ridge: float = 0.0,
 ) -> LayerView:
     """One layer's spectra, and its weight at every rank of a method."""
     import torch
@@ -34,28 +70,50 @@ def layer_view(
         x = trained.network[:start](torch.from_numpy(found.x_train[found.fit_rows]))
         inputs = input_rows(part, x)
     weight = network.matrix(part)
-    singular_values = np.linalg.svd(weight.astype(np.float64), compute_uv=False)
+    decomposition = patterns = None
+    if KINDS[type(part)] in entry.layers:
+        decomposition = decompose_layer(layer, part, method, inputs, ridge=ridge, seed=seed)
+        if layer == next(iter(parts)):
+            patterns = _patterns(decomposition, part, found.input_shape)
+    unfolded = weight if decomposition is None else _unfolded(decomposition, weight)
+    singular_values = np.linalg.svd(unfolded.astype(np.float64), compute_uv=False)
     spectra = {
         "weight": singular_values,
         "weighted": _roots(covariance(inputs, through=weight.astype(np.float64)), weight.shape),
         "inputs": _roots(covariance(inputs), (inputs.shape[1],)),
     }
-    approximations = patterns = None
-    if KINDS[type(part)] in entry.layers:
-        decomposition = decompose_layer(layer, part, method, inputs, seed=seed)
-        approximations = _approximations(decomposition, weight.shape, entry.needs_inputs)
-        if layer == next(iter(parts)) and approximations.right is not None:
-            patterns = _patterns(approximations.right, part, found.input_shape)
     last = layer == list(parts)[-1] and found.task == "classification"
     return LayerView(
         name=layer,
         method=method,
         weight=weight,
+        unfolding=_unfolding(method, unfolded.shape) if part.weight.ndim > 2 else "",
         spectra=spectra,
-        approximations=approximations,
-        marks=_marks(singular_values, weight.shape, approximations, found.classes if last else 0),
+        approximations=None
+        if decomposition is None
+        else _approximations(layer, decomposition, weight.shape, entry.needs_inputs),
+        marks=_marks(
+            singular_values, unfolded.shape, decomposition, found.classes if last else None
+        ),
         patterns=patterns,
     )
+
+
+def _unfolded(decomposition: Any, weight: np.ndarray) -> np.ndarray:
+    """The matrix that a method truncates, where it is a kernel's other unfolding."""
+    from compression.low_rank.spatial_svd import SpatialStages, unfolded
+
+    if isinstance(decomposition, SpatialStages):
+        return unfolded(decomposition.kernel)
+    return weight
+
+
+def _unfolding(method: str, shape: tuple[int, int]) -> str:
+    rows, columns = shape
+    sides = ("output channel", "input channel and place in the kernel")
+    if method == "spatial_svd":
+        sides = ("input channel and row of the kernel", "output channel and column of the kernel")
+    return f"{rows} × {columns}: a row for each {sides[0]}, a column for each {sides[1]}"
 
 
 def _roots(matrix: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
@@ -65,61 +123,79 @@ def _roots(matrix: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
 
 
 def _approximations(
-    decomposition: Any, shape: tuple[int, int], looks_at_inputs: bool
+    name: str, decomposition: Any, shape: tuple[int, int], looks_at_inputs: bool
 ) -> Approximations:
-    from compression.low_rank.kernels import Unfolded
-
-    matrix = decomposition.matrix if isinstance(decomposition, Unfolded) else decomposition
-    factors = hasattr(matrix, "left")
+    matrix = _matrix(decomposition)
     whole = None
-    if not factors:
+    if matrix is None:
         ranks = range(1, decomposition.max_rank + 1)
         whole = np.stack([decomposition.at(rank).kernel.reshape(shape) for rank in ranks])
     return Approximations(
-        left=matrix.left if factors else None,
-        right=matrix.right if factors else None,
+        left=None if matrix is None else matrix.left,
+        right=None if matrix is None else matrix.right,
         whole=whole,
         errors=decomposition.errors,
-        parameters=decomposition.parameters,
-        dense_parameters=decomposition.dense_parameters,
+        ranks=_ranks(name, decomposition),
         looks_at_inputs=looks_at_inputs,
     )
+
+
+def _matrix(decomposition: Any) -> Any:
+    """The factors of every rank, or None where a method's ranks share none."""
+    from compression.low_rank.factors import Decomposition
+    from compression.low_rank.kernels import Unfolded
+
+    if isinstance(decomposition, Unfolded):
+        return decomposition.matrix
+    return decomposition if isinstance(decomposition, Decomposition) else None
 
 
 def _marks(
     singular_values: np.ndarray,
     shape: tuple[int, int],
-    approximations: Approximations | None,
-    classes: int,
+    decomposition: Any,
+    classes: int | None,
 ) -> dict[str, float]:
     """The weight's marks; break-even and energy ranks are the method's own where it has any."""
+    from compression.errors import ArgumentError
     from compression.low_rank.selection import rank_for_energy
     from compression.low_rank.spectrum import markers
 
-    marks = markers(singular_values, shape, classes or None)
-    if approximations is not None:
-        marks["break_even"] = float(approximations.break_even)
+    marks = markers(singular_values, shape, classes)
+    if decomposition is not None:
+        marks["break_even"] = float(_ranks("", decomposition).break_even)
         for share in ENERGY_SHARES:
             name = f"energy_{share * 100:.0f}"
-            if approximations.kept[-1] >= share:
-                marks[name] = float(rank_for_energy(approximations.errors, share))
-            else:
+            try:
+                marks[name] = float(rank_for_energy(decomposition.errors, share))
+            except ArgumentError:  # no rank keeps as much
                 marks.pop(name, None)
     return marks
 
 
-def _patterns(right: np.ndarray, part: Any, input_shape: tuple[int, ...]) -> np.ndarray | None:
+def _patterns(decomposition: Any, part: Any, input_shape: tuple[int, ...]) -> np.ndarray | None:
     """Rows of the right factor in the shape of what they are multiplied with: first channel."""
+    matrix = _matrix(decomposition)
+    if matrix is None:
+        return None
     shape = part.weight.shape[1:]
     if len(shape) == 1:
         shape = input_shape
     if len(shape) < 2 or shape[-1] < 2:
         return None
-    return right.reshape(-1, *shape)[:, 0]
+    return matrix.right.reshape(-1, *shape)[:, 0]
 
 
 def layer_errors(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
 ) -> pd.DataFrame:
     """What each layer was predicted to lose, and what it does lose, at every rank."""
     from compression.low_rank.layer_errors import layer_errors
@@ -129,7 +205,9 @@ def layer_errors(
     def watched(done: int, total: int, table: Callable[[], pd.DataFrame]) -> bool:
         return report(done, total, table, f"rank {done} of {total}")
 
-    return layer_errors(trained, found, method, report=watched)
+    return layer_errors(
+        trained, found, method, None, layers, ridge=ridge, calibration=calibration, report=watched
+    )
 
 
 def curve_of(
@@ -139,7 +217,9 @@ def curve_of(
     model: str,
     seed: int,
     method: str,
-    layers: tuple[str, ...],
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
 ) -> Traded:
     """Every rank of one method on these layers."""
     import compression
@@ -150,8 +230,39 @@ def curve_of(
         return report(done, total, lambda: _traded(curve()), f"rank {done} of {total}")
 
     return _traded(
-        compression.low_rank_curve(trained, found, method=method, layers=layers, report=watched)
+        compression.low_rank_curve(
+            trained,
+            found,
+            method,
+            layers=layers,
+            ridge=ridge,
+            calibration=calibration,
+            report=watched,
+        )
     )
+
+
+def file_of(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    rank: int,
+    method: str,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
+) -> bytes:
+    """The model file of one rank."""
+    import compression
+    from compression import storage
+
+    found, trained = _restored(file, dataset, model, seed)
+    curve = compression.low_rank_curve(
+        trained, found, method, [rank], layers, ridge=ridge, calibration=calibration
+    )
+    return storage.to_bytes(curve.network(0))
 
 
 def tuned_curve(
@@ -163,6 +274,8 @@ def tuned_curve(
     method: str,
     layers: tuple[str, ...],
     epochs: int,
+    ridge: float = 0.0,
+    calibration: str = "reference",
 ) -> Traded:
     """The fair baseline: each rank trained on for some epochs; ranks are spaced by ratio."""
     import compression
@@ -181,46 +294,77 @@ def tuned_curve(
         return report(done, total, lambda: _traded(curve()), f"rank {done} of {total}")
 
     curve = compression.low_rank_curve(
-        trained, found, method, ranks, layers, epochs=epochs, report=watched
+        trained,
+        found,
+        method,
+        ranks,
+        layers,
+        ridge=ridge,
+        calibration=calibration,
+        epochs=epochs,
+        report=watched,
     )
     return _traded(curve)
 
 
 def chosen_ranks(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    tried: tuple[int, ...],
+    scores: tuple[float, ...],
+    reference_score: float,
+    method: str,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
 ) -> Chosen:
-    """What the rules that need no further training choose, judged: energy shares, losses allowed."""
+    """What the rules that need no further training choose, judged: energy shares, losses allowed.
+
+    ``scores`` are those of the ranks ``tried``, and of the reference, on the validation part.
+    """
     import compression
     from compression.errors import ArgumentError
-    from compression.low_rank.choosing import rank_within, ranks_for_energy
+    from compression.low_rank.choosing import ranks_for_energy
     from compression.low_rank.networks import prepare
+    from compression.low_rank.selection import rank_within_loss
     from compression.training import Samples
 
     found, trained = _restored(file, dataset, model, seed)
-    curve = compression.low_rank_curve(trained, found, method=method)
+    family = prepare(trained, Samples(found), method, layers, ridge=ridge)
     names: list[str] = []
     ranks: list[dict[str, int | None]] = []
     for share in ENERGY_SHARES:
         names.append(f"{100 * share:.0f} % of each layer's energy")
-        ranks.append(ranks_for_energy(trained, found, share, method))
-    dense: dict[str, int | None] = dict.fromkeys(curve.spectra)
-    family = prepare(trained, Samples(found), method)
+        ranks.append(ranks_for_energy(trained, found, share, method, layers, ridge=ridge))
     for loss in LOSSES:
         lost = f"{loss:g} of R²"
         if found.task == "classification":
             lost = f"{100 * loss:g} point{'' if loss == 0.01 else 's'}"
         names.append(f"at most {lost} lost on validation")
         try:
-            effective = family.effective(rank_within(curve, loss))
+            effective = family.effective(rank_within_loss(tried, scores, loss, reference_score))
         except ArgumentError:  # no rank is that good: what is left is the reference itself
             effective = {}
-        ranks.append({**dense, **effective})
-    judged = compression.low_rank_curve(trained, found, method=method, ranks=ranks)
+        ranks.append({**dict.fromkeys(family.layers), **effective})
+    judged = compression.low_rank_curve(
+        trained, found, method, ranks, layers, ridge=ridge, calibration=calibration
+    )
     return Chosen(judged.table.assign(rule=names), judged.reference, ranks)
 
 
 def cross_validated(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
 ) -> pd.DataFrame:
     """Scores of every rank on rows held out, mean and standard error over folds."""
     from compression.low_rank.choosing import cross_validated_rank
@@ -230,7 +374,16 @@ def cross_validated(
     def watched(done: int, total: int, folds: Callable[[], Any]) -> bool:
         return report(done, total, None, f"fold {done} of {total}")
 
-    return cross_validated_rank(found, model, seed, method, report=watched).table
+    return cross_validated_rank(
+        found,
+        model,
+        seed,
+        method,
+        layers=layers,
+        ridge=ridge,
+        calibration=calibration,
+        report=watched,
+    ).table
 
 
 def by_hand(
@@ -242,18 +395,31 @@ def by_hand(
     method: str,
     layers: tuple[str, ...],
     ranks: tuple[int, ...],
+    ridge: float = 0.0,
+    calibration: str = "reference",
 ) -> Chosen:
-    """One network with a rank of its own for each layer; 0 keeps a layer dense."""
+    """One network with a rank of its own for each of these layers; 0 keeps a layer dense."""
     import compression
 
     found, trained = _restored(file, dataset, model, seed)
     own = {name: rank or None for name, rank in zip(layers, ranks, strict=True)}
-    curve = compression.low_rank_curve(trained, found, method=method, ranks=[own])
+    curve = compression.low_rank_curve(
+        trained, found, method, [own], layers, ridge=ridge, calibration=calibration
+    )
     return Chosen(curve.table.assign(rule="by hand"), curve.reference, [own])
 
 
 def budgets(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str, unit: str
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    unit: str,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
 ) -> Chosen:
     """Ten budgets shared among the layers by every rule, and the scores reached."""
     from compression.low_rank.budgets import budget_curve
@@ -263,7 +429,19 @@ def budgets(
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
         return report(done, total, lambda: _shared(curve()), f"network {done} of {total}")
 
-    return _shared(budget_curve(trained, found, unit=unit, method=method, report=watched))
+    return _shared(
+        budget_curve(
+            trained,
+            found,
+            None,
+            unit,
+            method,
+            layers,
+            ridge=ridge,
+            calibration=calibration,
+            report=watched,
+        )
+    )
 
 
 def _shared(curve: Any) -> Chosen:
@@ -271,7 +449,14 @@ def _shared(curve: Any) -> Chosen:
 
 
 def sensitivity(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
 ) -> pd.DataFrame:
     """The validation score when one layer alone keeps a share of its numbers."""
     from compression.low_rank.sensitivity import sensitivity
@@ -281,4 +466,4 @@ def sensitivity(
     def watched(done: int, total: int, table: Callable[[], pd.DataFrame]) -> bool:
         return report(done, total, table, f"layer {done} of {total}")
 
-    return sensitivity(trained, found, method, report=watched)
+    return sensitivity(trained, found, method, layers=layers, ridge=ridge, report=watched)

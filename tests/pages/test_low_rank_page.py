@@ -10,7 +10,14 @@ from streamlit.testing.v1 import AppTest
 
 from compression.catalog import LOW_RANK_METHODS
 from compression.low_rank.kernels import decompose_kernel
-from pages.shared import low_rank_figures, low_rank_sections, low_rank_work, work
+from pages.shared import (
+    low_rank_figures,
+    low_rank_sections,
+    low_rank_words,
+    low_rank_work,
+    work,
+)
+from pages.shared.low_rank_results import LayerRanks, Setting
 from pages.shared.results import Layer
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +68,7 @@ def test_the_approximation_loses_what_the_errors_say(digits, rank):
 
 def test_a_rank_pays_up_to_the_break_even_and_not_above(digits):
     view = low_rank_work.layer_view(go_on, *origin(digits), "truncated_svd", "fc1")
-    found = view.approximations
+    found = view.approximations.ranks
     rows, columns = view.weight.shape
     assert found.break_even * (rows + columns) < rows * columns
     assert (found.break_even + 1) * (rows + columns) >= rows * columns
@@ -90,14 +97,22 @@ def test_a_method_for_convolutions_leaves_a_linear_layer_with_its_spectra(digits
 def test_a_kernels_approximation_is_that_of_its_stages(method):
     kernel = np.random.default_rng(0).normal(size=(6, 4, 3, 3))
     decomposition = decompose_kernel(kernel, method)
-    found = low_rank_work._approximations(decomposition, (6, 36), False)
+    found = low_rank_work._approximations("conv", decomposition, (6, 36), False)
     for rank in (1, found.max_rank):
         expected = decomposition.at(rank).kernel.reshape(6, 36)
         assert np.allclose(found.weight(rank), expected)
 
 
 def test_the_rules_keep_what_they_promise(digits):
-    found = low_rank_work.chosen_ranks(go_on, *origin(digits), "truncated_svd")
+    curve = work.low_rank_curve(go_on, *origin(digits), "truncated_svd")
+    found = low_rank_work.chosen_ranks(
+        go_on,
+        *origin(digits),
+        tuple(curve.table["knob"]),
+        tuple(curve.table["validation_score"]),
+        curve.reference["validation_score"],
+        "truncated_svd",
+    )
     table = found.table.set_index("rule")
     for loss, rule in ((0.01, "at most 1 point"), (0.05, "at most 5 points")):
         score = table.loc[f"{rule} lost on validation", "validation_score"]
@@ -109,6 +124,68 @@ def test_the_rules_keep_what_they_promise(digits):
         )
         least = int(np.searchsorted(energy, 0.9)) + 1
         assert ninety[layer.name] == (least if least <= layer.break_even else None)
+
+
+def test_a_tucker_rank_pays_where_its_own_stages_hold_fewer_numbers():
+    # A kernel of one input channel needs no stage before: k stages' numbers are k (9 + 8).
+    kernel = np.random.default_rng(0).normal(size=(8, 1, 3, 3))
+    ranks = low_rank_work._ranks("conv", decompose_kernel(kernel, "tucker2"))
+    assert list(ranks.parameters[:5]) == [17 * k for k in range(5)]
+    assert list(ranks.stages[:5]) == [0, 2, 2, 2, 2]
+    assert ranks.break_even == 4  # 4 · 17 < 72 < 5 · 17
+    assert ranks.pays(4)
+    assert not ranks.pays(5)
+    assert not ranks.pays(1000)
+
+
+def test_the_spectrum_of_a_spatial_method_is_that_of_the_matrix_it_truncates():
+    kernel = np.random.default_rng(0).normal(size=(6, 4, 3, 5))
+    decomposition = decompose_kernel(kernel, "spatial_svd")
+    expected = np.stack([kernel[:, :, row].transpose(1, 0, 2) for row in range(3)], axis=1)
+    unfolded = low_rank_work._unfolded(decomposition, kernel.reshape(6, -1))
+    assert np.array_equal(unfolded, expected.reshape(12, 30))
+    tails = np.cumsum(np.linalg.svd(unfolded, compute_uv=False)[::-1] ** 2)[::-1]
+    assert np.allclose(decomposition.errors[:-1], tails)
+    words = low_rank_work._unfolding("spatial_svd", unfolded.shape)
+    assert words.startswith("12 × 30: a row for each input channel and row of the kernel")
+
+
+def test_sigma_squared_draws_an_activation_aware_weight_to_the_truncated_one(digits):
+    def weight(method, ridge):
+        view = low_rank_work.layer_view(go_on, *origin(digits), method, "fc2", ridge)
+        return view.approximations.weight(5)
+
+    nearest = weight("truncated_svd", 0.0)
+    far, near = (
+        np.linalg.norm(weight("activation_aware_svd", ridge) - nearest) for ridge in (0.0, 1e4)
+    )
+    assert near < 1e-2 * far
+
+
+def test_a_setting_reaches_the_curve_and_its_file(digits):
+    from compression import storage
+
+    asked = {"layers": ("fc2",), "ridge": 0.1, "calibration": "sequential"}
+    curve = low_rank_work.curve_of(go_on, *origin(digits), "activation_aware_svd", **asked)
+    file = low_rank_work.file_of(go_on, *origin(digits), 3, "activation_aware_svd", **asked)
+    held = sum(parameter.numel() for parameter in storage.from_bytes(file).parameters())
+    rows, columns = next(layer.shape for layer in digits.layers if layer.name == "fc2")
+    assert held == digits.parameters - rows * columns + 3 * (rows + columns)
+    assert curve.table.set_index("knob").loc[3, "parameters"] == held
+
+
+def test_what_is_as_it_would_be_anyway_names_no_job_of_its_own():
+    plain = Setting("truncated_svd", ("fc1",))
+    assert plain.arguments == plain.of_layers == {"method": "truncated_svd"}
+    other = Setting("activation_aware_svd", ("conv1",), False, 0.1, "sequential")
+    assert other.arguments == {
+        "method": "activation_aware_svd",
+        "layers": ("conv1",),
+        "ridge": 0.1,
+        "calibration": "sequential",
+    }
+    assert "calibration" not in other.of_layers
+    assert "layers" not in other.knobs
 
 
 def test_a_rank_for_each_layer_costs_what_its_factors_hold(digits):
@@ -207,9 +284,68 @@ def test_methods_are_compared_on_the_same_layers():
     assert low_rank_sections.compressed(Convolutional, "truncated_svd") == ("fc1",)
     assert low_rank_sections.compressed(Convolutional, "tucker2") == ("conv1",)
     matrices = {name for name in LOW_RANK_METHODS if "linear" in LOW_RANK_METHODS[name].layers}
-    assert set(low_rank_sections.fitting(Convolutional, "truncated_svd")) == matrices
+    assert set(low_rank_sections.fitting(Convolutional, ("fc1",))) == matrices
+    assert set(low_rank_sections.fitting(Convolutional, ("conv1", "fc1"))) == matrices
     # A kernel's unfolding is a matrix too.
-    assert set(low_rank_sections.fitting(Convolutional, "tucker2")) == set(LOW_RANK_METHODS)
+    assert set(low_rank_sections.fitting(Convolutional, ("conv1",))) == set(LOW_RANK_METHODS)
+
+
+def test_a_layer_s_score_is_drawn_against_what_it_keeps_with_its_interval():
+    table = pd.DataFrame(
+        {
+            "layer": ["a", "a", "b"],
+            "kept": [0.5, 0.1, 1.0],
+            "validation_score": [0.8, 0.6, 0.9],
+            "low": [0.7, 0.5, 0.8],
+            "high": [0.9, 0.65, 0.95],
+        }
+    )
+    first, second = low_rank_figures.share_kept(table, "classification").data
+    assert (first.name, second.name) == ("a", "b")
+    assert np.allclose(first.x, [10, 50])
+    assert np.allclose(first.y, [60, 80])
+    assert np.allclose(first.error_y.array, [5, 10])
+    assert np.allclose(first.error_y.arrayminus, [10, 10])
+
+
+@pytest.mark.parametrize("rank", [1, 6])
+def test_pictures_of_ranks_say_which_are_left_out(rank):
+    figure = low_rank_figures.patterns(np.ones((6, 5, 5)), rank, "conv1", True)
+    assert [trace.opacity for trace in figure.data] == [1.0] * rank + [0.3] * (6 - rank)
+    notes = [note.text for note in figure.layout.annotations]
+    assert sum("left out" in note for note in notes) == 6 - rank
+
+
+def test_labels_of_marks_on_one_level_do_not_overlap():
+    marks = {"stable": 3.2, "k*": 4, "90 %": 5, "95 %": 5, "effective": 5.8, "99 %": 6}
+    values = dict.fromkeys(("weight", "weighted", "inputs"), np.arange(6.0, 0, -1))
+    figure = low_rank_figures.spectra(values, marks, 2, False, "conv1")
+    spans = {}
+    for note in figure.layout.annotations:
+        width = low_rank_figures.LABEL_WIDTH * len(note.text) * 6
+        start = note.x - (width if note.xanchor == "right" else 0)
+        spans.setdefault(note.y, []).append((start, start + width))
+    assert sum(map(len, spans.values())) == 5  # 90 and 95 % share a line
+    for level in spans.values():
+        for (_, end), (start, _) in zip(sorted(level), sorted(level)[1:], strict=False):
+            assert end <= start
+
+
+def test_the_network_s_caption_says_what_becomes_of_each_layer():
+    class Convolutional:
+        layers = tuple(
+            Layer(name, "conv2d", (2, 2), 1) for name in ("conv1", "conv2", "conv3", "fc1")
+        )
+
+    layers = [
+        LayerRanks("conv1", np.array([0, 2, 4]), 9, np.array([0, 3, 2])),
+        LayerRanks("conv2", np.array([0, 2, 4, 6, 8, 10]), 7, np.array([0, 2, 2, 2, 2, 2])),
+        LayerRanks("conv3", np.array([0, 1, 2, 3, 4, 5]), 9, np.array([0, 2, 2, 2, 2, 2])),
+    ]
+    assert low_rank_words.network_at(Convolutional, layers, 5) == (
+        "Rank 5 in conv1 (2 smaller layers, its largest rank 2), conv3 (2 smaller layers). "
+        "It would make conv2 larger: kept dense. Not compressed here: fc1."
+    )
 
 
 def rendered(**query):
@@ -231,7 +367,7 @@ def rendered(**query):
 @pytest.mark.parametrize(
     ("dataset", "model", "charts"),
     # A weight of one row has no rank that pays: there is no error to predict.
-    [("iris", "softmax_regression", 9), ("diabetes", "linear_regression", 8)],
+    [("iris", "softmax_regression", 10), ("diabetes", "linear_regression", 9)],
 )
 def test_every_section_is_drawn_from_a_link(dataset, model, charts):
     app = rendered(

@@ -1,32 +1,45 @@
-"""What a bound on the weights costs, and whether it is really the optimum."""
+"""What a bound on the weights costs, which weights it holds, and whether that is the optimum."""
 
 import streamlit as st
 
-from pages.shared import cache, choices, reference, shell, sides, words
+from pages.shared import (
+    charts,
+    choices,
+    constrained_sections,
+    constrained_words,
+    reference,
+    shell,
+    words,
+)
 
-shell.stand("Constrained", "What a bound on the weights costs, and whether it is the optimum.")
+shell.stand(
+    "Constrained",
+    "What a bound on the weights costs, which weights it holds, and whether it is the optimum.",
+)
+charts.begin()
 first = choices.row()
-chosen = choices.header(first)
-trained = reference.needed(chosen)
+trained = reference.needed(choices.header(first))
 with first:
     layer = reference.layer(trained)
+    constraint = reference.constraint()
+    if trained.convex:
+        way = constrained_sections.solver(trained, constraint)
+    else:
+        way = constrained_sections.method(trained)
 st.markdown(words.reference(trained))
-constraint = reference.constraint()
-curve = cache.constrained_curve(trained, constraint)
-with st.container(border=True):
-    sides.constrained(trained, layer, constraint, curve, alone=True)
-
-st.subheader("Is this the optimum?", anchor=False)
+way = constrained_sections.schedule(way)
+job = constrained_sections.curve_of(trained, constraint, way)
+constrained_sections.by_bound(trained, layer, constraint, job)
+constrained_sections.moves(trained, constraint, job)
+constrained_sections.compared(trained, constraint, way, job)
+constrained_sections.stored(trained, job)
 if trained.convex:
-    st.caption(words.REFEREE)
-    problem = (*chosen, constraint, choices.number("bound"))
-    if st.button("Ask the referee at this bound", key="ask", icon=":material/balance:"):
-        st.session_state["_asked"] = problem
-    if st.session_state.get("_asked") == problem:
-        job = cache.referee(trained, constraint, problem[-1])
-        table = shell.wait_for(job, "The referee solves the same problem")
-        if table is not None:
-            st.markdown(words.certificate(table, problem[-1]))
-            st.dataframe(table.style.format(precision=9, subset=["objective"]), hide_index=True)
+    constrained_sections.raced(trained, constraint, job)
 else:
-    st.info(words.NOT_CONVEX, icon=":material/info:")
+    constrained_sections.own_bounds(trained, constraint, way, job)
+st.divider()
+charts.take_away(
+    "Constrained",
+    constrained_words.name(trained, constraint, way.name),
+    constrained_words.made_from(trained, constraint, way.name),
+)

@@ -1,0 +1,822 @@
+"""Figures of the constrained page: tables and arrays to Plotly. Knows no Streamlit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from .constrained_results import FREE, LOWER, UPPER, ZERO, LayerRows, Race, Slice, Trail
+from .figures import (
+    CONSTRAINED,
+    COSTS,
+    FAINT,
+    GREEN,
+    LOW_RANK,
+    OCHRE,
+    PINK,
+    REFERENCE,
+    TEAL,
+    VIOLET,
+    drawn,
+    faded,
+    laid_out,
+    score_scale,
+    score_title,
+)
+
+WAYS = {
+    "projected_training": CONSTRAINED,
+    "learning_compression": VIOLET,
+    "refit": TEAL,
+    "clip": OCHRE,
+    "fine_tuning": PINK,
+}
+SOLVERS = {
+    "coordinate_descent": TEAL,
+    "quasi_newton": VIOLET,
+    "hamiltonian_descent": OCHRE,
+    "accelerated_projected_gradient": CONSTRAINED,
+    "projected_newton": PINK,
+    "face_newton": GREEN,
+    "cvxpy": REFERENCE,
+}
+STATES = {
+    LOWER: ("at −c", VIOLET),
+    ZERO: ("zero", REFERENCE),
+    FREE: ("free", "rgba(138, 143, 152, 0.28)"),
+    UPPER: ("at +c", CONSTRAINED),
+}
+AXES = {"knob": "Bound c", **COSTS}
+LINES = (LOW_RANK, CONSTRAINED, TEAL, VIOLET, PINK, OCHRE, GREEN, "#4C6272", "#6FB3E8", "#F0A875")
+
+# Orange and violet differ for every kind of colour vision.
+DIVERGING = [[0.0, VIOLET], [0.5, "rgba(138, 143, 152, 0.10)"], [1.0, CONSTRAINED]]
+PICTURES = 12
+DEAREST = 15
+SINGLE_LINES = 40  # weights that a path names one by one
+MOST_LINES = 300
+
+_BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
+
+
+def histogram(rows: LayerRows, row: int) -> go.Figure:
+    """Where a layer's weights lie: the free ones, those that are held, and the reference's."""
+    centres = (rows.edges[1:] + rows.edges[:-1]) / 2
+    width = rows.edges[1] - rows.edges[0]
+    bound, held = rows.bounds[row], rows.held_counts[row]
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "x": centres,
+            "y": rows.free_counts[row],
+            "width": width,
+            "name": "free",
+            "marker": {"color": FAINT, "line": {"width": 0}},
+            "hovertemplate": "%{y} free weights near %{x:.3g}<extra></extra>",
+        }
+    ]
+    places = {LOWER: -bound, ZERO: 0.0, UPPER: bound}
+    top = 1.15 * max(rows.reference_counts.max(), rows.free_counts[row].max(), 1)
+    notes = []
+    for state, at in places.items():
+        if held[state] == 0:
+            continue
+        name, colour = STATES[state]
+        beside = (at > 0) == (abs(at) < 0.7 * rows.edges[-1])
+        traces.append(
+            {
+                "type": "bar",
+                "x": [at],
+                "y": [held[state]],
+                "width": 0.8 * width,
+                "name": name,
+                "marker": {"color": colour, "line": {"width": 0}},
+                "hovertemplate": f"%{{y}} weights {name} = %{{x:.3g}}<extra></extra>",
+            }
+        )
+        notes.append(
+            {
+                "x": at,
+                "y": min(held[state], top) / (1.12 * top),
+                "yref": "paper",
+                "yanchor": "bottom",
+                "text": f"{held[state]:,} {name}",
+                "showarrow": False,
+                "font": {"size": 11, "color": colour},
+                "xshift": 0 if at == 0 else 5 if beside else -5,
+                # Outside the pair where there is room for it, else between them.
+                "xanchor": "center" if at == 0 else "left" if beside else "right",
+            }
+        )
+    traces.append(
+        {
+            "type": "scatter",
+            "x": centres,
+            "y": rows.reference_counts,
+            "mode": "lines",
+            "name": "reference",
+            "line": {"color": REFERENCE, "width": 2, "shape": "hvh"},
+            "hovertemplate": "%{y} reference weights near %{x:.3g}<extra></extra>",
+        }
+    )
+    return drawn(
+        traces,
+        f"Weights of {rows.name}",
+        330,
+        ("Weight θ", {"range": [1.05 * rows.edges[0], 1.05 * rows.edges[-1]]}),
+        ("Weights in the bin", {"range": [0, 1.12 * top]}),
+        barmode="overlay",
+        bargap=0,
+        annotations=notes,
+        legend=_BELOW,
+    )
+
+
+def matrix(rows: LayerRows, row: int) -> go.Figure:
+    """A layer's weight as a heat map, and which of its entries are held."""
+    largest = float(np.abs(rows.weights[row]).max()) or 1.0
+    down, across = rows.strides
+    y, x = (np.arange(0, n, step) + 1 for n, step in zip(rows.shape, (down, across), strict=True))
+    figure = make_subplots(
+        rows=1,
+        cols=2,
+        horizontal_spacing=0.06,
+        subplot_titles=(f"weight θ, from −{largest:.3g} to {largest:.3g}", "held"),
+        shared_yaxes=True,
+    )
+    figure.add_heatmap(
+        z=rows.weights[row],
+        x=x,
+        y=y,
+        zmin=-largest,
+        zmax=largest,
+        colorscale=DIVERGING,
+        showscale=False,
+        hovertemplate="output %{y}, input %{x}: %{z:.4g}<extra></extra>",
+        row=1,
+        col=1,
+    )
+    steps = [[(state + end) / 4, colour] for state, (_, colour) in STATES.items() for end in (0, 1)]
+    figure.add_heatmap(
+        z=rows.states[row],
+        x=x,
+        y=y,
+        zmin=-0.5,
+        zmax=3.5,
+        colorscale=steps,
+        colorbar={
+            "thickness": 8,
+            "outlinewidth": 0,
+            "tickvals": list(STATES),
+            "ticktext": [name for name, _ in STATES.values()],
+            "xpad": 2,
+        },
+        text=np.array([name for name, _ in STATES.values()])[rows.states[row]],
+        hovertemplate="output %{y}, input %{x}: %{text}<extra></extra>",
+        row=1,
+        col=2,
+    )
+    few = {"dtick": 1} if max(rows.shape) <= 10 else {}
+    figure.update_xaxes(title="Input", showgrid=False, zeroline=False, **few)
+    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, **few)
+    figure.update_yaxes(title="Output", row=1, col=1)
+    figure.update_layout(xaxis_domain=[0, 0.48], xaxis2_domain=[0.52, 1])
+    for note, middle in zip(figure.layout.annotations, (0.24, 0.76), strict=True):
+        note.update(x=middle, font_size=12)
+    thinned = "" if down == across == 1 else f", every {down}. row and {across}. column"
+    laid_out(figure, f"Weight of {rows.name} and what the bound holds{thinned}", 330)
+    return figure.update_layout(margin_t=62)
+
+
+def pictures(
+    values: NDArray,
+    prices: NDArray | None,
+    shape: tuple[int, ...],
+    names: Sequence[str],
+) -> go.Figure:
+    """A class's weights, and what their bounds cost, in the shape of the inputs; first channel.
+
+    ``values``, ``prices``: shape (classes, features). A price has the sign of its weight's bound.
+    """
+    shown = min(len(values), PICTURES)
+    layers = [("weights", values)]
+    if prices is not None:
+        layers.append(("price of the bound", prices))
+    titles = [str(name) for name in names[:shown]]
+    figure = make_subplots(
+        rows=len(layers),
+        cols=shown,
+        column_titles=titles,
+        horizontal_spacing=0.008,
+        vertical_spacing=0.04,
+    )
+    for line, (what, kind) in enumerate(layers, start=1):
+        end = float(np.abs(kind).max()) or 1.0
+        for column in range(shown):
+            number = (line - 1) * shown + column + 1
+            figure.add_heatmap(
+                z=kind[column].reshape(shape)[0],
+                zmin=-end,
+                zmax=end,
+                colorscale=DIVERGING,
+                showscale=column == shown - 1,
+                colorbar={
+                    "title": {"text": what, "side": "right"},
+                    "thickness": 8,
+                    "outlinewidth": 0,
+                    "len": 0.9 / len(layers),
+                    "y": 1 - (line - 0.5) / len(layers),
+                    "nticks": 5,
+                },
+                hovertemplate=f"{names[column]}, row %{{y}}, column %{{x}}: %{{z:.4g}}"
+                f"<extra>{what}</extra>",
+                row=line,
+                col=column + 1,
+            )
+            figure.update_yaxes(
+                autorange="reversed",
+                scaleanchor=f"x{number if number > 1 else ''}",
+                constrain="domain",
+                row=line,
+                col=column + 1,
+            )
+            figure.update_xaxes(constrain="domain", row=line, col=column + 1)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.update_annotations(font_size=12)
+    title = "Weights of each class in the shape of the inputs"
+    if prices is not None:
+        title += ", and what each weight's bound costs (sign: +c or −c)"
+    laid_out(figure, title, 70 + 130 * len(layers))
+    return figure.update_layout(margin_t=62)
+
+
+def dearest(prices: pd.DataFrame, unit: str) -> go.Figure:
+    """The bounds that cost most: columns weight (its name), bound (+c, −c) and price."""
+    shown = prices.head(DEAREST)[::-1]
+    bars = []
+    for sign, (name, colour) in {"+c": STATES[UPPER], "−c": STATES[LOWER]}.items():
+        own = shown[shown["bound"] == sign]
+        bars.append(
+            {
+                "type": "bar",
+                "x": own["price"],
+                "y": own["weight"],
+                "orientation": "h",
+                "name": name,
+                "marker": {"color": colour, "line": {"width": 0}},
+                "hovertemplate": "%{y}: %{x:.4g} per unit of c<extra>" + name + "</extra>",
+            }
+        )
+    order = {
+        "categoryorder": "array",
+        "categoryarray": shown["weight"].tolist(),
+        "type": "category",
+    }
+    return drawn(
+        bars,
+        "The dearest bounds",
+        max(200, 90 + 20 * len(shown)),
+        (f"Multiplier λ ({unit} per unit of c)", {"rangemode": "tozero"}),
+        ("", order),
+        bargap=0.25,
+    )
+
+
+def shares(table: pd.DataFrame, bound: float, knob: str) -> go.Figure:
+    """Shares of the weights that are held, zero and free, against the bound."""
+    areas = [
+        {
+            "type": "scatter",
+            "x": table["knob"],
+            "y": 100 * table[column],
+            "name": name,
+            "mode": "lines",
+            "stackgroup": "one",
+            "line": {"width": 0.8, "color": colour},
+            "fillcolor": fill,
+            "hovertemplate": "c = %{x:.4g}: %{y:.1f} %<extra>" + name + "</extra>",
+        }
+        for column, name, colour, fill in (
+            ("pinned", "pinned at the bound", CONSTRAINED, "rgba(224, 112, 43, 0.45)"),
+            ("zero", "zero", REFERENCE, FAINT),
+            ("free", "free", FAINT, "rgba(138, 143, 152, 0.10)"),
+        )
+    ]
+    return drawn(
+        areas,
+        "What becomes of the weights",
+        320,
+        _bound_axis(knob),
+        ("Share of the weights (%)", {"range": [0, 100]}),
+        shapes=[_line_at(bound)],
+        hovermode="x unified",
+        legend=_BELOW,
+    )
+
+
+def price(facts: pd.DataFrame, bound: float, knob: str, unit: str) -> go.Figure:
+    """What one more unit of c would take off the training loss."""
+    curve = {
+        "type": "scatter",
+        "x": facts["knob"],
+        "y": facts["price"].where(facts["price"] > 0),
+        "mode": "lines+markers",
+        "line": {"color": CONSTRAINED, "width": 2},
+        "marker": {"size": 5},
+        "hovertemplate": "c = %{x:.4g}: %{y:.4g}<extra></extra>",
+        "showlegend": False,
+    }
+    return drawn(
+        [curve],
+        "What one more unit of c would buy",
+        420,
+        _bound_axis(knob),
+        (f"Σ λ ({unit} per unit of c)", {"type": "log", "tickformat": "~g", "dtick": "D2"}),
+        shapes=[_line_at(bound)],
+    )
+
+
+def losses(
+    table: pd.DataFrame, reference: pd.Series, bound: float, knob: str, unit: str
+) -> go.Figure:
+    """Loss of the three parts against the bound, the reference's training loss dashed."""
+    lines = [
+        {
+            "type": "scatter",
+            "x": table["knob"],
+            "y": table[column],
+            "name": name,
+            "mode": "lines",
+            "line": {"color": colour, "width": 2, "dash": dash},
+            "hovertemplate": "c = %{x:.4g}: %{y:.4g}<extra>" + name + "</extra>",
+        }
+        for column, name, colour, dash in (
+            ("train_loss", "training", CONSTRAINED, "solid"),
+            ("validation_loss", "validation", TEAL, "dot"),
+            ("test_loss", "test", VIOLET, "dashdot"),
+        )
+    ]
+    return drawn(
+        lines,
+        "Loss; dashed: the reference on the training rows",
+        320,
+        _bound_axis(knob),
+        (f"Mean {unit}".replace("nats", "cross-entropy (nats)"), {"rangemode": "tozero"}),
+        shapes=[_line_at(bound), _level(reference["train_loss"])],
+        hovermode="x unified",
+        legend=_BELOW,
+    )
+
+
+def ways(
+    curves: Sequence[tuple[str, str, pd.DataFrame]],
+    reference: Mapping[str, float],
+    axis: str,
+    bound: float,
+    knob: str,
+    task: str,
+) -> go.Figure:
+    """Score against the bound, or what it costs: a line a way; bars are the first one's intervals.
+
+    ``curves``: (way's name in the catalogue, title, table).
+    """
+    scale = score_scale(task)
+    traces: list[dict[str, Any]] = []
+    for number, (name, title, table) in enumerate(curves):
+        colour = WAYS.get(name, CONSTRAINED)
+        ordered = table.sort_values("knob")
+        low, high, scores = (
+            scale * ordered[column].to_numpy() for column in ("score_low", "score_high", "score")
+        )
+        traces.append(
+            {
+                "type": "scatter",
+                "x": ordered[axis],
+                "y": scores,
+                "name": title,
+                "mode": "lines+markers" if axis == "knob" else "markers",
+                "line": {"color": colour, "width": 2, "dash": _dash(name)},
+                "marker": {"size": 6, "symbol": _symbol(name), "color": colour},
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": high - scores,
+                    "arrayminus": scores - low,
+                    "color": faded(colour),
+                    "thickness": 3,
+                    "width": 0,
+                    "visible": number == 0,
+                },
+                "customdata": np.stack([ordered["knob"], low, high, ordered["bytes"]], axis=1),
+                "hovertemplate": "c = %{customdata[0]:.4g}: %{y:.4g} (%{customdata[1]:.4g} to "
+                f"%{{customdata[2]:.4g}})<br>%{{customdata[3]:,}} bytes<extra>{title}</extra>",
+            }
+        )
+    first = curves[0][2]
+    now = first.iloc[[(first["knob"] - bound).abs().argmin()]]
+    traces.append(
+        {
+            "type": "scatter",
+            "x": now[axis],
+            "y": scale * now["score"],
+            "mode": "markers",
+            "name": "now",
+            "showlegend": False,
+            "hoverinfo": "skip",
+            "marker": {
+                "size": 14,
+                "color": WAYS.get(curves[0][0], CONSTRAINED),
+                "line": {"width": 2.5, "color": "white"},
+            },
+        }
+    )
+    settings = {"type": "log", "tickformat": "~s"}
+    if axis != "knob":
+        ends = [v for _, _, table in curves for v in (table[axis].min(), table[axis].max())]
+        settings["dtick"] = "D1" if max(ends) < 10 * min(ends) else "D2"
+    return drawn(
+        traces,
+        f"{score_title(task)} against {AXES[axis].lower()}, with 95 % intervals of the first",
+        420,
+        _bound_axis(knob) if axis == "knob" else (COSTS[axis], settings),
+        (score_title(task), {}),
+        shapes=[_level(scale * reference["score"])] + ([_line_at(bound)] if axis == "knob" else []),
+        hovermode="closest",
+        legend=_BELOW | {"y": -0.16},
+    )
+
+
+def schedule(first: float, last: float, count: int) -> go.Figure:
+    """Learning–compression's penalty, round by round of each bound: geometric."""
+    penalties = np.geomspace(first, last, count)
+    rounds = {
+        "type": "scatter",
+        "x": np.arange(1, len(penalties) + 1),
+        "y": penalties,
+        "mode": "lines+markers",
+        "line": {"color": WAYS["learning_compression"], "width": 2},
+        "hovertemplate": "round %{x}: μ = %{y:.3g}<extra></extra>",
+        "showlegend": False,
+    }
+    return drawn(
+        [rounds],
+        "Penalty μ of each round",
+        200,
+        ("Round of a bound", {"dtick": max(1, len(penalties) // 10)}),
+        ("μ", {"type": "log", "tickformat": "~g", "dtick": "D2"}),
+    )
+
+
+def path(
+    trail: Trail, names: Sequence[Sequence[str]], classes: Sequence[str], bound: float, box: bool
+) -> go.Figure:
+    """Every weight against c: a line each, breakpoints as ticks, the current c as a line.
+
+    ``names``: of the weights, by output and input. With more than a few weights there is one
+    colour a class, and of very many only the largest are drawn.
+    """
+    outputs, inputs = trail.weights.shape[1:]
+    flat = trail.weights.reshape(len(trail.bounds), -1)
+    order = np.argsort(-np.abs(flat).max(axis=0), kind="stable")[:MOST_LINES]
+    traces: list[dict[str, Any]] = []
+    if outputs * inputs <= SINGLE_LINES and outputs == 1:
+        for place, weight in enumerate(sorted(order)):
+            traces.append(_thread(trail.bounds, flat[:, weight], names[0][weight], place))
+    else:
+        gap = np.append(trail.bounds, np.nan)
+        for output in range(outputs):
+            own = [weight for weight in order if weight // inputs == output]
+            if not own:
+                continue
+            broken = np.concatenate([np.append(flat[:, weight], np.nan) for weight in own])
+            line = _thread(np.tile(gap, len(own)), broken, str(classes[output]), output)
+            line["line"]["width"] = 1.0
+            line["customdata"] = np.repeat([names[output][w % inputs] for w in own], len(gap))
+            line["hovertemplate"] = (
+                "%{customdata}: θ = %{y:.4g} at c = %{x:.4g}<extra>%{fullData.name}</extra>"
+            )
+            traces.append(line)
+    if box:
+        for sign in (1, -1):
+            traces.append(
+                {
+                    "type": "scatter",
+                    "x": trail.bounds,
+                    "y": sign * trail.bounds,
+                    "mode": "lines",
+                    "name": "±c",
+                    "showlegend": sign > 0,
+                    "hoverinfo": "skip",
+                    "line": {"color": REFERENCE, "width": 1, "dash": "dot"},
+                }
+            )
+    traces.append(
+        {
+            "type": "scatter",
+            "x": trail.bounds,
+            "y": np.full(len(trail.bounds), float(flat.min())),
+            "mode": "markers",
+            "name": "breakpoints" if trail.exact else "grid",
+            "marker": {"symbol": "line-ns-open", "size": 9, "color": REFERENCE},
+            "hovertemplate": "c = %{x:.4g}<extra>%{fullData.name}</extra>",
+        }
+    )
+    largest = float(np.abs(flat).max()) or 1.0
+    shown = (
+        "" if len(order) == flat.shape[1] else f", the {len(order)} largest of {flat.shape[1]:,}"
+    )
+    kind = "exact, piecewise linear" if trail.exact else "on a grid"
+    return drawn(
+        traces,
+        f"Path of the weights, {kind}{shown}",
+        420,
+        ("Bound c", {} if trail.exact else {"type": "log", "tickformat": "~g", "dtick": "D2"}),
+        ("Weight θ", {"range": [-1.08 * largest, 1.08 * largest]}),
+        shapes=[_line_at(bound)],
+        hovermode="closest",
+        legend=_BELOW | {"y": -0.16},
+    )
+
+
+def _thread(x: NDArray, y: NDArray, name: str, place: int) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "x": x,
+        "y": y,
+        "mode": "lines",
+        "name": name,
+        "line": {"color": LINES[place % len(LINES)], "width": 2},
+        "hovertemplate": "θ = %{y:.4g} at c = %{x:.4g}<extra>" + name + "</extra>",
+    }
+
+
+def bits(own: pd.DataFrame, chosen: int, reference: Mapping[str, float], task: str) -> go.Figure:
+    """One bound's network in every number of bits: its score, the reference's dashed."""
+    scale = score_scale(task)
+    lines = [
+        {
+            "type": "scatter",
+            "x": [_bits(b) for b in own["bits"]],
+            "y": scale * own[column],
+            "name": name,
+            "mode": "lines+markers",
+            "line": {"color": colour, "width": 2, "dash": dash},
+            "marker": {"size": [12 if b == chosen else 6 for b in own["bits"]]},
+            "hovertemplate": "%{x} bits: %{y:.4g}<extra>" + name + "</extra>",
+        }
+        for column, name, colour, dash in (
+            ("validation_score", "validation", TEAL, "dot"),
+            ("score", "test", CONSTRAINED, "solid"),
+        )
+    ]
+    return drawn(
+        lines,
+        "Score in every number of bits; dashed: the reference on the test rows",
+        320,
+        ("Bits of a free weight", {"type": "category"}),
+        ("Accuracy (%)" if task == "classification" else "R²", {}),
+        shapes=[_level(scale * reference["score"])],
+        legend=_BELOW,
+    )
+
+
+def lengths(own: pd.DataFrame, chosen: int, reference: Mapping[str, float]) -> go.Figure:
+    """One bound's file in every number of bits, the reference's dashed."""
+    bars = {
+        "type": "bar",
+        "x": [_bits(b) for b in own["bits"]],
+        "y": own["bytes"],
+        "marker": {
+            "color": [
+                CONSTRAINED if b == chosen else "rgba(224, 112, 43, 0.35)" for b in own["bits"]
+            ],
+            "line": {"width": 0},
+        },
+        "hovertemplate": "%{x} bits: %{y:,} bytes<extra></extra>",
+        "showlegend": False,
+    }
+    return drawn(
+        [bars],
+        "File as it is written; dashed: the reference's",
+        320,
+        ("Bits of a free weight", {"type": "category"}),
+        ("File size (bytes)", {"tickformat": "~s"}),
+        shapes=[_level(reference["bytes"])],
+    )
+
+
+def _bits(number: int) -> str:
+    return "off" if number == 32 else str(number)
+
+
+def rounding(table: pd.DataFrame, chosen: int, bound: float, knob: str) -> go.Figure:
+    """How the bound trades what it clips against what b bits round, root mean squares."""
+    own = table[table["bits"] == chosen].sort_values("bound")
+    lines = [
+        {
+            "type": "scatter",
+            "x": own["bound"],
+            "y": own[column].where(own[column] > 0),
+            "name": name,
+            "mode": "lines",
+            "line": {"color": colour, "width": 2, "dash": dash},
+            "hovertemplate": "c = %{x:.4g}: %{y:.3g}<extra>" + name + "</extra>",
+        }
+        for column, name, colour, dash in (
+            ("clipping_error", "cut off the reference by the bound", CONSTRAINED, "solid"),
+            ("rounding_error", "added by rounding", VIOLET, "solid"),
+            ("step", "step of the grid", REFERENCE, "dot"),
+        )
+    ]
+    title = "Clipping against rounding" + ("" if chosen == 32 else f", {chosen} bits")
+    return drawn(
+        lines,
+        title,
+        340,
+        _bound_axis(knob),
+        ("Units of the weights", {"type": "log", "tickformat": "~g", "dtick": "D2"}),
+        shapes=[_line_at(bound)],
+        legend=_BELOW,
+    )
+
+
+def affordable(table: pd.DataFrame, bound: float, knob: str) -> go.Figure:
+    """The fewest bits that each bound can do with."""
+    fewest = table.drop_duplicates("bound").sort_values("bound")
+    steps = {
+        "type": "scatter",
+        "x": fewest["bound"],
+        "y": np.minimum(fewest["fewest_bits"], 17),
+        "mode": "lines+markers",
+        "line": {"color": CONSTRAINED, "width": 2, "shape": "hvh"},
+        "marker": {"size": 5},
+        "customdata": [_bits(b) for b in fewest["fewest_bits"]],
+        "hovertemplate": "c = %{x:.4g}: %{customdata} bits<extra></extra>",
+        "showlegend": False,
+    }
+    ticks = {
+        "tickvals": [2, 4, 6, 8, 10, 12, 14, 16, 17],
+        "ticktext": [*map(str, range(2, 17, 2)), "off"],
+    }
+    return drawn(
+        [steps],
+        "Fewest bits that lose at most a point on validation",
+        340,
+        _bound_axis(knob),
+        ("Bits of a free weight", {"range": [1.5, 17.5], **ticks}),
+        shapes=[_line_at(bound)],
+    )
+
+
+def tracks(race: Race, titles: Mapping[str, str], clock: str) -> go.Figure:
+    """How far above the optimum each solver still is, by iteration or by seconds."""
+    lines = []
+    for name, track in race.tracks.items():
+        run = track[track["iteration"] > 0] if clock == "iteration" else track
+        lines.append(
+            {
+                "type": "scatter",
+                "x": run[clock],
+                "y": np.maximum(run["above"], 1e-16),
+                "name": titles[name],
+                "mode": "lines+markers",
+                "line": {"color": SOLVERS[name], "width": 2},
+                "marker": {"size": 4},
+                "customdata": np.stack([run["iteration"], run["seconds"]], axis=1),
+                "hovertemplate": "iteration %{customdata[0]}, %{customdata[1]:.3g} s: "
+                "%{y:.3g} above<extra>" + titles[name] + "</extra>",
+            }
+        )
+    x = {
+        "iteration": ("Iteration", {"type": "log", "tickformat": "~s", "dtick": 1}),
+        "seconds": ("Seconds", {"type": "log", "tickformat": "~g", "dtick": 1}),
+    }[clock]
+    return drawn(
+        lines,
+        f"Objective above the best lower bound, by {clock.removesuffix('s') if clock == 'iteration' else 'time'}",
+        360,
+        x,
+        ("Objective − lower bound", {"type": "log", "exponentformat": "power"}),
+        legend=_BELOW,
+        hovermode="closest",
+    )
+
+
+def plane_of_two(
+    cut: Slice,
+    race: Race,
+    first: int,
+    second: int,
+    names: tuple[str, str],
+    titles: Mapping[str, str],
+) -> go.Figure:
+    """Loss contours in the plane of two weights, what the set allows, and the solvers' ways."""
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "contour",
+            "x": cut.x,
+            "y": cut.y,
+            "z": cut.loss,
+            "contours": {"coloring": "lines"},
+            "ncontours": 22,
+            "line": {"width": 1},
+            "colorscale": [[0, REFERENCE], [1, "rgba(138, 143, 152, 0.25)"]],
+            "showscale": False,
+            "name": "loss",
+            "hovertemplate": "loss %{z:.5g}<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "x": cut.border[:, 0],
+            "y": cut.border[:, 1],
+            "mode": "lines",
+            "fill": "toself",
+            "fillcolor": "rgba(224, 112, 43, 0.10)",
+            "line": {"color": CONSTRAINED, "width": 1.5, "dash": "dash"},
+            "name": "allowed",
+            "hoverinfo": "skip",
+        },
+    ]
+    for name, weights in race.weights.items():
+        way = weights.reshape(len(weights), -1)[:, [first, second]]
+        traces.append(
+            {
+                "type": "scatter",
+                "x": way[:, 0],
+                "y": way[:, 1],
+                "mode": "lines+markers",
+                "name": titles[name],
+                "line": {"color": SOLVERS[name], "width": 1.5},
+                "marker": {"size": 5},
+                "hovertemplate": "%{x:.4g}, %{y:.4g}<extra>" + titles[name] + "</extra>",
+            }
+        )
+    traces.append(
+        {
+            "type": "scatter",
+            "x": [cut.optimum[0]],
+            "y": [cut.optimum[1]],
+            "mode": "markers",
+            "name": "optimum",
+            "marker": {
+                "symbol": "star",
+                "size": 15,
+                "color": OCHRE,
+                "line": {"width": 1.2, "color": "white"},
+            },
+            "hovertemplate": "optimum: %{x:.4g}, %{y:.4g}<extra></extra>",
+        }
+    )
+    # A box, an upper bound: the set has no edge inside the picture on its open side.
+    ends = [float(cut.x[0]), float(cut.x[-1])]
+    return drawn(
+        traces,
+        "Loss, set and the solvers' ways in the plane of two weights",
+        520,
+        (names[0], {"range": ends, "zeroline": False, "constrain": "domain"}),
+        (names[1], {"range": ends, "zeroline": False, "scaleanchor": "x"}),
+        hovermode="closest",
+        legend=_BELOW | {"y": -0.12},
+    )
+
+
+def _bound_axis(knob: str) -> tuple[str, dict[str, Any]]:
+    text = "Relative bound c" if knob == "relative bound" else "Bound c"
+    return text, {"type": "log", "tickformat": "~g", "dtick": "D2"}
+
+
+def _line_at(bound: float) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "x0": bound,
+        "x1": bound,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": CONSTRAINED, "width": 1.5},
+    }
+
+
+def _level(value: float) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": value,
+        "y1": value,
+        "line": {"color": REFERENCE, "dash": "dash", "width": 1.5},
+    }
+
+
+def _dash(way: str) -> str:
+    return "dot" if way in ("clip", "fine_tuning") else "solid"
+
+
+def _symbol(way: str) -> str:
+    return "circle-open" if way in ("clip", "fine_tuning") else "circle"

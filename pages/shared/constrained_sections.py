@@ -1,0 +1,626 @@
+"""The sections of the constrained page, from top to bottom."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+import compression
+
+from . import charts, choices, constrained_figures, constrained_words, figures, shell, sides, words
+from .cache import _origin
+from .constrained_results import Constrained, Race, Trail
+from .jobs import Job, submit
+from .results import Layer, Traded, Trained
+
+BOUND, MOVES, WAYS, STORED = "constrained", "constrained_moves", "constrained_ways", "bits_stored"
+PATIENCE = 1.0  # seconds that a page waits for something small before it shows a progress bar
+
+
+class Way(NamedTuple):
+    """How the bounds are met: a method's, solver's or path's name, and its settings."""
+
+    name: str
+    settings: dict[str, Any]
+
+    @property
+    def epochs(self) -> int:
+        return int(self.settings.get("epochs", 3))
+
+
+def ask(task: str, trained: Trained, **arguments: object) -> Job:
+    """The job of this page's worker side that has, or will have, the result."""
+    return submit(f"pages.shared.constrained_work:{task}", **_origin(trained), **arguments)
+
+
+def curve_of(trained: Trained, constraint: str, way: Way) -> Job:
+    return ask("constrained", trained, constraint=constraint, way=way.name, **way.settings)
+
+
+def solver(trained: Trained, constraint: str) -> Way:
+    """Of a convex model: the path, or a solver that fits the set."""
+    job = submit("pages.shared.constrained_work:fitting", constraint=constraint, task=trained.task)
+    job.wait(PATIENCE)
+    found = shell.wait_for(job, "Asking which solvers fit")
+    if found is None:
+        return Way(constrained_words.PATH, {})
+    reasons = constrained_words.solver_reasons(
+        found, trained.rows["training"], trained.layers[0].shape[0]
+    )
+    if constraint == "cardinality":
+        reasons = {
+            name: why or "without a certificate it would not know when to stop"
+            for name, why in reasons.items()
+        }
+    titles = constrained_words.solvers()
+    offered = [constrained_words.PATH, *(name for name, why in reasons.items() if why is None)]
+    name = choices.pick(
+        "solver",
+        "Solved by",
+        offered,
+        constrained_words.PATH,
+        lambda asked: f"{titles[asked]}: {reasons[asked]}" if reasons.get(asked) else None,
+        titles={name: titles[name] for name in offered},
+        help=constrained_words.not_offered(reasons),
+        width=230,
+    )
+    choices.remark("solver")
+    return Way(name, {})
+
+
+def method(trained: Trained) -> Way:
+    """Of a network: how it is constrained, and for how many epochs."""
+    titles = constrained_words.ways(convex=False)
+    name = choices.pick(
+        "way",
+        "Constrained by",
+        list(titles),
+        "projected_training",
+        lambda asked: (
+            "Fine-tuning has no bound: it is a baseline below" if asked == "fine_tuning" else None
+        ),
+        titles=titles,
+        width=230,
+    )
+    epochs = "3"
+    if name not in ("clip", "refit"):
+        epochs = choices.pick("passes", "Epochs a bound", constrained_words.EPOCHS, "3", width=120)
+    choices.remark("way", "passes")
+    return Way(name, settings(name, int(epochs)))
+
+
+def settings(way: str, epochs: int, mus: tuple[float, float] | None = None) -> dict[str, Any]:
+    """What a way is told: the same way with the same settings is the same job."""
+    own: dict[str, Any] = {} if way in ("clip", "refit") else {"epochs": epochs}
+    if mus is not None:
+        own |= {"first_mu": mus[0], "last_mu": mus[1]}
+    return own
+
+
+def schedule(way: Way) -> Way:
+    """Learning–compression's penalties: seen and chosen."""
+    if way.name != "learning_compression":
+        return way
+    first, last, picture = st.columns([1, 1, 2], gap="medium", vertical_alignment="center")
+    with first:
+        low = choices.knob("first_mu", "First μ", constrained_words.PENALTIES, 0.1)
+    with last:
+        high = choices.knob("last_mu", "Last μ", constrained_words.PENALTIES, 0.3)
+    with picture:
+        charts.draw(
+            constrained_figures.schedule(low, high, way.epochs),
+            "constrained_schedule",
+            f"Penalty from {low:g} to {high:g} over {way.epochs} rounds of each bound",
+        )
+    st.caption(constrained_words.PENALTY)
+    return Way(way.name, settings(way.name, way.epochs, (low, high)))
+
+
+def by_bound(trained: Trained, layer: Layer, constraint: str, job: Job) -> None:
+    """The bound, what it costs, whether that is the optimum, and the weights under it."""
+
+    def draw() -> None:
+        done = job.result is not None
+        values = trained.bounds[constraint]
+        if done:
+            values = job.result.curve.table["knob"]
+        bound = choices.knob(
+            "bound",
+            "Count κ" if constraint == "cardinality" and trained.convex else "Bound c",
+            values,
+            job.result.curve.suggestion if done else values[len(values) // 2],
+            settled=done,
+            redraw=(BOUND, MOVES, WAYS, STORED),
+            help=words.SUGGESTED,
+        )
+        shell.status(job, "Judging every bound")
+        found = _so_far(job)
+        if found is None:
+            return
+        row = found.curve.row(bound)
+        for place, (label, value, delta, colour) in zip(
+            st.columns(4), words.metrics(trained, found.curve.table.iloc[row]), strict=True
+        ):
+            place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
+        st.caption(words.missing(found.curve, row, bound) + words.bound(trained, found.curve, row))
+        _certificate(found, row, constraint)
+        if found.curve.files:
+            st.download_button(
+                "Take this model away (safetensors)",
+                lambda: found.curve.files[row],
+                file_name=words.file_name(trained, "COC", "bound", bound),
+                on_click="ignore",
+                key="constrained_file",
+                icon=":material/download:",
+                type="tertiary",
+            )
+        _weights(trained, layer, found, row)
+        left, right = st.columns(2, gap="medium")
+        with left:
+            sides.predictions(
+                trained,
+                found.curve.predictions[row],
+                found.curve.confusion[row],
+                figures.CONSTRAINED,
+                "constrained_predictions",
+            )
+        with right:
+            charts.draw(
+                figures.constrained_spectrum(
+                    trained.spectra[layer.name], found.curve.spectra[layer.name][row], layer.name
+                ),
+                "constrained_spectrum",
+                f"Singular values of {layer.name} under the bound, over the reference's",
+            )
+
+    shell.follow(draw, job, key=BOUND)
+
+
+def _certificate(found: Constrained, row: int, constraint: str) -> None:
+    if found.facts is None:
+        st.info(words.NOT_CONVEX, icon=":material/info:")
+        return
+    kind, text = constrained_words.certificate(found.facts.iloc[row], constraint)
+    if kind == "success":
+        st.success(text, icon=":material/verified:")
+    elif kind == "warning":
+        st.warning(text, icon=":material/warning:")
+    else:
+        st.info(text, icon=":material/info:")
+
+
+def _weights(trained: Trained, layer: Layer, found: Constrained, row: int) -> None:
+    """Where the weights lie, which are held, and what each bound costs."""
+    st.subheader("Which weights are held, and at what price?", anchor=False)
+    rows = found.layers[layer.name]
+    st.markdown(constrained_words.held(rows, row), help=constrained_words.HELD)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        charts.draw(
+            constrained_figures.histogram(rows, row),
+            "constrained_histogram",
+            f"Histogram of the weights of {layer.name}: free, pinned, zero, and the reference's",
+        )
+    with right:
+        charts.draw(
+            constrained_figures.matrix(rows, row),
+            "constrained_matrix",
+            f"Weight of {layer.name} as a heat map, and which of its entries are held",
+        )
+    prices = None if found.multipliers is None else found.multipliers[row]
+    if trained.convex and len(found.input_shape) == 3 and trained.task == "classification":
+        signs = (rows.weights[row] > 0) * 2 - 1
+        charts.draw(
+            constrained_figures.pictures(
+                rows.weights[row],
+                None if prices is None else prices * signs,
+                found.input_shape,
+                trained.class_names,
+            ),
+            "constrained_pictures",
+            "Weights and multipliers of each class in the shape of the inputs",
+        )
+    if prices is not None:
+        _prices(trained, found, row)
+    elif found.facts is not None and found.facts["price"].notna().any():
+        st.caption(constrained_words.NO_PRICES)
+
+
+def _prices(trained: Trained, found: Constrained, row: int) -> None:
+    assert found.multipliers is not None
+    (rows,) = found.layers.values()
+    names = constrained_words.weight_names(
+        found.feature_names, rows.shape[1], rows.shape[0], trained.class_names
+    )
+    table = constrained_words.prices(found.multipliers[row], rows.weights[row], names)
+    if table.empty:
+        st.caption("No bound costs anything here: all multipliers are zero.")
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        charts.draw(
+            constrained_figures.dearest(table, constrained_words.loss_unit(trained.task)),
+            "constrained_prices",
+            f"Multipliers of the {min(len(table), constrained_figures.DEAREST)} dearest bounds",
+        )
+    with right:
+        _table(table, "multipliers", trained, height=300)
+
+
+def moves(trained: Trained, constraint: str, job: Job) -> None:
+    """How weights, losses and price move with c."""
+    trail_job = ask("trail", trained, constraint=constraint) if trained.convex else None
+    st.subheader("What happens as the bound tightens?", anchor=False)
+
+    def draw() -> None:
+        found = _so_far(job)
+        if found is None:
+            return
+        curve, bound = found.curve, choices.number("bound")
+        unit = constrained_words.loss_unit(trained.task)
+        left, right = st.columns(2, gap="medium")
+        with left:
+            charts.draw(
+                constrained_figures.shares(curve.table, bound, curve.knob),
+                "constrained_shares",
+                "Shares of pinned, zero and free weights against the bound",
+            )
+        with right:
+            charts.draw(
+                constrained_figures.losses(curve.table, curve.reference, bound, curve.knob, unit),
+                "constrained_losses",
+                "Training, validation and test loss against the bound",
+            )
+        priced = found.facts is not None and bool((found.facts["price"] > 0).any())
+        left, right = st.columns([3, 2], gap="medium") if priced else (st.container(), None)
+        if trail_job is not None:
+            with left:
+                shell.status(trail_job, "Following the path")
+                if trail_job.result is not None:
+                    _path(trained, found, trail_job.result, bound, constraint)
+        if right is not None:
+            with right:
+                charts.draw(
+                    constrained_figures.price(found.facts, bound, curve.knob, unit),
+                    "constrained_price",
+                    "What one more unit of the bound would take off the training loss, against it",
+                )
+        table = curve.table
+        if found.facts is not None:
+            table = table.merge(found.facts, on="knob")
+        _download(table, "bounds", trained)
+
+    watched = (job,) if trail_job is None else (job, trail_job)
+    shell.follow(draw, *watched, key=MOVES)
+
+
+def _path(
+    trained: Trained, found: Constrained, trail: Trail, bound: float, constraint: str
+) -> None:
+    outputs, inputs = trail.weights.shape[1:]
+    names = constrained_words.weight_names(
+        found.feature_names, inputs, outputs, trained.class_names
+    )
+    charts.draw(
+        constrained_figures.path(
+            trail, names, trained.class_names, bound, constraint in ("box", "upper")
+        ),
+        "constrained_path",
+        f"Path of the weights against the bound, {'exact' if trail.exact else 'on a grid'}",
+    )
+    st.caption(
+        f"Exact: {len(trail.bounds)} breakpoints, straight lines between them."
+        if trail.exact
+        else "No exact path is known for this loss and set: a grid of "
+        f"{len(trail.bounds)} bounds, each solved from its neighbour, straight lines between them."
+    )
+
+
+def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
+    """Score against the bound or its cost: this way, the baselines, all ways."""
+    st.subheader("What would another way have given?", anchor=False)
+    with choices.row():
+        which = choices.segment("ways", "Beside it", constrained_words.COMPARED)
+        axis = choices.segment("bound_against", "Against", constrained_figures.AXES)
+    others = ["clip", "fine_tuning"]
+    if which == "all":
+        others = [name for name in compression.CONSTRAINED_METHODS if name != way.name]
+    jobs = {way.name: job}
+    for name in others:
+        if name != way.name:
+            jobs[name] = curve_of(trained, constraint, Way(name, settings(name, way.epochs)))
+
+    def draw() -> None:
+        for name, other in jobs.items():
+            if other is not job:
+                shell.status(other, constrained_words.way_title(name, trained.convex, way.epochs))
+        curves = [
+            (name, constrained_words.way_title(name, trained.convex, way.epochs), found.curve.table)
+            for name, other in jobs.items()
+            if (found := _so_far(other)) is not None
+        ]
+        first = _so_far(job)
+        if first is None:
+            return
+        bound = choices.number("bound")
+        charts.draw(
+            constrained_figures.ways(
+                curves, trained.costs, axis, bound, first.curve.knob, trained.task
+            ),
+            "constrained_ways_chart",
+            f"{words.score_name(trained.task)} against {constrained_figures.AXES[axis]} "
+            f"for {len(curves)} ways",
+        )
+        lines = []
+        for _, title, table in curves:
+            line = table.iloc[(table["knob"] - bound).abs().argmin()]
+            lines.append(
+                {
+                    "way": title,
+                    "c": f"{line['knob']:.3g}",
+                    **constrained_words.numbers(line, trained.task),
+                }
+            )
+        every = pd.concat([table.assign(way=title) for _, title, table in curves])
+        _table(pd.DataFrame(lines), "ways", trained, every)
+
+    shell.follow(draw, *jobs.values(), key=WAYS)
+    st.caption(constrained_words.WAYS)
+
+
+def stored(trained: Trained, job: Job) -> None:
+    """On request: the free weights in few bits, at every bound."""
+    st.subheader("What does it save on disk?", anchor=False)
+
+    @st.fragment(key=STORED)
+    def draw() -> None:
+        if not _on_request("few_bits", "Keep free weights in few bits (judges every bound in 16)"):
+            return
+        found: Constrained | None = job.result
+        if found is None:
+            st.caption("As soon as every bound is judged.")
+            return
+        curve = found.curve
+        bits_job = ask(
+            "stored", trained, files=curve.files, knobs=tuple(curve.table["knob"].tolist())
+        )
+        shell.follow(lambda: _stored(trained, curve, bits_job), bits_job)
+
+    draw()
+
+
+def _stored(trained: Trained, curve: Traded, job: Job) -> None:
+    bits = int(choices.knob("bits", "Bits of a free weight (32: off)", constrained_words.BITS, 8))
+    shell.status(job, "Judging every bound in every number of bits")
+    table: pd.DataFrame | None = _so_far(job)
+    if table is None:
+        return
+    bound = choices.number("bound")
+    at = table["bound"].iloc[(table["bound"] - bound).abs().argmin()]
+    own = table[table["bound"] == at]
+    allowed = int(own["fewest_bits"].iloc[0])
+    line = own[own["bits"] == bits].iloc[0]
+    st.markdown(constrained_words.stored(line, own[own["bits"] == 32].iloc[0], allowed))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        charts.draw(
+            constrained_figures.bits(own, bits, trained.costs, trained.task),
+            "bits_score",
+            "Score of this bound's network in every number of bits",
+        )
+        charts.draw(
+            constrained_figures.rounding(table, bits, bound, curve.knob),
+            "bits_rounding",
+            "Clipping and rounding errors against the bound",
+        )
+    with right:
+        charts.draw(
+            constrained_figures.lengths(own, bits, trained.costs),
+            "bits_bytes",
+            "File size of this bound's network in every number of bits",
+        )
+        charts.draw(
+            constrained_figures.affordable(table, bound, curve.knob),
+            "bits_affordable",
+            "Fewest bits that each bound can do with",
+        )
+    st.caption(constrained_words.STORED)
+    _download(table, "bits", trained)
+
+
+def raced(trained: Trained, constraint: str, job: Job) -> None:
+    """On request, of a convex model: all solvers on the same problem."""
+    st.subheader("Do all solvers agree?", anchor=False)
+
+    @st.fragment
+    def draw() -> None:
+        if not _on_request("race", "Race the solvers"):
+            return
+        if job.result is None:
+            st.caption("As soon as every bound is judged.")
+            return
+        fits = submit(
+            "pages.shared.constrained_work:fitting", constraint=constraint, task=trained.task
+        )
+        fits.wait(PATIENCE)
+        if fits.result is None:
+            shell.wait_for(fits, "Asking which solvers fit")
+            return
+        if constraint == "cardinality":
+            st.info(
+                "The set is not convex: there is no optimum to race to. Choose another set.",
+                icon=":material/info:",
+            )
+            return
+        names = tuple(name for name, why in fits.result.items() if why is None)
+        problem = (trained.file, constraint)
+        here = choices.number("bound")
+        if st.session_state.get("_raced", (None,))[0] != problem:
+            st.session_state["_raced"] = (problem, here)
+        # A race takes long: it stays where it was started until it is asked for elsewhere.
+        if st.button("Race at the current bound", icon=":material/flag:", key="race_here"):
+            st.session_state["_raced"] = (problem, here)
+        bound = st.session_state["_raced"][1]
+        race = ask("race", trained, constraint=constraint, bound=bound, solvers=names)
+        shell.follow(lambda: _raced(trained, constraint, bound, race), race)
+
+    draw()
+
+
+def _raced(trained: Trained, constraint: str, bound: float, job: Job) -> None:
+    shell.status(job, f"The race at c = {bound:.3g}")
+    race: Race | None = _so_far(job)
+    if race is None:
+        return
+    titles = constrained_words.solvers()
+    left, right = st.columns(2, gap="medium")
+    for place, clock in ((left, "iteration"), (right, "seconds")):
+        with place:
+            charts.draw(
+                constrained_figures.tracks(race, titles, clock),
+                f"race_{clock}",
+                f"Objective above the best lower bound by {clock} for {len(race.tracks)} solvers",
+            )
+    st.markdown(f"At c = **{bound:.3g}**:")
+    tracks = pd.concat([track.assign(solver=name) for name, track in race.tracks.items()])
+    _table(constrained_words.race(race.table), "race", trained, tracks)
+    st.caption(constrained_words.RACE)
+    _plane(trained, constraint, bound, race)
+
+
+def _plane(trained: Trained, constraint: str, bound: float, race: Race) -> None:
+    """Two weights, the loss around the optimum, and the solvers' ways."""
+    outputs, inputs = next(iter(race.weights.values())).shape[1:]
+    lines = constrained_words.weight_names(race.feature_names, inputs, outputs, trained.class_names)
+    names = [name for line in lines for name in line]
+    with choices.row():
+        first = choices.pick("across", "Across", names, names[race.largest[0]], width=260)
+        second = choices.pick("up", "Up", names, names[race.largest[1]], width=260)
+    choices.remark("across", "up")
+    if first == second:
+        st.info("Choose two different weights.", icon=":material/info:")
+        return
+    i, j = names.index(first), names.index(second)
+    cut_job = ask("slice_of", trained, constraint=constraint, bound=bound, first=i, second=j)
+    cut_job.wait(PATIENCE)
+    cut = shell.wait_for(cut_job, "The loss around the optimum")
+    if cut is None:
+        return
+    charts.draw(
+        constrained_figures.plane_of_two(
+            cut, race, i, j, (first, second), constrained_words.solvers()
+        ),
+        "race_plane",
+        f"Loss contours over {first} and {second}, what the set allows, and the solvers' ways",
+    )
+    st.caption(constrained_words.SLICE)
+
+
+def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
+    """On request, of a network: a bound of its own for each layer."""
+    st.subheader("A bound of its own for each layer", anchor=False)
+
+    @st.fragment
+    def draw() -> None:
+        if not _on_request("own_bounds", "Choose a bound for each layer"):
+            return
+        if job.result is None:
+            st.caption("As soon as every bound is judged.")
+            return
+        values = job.result.curve.table["knob"]
+        shares = []
+        for place, layer in zip(
+            st.columns(len(trained.layers), gap="medium"), trained.layers, strict=True
+        ):
+            with place:
+                shares.append(
+                    choices.knob(
+                        f"bound_{layer.name}",
+                        f"{layer.name}: relative bound",
+                        values,
+                        job.result.curve.suggestion,
+                    )
+                )
+        st.caption(constrained_words.OWN)
+        one = ask(
+            "own_bounds",
+            trained,
+            constraint=constraint,
+            way=way.name,
+            shares=tuple(map(float, shares)),
+            **way.settings,
+        )
+        one.wait(PATIENCE)
+        found = shell.wait_for(one, "Constraining each layer")
+        if found is None:
+            return
+        for place, (label, value, delta, colour) in zip(
+            st.columns(4), words.metrics(trained, found.table.iloc[0]), strict=True
+        ):
+            place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
+        st.download_button(
+            "Take this model away (safetensors)",
+            lambda: found.files[0],
+            file_name=f"{trained.dataset}-{trained.model}-coc-own-bounds.safetensors",
+            on_click="ignore",
+            key="own_bounds_file",
+            icon=":material/download:",
+            type="tertiary",
+        )
+
+    draw()
+
+
+def _on_request(key: str, label: str) -> bool:
+    """A switch in the URL that starts costly work, so that a link reproduces its picture too."""
+    return st.toggle(label, key=key, bind="query-params", persist_state="session")
+
+
+def _so_far(job: Job) -> Any:
+    return job.partial if job.result is None else job.result
+
+
+def _table(
+    table: pd.DataFrame,
+    name: str,
+    trained: Trained,
+    whole: pd.DataFrame | None = None,
+    height: int | str = "auto",
+) -> None:
+    """A table, and its file; or that of the longer table that it is a part of."""
+    formats = {
+        "price": "%.4g",
+        "objective": "%.9f",
+        "duality gap": "%.1e",
+        "KKT residual": "%.1e",
+        "seconds": "%.3f",
+        "pinned (%)": "%.1f",
+        "parameters": "localized",
+        "bytes": "localized",
+    }
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=height,
+        column_config={
+            name: st.column_config.NumberColumn(format=kind)
+            for name, kind in formats.items()
+            if name in table
+        },
+    )
+    _download(table if whole is None else whole, name, trained)
+
+
+def _download(table: pd.DataFrame, name: str, trained: Trained) -> None:
+    build: Callable[[], str] = lambda: table.to_csv(index=False)  # noqa: E731
+    st.download_button(
+        "Table as CSV",
+        build,
+        file_name=f"{trained.dataset}-{trained.model}-{name}.csv",
+        mime="text/csv",
+        on_click="ignore",
+        key=f"constrained_{name}_csv",
+        icon=":material/download:",
+        type="tertiary",
+    )

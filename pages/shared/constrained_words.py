@@ -1,0 +1,240 @@
+"""Sentences, labels and columns of the constrained page."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from compression import CONSTRAINED_METHODS, CONSTRAINTS, SOLVERS
+
+from .constrained_results import FREE, LOWER, UPPER, ZERO, LayerRows
+from .results import Trained
+from .words import score, score_range
+
+PATH = "path"
+EPOCHS = ("1", "3", "10", "30")
+PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+COMPARED = {"baselines": "With the baselines", "all": "All ways"}
+BITS = (*range(2, 17), 32)
+CLOCKS = {"iteration": "Iterations", "seconds": "Time"}
+LARGEST_PROGRAMME = 5000  # rows x outputs that an interior point solves 40 times in a minute or so
+
+HELD = (
+    "Box and upper bound: a held weight stands at ±c and needs no number in the file, only its "
+    "state. L1 ball and cardinality hold weights at zero. L2 holds none."
+)
+SHARES = (
+    "Pinned and zero weights are entries of a state map of one or two bits; only free weights "
+    "are stored as numbers."
+)
+NO_PRICES = (
+    "One number for the whole ball: its multiplier λ, the price of the bound that is given above. "
+    "Single weights have no bound of their own."
+)
+WAYS = (
+    "All ways are given the same bounds and, where they train, the same epochs for each. Fine-tuning "
+    "is trained on without any bound, projection only is not trained: what lies between them is "
+    "what a method adds. Bounds are met from the largest to the smallest."
+)
+PENALTY = (
+    "Each bound is given as many rounds as there are epochs, at these penalties: small μ lets the "
+    "weights learn, large μ draws them to the bound."
+)
+STORED = (
+    "Bytes are those of the file as it is written. Free weights are kept as codes of b bits on "
+    "(−c, c); pinned and zero weights stay as they are. Allowed is what loses at most a point "
+    "(0.01 of R²) on the validation part against the same network with the bits off."
+)
+OWN = (
+    "Each share is of the bound that just holds the layer's reference weight: at 1 the bound "
+    "costs nothing."
+)
+RACE = (
+    "All solvers start from the zero model and are judged by the same certificate, outside their "
+    "own time. The lower bound is the best that any of them certified. Each may take 30 s."
+)
+SLICE = (
+    "The other weights, and softmax's intercepts, stand at the optimum; solvers move all weights at "
+    "once, so what is drawn is the shadow of their ways, and it may cross the set's edge, which is "
+    "that of this plane only."
+)
+
+
+def ways(convex: bool) -> dict[str, str]:
+    """The ways to a bound that a menu offers: name -> title."""
+    return {
+        name: entry.title
+        for name, entry in CONSTRAINED_METHODS.items()
+        if name != "fine_tuning" or convex
+    }
+
+
+def solvers() -> dict[str, str]:
+    """Name -> title; without commas, which a URL cannot hold."""
+    titles = {name: entry.title.replace(", ", " and ") for name, entry in SOLVERS.items()}
+    return {PATH: "Path: all bounds in one go", **titles}
+
+
+def solver_reasons(
+    reasons: Mapping[str, str | None], rows: int, outputs: int
+) -> dict[str, str | None]:
+    """Solver -> None, or why it is not offered for a whole curve."""
+    found = dict(reasons)
+    if found.get("cvxpy", "") is None and rows * outputs > LARGEST_PROGRAMME:
+        found["cvxpy"] = (
+            "takes a minute or more for each bound of this problem: let it race at one bound below"
+        )
+    return found
+
+
+def not_offered(reasons: Mapping[str, str | None]) -> str:
+    """What to say beside a menu that leaves some solvers out."""
+    titles = solvers()
+    left_out = [f"- {titles[name]}: {why}" for name, why in reasons.items() if why]
+    text = "On a convex problem every solver ends at the same optimum; the race below shows how."
+    return "\n".join([text, "", "Not offered here:", "", *left_out]) if left_out else text
+
+
+def certificate(fact: pd.Series, constraint: str) -> tuple[str, str]:
+    """What is certified of one row of a convex model: ("success" | "info" | "warning", words)."""
+    if constraint == "cardinality":
+        return "info", (
+            "**No certificate.** The set is not convex: what is shown is a point that projected "
+            "gradient steps no longer leave, and another choice of κ weights may fit better. Its "
+            f"training loss is {fact['objective']:.5g}."
+        )
+    gap, residual = fact["duality_gap"], fact["kkt_residual"]
+    if not fact["certified"]:
+        reached = f"gap {gap:.1e}" if math.isfinite(gap) else f"KKT residual {residual:.1e}"
+        return "warning", (
+            f"**Not certified**: {reached} reached, training loss {fact['objective']:.5g}. "
+            f"{fact['status'].capitalize()}."
+        )
+    within = f"within {tiny(gap)} of the optimum by its duality gap"
+    if not math.isfinite(gap):
+        within = "optimal by its KKT residual; this set is not bounded, so there is no duality gap"
+    numbers = f"{within} (training loss {fact['objective']:.5g}, KKT residual {residual:.1e})"
+    if fact["inactive"]:
+        return "success", (
+            f"**Inactive**: this bound costs nothing, the solution is the unconstrained one; {numbers}."
+        )
+    return "success", (
+        f"**Certified**: {numbers}. One more unit of c would take **{fact['price']:.3g}** off the loss."
+    )
+
+
+def tiny(value: float) -> str:
+    return "1e-16" if value < 1e-16 else f"{value:.0e}".replace("e-0", "e-")
+
+
+def held(rows: LayerRows, row: int) -> str:
+    """How many of a layer's weights the bound holds."""
+    counts = rows.held_counts[row]
+    total = int(counts.sum())
+    edge, zero = int(counts[LOWER] + counts[UPPER]), int(counts[ZERO])
+    bound = f"c = {rows.bounds[row]:.3g}" if math.isfinite(rows.bounds[row]) else "no bound"
+    return (
+        f"**{rows.name}**, {bound}: {edge:,} of {total:,} weights pinned at the bound, {zero:,} "
+        f"zero, **{int(counts[FREE]):,} free** ({100 * counts[FREE] / total:.0f} %)."
+    )
+
+
+def weight_names(
+    feature_names: Sequence[str], inputs: int, outputs: int, class_names: Sequence[str]
+) -> list[list[str]]:
+    """Every weight by output and input, without commas; features are named where that is known."""
+    own = [str(name).replace(", ", " ").replace(",", " ") for name in feature_names]
+    if len(own) != inputs:
+        own = [f"input {n}" for n in range(1, inputs + 1)]
+    if outputs == 1:
+        return [own]
+    classes = class_names if len(class_names) == outputs else range(1, outputs + 1)
+    return [[f"{feature} → {name}" for feature in own] for name in classes]
+
+
+def prices(multipliers: NDArray, weights: NDArray, names: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """Every bound that costs something, the dearest first: weight, bound, price."""
+    flat = multipliers.ravel()
+    order = np.argsort(-flat, kind="stable")
+    order = order[flat[order] > 0]
+    every = [name for line in names for name in line]
+    return pd.DataFrame(
+        {
+            "weight": [every[n] for n in order],
+            "bound": np.where(weights.ravel()[order] > 0, "+c", "−c"),
+            "price": flat[order],
+        }
+    )
+
+
+def loss_unit(task: str) -> str:
+    return "nats" if task == "classification" else "½ squared error"
+
+
+def way_title(way: str, convex: bool, epochs: int) -> str:
+    """A way's name as the catalogue has it, with its epochs where it trains."""
+    if way == PATH or way in SOLVERS:
+        return "Optimum"
+    title = CONSTRAINED_METHODS[way].title
+    if way in ("clip", "refit"):
+        return title
+    return f"{title}, {epochs} epoch{'s' if epochs > 1 else ''}"
+
+
+def numbers(line: pd.Series, task: str) -> dict[str, object]:
+    """What a table says of one constrained network."""
+    return {
+        "validation": score(line["validation_score"], task),
+        "test": score(line["score"], task),
+        "95 % interval": score_range(line["score_low"], line["score_high"], task),
+        "parameters": int(line["parameters"]),
+        "bytes": int(line["bytes"]),
+        "free": f"{100 * line['free']:.0f} %",
+    }
+
+
+def stored(line: pd.Series, off: pd.Series, allowed: int) -> str:
+    """What this many bits do to the file and to the weights."""
+    bits = int(line["bits"])
+    said = f"The fewest bits that lose at most a point here: **{'off' if allowed == 32 else allowed}**."
+    if bits == 32:
+        return f"Bits off: **{int(line['bytes']):,} bytes**, free weights as 32-bit numbers. {said}"
+    return (
+        f"**{int(line['bytes']):,} bytes** instead of {int(off['bytes']):,}; step "
+        f"{line['step']:.2g}, rounding {line['rounding_error']:.2g} (at most "
+        f"{line['largest_rounding_error']:.2g}), beside {line['clipping_error']:.2g} that the bound "
+        f"cuts off the reference (root mean squares, in units of the weights). {said}"
+    )
+
+
+def race(table: pd.DataFrame) -> pd.DataFrame:
+    """The end of a race as a table for people."""
+    titles = solvers()
+    return pd.DataFrame(
+        {
+            "solver": [titles[name] for name in table["solver"]],
+            "status": table["status"],
+            "objective": table["objective"],
+            "duality gap": table["duality_gap"],
+            "KKT residual": table["kkt_residual"],
+            "iterations": table["iterations"],
+            "seconds": table["seconds"],
+            "pinned (%)": 100 * table["pinned"],
+        }
+    )
+
+
+def name(trained: Trained, constraint: str, way: str) -> str:
+    """Of the file with the page's figures."""
+    return f"{trained.dataset}-{trained.model}-{constraint}-{way}"
+
+
+def made_from(trained: Trained, constraint: str, way: str) -> str:
+    """What the page's figures were made from."""
+    by = solvers()[way] if trained.convex else CONSTRAINED_METHODS[way].title
+    return (
+        f"{trained.dataset}, {trained.model}, seed {trained.seed}; weights in the "
+        f"{CONSTRAINTS[constraint].title}; {by}."
+    )

@@ -1,0 +1,528 @@
+"""The worker's side of the constrained page: names and numbers in, plain results out."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .constrained_results import (
+    FREE,
+    LOWER,
+    UPPER,
+    ZERO,
+    Constrained,
+    LayerRows,
+    Race,
+    Slice,
+    Trail,
+)
+from .results import Traded
+from .work import Report, _dataset, _restored, _traded
+
+PATH = "path"
+CELLS = 16_384  # of a weight that crosses to a page
+BINS = 61  # odd: a bin around 0
+EXACT = 1e-6  # of the zero model's loss: the largest gap of an exact path's certified point
+CURVE_SECONDS = 10.0  # that a solver may take for each bound of a curve
+RACE_SECONDS = 30.0  # and for one bound of a race
+STEPS = 41  # of a slice, each way
+
+
+def loss_name(task: str) -> str:
+    return "softmax" if task == "classification" else "squared"
+
+
+def fitting(report: Report, constraint: str, task: str) -> dict[str, str | None]:
+    """Solver -> None, or why it cannot work on this set and loss."""
+    import compression
+
+    members = compression.CONSTRAINTS[constraint].load()()
+    return {
+        name: entry.load()().applies(loss_name(task), members)
+        for name, entry in compression.SOLVERS.items()
+    }
+
+
+def constrained(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    constraint: str,
+    way: str,
+    epochs: int = 3,
+    first_mu: float | None = None,
+    last_mu: float | None = None,
+) -> Constrained:
+    """Every bound of one set, met in one way; the partial result is what there is so far.
+
+    ``way``: a name of ``compression.CONSTRAINED_METHODS``; for a convex model also ``PATH``, or a
+    name of ``compression.SOLVERS``.
+    """
+    import compression
+
+    found, trained = _restored(file, dataset, model, seed)
+    noted = _Noted(_way(way, first_mu, last_mu))
+
+    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
+        message = f"bound {done} of {total}"
+        return report(done, total, lambda: noted.result(curve(), trained, found), message)
+
+    curve = compression.constrained_curve(
+        trained,
+        found,
+        constraint,
+        _bounds(trained, constraint),
+        method=noted,
+        epochs=epochs,
+        report=watched,
+    )
+    return noted.result(curve, trained, found, final=True)
+
+
+def _bounds(trained: Any, constraint: str) -> list[float]:
+    """The bounds of a curve; of a convex model's count κ whole numbers only."""
+    from compression.constrained.curve import default_bounds, single_linear
+
+    bounds = default_bounds(trained.network, constraint)
+    if constraint == "cardinality" and single_linear(trained.network) is not None:
+        return sorted({float(math.ceil(bound)) for bound in bounds})
+    return bounds
+
+
+def _way(name: str, first_mu: float | None, last_mu: float | None) -> Any:
+    import compression
+
+    entry = compression.CONSTRAINED_METHODS.get(name)
+    if entry is None:
+        return _Solved(name)
+    if first_mu is None:
+        return entry.load()()
+    return entry.load()(first_mu=first_mu, last_mu=last_mu)
+
+
+class _Noted:
+    """A way to the bounds; each network's weights are noted as it passes."""
+
+    def __init__(self, way: Any):
+        self.way = way
+        self.weights: dict[str, list[NDArray]] = {}
+        self.states: dict[str, list[NDArray[np.int8]]] = {}
+        self.bounds: dict[str, list[float]] = {}
+        self.files: list[bytes] = []
+
+    def networks(self, start: Any, constraint: str, bounds: Sequence[Any]) -> Iterator[Any]:
+        from compression import storage
+        from compression.constrained import sets
+        from compression.network import bounded_of, layers, matrix
+
+        order = np.empty(4, np.int8)
+        order[[sets.LOWER, sets.ZERO, sets.FREE, sets.UPPER]] = LOWER, ZERO, FREE, UPPER
+        for limits, network in zip(
+            bounds, self.way.networks(start, constraint, bounds), strict=True
+        ):
+            self.files.append(storage.to_bytes(network))
+            for name, layer in layers(network).items():
+                weight, bounded = matrix(layer), bounded_of(layer)
+                states = np.full(weight.shape, FREE, np.int8)
+                if bounded is not None:
+                    states = order[storage.states(weight, bounded)]
+                self.weights.setdefault(name, []).append(weight)
+                self.states.setdefault(name, []).append(states)
+                own = math.nan if bounded is None else limits[name]
+                self.bounds.setdefault(name, []).append(own)
+            yield network
+
+    def result(self, curve: Any, trained: Any, found: Any, final: bool = False) -> Constrained:
+        """Rows in the order of the curve's: bounds ascend."""
+        from compression.network import layers, matrix
+
+        facts = multipliers = None
+        if isinstance(self.way, _Solved):
+            facts = pd.DataFrame(self.way.facts[::-1])
+            if self.way.multipliers:
+                multipliers = np.stack(self.way.multipliers[::-1])
+        return Constrained(
+            curve=_traded(curve, files=tuple(self.files[::-1]) if final else ()),
+            layers={
+                name: _rows(
+                    name,
+                    matrix(layer),
+                    np.stack(self.weights[name][::-1]),
+                    np.stack(self.states[name][::-1]),
+                    np.array(self.bounds[name][::-1]),
+                )
+                for name, layer in layers(trained.network).items()
+            },
+            facts=facts,
+            multipliers=multipliers,
+            feature_names=tuple(found.feature_names),
+            input_shape=tuple(found.input_shape),
+        )
+
+
+def _rows(
+    name: str, reference: NDArray, weights: NDArray, states: NDArray, bounds: NDArray
+) -> LayerRows:
+    largest = float(max(np.abs(reference).max(), np.abs(weights).max())) or 1.0
+    edges = np.linspace(-largest, largest, BINS + 1)
+    down, across = strides(reference.shape)
+    return LayerRows(
+        name=name,
+        shape=reference.shape,
+        bounds=bounds,
+        weights=weights[:, ::down, ::across],
+        states=states[:, ::down, ::across],
+        reference=reference[::down, ::across],
+        strides=(down, across),
+        edges=edges,
+        reference_counts=np.histogram(reference, edges)[0],
+        free_counts=np.stack(
+            [
+                np.histogram(weight[own == FREE], edges)[0]
+                for weight, own in zip(weights, states, strict=True)
+            ]
+        ),
+        held_counts=np.stack([np.bincount(own.ravel(), minlength=4) for own in states]),
+    )
+
+
+def strides(shape: tuple[int, int]) -> tuple[int, int]:
+    """Every how manieth row and column leave at most CELLS."""
+    rows = columns = 1
+    while -(-shape[0] // rows) * -(-shape[1] // columns) > CELLS:
+        if shape[0] / rows >= shape[1] / columns:
+            rows += 1
+        else:
+            columns += 1
+    return rows, columns
+
+
+class _Solved:
+    """Linear or softmax regression solved at each bound, and what is certified of it kept."""
+
+    def __init__(self, solver: str):
+        self.solver = solver
+        self.facts: list[dict[str, Any]] = []
+        self.multipliers: list[NDArray] = []
+
+    def networks(self, start: Any, constraint: str, bounds: Sequence[Any]) -> Iterator[Any]:
+        import torch
+
+        from compression.constrained.networks import confine
+        from compression.network import layers
+
+        samples = start.samples
+        problem = (
+            samples.x[samples.fit].numpy().astype(np.float64),
+            samples.y[samples.fit].numpy(),
+            loss_name(samples.task),
+            constraint,
+        )
+        knobs = [bound for limits in bounds for bound in limits.values()]
+        answer = self._path if self.solver == PATH else self._solver
+        for limits, (weight, intercept) in zip(bounds, answer(problem, knobs), strict=True):
+            network = copy.deepcopy(start.network)
+            layer = next(iter(layers(network).values()))
+            with torch.no_grad():
+                layer.weight.copy_(torch.from_numpy(np.atleast_2d(weight)))
+                if layer.bias is not None:
+                    layer.bias.copy_(torch.from_numpy(np.atleast_1d(intercept)))
+            confine(network, constraint, limits)  # float32 may have rounded past the bound
+            yield network
+
+    def _path(self, problem: tuple, bounds: Sequence[float]) -> Iterator[tuple[Any, Any]]:
+        import compression
+        from compression.constrained.exact_path import ExactPath
+        from compression.constrained.solve import TOUCHING
+
+        *_, loss, name = problem
+        members = compression.CONSTRAINTS[name].load()()
+        found = compression.path(*problem, bounds=bounds)
+        exact = isinstance(found, ExactPath)
+        rows = None if exact else dict(zip(found.bounds.tolist(), found.certified, strict=True))
+        for bound in bounds:
+            weight, guess = found.at(bound), np.asarray(found.intercept_at(bound))
+            judged = found.certifier.judge(weight, bound, guess, quick=True)
+            certified = judged.holds(EXACT) if rows is None else bool(rows[bound])
+            # One-sided bounds never cost softmax anything.
+            slack = (loss == "softmax" and not members.bounded) or (
+                members.gauge(weight) < bound * (1 - TOUCHING)
+            )
+            self._note(
+                bound,
+                judged,
+                unit=judged.unit,
+                certified=certified,
+                inactive=members.convex and certified and slack,
+                status="" if certified else "the path's own tolerance was not reached",
+                seconds=math.nan,
+            )
+            yield weight, judged.intercept
+
+    def _solver(self, problem: tuple, bounds: Sequence[float]) -> Iterator[tuple[Any, Any]]:
+        import compression
+        from compression.constrained.certificate import Certifier
+
+        x, y, loss, name = problem
+        unit = Certifier(x, y, loss, compression.CONSTRAINTS[name].load()()).unit
+        for bound in bounds:
+            solution = compression.solve(
+                *problem, bound, solver=self.solver, max_seconds=CURVE_SECONDS
+            )
+            self._note(
+                bound,
+                solution,
+                unit=unit,
+                certified=solution.certified,
+                inactive=solution.inactive,
+                status="" if solution.certified else solution.status,
+                seconds=solution.seconds,
+            )
+            yield solution.weight, solution.intercept
+
+    def _note(self, bound: float, judged: Any, **facts: Any) -> None:
+        """``judged``: a certificate or a solution."""
+        prices = judged.multipliers
+        self.facts.append(
+            {
+                "knob": bound,
+                "objective": judged.objective,
+                "duality_gap": judged.duality_gap,
+                "kkt_residual": judged.kkt_residual,
+                "price": math.nan if prices is None else float(np.sum(prices)),
+                **facts,
+            }
+        )
+        if isinstance(prices, np.ndarray):
+            self.multipliers.append(np.atleast_2d(prices))
+
+
+def trail(
+    report: Report, file: bytes, dataset: str, model: str, seed: int, constraint: str
+) -> Trail:
+    """How every weight of a convex model moves with c; on a grid where no path is exact."""
+    import compression
+    from compression.constrained.exact_path import ExactPath
+
+    _, trained = _restored(file, dataset, model, seed)
+    bounds = _bounds(trained, constraint)
+    found = compression.path(*_problem(dataset, seed), constraint, bounds=bounds)
+    exact = isinstance(found, ExactPath)
+    weights = found.weights if found.weights.ndim == 3 else found.weights[:, None, :]
+    return Trail(found.breakpoints if exact else found.bounds, weights, exact)
+
+
+def _problem(dataset: str, seed: int) -> tuple[NDArray, NDArray, str]:
+    """The rows that references learn from, and the loss that is minimised over them."""
+    found = _dataset(dataset, seed)
+    rows = found.fit_rows
+    return found.x_train[rows].astype(np.float64), found.y_train[rows], loss_name(found.task)
+
+
+def own_bounds(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    constraint: str,
+    way: str,
+    shares: tuple[float, ...],
+    epochs: int = 3,
+    first_mu: float | None = None,
+    last_mu: float | None = None,
+) -> Traded:
+    """One network, each layer with a bound of its own, as a share of what holds its weight."""
+    import compression
+    from compression import storage
+    from compression.constrained.networks import bounds_for
+    from compression.network import layers
+
+    found, trained = _restored(file, dataset, model, seed)
+    parts = layers(trained.network)
+    limits: dict[str, float] = {}
+    for (name, layer), share in zip(parts.items(), shares, strict=True):
+        limits.update(bounds_for({name: layer}, constraint, share))
+    curve = compression.constrained_curve(
+        trained, found, constraint, [limits], method=_way(way, first_mu, last_mu), epochs=epochs
+    )
+    return _traded(curve, files=(storage.to_bytes(curve.network(0)),))
+
+
+def stored(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    files: tuple[bytes, ...],
+    knobs: tuple[float, ...],
+) -> pd.DataFrame:
+    """Every bound's network in every number of bits, judged; a line a pair.
+
+    Columns of a quantised curve's table, ``bound``, and ``fewest_bits`` that lose at most a point
+    at this bound. Bounds far from each other come first, so
+    that a picture of what there is so far spans them all.
+    """
+    import compression
+    from compression import storage
+    from compression.grid import BITS
+
+    found, trained = _restored(file, dataset, model, seed)
+    tables: list[pd.DataFrame] = []
+
+    def so_far() -> pd.DataFrame:
+        return pd.concat(tables).sort_values(["bound", "bits"], ignore_index=True)
+
+    for done, row in enumerate(_spread(len(files)), start=1):
+        network = storage.from_bytes(files[row])
+        curve = compression.quantized_curve(trained, found, [(b, network, b) for b in BITS])
+        fewest = compression.fewest_bits(curve.table)
+        tables.append(curve.table.assign(bound=knobs[row], fewest_bits=fewest))
+        if not report(done, len(files), so_far, f"bound {done} of {len(files)}"):
+            break
+    return so_far()
+
+
+def _spread(count: int) -> list[int]:
+    """0 ... count − 1, every 8th first, then those between, and so on."""
+    order: dict[int, None] = {}
+    for step in (8, 4, 2, 1):
+        order.update(dict.fromkeys(range(0, count, step)))
+    return list(order)
+
+
+def race(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    constraint: str,
+    bound: float,
+    solvers: tuple[str, ...],
+) -> Race:
+    """These solvers on the same convex problem, one after the other."""
+    import compression
+    from compression.errors import CancelledError
+    from compression.network import layers, matrix
+
+    problem = _problem(dataset, seed)
+    data, trained = _restored(file, dataset, model, seed)
+    (layer,) = layers(trained.network).values()
+    first, second = np.argsort(-np.abs(matrix(layer)).ravel(), kind="stable")[:2].tolist()
+    known = {"feature_names": tuple(data.feature_names), "largest": (first, second)}
+    found: dict[str, Any] = {}
+    for done, name in enumerate(solvers):
+        message = f"{compression.SOLVERS[name].title}, {done + 1} of {len(solvers)}"
+        so_far = (lambda: _raced(found, known)) if found else None
+        if not report(done, len(solvers), so_far, message):
+            raise CancelledError("stopped between two solvers")
+        found[name] = compression.solve(
+            *problem, constraint, bound, solver=name, max_seconds=RACE_SECONDS
+        )
+    return _raced(found, known)
+
+
+def _raced(found: dict[str, Any], known: dict[str, Any]) -> Race:
+    lower = max(solution.objective - solution.duality_gap for solution in found.values())
+    if not math.isfinite(lower):  # no certificate gives one
+        lower = min(solution.objective for solution in found.values())
+    tracks, weights = {}, {}
+    for name, solution in found.items():
+        seen = solution.trajectory
+        tracks[name] = pd.DataFrame(
+            {
+                "iteration": seen.iteration,
+                "seconds": seen.seconds,
+                "objective": seen.objective,
+                "duality_gap": seen.duality_gap,
+                "above": seen.objective - lower,
+            }
+        )
+        own = seen.weight.astype(np.float32)
+        weights[name] = own if own.ndim == 3 else own[:, None, :]
+    lines = [
+        {
+            "solver": name,
+            "objective": solution.objective,
+            "duality_gap": solution.duality_gap,
+            "kkt_residual": solution.kkt_residual,
+            "iterations": solution.iterations,
+            "seconds": solution.seconds,
+            "status": solution.status,
+            "pinned": float(solution.pinned.mean()),
+        }
+        for name, solution in found.items()
+    ]
+    return Race(pd.DataFrame(lines), tracks, weights, **known)
+
+
+def slice_of(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    constraint: str,
+    bound: float,
+    first: int,
+    second: int,
+) -> Slice:
+    """The loss around the optimum in the plane of two weights, numbered row by row.
+
+    The other weights stay at the optimum, softmax's intercepts too; the picture holds the
+    optimum, what the set allows, and the origin.
+    """
+    import compression
+    from compression.constrained.losses import check_data, prepare
+
+    x, y, loss = _problem(dataset, seed)
+    members = compression.CONSTRAINTS[constraint].load()()
+    found = compression.path(x, y, loss, constraint, bounds=[bound])
+    weight, intercept = found.at(bound), found.intercept_at(bound)
+    prepared = prepare(*check_data(x, y, loss), loss)
+    flat = weight.ravel()
+    optimum = float(flat[first]), float(flat[second])
+    others = np.delete(flat, [first, second])
+    reach = _reach(constraint, bound, others)
+    wide = 1.35 * max(reach, *map(abs, optimum), 1e-9)
+    ends = np.linspace(-wide, wide, STEPS)
+    values = np.empty((STEPS, STEPS))
+    moved = flat.copy()
+    for row, b in enumerate(ends):
+        for column, a in enumerate(ends):
+            moved[first], moved[second] = a, b
+            point = prepared.from_model(moved.reshape(weight.shape), intercept)
+            values[row, column] = prepared.value(point)
+        if not report(row + 1, STEPS, None, "the loss around the optimum"):
+            break
+    return Slice(ends, ends, values, optimum, _border(members.name, reach, wide))
+
+
+def _reach(constraint: str, bound: float, others: NDArray) -> float:
+    """How far from the origin one of two weights may be, the others where they are."""
+    if constraint == "l1":
+        return max(bound - float(np.abs(others).sum()), 0.0)
+    if constraint == "l2":
+        return math.sqrt(max(bound**2 - float(np.sum(others**2)), 0.0))
+    return bound
+
+
+def _border(constraint: str, reach: float, wide: float) -> NDArray:
+    """Corners of the set in the plane of two weights; a circle has many."""
+    if constraint == "l1":
+        corners = [(reach, 0), (0, reach), (-reach, 0), (0, -reach)]
+    elif constraint == "l2":
+        turns = np.linspace(0, 2 * np.pi, 73)[:-1]
+        corners = list(zip(reach * np.cos(turns), reach * np.sin(turns), strict=True))
+    else:
+        low = -wide if constraint == "upper" else -reach
+        corners = [(reach, reach), (low, reach), (low, low), (reach, low)]
+    return np.array([*corners, corners[0]], float)

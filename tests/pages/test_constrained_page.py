@@ -1,0 +1,510 @@
+"""The constrained page: what its worker hands over, its figures by their traces, and it, rendered."""
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import lsq_linear
+from streamlit.testing.v1 import AppTest
+
+import compression
+from compression import storage
+from data import load
+from pages.shared import constrained_figures, constrained_words, constrained_work, work
+from pages.shared.constrained_results import FREE, LOWER, UPPER, ZERO, Race, Slice, Trail
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 90  # seconds
+
+
+def go_on(*_args):
+    return True
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    return work.reference(go_on, "diabetes", "linear_regression", 0)
+
+
+@pytest.fixture(scope="module")
+def iris():
+    return work.reference(go_on, "iris", "softmax_regression", 0)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return work.reference(go_on, "iris", "mlp", 0)
+
+
+def origin(trained):
+    return trained.file, trained.dataset, trained.model, trained.seed
+
+
+def rows_of(name):
+    dataset = load(name, seed=0)
+    x, y = dataset.x_train[dataset.fit_rows], dataset.y_train[dataset.fit_rows]
+    return x.astype(np.float64), y.astype(np.float64)
+
+
+def least_squares(x, y, bound):
+    """Weight and loss of the best weights in a box, by SciPy."""
+    centred, target = x - x.mean(0), y - y.mean()
+    weight = lsq_linear(centred, target, (-bound, bound), method="bvls", tol=1e-14).x
+    return weight, 0.5 * np.mean((target - centred @ weight) ** 2)
+
+
+def test_the_path_ends_at_the_least_squares_of_every_bound(diabetes):
+    found = constrained_work.constrained(go_on, *origin(diabetes), "box", "path")
+    x, y = rows_of("diabetes")
+    for row in range(0, 40, 7):
+        weight, loss = least_squares(x, y, found.facts["knob"][row])
+        assert found.facts["objective"][row] == pytest.approx(loss, rel=1e-6)
+        assert np.allclose(found.layers["linear"].weights[row, 0], weight, atol=1e-5)
+    assert found.facts["certified"].all()
+    assert np.allclose(found.facts["knob"], found.curve.table["knob"])
+
+
+def test_the_price_is_what_the_loss_falls_by_as_the_bound_grows(diabetes):
+    found = constrained_work.constrained(go_on, *origin(diabetes), "box", "path")
+    x, y = rows_of("diabetes")
+    for row in (5, 15, 25):
+        bound = found.facts["knob"][row]
+        step = 1e-4 * bound
+        slope = (least_squares(x, y, bound - step)[1] - least_squares(x, y, bound + step)[1]) / (
+            2 * step
+        )
+        assert found.facts["price"][row] == pytest.approx(slope, rel=0.02)
+        assert found.multipliers[row].sum() == pytest.approx(found.facts["price"][row])
+
+
+def test_only_pinned_weights_have_a_price(iris):
+    found = constrained_work.constrained(go_on, *origin(iris), "box", "path")
+    rows = found.layers["linear"]
+    free = rows.states == FREE
+    assert free.any()
+    assert (found.multipliers[free] == 0).all()
+
+
+def test_a_one_sided_bound_never_costs_softmax_anything(iris):
+    found = constrained_work.constrained(go_on, *origin(iris), "upper", "path")
+    assert found.facts["inactive"].all()
+    assert np.ptp(found.facts["objective"]) < 1e-3
+
+
+def test_a_count_is_whole_and_not_certified(iris):
+    found = constrained_work.constrained(go_on, *origin(iris), "cardinality", "path")
+    assert (found.facts["knob"] % 1 == 0).all()
+    assert not found.facts["inactive"].any()
+    assert found.facts["price"].isna().all()
+    assert found.multipliers is None
+    counts = np.count_nonzero(found.layers["linear"].weights, axis=(1, 2))
+    assert (counts <= found.facts["knob"]).all()
+
+
+def test_a_solver_ends_where_the_path_does(iris):
+    path = constrained_work.constrained(go_on, *origin(iris), "l1", "path").facts
+    own = constrained_work.constrained(go_on, *origin(iris), "l1", "face_newton").facts
+    assert own["certified"].all()
+    assert (own["seconds"] > 0).all()
+    apart = (path["objective"] - own["objective"]).abs()
+    assert (apart <= path["duality_gap"] + own["duality_gap"] + 1e-12).all()
+
+
+def test_weights_and_states_are_those_of_the_files(network):
+    found = constrained_work.constrained(
+        go_on, *origin(network), "box", "projected_training", epochs=1
+    )
+    for row in (0, 20, 39):
+        file = storage.from_bytes(found.curve.files[row])
+        for name, rows in found.layers.items():
+            weight = getattr(file, name).weight.detach().numpy()
+            down, across = rows.strides
+            assert np.array_equal(rows.weights[row], weight[::down, ::across])
+            bound = np.float32(rows.bounds[row])
+            counts = [(weight == -bound).sum(), (weight == 0).sum(), 0, (weight == bound).sum()]
+            counts[FREE] = weight.size - sum(counts)
+            assert list(rows.held_counts[row]) == counts
+            assert rows.free_counts[row].sum() == counts[FREE]
+            assert rows.reference_counts.sum() == weight.size
+
+
+def test_shares_of_a_layer_are_those_of_the_table(iris):
+    found = constrained_work.constrained(go_on, *origin(iris), "box", "path")
+    counts = found.layers["linear"].held_counts
+    assert np.allclose(found.curve.table["pinned"], (counts[:, LOWER] + counts[:, UPPER]) / 12)
+    assert np.allclose(found.curve.table["zero"], counts[:, ZERO] / 12)
+
+
+def test_a_large_weight_is_thinned_but_counted_in_full():
+    assert constrained_work.strides((100, 100)) == (1, 1)
+    rows = constrained_work._rows(
+        "fc1",
+        np.ones((300, 784)),
+        np.ones((1, 300, 784)),
+        np.full((1, 300, 784), UPPER, np.int8),
+        np.array([1.0]),
+    )
+    assert rows.weights[0].size <= constrained_work.CELLS
+    assert rows.held_counts[0, UPPER] == 300 * 784
+
+
+def test_the_schedule_of_learning_compression_is_heard(network):
+    def weights(first, last):
+        found = constrained_work.constrained(
+            go_on, *origin(network), "box", "learning_compression", 1, first, last
+        )
+        return found.layers["fc1"].weights
+
+    assert not np.array_equal(weights(0.1, 0.1), weights(3.0, 3.0))
+
+
+def test_each_layer_keeps_its_own_bound(network):
+    shares = (0.2, 0.5, 0.9)
+    found = constrained_work.own_bounds(go_on, *origin(network), "box", "clip", shares)
+    reference, file = storage.from_bytes(network.file), storage.from_bytes(found.files[0])
+    for name, share in zip(("fc1", "fc2", "fc3"), shares, strict=True):
+        before, after = (
+            np.abs(getattr(net, name).weight.detach().numpy()).max() for net in (reference, file)
+        )
+        assert after == pytest.approx(share * before, rel=1e-6)
+
+
+def test_stored_bits_are_measured_and_the_fewest_lose_at_most_a_point(iris):
+    found = constrained_work.constrained(go_on, *origin(iris), "box", "path")
+    knobs = tuple(found.curve.table["knob"])
+    table = constrained_work.stored(go_on, *origin(iris), found.curve.files[10:14], knobs[10:14])
+    assert list(table["bound"].unique()) == list(knobs[10:14])
+    for bound, own in table.groupby("bound"):
+        off = own.loc[own["bits"] == 32, "validation_score"].iloc[0]
+        good = own.loc[own["validation_score"] >= off - 0.01, "bits"]
+        assert (own["fewest_bits"] == good.min()).all()
+        network = storage.from_bytes(found.curve.files[knobs.index(bound)])
+        for bits in (2, 8):
+            line = own[own["bits"] == bits].iloc[0]
+            written = storage.to_bytes(compression.quantize(network, bits).network)
+            assert line["bytes"] == len(written)
+            assert line["step"] == pytest.approx(2 * bound / 2**bits, rel=1e-6)
+
+
+def test_bounds_far_from_each_other_come_first():
+    order = constrained_work._spread(21)
+    assert order[:3] == [0, 8, 16]
+    assert sorted(order) == list(range(21))
+
+
+def test_solvers_that_do_not_fit_say_why():
+    found = constrained_work.fitting(go_on, "l1", "classification")
+    assert found["cvxpy"] is None
+    assert "one weight at a time" in found["coordinate_descent"]
+
+
+def test_all_solvers_of_a_race_end_above_the_lower_bound(diabetes):
+    names = ("coordinate_descent", "projected_newton", "cvxpy")
+    race = constrained_work.race(go_on, *origin(diabetes), "box", 0.1, names)
+    _, loss = least_squares(*rows_of("diabetes"), 0.1)
+    for name in names:
+        track = race.tracks[name]
+        assert (track["above"] >= -1e-15).all()
+        assert track["above"].iloc[-1] < 1e-6
+        assert race.weights[name].shape == (len(track), 1, 10)
+        lower = track["objective"] - track["above"]
+        assert (lower <= loss + 1e-12).all()
+
+
+def test_a_cancelled_race_ends_quietly(diabetes):
+    from compression.errors import CancelledError
+
+    with pytest.raises(CancelledError):
+        constrained_work.race(lambda *_: False, *origin(diabetes), "box", 0.1, ("cvxpy",))
+
+
+def test_a_slice_is_the_loss_with_the_others_at_the_optimum(diabetes):
+    cut = constrained_work.slice_of(go_on, *origin(diabetes), "box", 0.1, 2, 8)
+    x, y = rows_of("diabetes")
+    weight, _ = least_squares(x, y, 0.1)
+    assert cut.optimum == pytest.approx((weight[2], weight[8]), abs=1e-7)
+    moved = weight.copy()
+    moved[[2, 8]] = cut.x[5], cut.y[30]
+    residual = (y - y.mean()) - (x - x.mean(0)) @ moved
+    assert cut.loss[30, 5] == pytest.approx(0.5 * np.mean(residual**2), rel=1e-6)
+    allowed = np.abs(cut.x) <= 0.1
+    best = least_squares(x, y, 0.1)[1]
+    assert cut.loss[np.ix_(allowed, allowed)].min() >= best - 1e-12
+    assert np.abs(cut.border).max() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("constraint", "norm"), [("l1", 1), ("l2", 2)])
+def test_a_ball_in_the_plane_is_what_the_others_leave(diabetes, constraint, norm):
+    cut = constrained_work.slice_of(go_on, *origin(diabetes), constraint, 0.6, 2, 8)
+    x, y = rows_of("diabetes")
+    weight = compression.path(x, y, "squared", constraint, bounds=[0.6]).at(0.6)
+    for corner in cut.border:
+        whole = weight.copy()
+        whole[[2, 8]] = corner
+        assert np.linalg.norm(whole, norm) == pytest.approx(0.6)
+
+
+def test_a_trail_is_exact_between_its_breakpoints(diabetes):
+    trail = constrained_work.trail(go_on, *origin(diabetes), "box")
+    assert trail.exact
+    x, y = rows_of("diabetes")
+    for left, right, before, after in zip(
+        trail.bounds, trail.bounds[1:], trail.weights, trail.weights[1:], strict=False
+    ):
+        middle = (left + right) / 2
+        assert np.allclose((before + after)[0] / 2, least_squares(x, y, middle)[0], atol=1e-7)
+
+
+def test_softmax_has_a_grid_and_no_exact_trail(iris):
+    trail = constrained_work.trail(go_on, *origin(iris), "box")
+    assert not trail.exact
+    assert trail.weights.shape == (len(trail.bounds), 3, 4)
+
+
+def a_layer():
+    weights = np.array([[[0.5, -0.5, 0.0], [0.1, 0.5, 0.2]]])
+    states = np.array([[[UPPER, LOWER, ZERO], [FREE, UPPER, FREE]]], np.int8)
+    return constrained_work._rows("fc1", 2 * weights[0], weights, states, np.array([0.5]))
+
+
+def test_a_histogram_counts_what_is_held_apart_from_what_is_free():
+    figure = constrained_figures.histogram(a_layer(), 0)
+    held = {trace.name: (trace.x[0], trace.y[0]) for trace in figure.data if len(trace.x) == 1}
+    assert held == {"at −c": (-0.5, 1), "zero": (0.0, 1), "at +c": (0.5, 2)}
+    free, reference = (next(t for t in figure.data if t.name == n) for n in ("free", "reference"))
+    assert sum(free.y) == 2
+    assert sum(reference.y) == 6
+    assert [note.text for note in figure.layout.annotations] == ["1 at −c", "1 zero", "2 at +c"]
+
+
+def test_the_heat_maps_show_the_weight_and_its_states():
+    weight, held = constrained_figures.matrix(a_layer(), 0).data
+    assert np.allclose(weight.z, [[0.5, -0.5, 0.0], [0.1, 0.5, 0.2]])
+    assert (weight.zmin, weight.zmax) == (-0.5, 0.5)
+    assert held.text.tolist() == [["at +c", "at −c", "zero"], ["free", "at +c", "free"]]
+
+
+def test_pictures_have_the_shape_of_the_inputs_and_a_row_of_prices_where_there_are_any():
+    values = np.arange(12.0).reshape(2, 6)
+    with_prices = constrained_figures.pictures(values, -values, (1, 2, 3), ["a", "b"])
+    assert [np.shape(trace.z) for trace in with_prices.data] == [(2, 3)] * 4
+    assert len(constrained_figures.pictures(values, None, (1, 2, 3), ["a", "b"]).data) == 2
+
+
+def test_shares_add_up_to_all_weights():
+    table = pd.DataFrame(
+        {"knob": [0.1, 0.2], "pinned": [0.5, 0.25], "zero": [0.25, 0.0], "free": [0.25, 0.75]}
+    )
+    figure = constrained_figures.shares(table, 0.2, "bound")
+    assert np.allclose(sum(np.array(trace.y) for trace in figure.data), 100)
+    assert figure.layout.shapes[0].x0 == 0.2
+
+
+def test_a_path_has_a_line_a_weight_and_a_tick_a_breakpoint():
+    trail = Trail(
+        np.array([0.0, 0.5, 1.0]), np.array([[[0, 0]], [[0.5, -0.2]], [[0.7, -0.4]]]), True
+    )
+    figure = constrained_figures.path(trail, [["a", "b"]], [], 0.4, True)
+    by_name = {trace.name: trace for trace in figure.data if trace.showlegend is not False}
+    assert list(by_name["b"].y) == [0, -0.2, -0.4]
+    assert list(by_name["breakpoints"].x) == [0, 0.5, 1]
+    assert list(by_name["±c"].y) == [0, 0.5, 1]
+    assert figure.layout.shapes[0].x0 == 0.4
+
+
+def test_a_path_of_very_many_weights_shows_the_largest_and_says_so():
+    weights = np.zeros((2, 2, 400))
+    weights[1] = np.arange(800).reshape(2, 400)
+    names = [[f"x{n}" for n in range(400)]] * 2
+    figure = constrained_figures.path(
+        Trail(np.array([1.0, 2.0]), weights, False), names, "ab", 1, False
+    )
+    drawn = sum(np.isnan(np.array(trace.y, float)).sum() for trace in figure.data)
+    assert drawn == constrained_figures.MOST_LINES
+    assert "the 300 largest of 800" in figure.layout.title.text
+
+
+def judged(knobs, scores):
+    return pd.DataFrame(
+        {
+            "knob": knobs,
+            "score": scores,
+            "score_low": np.array(scores) - 0.1,
+            "score_high": np.array(scores) + 0.1,
+            "bytes": [10 * k for k in range(1, len(knobs) + 1)],
+        }
+    )
+
+
+def test_ways_share_a_plane_and_the_current_bound_is_ringed():
+    curves = [
+        ("learning_compression", "LC", judged([0.1, 0.2], [0.5, 0.9])),
+        ("clip", "Clip", judged([0.1, 0.2], [0.3, 0.8])),
+    ]
+    reference = {"score": 0.95, "bytes": 30}
+    figure = constrained_figures.ways(curves, reference, "bytes", 0.2, "bound", "classification")
+    lc, clip, now = figure.data
+    assert list(clip.y) == [30, 80]
+    assert (now.x[0], now.y[0]) == (20, 90)
+    assert (lc.line.color, clip.line.color) == tuple(
+        constrained_figures.WAYS[name] for name in ("learning_compression", "clip")
+    )
+    assert figure.layout.shapes[0].y0 == 95
+
+
+def test_the_schedule_is_geometric():
+    (rounds,) = constrained_figures.schedule(0.1, 10, 3).data
+    assert np.allclose(rounds.y, [0.1, 1, 10])
+
+
+def test_a_race_leaves_the_start_out_where_it_cannot_be_drawn_and_shows_both_ways():
+    track = pd.DataFrame({"iteration": [0, 1, 2], "seconds": [0, 0.1, 0.2], "above": [1, 0.1, 0]})
+    race = Race(pd.DataFrame(), {"cvxpy": track}, {"cvxpy": np.zeros((3, 1, 2))}, (), (0, 1))
+    (line,) = constrained_figures.tracks(race, {"cvxpy": "referee"}, "iteration").data
+    assert list(line.x) == [1, 2]
+    assert min(line.y) > 0
+    cut = Slice(np.array([-1, 1]), np.array([-1, 1]), np.ones((2, 2)), (0.5, 0.1), np.zeros((5, 2)))
+    figure = constrained_figures.plane_of_two(cut, race, 0, 1, ("a", "b"), {"cvxpy": "referee"})
+    star = next(trace for trace in figure.data if trace.name == "optimum")
+    assert (star.x[0], star.y[0]) == (0.5, 0.1)
+    assert len(next(trace for trace in figure.data if trace.name == "referee").x) == 3
+
+
+def test_bits_above_sixteen_are_off():
+    table = pd.DataFrame({"bound": [0.1, 0.1, 0.2], "bits": [2, 32, 2], "fewest_bits": [32, 32, 3]})
+    (steps,) = constrained_figures.affordable(table, 0.1, "bound").data
+    assert list(steps.y) == [17, 3]
+    assert list(steps.customdata) == ["off", "3"]
+
+
+def fact(**changed):
+    return pd.Series(
+        {
+            "objective": 0.3,
+            "duality_gap": 2e-7,
+            "kkt_residual": 1e-8,
+            "certified": True,
+            "inactive": False,
+            "status": "",
+            "price": 0.5,
+            **changed,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "constraint", "kind", "said"),
+    [
+        ({}, "box", "success", "within 2e-7 of the optimum"),
+        ({"inactive": True}, "box", "success", "costs nothing"),
+        ({"duality_gap": math.inf}, "upper", "success", "not bounded"),
+        (
+            {"certified": False, "status": "stopped at 60 s"},
+            "box",
+            "warning",
+            "gap 2.0e-07 reached",
+        ),
+        ({"certified": False}, "cardinality", "info", "not convex"),
+    ],
+)
+def test_a_certificate_claims_no_more_than_is_known(changed, constraint, kind, said):
+    found, text = constrained_words.certificate(fact(**changed), constraint)
+    assert found == kind
+    assert said in text
+
+
+def test_prices_are_named_and_the_dearest_first():
+    names = constrained_words.weight_names(["row 1, column 1", "x2"], 2, 2, ["a", "b"])
+    assert names[0][0] == "row 1 column 1 → a"
+    table = constrained_words.prices(
+        np.array([[0.1, 0.0], [0.3, 0.2]]), np.array([[1, 1], [-1, 1]]), names
+    )
+    assert list(table["weight"]) == ["row 1 column 1 → b", "x2 → b", "row 1 column 1 → a"]
+    assert list(table["bound"]) == ["−c", "+c", "+c"]
+
+
+def test_an_interior_point_is_not_offered_where_it_takes_minutes():
+    reasons = {"cvxpy": None, "quasi_newton": None}
+    assert constrained_words.solver_reasons(reasons, 100, 3)["cvxpy"] is None
+    assert "minute" in constrained_words.solver_reasons(reasons, 1200, 10)["cvxpy"]
+
+
+def test_no_title_that_stands_in_a_url_has_a_comma():
+    every = [constrained_words.solvers(), constrained_words.ways(False), constrained_words.COMPARED]
+    assert not any("," in title for titles in every for title in titles.values())
+
+
+def rendered(**query):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    app.switch_page("pages/constrained.py").run()
+    end = time.monotonic() + PATIENCE
+    quiet = 0
+    while quiet < 2 and time.monotonic() < end:
+        time.sleep(0.3)
+        app.run()
+        quiet = 0 if app.get("progress") else quiet + 1
+    assert not app.get("progress")
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model", "constraint"),
+    [("iris", "softmax_regression", "l1"), ("diabetes", "linear_regression", "box")],
+)
+def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, constraint):
+    app = rendered(dataset=dataset, model=model, set=constraint, race="true", few_bits="true")
+    assert [heading.value for heading in app.subheader] == [
+        "Which weights are held, and at what price?",
+        "What happens as the bound tightens?",
+        "What would another way have given?",
+        "What does it save on disk?",
+        "Do all solvers agree?",
+    ]
+    # Two of the weights, prices of the box, two of the answers; four as c moves; the ways; four
+    # of the bits; three of the race.
+    assert len(app.get("plotly_chart")) == 16 + (constraint == "box")
+    assert any("Certified" in success.value for success in app.success)
+    assert len(app.get("download_button")) >= 5
+
+
+def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():
+    app = rendered(
+        dataset="iris",
+        model="mlp",
+        way="learning_compression",
+        passes="1",
+        first_mu="0.3",
+        own_bounds="true",
+    )
+    assert app.selectbox(key="way").value == "learning_compression"
+    assert app.select_slider(key="first_mu").value == 0.3
+    assert {f"bound_fc{n}" for n in (1, 2, 3)} <= {slider.key for slider in app.select_slider}
+    assert [metric.label for metric in app.metric].count("Parameters") == 2
+    assert any("not convex" in info.value for info in app.info)
+    assert not app.success
+
+
+def test_a_count_says_that_nothing_is_certified_and_races_nobody():
+    app = rendered(
+        dataset="iris", model="softmax_regression", set="cardinality", race="true", bound="6"
+    )
+    said = " ".join(info.value for info in app.info)
+    assert "No certificate" in said
+    assert "no optimum to race to" in said
+    assert not app.success
+
+
+def test_a_solver_that_does_not_fit_the_set_is_replaced_with_its_reason():
+    app = rendered(
+        dataset="iris", model="softmax_regression", set="l1", solver="coordinate_descent"
+    )
+    assert any("one weight at a time" in warning.value for warning in app.warning)
+    assert app.selectbox(key="solver").value == "path"

@@ -42,12 +42,11 @@ SPECTRA = {
 AXES = {"knob": "Rank k", **COSTS}
 
 CELLS = 32_768  # of a heat map; beyond it rows or columns are left out, and the title says so
-LABEL_LEVELS = 4
 LEVEL_HEIGHT = 0.07  # of the plot
 LABEL_WIDTH = 0.015  # of the plot, a letter
 PICTURES = 12
 BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
-FAINTEST = "rgba(138, 143, 152, 0.10)"
+UNCHANGED = "#B9BDC3"
 TO_ZERO = {"rangemode": "tozero"}
 
 
@@ -159,7 +158,7 @@ def predicted_errors(errors: pd.DataFrame, rank: int, layer: str) -> go.Figure:
         traces,
         f"Error of {layer}: predicted and realised",
         340,
-        ("Rank k", {}),
+        ("Rank k", {"dtick": 1} if ranks.max() <= 10 else {}),
         ("Error (% of rank 0's)", TO_ZERO),
         legend=BELOW,
         shapes=_rank_here(rank, ranks.max()),  # beyond, the layer stays dense
@@ -515,8 +514,10 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
         ygap=2,
         customdata=details,
         text=[[_signed(value) for value in row] for row in change],
-        # Faint until it is strong enough for dark text on either ground.
-        colorscale=[[0, OCHRE], [0.35, "rgba(181, 137, 0, 0.30)"], [1, FAINTEST]],
+        # Both ends carry the same dark text, on a light page and on a dark one.
+        colorscale=[[0, OCHRE], [1, UNCHANGED]],
+        texttemplate="%{text}",
+        textfont={"color": DARK, "size": 12},
         colorbar={
             "title": {"text": f"change ({unit})", "side": "right"},
             "thickness": 10,
@@ -526,19 +527,6 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
         "(%{customdata[1]} to %{customdata[2]})<br>score %{customdata[3]} (%{customdata[4]} to "
         "%{customdata[5]})<extra></extra>",
     )
-    # The numbers are layers of their own: on faint cells they take the page's text colour.
-    strong = change < -0.85 * largest
-    for shown, font in ((~strong, {}), (strong, {"color": DARK})):
-        places = np.argwhere(shown)
-        figure.add_scatter(
-            x=[f"{100 * shares[column]:.0f} %" for _, column in places],
-            y=[names[row] for row, _ in places],
-            text=[_signed(change[row, column]) for row, column in places],
-            mode="text",
-            textfont=font,
-            hoverinfo="skip",
-            showlegend=False,
-        )
     figure.update_xaxes(
         title="Share of the layer's numbers kept, at most", type="category", showgrid=False
     )
@@ -691,18 +679,20 @@ def _with_marks(
     for label, at in sorted(marks.items(), key=lambda item: item[1]):
         if at <= longest:
             at_rank.setdefault(round(at, 1), []).append(label)
-    taken: list[list[tuple[float, float]]] = [[] for _ in range(LABEL_LEVELS)]
+    placed: list[tuple[float, float, int]] = []
     lines, labels = [], []
-    for at, names in at_rank.items():
-        text = ", ".join(names)
-        left_hand = at / longest > 0.8
+    # A label stands above those that it would overlap. In this order the line up to it passes
+    # beside them: labels lie to the right of their lines, near the right end to the left.
+    right = sorted(at for at in at_rank if at / longest > 0.8)
+    left = sorted((at for at in at_rank if at / longest <= 0.8), reverse=True)
+    for at in right + left:
+        text = ", ".join(at_rank[at])
+        left_hand = at in right
         width = LABEL_WIDTH * (len(text) + 1)
         start = at / longest - (width if left_hand else 0.0)
         end = start + width
-        # Also the line up to a label on a higher level would cross those below.
-        overlaps = [sum(max(min(end, e) - max(start, s), 0.0) for s, e in t) for t in taken]
-        level = overlaps.index(min(overlaps))
-        taken[level].append((start, end))
+        level = max((n + 1 for s, e, n in placed if s < end and start < e), default=0)
+        placed.append((start, end, level))
         top = 1 + LEVEL_HEIGHT * level
         lines.append(_upright(at, REFERENCE, 1.1, "dot", top))
         labels.append(
@@ -722,13 +712,13 @@ def _with_marks(
     return drawn(
         traces,
         title,
-        400,
+        416,
         x,
         y,
         shapes=[*shapes, *lines],
         annotations=labels,
         legend=BELOW,
-        margin=MARGIN | {"t": 104},
+        margin=MARGIN | {"t": 120},
     )
 
 

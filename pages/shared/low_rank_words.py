@@ -104,7 +104,8 @@ def network_at(trained: Trained, layers: Sequence[LayerRanks], rank: int) -> str
     left = [layer.name for layer in trained.layers if layer.name not in {r.name for r in layers}]
     parts = [f"Rank {rank} in {', '.join(compressed)}." if compressed else ""]
     if dense:
-        parts.append(f"It would make {', '.join(dense)} larger: kept dense.")
+        who = "It" if compressed else f"Rank {rank}"
+        parts.append(f"{who} would make {', '.join(dense)} larger: kept dense.")
     if left:
         parts.append(f"Not compressed here: {', '.join(left)}.")
     return " ".join(filter(None, parts))

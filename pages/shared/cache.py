@@ -28,6 +28,11 @@ def constrained_curve(trained: Trained, constraint: str) -> Job:
     return submit(f"{_WORK}:constrained_curve", **_origin(trained), constraint=constraint)
 
 
+def low_rank(task: str, trained: Trained, **arguments: object) -> Job:
+    """A job of the low-rank page's worker side."""
+    return submit(f"pages.shared.low_rank_work:{task}", **_origin(trained), **arguments)
+
+
 def decide(task: str, trained: Trained, **arguments: object) -> Job:
     """A job of the worker's side of the page that decides."""
     return submit(f"pages.shared.decide_work:{task}", **_origin(trained), **arguments)

@@ -450,34 +450,52 @@ def budget_ranks(lines: pd.DataFrame, ranks: Sequence[Mapping[str, int | None]])
 
 
 def budget_scores(
-    table: pd.DataFrame, reference: Mapping[str, float], budget: float, unit: str, task: str
+    table: pd.DataFrame,
+    tuned: pd.DataFrame | None,
+    reference: Mapping[str, float],
+    budget: float,
+    unit: str,
+    task: str,
 ) -> go.Figure:
-    """Test score that each rule reaches under each budget."""
+    """Test score that each rule reaches under each budget; dashed: the same networks fine-tuned."""
     scale = score_scale(task)
-    figure = go.Figure()
-    for rule, (colour, title) in RULES.items():
-        own = table[table["rule"] == rule]
-        figure.add_scatter(
-            x=own["knob"],
-            y=scale * own["score"],
-            name=title,
-            mode="lines+markers",
-            line={"color": colour, "width": 2, "dash": "solid" if rule == "exact" else "dot"},
-            marker={"size": 6},
-            customdata=np.stack(
-                [scale * own["score_low"], scale * own["score_high"], own["gap"]], axis=1
-            ),
-            hovertemplate="budget %{x:,.0f}: %{y:.4g} (%{customdata[0]:.4g} to "
-            "%{customdata[1]:.4g})<br>%{customdata[2]:.2g} more energy lost than the exact rule"
-            f"<extra>{title}</extra>",
-        )
-    figure.add_hline(
-        y=scale * reference["score"], line={"color": REFERENCE, "dash": "dash", "width": 1.5}
+    traces = []
+    kinds = [(table, "", "dot", "circle")]
+    if tuned is not None:
+        kinds.append((tuned, ", fine-tuned", "dash", "circle-open"))
+    for found, kind, dash, symbol in kinds:
+        for rule, (colour, title) in RULES.items():
+            own = found[found["rule"] == rule]
+            score, low, high, gap, x = (
+                own[c].to_numpy() for c in ("score", "score_low", "score_high", "gap", "knob")
+            )
+            traces.append(
+                _line(
+                    x,
+                    scale * score,
+                    title + kind,
+                    colour,
+                    "solid" if rule == "exact" and not kind else dash,
+                    mode="lines+markers",
+                    marker={"size": 6, "symbol": symbol},
+                    customdata=np.stack([scale * low, scale * high, gap], axis=1),
+                    hovertemplate="budget %{x:,.0f}: %{y:.4g} (%{customdata[0]:.4g} to "
+                    "%{customdata[1]:.4g})<br>%{customdata[2]:.2g} more energy lost than the exact "
+                    f"rule<extra>{title}{kind}</extra>",
+                )
+            )
+    return drawn(
+        traces,
+        f"{score_title(task)} under each budget",
+        340 if tuned is None else 400,
+        (f"Budget: {COSTS[unit].lower()}", {"tickformat": "~s"}),
+        (score_title(task), {}),
+        legend=BELOW,
+        shapes=[
+            _level(scale * reference["score"], REFERENCE, 1.5, "dash"),
+            _upright(budget, LOW_RANK, 1.5, "solid"),
+        ],
     )
-    figure.add_vline(x=budget, line={"color": LOW_RANK, "width": 1.5})
-    figure.update_xaxes(title=f"Budget: {COSTS[unit].lower()}", tickformat="~s")
-    figure.update_yaxes(title=score_title(task))
-    return _tall_legend(laid_out(figure, f"{score_title(task)} under each budget", 340))
 
 
 def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:

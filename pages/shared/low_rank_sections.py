@@ -9,17 +9,12 @@ import streamlit as st
 import compression
 
 from . import cache, charts, choices, figures, low_rank_figures, low_rank_words, shell, words
-from .jobs import Job, submit
+from .jobs import Job
 from .low_rank_results import LayerView, Setting
 from .results import Layer, Traded, Trained
 
 BY_RANK, COMPARED = "low_rank", "low_rank_methods"
 PATIENCE = 1.0  # seconds that a page waits for one small network before it shows a progress bar
-
-
-def ask(task: str, trained: Trained, **arguments: object) -> Job:
-    """The job of this page's worker side that has, or will have, the result."""
-    return submit(f"pages.shared.low_rank_work:{task}", **cache._origin(trained), **arguments)
 
 
 def setting(trained: Trained, method: str) -> Setting:
@@ -58,15 +53,17 @@ def curve(trained: Trained, chosen: Setting) -> Job:
     """Every rank, by the job that the other pages share where the setting is as they have it."""
     if chosen.arguments == {"method": chosen.method}:
         return cache.low_rank_curve(trained, chosen.method)
-    return ask("curve_of", trained, **chosen.arguments)
+    return cache.low_rank("curve_of", trained, **chosen.arguments)
 
 
 def by_rank(trained: Trained, layer: Layer, chosen: Setting, curve_job: Job) -> None:
     """The rank, what it costs the network and this layer, and the layer seen at this rank."""
-    ranks_job = ask("layer_ranks", trained, **chosen.of_layers)
+    ranks_job = cache.low_rank("layer_ranks", trained, **chosen.of_layers)
     of_view = {"ridge": chosen.ridge} if chosen.ridge else {}
-    view_job = ask("layer_view", trained, method=chosen.method, layer=layer.name, **of_view)
-    errors_job = ask("layer_errors", trained, **chosen.arguments)
+    view_job = cache.low_rank(
+        "layer_view", trained, method=chosen.method, layer=layer.name, **of_view
+    )
+    errors_job = cache.low_rank("layer_errors", trained, **chosen.arguments)
 
     def draw() -> None:
         done = curve_job.result is not None
@@ -110,7 +107,7 @@ def by_rank(trained: Trained, layer: Layer, chosen: Setting, curve_job: Job) -> 
 
 def _file(trained: Trained, chosen: Setting, rank: int) -> bytes:
     """Waits for it: a download is built when it is asked for."""
-    job = ask("file_of", trained, rank=rank, **chosen.arguments)
+    job = cache.low_rank("file_of", trained, rank=rank, **chosen.arguments)
     job.wait()
     if job.result is None:
         raise compression.CompressionError(job.error or "The file's job was stopped.")
@@ -220,7 +217,7 @@ def compared(trained: Trained, chosen: Setting, curve_job: Job) -> None:
             own = replace(own, ridge=0.0, calibration="reference")
         jobs.setdefault((name, "plain"), curve(trained, own))
         if epochs:
-            jobs[name, "tuned"] = ask(
+            jobs[name, "tuned"] = cache.low_rank(
                 "tuned_curve",
                 trained,
                 method=name,
@@ -275,7 +272,7 @@ def _at_this_rank(
 
 def by_rules(trained: Trained, chosen: Setting, curve: Traded) -> None:
     """Which rank the usual rules would take."""
-    job = ask(
+    job = cache.low_rank(
         "chosen_ranks",
         trained,
         tried=tuple(curve.table["knob"]),
@@ -291,7 +288,8 @@ def by_rules(trained: Trained, chosen: Setting, curve: Traded) -> None:
 def cross_validated(trained: Trained, chosen: Setting) -> None:
     """Cross-validation of the rank: the folds' scores, and the one-standard-error rule."""
     table = shell.wait_for(
-        ask("cross_validated", trained, **chosen.arguments), "Training a network in each fold"
+        cache.low_rank("cross_validated", trained, **chosen.arguments),
+        "Training a network in each fold",
     )
     if table is None:
         return
@@ -307,7 +305,7 @@ def cross_validated(trained: Trained, chosen: Setting) -> None:
 def by_hand(trained: Trained, chosen: Setting, curve: Traded) -> None:
     """A rank of its own for each layer."""
     layers = shell.wait_for(
-        ask("layer_ranks", trained, **chosen.of_layers), "Counting what each rank holds"
+        cache.low_rank("layer_ranks", trained, **chosen.of_layers), "Counting what each rank holds"
     )
     if layers is None:
         return
@@ -332,7 +330,7 @@ def by_hand(trained: Trained, chosen: Setting, curve: Traded) -> None:
                         suggested if suggested <= most else 0,
                     )
                 )
-        job = ask(
+        job = cache.low_rank(
             "by_hand",
             trained,
             method=chosen.method,
@@ -349,12 +347,23 @@ def by_hand(trained: Trained, chosen: Setting, curve: Traded) -> None:
 
 
 def budgets(trained: Trained, chosen: Setting) -> None:
-    """One budget shared among the layers by every rule."""
-    unit = choices.segment("unit", "Budget in", figures.COSTS)
-    job = ask("budgets", trained, unit=unit, **chosen.arguments)
+    """One budget shared among the layers by every rule, beside its fine-tuned baseline."""
+    with choices.row():
+        unit = choices.segment("unit", "Budget in", figures.COSTS)
+        with st.container(width=320):
+            epochs = int(
+                choices.knob(
+                    "budget_epochs", "Epochs after truncation", low_rank_words.BUDGET_EPOCHS, 0
+                )
+            )
+    job = cache.low_rank("budgets", trained, unit=unit, **chosen.arguments)
     found = shell.wait_for(job, "Sharing ten budgets by every rule")
     if found is None:
         return
+    tuned = None
+    if epochs:
+        job = cache.low_rank("budgets", trained, unit=unit, epochs=epochs, **chosen.arguments)
+        tuned = shell.wait_for(job, "Training on what every rule gives")
 
     @st.fragment
     def draw() -> None:
@@ -375,7 +384,12 @@ def budgets(trained: Trained, chosen: Setting) -> None:
         with right:
             charts.draw(
                 low_rank_figures.budget_scores(
-                    found.table, trained.costs, budget, unit, trained.task
+                    found.table,
+                    None if tuned is None else tuned.table,
+                    trained.costs,
+                    budget,
+                    unit,
+                    trained.task,
                 ),
                 "budget_scores",
                 f"{words.score_name(trained.task)} of every rule under each budget",
@@ -403,7 +417,8 @@ def sensitivity(trained: Trained, chosen: Setting) -> None:
     """What each layer costs when it alone is compressed."""
     st.subheader("What does each layer cost me?", anchor=False)
     table = shell.wait_for(
-        ask("sensitivity", trained, **chosen.of_layers), "Compressing one layer at a time"
+        cache.low_rank("sensitivity", trained, **chosen.of_layers),
+        "Compressing one layer at a time",
     )
     if table is None:
         return

@@ -16,6 +16,7 @@ COMPARISONS = {
     "all": "All that fit and their baselines",
 }
 EPOCHS = range(1, 101)
+BUDGET_EPOCHS = range(101)
 RIDGES = (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 LAYERS = {"linear": "Linear layers", "convolutions": "Convolutions", "all": "Both"}
 CALIBRATIONS = {"reference": "The reference", "sequential": "The compressed part"}
@@ -47,7 +48,8 @@ BASELINE = (
 )
 BUDGET = (
     "Energy lost: the sum over layers of the share that each loses in the method's own objective. "
-    "Gap: how far a rule lies above the exact one. Less energy lost need not mean a higher score."
+    "Gap: how far a rule lies above the exact one. Less energy lost need not mean a higher score. "
+    "Dashed, with epochs after truncation: the same networks trained on, the fair baseline."
 )
 SENSITIVITY = (
     "One layer alone is compressed to the largest rank that the share affords. Intervals in the "

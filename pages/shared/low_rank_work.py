@@ -420,6 +420,7 @@ def budgets(
     layers: tuple[str, ...] | None = None,
     ridge: float = 0.0,
     calibration: str = "reference",
+    epochs: int = 0,
 ) -> Chosen:
     """Ten budgets shared among the layers by every rule, and the scores reached."""
     from compression.low_rank.budgets import budget_curve
@@ -439,6 +440,7 @@ def budgets(
             layers,
             ridge=ridge,
             calibration=calibration,
+            epochs=epochs,
             report=watched,
         )
     )

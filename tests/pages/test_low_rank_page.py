@@ -255,6 +255,27 @@ def test_a_dense_layer_has_no_bar_but_the_word():
     assert (list(words.x), list(words.text)) == (["fc2"], ["dense"])
 
 
+def test_rules_stand_beside_the_same_networks_fine_tuned():
+    table = pd.DataFrame(
+        [
+            {"rule": rule, "knob": budget, "gap": 0.1, "score": 0.5, "score_low": 0.4}
+            for rule in low_rank_figures.RULES
+            for budget in (10, 20)
+        ]
+    ).assign(score_high=0.6)
+    reference = {"score": 0.9}
+    figure = low_rank_figures.budget_scores(
+        table, table.assign(score=0.7), reference, 15, "parameters", "classification"
+    )
+    plain, tuned = figure.data[: len(low_rank_figures.RULES)], figure.data[5:]
+    assert [trace.name for trace in tuned] == [f"{trace.name}, fine-tuned" for trace in plain]
+    assert {trace.line.dash for trace in tuned} == {"dash"}
+    assert "dash" not in {trace.line.dash for trace in plain}
+    assert all(np.allclose(trace.y, 70) for trace in tuned)
+    assert all(np.allclose(trace.y, 50) for trace in plain)
+    assert [shape.y0 for shape in figure.layout.shapes] == [90, 0]
+
+
 def test_sensitivity_has_a_row_a_layer_and_its_interval_in_the_hover():
     table = pd.DataFrame(
         {
@@ -376,6 +397,9 @@ def test_every_section_is_drawn_from_a_link(dataset, model, charts):
     headings = [heading.value for heading in app.subheader]
     assert len(headings) == 5
     assert len(app.get("plotly_chart")) == charts
+    # All of them go into the file of figures.
+    assert len(app.session_state["_charts"]) == charts
+    assert app.get("download_button")[-1].label == "Figures as HTML"
     assert app.toggle(key="folds").value
     assert app.toggle(key="share").value
     assert len(app.get("download_button")) >= 6

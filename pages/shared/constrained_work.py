@@ -21,7 +21,7 @@ from .constrained_results import (
     Trail,
 )
 from .results import Traded
-from .work import Report, _dataset, _restored, _traded
+from .work import Report, _dataset, restored, traded
 
 PATH = "path"
 CELLS = 16_384  # of a weight that crosses to a page
@@ -66,7 +66,7 @@ def constrained(
     """
     import compression
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     noted = _Noted(_way(way, first_mu, last_mu))
 
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
@@ -148,7 +148,7 @@ class _Noted:
             if self.way.multipliers:
                 multipliers = np.stack(self.way.multipliers[::-1])
         return Constrained(
-            curve=_traded(curve, files=tuple(self.files[::-1]) if final else ()),
+            curve=traded(curve, files=tuple(self.files[::-1]) if final else ()),
             layers={
                 name: _rows(
                     name,
@@ -310,7 +310,7 @@ def trail(
     import compression
     from compression.constrained.exact_path import ExactPath
 
-    _, trained = _restored(file, dataset, model, seed)
+    _, trained = restored(file, dataset, model, seed)
     bounds = _bounds(trained, constraint)
     found = compression.path(*_problem(dataset, seed), constraint, bounds=bounds)
     exact = isinstance(found, ExactPath)
@@ -344,7 +344,7 @@ def own_bounds(
     from compression.constrained.networks import bounds_for
     from compression.network import layers
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     parts = layers(trained.network)
     limits: dict[str, float] = {}
     for (name, layer), share in zip(parts.items(), shares, strict=True):
@@ -352,7 +352,34 @@ def own_bounds(
     curve = compression.constrained_curve(
         trained, found, constraint, [limits], method=_way(way, first_mu, last_mu), epochs=epochs
     )
-    return _traded(curve, files=(storage.to_bytes(curve.network(0)),))
+    return traded(curve, files=(storage.to_bytes(curve.network(0)),))
+
+
+def layers_certified(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    files: tuple[bytes, ...],
+    knobs: tuple[float, ...],
+) -> pd.DataFrame:
+    """How near each layer of every bound's network is to the best outputs that its bound allows.
+
+    A line a bound and layer: bound, layer, error and duality_gap (shares of the variance of the
+    layer's outputs), kkt_residual.
+    """
+    import compression
+    from compression import storage
+
+    found, trained = restored(file, dataset, model, seed)
+    tables: list[pd.DataFrame] = []
+    for done, (own, knob) in enumerate(zip(files, knobs, strict=True), start=1):
+        table = compression.layer_certificates(trained, found, storage.from_bytes(own))
+        tables.append(table.assign(bound=knob))
+        if not report(done, len(files), lambda: pd.concat(tables), f"bound {done} of {len(files)}"):
+            break
+    return pd.concat(tables, ignore_index=True)
 
 
 def stored(
@@ -374,7 +401,7 @@ def stored(
     from compression import storage
     from compression.grid import BITS
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     tables: list[pd.DataFrame] = []
 
     def so_far() -> pd.DataFrame:
@@ -414,7 +441,7 @@ def race(
     from compression.network import layers, matrix
 
     problem = _problem(dataset, seed)
-    data, trained = _restored(file, dataset, model, seed)
+    data, trained = restored(file, dataset, model, seed)
     (layer,) = layers(trained.network).values()
     first, second = np.argsort(-np.abs(matrix(layer)).ravel(), kind="stable")[:2].tolist()
     known = {"feature_names": tuple(data.feature_names), "largest": (first, second)}

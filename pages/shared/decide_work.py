@@ -9,7 +9,7 @@ import pandas as pd
 
 from .decide_results import EPOCHS, Measured, architecture
 from .results import Traded
-from .work import Report, _restored, _traded
+from .work import Report, restored, traded
 
 BITS = (8, 6, 4, 3, 2)
 TUNED_RANKS = 12  # each costs its epochs
@@ -22,7 +22,7 @@ def tuned(report: Report, file: bytes, dataset: str, model: str, seed: int, meth
     from compression.low_rank.networks import prepare
     from compression.training import Samples
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     ranks = _spaced(_paying(prepare(trained, Samples(found), method)), TUNED_RANKS)
     curve = compression.low_rank_curve(
         trained, found, method, ranks, epochs=EPOCHS, report=_watched(report, "rank")
@@ -37,7 +37,7 @@ def budgets(report: Report, file: bytes, dataset: str, model: str, seed: int) ->
     """
     from compression.low_rank.budgets import budget_curve
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
 
     def worded(curve: Any) -> Any:
         words = [
@@ -47,7 +47,7 @@ def budgets(report: Report, file: bytes, dataset: str, model: str, seed: int) ->
         return replace(curve, table=curve.table.assign(ranks=words))
 
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: _traded(worded(curve())), f"network {done} of {total}")
+        return report(done, total, lambda: traded(worded(curve())), f"network {done} of {total}")
 
     curve = budget_curve(trained, found, unit="bytes", report=watched)
     return _with_files(worded(curve))
@@ -57,7 +57,7 @@ def fine_tuned(report: Report, file: bytes, dataset: str, model: str, seed: int)
     """The reference trained on without any bound: what the same epochs alone give."""
     import compression
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     curve = compression.constrained_curve(
         trained, found, bounds=[1.0], method="fine_tuning", epochs=EPOCHS
     )
@@ -77,7 +77,7 @@ def constrained_by(
     """Some bounds of one set, met by one method."""
     import compression
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     curve = compression.constrained_curve(
         trained,
         found,
@@ -103,7 +103,7 @@ def quantized(
     from compression import storage
     from compression.quantization import quantized_curve
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     rows = [
         (bound, storage.from_bytes(content), bits)
         for bound, content in zip(bounds, files, strict=True)
@@ -120,7 +120,7 @@ def combined(
     """Low rank and bounds together, on a coarse grid of both."""
     from compression.combined.curve import combined_curve
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     return _with_files(
         combined_curve(trained, found, method, epochs=EPOCHS, report=_watched(report, "pair"))
     )
@@ -128,7 +128,7 @@ def combined(
 
 def _watched(report: Report, what: str) -> Callable[[int, int, Callable[[], Any]], bool]:
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: _traded(curve()), f"{what} {done} of {total}")
+        return report(done, total, lambda: traded(curve()), f"{what} {done} of {total}")
 
     return watched
 
@@ -137,7 +137,7 @@ def _with_files(curve: Any) -> Traded:
     from compression import storage
 
     files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
-    return _traded(curve, files=files)
+    return traded(curve, files=files)
 
 
 def latencies(
@@ -157,7 +157,7 @@ def latencies(
     from compression.low_rank.networks import prepare
     from compression.training import Samples
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     family = prepare(trained, Samples(found), "truncated_svd")
     ranks = _spaced(_paying(family) if family.effective(1) else [], MEASURED_RANKS)
     networks = {architecture(rank): family.at(rank) for rank in ranks}

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .low_rank_results import Approximations, Chosen, LayerRanks, LayerView
 from .results import Traded
-from .work import Report, _restored, _traded
+from .work import Report, restored, traded
 
 ENERGY_SHARES = (0.90, 0.95, 0.99)
 LOSSES = (0.005, 0.01, 0.02, 0.05)  # of score
@@ -29,7 +29,7 @@ def layer_ranks(
     from compression.low_rank.networks import prepare
     from compression.training import Samples
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     family = prepare(trained, Samples(found), method, layers, ridge=ridge)
     return tuple(_ranks(name, d) for name, d in family.decompositions.items())
 
@@ -62,7 +62,7 @@ def layer_view(
     from compression.low_rank.calibration import covariance
     from compression.low_rank.networks import KINDS, decompose_layer, input_rows
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     parts = network.layers(trained.network)
     part, entry = parts[layer], compression.LOW_RANK_METHODS[method]
     start = list(dict(trained.network.named_children())).index(layer)
@@ -200,7 +200,7 @@ def layer_errors(
     """What each layer was predicted to lose, and what it does lose, at every rank."""
     from compression.low_rank.layer_errors import layer_errors
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
 
     def watched(done: int, total: int, table: Callable[[], pd.DataFrame]) -> bool:
         return report(done, total, table, f"rank {done} of {total}")
@@ -224,12 +224,12 @@ def curve_of(
     """Every rank of one method on these layers."""
     import compression
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
 
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: _traded(curve()), f"rank {done} of {total}")
+        return report(done, total, lambda: traded(curve()), f"rank {done} of {total}")
 
-    return _traded(
+    return traded(
         compression.low_rank_curve(
             trained,
             found,
@@ -258,7 +258,7 @@ def file_of(
     import compression
     from compression import storage
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     curve = compression.low_rank_curve(
         trained, found, method, [rank], layers, ridge=ridge, calibration=calibration
     )
@@ -282,7 +282,7 @@ def tuned_curve(
     from compression.low_rank.networks import prepare
     from compression.training import Samples
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     family = prepare(trained, Samples(found), method, layers)
     largest = max(
         int(np.flatnonzero(d.parameters < d.dense_parameters)[-1])
@@ -291,7 +291,7 @@ def tuned_curve(
     ranks = np.unique(np.geomspace(1, max(largest, 1), TUNED_RANKS).round().astype(int)).tolist()
 
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: _traded(curve()), f"rank {done} of {total}")
+        return report(done, total, lambda: traded(curve()), f"rank {done} of {total}")
 
     curve = compression.low_rank_curve(
         trained,
@@ -304,7 +304,7 @@ def tuned_curve(
         epochs=epochs,
         report=watched,
     )
-    return _traded(curve)
+    return traded(curve)
 
 
 def chosen_ranks(
@@ -332,7 +332,7 @@ def chosen_ranks(
     from compression.low_rank.selection import rank_within_loss
     from compression.training import Samples
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     family = prepare(trained, Samples(found), method, layers, ridge=ridge)
     names: list[str] = []
     ranks: list[dict[str, int | None]] = []
@@ -369,7 +369,7 @@ def cross_validated(
     """Scores of every rank on rows held out, mean and standard error over folds."""
     from compression.low_rank.choosing import cross_validated_rank
 
-    found, _ = _restored(file, dataset, model, seed)
+    found, _ = restored(file, dataset, model, seed)
 
     def watched(done: int, total: int, folds: Callable[[], Any]) -> bool:
         return report(done, total, None, f"fold {done} of {total}")
@@ -401,7 +401,7 @@ def by_hand(
     """One network with a rank of its own for each of these layers; 0 keeps a layer dense."""
     import compression
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     own = {name: rank or None for name, rank in zip(layers, ranks, strict=True)}
     curve = compression.low_rank_curve(
         trained, found, method, [own], layers, ridge=ridge, calibration=calibration
@@ -425,7 +425,7 @@ def budgets(
     """Ten budgets shared among the layers by every rule, and the scores reached."""
     from compression.low_rank.budgets import budget_curve
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
 
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
         return report(done, total, lambda: _shared(curve()), f"network {done} of {total}")
@@ -463,7 +463,7 @@ def sensitivity(
     """The validation score when one layer alone keeps a share of its numbers."""
     from compression.low_rank.sensitivity import sensitivity
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
 
     def watched(done: int, total: int, table: Callable[[], pd.DataFrame]) -> bool:
         return report(done, total, table, f"layer {done} of {total}")

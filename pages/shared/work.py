@@ -180,8 +180,8 @@ def _structure(net: Any) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _restored(file: bytes, dataset: str, model: str, seed: int) -> tuple[Any, Any]:
-    """The dataset, and the reference again from its file."""
+def restored(file: bytes, dataset: str, model: str, seed: int) -> tuple[Any, Any]:
+    """The dataset, and the reference again from its file: what most jobs begin with."""
     from compression import evaluation, storage
     from compression.training import Reference
 
@@ -200,17 +200,15 @@ def low_rank_curve(
     import compression
     from compression import network
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     shapes = {
         name: network.matrix(part).shape for name, part in network.layers(trained.network).items()
     }
 
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: _traded(curve(), shapes), f"rank {done} of {total}")
+        return report(done, total, lambda: traded(curve(), shapes), f"rank {done} of {total}")
 
-    return _traded(
-        compression.low_rank_curve(trained, found, method=method, report=watched), shapes
-    )
+    return traded(compression.low_rank_curve(trained, found, method=method, report=watched), shapes)
 
 
 def constrained_curve(
@@ -220,21 +218,22 @@ def constrained_curve(
     import compression
     from compression import storage
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
 
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: _traded(curve()), f"bound {done} of {total}")
+        return report(done, total, lambda: traded(curve()), f"bound {done} of {total}")
 
     curve = compression.constrained_curve(trained, found, constraint=constraint, report=watched)
     files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
-    return _traded(curve, files=files)
+    return traded(curve, files=files)
 
 
-def _traded(
+def traded(
     curve: Any,
     shapes: dict[str, tuple[int, int]] | None = None,
     files: tuple[bytes, ...] = (),
 ) -> Traded:
+    """A curve as a page is handed it; marks of the layers whose shapes are given."""
     from compression.low_rank.spectrum import markers
 
     return Traded(
@@ -298,6 +297,6 @@ def low_rank_file(
     import compression
     from compression import storage
 
-    found, trained = _restored(file, dataset, model, seed)
+    found, trained = restored(file, dataset, model, seed)
     curve = compression.low_rank_curve(trained, found, method=method, ranks=[rank])
     return storage.to_bytes(curve.network(0))

@@ -29,7 +29,7 @@ with first:
 st.markdown(words.reference(trained))
 way = constrained_sections.schedule(way)
 job = constrained_sections.curve_of(trained, constraint, way)
-constrained_sections.by_bound(trained, layer, constraint, job)
+constrained_sections.by_bound(trained, layer, constraint, way, job)
 constrained_sections.moves(trained, constraint, job)
 constrained_sections.compared(trained, constraint, way, job)
 constrained_sections.stored(trained, job)

@@ -205,7 +205,7 @@ def pictures(
     shown = min(len(values), PICTURES)
     layers = [("weights", values)]
     if prices is not None:
-        layers.append(("price of the bound", prices))
+        layers.append(("price λ", prices))
     titles = [str(name) for name in names[:shown]]
     figure = make_subplots(
         rows=len(layers),

@@ -117,8 +117,11 @@ def schedule(way: Way) -> Way:
     return Way(way.name, settings(way.name, way.epochs, (low, high)))
 
 
-def by_bound(trained: Trained, layer: Layer, constraint: str, job: Job) -> None:
+def by_bound(trained: Trained, layer: Layer, constraint: str, way: Way, job: Job) -> None:
     """The bound, what it costs, whether that is the optimum, and the weights under it."""
+    layers_job = None
+    if way.name == "refit" and job.result is not None:
+        layers_job = _of_files("layers_certified", trained, job.result.curve)
 
     def draw() -> None:
         done = job.result is not None
@@ -145,6 +148,8 @@ def by_bound(trained: Trained, layer: Layer, constraint: str, job: Job) -> None:
             place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
         st.caption(words.missing(found.curve, row, bound) + words.bound(trained, found.curve, row))
         _certificate(found, row, constraint)
+        if layers_job is not None:
+            _layers_certified(trained, layers_job, found.curve.table["knob"].iloc[row])
         if found.curve.files:
             st.download_button(
                 "Take this model away (safetensors)",
@@ -174,7 +179,22 @@ def by_bound(trained: Trained, layer: Layer, constraint: str, job: Job) -> None:
                 f"Singular values of {layer.name} under the bound, over the reference's",
             )
 
-    shell.follow(draw, job, key=BOUND)
+    shell.follow(draw, *((job,) if layers_job is None else (job, layers_job)), key=BOUND)
+
+
+def _of_files(task: str, trained: Trained, curve: Traded) -> Job:
+    """A job on the networks of a curve."""
+    return ask(task, trained, files=curve.files, knobs=tuple(curve.table["knob"].tolist()))
+
+
+def _layers_certified(trained: Trained, job: Job, bound: float) -> None:
+    shell.status(job, "Certifying each layer's own problem")
+    table: pd.DataFrame | None = _so_far(job)
+    if table is None or not (table["bound"] == bound).any():
+        return
+    st.caption(constrained_words.LAYERS)
+    own = table[table["bound"] == bound]
+    _table(constrained_words.layers_certified(own), "layers", trained, table)
 
 
 def _certificate(found: Constrained, row: int, constraint: str) -> None:
@@ -382,9 +402,7 @@ def stored(trained: Trained, job: Job) -> None:
             st.caption("As soon as every bound is judged.")
             return
         curve = found.curve
-        bits_job = ask(
-            "stored", trained, files=curve.files, knobs=tuple(curve.table["knob"].tolist())
-        )
+        bits_job = _of_files("stored", trained, curve)
         shell.follow(lambda: _stored(trained, curve, bits_job), bits_job)
 
     draw()
@@ -595,6 +613,8 @@ def _table(
         "duality gap": "%.1e",
         "KKT residual": "%.1e",
         "seconds": "%.3f",
+        "outputs lost (%)": "%.3f",
+        "gap (%)": "%.1e",
         "pinned (%)": "%.1f",
         "parameters": "localized",
         "bytes": "localized",

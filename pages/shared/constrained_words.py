@@ -33,6 +33,11 @@ NO_PRICES = (
     "One number for the whole ball: its multiplier λ, the price of the bound that is given above. "
     "Single weights have no bound of their own."
 )
+LAYERS = (
+    "Each layer's own problem is convex: its outputs, kept as near to the reference's as the bound "
+    "allows. Lost and gap are shares of the variance of the layer's outputs; no certificate for "
+    "cardinality."
+)
 WAYS = (
     "All ways are given the same bounds and, where they train, the same epochs for each. Fine-tuning "
     "is trained on without any bound, projection only is not trained: what lies between them is "
@@ -49,7 +54,8 @@ STORED = (
 )
 OWN = (
     "Each share is of the bound that just holds the layer's reference weight: at 1 the bound "
-    "costs nothing."
+    "costs nothing. This one network goes from the reference straight to its bounds; on the curve "
+    "each bound goes on from the larger ones before it, and has been trained for longer by then."
 )
 RACE = (
     "All solvers start from the zero model and are judged by the same certificate, outside their "
@@ -200,12 +206,27 @@ def stored(line: pd.Series, off: pd.Series, allowed: int) -> str:
     bits = int(line["bits"])
     said = f"The fewest bits that lose at most a point here: **{'off' if allowed == 32 else allowed}**."
     if bits == 32:
-        return f"Bits off: **{int(line['bytes']):,} bytes**, free weights as 32-bit numbers. {said}"
+        return (
+            f"At c = {line['bound']:.3g}, bits off: **{int(line['bytes']):,} bytes**, free weights "
+            f"as 32-bit numbers. {said}"
+        )
     return (
-        f"**{int(line['bytes']):,} bytes** instead of {int(off['bytes']):,}; step "
-        f"{line['step']:.2g}, rounding {line['rounding_error']:.2g} (at most "
+        f"At c = {line['bound']:.3g}: **{int(line['bytes']):,} bytes** instead of "
+        f"{int(off['bytes']):,}; step {line['step']:.2g}, rounding {line['rounding_error']:.2g} (at most "
         f"{line['largest_rounding_error']:.2g}), beside {line['clipping_error']:.2g} that the bound "
         f"cuts off the reference (root mean squares, in units of the weights). {said}"
+    )
+
+
+def layers_certified(own: pd.DataFrame) -> pd.DataFrame:
+    """One bound's layers as a table for people."""
+    return pd.DataFrame(
+        {
+            "layer": own["layer"],
+            "outputs lost (%)": 100 * own["error"],
+            "gap (%)": 100 * own["duality_gap"],
+            "KKT residual": own["kkt_residual"],
+        }
     )
 
 

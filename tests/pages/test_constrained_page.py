@@ -189,6 +189,19 @@ def test_stored_bits_are_measured_and_the_fewest_lose_at_most_a_point(iris):
             assert line["step"] == pytest.approx(2 * bound / 2**bits, rel=1e-6)
 
 
+def test_refitted_layers_come_with_their_own_certificates(network):
+    found = constrained_work.constrained(go_on, *origin(network), "box", "refit")
+    knobs = tuple(found.curve.table["knob"])
+    table = constrained_work.layers_certified(
+        go_on, *origin(network), found.curve.files[::13], knobs[::13]
+    )
+    assert list(table["layer"].unique()) == ["fc1", "fc2", "fc3"]
+    assert set(table["bound"]) == set(knobs[::13])
+    assert (table["duality_gap"] <= 2e-3).all()  # the refit's own tolerance is 1e-3
+    tight, wide = (table.loc[table["bound"] == k, "error"].sum() for k in (knobs[0], knobs[39]))
+    assert tight > wide
+
+
 def test_bounds_far_from_each_other_come_first():
     order = constrained_work._spread(21)
     assert order[:3] == [0, 8, 16]
@@ -490,6 +503,12 @@ def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():
     assert [metric.label for metric in app.metric].count("Parameters") == 2
     assert any("not convex" in info.value for info in app.info)
     assert not app.success
+
+
+def test_a_refit_shows_a_certificate_a_layer():
+    app = rendered(dataset="iris", model="mlp", way="refit")
+    assert any("outputs lost (%)" in table.value for table in app.dataframe)
+    assert "passes" not in {box.key for box in app.selectbox}
 
 
 def test_a_count_says_that_nothing_is_certified_and_races_nobody():

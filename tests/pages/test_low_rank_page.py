@@ -413,3 +413,33 @@ def test_a_rank_above_the_break_even_is_said_to_make_the_model_larger():
     # k* of a 3 x 4 weight is 1: 1 · 7 < 12, 2 · 7 > 12.
     assert said("2")
     assert not said("1")
+
+
+def test_a_link_says_which_inputs_which_ridge_and_how_many_epochs():
+    app = rendered(
+        dataset="iris",
+        model="softmax_regression",
+        method="activation_aware_svd",
+        calibration="sequential",
+        ridge="0.1",
+        methods="tuned",
+        epochs="2",
+    )
+    assert app.select_slider(key="ridge").value == 0.1
+    assert app.select_slider(key="epochs").value == 2
+    assert app.get("button_group")
+    said = " ".join(caption.value for caption in app.caption)
+    assert low_rank_words.CALIBRATION in said
+    assert low_rank_words.BASELINE in said
+    drawn = app.session_state["_charts"]["low_rank_methods_chart"][1]
+    named = [trace.name for trace in drawn.data if trace.showlegend]
+    title = LOW_RANK_METHODS["activation_aware_svd"].title
+    assert named == [title, f"{title} + 2 epochs"]
+
+
+def test_a_curve_that_compares_methods_has_a_baseline_for_each():
+    app = rendered(dataset="iris", model="softmax_regression", methods="all", epochs="1")
+    drawn = app.session_state["_charts"]["low_rank_methods_chart"][1]
+    named = {trace.name for trace in drawn.data if trace.showlegend}
+    titles = {entry.title for entry in LOW_RANK_METHODS.values() if "linear" in entry.layers}
+    assert named == titles | {f"{title} + 1 epoch" for title in titles}

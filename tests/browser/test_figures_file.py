@@ -1,0 +1,67 @@
+"""A page's figures, taken away: all in one file, and each by its camera."""
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+CHARTS = ".js-plotly-plot"
+CAMERA = "[data-title^='Download plot']"
+
+
+def settled(page):
+    """How many charts there are once nothing more is coming."""
+    page.get_by_role("button", name="Figures as HTML").first.wait_for()
+    before, quiet = -1, 0
+    while quiet < 4:
+        idle = page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').count()
+        waiting = page.locator('[data-testid="stProgress"]').count()
+        now = page.locator(CHARTS).count()
+        quiet = quiet + 1 if idle and not waiting and now == before else 0
+        before = now
+        page.wait_for_timeout(400)
+    return before
+
+
+def photographed(page, place):
+    page.locator(f"{place}{CHARTS}").first.hover()
+    with page.expect_download() as begun:
+        page.locator(f"{place}{CAMERA}").first.click()
+    return begun.value
+
+
+def taken_away(page, path):
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Figures as HTML").first.click()
+    begun.value.save_as(path)
+    assert begun.value.suggested_filename == "iris-softmax_regression-truncated-svd.html"
+    return path.read_text(encoding="utf-8")
+
+
+def test_figures_come_as_they_are_now_in_a_file_that_asks_nobody(server, visit, tmp_path):
+    page = visit(f"{server.address}/low_rank?dataset=iris&model=softmax_regression&rank=1")
+    count = settled(page)
+    file = tmp_path / "figures.html"
+    assert "rank 1 marked" in taken_away(page, file)
+
+    page.locator(".st-key-rank input[type=range]").press("ArrowRight")
+    page.get_by_text("This makes the model larger").wait_for()
+    settled(page)
+    text = taken_away(page, file)
+    assert "rank 2 marked" in text
+    assert "rank 1 marked" not in text
+
+    alone = visit(file.as_uri())
+    alone.wait_for_function(f"document.querySelectorAll('{CHARTS} .main-svg').length >= {count}")
+    assert alone.locator(CHARTS).count() == count
+    assert alone.locator("figcaption").count() == count
+    photographed(alone, "").save_as(tmp_path / "picture.svg")
+    assert (tmp_path / "picture.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_chart_s_camera_takes_a_png_that_is_named_after_it(server, visit, tmp_path):
+    page = visit(f"{server.address}/low_rank?dataset=iris&model=softmax_regression")
+    settled(page)
+    picture = photographed(page, ".st-key-low_rank_spectra ")
+    assert picture.suggested_filename == "low-rank-spectra.png"
+    picture.save_as(tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")

@@ -49,8 +49,8 @@ def budget_curve(
         The one that the reference was trained on.
     budgets : iterable of float, optional
         What the whole network may cost, biases and layers that are not compressed included.
-        When left out ten, from the least that rank 1 everywhere needs to nine tenths of what
-        the reference costs, in equal steps.
+        When left out ten in equal steps, from the least that rank 1 everywhere needs, nine
+        tenths of the way to what the reference costs.
     unit : str
         "parameters", "bytes" or "macs".
     method, layers, ridge, calibration, epochs
@@ -144,8 +144,8 @@ def _checked(
     budgets: Iterable[float] | None, choices: Mapping[str, RankChoices], fixed: int
 ) -> list[float]:
     if budgets is None:
-        whole = fixed + sum(layer.dense_cost for layer in choices.values())
-        return np.linspace(fixed, 0.9 * whole, 10).round().tolist()
+        dense = sum(layer.dense_cost for layer in choices.values())
+        return np.linspace(fixed, fixed + 0.9 * dense, 10).round().tolist()
     values = list(budgets)
     if not values:
         raise ArgumentError(f"no budget was given: choose numbers from {fixed} on")

@@ -117,6 +117,18 @@ def test_left_alone_the_budgets_span_what_is_possible(digits, digits_mlp):
     assert table["parameters"].iloc[0] == table["knob"].iloc[0]
 
 
+def test_a_small_part_of_the_network_has_budgets_of_its_own(digits, digits_mlp):
+    # fc3 holds 1,280 of some 51,000 numbers: rank 1 there costs over nine tenths of the whole.
+    table = budget_curve(digits_mlp, digits, layers="fc3").table
+    exact = table[table["rule"] == "exact"]
+    assert exact["knob"].is_monotonic_increasing
+    assert (exact["parameters"] <= exact["knob"]).all()
+    held = [ranks["fc3"] for ranks in exact["ranks"]]
+    assert held[0] == 1
+    # k numbers of 128 + 10 each, up to nine tenths of the way from 138 to 1,280.
+    assert held[-1] == (138 + int(0.9 * (1280 - 138))) // 138
+
+
 def test_kernels_share_a_budget_too(signals, small_signals):
     whole = accounting.macs(signals.network)
     curve = budget_curve(signals, small_signals, [0.5 * whole], "macs", "tucker2")

@@ -200,7 +200,7 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
     title = f"{layer}: weight, approximation, residual"
     if rows > 1 or columns > 1:
         title += f" (every {_ordinal(rows)}row, every {_ordinal(columns)}column)"
-    return panels(
+    return _side_by_side(
         traces,
         title,
         340,
@@ -269,10 +269,10 @@ def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
         notes.append(_above((left + right) / 2, 1.0, what))
     what = "Right singular vectors" if exact else "Rows of the right factor"
     title = f"{what} of {layer}: what each rank looks for in an input"
-    return panels(traces, title, 185, axes, notes)
+    return _side_by_side(traces, title, 185, axes, notes)
 
 
-def panels(
+def _side_by_side(
     traces: Sequence[Mapping[str, Any]],
     title: str,
     height: int,

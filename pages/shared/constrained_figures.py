@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from .constrained_results import FREE, LOWER, UPPER, ZERO, LayerRows, Race, Slice, Trail
 from .figures import (
@@ -23,7 +22,6 @@ from .figures import (
     VIOLET,
     drawn,
     faded,
-    laid_out,
     score_scale,
     score_title,
 )
@@ -58,7 +56,7 @@ DIVERGING = [[0.0, VIOLET], [0.5, "rgba(138, 143, 152, 0.10)"], [1.0, CONSTRAINE
 PICTURES = 12
 DEAREST = 15
 SINGLE_LINES = 40  # weights that a path names one by one
-MOST_LINES = 300
+MOST_LINES = 200
 
 _BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
 
@@ -141,118 +139,140 @@ def matrix(rows: LayerRows, row: int) -> go.Figure:
     largest = float(np.abs(rows.weights[row]).max()) or 1.0
     down, across = rows.strides
     y, x = (np.arange(0, n, step) + 1 for n, step in zip(rows.shape, (down, across), strict=True))
-    figure = make_subplots(
-        rows=1,
-        cols=2,
-        horizontal_spacing=0.06,
-        subplot_titles=(f"weight θ, from −{largest:.3g} to {largest:.3g}", "held"),
-        shared_yaxes=True,
-    )
-    figure.add_heatmap(
-        z=rows.weights[row],
-        x=x,
-        y=y,
-        zmin=-largest,
-        zmax=largest,
-        colorscale=DIVERGING,
-        showscale=False,
-        hovertemplate="output %{y}, input %{x}: %{z:.4g}<extra></extra>",
-        row=1,
-        col=1,
-    )
-    steps = [[(state + end) / 4, colour] for state, (_, colour) in STATES.items() for end in (0, 1)]
-    figure.add_heatmap(
-        z=rows.states[row],
-        x=x,
-        y=y,
-        zmin=-0.5,
-        zmax=3.5,
-        colorscale=steps,
-        colorbar={
-            "thickness": 8,
-            "outlinewidth": 0,
-            "tickvals": list(STATES),
-            "ticktext": [name for name, _ in STATES.values()],
-            "xpad": 2,
+    names = np.array([name for name, _ in STATES.values()])
+    steps = [
+        [(state + end) / len(STATES), colour]
+        for state, (_, colour) in STATES.items()
+        for end in (0, 1)
+    ]
+    maps = [
+        {
+            "type": "heatmap",
+            "z": rows.weights[row],
+            "x": x,
+            "y": y,
+            "zmin": -largest,
+            "zmax": largest,
+            "colorscale": DIVERGING,
+            "showscale": False,
+            "hovertemplate": "output %{y}, input %{x}: %{z:.4g}<extra></extra>",
         },
-        text=np.array([name for name, _ in STATES.values()])[rows.states[row]],
-        hovertemplate="output %{y}, input %{x}: %{text}<extra></extra>",
-        row=1,
-        col=2,
-    )
-    few = {"dtick": 1} if max(rows.shape) <= 10 else {}
-    figure.update_xaxes(title="Input", showgrid=False, zeroline=False, **few)
-    figure.update_yaxes(autorange="reversed", showgrid=False, zeroline=False, **few)
-    figure.update_yaxes(title="Output", row=1, col=1)
-    figure.update_layout(xaxis_domain=[0, 0.48], xaxis2_domain=[0.52, 1])
-    for note, middle in zip(figure.layout.annotations, (0.24, 0.76), strict=True):
-        note.update(x=middle, font_size=12)
+        {
+            "type": "heatmap",
+            "z": rows.states[row],
+            "x": x,
+            "y": y,
+            "xaxis": "x2",
+            "zmin": -0.5,
+            "zmax": len(STATES) - 0.5,
+            "colorscale": steps,
+            "colorbar": {
+                "thickness": 8,
+                "outlinewidth": 0,
+                "tickvals": list(STATES),
+                "ticktext": names.tolist(),
+                "xpad": 2,
+            },
+            "text": names[rows.states[row]],
+            "hovertemplate": "output %{y}, input %{x}: %{text}<extra></extra>",
+        },
+    ]
+    plain = {"showgrid": False, "zeroline": False}
+    if max(rows.shape) <= 10:
+        plain["dtick"] = 1
     thinned = "" if down == across == 1 else f", every {down}. row and {across}. column"
-    laid_out(figure, f"Weight of {rows.name} and what the bound holds{thinned}", 330)
-    return figure.update_layout(margin_t=62)
+    above = {"y": 1, "xref": "paper", "yref": "paper", "yanchor": "bottom", "showarrow": False}
+    return drawn(
+        maps,
+        f"Weight of {rows.name} and what the bound holds{thinned}",
+        330,
+        ("Input", {"domain": [0, 0.48], **plain}),
+        ("Output", {"autorange": "reversed", **plain}),
+        xaxis2={"title": {"text": "Input", "standoff": 6}, "domain": [0.52, 1], **plain},
+        annotations=[
+            {"x": 0.24, "text": f"weight θ, from −{largest:.3g} to {largest:.3g}", **above},
+            {"x": 0.76, "text": "held", **above},
+        ],
+        margin={"l": 8, "r": 8, "t": 62, "b": 8},
+    )
 
 
 def pictures(
-    values: NDArray,
-    prices: NDArray | None,
-    shape: tuple[int, ...],
-    names: Sequence[str],
+    values: NDArray, prices: NDArray | None, shape: tuple[int, ...], names: Sequence[str]
 ) -> go.Figure:
     """A class's weights, and what their bounds cost, in the shape of the inputs; first channel.
 
     ``values``, ``prices``: shape (classes, features). A price has the sign of its weight's bound.
     """
     shown = min(len(values), PICTURES)
-    layers = [("weights", values)]
-    if prices is not None:
-        layers.append(("price λ", prices))
-    titles = [str(name) for name in names[:shown]]
-    figure = make_subplots(
-        rows=len(layers),
-        cols=shown,
-        column_titles=titles,
-        horizontal_spacing=0.008,
-        vertical_spacing=0.04,
-    )
-    for line, (what, kind) in enumerate(layers, start=1):
+    lines = [("weights", values)] + ([] if prices is None else [("price λ", prices)])
+    maps: list[dict[str, Any]] = []
+    axes: dict[str, Any] = {}
+    for line, (what, kind) in enumerate(lines):
         end = float(np.abs(kind).max()) or 1.0
+        low = 1 - (line + 1) / len(lines)
         for column in range(shown):
-            number = (line - 1) * shown + column + 1
-            figure.add_heatmap(
-                z=kind[column].reshape(shape)[0],
-                zmin=-end,
-                zmax=end,
-                colorscale=DIVERGING,
-                showscale=column == shown - 1,
-                colorbar={
-                    "title": {"text": what, "side": "right"},
-                    "thickness": 8,
-                    "outlinewidth": 0,
-                    "len": 0.9 / len(layers),
-                    "y": 1 - (line - 0.5) / len(layers),
-                    "nticks": 5,
-                },
-                hovertemplate=f"{names[column]}, row %{{y}}, column %{{x}}: %{{z:.4g}}"
-                f"<extra>{what}</extra>",
-                row=line,
-                col=column + 1,
+            number = str(len(maps) + 1) if maps else ""
+            maps.append(
+                {
+                    "type": "heatmap",
+                    "z": kind[column].reshape(shape)[0],
+                    "zmin": -end,
+                    "zmax": end,
+                    "xaxis": f"x{number}",
+                    "yaxis": f"y{number}",
+                    "colorscale": DIVERGING,
+                    "showscale": column == shown - 1,
+                    "colorbar": {
+                        "title": {"text": what, "side": "right"},
+                        "thickness": 8,
+                        "outlinewidth": 0,
+                        "len": 0.9 / len(lines),
+                        "y": low + 0.5 / len(lines),
+                        "nticks": 5,
+                    },
+                    "hovertemplate": f"{names[column]}, row %{{y}}, column %{{x}}: %{{z:.4g}}"
+                    f"<extra>{what}</extra>",
+                }
             )
-            figure.update_yaxes(
-                autorange="reversed",
-                scaleanchor=f"x{number if number > 1 else ''}",
-                constrain="domain",
-                row=line,
-                col=column + 1,
-            )
-            figure.update_xaxes(constrain="domain", row=line, col=column + 1)
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    figure.update_annotations(font_size=12)
+            axes[f"xaxis{number}"] = {
+                "domain": [(column + 0.04) / shown, (column + 0.96) / shown],
+                "anchor": f"y{number}",
+                "visible": False,
+                "constrain": "domain",
+            }
+            axes[f"yaxis{number}"] = {
+                "domain": [low + 0.02, low + 1 / len(lines) - 0.02],
+                "anchor": f"x{number}",
+                "scaleanchor": f"x{number}",
+                "autorange": "reversed",
+                "visible": False,
+                "constrain": "domain",
+            }
     title = "Weights of each class in the shape of the inputs"
     if prices is not None:
         title += ", and what each weight's bound costs (sign: +c or −c)"
-    laid_out(figure, title, 70 + 130 * len(layers))
-    return figure.update_layout(margin_t=62)
+    return drawn(
+        maps,
+        title,
+        70 + 130 * len(lines),
+        ("", axes.pop("xaxis")),
+        ("", axes.pop("yaxis")),
+        **axes,
+        annotations=[
+            {
+                "x": (column + 0.5) / shown,
+                "y": 1,
+                "xref": "paper",
+                "yref": "paper",
+                "yanchor": "bottom",
+                "text": str(names[column]),
+                "showarrow": False,
+            }
+            for column in range(shown)
+        ],
+        margin={"l": 8, "r": 8, "t": 62, "b": 8},
+    )
 
 
 def dearest(prices: pd.DataFrame, unit: str) -> go.Figure:
@@ -488,18 +508,17 @@ def path(
         for place, weight in enumerate(sorted(order)):
             traces.append(_thread(trail.bounds, flat[:, weight], names[0][weight], place))
     else:
-        gap = np.append(trail.bounds, np.nan)
+        # In single precision, without names: every moved slider sends all of it.
+        gap = np.append(trail.bounds, np.nan).astype(np.float32)
         for output in range(outputs):
             own = [weight for weight in order if weight // inputs == output]
             if not own:
                 continue
-            broken = np.concatenate([np.append(flat[:, weight], np.nan) for weight in own])
+            broken = np.concatenate([np.append(flat[:, weight], np.nan) for weight in own]).astype(
+                np.float32
+            )
             line = _thread(np.tile(gap, len(own)), broken, str(classes[output]), output)
             line["line"]["width"] = 1.0
-            line["customdata"] = np.repeat([names[output][w % inputs] for w in own], len(gap))
-            line["hovertemplate"] = (
-                "%{customdata}: θ = %{y:.4g} at c = %{x:.4g}<extra>%{fullData.name}</extra>"
-            )
             traces.append(line)
     if box:
         for sign in (1, -1):

@@ -337,7 +337,7 @@ def test_a_path_of_very_many_weights_shows_the_largest_and_says_so():
     )
     drawn = sum(np.isnan(np.array(trace.y, float)).sum() for trace in figure.data)
     assert drawn == constrained_figures.MOST_LINES
-    assert "the 300 largest of 800" in figure.layout.title.text
+    assert "the 200 largest of 800" in figure.layout.title.text
 
 
 def judged(knobs, scores):

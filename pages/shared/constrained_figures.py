@@ -181,7 +181,15 @@ def matrix(rows: LayerRows, row: int) -> go.Figure:
     if max(rows.shape) <= 10:
         plain["dtick"] = 1
     thinned = "" if down == across == 1 else f", every {down}. row and {across}. column"
-    above = {"y": 1, "xref": "paper", "yref": "paper", "yanchor": "bottom", "showarrow": False}
+    above = {
+        "y": 1,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "center",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "font": {"size": 12},
+    }
     return drawn(
         maps,
         f"Weight of {rows.name} and what the bound holds{thinned}",
@@ -265,6 +273,7 @@ def pictures(
                 "y": 1,
                 "xref": "paper",
                 "yref": "paper",
+                "xanchor": "center",
                 "yanchor": "bottom",
                 "text": str(names[column]),
                 "showarrow": False,

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import cache, choices, reference, shell, sides, words
+from pages.shared import cache, choices, compare_sections, reference, shell, sides, words
 
 shell.stand("Compare")
 first = choices.row()
@@ -10,12 +10,25 @@ trained = reference.needed(choices.header(first))
 with first:
     layer = reference.layer(trained)
 st.markdown(words.reference(trained))
+bar = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
 left, right = st.columns(2, gap="small", border=True)
 with left:
     low_rank = cache.low_rank_curve(trained, reference.low_rank_method(trained))
-    sides.low_rank(trained, layer, low_rank)
 with right:
     constraint = reference.constraint()
     constrained = cache.constrained_curve(trained, constraint)
-    sides.constrained(trained, layer, constraint, constrained)
-sides.plane(trained, low_rank, constrained)
+both = (sides.LMM, low_rank), (sides.COC, constrained)
+with bar:
+    ties = compare_sections.ties(low_rank, constrained)
+redraw = compare_sections.redrawn(ties)
+with left:
+    sides.low_rank(trained, layer, low_rank, redraw=redraw, then=ties.get(sides.LMM.key))
+with right:
+    then = ties.get(sides.COC.key)
+    sides.constrained(trained, layer, constraint, constrained, redraw=redraw, then=then)
+sides.plane(trained, low_rank, constrained, redraw=redraw, ties=ties, pins=compare_sections.pins())
+compare_sections.pinned(trained, both)
+if choices.switch("differences", "Show where the two differ"):
+    compare_sections.difference(trained, low_rank, constrained)
+with bar:
+    compare_sections.bar(trained, both)

@@ -4,6 +4,8 @@ Each returns the job that has, or will have, the result. The same names and numb
 job, for every session.
 """
 
+from numpy.typing import NDArray
+
 from compression import CompressionError
 
 from .jobs import Job, submit
@@ -33,13 +35,30 @@ def low_rank(task: str, trained: Trained, **arguments: object) -> Job:
     return submit(f"pages.shared.low_rank_work:{task}", **_origin(trained), **arguments)
 
 
+def constrained(task: str, trained: Trained, **arguments: object) -> Job:
+    """A job of the constrained page's worker side."""
+    return submit(f"pages.shared.constrained_work:{task}", **_origin(trained), **arguments)
+
+
+def solvers(constraint: str, task: str) -> Job:
+    """Which solvers fit a set and a task's loss, and why the others do not."""
+    return submit("pages.shared.constrained_work:fitting", constraint=constraint, task=task)
+
+
 def decide(task: str, trained: Trained, **arguments: object) -> Job:
     """A job of the worker's side of the page that decides."""
     return submit(f"pages.shared.decide_work:{task}", **_origin(trained), **arguments)
 
 
-def referee(trained: Trained, constraint: str, bound: float) -> Job:
-    return submit(f"{_WORK}:referee", **_origin(trained), constraint=constraint, bound=bound)
+def difference(trained: Trained, first: NDArray, second: NDArray) -> Job:
+    """Two models held against each other by their predictions on the test part."""
+    return submit(
+        "pages.shared.compare_work:difference",
+        dataset=trained.dataset,
+        seed=trained.seed,
+        first=first.astype("float64").tobytes(),
+        second=second.astype("float64").tobytes(),
+    )
 
 
 def low_rank_file(trained: Trained, method: str, rank: int) -> bytes:

@@ -91,6 +91,7 @@ def pick(
     Its remark is drawn by ``remark(key)``, where the page has room for it.
     """
     names = list(options)
+    _settle(key, default)
     texts = {name: (titles or {}).get(name, name) for name in names}
     asked = _asked(key)
     if asked in names:
@@ -125,6 +126,7 @@ def knob(
     settled: bool = True,
     *,
     redraw: Sequence[str] = (),
+    then: Callable[[float], None] | None = None,
     help: str | None = None,
 ) -> Any:
     """One of the values that a curve was computed at, from a slider that is bound to the URL.
@@ -146,6 +148,8 @@ def knob(
         when the default has just moved.
     redraw : sequence of str
         Keys of the fragments to draw again on a change; none: the slider's own surroundings.
+    then : callable, optional
+        Called with the new value before anything is drawn again: other choices may follow it.
     help : str, optional
 
     Returns
@@ -180,7 +184,7 @@ def knob(
             bind="query-params",
             persist_state="session",
             on_change=_slid,
-            args=(key, redraw),
+            args=(key, redraw, then),
         )
     else:
         # In a container: at the same place in the tree a browser keeps one slider for both. And
@@ -195,7 +199,15 @@ def knob(
     return value
 
 
-def segment(key: str, label: str, titles: Mapping[str, str], *, redraw: Sequence[str] = ()) -> str:
+def segment(
+    key: str,
+    label: str,
+    titles: Mapping[str, str],
+    *,
+    redraw: Sequence[str] = (),
+    then: Callable[[str], None] | None = None,
+    help: str | None = None,
+) -> str:
     """One name out of a few, from a row of buttons that is bound to the URL; first the default.
 
     Parameters
@@ -205,8 +217,11 @@ def segment(key: str, label: str, titles: Mapping[str, str], *, redraw: Sequence
         Name -> what its button shows.
     redraw : sequence of str
         As for ``pick``.
+    then : callable, optional
+        As for ``knob``, with the name.
     """
     names = list(titles)
+    _settle(key, names[0])
     asked = _asked(key)
     if asked in names:
         st.session_state[key] = asked
@@ -224,10 +239,16 @@ def segment(key: str, label: str, titles: Mapping[str, str], *, redraw: Sequence
         bind="query-params",
         persist_state="session",
         on_change=_changed,
-        args=(key, redraw),
+        args=(key, redraw, then),
+        help=help,
     )
     remark(key)
     return chosen
+
+
+def switch(key: str, label: str) -> bool:
+    """A switch in the URL for what is costly, so that a link reproduces its picture too."""
+    return st.toggle(label, key=key, bind="query-params", persist_state="session")
 
 
 def number(key: str) -> float:
@@ -249,6 +270,7 @@ def remark(*keys: str) -> None:
 
 
 def _seed() -> int:
+    _settle("seed", SEED)
     asked = _asked("seed")
     usable = True
     if asked is not None:
@@ -281,6 +303,12 @@ def _seed() -> int:
     )
 
 
+def _settle(key: str, default: Any) -> None:
+    """Put the default where a choice was taken back (set to None)."""
+    if key in st.session_state and st.session_state[key] is None:
+        st.session_state[key] = default
+
+
 def _asked(key: str) -> str | None:
     """What stands in the session, or, before the widget's first run, in the URL."""
     if key in st.session_state:
@@ -311,14 +339,18 @@ def _remark(key: str, sentence: str) -> None:
     st.session_state[f"_remark_{key}"] = sentence
 
 
-def _slid(key: str, redraw: Sequence[str]) -> None:
+def _slid(key: str, redraw: Sequence[str], then: Callable[[float], None] | None) -> None:
     # Streamlit also calls this for a slider that was first drawn in a run that did not end.
     if float(st.session_state[key]) != st.session_state.get(f"_at_{key}"):
-        _changed(key, redraw)
+        _changed(key, redraw, then)
 
 
-def _changed(key: str, redraw: Sequence[str] = ()) -> None:
+def _changed(
+    key: str, redraw: Sequence[str] = (), then: Callable[[Any], None] | None = None
+) -> None:
     st.session_state.pop(f"_remark_{key}", None)
     st.session_state[f"_chosen_{key}"] = True
+    if then is not None:
+        then(st.session_state[key])
     if redraw:
         st.rerun(scope=list(redraw))

@@ -4,18 +4,25 @@ Each is a fragment of its own: moving k draws the LMM side and its mark in the p
 COC's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from . import cache, choices, figures, shell, words
+from compression.pareto import nearest_row
+
+from . import cache, choices, compare_figures, figures, shell, words
+from .compare_results import Pin
 from .jobs import Job
 from .results import Layer, Traded, Trained
 
 PLANE = "plane"
+
+Follow = Callable[[float], None]
+"""What moving a slider does to the other side's: called with its new value."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,18 @@ LMM = Side("low_rank", "rank", "LMM", "Rank k", "Judging every rank", figures.LO
 COC = Side("constrained", "bound", "COC", "Bound c", "Judging every bound", figures.CONSTRAINED)
 
 
-def low_rank(trained: Trained, layer: Layer, job: Job) -> None:
-    """The LMM side: a rank, what it costs and what it loses."""
+def low_rank(
+    trained: Trained,
+    layer: Layer,
+    job: Job,
+    *,
+    redraw: Sequence[str] = (PLANE,),
+    then: Follow | None = None,
+) -> None:
+    """The LMM side: a rank, what it costs and what it loses.
+
+    ``redraw``: fragments that its slider draws again, beside its own. ``then``: see ``tie``.
+    """
 
     def spectrum(curve: Traded, row: int) -> go.Figure | None:
         values = curve.spectra.get(layer.name)
@@ -51,11 +68,18 @@ def low_rank(trained: Trained, layer: Layer, job: Job) -> None:
         return lambda: cache.low_rank_file(trained, curve.method, rank)
 
     values = range(1, trained.largest_rank + 1)
-    _side(LMM, trained, job, values, words.rank, spectrum, file)
+    _side(LMM, trained, job, values, words.rank, spectrum, file, redraw=redraw, then=then)
 
 
 def constrained(
-    trained: Trained, layer: Layer, constraint: str, job: Job, alone: bool = False
+    trained: Trained,
+    layer: Layer,
+    constraint: str,
+    job: Job,
+    alone: bool = False,
+    *,
+    redraw: Sequence[str] = (PLANE,),
+    then: Follow | None = None,
 ) -> None:
     """The COC side: a bound, what it costs and what it loses; or all of a page, if alone."""
 
@@ -67,7 +91,8 @@ def constrained(
     def file(curve: Traded, row: int) -> Callable[[], bytes] | None:
         return (lambda: curve.files[row]) if curve.files else None
 
-    _side(COC, trained, job, trained.bounds[constraint], words.bound, spectrum, file, alone)
+    values = trained.bounds[constraint]
+    _side(COC, trained, job, values, words.bound, spectrum, file, alone, redraw=redraw, then=then)
 
 
 def _side(
@@ -79,6 +104,9 @@ def _side(
     spectrum: Callable[[Traded, int], go.Figure | None],
     file: Callable[[Traded, int], Callable[[], bytes] | None],
     alone: bool = False,
+    *,
+    redraw: Sequence[str],
+    then: Follow | None,
 ) -> None:
     def draw() -> None:
         done = job.result is not None
@@ -88,7 +116,8 @@ def _side(
             job.result.table["knob"] if done else values,
             job.result.suggestion if done else values[len(values) // 2],
             settled=done,
-            redraw=(side.key,) if alone else (side.key, PLANE),
+            redraw=(side.key,) if alone else (side.key, *redraw),
+            then=then,
             help=words.SUGGESTED,
         )
         shell.status(job, side.waiting)
@@ -97,7 +126,6 @@ def _side(
             return
         row = curve.row(chosen)
         _numbers(trained, curve, row)
-        st.caption(words.missing(curve, row, chosen) + caption(trained, curve, row))
         first, second = st.columns(2) if alone else (st.container(), st.container())
         chart = spectrum(curve, row)
         if chart is None:
@@ -117,6 +145,7 @@ def _side(
                 side.colour,
                 f"{side.key}_predictions",
             )
+        st.caption(words.missing(curve, row, chosen) + caption(trained, curve, row))
         if (data := file(curve, row)) is not None:
             st.download_button(
                 "Take this model away (safetensors)",
@@ -131,8 +160,42 @@ def _side(
     shell.follow(draw, job, key=side.key)
 
 
-def plane(trained: Trained, low_rank_job: Job, constrained_job: Job) -> None:
-    """Score against cost for both, over the full width; a clicked point moves its side's slider."""
+def tie(column: str, leading: Job, follower: Side, following: Job) -> Follow:
+    """What moves a side's slider with the other's: to the row that is nearest in a column.
+
+    Parameters
+    ----------
+    column : str
+        "bytes", "parameters" or "validation_score": a match, too, is a choice.
+    leading, following : Job
+        The two curves.
+    follower : Side
+    """
+
+    def follow(value: float) -> None:
+        first, second = _curve(leading), _curve(following)
+        if first is None or second is None:
+            return
+        wanted = float(first.table[column].iloc[first.row(value)])
+        row = nearest_row(second.table, column, wanted)
+        choices.move(follower.knob, second.table["knob"].iloc[row].item())
+
+    return follow
+
+
+def plane(
+    trained: Trained,
+    low_rank_job: Job,
+    constrained_job: Job,
+    *,
+    redraw: Sequence[str] = (PLANE,),
+    ties: Mapping[str, Follow] = MappingProxyType({}),
+    pins: Sequence[Pin] = (),
+) -> None:
+    """Score against cost for both, over the full width; a clicked point moves its side's slider.
+
+    ``ties``: a side's key -> what follows its slider. ``pins``: settings that stay as ghosts.
+    """
 
     def draw() -> None:
         cost = choices.segment("cost", "Cost axis", figures.COSTS)
@@ -152,11 +215,15 @@ def plane(trained: Trained, low_rank_job: Job, constrained_job: Job) -> None:
             for point in st.session_state["plane_chart"]["selection"]["points"]:
                 if "customdata" in point:
                     side = both[int(point["customdata"][0])][0]
-                    choices.move(side.knob, point["customdata"][1])
-                    st.rerun(scope=[side.key, PLANE])
+                    value = point["customdata"][1]
+                    choices.move(side.knob, value)
+                    if side.key in ties:
+                        ties[side.key](value)
+                    st.rerun(scope=[side.key, *redraw])
 
+        figure = figures.plane(curves, trained.costs, cost, trained.task)
         st.plotly_chart(
-            figures.plane(curves, trained.costs, cost, trained.task),
+            compare_figures.pinned(figure, pins, cost, trained.task),
             key="plane_chart",
             on_select=clicked,
             selection_mode="points",

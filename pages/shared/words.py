@@ -52,7 +52,9 @@ def times(reference: float, value: float) -> str:
     ratio = reference / value
     if abs(ratio - 1) < 5e-3:
         return "as the reference"
-    return f"{ratio:.2g}× smaller" if ratio > 1 else f"{1 / ratio:.2g}× larger"
+    larger = max(ratio, 1 / ratio)
+    text = f"{larger:.3g}" if larger < 1.1 else f"{larger:.2g}"
+    return f"{text}× smaller" if ratio > 1 else f"{text}× larger"
 
 
 def metrics(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, Any]]:

@@ -1,0 +1,230 @@
+"""The comparison beside its two sides: ties, undo, pins, presets, and where the two differ."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import confusion_matrix, recall_score
+
+import data
+from pages.shared import compare_figures, compare_words, compare_work, figures
+from pages.shared.compare_results import Pin
+
+from .test_pages import PATIENCE, rendered
+
+
+def report(*arguments, **named):
+    return True
+
+
+def as_bytes(values):
+    return np.asarray(values, np.float64).tobytes()
+
+
+def test_the_difference_of_two_classifiers_is_what_scikit_learn_counts():
+    found = data.load("iris", seed=0)
+    target = found.y_test
+    generator = np.random.default_rng(0)
+    first = np.where(generator.random(len(target)) < 0.8, target, (target + 1) % 3)
+    second = np.where(generator.random(len(target)) < 0.6, target, (target + 2) % 3)
+    got = compare_work.difference(report, "iris", 0, as_bytes(first), as_bytes(second))
+    assert got.change == pytest.approx((second == target).mean() - (first == target).mean())
+    assert got.change_low <= got.change <= got.change_high
+    assert got.first_only == ((first == target) & (second != target)).sum()
+    assert got.second_only == ((second == target) & (first != target)).sum()
+    assert got.differing == (first != second).sum()
+    np.testing.assert_allclose(
+        got.recalls["first_share"], recall_score(target, first, average=None)
+    )
+    np.testing.assert_allclose(
+        got.recalls["second_share"], recall_score(target, second, average=None)
+    )
+    rows = got.samples["sample"].to_numpy()
+    assert (first[rows] != second[rows]).all()
+    names = np.asarray(found.class_names)
+    assert list(got.samples["true"]) == list(names[target[rows]])
+    np.testing.assert_allclose(
+        got.inputs.to_numpy(), found.x_test[rows] * found.scale + found.mean, atol=1e-4
+    )
+
+
+def test_the_difference_of_two_regressions_lists_the_largest_first():
+    found = data.load("diabetes", seed=0)
+    first = found.y_test.astype(np.float64)
+    second = first + np.linspace(0, 1, len(first))
+    got = compare_work.difference(report, "diabetes", 0, as_bytes(first), as_bytes(second))
+    assert np.isnan(got.probability)
+    assert got.recalls is None
+    assert got.change < 0
+    assert list(got.samples["sample"][:3]) == [len(first) - 1, len(first) - 2, len(first) - 3]
+    own = first[got.samples["sample"]] * found.target_scale + found.target_mean
+    np.testing.assert_allclose(got.samples["first"], own)
+
+
+def test_images_on_which_two_models_differ_come_as_images():
+    found = data.load("digits", seed=0)
+    wrong = (found.y_test + 1) % 10
+    got = compare_work.difference(report, "digits", 0, as_bytes(found.y_test), as_bytes(wrong))
+    assert got.inputs.shape == (compare_work.SHOWN, 8, 8)
+    assert compare_words.titles(got)[0] == (
+        f"{found.y_test[0]}: LMM {found.y_test[0]}, COC {wrong[0]}"
+    )
+
+
+def test_equal_answers_are_said_to_be_equal():
+    target = data.load("iris", seed=0).y_test
+    got = compare_work.difference(report, "iris", 0, as_bytes(target), as_bytes(target))
+    assert "same answer on all 30" in compare_words.difference(got, "classification", 30)
+
+
+def test_the_confusion_difference_is_second_minus_first():
+    generator = np.random.default_rng(1)
+    target, first, second = generator.integers(0, 3, (3, 40))
+    counts = [confusion_matrix(target, answers) for answers in (first, second)]
+    figure = compare_figures.difference(*counts, ["a", "b", "c"])
+    assert np.array_equal(figure.data[0].z, counts[1] - counts[0])
+    assert figure.data[0].zmax == -figure.data[0].zmin == np.abs(counts[1] - counts[0]).max()
+
+
+def line(score, parameters):
+    return pd.Series(
+        {
+            "score": score,
+            "score_low": score - 0.1,
+            "score_high": score + 0.1,
+            "parameters": parameters,
+            "bytes": 10 * parameters,
+            "macs": 7,
+        }
+    )
+
+
+@pytest.fixture
+def pin():
+    row = line(0.8, 50)
+    setting = ("truncated_svd, rank k = 2", figures.LOW_RANK, row)
+    return Pin(
+        "A",
+        {"dataset": "iris"},
+        "iris, mlp, seed 0",
+        {"LMM": setting},
+        {"LMM": pd.DataFrame([row, line(0.9, 60)])},
+    )
+
+
+def test_a_pin_is_held_against_what_stands_now(pin):
+    table = compare_words.pins([pin], "iris", {"LMM": line(0.9, 40)})
+    assert table["score now − pin"].tolist() == pytest.approx([0.1])
+    assert table["bytes now − pin"].tolist() == [-100]
+    other = compare_words.pins([pin], "wine", {"LMM": line(0.9, 40)})
+    assert other["score now − pin"].isna().all()
+
+
+def test_a_pin_is_a_ghost_in_the_plane(pin):
+    import plotly.graph_objects as go
+
+    figure = compare_figures.pinned(go.Figure(), [pin], "bytes", "classification")
+    curve, point = figure.data
+    assert list(curve.x) == [500, 600]
+    assert list(curve.y) == pytest.approx([80, 90])
+    assert (point.x[0], point.y[0], point.text[0]) == (500, pytest.approx(80), "A")
+
+
+def settled(app):
+    """The whole page once nothing on it is waited for: a fragment's run leaves its own part."""
+    end = time.monotonic() + PATIENCE
+    app.run()
+    while app.get("progress") and time.monotonic() < end:
+        time.sleep(0.3)
+        app.run()
+    assert not app.exception
+    return app
+
+
+def parameters(app):
+    """LMM's and COC's."""
+    values = [metric.value for metric in app.metric if metric.label == "Parameters"]
+    return [int(value.replace(",", "")) for value in values]
+
+
+def slide(app, key, value):
+    app.select_slider(key=key).set_value(value).run()
+    return settled(app)
+
+
+def click(app, key):
+    app.button(key=key).click().run()
+    return settled(app)
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return rendered("compare.py", dataset="wine", model="mlp")
+
+
+def test_tied_sliders_follow_each_other_to_the_nearest_number_of_parameters(wine):
+    app = wine
+    app.segmented_control(key="tie").set_value("parameters").run()
+    settled(app)
+    slide(app, "rank", 3)
+    ours, theirs = parameters(app)
+    bounds = [float(option) for option in app.select_slider(key="bound").options]
+    at = bounds.index(float(app.select_slider(key="bound").value))
+    app.segmented_control(key="tie").set_value("free").run()
+    settled(app)
+    for step in (-1, 1):
+        slide(app, "bound", bounds[at + step])
+        assert parameters(app)[0] == ours
+        assert abs(parameters(app)[1] - ours) >= abs(theirs - ours)
+
+
+def test_choices_are_undone_and_redone(wine):
+    app = wine
+    slide(app, "rank", 2)
+    slide(app, "rank", 4)
+    assert click(app, "undo").select_slider(key="rank").value == 2
+    assert click(app, "redo").select_slider(key="rank").value == 4
+    assert app.button(key="redo").disabled
+
+
+def test_a_pinned_setting_stays_and_is_loaded_again(wine):
+    app = wine
+    slide(app, "rank", 2)
+    click(app, "pin")
+    assert app.dataframe[-1].value["pin"].tolist() == ["A", "A"]
+    slide(app, "rank", 5)
+    assert click(app, "load_A").select_slider(key="rank").value == 2
+    assert "load_A" not in {button.key for button in click(app, "unpin_A").button}
+
+
+def test_differences_are_shown_on_request(wine):
+    app = wine
+    app.toggle(key="differences").set_value(True).run()
+    said = [text.value for text in settled(app).markdown]
+    assert any("paired bootstrap" in text or "same answer" in text for text in said)
+    assert len(app.get("plotly_chart")) >= 7
+
+
+@pytest.mark.parametrize("number", range(len(compare_words.PRESETS)))
+def test_a_preset_names_what_exists(number):
+    import compression
+
+    chosen = compare_words.PRESETS[number].choices
+    assert compression.MODELS[chosen["model"]].fits(data.DATASETS[chosen["dataset"]]) is None
+    assert chosen.get("method", "truncated_svd") in compression.LOW_RANK_METHODS
+
+
+def test_a_preset_is_loaded_and_undone_and_reset_is_the_beginning():
+    app = rendered("compare.py", dataset="wine", model="mlp", seed="1", rank="2")
+    click(app, "preset_0")
+    assert app.selectbox(key="dataset").value == "iris"
+    assert app.number_input(key="seed").value == 0
+    assert not app.warning
+    click(app, "undo")
+    assert app.selectbox(key="dataset").value == "wine"
+    assert app.number_input(key="seed").value == 1
+    assert app.select_slider(key="rank").value == 2
+    click(app, "reset")
+    assert app.selectbox(key="dataset").value == "digits"
+    assert app.number_input(key="seed").value == 0

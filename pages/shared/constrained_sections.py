@@ -8,10 +8,19 @@ import streamlit as st
 
 import compression
 
-from . import charts, choices, constrained_figures, constrained_words, figures, shell, sides, words
-from .cache import _origin
+from . import (
+    cache,
+    charts,
+    choices,
+    constrained_figures,
+    constrained_words,
+    figures,
+    shell,
+    sides,
+    words,
+)
 from .constrained_results import Constrained, Race, Trail
-from .jobs import Job, submit
+from .jobs import Job
 from .results import Layer, Traded, Trained
 
 BOUND, MOVES, WAYS, STORED = "constrained", "constrained_moves", "constrained_ways", "bits_stored"
@@ -29,18 +38,15 @@ class Way(NamedTuple):
         return int(self.settings.get("epochs", 3))
 
 
-def ask(task: str, trained: Trained, **arguments: object) -> Job:
-    """The job of this page's worker side that has, or will have, the result."""
-    return submit(f"pages.shared.constrained_work:{task}", **_origin(trained), **arguments)
-
-
 def curve_of(trained: Trained, constraint: str, way: Way) -> Job:
-    return ask("constrained", trained, constraint=constraint, way=way.name, **way.settings)
+    return cache.constrained(
+        "constrained", trained, constraint=constraint, way=way.name, **way.settings
+    )
 
 
 def solver(trained: Trained, constraint: str) -> Way:
     """Of a convex model: the path, or a solver that fits the set."""
-    job = submit("pages.shared.constrained_work:fitting", constraint=constraint, task=trained.task)
+    job = cache.solvers(constraint, trained.task)
     job.wait(PATIENCE)
     found = shell.wait_for(job, "Asking which solvers fit")
     if found is None:
@@ -184,7 +190,9 @@ def by_bound(trained: Trained, layer: Layer, constraint: str, way: Way, job: Job
 
 def _of_files(task: str, trained: Trained, curve: Traded) -> Job:
     """A job on the networks of a curve."""
-    return ask(task, trained, files=curve.files, knobs=tuple(curve.table["knob"].tolist()))
+    return cache.constrained(
+        task, trained, files=curve.files, knobs=tuple(curve.table["knob"].tolist())
+    )
 
 
 def _layers_certified(trained: Trained, job: Job, bound: float) -> None:
@@ -270,7 +278,9 @@ def _prices(trained: Trained, found: Constrained, row: int) -> None:
 
 def moves(trained: Trained, constraint: str, job: Job) -> None:
     """How weights, losses and price move with c."""
-    trail_job = ask("trail", trained, constraint=constraint) if trained.convex else None
+    trail_job = (
+        cache.constrained("trail", trained, constraint=constraint) if trained.convex else None
+    )
     st.subheader("What happens as the bound tightens?", anchor=False)
 
     def draw() -> None:
@@ -458,9 +468,7 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
         if job.result is None:
             st.caption("As soon as every bound is judged.")
             return
-        fits = submit(
-            "pages.shared.constrained_work:fitting", constraint=constraint, task=trained.task
-        )
+        fits = cache.solvers(constraint, trained.task)
         fits.wait(PATIENCE)
         if fits.result is None:
             shell.wait_for(fits, "Asking which solvers fit")
@@ -480,7 +488,7 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
         if st.button("Race at the current bound", icon=":material/flag:", key="race_here"):
             st.session_state["_raced"] = (problem, here)
         bound = st.session_state["_raced"][1]
-        race = ask("race", trained, constraint=constraint, bound=bound, solvers=names)
+        race = cache.constrained("race", trained, constraint=constraint, bound=bound, solvers=names)
         shell.follow(lambda: _raced(trained, constraint, bound, race), race)
 
     draw()
@@ -520,7 +528,9 @@ def _plane(trained: Trained, constraint: str, bound: float, race: Race) -> None:
         st.info("Choose two different weights.", icon=":material/info:")
         return
     i, j = names.index(first), names.index(second)
-    cut_job = ask("slice_of", trained, constraint=constraint, bound=bound, first=i, second=j)
+    cut_job = cache.constrained(
+        "slice_of", trained, constraint=constraint, bound=bound, first=i, second=j
+    )
     cut_job.wait(PATIENCE)
     cut = shell.wait_for(cut_job, "The loss around the optimum")
     if cut is None:
@@ -561,7 +571,7 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
                     )
                 )
         st.caption(constrained_words.OWN)
-        one = ask(
+        one = cache.constrained(
             "own_bounds",
             trained,
             constraint=constraint,

@@ -4,6 +4,8 @@ Each returns the job that has, or will have, the result. The same names and numb
 job, for every session.
 """
 
+from numpy.typing import NDArray
+
 from compression import CompressionError
 
 from .jobs import Job, submit
@@ -46,6 +48,17 @@ def solvers(constraint: str, task: str) -> Job:
 def decide(task: str, trained: Trained, **arguments: object) -> Job:
     """A job of the worker's side of the page that decides."""
     return submit(f"pages.shared.decide_work:{task}", **_origin(trained), **arguments)
+
+
+def difference(trained: Trained, first: NDArray, second: NDArray) -> Job:
+    """Two models held against each other by their predictions on the test part."""
+    return submit(
+        "pages.shared.compare_work:difference",
+        dataset=trained.dataset,
+        seed=trained.seed,
+        first=first.astype("float64").tobytes(),
+        second=second.astype("float64").tobytes(),
+    )
 
 
 def low_rank_file(trained: Trained, method: str, rank: int) -> bytes:

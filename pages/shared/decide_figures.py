@@ -15,14 +15,16 @@ from .figures import (
     CONSTRAINED,
     COSTS,
     LOW_RANK,
+    METHODS,
+    PINK,
     REFERENCE,
+    TEAL,
     drawn,
+    faded,
     score_scale,
     score_title,
 )
-from .low_rank_figures import METHODS
 
-TEAL, PINK = METHODS["activation_aware_svd"], METHODS["spatial_svd"]
 AXES = {
     **COSTS,
     **{latency(batch): f"Time of a call with batch {batch} (ms)" for batch in BATCHES},
@@ -42,7 +44,7 @@ LOOK = {
     "refit": (CONSTRAINED, "diamond"),
     "learning_compression": (CONSTRAINED, "hexagon"),
     "quantized": (CONSTRAINED, "pentagon"),
-    "low_rank_then_constrained": (COMBINED, "circle"),
+    "low_rank_then_constrained": (COMBINED, "pentagon"),
     "constrained_then_low_rank": (COMBINED, "square"),
     "jointly": (COMBINED, "diamond"),
     "low_rank_plus_sparse": (COMBINED, "triangle-up"),
@@ -173,7 +175,6 @@ def plane(
         ],
         legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left"},
         hovermode="closest",
-        dragmode="lasso",
     )
 
 
@@ -347,8 +348,3 @@ def speed(measured: Measured) -> go.Figure:
             }
         ],
     )
-
-
-def faded(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.22)"

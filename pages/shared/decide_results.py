@@ -11,6 +11,7 @@ from compression.pareto import Nearest, Wish, best_rows, nearest_to, pareto_fron
 
 POINT = 0.01  # of score: a point of accuracy, a hundredth of R²
 KILO = 1000  # bytes
+MICRO = 1e6  # microseconds in a second
 COSTS = ("bytes", "parameters", "macs")
 BATCHES = (1, 256)
 EPOCHS = 3  # passes over the training rows for each network that is trained on

@@ -237,6 +237,12 @@ def _load(line: pd.Series) -> None:
         choices.move(key, value)
 
 
+def _go(line: pd.Series) -> None:
+    """To the page whose sliders show a choice."""
+    # Without parameters Streamlit would clear the URL, which the widgets here are bound to.
+    st.switch_page(line["page"], query_params={key: str(v) for key, v in line["query"].items()})
+
+
 def _card(trained: Trained, line: pd.Series, results: Mapping[str, Traded]) -> None:
     st.markdown(f"**{decide_words.name(line)}**")
     with st.container(horizontal=True, gap="medium"):
@@ -251,7 +257,7 @@ def _card(trained: Trained, line: pd.Series, results: Mapping[str, Traded]) -> N
             on_click=_load,
             args=(line,),
         ):
-            st.switch_page(line["page"])
+            _go(line)
         file = _file(trained, line, results)
         if file is not None:
             st.download_button(
@@ -338,7 +344,7 @@ def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -
     def opened() -> None:
         line = rows.iloc[st.session_state[f"{name}_open"]["row"]]
         _load(line)
-        st.session_state["_open"] = line["page"]
+        st.session_state["_open"] = line
 
     st.dataframe(
         shown,
@@ -350,8 +356,8 @@ def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -
             )
         },
     )
-    if (page := st.session_state.pop("_open", None)) is not None:
-        st.switch_page(page)
+    if (line := st.session_state.pop("_open", None)) is not None:
+        _go(line)
     text, button = st.columns([5, 1], gap="small", vertical_alignment="top")
     text.caption(caption)
     button.download_button(

@@ -14,6 +14,7 @@ from .decide_results import (
     DENSE,
     EPOCHS,
     KILO,
+    MICRO,
     POINT,
     REFERENCE,
     Measured,
@@ -39,8 +40,8 @@ ASK_LATENCY = (
 PLANE = (
     "The front and what stands out were chosen by validation score; the test part only reports. "
     "Bars are 95 % intervals (Wilson for accuracy, bootstrap for R²) of one training: they speak "
-    "of the samples, not of other seeds. Hover for a name, click a point to load it, drag a lasso "
-    "to compare. The axis begins 20 points (0.2 of R²) below the reference: double-click for all."
+    "of the samples, not of other seeds. Click a point to load it; the lasso above the chart puts "
+    "points into a table. The axis begins 20 points (0.2 of R²) below the reference: zoom out for all."
 )
 RANKED = (
     "Undominated among all that was computed, chosen on the validation part; the test columns "
@@ -94,13 +95,16 @@ def series(name: str, found: Traded) -> Series:
             table["ranks"].tolist(),
             [f"{name}: {ranks}" for ranks in table["ranks"]],
             "pages/low_rank.py",
-            [{"share": True, "unit": "bytes", "budget": float(budget)} for budget in knobs],
+            [
+                {"method": "truncated_svd", "share": True, "unit": "bytes", "budget": float(budget)}
+                for budget in knobs
+            ],
         )
     if name in LOW_RANK_METHODS or name in TUNED:
         method = TUNED.get(name, name)
         queries = [{"method": method, "rank": int(k)} for k in knobs]
         if name in TUNED:
-            queries = [{**query, "methods": "tuned", "epochs": str(EPOCHS)} for query in queries]
+            queries = [{**query, "methods": "tuned", "epochs": EPOCHS} for query in queries]
         linear = "linear" in LOW_RANK_METHODS[method].layers
         return Series(
             name,
@@ -130,19 +134,26 @@ def series(name: str, found: Traded) -> Series:
         return Series(name, told, "baseline", table, ["trained on"], [REFERENCE])
     letter = "κ" if name == "cardinality" else "c"
     texts = [f"{letter} = {c:.3g}" for c in knobs]
+    queries: list[dict[str, Any]] = [{"set": name, "bound": float(c)} for c in knobs]
+    page: str | None = "pages/compare.py"
+    if name not in CONSTRAINTS:
+        page = "pages/constrained.py" if name in _ON_CONSTRAINED[found.knob] else None
+        queries = [{**query, "set": "box", "way": name, "passes": str(EPOCHS)} for query in queries]
     if name == "quantized":
         texts = [f"{text}, {bits} bits" for text, bits in zip(texts, table["bits"], strict=True)]
-    shown = name in CONSTRAINTS
-    return Series(
-        name,
-        told,
-        "constrained",
-        table,
-        texts,
-        [DENSE] * len(table),
-        "pages/compare.py" if shown else None,
-        [{"set": name, "bound": float(c)} for c in knobs] if shown else [],
-    )
+        queries = [
+            {**query, "way": "projected_training", "few_bits": True, "bits": int(bits)}
+            for query, bits in zip(queries, table["bits"], strict=True)
+        ]
+    places = [DENSE] * len(table)
+    return Series(name, told, "constrained", table, texts, places, page, queries)
+
+
+# What the constrained page shows too, by what a curve's knob is: a convex model has no ways there.
+_ON_CONSTRAINED = {
+    "relative bound": ("refit", "quantized"),
+    "bound": ("quantized",),
+}
 
 
 def name(line: Line) -> str:
@@ -274,7 +285,11 @@ def table(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-PAGES = {"pages/compare.py": "Compare", "pages/low_rank.py": "Low rank"}
+PAGES = {
+    "pages/compare.py": "Compare",
+    "pages/low_rank.py": "Low rank",
+    "pages/constrained.py": "Constrained",
+}
 BUTTONS = {page: f":material/tune: {title}" for page, title in PAGES.items()}
 
 
@@ -301,13 +316,15 @@ def break_even(measured: Measured) -> str:
     if not ends:
         return "No rank makes a layer of this model smaller: there is nothing to measure but dense."
     counted = next(rank for (_, kind), rank in ends.items() if kind == "counted")
-    said = [f"By its MACs low rank is faster up to rank **{_rank(counted)}**"]
-    said += [
-        f"measured with batch {batch} up to **{_rank(rank)}**"
+    found = [
+        f"up to rank **{_rank(rank)}** with batch {batch}"
         for (batch, kind), rank in ends.items()
         if kind == "measured"
     ]
-    return "; ".join(said) + f" (of the {measured.ranks['rank'].nunique()} ranks measured)."
+    return (
+        f"By its MACs low rank is faster up to rank **{_rank(counted)}**; measured, "
+        f"{' and '.join(found)} (of {measured.ranks['rank'].nunique()} ranks that were timed)."
+    )
 
 
 def _rank(rank: float | None) -> str:
@@ -315,17 +332,15 @@ def _rank(rank: float | None) -> str:
 
 
 def latencies(measured: Measured) -> pd.DataFrame:
-    """Median and interval of each network and batch."""
-    lines = {}
+    """Median time of a call and its interval, for each network and batch; dense ones first."""
+    lines: dict[str, dict[str, str]] = {name: {} for name in _ARCHITECTURES.values()}
     for _, line in measured.table.iterrows():
-        text = (
-            f"{1000 * line['latency']:.3g} ({1000 * line['latency_low']:.3g}–"
-            f"{1000 * line['latency_high']:.3g}) ms, {line['ratio']:.2f}×"
+        middle, low, high = (
+            f"{MICRO * line[name]:.3g}" for name in ("latency", "latency_low", "latency_high")
         )
-        lines.setdefault(_ARCHITECTURES.get(line["model"], line["model"]), {})[
-            f"batch {line['batch']}"
-        ] = text
+        of = lines.setdefault(_ARCHITECTURES.get(line["model"], line["model"]), {})
+        of[f"batch {line['batch']} (µs)"] = f"{middle} ({low}–{high})"
     return pd.DataFrame(lines).T.rename_axis("network").reset_index()
 
 
-_ARCHITECTURES = {REFERENCE: "Reference", DENSE: "Constrained (dense at run time)"}
+_ARCHITECTURES = {REFERENCE: "Reference", DENSE: "Constrained: dense at run time"}

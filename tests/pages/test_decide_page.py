@@ -4,17 +4,27 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from compression import storage
+from compression.pareto import Wish
 from data import load
-from pages.shared import (
-    decide_words,
-    decide_work,
-    work,
+from pages.shared import decide_figures, decide_words, decide_work, figures, work
+from pages.shared.decide_results import (
+    DENSE,
+    REFERENCE,
+    Measured,
+    everything,
+    kept_on_test,
+    nearest,
+    ranked,
+    undominated,
+    with_latency,
 )
-from pages.shared.decide_results import everything
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds
@@ -114,6 +124,163 @@ def test_a_choice_leads_to_where_its_row_is(results, table):
     assert table.loc[table["family"] == "combined", "page"].isna().all()
 
 
+def beats(one, other, costs):
+    """Whether one row is no worse in costs and validation score, and better in one."""
+    pairs = [(one[cost], other[cost]) for cost in costs]
+    pairs.append((-one["validation_score"], -other["validation_score"]))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
+@given(
+    loss=st.none() | st.floats(0, 0.5),
+    most=st.none() | st.floats(300, 700),
+    fewer=st.none() | st.floats(1, 3),
+    cost=st.sampled_from(["bytes", "parameters", "macs"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_answer_breaks_the_wish_or_is_beaten_by_any_row(table, loss, most, fewer, cost):
+    wish = Wish(
+        loss, {} if most is None else {"bytes": most}, {} if fewer is None else {"macs": fewer}
+    )
+    reference = table.iloc[0]
+    costs = {cost, *wish.at_most, *wish.times_fewer}
+    found = ranked(table, wish, reference, cost)
+    for _, line in found.iterrows():
+        assert (
+            loss is None or line["validation_score"] >= reference["validation_score"] - loss - 1e-9
+        )
+        assert most is None or line["bytes"] <= most
+        assert fewer is None or line["macs"] * fewer <= reference["macs"]
+        assert not any(beats(other, line, costs) for _, other in table.iterrows())
+    if found.empty and (loss, most, fewer) != (None, None, None):
+        near = nearest(table, wish, reference)
+        assert near
+        assert all(line["id"] in set(table["id"]) for _, line in near)
+
+
+@pytest.mark.parametrize("cost", ["bytes", "parameters", "macs"])
+def test_the_front_is_what_no_row_beats(table, cost):
+    expected = [
+        not any(beats(other, line, [cost]) for _, other in table.iterrows())
+        for _, line in table.iterrows()
+    ]
+    assert undominated(table, cost).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "answer"),
+    [(-0.01, 0.02, "yes"), (-0.02, 0.0, "open"), (-0.03, -0.01, "open"), (-0.03, -0.011, "no")],
+)
+def test_the_test_part_agrees_disagrees_or_leaves_open(low, high, answer):
+    line = pd.Series({"change_low": low, "change_high": high})
+    assert kept_on_test(line, 0.01) == answer
+
+
+@pytest.fixture(scope="module")
+def measured(trained, box):
+    return decide_work.latencies(go_on, *origin(trained), (DENSE,), (box.files[0],))
+
+
+def test_latency_counts_macs_as_the_factors_do_and_knows_what_runs_dense(trained, measured):
+    rows, columns = trained.layers[0].shape
+    ranks = measured.ranks.drop_duplicates("rank").set_index("rank")["counted"]
+    assert list(ranks.index) == [1]  # 1 · 7 < 12, 2 · 7 > 12
+    assert ranks[1] == pytest.approx(rows * columns / (rows + columns))
+    assert {(1, "counted"), (256, "measured")} <= set(measured.break_even)
+    assert measured.break_even[1, "counted"] == 1
+    assert set(measured.table["model"]) == {REFERENCE, DENSE, "rank 1"}
+
+
+def test_a_choice_takes_the_time_of_what_it_runs_as(table):
+    lines = [
+        {"model": model, "batch": batch, "latency": seconds * batch}
+        for model, seconds in ((REFERENCE, 3e-6), (DENSE, 4e-6), ("rank 1", 2e-6))
+        for batch in (1, 256)
+    ]
+    timed = with_latency(table, Measured(pd.DataFrame(lines), pd.DataFrame(), {}))
+    of = timed.set_index("id")["latency_1"]
+    assert of["reference: as trained"] == pytest.approx(3e-3)
+    assert of["truncated_svd: rank 1"] == pytest.approx(2e-3)
+    for family, expected in (("constrained", 4e-3), ("combined", 2e-3)):
+        own = timed[(timed["family"] == family) & ~timed["id"].str.contains("rank [23]")]
+        assert np.allclose(own["latency_1"], expected)
+    assert np.allclose(timed["latency_256"], 256 * timed["latency_1"], equal_nan=True)
+
+
+def named(figure, name):
+    return [trace for trace in figure.data if trace.name == name]
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_the_plane_fades_what_is_dominated_and_bars_the_rest(table, part):
+    front = undominated(table, "parameters")
+    figure = decide_figures.plane(table, front, "parameters", part, "classification")
+    value, ends = {"test": ("score", "score"), "validation": ("validation_score", "validation")}[
+        part
+    ]
+    for name, rows in table[table["series"] != "reference"].groupby("series"):
+        faded, shown = named(figure, rows["method"].iloc[0])
+        on_front = rows[front[rows.index]]
+        assert [point[0] for point in shown.customdata] == on_front["id"].tolist()
+        assert [point[0] for point in faded.customdata] == rows["id"][~front[rows.index]].tolist()
+        assert faded.marker.opacity < shown.marker.opacity == 1, name
+        assert faded.error_y.array is None
+        if len(on_front):
+            assert np.allclose(shown.y, 100 * on_front[value])
+            tops = np.asarray(shown.y) + np.asarray(shown.error_y.array)
+            assert np.allclose(tops, 100 * on_front[f"{ends}_high"])
+    (line,) = named(figure, "Pareto front")
+    assert sorted(line.x) == sorted(table["parameters"][front])
+    (reference,) = named(figure, "Reference")
+    assert reference.y[0] == pytest.approx(100 * table[value].iloc[0])
+    assert figure.layout.shapes[0].y0 == pytest.approx(100 * table[value].iloc[0])
+
+
+def test_rows_without_a_latency_are_not_drawn_against_it(table):
+    timed = table.assign(latency_1=np.where(table["series"] == "box", np.nan, 1.5))
+    front = undominated(timed, "latency_1")
+    figure = decide_figures.plane(timed, front, "latency_1", "test", "classification")
+    assert not any("box" in str(trace.customdata) for trace in figure.data)
+
+
+def test_a_picked_choice_is_ringed(table):
+    figure = decide_figures.plane(
+        table,
+        undominated(table, "bytes"),
+        "bytes",
+        "test",
+        "classification",
+        ["truncated_svd: rank 1"],
+    )
+    (ring,) = named(figure, "picked")
+    assert list(ring.x) == table.loc[table["id"] == "truncated_svd: rank 1", "bytes"].tolist()
+
+
+def test_changes_have_their_paired_intervals_and_the_limit(table):
+    rows = table[table["series"] == "box"][:4]
+    figure = decide_figures.changes(rows, "classification", 0.02, None)
+    for trace, (_, line) in zip(figure.data, rows.iterrows(), strict=True):
+        assert trace.x[0] == pytest.approx(100 * line["change"])
+        assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(100 * line["change_low"])
+        assert trace.x[0] + trace.error_x.array[0] == pytest.approx(100 * line["change_high"])
+    assert [shape.x0 for shape in figure.layout.shapes] == [0, -2]
+
+
+def test_speed_is_drawn_beside_what_macs_say(measured):
+    figure = decide_figures.speed(measured)
+    assert [trace.name for trace in figure.data][-1] == "if MACs were time"
+    assert list(figure.data[-1].y) == [pytest.approx(12 / 7)]
+    assert len(figure.data) == 3
+
+
+def test_every_series_has_a_colour_and_a_title_of_its_own():
+    assert len(set(decide_figures.LOOK.values())) == len(decide_figures.LOOK)
+    titles = [decide_words.title(name) for name in decide_figures.LOOK if name != "reference"]
+    assert len(set(titles)) == len(titles)
+    assert not any("," in title for title in titles)
+    assert decide_figures.LOOK["box"][0] == figures.CONSTRAINED
+
+
 def rendered(**query):
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     for name, value in query.items():
@@ -142,3 +309,45 @@ def test_a_link_with_a_wish_shows_what_fulfils_it():
     assert "at most 2 points lost on validation" in answer
     assert "at least 1× fewer MACs" in answer
     assert len(app.dataframe[0].value) >= 1
+
+
+def test_a_wish_that_nothing_fulfils_is_answered_by_what_is_near():
+    app = rendered(**IRIS, lose="0", kb="0.01")
+    (warning,) = app.warning
+    assert "at most 0.01 kB" in warning.value
+    # No file is that small, so nothing fulfils the other part: only the size can be given way in.
+    assert "Size: " in warning.value
+    assert "Score: " not in warning.value
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_more_series_are_computed_when_a_link_asks_for_them():
+    app = rendered(**IRIS, more="Box in fewer bits", by="Parameters")
+    before = rendered(**IRIS)
+    models = [
+        next(int(t.value.split()[1].replace(",", "")) for t in a.markdown if t.value[:3] == "Of ")
+        for a in (app, before)
+    ]
+    assert models[0] > models[1]
+    assert app.multiselect(key="more").value == ["quantized"]
+
+
+def chart(app, key):
+    (found,) = [drawn for drawn in app.get("plotly_chart") if drawn.key == key]
+    return found
+
+
+def test_latency_is_measured_on_request_and_then_a_cost():
+    app = rendered(**IRIS, measure="true", by="Time for 256")
+    assert any("By its MACs low rank is faster" in text.value for text in app.markdown)
+    assert "Time of a call with batch 256 (ms)" in chart(app, "decide_plane").proto.spec
+    networks = app.dataframe[-1].value["network"].tolist()
+    assert networks[:2] == ["Reference", "Constrained: dense at run time"]
+
+
+def test_a_wish_that_is_no_number_is_left_out_with_a_remark():
+    app = rendered(**IRIS, lose="-3", kb="inf", fewer="many")
+    remarks = " ".join(warning.value for warning in app.warning)
+    for word in ("'-3'", "'inf'", "'many'"):
+        assert word in remarks
+    assert [app.number_input(key=key).value for key in ("lose", "kb", "fewer")] == [None] * 3

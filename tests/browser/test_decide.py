@@ -1,0 +1,67 @@
+"""Choices in a real browser: clicked, lassoed, and loaded into the sliders of their page."""
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+PLANE = ".st-key-decide_plane .js-plotly-plot"
+IDLE = """() => document.querySelector('[data-testid="stApp"]')
+            ?.getAttribute('data-test-script-state') === 'notRunning'
+            && !document.querySelector('[data-testid="stProgress"]')"""
+
+
+def opened(server, visit):
+    page = visit(f"{server.address}/decide?lose=2")
+    page.locator(PLANE).wait_for()
+    page.wait_for_function(IDLE)
+    page.wait_for_timeout(900)  # a poll that was under way
+    page.wait_for_function(IDLE)
+    page.locator(PLANE).scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    return page
+
+
+def place(page, name):
+    """Where the first undominated point of a series is on the screen, and its choice."""
+    return page.locator(PLANE).evaluate(
+        """(g, name) => {
+             const trace = g._fullData.find(t => t.name === name && t.marker.opacity === 1);
+             const axis = g._fullLayout.xaxis, other = g._fullLayout.yaxis;
+             const box = g.getBoundingClientRect();
+             return {x: box.x + axis._offset + axis.d2p(trace.x[0]),
+                     y: box.y + other._offset + other.d2p(trace.y[0]),
+                     rank: trace.customdata[0][0].split(' ').pop()};
+           }""",
+        name,
+    )
+
+
+def test_a_click_loads_a_choice_and_one_more_shows_it_in_the_sliders(server, visit):
+    page = opened(server, visit)
+    point = place(page, "Truncated SVD")
+    page.mouse.move(point["x"], point["y"])
+    page.wait_for_timeout(300)
+    assert f"rank {point['rank']}" in page.locator(f"{PLANE} .hoverlayer").text_content()
+    page.mouse.click(point["x"], point["y"])
+    page.locator("p > strong", has_text=f"Truncated SVD, rank {point['rank']}").last.wait_for()
+    page.get_by_role("button", name="Open in Compare").click()
+    page.get_by_role("heading", name="Compare").wait_for()
+    shown = page.locator(".st-key-rank [data-testid=stSliderThumbValue]")
+    shown.wait_for()
+    assert shown.inner_text() == point["rank"]
+
+
+def test_a_lasso_puts_points_into_a_table(server, visit):
+    page = opened(server, visit)
+    assert page.get_by_role("heading", name="Compared").count() == 0
+    page.locator(PLANE).hover()
+    page.locator(f'{PLANE} [data-title="Lasso Select"]').click()
+    point = place(page, "Truncated SVD")
+    corners = [(-40, -30), (40, -30), (40, 30), (-40, 30), (-40, -30)]
+    page.mouse.move(point["x"] - 40, point["y"] - 30)
+    page.mouse.down()
+    for right, down in corners:
+        page.mouse.move(point["x"] + right, point["y"] + down, steps=5)
+    page.mouse.up()
+    page.get_by_role("heading", name="Compared").wait_for()
+    assert page.locator('[data-testid="stDataFrame"]').count() == 2

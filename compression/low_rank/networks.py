@@ -2,7 +2,8 @@
 
 The pre-activation of the first compressed layer is a running sum, Z_k = Z_{k−1} + s_k (X v_k) u_kᵀ:
 a rank costs a rank-one update and the rest of the network, never another decomposition, and
-never a pass through what comes before. Layers after it apply their factors as factors.
+never a pass through what comes before. Layers after it apply their factors as factors, until a
+layer stays as it is for all ranks to come: then the next one takes its place.
 """
 
 from __future__ import annotations
@@ -210,15 +211,27 @@ class Ranks:
         self, x: torch.Tensor, ranks: Sequence[int]
     ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
         children = [name for name, _ in self.network.named_children()]
-        start = next(i for i, name in enumerate(children) if name in self.layers)
-        name = children[start]
-        layer, decomposition = self.layers[name], self.decompositions[name]
-        first = _PreActivation(layer, decomposition, self.network[:start](x))
-        for rank in ranks:
-            built = self._built(rank)
-            rest = nn.Sequential(*map(built.part, children[start + 1 :]))
-            chunks = first.at(self.effective(rank).get(name), partial(built.part, name))
-            yield built.network, torch.cat([rest(chunk) for chunk in chunks])
+        known, start = self.network, 0
+        names = [name for name in children if name in self.layers]
+        for name in names:
+            place = children.index(name)
+            if place > start:
+                x = torch.cat([known[start:place](chunk) for chunk in x.split(ROWS)])
+            first = _PreActivation(self.layers[name], self.decompositions[name], x)
+            own = [self.effective(rank).get(name) for rank in ranks]
+            if name == names[-1]:
+                changing = len(ranks)
+            else:  # above some rank the layer stays as it is, and what it gives is known
+                changing = next(i for i, rank in enumerate(own) if set(own[i:]) == {rank})
+            for rank in ranks[:changing]:
+                built = self._built(rank)
+                rest = nn.Sequential(*map(built.part, children[place + 1 :]))
+                chunks = first.at(self.effective(rank).get(name), partial(built.part, name))
+                yield built.network, torch.cat([rest(chunk) for chunk in chunks])
+            ranks = ranks[changing:]
+            if not ranks:
+                return
+            known, start = self._built(ranks[0]).network(), place
 
 
 class _Built:

@@ -256,6 +256,26 @@ def test_the_running_sum_needs_no_rank_to_be_asked_for_twice_or_in_steps_of_one(
             torch.testing.assert_close(logits, all_ranks[rank], atol=1e-4, rtol=0)
 
 
+def test_what_no_longer_changes_is_passed_through_once_and_changes_no_answer(trained, monkeypatch):
+    # conv1 of LeNet-5 pays up to rank 4, conv2 to 14: later ranks find them dense.
+    dataset, reference = trained["lenet5"]
+    samples = Samples(dataset)
+    names = ("conv1", "conv2", "fc1", "fc2", "fc3")
+    family = networks.prepare(reference, samples, "truncated_svd", names)
+    ranks = [1, 4, 5, 6, 14, 15, 40, 49, 50, 120]
+    passes = []
+    monkeypatch.setattr(
+        reference.network.conv2,
+        "forward",
+        lambda x, forward=reference.network.conv2.forward: passes.append(len(x)) or forward(x),
+    )
+    found = [logits for _, logits in family.evaluated(samples.x, ranks)]
+    assert sum(passes) == len(samples.x)
+    for rank, logits in zip(ranks, found, strict=True):
+        expected = outputs(family.at(rank), samples.x.numpy())
+        np.testing.assert_allclose(logits.numpy(), expected, atol=1e-4)
+
+
 def test_dense_layers_of_a_compressed_network_are_counted_once(trained):
     dataset, reference = trained["conv1d"]
     network = compression.low_rank_curve(reference, dataset, "tucker2", [1]).network(0)

@@ -24,8 +24,8 @@ from scipy.optimize import nnls
 from ..errors import NotConvergedError
 from .certificate import Certificate, Certifier
 from .losses import Squared
+from .quadratic import Dense, minimise_in_box
 from .sets import ConstraintSet, check_bound
-from .solvers.projected_newton import minimise_in_box
 
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -252,7 +252,7 @@ class _Walk:
             lower[outer > 0], upper[outer < 0] = 0.0, 0.0
         else:
             lower[below[at]], upper[above[at]] = -size[below[at]], size[above[at]]
-        move = minimise_in_box(hessian, linear, lower, upper, np.zeros(len(at)), 1e-12)
+        move = minimise_in_box(Dense(hessian), linear, lower, upper, np.zeros(len(at)), 1e-12)
         if self.l1:
             self.side[at] = np.where(move == 0, 0, outer)
         else:

@@ -263,6 +263,17 @@ class SoftmaxCurvature:
             hessian[begin:end, begin:end] += weighted[begin:end] @ self.design[column[begin:end]].T
         return hessian / self.samples
 
+    def diagonal(self) -> Array:
+        """Of a point's shape."""
+        own = self.share * (1 - self.share)
+        return own @ (self.design**2).T / self.samples
+
+    def class_block(self, k: int) -> Array:
+        """The Hessian of one class's weights and intercept, (p + 1, p + 1)."""
+        own = self.share[k] * (1 - self.share[k])
+        root = self.design * np.sqrt(own)
+        return root @ root.T / self.samples
+
 
 Loss = Squared | Softmax
 LOSSES = ("squared", "softmax")

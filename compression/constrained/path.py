@@ -18,7 +18,6 @@ from .solve import DENSE, TOUCHING, Judge, Solution, moved_inside, settle, uncon
 from .solvers.accelerated_projected_gradient import AcceleratedProjectedGradient
 from .solvers.face_newton import FaceNewton
 from .solvers.projected_newton import ProjectedNewton
-from .solvers.quasi_newton import QuasiNewton
 
 Array = NDArray[np.floating]
 
@@ -156,7 +155,7 @@ def _grid(loss: Loss, certifier: Certifier, bounds: Array) -> GridPath:
     tolerance = GRID_TOLERANCE * loss.zero / certifier.unit if certifier.unit else GRID_TOLERANCE
     method: Solver = AcceleratedProjectedGradient()
     if constraint.elementwise:
-        method = ProjectedNewton() if np.prod(loss.shape) <= DENSE else QuasiNewton()
+        method = ProjectedNewton()
     elif constraint.name == "l1" and np.prod(loss.shape) <= DENSE:
         method = FaceNewton()
     # One-sided bounds never cost softmax anything: one unconstrained model serves them all.

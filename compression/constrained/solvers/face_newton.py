@@ -71,7 +71,7 @@ class FaceNewton:
         if not free.any():
             return step
         hessian = loss.curvature(point).block(free)
-        hessian[np.diag_indices_from(hessian)] += damping(loss, hessian, moved)
+        hessian[np.diag_indices_from(hessian)] += damping(loss, np.diag(hessian).mean(), moved)
         try:
             factor = cho_factor(hessian, check_finite=False)
         except LinAlgError:

@@ -1,0 +1,156 @@
+"""Quadratic models of a loss, minimised within a box.
+
+A model's Hessian is written out where it is small. Where it is not it is only multiplied with,
+and conjugate gradients solve its equations, preconditioned by its diagonal, or, where that takes
+more products than they cost, by its blocks of one class each.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from .losses import SoftmaxCurvature
+
+Array = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+
+
+class Quadratic(Protocol):
+    """½ vᵀHv with H positive definite; v of any one shape."""
+
+    def product(self, v: Array) -> Array:
+        """H v."""
+        ...
+
+    def solve(self, free: Mask, right: Array) -> Array:
+        """The v that is zero but for the free coordinates, and whose H v is right in them."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """The Hessian written out, (n, n); v is a vector."""
+
+    hessian: Array
+
+    def product(self, v: Array) -> Array:
+        return self.hessian @ v
+
+    def solve(self, free: Mask, right: Array) -> Array:
+        block, answer = self.hessian[np.ix_(free, free)], np.zeros_like(right)
+        try:
+            factor = cho_factor(block, check_finite=False)
+            answer[free] = cho_solve(factor, right[free], check_finite=False)
+        except LinAlgError:  # flat directions
+            answer[free] = np.linalg.lstsq(block, right[free], rcond=None)[0]
+        return answer
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixFree:
+    """A softmax loss's Hessian at one point, plus ``raised`` times the identity.
+
+    Its equations are solved to ``tolerance``, relative to the largest right-hand side, or as far
+    as ``patience`` products lead: a step that stops short is still a step down.
+    """
+
+    curvature: SoftmaxCurvature
+    raised: float
+    tolerance: float = 0.3
+    patience: int = 100
+    _blocks: list[Array] = field(default_factory=list, init=False)
+
+    def product(self, v: Array) -> Array:
+        return self.curvature.product(v) + self.raised * v
+
+    def solve(self, free: Mask, right: Array) -> Array:
+        answer, rest = np.zeros_like(right), np.where(free, right, 0.0)
+        goal = self.tolerance * float(np.abs(rest).max(initial=0.0))
+        price = right.shape[-1] // 2  # of the blocks, in products
+        if not self._blocks:
+            diagonal = self.curvature.diagonal() + self.raised
+            patience = min(price, self.patience)
+            answer, rest = self._descend(answer, rest, free, lambda v: v / diagonal, goal, patience)
+        if price < self.patience and float(np.abs(rest).max(initial=0.0)) > goal:
+            precondition = self._by_class(free)
+            answer, rest = self._descend(answer, rest, free, precondition, goal, self.patience)
+        return answer
+
+    def _descend(
+        self,
+        answer: Array,
+        rest: Array,
+        free: Mask,
+        precondition: Callable[[Array], Array],
+        goal: float,
+        patience: int,
+    ) -> tuple[Array, Array]:
+        """Conjugate gradients from an answer so far, and what it leaves of the right-hand side."""
+        ahead = precondition(rest)
+        slope = float(np.sum(rest * ahead))
+        for _ in range(patience):
+            if float(np.abs(rest).max(initial=0.0)) <= goal:
+                break
+            change = np.where(free, self.product(ahead), 0.0)
+            length = slope / float(np.sum(ahead * change))
+            answer, rest = answer + length * ahead, rest - length * change
+            down = precondition(rest)
+            before, slope = slope, float(np.sum(rest * down))
+            ahead = down + (slope / before) * ahead
+        return answer, rest
+
+    def _by_class(self, free: Mask) -> Callable[[Array], Array]:
+        """Inverse of the Hessian without what ties the classes together."""
+        if not self._blocks:
+            self._blocks.extend(self.curvature.class_block(k) for k in range(len(free)))
+        factors = []
+        for k, own in enumerate(free):
+            members = np.flatnonzero(own)
+            block = self._blocks[k][np.ix_(members, members)]
+            block[np.diag_indices_from(block)] += self.raised
+            if len(members):
+                factors.append((k, members, cho_factor(block, check_finite=False)))
+
+        def solve(v: Array) -> Array:
+            answer = np.zeros_like(v)
+            for k, members, factor in factors:
+                answer[k, members] = cho_solve(factor, v[k, members], check_finite=False)
+            return answer
+
+        return solve
+
+
+def minimise_in_box(
+    model: Quadratic, slope: Array, lower: Array, upper: Array, start: Array, tolerance: float
+) -> Array:
+    """Minimum of a quadratic over lower <= x <= upper, from a start within, where its slope is known.
+
+    Newton steps on what is free to move, bent along the box; each makes the model smaller.
+    Ends where nothing free has a slope above the tolerance, relative to the largest at the start.
+    """
+    x = start
+    goal: float | None = None
+    for _ in range(100):
+        free = ~(((x <= lower) & (slope > 0)) | ((x >= upper) & (slope < 0)))
+        steepest = float(np.abs(slope[free]).max(initial=0.0))
+        goal = tolerance * steepest if goal is None else goal
+        if steepest <= goal:
+            break
+        step = -model.solve(free, slope)
+        length = 1.0
+        while length > 1e-12:
+            move = np.clip(x + length * step, lower, upper) - x
+            change = model.product(move)
+            fall = float(np.sum(move * slope))
+            if fall + 0.5 * float(np.sum(move * change)) <= 1e-4 * fall:
+                break
+            length /= 2
+        else:
+            break
+        x = np.clip(x + length * step, lower, upper)
+        slope = slope + change
+    return x

@@ -512,6 +512,16 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
 
     change = scale * grid("change").astype(float)
     ranks = np.where(pd.isna(grid("rank")), "dense", grid("rank").astype(str))
+    kept = grid("kept").astype(float)
+    # Where not even rank 1 is small enough, what is shown is rank 1, in brackets.
+    above = kept > np.array(shares) + 1e-9
+    texts = [
+        [
+            f"({_signed(value)})" if over else _signed(value)
+            for value, over in zip(*row, strict=True)
+        ]
+        for row in zip(change, above, strict=True)
+    ]
     details = np.dstack(
         [
             ranks,
@@ -519,6 +529,7 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
                 np.round(scale * grid(c).astype(float), 3).astype(str)
                 for c in ("change_low", "change_high", "validation_score", "low", "high")
             ),
+            np.round(100 * kept, 1).astype(str),
         ]
     )
     largest = float(np.nanmax(np.abs(change))) or 1.0
@@ -531,7 +542,7 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
         xgap=2,
         ygap=2,
         customdata=details,
-        text=[[_signed(value) for value in row] for row in change],
+        text=texts,
         # Both ends carry the same dark text, on a light page and on a dark one.
         colorscale=[[0, OCHRE], [1, UNCHANGED]],
         texttemplate="%{text}",
@@ -541,7 +552,7 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
             "thickness": 10,
             "outlinewidth": 0,
         },
-        hovertemplate="%{y} keeps %{x}: rank %{customdata[0]}<br>change %{text} "
+        hovertemplate="%{y} keeps %{customdata[6]} %: rank %{customdata[0]}<br>change %{text} "
         "(%{customdata[1]} to %{customdata[2]})<br>score %{customdata[3]} (%{customdata[4]} to "
         "%{customdata[5]})<extra></extra>",
     )

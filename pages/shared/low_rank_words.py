@@ -52,9 +52,10 @@ BUDGET = (
     "Dashed, with epochs after truncation: the same networks trained on, the fair baseline."
 )
 SENSITIVITY = (
-    "One layer alone is compressed to the largest rank that the share affords. Intervals in the "
-    "hover are 95 %, paired with the reference on the same validation rows: a change whose "
-    "interval holds 0 may be noise."
+    "One layer alone is compressed to the largest rank that the share affords; in brackets where "
+    "none does: rank 1, or the dense layer if that is smaller. Intervals in the hover are 95 %, "
+    "paired with the reference on the same validation rows: a change whose interval holds 0 may be "
+    "noise."
 )
 CROSS_VALIDATION = (
     "In each fold a network is trained anew on the other folds, compressed to every rank and scored "

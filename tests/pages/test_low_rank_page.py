@@ -282,6 +282,7 @@ def test_sensitivity_has_a_row_a_layer_and_its_interval_in_the_hover():
             "layer": ["b", "b", "a", "a"],
             "share": [0.1, 0.5, 0.1, 0.5],
             "rank": pd.Series([1, None, 2, 3], dtype="Int64"),
+            "kept": [0.2, 1.0, 0.1, 0.45],
             "validation_score": [0.5, 0.9, 0.6, 0.8],
             "low": 0.4,
             "high": 0.95,
@@ -296,6 +297,8 @@ def test_sensitivity_has_a_row_a_layer_and_its_interval_in_the_hover():
     assert np.allclose(heat.z, [[-40, 0], [-30, -10]])
     assert list(heat.customdata[0, 0][:3]) == ["1", "-50.0", "-30.0"]
     assert heat.customdata[0, 1][0] == "dense"
+    # Rank 1 of b holds a fifth, not a tenth; and where b stays dense it holds all.
+    assert [list(row) for row in heat.text] == [["(−40.0)", "(0)"], ["−30.0", "−10.0"]]
 
 
 def test_methods_are_compared_on_the_same_layers():

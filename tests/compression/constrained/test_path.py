@@ -13,6 +13,7 @@ from sklearn.linear_model import lars_path
 import compression
 from compression.constrained.certificate import Certifier
 from compression.constrained.exact_path import ExactPath
+from compression.constrained.solvers.projected_newton import WRITTEN_OUT
 from compression.errors import ArgumentError, NotConvergedError
 
 SETS = {name: entry.load()() for name, entry in compression.CONSTRAINTS.items()}
@@ -253,6 +254,21 @@ def test_the_softmax_path_is_the_optimum_of_the_referee(example, referee, kind, 
     path = compression.path(problem.x, problem.y, "softmax", constraint, bounds)
     for row, bound in enumerate(bounds):
         best = referee(problem, constraint, bound)
+        assert abs(path.objectives[row] - best) <= 1.1e-4 * math.log(3)
+
+
+@pytest.mark.parametrize("samples", [100, 400])
+def test_a_model_too_large_for_its_hessian_is_certified_and_the_referee_agrees(
+    example, referee, samples
+):
+    problem = example("plain", "softmax", samples=samples, features=120)
+    path = compression.path(problem.x, problem.y, "softmax", "box")
+    assert path.weights[0].size > WRITTEN_OUT
+    judge = Certifier(problem.x, problem.y, "softmax", SETS["box"])
+    for bound in path.bounds:
+        assert judge.judge(path.at(bound), bound).duality_gap <= 1e-4 * math.log(3)
+    for row in (5, 20, 35):
+        best = referee(problem, "box", path.bounds[row])
         assert abs(path.objectives[row] - best) <= 1.1e-4 * math.log(3)
 
 

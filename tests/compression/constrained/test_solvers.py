@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 import compression
 from compression.constrained import solve as solving
@@ -100,6 +101,53 @@ def test_projected_gradient_on_a_cardinality_ends_where_it_would_stay_and_claims
     # With its support fixed it is the best there is.
     kept = solution.weight != 0
     assert np.abs(again.gradient[kept]).max() <= 1e-5
+
+
+@pytest.mark.parametrize("loss", ["squared", "softmax"])
+@pytest.mark.parametrize(
+    ("solver", "constraint"),
+    [(solver, constraint) for solver, constraint, loss in PAIRS if loss == "squared"
+     and applies(solver, constraint, loss) and constraint in CONVEX],
+)  # fmt: skip
+def test_beyond_the_unconstrained_norm_the_bound_is_inactive_and_the_solution_says_so(
+    example, solver, constraint, loss
+):
+    problem = example("plain", loss)
+    bound = 1.5 * largest_bound(problem, constraint)
+    solution = compression.solve(problem.x, problem.y, loss, constraint, bound, solver)
+    assert solution.inactive
+    assert solution.certified
+    assert not solution.pinned.any()
+    assert np.abs(solution.multipliers).max() <= 1e-6
+    if loss == "squared":
+        design = np.column_stack([problem.x, np.ones(len(problem.y))])
+        best = np.linalg.lstsq(design, problem.y, rcond=None)[0]
+        np.testing.assert_allclose(solution.weight, best[:-1], atol=1e-6)
+        assert solution.intercept == pytest.approx(best[-1], abs=1e-6)
+    else:
+        logits = problem.x @ solution.weight.T + solution.intercept
+        rest = softmax(logits, axis=1) - np.eye(3)[problem.y]
+        assert np.abs(rest.T @ problem.x).max() / len(problem.y) <= 1e-5
+
+
+@pytest.mark.parametrize("loss", ["squared", "softmax"])
+@pytest.mark.parametrize("constraint", ["box", "upper", "l1"])
+def test_the_pinned_weights_are_those_at_the_bound_or_at_zero(example, loss, constraint):
+    problem = example("plain", loss)
+    bound = 0.2 * largest_bound(problem, constraint)
+    solver = "face_newton" if constraint == "l1" else "projected_newton"
+    solution = compression.solve(problem.x, problem.y, loss, constraint, bound, solver)
+    assert solution.iterations > 0
+    assert solution.seconds > 0
+    expected = {
+        "box": np.abs(solution.weight) == bound,
+        # Softmax's are moved under the bound, to its rounding.
+        "upper": np.isclose(solution.weight, bound, rtol=1e-14, atol=0),
+        "l1": solution.weight == 0,
+    }[constraint]
+    np.testing.assert_array_equal(solution.pinned, expected)
+    assert solution.pinned.any()
+    assert not solution.pinned.all()
 
 
 def with_solver(monkeypatch, run):

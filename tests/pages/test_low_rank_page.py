@@ -1,5 +1,6 @@
 """The low-rank page: what its worker hands over, its figures by their traces, and it, rendered."""
 
+import re
 import time
 from pathlib import Path
 
@@ -136,6 +137,19 @@ def test_a_tucker_rank_pays_where_its_own_stages_hold_fewer_numbers():
     assert ranks.pays(4)
     assert not ranks.pays(5)
     assert not ranks.pays(1000)
+
+
+def test_a_kernel_s_break_even_rank_is_its_method_s_and_not_its_unfolding_s():
+    kernel = np.random.default_rng(0).normal(size=(4, 16, 3, 3))
+
+    def break_even(method):
+        return low_rank_work._ranks("conv", decompose_kernel(kernel, method)).break_even
+
+    # 576 numbers. Unfolded, 4 x 144: 148 a rank. Columns and rows: 16 · 3 + 4 · 3 a rank. Tucker-2
+    # needs no stage after from rank 4 on: 16 k + 4 · 9 k.
+    assert break_even("truncated_svd") == 3
+    assert break_even("spatial_svd") == 9
+    assert break_even("tucker2") == 11
 
 
 def test_the_spectrum_of_a_spatial_method_is_that_of_the_matrix_it_truncates():
@@ -446,3 +460,16 @@ def test_a_curve_that_compares_methods_has_a_baseline_for_each():
     named = {trace.name for trace in drawn.data if trace.showlegend}
     titles = {entry.title for entry in LOW_RANK_METHODS.values() if "linear" in entry.layers}
     assert named == titles | {f"{title} + 1 epoch" for title in titles}
+
+
+def test_a_kernel_s_own_method_says_its_own_break_even_rank():
+    app = rendered(dataset="mnist1d", model="conv1d", method="tucker2", layer="conv2", rank="1")
+    said = " ".join(part.value for part in [*app.markdown, *app.warning])
+    best = int(re.search(r"up to k\* = (\d+)", said)[1])
+    slider = app.select_slider(key="rank_conv2")
+    assert int(slider.options[-1]) == best
+    # 25 channels on either side and 3 entries: rank k holds 25 k + 3 k² + 25 k of 25 · 25 · 3.
+    assert best == max(k for k in range(1, 25) if 50 * k + 3 * k**2 < 25 * 25 * 3)
+    captions = " ".join(caption.value for caption in app.caption)
+    assert "truncates both channel sides at once" in captions
+    assert "Not compressed here: fc" in captions

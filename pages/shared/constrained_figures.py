@@ -348,6 +348,34 @@ def shares(table: pd.DataFrame, bound: float, knob: str) -> go.Figure:
     )
 
 
+def free_by_layer(
+    layers: Mapping[str, LayerRows], knobs: Sequence[float], bound: float, knob: str
+) -> go.Figure:
+    """Share of each layer's weights that are numbers of their own, against the bound."""
+    lines = [
+        {
+            "type": "scatter",
+            "x": knobs,
+            "y": 100 * rows.held_counts[:, FREE] / rows.held_counts.sum(axis=1),
+            "name": name,
+            "mode": "lines",
+            "line": {"color": LINES[place % len(LINES)], "width": 2},
+            "hovertemplate": "c = %{x:.4g}: %{y:.1f} % free<extra>" + name + "</extra>",
+        }
+        for place, (name, rows) in enumerate(layers.items())
+    ]
+    return drawn(
+        lines,
+        "Free weights of each layer",
+        320,
+        _bound_axis(knob),
+        ("Share of its weights (%)", {"range": [0, 103]}),
+        shapes=[_line_at(bound)],
+        hovermode="x unified",
+        legend=_BELOW,
+    )
+
+
 def price(facts: pd.DataFrame, bound: float, knob: str, unit: str) -> go.Figure:
     """What one more unit of c would take off the training loss."""
     curve = {

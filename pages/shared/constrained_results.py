@@ -64,8 +64,8 @@ class Constrained:
         Name -> LayerRows.
     facts : DataFrame or None
         What is certified of each row, for a convex loss: knob, objective, duality_gap,
-        kkt_residual, unit (the loss that gaps are relative to), certified, inactive, status,
-        price (loss per unit of the bound; NaN without multipliers), seconds (NaN on a path).
+        kkt_residual, certified, inactive, status, price (loss per unit of the bound; NaN without
+        multipliers), seconds (NaN on a path).
     multipliers : ndarray, shape (rows, outputs, inputs), or None
         Price of each weight's own bound, where each has one.
     feature_names : tuple of str

@@ -296,6 +296,16 @@ def moves(trained: Trained, constraint: str, job: Job) -> None:
                 "constrained_shares",
                 "Shares of pinned, zero and free weights against the bound",
             )
+        if len(found.layers) > 1:
+            with right:
+                charts.draw(
+                    constrained_figures.free_by_layer(
+                        found.layers, curve.table["knob"], bound, curve.knob
+                    ),
+                    "constrained_free_by_layer",
+                    "Share of each layer's weights that are free against the bound",
+                )
+            right = st.container()
         with right:
             charts.draw(
                 constrained_figures.losses(curve.table, curve.reference, bound, curve.knob, unit),

@@ -27,6 +27,9 @@ PATH = "path"
 CELLS = 16_384  # of a weight that crosses to a page
 BINS = 61  # odd: a bin around 0
 EXACT = 1e-6  # of the zero model's loss: the largest gap of an exact path's certified point
+TIGHT = 1e-8
+BEYOND = 1.1  # of the bound that costs nothing: how far a curve goes
+FAR = 10.0  # of the default bounds' largest: no curve goes further than that for it
 CURVE_SECONDS = 10.0  # that a solver may take for each bound of a curve
 RACE_SECONDS = 30.0  # and for one bound of a race
 STEPS = 41  # of a slice, each way
@@ -86,12 +89,25 @@ def constrained(
 
 
 def _bounds(trained: Any, constraint: str) -> list[float]:
-    """The bounds of a curve; of a convex model's count κ whole numbers only."""
+    """The bounds of a curve, for a convex model somewhat otherwise than by default.
+
+    A count κ is whole, and with the squared loss they go on to where the bound costs nothing.
+    """
+    import compression
     from compression.constrained.curve import default_bounds, single_linear
 
     bounds = default_bounds(trained.network, constraint)
-    if constraint == "cardinality" and single_linear(trained.network) is not None:
+    if single_linear(trained.network) is None:
+        return bounds
+    if constraint == "cardinality":
         return sorted({float(math.ceil(bound)) for bound in bounds})
+    x, y, loss = _problem(trained.dataset, trained.seed)
+    if loss == "squared":
+        free = compression.path(x, y, loss, "box").weights[-1]
+        costless = compression.CONSTRAINTS[constraint].load()().gauge(free)
+        if bounds[-1] < costless <= FAR * bounds[-1]:
+            more = np.geomspace(bounds[-1], BEYOND * costless, 6)[1:]
+            bounds += [float(f"{bound:.3g}") for bound in more]
     return bounds
 
 
@@ -226,6 +242,10 @@ class _Solved:
         )
         knobs = [bound for limits in bounds for bound in limits.values()]
         answer = self._path if self.solver == PATH else self._solver
+        if self.solver == PATH and constraint == "l2":
+            # It bends everywhere, and next to where the bound costs nothing its price is all
+            # rounding at the path's tolerance; one bound by itself is as quick.
+            answer = self._tightly
         for limits, (weight, intercept) in zip(bounds, answer(problem, knobs), strict=True):
             network = copy.deepcopy(start.network)
             layer = next(iter(layers(network).values()))
@@ -257,7 +277,6 @@ class _Solved:
             self._note(
                 bound,
                 judged,
-                unit=judged.unit,
                 certified=certified,
                 inactive=members.convex and certified and slack,
                 status="" if certified else "the path's own tolerance was not reached",
@@ -265,20 +284,25 @@ class _Solved:
             )
             yield weight, judged.intercept
 
-    def _solver(self, problem: tuple, bounds: Sequence[float]) -> Iterator[tuple[Any, Any]]:
-        import compression
-        from compression.constrained.certificate import Certifier
+    def _tightly(self, problem: tuple, bounds: Sequence[float]) -> Iterator[tuple[Any, Any]]:
+        return self._solver(problem, bounds, "accelerated_projected_gradient", TIGHT)
 
-        x, y, loss, name = problem
-        unit = Certifier(x, y, loss, compression.CONSTRAINTS[name].load()()).unit
+    def _solver(
+        self,
+        problem: tuple,
+        bounds: Sequence[float],
+        solver: str | None = None,
+        tolerance: float = 1e-6,
+    ) -> Iterator[tuple[Any, Any]]:
+        import compression
+
         for bound in bounds:
             solution = compression.solve(
-                *problem, bound, solver=self.solver, max_seconds=CURVE_SECONDS
+                *problem, bound, solver or self.solver, tolerance, max_seconds=CURVE_SECONDS
             )
             self._note(
                 bound,
                 solution,
-                unit=unit,
                 certified=solution.certified,
                 inactive=solution.inactive,
                 status="" if solution.certified else solution.status,

@@ -59,7 +59,7 @@ def least_squares(x, y, bound):
 def test_the_path_ends_at_the_least_squares_of_every_bound(diabetes):
     found = constrained_work.constrained(go_on, *origin(diabetes), "box", "path")
     x, y = rows_of("diabetes")
-    for row in range(0, 40, 7):
+    for row in range(0, len(found.facts), 7):
         weight, loss = least_squares(x, y, found.facts["knob"][row])
         assert found.facts["objective"][row] == pytest.approx(loss, rel=1e-6)
         assert np.allclose(found.layers["linear"].weights[row, 0], weight, atol=1e-5)
@@ -78,6 +78,22 @@ def test_the_price_is_what_the_loss_falls_by_as_the_bound_grows(diabetes):
         )
         assert found.facts["price"][row] == pytest.approx(slope, rel=0.02)
         assert found.multipliers[row].sum() == pytest.approx(found.facts["price"][row])
+
+
+@pytest.mark.parametrize("constraint", ["box", "upper", "l1", "l2"])
+def test_a_curve_goes_on_to_where_the_bound_costs_nothing(diabetes, constraint):
+    facts = constrained_work.constrained(go_on, *origin(diabetes), constraint, "path").facts
+    x, y = rows_of("diabetes")
+    free = np.linalg.lstsq(x - x.mean(0), y - y.mean(), rcond=None)[0]
+    size = {
+        "box": np.abs(free).max(),
+        "upper": free.max(),
+        "l1": np.abs(free).sum(),
+        "l2": np.linalg.norm(free),
+    }[constraint]
+    assert (facts["inactive"] == (facts["knob"] > size)).all()
+    assert facts["inactive"].any()
+    assert not facts["inactive"].all()
 
 
 def test_only_pinned_weights_have_a_price(iris):
@@ -314,6 +330,11 @@ def test_shares_add_up_to_all_weights():
     figure = constrained_figures.shares(table, 0.2, "bound")
     assert np.allclose(sum(np.array(trace.y) for trace in figure.data), 100)
     assert figure.layout.shapes[0].x0 == 0.2
+
+
+def test_every_layer_has_a_line_of_its_free_weights():
+    figure = constrained_figures.free_by_layer({"fc1": a_layer()}, [0.5], 0.5, "relative bound")
+    assert [(trace.name, list(trace.y)) for trace in figure.data] == [("fc1", [100 * 2 / 6])]
 
 
 def test_a_path_has_a_line_a_weight_and_a_tick_a_breakpoint():

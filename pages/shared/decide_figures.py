@@ -278,7 +278,7 @@ def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | Non
                 "y": 1,
                 "yref": "paper",
                 "yanchor": "bottom",
-                "xanchor": "left" if at == 0 else "right",
+                "xanchor": "center" if at == 0 else "right",
                 "text": text,
                 "showarrow": False,
                 "font": {"size": 11, "color": REFERENCE},

@@ -17,6 +17,12 @@ BATCHES = (1, 256)
 EPOCHS = 3  # passes over the training rows for each network that is trained on
 REFERENCE, DENSE = "reference", "constrained"  # architectures; the second is dense at run time
 _SAME = [*COSTS, "validation_score", "score"]
+_KEPT = [
+    "knob",
+    *COSTS,
+    *(f"validation_{part}" for part in ("score", "low", "high")),
+    *("score", "score_low", "score_high", "change", "change_low", "change_high"),
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +40,8 @@ class Series:
         What tells its rows apart: "rank 12".
     architectures : list of str
         Rows with the same one take the same time.
-    page : str or None
-        Where its rows can be looked at; None: nowhere yet.
+    page : str
+        Where its rows can be looked at; empty: nowhere yet.
     queries : list of dict
         For each row what to add to that page's URL.
     """
@@ -46,7 +52,7 @@ class Series:
     table: pd.DataFrame
     choices: Sequence[str]
     architectures: Sequence[str]
-    page: str | None = None
+    page: str = ""
     queries: Sequence[Mapping[str, str]] = ()
 
 
@@ -77,22 +83,30 @@ def everything(reference: pd.Series, series: Sequence[Series]) -> pd.DataFrame:
     Of rows of one series that cost the same and score the same only the first stays, and none
     that is the reference: with a rank from the break-even on a network stays as it is.
     """
-    tables = []
+    tables, names = [], []
     for one in (_reference(reference), *series):
-        table = one.table.assign(
-            id=[f"{one.name}: {choice}" for choice in one.choices],
-            series=one.name,
-            method=one.title,
-            family=one.family,
-            choice=list(one.choices),
-            architecture=list(one.architectures),
-            page=one.page,
-            query=list(one.queries) or [{} for _ in one.choices],
-            place=np.arange(len(one.table)),
-        )
-        same = (table[_SAME] == reference[_SAME]).all(axis=1) & (one.family != "baseline")
-        tables.append(table[~same].drop_duplicates(_SAME))
-    return pd.concat(tables, ignore_index=True)
+        numbers = one.table[_KEPT].to_numpy(np.float64)
+        same = numbers[:, [_KEPT.index(column) for column in _SAME]]
+        rows = np.sort(np.unique(same, axis=0, return_index=True)[1])
+        if one.family != "baseline":
+            rows = rows[(same[rows] != reference[_SAME].to_numpy(np.float64)).any(axis=1)]
+        tables.append(numbers[rows])
+        names += [
+            {
+                "id": f"{one.name}: {one.choices[row]}",
+                "series": one.name,
+                "method": one.title,
+                "family": one.family,
+                "choice": one.choices[row],
+                "architecture": one.architectures[row],
+                "page": one.page,
+                "query": one.queries[row] if one.queries else {},
+                "place": row,
+            }
+            for row in rows.tolist()
+        ]
+    table = pd.DataFrame(np.concatenate(tables), columns=_KEPT)
+    return pd.concat([table, pd.DataFrame(names)], axis=1)
 
 
 def architecture(rank: int) -> str:
@@ -102,7 +116,7 @@ def architecture(rank: int) -> str:
 
 def _reference(line: pd.Series) -> Series:
     """A series of one row: what it dominates is no answer."""
-    table = line[line.index.drop("rank", errors="ignore")].to_frame().T.astype(float)
+    table = line[_KEPT].to_frame().T
     return Series("reference", "Reference", "baseline", table, ["as trained"], [REFERENCE])
 
 

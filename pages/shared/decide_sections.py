@@ -104,11 +104,15 @@ def _job(trained: Trained, name: str, before: Jobs) -> Job | None:
 
 def measurement(trained: Trained, found: Jobs) -> Job | None:
     """The job that measures latencies, if it is asked for and can begin."""
-    asked = str(choices._asked("measure")).lower() == "true"
     box = found["box"].result
-    if not asked or box is None:
+    if not _timed() or box is None:
         return None
     return cache.decide("latencies", trained, names=(DENSE,), files=(box.files[0],))
+
+
+def _timed() -> bool:
+    """Whether latencies are asked for; the switch itself stands further down."""
+    return str(choices._asked("measure")).lower() == "true"
 
 
 def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
@@ -134,7 +138,7 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
         if best.empty:
             near = nearest(table, wish, table.iloc[0])
             st.warning(decide_words.nothing(trained, wish, near), icon=":material/search_off:")
-            best = table[table["id"].isin([choice["id"] for _, choice in near])]
+            best = table.iloc[list(dict.fromkeys(found.row for found, _ in near))]
         else:
             st.markdown(decide_words.answer(trained, best.iloc[0], wish, cost, len(table) - 1))
         picked = _picked(table, best)
@@ -172,8 +176,7 @@ def _wishes(task: str, measured: Measured | None) -> tuple[Wish, str]:
     with places[2]:
         fewer = _number("fewer", "× fewer MACs, at least", 1.0)
     with places[3]:
-        asked = str(choices._asked("measure")).lower() == "true"
-        titles = decide_words.COSTS | (decide_words.TIMES if asked else {})
+        titles = decide_words.COSTS | (decide_words.TIMES if _timed() else {})
         cost = choices.segment("by", "Smallest in", titles)
     wish = Wish(
         loss=None if points is None else POINT * points,
@@ -249,7 +252,7 @@ def _card(trained: Trained, line: pd.Series, results: Mapping[str, Traded]) -> N
         for label, value, delta, colour in words.metrics(trained, line):
             st.metric(label, value, delta, delta_color=colour, delta_arrow="off", width="content")
     with st.container(horizontal=True, gap="small"):
-        if line["page"] is not None and st.button(
+        if line["page"] and st.button(
             f"Open in {decide_words.PAGES[line['page']]}",
             key="open_picked",
             icon=":material/tune:",
@@ -372,7 +375,7 @@ def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -
     )
 
 
-def latency(trained: Trained, found: Jobs, job: Job | None) -> None:
+def latency(job: Job | None) -> None:
     """How long the networks take, measured on request."""
     st.subheader("How long does it take?", anchor=False)
     st.toggle(

@@ -48,7 +48,8 @@ RANKED = (
     "report. Changes are against the reference on the same test samples (paired bootstrap, 95 %)."
 )
 NEAREST = (
-    "Each fulfils the other parts of the wish, where a model does, and misses one by the least."
+    "Each misses one part of the wish by the least and fulfils the others, where a model does. "
+    "More methods can be computed below."
 )
 LATENCY = (
     "ONNX Runtime on one CPU thread, warmed up; all networks take turns in the same run, in a new "
@@ -135,9 +136,9 @@ def series(name: str, found: Traded) -> Series:
     letter = "κ" if name == "cardinality" else "c"
     texts = [f"{letter} = {c:.3g}" for c in knobs]
     queries: list[dict[str, Any]] = [{"set": name, "bound": float(c)} for c in knobs]
-    page: str | None = "pages/compare.py"
+    page = "pages/compare.py"
     if name not in CONSTRAINTS:
-        page = "pages/constrained.py" if name in _ON_CONSTRAINED[found.knob] else None
+        page = "pages/constrained.py" if name in _ON_CONSTRAINED[found.knob] else ""
         queries = [{**query, "set": "box", "way": name, "passes": str(EPOCHS)} for query in queries]
     if name == "quantized":
         texts = [f"{text}, {bits} bits" for text, bits in zip(texts, table["bits"], strict=True)]
@@ -244,7 +245,7 @@ def sure(line: Line, asked: Wish, task: str) -> str:
 
 def nothing(trained: Trained, asked: Wish, found: Sequence[tuple[Nearest, pd.Series]]) -> str:
     """That no choice fulfils a wish, and what it takes to give way in one part."""
-    lines = [f"No model that was computed has {wish(asked, trained.task)}. Giving way in one:"]
+    lines = [f"No model that was computed has {wish(asked, trained.task)}. What comes nearest:"]
     for near, line in found:
         lines.append(f"- {_PARTS[near.column]}: {name(line)}, {_by(trained, near, line)}.")
     return "\n".join(lines)
@@ -258,7 +259,7 @@ def _by(trained: Trained, near: Nearest, line: Line) -> str:
     if near.column == "bytes":
         return f"{size(line['bytes'])}"
     if near.column == "macs":
-        return f"MACs {times(trained.macs, line['macs'])}"
+        return f"{trained.macs / line['macs']:.2g}× fewer"
     short = points(line["validation_score"] - near.wished, trained.task)
     unit = " points" if trained.task == "classification" else " of R²"
     return f"{short}{unit} from what is asked for on validation"

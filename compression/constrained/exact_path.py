@@ -176,6 +176,7 @@ class _Walk:
             # So much of a gradient is rounding, or the ridge's.
             nothing = 1e-12 * self.steepest + 2 * self.ridge * np.abs(self.point).max(initial=0.0)
             done = bool(np.abs(self.gradient).max(initial=0.0) <= nothing)
+            done = done or (self.l1 and self.time == 0)  # however much rounding has left
             if not done:
                 self._turn(below, above)
             elif not self.l1:

@@ -143,6 +143,32 @@ def test_weights_that_reach_a_corner_together_go_on_as_theory_says(constraint, b
     assert path.breakpoints[-1] == pytest.approx(largest, abs=1e-12)
 
 
+@exact
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("mixed", [0.5, 1.5])
+def test_correlated_weights_that_reach_a_corner_together_keep_to_the_optimum(
+    constraint, seed, mixed
+):
+    # Weights 2, 3 and 4 are made to arrive at one bound; 0 and 1 are held, or in the ball, there.
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(40, 8)) @ (np.eye(8) + mixed * rng.normal(size=(8, 8)))
+    x -= x.mean(axis=0)
+    sign = np.ones(5) if constraint == "upper" else rng.choice([-1.0, 1.0], 5)
+    weight, pull = rng.uniform(-0.9, 0.9, 8), np.zeros(8)
+    if constraint == "l1":
+        weight = np.append(sign[:2] * rng.uniform(0.2, 1, 2), np.zeros(6))
+        pull = np.append(sign, rng.uniform(-0.9, 0.9, 3))
+    else:
+        weight[:5], pull[:2] = sign, sign[:2] * rng.uniform(0.5, 2, 2)
+    y = x @ weight + x @ np.linalg.solve(x.T @ x / 40, pull)
+    bound = SETS[constraint].gauge(weight)
+    path = compression.path(x, y, "squared", constraint)
+    np.testing.assert_allclose(path.at(bound), weight, atol=1e-8)
+    for share in (0.9, 0.999, 1.001, 1.1):
+        seen = path.certificate_at(share * bound)
+        assert seen.holds(1e-9)
+
+
 whole_tables = arrays(
     np.float64,
     st.tuples(st.integers(3, 8), st.integers(1, 5)),

@@ -30,5 +30,8 @@ sides.plane(trained, low_rank, constrained, redraw=redraw, ties=ties, pins=compa
 compare_sections.pinned(trained, both)
 if choices.switch("differences", "Show where the two differ"):
     compare_sections.difference(trained, low_rank, constrained)
+if choices.switch("scrub", "Scrub in the browser, without the server"):
+    compare_sections.scrubbed(trained, layer, low_rank, constrained)
+compare_sections.take_away(trained, layer, low_rank, constrained)
 with bar:
     compare_sections.bar(trained, both)

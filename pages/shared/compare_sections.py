@@ -1,15 +1,17 @@
 """What the comparison offers beside its two sides: ties, pins, undo, and their difference."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from string import ascii_uppercase
+from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
 
-from . import cache, choices, compare_figures, compare_words, figures, history, shell
+from . import cache, choices, compare_figures, compare_words, figures, history, report, scrub, shell
 from .compare_results import Pin
 from .jobs import Job
-from .results import Traded, Trained
+from .results import Layer, Traded, Trained
 from .sides import COC, LMM, PLANE, Follow, Side, tie
 
 DIFFERENCE, PINNED, BAR = "difference", "pinned", "bar"
@@ -219,3 +221,52 @@ def difference(trained: Trained, low_rank: Job, constrained: Job) -> None:
         st.caption("As soon as both curves are there.")
         return
     shell.follow(draw, key=DIFFERENCE)
+
+
+def scrubbed(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) -> None:
+    """Both curves as one figure whose sliders ask no server."""
+    if low_rank.result is None or constrained.result is None:
+        st.caption("As soon as both curves are there.")
+        return
+    figure = scrub.scrub(
+        trained,
+        layer,
+        low_rank.result,
+        constrained.result,
+        choices.number(LMM.knob),
+        choices.number(COC.knob),
+    )
+    st.plotly_chart(
+        figure, key="scrub", alt="The comparison with sliders of its own", config=figures.CONFIG
+    )
+
+
+def take_away(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) -> None:
+    """The comparison as one file."""
+    if low_rank.result is None or constrained.result is None:
+        return
+
+    def draw() -> None:
+        with st.container(horizontal=True, gap="small"):
+            for label, script in (("Report (HTML)", True), ("without Plotly's script", False)):
+                st.download_button(
+                    label,
+                    partial(_report, trained, layer, low_rank.result, constrained.result, script),
+                    file_name=f"{trained.dataset}-{trained.model}-report.html",
+                    mime="text/html",
+                    on_click="ignore",
+                    key=f"report_{script}".lower(),
+                    icon=":material/download:",
+                    type="tertiary",
+                    help=compare_words.REPORT[script],
+                )
+
+    shell.follow(draw, key="take_away")
+
+
+def _report(
+    trained: Trained, layer: Layer, low_rank: Traded, constrained: Traded, script: bool
+) -> str:
+    knobs = [choices.number(side.knob) for side in (LMM, COC)]
+    link = f"{st.context.url.split('?')[0]}?{urlencode(st.query_params.to_dict())}"
+    return report.report(trained, layer, low_rank, constrained, *knobs, link=link, script=script)

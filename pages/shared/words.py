@@ -85,6 +85,12 @@ SUGGESTED = (
     "validation part (0.01 of R²). The test set only reports."
 )
 
+RULER = (
+    "Knobs were chosen on the validation part; the test part only reports. Intervals are of one "
+    "training: Wilson for accuracy, bootstrap for R², paired bootstrap for changes. File sizes are "
+    "measured lengths of safetensors files. A constrained network is dense at run time."
+)
+
 PLANE = (
     "Bars are 95 % intervals (Wilson for accuracy, bootstrap for R²) of one training: they speak "
     "of the test samples, not of other seeds. Click a point to move its side's slider."

@@ -1,0 +1,89 @@
+"""Does the report's own slider keep up with a hand?"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from .browser import browsing, opened
+from .table import Row
+
+LIMIT = 25  # frames a second
+SIDES = ("rank slider", "bound slider")
+SECONDS = 4
+# While the pointer goes to and fro, how many frames showed something new.
+COUNT = """seconds => new Promise(done => {
+  const svg = document.querySelector('svg.main-svg'), begin = performance.now();
+  let changed = false, frames = 0;
+  const watcher = new MutationObserver(() => { changed = true; });
+  watcher.observe(svg, {subtree: true, childList: true, attributes: true, characterData: true});
+  const look = now => {
+    if (changed) { frames += 1; changed = false; }
+    if (now - begin < 1000 * seconds) return requestAnimationFrame(look);
+    watcher.disconnect();
+    window.counted = frames * 1000 / (now - begin);
+    done(window.counted);
+  };
+  requestAnimationFrame(look);
+})"""
+
+
+def rows() -> Iterator[Row]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        browsing() as browser,
+        opened(browser) as page,
+    ):
+        file = Path(folder) / "report.html"
+        file.write_text(_report(), encoding="utf-8")
+        page.goto(file.as_uri())
+        page.locator(".slider-group").nth(1).wait_for()
+        for number, name in enumerate(SIDES):
+            rate = _drag(page, number)
+            yield Row(
+                f"a drag of the report's {name}, digits + mlp",
+                f"{rate:.0f} frames a second",
+                f"{LIMIT}, the limit",
+                rate / LIMIT,
+                f"≥ {LIMIT} a second",
+                rate >= LIMIT,
+            )
+
+
+def _report() -> str:
+    from pages.shared import report, work
+
+    def go_on(*arguments, **named) -> bool:
+        return True
+
+    trained = work.reference(go_on, "digits", "mlp", 0)
+    origin = {"file": trained.file, "dataset": "digits", "model": "mlp", "seed": 0}
+    low_rank = work.low_rank_curve(go_on, **origin, method="truncated_svd")
+    constrained = work.constrained_curve(go_on, **origin, constraint="box")
+    return report.report(
+        trained,
+        trained.layers[0],
+        low_rank,
+        constrained,
+        low_rank.suggestion,
+        constrained.suggestion,
+        link="http://127.0.0.1/",
+    )
+
+
+def _drag(page: Page, number: int) -> float:
+    box = page.locator(".slider-rail-touch-rect").nth(number).bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 5, y)
+    page.mouse.down()
+    page.evaluate(f"window.counting = ({COUNT})({SECONDS}); 0")
+    for turn in range(4 * SECONDS):
+        page.mouse.move(box["x"] + box["width"] * (0.95 if turn % 2 == 0 else 0.05), y, steps=60)
+        if page.evaluate("window.counted"):
+            break
+    rate = page.evaluate("window.counting")
+    page.mouse.up()
+    page.evaluate("window.counted = undefined")
+    return float(rate)

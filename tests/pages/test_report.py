@@ -1,0 +1,113 @@
+"""The figure that scrubs and the file to send: the same numbers as the curves, and no strangers."""
+
+import contextlib
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+
+from pages.shared import report, scrub, work
+
+LINK = "http://127.0.0.1:8501/compare?dataset=iris&rank=1"
+
+
+def go_on(*arguments, **named):
+    return True
+
+
+@pytest.fixture(scope="module", params=[("iris", "mlp"), ("diabetes", "linear_regression")])
+def compared(request):
+    dataset, model = request.param
+    trained = work.reference(go_on, dataset, model, 0)
+    origin = {"file": trained.file, "dataset": dataset, "model": model, "seed": 0}
+    low_rank = work.low_rank_curve(go_on, **origin, method="truncated_svd")
+    constrained = work.constrained_curve(go_on, **origin, constraint="box")
+    return trained, trained.layers[0], low_rank, constrained, 1, float(trained.bounds["box"][20])
+
+
+def test_every_row_of_both_curves_is_a_frame(compared):
+    trained, _, low_rank, constrained, *_ = compared
+    figure = scrub.scrub(*compared)
+    names = [frame.name for frame in figure.frames]
+    assert len(set(names)) == len(names)
+    most = max(layer.break_even for layer in trained.layers) + 1
+    ranks = [k for k in low_rank.table["knob"] if k <= most]
+    assert [name for name in names if name.startswith("k")] == [f"k = {k:g}" for k in ranks]
+    assert sum(name.startswith("c") for name in names) == len(constrained.table)
+    for slider in figure.layout.sliders:
+        asked = [step.args[0][0] for step in slider.steps]
+        assert set(asked) <= set(names)
+
+
+def test_a_frame_shows_its_row(compared):
+    trained, _, _, constrained, *_ = compared
+    figure = scrub.scrub(*compared)
+    row = 7
+    (frame,) = [f for f in figure.frames if f.name == f"c = {constrained.table['knob'][row]:.6g}"]
+    assert list(frame.traces) == list(range(len(figure.data)))  # see scrub: Plotly drops others
+    spectrum, predictions, point, numbers = frame.data[-4:]
+    np.testing.assert_allclose(
+        spectrum.y, constrained.spectra[trained.layers[0].name][row], atol=1e-5
+    )
+    assert list(point.x) == [constrained.table["bytes"][row]]
+    scale = 100 if trained.task == "classification" else 1
+    assert point.y[0] == pytest.approx(scale * constrained.table["score"][row], abs=1e-4)
+    if trained.confusion is not None:
+        counts = constrained.confusion[row].ravel()
+        shown = [int(text) if text.strip() else 0 for text in predictions.text]
+        assert shown == counts.tolist()
+    else:
+        own = constrained.predictions[row] * trained.target_scale + trained.target_mean
+        np.testing.assert_allclose(predictions.y, own, atol=1e-3)
+    assert f"{int(constrained.table['parameters'][row]):,}" in numbers.text[0]
+
+
+def test_no_text_of_a_matrix_is_ever_empty(compared):
+    """Plotly does not bring a text back that was empty in the frame before."""
+    figure = scrub.scrub(*compared)
+    for frame in figure.frames:
+        for trace in frame.data:
+            assert "" not in list(trace.text or ())
+
+
+def test_the_code_of_a_report_gives_the_numbers_of_its_curves(compared, tmp_path, monkeypatch):
+    trained, _, low_rank, constrained, rank, bound = compared
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(report.code(trained, low_rank, constrained, rank, bound), found)
+    assert found["reference"].score == trained.score
+    expected = {
+        "LMM": low_rank.table.iloc[low_rank.row(rank)],
+        "COC": constrained.table.iloc[constrained.row(bound)],
+    }
+    for side, row in expected.items():
+        for column in ("knob", "score", "parameters", "bytes", "macs"):
+            assert found["rows"][side][column] == pytest.approx(row[column], abs=1e-6)
+    assert (tmp_path / "low-rank.safetensors").stat().st_size == expected["LMM"]["bytes"]
+
+
+def test_a_report_is_one_small_file_that_asks_nobody(compared):
+    text = report.report(*compared, link=LINK)
+    assert len(text.encode()) < 6e6
+    own = text.replace(report.get_plotlyjs(), "")
+    assert re.findall(r"""(?:src|href)=["']([^"']+)""", own) == [LINK.replace("&", "&amp;")] * 1
+    assert "import compression" in own
+    assert f"seed={compared[0].seed}" in own
+
+
+def test_a_report_without_the_script_looks_beside_itself(compared):
+    text = report.report(*compared, link=LINK, script=False)
+    assert len(text.encode()) < 1e6
+    assert '<script src="plotly.min.js"></script>' in text
+
+
+def test_what_a_link_brings_is_text_in_a_report(compared):
+    text = report.report(*compared, link='http://x/?seed="><script>alert(1)</script>', script=False)
+    assert "<script>alert" not in text
+
+
+def test_the_figure_of_a_report_is_plain_json(compared):
+    json.loads(scrub.scrub(*compared).to_json())

@@ -310,7 +310,7 @@ def dearest(prices: pd.DataFrame, unit: str) -> go.Figure:
         bars,
         "The dearest bounds",
         max(200, 90 + 20 * len(shown)),
-        (f"Multiplier λ ({unit} per unit of c)", {"rangemode": "tozero"}),
+        (f"Multiplier λ ({unit} per unit of c)", {"rangemode": "tozero", "tickformat": "~g"}),
         ("", order),
         bargap=0.25,
     )

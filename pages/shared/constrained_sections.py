@@ -1,6 +1,6 @@
 """The sections of the constrained page, from top to bottom."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -123,7 +123,26 @@ def schedule(way: Way) -> Way:
     return Way(way.name, settings(way.name, way.epochs, (low, high)))
 
 
-def by_bound(trained: Trained, layer: Layer, constraint: str, way: Way, job: Job) -> None:
+def bounds(trained: Trained, constraint: str) -> Sequence[float]:
+    """The bounds that the curve will have; until they are known the page ends here."""
+    if not trained.convex:
+        return trained.bounds[constraint]
+    job = cache.constrained("bounds", trained, constraint=constraint)
+    job.wait(PATIENCE)
+    found = shell.wait_for(job, "Asking how far the bounds go")
+    if found is None:
+        st.stop()
+    return found
+
+
+def by_bound(
+    trained: Trained,
+    layer: Layer,
+    constraint: str,
+    values: Sequence[float],
+    way: Way,
+    job: Job,
+) -> None:
     """The bound, what it costs, whether that is the optimum, and the weights under it."""
     layers_job = None
     if way.name == "refit" and job.result is not None:
@@ -131,9 +150,6 @@ def by_bound(trained: Trained, layer: Layer, constraint: str, way: Way, job: Job
 
     def draw() -> None:
         done = job.result is not None
-        values = trained.bounds[constraint]
-        if done:
-            values = job.result.curve.table["knob"]
         bound = choices.knob(
             "bound",
             "Count κ" if constraint == "cardinality" and trained.convex else "Bound c",
@@ -273,7 +289,7 @@ def _prices(trained: Trained, found: Constrained, row: int) -> None:
             f"Multipliers of the {min(len(table), constrained_figures.DEAREST)} dearest bounds",
         )
     with right:
-        _table(table, "multipliers", trained, height=300)
+        _table(table, "multipliers", trained, height=300 if len(table) > 7 else "auto")
 
 
 def moves(trained: Trained, constraint: str, job: Job) -> None:

@@ -88,6 +88,14 @@ def constrained(
     return noted.result(curve, trained, found, final=True)
 
 
+def bounds(
+    report: Report, file: bytes, dataset: str, model: str, seed: int, constraint: str
+) -> tuple[float, ...]:
+    """The bounds that a curve will have, before it has any."""
+    _, trained = restored(file, dataset, model, seed)
+    return tuple(_bounds(trained, constraint))
+
+
 def _bounds(trained: Any, constraint: str) -> list[float]:
     """The bounds of a curve, for a convex model somewhat otherwise than by default.
 
@@ -160,7 +168,8 @@ class _Noted:
 
         facts = multipliers = None
         if isinstance(self.way, _Solved):
-            facts = pd.DataFrame(self.way.facts[::-1])
+            # Solved at the bounds as float32 holds them, known by those that were asked for.
+            facts = pd.DataFrame(self.way.facts[::-1]).assign(knob=curve.table["knob"])
             if self.way.multipliers:
                 multipliers = np.stack(self.way.multipliers[::-1])
         return Constrained(

@@ -64,7 +64,7 @@ def test_the_path_ends_at_the_least_squares_of_every_bound(diabetes):
         assert found.facts["objective"][row] == pytest.approx(loss, rel=1e-6)
         assert np.allclose(found.layers["linear"].weights[row, 0], weight, atol=1e-5)
     assert found.facts["certified"].all()
-    assert np.allclose(found.facts["knob"], found.curve.table["knob"])
+    assert list(found.facts["knob"]) == list(found.curve.table["knob"])
 
 
 def test_the_price_is_what_the_loss_falls_by_as_the_bound_grows(diabetes):
@@ -92,6 +92,7 @@ def test_a_curve_goes_on_to_where_the_bound_costs_nothing(diabetes, constraint):
         "l2": np.linalg.norm(free),
     }[constraint]
     assert (facts["inactive"] == (facts["knob"] > size)).all()
+    assert tuple(facts["knob"]) == constrained_work.bounds(go_on, *origin(diabetes), constraint)
     assert facts["inactive"].any()
     assert not facts["inactive"].all()
 
@@ -471,12 +472,17 @@ def test_no_title_that_stands_in_a_url_has_a_comma():
     assert not any("," in title for titles in every for title in titles.values())
 
 
-def rendered(**query):
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
+def rendered(alone=False, **query):
+    """The page, once nothing on it is waited for; alone: nobody has been on another one before."""
+    file = "pages/constrained.py" if alone else "app.py"
+    app = AppTest.from_file(str(ROOT / file), default_timeout=PATIENCE)
     for name, value in query.items():
         app.query_params[name] = value
+    if alone:
+        app.session_state["_shell"] = True
     app.run()
-    app.switch_page("pages/constrained.py").run()
+    if not alone:
+        app.switch_page("pages/constrained.py").run()
     end = time.monotonic() + PATIENCE
     quiet = 0
     while quiet < 2 and time.monotonic() < end:
@@ -507,6 +513,13 @@ def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, co
     assert len(app.get("plotly_chart")) == 16 + (constraint == "box")
     assert any("Certified" in success.value for success in app.success)
     assert len(app.get("download_button")) >= 5
+
+
+def test_a_link_to_a_bound_that_costs_nothing_says_so():
+    app = rendered(alone=True, dataset="diabetes", model="linear_regression", bound="0.518")
+    assert not app.warning
+    assert app.select_slider(key="bound").value == 0.518
+    assert any("costs nothing" in success.value for success in app.success)
 
 
 def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():

@@ -52,6 +52,7 @@ LOOK = {
     "reference": (REFERENCE, "diamond"),
 }
 _IN_SIGHT = 20 * POINT  # of score below the reference; the rest is a zoom away
+_BELOW = {"orientation": "h", "yanchor": "top", "x": 0, "xanchor": "left"}
 _SPEED = dict(zip(BATCHES, (LOW_RANK, TEAL), strict=True))
 _SCORES = {"test": ("score", "score"), "validation": ("validation_score", "validation")}
 
@@ -173,7 +174,7 @@ def plane(
                 "layer": "below",
             }
         ],
-        legend={"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left"},
+        legend=_BELOW | {"y": -0.16},
         hovermode="closest",
     )
 
@@ -290,6 +291,14 @@ def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | Non
     )
 
 
+def _ratios(ranks: pd.DataFrame) -> dict[str, Any]:
+    """Settings of an axis of ratios: a logarithm only where they differ by much."""
+    ends = ranks[["ratio_low", "ratio_high", "counted"]].to_numpy()
+    if ends.max(initial=1) < 4 * ends.min(initial=1):
+        return {}
+    return {"type": "log", "dtick": "D2", "tickformat": "~g"}
+
+
 def speed(measured: Measured) -> go.Figure:
     """How many times faster low rank is than the reference, measured and by counting MACs."""
     traces: list[dict[str, Any]] = []
@@ -334,7 +343,8 @@ def speed(measured: Measured) -> go.Figure:
         "Times faster than the reference",
         340,
         ("Rank k", {"type": "log", "dtick": "D2", "tickformat": "~g"}),
-        ("Reference's time ÷ this one's", {"type": "log", "dtick": "D2", "tickformat": "~g"}),
+        ("Reference's time ÷ this one's", _ratios(measured.ranks)),
+        legend=_BELOW | {"y": -0.25},
         shapes=[
             {
                 "type": "line",

@@ -11,7 +11,7 @@ from compression.pareto import Nearest, Wish, best_rows, nearest_to, pareto_fron
 
 POINT = 0.01  # of score: a point of accuracy, a hundredth of R²
 KILO = 1000  # bytes
-MICRO = 1e6  # microseconds in a second
+MILLI, MICRO = 1e3, 1e6  # in a second
 COSTS = ("bytes", "parameters", "macs")
 BATCHES = (1, 256)
 EPOCHS = 3  # passes over the training rows for each network that is trained on
@@ -123,11 +123,14 @@ def _reference(line: pd.Series) -> Series:
 def with_latency(table: pd.DataFrame, measured: Measured | None) -> pd.DataFrame:
     """The rows with their architecture's time a call in ms, ``latency_1`` for a batch of 1.
 
-    NaN where it was not measured.
+    NaN where it was not measured. A time that cannot be told from the reference's, by the 95 %
+    interval of their ratio, is the reference's: else noise would choose.
     """
     for batch in BATCHES if measured is not None else ():
-        found = measured.table[measured.table["batch"] == batch].set_index("model")["latency"]
-        table = table.assign(**{latency(batch): table["architecture"].map(1000 * found)})
+        found = measured.table[measured.table["batch"] == batch].set_index("model")
+        alike = (found["ratio_low"] <= 1) & (found["ratio_high"] >= 1)
+        times = found["latency"].mask(alike, found["latency"].get(REFERENCE))
+        table = table.assign(**{latency(batch): table["architecture"].map(MILLI * times)})
     return table
 
 

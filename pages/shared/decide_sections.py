@@ -167,15 +167,11 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
 
 
 def _wishes(task: str, measured: Measured | None) -> tuple[Wish, str]:
-    places = st.columns([2, 2, 2, 4], gap="medium", vertical_alignment="bottom")
     lost = "Points lost, at most" if task == "classification" else "Hundredths of R² lost, at most"
-    with places[0]:
+    with choices.row():
         points = _number("lose", lost, 0.5)
-    with places[1]:
         kilo = _number("kb", "kB, at most", 5.0)
-    with places[2]:
         fewer = _number("fewer", "× fewer MACs, at least", 1.0)
-    with places[3]:
         titles = decide_words.COSTS | (decide_words.TIMES if _timed() else {})
         cost = choices.segment("by", "Smallest in", titles)
     wish = Wish(
@@ -210,6 +206,7 @@ def _number(key: str, label: str, step: float) -> float | None:
         persist_state="session",
         on_change=choices._changed,
         args=(key,),
+        width=190,
     )
 
 

@@ -54,7 +54,8 @@ NEAREST = (
 LATENCY = (
     "ONNX Runtime on one CPU thread, warmed up; all networks take turns in the same run, in a new "
     "order each round, so that whatever else the machine does meets them alike. Medians of 100 "
-    "rounds with their 95 % intervals; it is the time of this machine. A constrained network is "
+    "rounds with their 95 % intervals, on this machine. As a cost above, a time that cannot be told "
+    "from the reference's counts as the reference's. A constrained network is "
     "dense at run time: its zeros and pinned weights save bytes, not time."
 )
 
@@ -318,18 +319,18 @@ def break_even(measured: Measured) -> str:
         return "No rank makes a layer of this model smaller: there is nothing to measure but dense."
     counted = next(rank for (_, kind), rank in ends.items() if kind == "counted")
     found = [
-        f"up to rank **{_rank(rank)}** with batch {batch}"
+        f"{_rank(rank)} with batch {batch}"
         for (batch, kind), rank in ends.items()
         if kind == "measured"
     ]
     return (
-        f"By its MACs low rank is faster up to rank **{_rank(counted)}**; measured, "
+        f"By its MACs low rank is faster {_rank(counted)}; measured, "
         f"{' and '.join(found)} (of {measured.ranks['rank'].nunique()} ranks that were timed)."
     )
 
 
 def _rank(rank: float | None) -> str:
-    return "none" if rank is None else f"{rank:g}"
+    return "at **no rank**" if rank is None else f"up to rank **{rank:g}**"
 
 
 def latencies(measured: Measured) -> pd.DataFrame:
@@ -344,4 +345,4 @@ def latencies(measured: Measured) -> pd.DataFrame:
     return pd.DataFrame(lines).T.rename_axis("network").reset_index()
 
 
-_ARCHITECTURES = {REFERENCE: "Reference", DENSE: "Constrained: dense at run time"}
+_ARCHITECTURES = {REFERENCE: "Reference", DENSE: "Constrained (dense)"}

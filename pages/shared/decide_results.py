@@ -124,14 +124,25 @@ def with_latency(table: pd.DataFrame, measured: Measured | None) -> pd.DataFrame
     """The rows with their architecture's time a call in ms, ``latency_1`` for a batch of 1.
 
     NaN where it was not measured. A time that cannot be told from the reference's, by the 95 %
-    interval of their ratio, is the reference's: else noise would choose.
+    interval of their ratio and by ``grain``, is the reference's: else noise would choose.
     """
     for batch in BATCHES if measured is not None else ():
         found = measured.table[measured.table["batch"] == batch].set_index("model")
-        alike = (found["ratio_low"] <= 1) & (found["ratio_high"] >= 1)
+        finest = grain(measured.table, batch)
+        alike = (found["ratio_low"] <= finest) & (found["ratio_high"] * finest >= 1)
         times = found["latency"].mask(alike, found["latency"].get(REFERENCE))
         table = table.assign(**{latency(batch): table["architecture"].map(MILLI * times)})
     return table
+
+
+def grain(table: pd.DataFrame, batch: int) -> float:
+    """The ratio of times up to which this measurement tells nothing apart; 1 or more.
+
+    A constrained network runs the reference's own graph: what lies between their times is where
+    their numbers happen to stand in memory, and not the networks.
+    """
+    same = table[(table["model"] == DENSE) & (table["batch"] == batch)]
+    return float(max([1.0, *same["ratio_high"], *(1 / same["ratio_low"])]))
 
 
 def latency(batch: int) -> str:

@@ -54,9 +54,9 @@ NEAREST = (
 LATENCY = (
     "ONNX Runtime on one CPU thread, warmed up; all networks take turns in the same run, in a new "
     "order each round, so that whatever else the machine does meets them alike. Medians of 100 "
-    "rounds with their 95 % intervals, on this machine. As a cost above, a time that cannot be told "
-    "from the reference's counts as the reference's. A constrained network is "
-    "dense at run time: its zeros and pinned weights save bytes, not time."
+    "rounds with their 95 % intervals, on this machine. A constrained network is dense at run time: "
+    "its zeros and pinned weights save bytes, not time. It runs the reference's own graph, so how "
+    "far apart these two are is what cannot be told here, and counts as no difference."
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .decide_results import EPOCHS, Measured, architecture
+from .decide_results import EPOCHS, Measured, architecture, grain
 from .results import Traded
 from .work import Report, restored, traded
 
@@ -172,7 +172,8 @@ def latencies(
         low_rank["counted"] = low_rank["model"].map(counted)
         ends: dict[tuple[int, str], float | None] = {}
         for batch, part in low_rank.groupby("batch"):
-            ends[int(batch), "measured"] = latency.break_even(part["rank"], part["ratio_low"])
+            beyond_doubt = part["ratio_low"] / grain(table, int(batch))
+            ends[int(batch), "measured"] = latency.break_even(part["rank"], beyond_doubt)
             ends[int(batch), "counted"] = latency.break_even(part["rank"], part["counted"])
         return Measured(table, low_rank, ends)
 

@@ -215,6 +215,25 @@ def test_a_choice_takes_the_time_of_what_it_runs_as(table):
     assert np.allclose(timed["latency_256"], 256 * timed["latency_1"], equal_nan=True)
 
 
+def test_faster_by_less_than_the_same_graph_differs_from_itself_is_not_faster(
+    trained, box, monkeypatch
+):
+    from compression import latency
+
+    def measured(dense, low_rank):
+        lines = [
+            {"model": name, "batch": batch, "latency": 1e-5, "ratio_low": low, "ratio_high": high}
+            for name, (low, high) in {REFERENCE: (1, 1), DENSE: dense, "rank 1": low_rank}.items()
+            for batch in (1, 256)
+        ]
+        monkeypatch.setattr(latency, "latencies", lambda *a, **k: pd.DataFrame(lines))
+        return decide_work.latencies(go_on, *origin(trained), (DENSE,), (box.files[0],))
+
+    assert measured((0.99, 1.01), (1.05, 1.06)).break_even[1, "measured"] == 1
+    assert measured((1.02, 1.07), (1.05, 1.06)).break_even[1, "measured"] is None
+    assert measured((0.93, 0.98), (1.05, 1.06)).break_even[1, "measured"] is None
+
+
 def named(figure, name):
     return [trace for trace in figure.data if trace.name == name]
 

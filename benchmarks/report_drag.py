@@ -12,18 +12,24 @@ from .table import Row
 LIMIT = 25  # frames a second
 SIDES = ("rank slider", "bound slider")
 SECONDS = 4
-# While the pointer goes to and fro, how many frames showed something new.
-COUNT = """seconds => new Promise(done => {
+# A pointer that moves with every frame, as a hand's does; how many frames showed something new.
+# Sent from outside each move would wait for the answer to the one before.
+DRAG = """([seconds, left, right, y]) => new Promise(done => {
   const svg = document.querySelector('svg.main-svg'), begin = performance.now();
+  const figure = document.querySelector('.js-plotly-plot');
   let changed = false, frames = 0;
   const watcher = new MutationObserver(() => { changed = true; });
   watcher.observe(svg, {subtree: true, childList: true, attributes: true, characterData: true});
   const look = now => {
     if (changed) { frames += 1; changed = false; }
-    if (now - begin < 1000 * seconds) return requestAnimationFrame(look);
-    watcher.disconnect();
-    window.counted = frames * 1000 / (now - begin);
-    done(window.counted);
+    if (now - begin > 1000 * seconds) {
+      watcher.disconnect();
+      return done(frames * 1000 / (now - begin));
+    }
+    const swing = 0.5 - 0.5 * Math.cos((now - begin) / 500);  // to and fro in 3 s
+    figure.dispatchEvent(new MouseEvent('mousemove',
+      {bubbles: true, clientX: left + swing * (right - left), clientY: y}));
+    requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
 })"""
@@ -78,12 +84,6 @@ def _drag(page: Page, number: int) -> float:
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 5, y)
     page.mouse.down()
-    page.evaluate(f"window.counting = ({COUNT})({SECONDS}); 0")
-    for turn in range(4 * SECONDS):
-        page.mouse.move(box["x"] + box["width"] * (0.95 if turn % 2 == 0 else 0.05), y, steps=60)
-        if page.evaluate("window.counted"):
-            break
-    rate = page.evaluate("window.counting")
+    rate = page.evaluate(DRAG, [SECONDS, box["x"] + 5, box["x"] + box["width"] - 5, y])
     page.mouse.up()
-    page.evaluate("window.counted = undefined")
     return float(rate)

@@ -1,8 +1,8 @@
 """Both curves as one figure that moves in the browser: its sliders ask no server.
 
-Every row of a curve is a frame that changes four traces of its side: spectrum, predictions, the
-point in the plane and the numbers. Only lines, points and texts move: Plotly animates those
-without drawing the rest again, which is what keeps up with a hand.
+Every row of a curve is a frame that changes five traces of its side: spectrum, squares and
+counts of the confusion matrix, the point in the plane, and the numbers. Only lines, points and
+texts move: Plotly animates those without drawing the rest again, and so keeps up with a hand.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from . import figures, words
 from .results import Layer, Traded, Trained
 
-HEIGHT = 1180
+HEIGHT = 1120
+MOST = 64  # ranks; of more, evenly chosen ones: each step of a slider makes every frame slower
 # Of a confusion matrix's text: on coloured cells, and on faint ones of a light or a dark page.
 ON_COLOUR, ON_FAINT = "#ffffff", "#7a808a"
 _AT_ONCE = {
@@ -43,6 +44,7 @@ def scrub(
     """
     most = max((part.break_even for part in trained.layers), default=0) + 1
     rows = [row for row, k in enumerate(low_rank.table["knob"]) if k <= most] or [0]
+    rows = sorted({rows[round(at)] for at in np.linspace(0, len(rows) - 1, MOST)})
     sides = [
         _Side(0, "k", "Rank k", figures.LOW_RANK, low_rank, rows, low_rank.row(rank)),
         _Side(
@@ -55,11 +57,12 @@ def scrub(
             constrained.row(bound),
         ),
     ]
-    still = _spectra(trained, layer, low_rank) + _plane(trained, sides)
-    traces, frames, sliders = list(still), [], []
+    traces: list[dict[str, Any]] = []
+    frames: list[tuple[str, list[int], list[dict[str, Any]]]] = []
+    sliders = []
     for side in sides:
-        places = list(range(len(traces), len(traces) + 4))
-        begin = side.begin if side.begin in side.rows else side.rows[-1]
+        places = list(range(len(traces), len(traces) + 5))
+        begin = min(side.rows, key=lambda row: abs(row - side.begin))
         traces += _moving(trained, layer, side, begin)
         for row in side.rows:
             changes = [_change(trace) for trace in _moving(trained, layer, side, row)]
@@ -72,9 +75,11 @@ def scrub(
         for place, change in zip(places, changes, strict=True):
             data[place] = change
         whole.append({"name": name, "traces": list(range(len(traces))), "data": data})
-    return go.Figure(
-        data=traces, frames=whole, layout=_layout(trained, layer, sides) | {"sliders": sliders}
-    )
+    layout = _layout(trained, layer, sides) | {
+        "sliders": sliders,
+        "shapes": _still(trained, layer, sides),
+    }
+    return go.Figure(data=traces, frames=whole, layout=layout)
 
 
 class _Side:
@@ -104,50 +109,57 @@ def _axes(number: int) -> dict[str, str]:
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 
 
-def _spectra(trained: Trained, layer: Layer, low_rank: Traded) -> list[dict[str, Any]]:
+def _still(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> list[dict[str, Any]]:
+    """What never moves, as shapes: a frame would draw traces again."""
     reference = trained.spectra[layer.name]
-    bars = low_rank.spectra.get(layer.name, reference)
-    return [
-        {
-            "type": "bar",
-            "x": np.arange(1, len(bars) + 1),
-            "y": np.round(bars, 5),
-            "marker": {"color": figures.faded(figures.LOW_RANK), "line": {"width": 0}},
-            **_axes(1),
-        },
-        {
-            "type": "scatter",
-            "x": np.arange(1, len(reference) + 1),
-            "y": np.round(reference, 5),
-            "mode": "lines",
-            "line": {"color": figures.REFERENCE, "width": 1.5, "shape": "hvh"},
-            **_axes(2),
-        },
-    ]
-
-
-def _plane(trained: Trained, sides: Sequence[_Side]) -> list[dict[str, Any]]:
     scale = figures.score_scale(trained.task)
-    curves = [
+    shapes = [
         {
-            "type": "scatter",
-            "x": side.curve.table["bytes"].to_numpy(),
-            "y": np.round(scale * side.curve.table["score"].to_numpy(), 4),
-            "mode": "lines",
-            "line": {"color": side.colour, "width": 2},
-            **_axes(5),
+            "type": "path",
+            "path": _stairs(spectrum),
+            "xref": f"x{number}",
+            "yref": f"y{number}",
+            "line": {"color": figures.REFERENCE, "width": 1.5},
+            "fillcolor": fill,
+            "layer": "below",
         }
-        for side in sides
+        for number, spectrum, fill in (
+            (1, sides[0].curve.spectra.get(layer.name, reference), "rgba(138, 143, 152, 0.2)"),
+            (2, reference, "rgba(0, 0, 0, 0)"),
+        )
     ]
-    point = {
-        "type": "scatter",
-        "x": [trained.bytes],
-        "y": [scale * trained.score],
-        "mode": "markers",
-        "marker": {"color": figures.REFERENCE, "size": 11, "symbol": "diamond"},
-        **_axes(5),
-    }
-    return [*curves, point]
+    for side in sides:
+        table = side.curve.table
+        points = zip(table["bytes"], scale * table["score"], strict=True)
+        shapes.append(
+            {
+                "type": "path",
+                "path": "M" + " L".join(f"{x},{y:.4f}" for x, y in points),
+                "xref": "x5",
+                "yref": "y5",
+                "line": {"color": side.colour, "width": 2},
+            }
+        )
+    level = scale * trained.score
+    shapes.append(
+        {
+            "type": "line",
+            "xref": "x5 domain",
+            "yref": "y5",
+            "x0": 0,
+            "x1": 1,
+            "y0": level,
+            "y1": level,
+            "line": {"color": figures.REFERENCE, "width": 1.5, "dash": "dash"},
+        }
+    )
+    return shapes
+
+
+def _stairs(values: NDArray) -> str:
+    """A step around each index, down to zero at both ends."""
+    steps = [f"{i + 0.5},{value:.5g} L{i + 1.5},{value:.5g}" for i, value in enumerate(values)]
+    return f"M0.5,0 L{' L'.join(steps)} L{len(values) + 0.5},0"
 
 
 def _moving(trained: Trained, layer: Layer, side: _Side, row: int) -> list[dict[str, Any]]:
@@ -156,7 +168,7 @@ def _moving(trained: Trained, layer: Layer, side: _Side, row: int) -> list[dict[
     scale = figures.score_scale(trained.task)
     return [
         _spectrum(trained, layer, side, row),
-        _predictions(trained, side, row),
+        *_predictions(trained, side, row),
         {
             "type": "scatter",
             "x": [int(line["bytes"])],
@@ -167,13 +179,14 @@ def _moving(trained: Trained, layer: Layer, side: _Side, row: int) -> list[dict[
         },
         {
             "type": "scatter",
-            "x": [0],
-            "y": [0],
+            # Above the spectrum: a place of its own would be one more plot to draw.
+            "x": [0.5],
+            "y": [0.86 * _highest(trained, layer)],
             "mode": "text",
             "text": [_numbers(trained, line)],
             "textposition": "middle right",
             "textfont": {"size": 13},
-            **_axes(6 + side.number),
+            **_axes(1 + side.number),
         },
     ]
 
@@ -194,8 +207,7 @@ def _spectrum(trained: Trained, layer: Layer, side: _Side, row: int) -> dict[str
             "type": "scatter",
             "x": np.arange(1, len(values) + 1),
             "y": np.round(values, 5),
-            "mode": "lines+markers",
-            "marker": {"size": 4},
+            "mode": _line_mode(len(values)),
             "fill": "tozeroy",
             "line": {"color": side.colour, "width": 2, "shape": "hvh"},
             **_axes(2),
@@ -208,20 +220,25 @@ def _spectrum(trained: Trained, layer: Layer, side: _Side, row: int) -> dict[str
         "type": "scatter",
         "x": np.arange(1, kept + 1),
         "y": np.round(values[:kept], 5),
-        "mode": "lines+markers",
-        "marker": {"size": 4},
+        "mode": _line_mode(len(values)),
         "fill": "tozeroy",
         "line": {"color": side.colour, "width": 2, "shape": "hvh"},
         **_axes(1),
     }
 
 
-def _predictions(trained: Trained, side: _Side, row: int) -> dict[str, Any]:
+def _line_mode(values: int) -> str:
+    """Few values get their points, since one alone is no line; many points would be slow."""
+    return "lines+markers" if values <= 10 else "lines"
+
+
+def _predictions(trained: Trained, side: _Side, row: int) -> list[dict[str, Any]]:
+    """Squares and counts of a confusion matrix; or points, and nothing more."""
     axes = _axes(3 + side.number)
     counts = side.curve.confusion[row]
     if counts is None:
         own = side.curve.predictions[row] * trained.target_scale + trained.target_mean
-        return {
+        points = {
             "type": "scatter",
             "x": np.round(trained.target * trained.target_scale + trained.target_mean, 4),
             "y": np.round(own, 4),
@@ -229,39 +246,48 @@ def _predictions(trained: Trained, side: _Side, row: int) -> dict[str, Any]:
             "marker": {"color": side.colour, "size": 6},
             **axes,
         }
-    return {"type": "scatter", "mode": "markers+text", **_squares(counts, side.colour), **axes}
-
-
-def _squares(counts: NDArray, colour: str) -> dict[str, Any]:
-    """A confusion matrix of square points: they change colour without a redraw."""
+        return [points, {"type": "scatter", "x": [], "y": [], "text": [], "mode": "text", **axes}]
     share = (100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).round().astype(int)
     true, predicted = np.indices(counts.shape)
-    return {
+    squares = {
+        "type": "scatter",
+        "mode": "markers",
         "x": predicted.ravel().tolist(),
         "y": true.ravel().tolist(),
-        # A text that was empty once stays away: Plotly then has nothing to change.
-        "text": [str(count) if count else "\u00a0" for count in counts.ravel().tolist()],
-        "textfont": {
-            "size": 12,
-            "color": [ON_COLOUR if value >= 50 else ON_FAINT for value in share.ravel()],
-        },
         "marker": {
             "symbol": "square",
             "size": max(6, int(250 / len(counts))),
             "color": share.ravel().tolist(),
             "cmin": 0,
             "cmax": 100,
-            "colorscale": [[0, "rgba(138,143,152,0.08)"], [1, colour]],
+            "colorscale": [[0, "rgba(138,143,152,0.08)"], [1, side.colour]],
             "line": {"width": 0},
         },
+        **axes,
     }
+    # Few texts: they take longer than all squares.
+    true, predicted = np.nonzero(counts)
+    texts = {
+        "type": "scatter",
+        "mode": "text",
+        "x": predicted.tolist(),
+        "y": true.tolist(),
+        "text": [str(count) for count in counts[true, predicted]],
+        "textfont": {
+            "size": 12,
+            "color": [ON_COLOUR if value >= 50 else ON_FAINT for value in share[true, predicted]],
+        },
+        **axes,
+    }
+    return [squares, texts]
 
 
 def _change(trace: dict[str, Any]) -> dict[str, Any]:
     """What of a trace its frame has to carry."""
     kept = {name: trace[name] for name in ("type", "x", "y", "text") if name in trace}
-    if "textfont" in trace and isinstance(trace["textfont"].get("color"), list):
+    if isinstance(trace.get("textfont", {}).get("color"), list):
         kept["textfont"] = {"color": trace["textfont"]["color"]}
+    if isinstance(trace.get("marker", {}).get("color"), list):
         kept["marker"] = {"color": trace["marker"]["color"]}
         del kept["x"], kept["y"]
     return kept
@@ -272,7 +298,7 @@ def _slider(side: _Side, begin: int) -> dict[str, Any]:
         "active": side.rows.index(begin),
         "x": _COLUMNS[side.number][0],
         "len": 0.47,
-        "y": 0.945,
+        "y": 1.0,
         "yanchor": "top",
         "pad": {"t": 0, "b": 0},
         "currentvalue": {"prefix": f"{side.label} = ", "xanchor": "left"},
@@ -319,15 +345,12 @@ def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str,
             }
         )
 
-    highest = 1.08 * float(trained.spectra[layer.name].max())
     for side in sides:
         x = _COLUMNS[side.number]
-        hidden = {"visible": False, "range": [0, 1], "fixedrange": True}
-        axis(6 + side.number, x, (0.955, 1.0), hidden, {**hidden, "range": [-1, 1]})
         indices = {"title": "Index i", "range": [0.3, len(trained.spectra[layer.name]) + 0.7]}
-        spectrum = {"title": "Singular value", "range": [0, highest]}
-        axis(1 + side.number, x, (0.665, 0.83), indices, spectrum)
-        title(f"Singular values of {layer.name}", x[0], 0.835)
+        spectrum = {"title": "Singular value", "range": [0, _highest(trained, layer)]}
+        axis(1 + side.number, x, (0.665, 0.88), indices, spectrum)
+        title(f"Singular values of {layer.name}", x[0], 0.885)
         axis(3 + side.number, x, (0.345, 0.585), *_prediction_axes(trained, sides, side.number))
         title(
             "Confusion matrix, test set" if trained.class_names else "Predicted against true",
@@ -335,15 +358,32 @@ def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str,
             0.59,
         )
     score = figures.score_title(trained.task)
+    costs, scores = _reach(trained, sides)
     axis(
         5,
         (0.0, 1.0),
         (0.0, 0.245),
-        {"type": "log", "title": figures.COSTS["bytes"]},
-        {"title": score},
+        {"type": "log", "title": figures.COSTS["bytes"], "range": np.log10(costs).tolist()},
+        {"title": score, "range": scores},
     )
-    title(f"{score} against file size: LMM blue, COC orange, reference grey", 0, 0.25)
+    title(f"{score} against file size: LMM blue, COC orange, reference dashed", 0, 0.25)
     return layout
+
+
+def _reach(trained: Trained, sides: Sequence[_Side]) -> tuple[list[float], list[float]]:
+    """Ends of the plane's axes: sizes in bytes, and scores as they are drawn."""
+    sizes = np.concatenate([[trained.bytes], *(side.curve.table["bytes"] for side in sides)])
+    scores = figures.score_scale(trained.task) * np.concatenate(
+        [[trained.score], *(side.curve.table["score"] for side in sides)]
+    )
+    margin = 0.06 * (scores.max() - scores.min()) + 1e-3
+    ends = [float(scores.min() - margin), float(scores.max() + margin)]
+    return [0.93 * float(sizes.min()), 1.07 * float(sizes.max())], ends
+
+
+def _highest(trained: Trained, layer: Layer) -> float:
+    """Upper end of the spectra's axes."""
+    return 1.4 * float(trained.spectra[layer.name].max())
 
 
 def _prediction_axes(trained: Trained, sides: Sequence[_Side], number: int) -> tuple[dict, dict]:

@@ -1,5 +1,6 @@
 """The frame that every page stands in, and the way a page waits for a job."""
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -13,6 +14,7 @@ from .jobs import Job
 ICON = str(Path(__file__).parents[2] / ".streamlit" / "icon.svg")
 BETWEEN_LOOKS = 0.5  # seconds
 NO_NEED_TO_SAY = 0.7  # seconds: a job that is over by then never shows a progress bar
+FLUSH = 0.012  # seconds: a little more than Streamlit's own pause between two messages
 FIRST_LOOK = 0.3  # seconds that a picture may come later, to come with its first points
 
 
@@ -69,6 +71,15 @@ def wait_for(job: Job, label: str, so_far: Callable[[Job], Any] | None = None) -
 
     follow(draw, job)
     return None
+
+
+def send() -> None:
+    """Let what was drawn so far go ahead of what comes.
+
+    Streamlit sends what there is every 10 ms. Numbers that travel with charts stand in the same
+    page update, and a browser shows them when Plotly is done.
+    """
+    time.sleep(FLUSH)
 
 
 def follow(draw: Callable[[], Any], *watched: Job, key: str | None = None) -> None:

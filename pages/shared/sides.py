@@ -126,6 +126,7 @@ def _side(
             return
         row = curve.row(chosen)
         _numbers(trained, curve, row)
+        shell.send()
         first, second = st.columns(2) if alone else (st.container(), st.container())
         chart = spectrum(curve, row)
         if chart is None:

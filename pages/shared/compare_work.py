@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from .compare_results import Difference
-from .work import Report, _dataset
+from .work import Report, loaded
 
 SHOWN = 12  # samples on which two models differ
 
@@ -19,7 +19,7 @@ def difference(report: Report, dataset: str, seed: int, first: bytes, second: by
     """
     from compression import evaluation
 
-    found = _dataset(dataset, seed)
+    found = loaded(dataset, seed)
     classes = found.task == "classification"
     one, other = (
         np.frombuffer(answers).astype(np.int64 if classes else np.float64)

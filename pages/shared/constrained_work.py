@@ -21,7 +21,7 @@ from .constrained_results import (
     Trail,
 )
 from .results import Traded
-from .work import Report, _dataset, restored, traded
+from .work import Report, loaded, restored, traded
 
 PATH = "path"
 CELLS = 16_384  # of a weight that crosses to a page
@@ -353,7 +353,7 @@ def trail(
 
 def _problem(dataset: str, seed: int) -> tuple[NDArray, NDArray, str]:
     """The rows that references learn from, and the loss that is minimised over them."""
-    found = _dataset(dataset, seed)
+    found = loaded(dataset, seed)
     rows = found.fit_rows
     return found.x_train[rows].astype(np.float64), found.y_train[rows], loss_name(found.task)
 

@@ -1,12 +1,11 @@
 """Numbers as a person reads them: units, baselines and intervals in one place."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from compression import MODELS
+from compression import LOW_RANK_METHODS, MODELS
 from compression.catalog import Entry
 from data.catalog import Entry as CatalogueEntry
 
@@ -96,13 +95,6 @@ PLANE = (
     "of the test samples, not of other seeds. Click a point to move its side's slider."
 )
 
-
-REFEREE = (
-    "This model is one linear layer, so its training loss is convex: an interior-point method "
-    "(cvxpy, Clarabel), which shares no code with ours, can be asked for the same optimum. "
-    "With many classes it takes a minute or more."
-)
-
 NOT_CONVEX = (
     "The loss of a network with hidden layers is not convex: no method can certify an optimum, "
     "and none is claimed. Choose softmax_regression or linear_regression to see certificates."
@@ -144,18 +136,6 @@ def training(trained: Trained) -> str:
     )
 
 
-def certificate(table: pd.DataFrame, bound: float) -> str:
-    """What the referee's solution says of ours."""
-    ours, referee = table.iloc[0], table.iloc[1]
-    apart = abs(ours["objective"] - referee["objective"])
-    text = f"At c = {bound:.3g} the two objectives are {apart:.1e} apart"
-    if math.isfinite(ours["duality gap"]):
-        gap = f"ours is within {ours['duality gap']:.1e} of the optimum by its duality gap"
-    else:
-        gap = "this set is not bounded, so there is no duality gap, only the KKT residual"
-    return f"{text}; {gap} ({ours['status']})."
-
-
 def file_name(trained: Trained, side: str, knob: str, value: float) -> str:
     return f"{trained.dataset}-{trained.model}-{side.lower()}-{knob}-{value:g}.safetensors"
 
@@ -168,9 +148,19 @@ def marks(found: Mapping[str, float]) -> dict[str, float]:
     return {label: found[name] for name, label in MARKS.items() if name in found}
 
 
+def of_kernels(method: str) -> bool:
+    """Whether a low-rank method works on convolutions' kernels, not on matrices."""
+    return "linear" not in LOW_RANK_METHODS[method].layers
+
+
 def rank(trained: Trained, curve: Traded, row: int) -> str:
     """Which layers the rank reaches, and which stay dense."""
     k = int(curve.table["knob"].iloc[row])
+    if of_kernels(curve.method):
+        return (
+            f"Rank {k} in every convolution that it makes smaller, as several smaller ones; the "
+            "other layers stay as the reference's."
+        )
     dense = [
         layer.name
         for layer in trained.layers

@@ -32,7 +32,8 @@ def warm_up() -> None:
 
 
 @lru_cache(maxsize=4)
-def _dataset(name: str, seed: int) -> Any:
+def loaded(name: str, seed: int) -> Any:
+    """A dataset; the last ones stay."""
     import data
 
     return data.load(name, seed=seed)
@@ -40,7 +41,7 @@ def _dataset(name: str, seed: int) -> Any:
 
 def preview(report: Report, dataset: str, seed: int) -> Preview:
     """The first rows, some pictures, and how the rows are used."""
-    found = _dataset(dataset, seed)
+    found = loaded(dataset, seed)
     columns = list(found.feature_names)
     own_units = found.x_train[:8] * found.scale + found.mean
     table = pd.DataFrame(np.round(own_units, 4), columns=columns)
@@ -81,7 +82,7 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
     from compression import accounting, evaluation, network, storage
     from compression.constrained.curve import default_bounds
 
-    found = _dataset(dataset, seed)
+    found = loaded(dataset, seed)
 
     def watched(done: int, total: int, history: Callable[[], list]) -> bool:
         return report(done, total, lambda: pd.DataFrame(history()), f"epoch {done} of {total}")
@@ -185,7 +186,7 @@ def restored(file: bytes, dataset: str, model: str, seed: int) -> tuple[Any, Any
     from compression import evaluation, storage
     from compression.training import Reference
 
-    found = _dataset(dataset, seed)
+    found = loaded(dataset, seed)
     net = storage.from_bytes(file)
     nan = float("nan")
     return found, Reference(
@@ -262,32 +263,6 @@ def _suggested(table: pd.DataFrame, reference: pd.Series) -> int:
     if good.empty:
         return int(table["validation_score"].argmax())
     return int(good["parameters"].idxmin())
-
-
-def referee(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, constraint: str, bound: float
-) -> pd.DataFrame:
-    """Our solver and the independent one on the same convex problem, a line each."""
-    import compression
-
-    found = _dataset(dataset, seed)
-    x, y = found.x_train[found.fit_rows], found.y_train[found.fit_rows]
-    loss = "softmax" if found.task == "classification" else "squared"
-    lines = []
-    for name in ("accelerated_projected_gradient", "cvxpy"):
-        solution = compression.solve(x, y, loss, constraint, bound, solver=name)
-        lines.append(
-            {
-                "solver": compression.SOLVERS[name].title,
-                "objective": solution.objective,
-                "duality gap": solution.duality_gap,
-                "KKT residual": solution.kkt_residual,
-                "seconds": solution.seconds,
-                "status": solution.status,
-            }
-        )
-        report(len(lines), 2, lambda: pd.DataFrame(lines), f"{len(lines)} of 2 solvers")
-    return pd.DataFrame(lines)
 
 
 def low_rank_file(

@@ -58,9 +58,3 @@ def test_a_rank_taken_away_is_the_rank_shown(trained):
     file = work.low_rank_file(go_on, *origin(trained), "truncated_svd", 1)
     assert len(file) == curve.table["bytes"][0]
     assert accuracy(file) == curve.table["score"][0]
-
-
-def test_the_referee_agrees_with_the_solver(trained):
-    table = work.referee(go_on, *origin(trained), "box", 0.5)
-    assert list(table["status"]) == ["certified", "certified"]
-    assert abs(table["objective"].diff().iloc[1]) <= 1e-5

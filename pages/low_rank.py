@@ -28,13 +28,13 @@ st.subheader("Which rank should I take?", anchor=False)
 st.caption(low_rank_words.CHOOSING)
 if job.result is not None:
     low_rank_sections.by_rules(trained, chosen, job.result)
-if low_rank_sections.on_request("folds", "Cross-validate the rank (trains five networks)"):
+if choices.switch("folds", "Cross-validate the rank (trains five networks)"):
     low_rank_sections.cross_validated(trained, chosen)
 low_rank_sections.sensitivity(trained, chosen)
 st.subheader("A rank of its own for each layer", anchor=False)
 if job.result is not None:
     low_rank_sections.by_hand(trained, chosen, job.result)
-if low_rank_sections.on_request("share", "Share one budget among the layers, by five rules"):
+if choices.switch("share", "Share one budget among the layers, by five rules"):
     low_rank_sections.budgets(trained, chosen)
 st.divider()
 charts.take_away(

@@ -30,24 +30,14 @@ def constrained_curve(trained: Trained, constraint: str) -> Job:
     return submit(f"{_WORK}:constrained_curve", **_origin(trained), constraint=constraint)
 
 
-def low_rank(task: str, trained: Trained, **arguments: object) -> Job:
-    """A job of the low-rank page's worker side."""
-    return submit(f"pages.shared.low_rank_work:{task}", **_origin(trained), **arguments)
-
-
-def constrained(task: str, trained: Trained, **arguments: object) -> Job:
-    """A job of the constrained page's worker side."""
-    return submit(f"pages.shared.constrained_work:{task}", **_origin(trained), **arguments)
+def ask(room: str, task: str, trained: Trained, **arguments: object) -> Job:
+    """A job of a page's worker side: a task of "pages.shared.<room>_work", given the reference."""
+    return submit(f"pages.shared.{room}_work:{task}", **_origin(trained), **arguments)
 
 
 def solvers(constraint: str, task: str) -> Job:
     """Which solvers fit a set and a task's loss, and why the others do not."""
     return submit("pages.shared.constrained_work:fitting", constraint=constraint, task=task)
-
-
-def decide(task: str, trained: Trained, **arguments: object) -> Job:
-    """A job of the worker's side of the page that decides."""
-    return submit(f"pages.shared.decide_work:{task}", **_origin(trained), **arguments)
 
 
 def difference(trained: Trained, first: NDArray, second: NDArray) -> Job:

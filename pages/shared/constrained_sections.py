@@ -39,8 +39,8 @@ class Way(NamedTuple):
 
 
 def curve_of(trained: Trained, constraint: str, way: Way) -> Job:
-    return cache.constrained(
-        "constrained", trained, constraint=constraint, way=way.name, **way.settings
+    return cache.ask(
+        "constrained", "constrained", trained, constraint=constraint, way=way.name, **way.settings
     )
 
 
@@ -127,7 +127,7 @@ def bounds(trained: Trained, constraint: str) -> Sequence[float]:
     """The bounds that the curve will have; until they are known the page ends here."""
     if not trained.convex:
         return trained.bounds[constraint]
-    job = cache.constrained("bounds", trained, constraint=constraint)
+    job = cache.ask("constrained", "bounds", trained, constraint=constraint)
     job.wait(PATIENCE)
     found = shell.wait_for(job, "Asking how far the bounds go")
     if found is None:
@@ -206,8 +206,8 @@ def by_bound(
 
 def _of_files(task: str, trained: Trained, curve: Traded) -> Job:
     """A job on the networks of a curve."""
-    return cache.constrained(
-        task, trained, files=curve.files, knobs=tuple(curve.table["knob"].tolist())
+    return cache.ask(
+        "constrained", task, trained, files=curve.files, knobs=tuple(curve.table["knob"].tolist())
     )
 
 
@@ -295,7 +295,9 @@ def _prices(trained: Trained, found: Constrained, row: int) -> None:
 def moves(trained: Trained, constraint: str, job: Job) -> None:
     """How weights, losses and price move with c."""
     trail_job = (
-        cache.constrained("trail", trained, constraint=constraint) if trained.convex else None
+        cache.ask("constrained", "trail", trained, constraint=constraint)
+        if trained.convex
+        else None
     )
     st.subheader("What happens as the bound tightens?", anchor=False)
 
@@ -431,7 +433,9 @@ def stored(trained: Trained, job: Job) -> None:
 
     @st.fragment(key=STORED)
     def draw() -> None:
-        if not _on_request("few_bits", "Keep free weights in few bits (judges every bound in 16)"):
+        if not choices.switch(
+            "few_bits", "Keep free weights in few bits (judges every bound in 16)"
+        ):
             return
         found: Constrained | None = job.result
         if found is None:
@@ -489,7 +493,7 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
 
     @st.fragment
     def draw() -> None:
-        if not _on_request("race", "Race the solvers"):
+        if not choices.switch("race", "Race the solvers"):
             return
         if job.result is None:
             st.caption("As soon as every bound is judged.")
@@ -514,7 +518,9 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
         if st.button("Race at the current bound", icon=":material/flag:", key="race_here"):
             st.session_state["_raced"] = (problem, here)
         bound = st.session_state["_raced"][1]
-        race = cache.constrained("race", trained, constraint=constraint, bound=bound, solvers=names)
+        race = cache.ask(
+            "constrained", "race", trained, constraint=constraint, bound=bound, solvers=names
+        )
         shell.follow(lambda: _raced(trained, constraint, bound, race), race)
 
     draw()
@@ -554,8 +560,8 @@ def _plane(trained: Trained, constraint: str, bound: float, race: Race) -> None:
         st.info("Choose two different weights.", icon=":material/info:")
         return
     i, j = names.index(first), names.index(second)
-    cut_job = cache.constrained(
-        "slice_of", trained, constraint=constraint, bound=bound, first=i, second=j
+    cut_job = cache.ask(
+        "constrained", "slice_of", trained, constraint=constraint, bound=bound, first=i, second=j
     )
     cut_job.wait(PATIENCE)
     cut = shell.wait_for(cut_job, "The loss around the optimum")
@@ -577,7 +583,7 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
 
     @st.fragment
     def draw() -> None:
-        if not _on_request("own_bounds", "Choose a bound for each layer"):
+        if not choices.switch("own_bounds", "Choose a bound for each layer"):
             return
         if job.result is None:
             st.caption("As soon as every bound is judged.")
@@ -597,7 +603,8 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
                     )
                 )
         st.caption(constrained_words.OWN)
-        one = cache.constrained(
+        one = cache.ask(
+            "constrained",
             "own_bounds",
             trained,
             constraint=constraint,
@@ -624,11 +631,6 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
         )
 
     draw()
-
-
-def _on_request(key: str, label: str) -> bool:
-    """A switch in the URL that starts costly work, so that a link reproduces its picture too."""
-    return st.toggle(label, key=key, bind="query-params", persist_state="session")
 
 
 def _so_far(job: Job) -> Any:

@@ -76,24 +76,26 @@ def _job(trained: Trained, name: str, before: Jobs) -> Job | None:
     if name in compression.LOW_RANK_METHODS:
         return cache.low_rank_curve(trained, name)
     if name in decide_words.TUNED:
-        return cache.decide("tuned", trained, method=decide_words.TUNED[name])
+        return cache.ask("decide", "tuned", trained, method=decide_words.TUNED[name])
     if name in compression.CONSTRAINTS:
         return cache.constrained_curve(trained, name)
     if name in compression.COMBINED_METHODS:
-        return cache.decide("combined", trained, method=name)
+        return cache.ask("decide", "combined", trained, method=name)
     if name in ("budgets", "fine_tuned"):
-        return cache.decide(name, trained)
+        return cache.ask("decide", name, trained)
     if name == "quantized":
         box = before["box"].result
         if box is None:
             return None
-        return cache.decide(
+        return cache.ask(
+            "decide",
             "quantized",
             trained,
             bounds=tuple(box.table["knob"][::COARSE]),
             files=box.files[::COARSE],
         )
-    return cache.decide(
+    return cache.ask(
+        "decide",
         "constrained_by",
         trained,
         constraint="box",
@@ -107,7 +109,7 @@ def measurement(trained: Trained, found: Jobs) -> Job | None:
     box = found["box"].result
     if not _timed() or box is None:
         return None
-    return cache.decide("latencies", trained, names=(DENSE,), files=(box.files[0],))
+    return cache.ask("decide", "latencies", trained, names=(DENSE,), files=(box.files[0],))
 
 
 def _timed() -> bool:

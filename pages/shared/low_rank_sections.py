@@ -53,17 +53,17 @@ def curve(trained: Trained, chosen: Setting) -> Job:
     """Every rank, by the job that the other pages share where the setting is as they have it."""
     if chosen.arguments == {"method": chosen.method}:
         return cache.low_rank_curve(trained, chosen.method)
-    return cache.low_rank("curve_of", trained, **chosen.arguments)
+    return cache.ask("low_rank", "curve_of", trained, **chosen.arguments)
 
 
 def by_rank(trained: Trained, layer: Layer, chosen: Setting, curve_job: Job) -> None:
     """The rank, what it costs the network and this layer, and the layer seen at this rank."""
-    ranks_job = cache.low_rank("layer_ranks", trained, **chosen.of_layers)
+    ranks_job = cache.ask("low_rank", "layer_ranks", trained, **chosen.of_layers)
     of_view = {"ridge": chosen.ridge} if chosen.ridge else {}
-    view_job = cache.low_rank(
-        "layer_view", trained, method=chosen.method, layer=layer.name, **of_view
+    view_job = cache.ask(
+        "low_rank", "layer_view", trained, method=chosen.method, layer=layer.name, **of_view
     )
-    errors_job = cache.low_rank("layer_errors", trained, **chosen.arguments)
+    errors_job = cache.ask("low_rank", "layer_errors", trained, **chosen.arguments)
 
     def draw() -> None:
         done = curve_job.result is not None
@@ -107,7 +107,7 @@ def by_rank(trained: Trained, layer: Layer, chosen: Setting, curve_job: Job) -> 
 
 def _file(trained: Trained, chosen: Setting, rank: int) -> bytes:
     """Waits for it: a download is built when it is asked for."""
-    job = cache.low_rank("file_of", trained, rank=rank, **chosen.arguments)
+    job = cache.ask("low_rank", "file_of", trained, rank=rank, **chosen.arguments)
     job.wait()
     if job.result is None:
         raise compression.CompressionError(job.error or "The file's job was stopped.")
@@ -217,7 +217,8 @@ def compared(trained: Trained, chosen: Setting, curve_job: Job) -> None:
             own = replace(own, ridge=0.0, calibration="reference")
         jobs.setdefault((name, "plain"), curve(trained, own))
         if epochs:
-            jobs[name, "tuned"] = cache.low_rank(
+            jobs[name, "tuned"] = cache.ask(
+                "low_rank",
                 "tuned_curve",
                 trained,
                 method=name,
@@ -272,7 +273,8 @@ def _at_this_rank(
 
 def by_rules(trained: Trained, chosen: Setting, curve: Traded) -> None:
     """Which rank the usual rules would take."""
-    job = cache.low_rank(
+    job = cache.ask(
+        "low_rank",
         "chosen_ranks",
         trained,
         tried=tuple(curve.table["knob"]),
@@ -288,7 +290,7 @@ def by_rules(trained: Trained, chosen: Setting, curve: Traded) -> None:
 def cross_validated(trained: Trained, chosen: Setting) -> None:
     """Cross-validation of the rank: the folds' scores, and the one-standard-error rule."""
     table = shell.wait_for(
-        cache.low_rank("cross_validated", trained, **chosen.arguments),
+        cache.ask("low_rank", "cross_validated", trained, **chosen.arguments),
         "Training a network in each fold",
     )
     if table is None:
@@ -305,7 +307,8 @@ def cross_validated(trained: Trained, chosen: Setting) -> None:
 def by_hand(trained: Trained, chosen: Setting, curve: Traded) -> None:
     """A rank of its own for each layer."""
     layers = shell.wait_for(
-        cache.low_rank("layer_ranks", trained, **chosen.of_layers), "Counting what each rank holds"
+        cache.ask("low_rank", "layer_ranks", trained, **chosen.of_layers),
+        "Counting what each rank holds",
     )
     if layers is None:
         return
@@ -330,7 +333,8 @@ def by_hand(trained: Trained, chosen: Setting, curve: Traded) -> None:
                         suggested if suggested <= most else 0,
                     )
                 )
-        job = cache.low_rank(
+        job = cache.ask(
+            "low_rank",
             "by_hand",
             trained,
             method=chosen.method,
@@ -356,13 +360,15 @@ def budgets(trained: Trained, chosen: Setting) -> None:
                     "budget_epochs", "Epochs after truncation", low_rank_words.BUDGET_EPOCHS, 0
                 )
             )
-    job = cache.low_rank("budgets", trained, unit=unit, **chosen.arguments)
+    job = cache.ask("low_rank", "budgets", trained, unit=unit, **chosen.arguments)
     found = shell.wait_for(job, "Sharing ten budgets by every rule")
     if found is None:
         return
     tuned = None
     if epochs:
-        job = cache.low_rank("budgets", trained, unit=unit, epochs=epochs, **chosen.arguments)
+        job = cache.ask(
+            "low_rank", "budgets", trained, unit=unit, epochs=epochs, **chosen.arguments
+        )
         tuned = shell.wait_for(job, "Training on what every rule gives")
 
     @st.fragment
@@ -417,7 +423,7 @@ def sensitivity(trained: Trained, chosen: Setting) -> None:
     """What each layer costs when it alone is compressed."""
     st.subheader("What does each layer cost me?", anchor=False)
     table = shell.wait_for(
-        cache.low_rank("sensitivity", trained, **chosen.of_layers),
+        cache.ask("low_rank", "sensitivity", trained, **chosen.of_layers),
         "Compressing one layer at a time",
     )
     if table is None:
@@ -450,11 +456,6 @@ def fitting(trained: Trained, layers: Sequence[str]) -> list[str]:
     return [
         name for name, entry in compression.LOW_RANK_METHODS.items() if kinds <= set(entry.layers)
     ]
-
-
-def on_request(key: str, label: str) -> bool:
-    """A switch in the URL that starts costly work, so that a link reproduces its picture too."""
-    return st.toggle(label, key=key, bind="query-params", persist_state="session")
 
 
 def _so_far(job: Job) -> Traded | None:

@@ -59,6 +59,8 @@ def low_rank(
         if values is None:
             return None
         rank = int(curve.table["knob"].iloc[row])
+        if words.of_kernels(curve.method):  # k* and energies of a matrix do not speak of it
+            return figures.spectrum(values, rank, {}, layer.name)
         if rank > layer.break_even:
             rank = len(values)  # the layer stays dense: nothing is left out
         return figures.spectrum(values, rank, words.marks(curve.marks[layer.name]), layer.name)

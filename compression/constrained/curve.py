@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,14 +25,18 @@ _RELATIVE_BOUNDS = np.geomspace(1.0, 0.03, 40)
 
 
 def default_bounds(network: nn.Sequential, constraint: str) -> list[float]:
-    """The 40 bounds, ascending, of a curve that is asked for none; three significant digits each.
+    """The bounds, ascending, of a curve that is asked for none: 40, or fewer where counts meet.
 
-    Absolute for a network of one linear layer (shares of its weight's gauge), relative for others.
+    Absolute for a network of one linear layer (shares of its weight's gauge), relative for others;
+    three significant digits each. A count κ that is absolute is whole.
     """
     entry = find(CONSTRAINTS, constraint, "constraint set")
     only = single_linear(network)
     scale = float(entry.load()().gauge(matrix(only).astype(np.float64))) if only else 1.0
-    return sorted({float(f"{bound * scale:.3g}") for bound in _RELATIVE_BOUNDS})
+    bounds = {float(f"{bound * scale:.3g}") for bound in _RELATIVE_BOUNDS}
+    if only and constraint == "cardinality":
+        bounds = {float(math.ceil(bound)) for bound in bounds}
+    return sorted(bounds)
 
 
 def single_linear(network: nn.Sequential) -> nn.Linear | None:
@@ -66,7 +71,7 @@ def constrained_curve(
         A name of ``compression.CONSTRAINTS``.
     bounds : iterable of float, or of dict, optional
         Positive, in any order. When left out 40 geometric values: relative bounds from 1 to
-        0.03, times the reference weight's own gauge where c is absolute. Or dicts: the bound c of
+        0.03, times the reference weight's own gauge where c is absolute (whole, if a count). Or dicts: the bound c of
         each layer, in the units of its weight; their rows are numbered from 1 and keep their
         order.
     layers : names of layers, or one name, optional

@@ -97,18 +97,13 @@ def bounds(
 
 
 def _bounds(trained: Any, constraint: str) -> list[float]:
-    """The bounds of a curve, for a convex model somewhat otherwise than by default.
-
-    A count κ is whole, and with the squared loss they go on to where the bound costs nothing.
-    """
+    """The bounds of a curve; with the squared loss they go on to where the bound costs nothing."""
     import compression
     from compression.constrained.curve import default_bounds, single_linear
 
     bounds = default_bounds(trained.network, constraint)
-    if single_linear(trained.network) is None:
+    if single_linear(trained.network) is None or constraint == "cardinality":
         return bounds
-    if constraint == "cardinality":
-        return sorted({float(math.ceil(bound)) for bound in bounds})
     x, y, loss = _problem(trained.dataset, trained.seed)
     if loss == "squared":
         free = compression.path(x, y, loss, "box").weights[-1]

@@ -148,6 +148,14 @@ def test_bounds_ascend_in_the_table_whatever_their_order(constrained):
     assert list(constrained.table["knob"]) == [0.05, 0.2, 0.5, 1.0]
 
 
+def test_counts_of_a_linear_model_are_whole_and_each_is_there_once(diabetes):
+    reference = compression.train(diabetes, model="linear_regression", seed=0, epochs=2)
+    table = compression.constrained_curve(reference, diabetes, "cardinality").table
+    weights = diabetes.x_train.shape[1]
+    assert list(table["knob"]) == list(range(1, weights + 1))
+    assert (table["free"] * weights).round(9).le(table["knob"]).all()
+
+
 def test_spectra_are_those_of_the_rows_weights(constrained, low_rank, digits_mlp):
     for name, layer in layers(digits_mlp.network).items():
         expected = np.linalg.svd(matrix(layer).astype(np.float64), compute_uv=False)

@@ -105,7 +105,9 @@ def settings(way: str, epochs: int, mus: tuple[float, float] | None = None) -> d
 
 
 def schedule(way: Way) -> Way:
-    """Learning–compression's penalties: seen and chosen."""
+    """Learning–compression's penalties: seen and chosen. Of a refit, what it aims at."""
+    if way.name == "refit":
+        st.caption(constrained_words.REFIT)
     if way.name != "learning_compression":
         return way
     first, last, picture = st.columns([1, 1, 2], gap="medium", vertical_alignment="center")

@@ -43,6 +43,11 @@ WAYS = (
     "is trained on without any bound, projection only is not trained: what lies between them is "
     "what a method adds. Bounds are met from the largest to the smallest."
 )
+REFIT = (
+    "Each layer aims at the reference's outputs, behind the layers that are refitted already, in "
+    "squared error. That is not the score: at tight bounds plain projection can classify better, "
+    "since it keeps the order of the outputs where it loses their size."
+)
 PENALTY = (
     "Each bound is given as many rounds as there are epochs, at these penalties: small μ lets the "
     "weights learn, large μ draws them to the bound."

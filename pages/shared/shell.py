@@ -32,7 +32,7 @@ def stand(title: str, sentence: str = "") -> None:
     """
     if "_shell" not in st.session_state:
         st.session_state["_want"] = f"pages/{title.lower().replace(' ', '_')}.py"
-        st.switch_page("app.py", query_params=st.query_params.to_dict())
+        st.switch_page("app.py", query_params=_asked())
     if sentence:
         st.caption(sentence)
 
@@ -41,7 +41,12 @@ def arrive() -> None:
     """Take a visitor who came through ``stand``'s detour to the page that was asked for."""
     st.session_state["_shell"] = True
     if (page := st.session_state.pop("_want", None)) is not None:
-        st.switch_page(page, query_params=st.query_params.to_dict())
+        st.switch_page(page, query_params=_asked())
+
+
+def _asked() -> dict[str, list[str]]:
+    """The URL's parameters, those given several times too."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}
 
 
 def wait_for(job: Job, label: str, so_far: Callable[[Job], Any] | None = None) -> Any:

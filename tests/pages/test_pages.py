@@ -38,9 +38,9 @@ def test_every_page_shows_its_charts_and_no_error(page, dataset, model):
     assert len(app.get("plotly_chart")) >= 2
 
 
-@pytest.mark.parametrize(("dataset", "model"), MODELS)
+@pytest.mark.parametrize(("dataset", "model"), [*MODELS, ("mnist1d", "conv1d")])
 def test_compare_has_two_sides_and_their_plane(dataset, model):
-    app = rendered("compare.py", dataset=dataset, model=model)
+    app = rendered("compare.py", 2 * PATIENCE, dataset=dataset, model=model)
     assert len(app.get("plotly_chart")) == 5
     score = "Test R²" if dataset == "diabetes" else "Test accuracy"
     assert [metric.label for metric in app.metric].count(score) == 2

@@ -31,6 +31,14 @@ def test_a_link_to_a_page_of_a_cold_server_goes_through_the_entry(page):
     assert app.number_input(key="seed").value == 3
 
 
+def test_a_link_keeps_a_parameter_that_is_given_twice():
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params.update(dataset="iris", model="softmax_regression", twice=["a", "b"])
+    app.switch_page("pages/train.py").run()
+    assert app.session_state["_shell"]
+    assert app.query_params["twice"] == ["a", "b"]
+
+
 def test_what_paints_the_title_imports_no_tables_and_arrays():
     code = "import sys, pages.shared.jobs, pages.shared.shell; print({'numpy', 'pandas'} & {*sys.modules})"
     done = subprocess.run(

@@ -12,6 +12,7 @@ page = st.navigation(
         st.Page("pages/train.py", title="Train"),
         st.Page("pages/low_rank.py", title="Low rank"),
         st.Page("pages/constrained.py", title="Constrained"),
+        st.Page("pages/combine.py", title="Combine"),
         st.Page("pages/decide.py", title="Decide"),
     ],
     position="top",

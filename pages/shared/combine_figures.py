@@ -1,0 +1,172 @@
+"""Figures of the page that combines. Knows no Streamlit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from . import figures
+from .combine_words import ALONE
+from .decide_figures import COMBINED
+from .words import score_range, size
+
+COLOURS = {"low_rank": figures.LOW_RANK, "tuned": figures.TEAL, "bound": figures.CONSTRAINED}
+
+
+def heat(
+    table: pd.DataFrame,
+    ranks: Sequence[int],
+    bounds: Sequence[float],
+    current: int,
+    task: str,
+) -> go.Figure:
+    """Score over rank and bound; what is not computed yet is empty, the current pair ringed."""
+    scale = figures.score_scale(task)
+    x, y = [f"{rank}" for rank in ranks], [f"{bound:g}" for bound in bounds]
+    columns = [list(ranks).index(rank) for rank in table["rank"]]
+    rows = [list(bounds).index(bound) for bound in table["bound"]]
+    z = np.full((len(bounds), len(ranks)), np.nan)
+    said = np.full(z.shape, "", dtype=object)
+    z[rows, columns] = scale * table["score"]
+    said[rows, columns] = [
+        f"{score_range(line['score_low'], line['score_high'], task)}<br>"
+        f"{int(line['parameters']):,} parameters, {size(line['bytes'])}"
+        for _, line in table.iterrows()
+    ]
+    least, most = float(np.nanmin(z)), float(np.nanmax(z))
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "heatmap",
+            "x": x,
+            "y": y,
+            "z": z,
+            "customdata": said,
+            "hovertemplate": "k = %{x}, c = %{y}: %{z:.4g}<br>%{customdata}<extra></extra>",
+            "hoverongaps": False,
+            "colorscale": [[0, "rgba(138,143,152,0.10)"], [1, COMBINED]],
+            "xgap": 2,
+            "ygap": 2,
+            "colorbar": {
+                "title": {"text": figures.score_title(task), "side": "right"},
+                "thickness": 10,
+                "outlinewidth": 0,
+            },
+        }
+    ]
+    # The numbers are a layer of their own: on faint cells they take the page's text colour.
+    strong = z > (least + most) / 2
+    for shown, font in ((~np.isnan(z) & ~strong, {}), (strong, {"color": "white"})):
+        at, across = np.nonzero(shown)
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [x[column] for column in across],
+                "y": [y[row] for row in at],
+                "text": [f"{value:.1f}" if scale > 1 else f"{value:.2f}" for value in z[shown]],
+                "mode": "text",
+                "textfont": {"size": 12, **font},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    traces.append(
+        {
+            "type": "scatter",
+            "name": "now",
+            "x": [x[columns[current]]],
+            "y": [y[rows[current]]],
+            "mode": "markers",
+            "hoverinfo": "skip",
+            "showlegend": False,
+            "marker": {
+                "symbol": "square-open",
+                "size": 34,
+                "color": figures.OCHRE,
+                "line": {"width": 3},
+            },
+        }
+    )
+    axis = {"type": "category", "categoryorder": "array", "showgrid": False}
+    return figures.drawn(
+        traces,
+        f"{figures.score_title(task)} over rank and bound",
+        380,
+        ("Rank k", axis | {"categoryarray": x, "range": [-0.5, len(x) - 0.5]}),
+        ("Bound c", axis | {"categoryarray": y, "range": [-0.5, len(y) - 0.5]}),
+    )
+
+
+def plane(
+    together: tuple[str, pd.DataFrame, int],
+    alone: Mapping[str, pd.DataFrame],
+    reference: Mapping[str, float],
+    cost: str,
+    task: str,
+) -> go.Figure:
+    """Score against cost: the pairs as points, each alone as a curve.
+
+    ``together``: (title, table, current row). ``alone``: a name of ``ALONE`` -> its table.
+    """
+    title, table, current = together
+    curves = [(ALONE[name], COLOURS[name], rows, None) for name, rows in alone.items()]
+    figure = figures.plane([*curves, (title, COMBINED, table, current)], reference, cost, task)
+    # A grid has no order along which a line could run.
+    return figure.update_traces({"mode": "markers", "marker.size": 8}, {"name": title})
+
+
+def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
+    """The combination's score minus each alone's, at equal bytes, with intervals."""
+    scale = figures.score_scale(task)
+    unit = "points of accuracy" if task == "classification" else "R²"
+    traces = []
+    # Side by side: at one budget the intervals would lie on one another.
+    for place, (name, colour) in enumerate(COLOURS.items()):
+        lines = table[(table["alone"] == name) & table["change"].notna()]
+        traces.append(
+            {
+                "type": "scatter",
+                "name": f"against {ALONE[name]}",
+                "x": lines["budget"] * (1 + 0.012 * (place - 1)),
+                "y": scale * lines["change"],
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": scale * (lines["high"] - lines["change"]),
+                    "arrayminus": scale * (lines["change"] - lines["low"]),
+                    "thickness": 1.5,
+                    "width": 0,
+                },
+                "customdata": np.stack(
+                    [scale * lines["low"], scale * lines["high"], lines["budget"]], axis=1
+                ),
+                "mode": "markers",
+                "marker": {"color": colour, "size": 7},
+                "hovertemplate": "%{y:+.3g} (%{customdata[0]:+.3g} to %{customdata[1]:+.3g})<br>"
+                "at most %{customdata[2]:,} bytes<extra>against " + ALONE[name] + "</extra>",
+            }
+        )
+    ends = table["budget"].min(), table["budget"].max()
+    ticks = "D1" if ends[1] < 10 * ends[0] else "D2"
+    line = {"type": "line", "line": {"color": figures.REFERENCE, "width": 1.5}}
+    return figures.drawn(
+        traces,
+        "What the combination gains at equal bytes, with 95 % intervals",
+        360,
+        ("Budget (bytes)", {"type": "log", "tickformat": "~s", "dtick": ticks}),
+        (f"Difference ({unit})", {"zeroline": False}),
+        hovermode="closest",
+        shapes=[
+            line | {"xref": "x domain", "x0": 0, "x1": 1, "y0": 0, "y1": 0},
+            {
+                **line,
+                "yref": "y domain",
+                "y0": 0,
+                "y1": 1,
+                "x0": budget,
+                "x1": budget,
+                "line": {"color": COMBINED, "width": 1.2, "dash": "dot"},
+            },
+        ],
+    )

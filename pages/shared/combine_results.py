@@ -1,0 +1,36 @@
+"""What the page that combines works on: its grid, and a row of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from .results import Layer
+
+RANKS = 6  # at most so many: each costs all bounds
+RELATIVE = (0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
+BOUNDS = {
+    "low_rank_then_constrained": RELATIVE,
+    "constrained_then_low_rank": RELATIVE,
+    "jointly": RELATIVE,
+    "low_rank_plus_sparse": (0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+}
+
+
+def ranks(layers: Sequence[Layer]) -> tuple[int, ...]:
+    """Ranks spaced by ratio, from 1 to the last that makes some linear layer smaller."""
+    largest = max(layer.break_even for layer in layers if layer.kind == "linear")
+    spaced = np.geomspace(1, max(largest, 1), RANKS).round().astype(int)
+    return tuple(np.unique(spaced).tolist())
+
+
+def pays(layers: Sequence[Layer]) -> bool:
+    """Whether any rank makes a linear layer smaller."""
+    return any(layer.break_even > 0 for layer in layers if layer.kind == "linear")
+
+
+def cell(table: pd.DataFrame, rank: float, bound: float) -> int:
+    """Row of the nearest pair, by ratio; the rank comes first."""
+    by_rank = np.abs(np.log(table["rank"] / rank))
+    by_bound = np.abs(np.log(table["bound"] / bound))
+    return int(np.lexsort((by_bound, by_rank))[0])

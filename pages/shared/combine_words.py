@@ -1,0 +1,107 @@
+"""Sentences and labels of the page that combines."""
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+
+from compression import COMBINED_METHODS, CONSTRAINTS
+
+from .results import Trained
+from .words import change, size
+
+SPARSE = "low_rank_plus_sparse"  # its set is given: at most so many entries
+EPOCHS = range(1, 51)
+DEFAULT_EPOCHS = 5
+
+NOTHING_TO_FACTOR = (
+    "No rank makes a linear layer of this model smaller, so every layer stays dense: what is left "
+    "of the combination is the bound alone."
+)
+RANK = "The same rank for every linear layer; from its break-even rank on a layer stays dense."
+BOUND = (
+    "The share of each weight's own gauge after the truncation that is allowed; for low rank plus "
+    "sparse the share of a layer's weights that the sparse part may hold."
+)
+HELD = (
+    "Budget by budget: the bytes of each pair. Each side enters with its best row on the "
+    "validation part that is no larger; the difference is on the test part, with its "
+    "paired-bootstrap 95 % interval. One interval in twenty misses by chance, so look at all of "
+    "them. Below a method's smallest file there is nothing to compare."
+)
+PLANE = "Points: every pair of a rank and a bound. Bars are 95 % intervals of one training."
+
+ALONE = {"low_rank": "low rank alone", "tuned": "low rank trained on", "bound": "bounds alone"}
+
+
+def grid(ranks: Iterable[int], bounds: Iterable[float], method: str, epochs: int) -> str:
+    """What is computed."""
+    ks, cs = tuple(ranks), tuple(bounds)
+    entry = COMBINED_METHODS[method]
+    passes = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    return (
+        f"{entry.summary} {len(ks)} rank{'s' if len(ks) > 1 else ''} × {len(cs)} bounds = "
+        f"{len(ks) * len(cs)} networks, {passes} each; of one rank, each begins where the one with "
+        "the next larger bound ended."
+    )
+
+
+def baseline(epochs: int, bounds: int) -> str:
+    return (
+        f"“Low rank trained on” has the same ranks and {epochs * bounds} epochs, as many as the "
+        "last bound of a rank has behind it: a gain over it is not a gain of training longer."
+    )
+
+
+def verdict(table: pd.DataFrame, budget: float, task: str) -> list[str]:
+    """A sentence for each alone: what the combination is worth at the same bytes."""
+    unit = " points" if task == "classification" else " of R²"
+    sentences = []
+    for _, line in table[table["budget"] == budget].iterrows():
+        other = ALONE[line["alone"]]
+        start = f"At {size(budget)}"
+        if math.isnan(line["change"]):
+            sentences.append(f"{start} there is no **{other}**: it is never that small.")
+            continue
+        interval = f"{change(line['low'], task)} to {change(line['high'], task)}"
+        sentences.append(
+            f"{start} the combination scores **{change(line['change'], task)}{unit}** against "
+            f"**{other}** ({interval}): {judged(line['low'], line['high'])}."
+        )
+    return sentences
+
+
+def judged(low: float, high: float) -> str:
+    """What an interval of a difference shows."""
+    if low > 0:
+        return "better"
+    if high < 0:
+        return "worse"
+    return "as good" if low == high == 0 else "not shown to be better"
+
+
+def tally(table: pd.DataFrame) -> str:
+    """Over all budgets, how often it is shown to be better or worse."""
+    parts = []
+    for name, lines in table.dropna(subset="change").groupby("alone", sort=False):
+        better, worse = int((lines["low"] > 0).sum()), int((lines["high"] < 0).sum())
+        parts.append(
+            f"against {ALONE[str(name)]} shown better at {better}, worse at {worse}, "
+            f"neither at {len(lines) - better - worse}"
+        )
+    if not parts:
+        return "No budget at which any of them can be compared."
+    return f"Over {table['budget'].nunique()} budgets: {'; '.join(parts)}."
+
+
+def name(trained: Trained, method: str) -> str:
+    return f"{trained.dataset}-{trained.model}-{method.replace('_', '-')}"
+
+
+def made_from(trained: Trained, method: str, constraint: str, epochs: int) -> str:
+    """What the page's figures were made from."""
+    held = "" if method == SPARSE else f", {CONSTRAINTS[constraint].title}"
+    return (
+        f"{trained.dataset}, {trained.model}, seed {trained.seed}: "
+        f"{COMBINED_METHODS[method].title}{held}, {epochs} epochs a pair."
+    )

@@ -1,0 +1,126 @@
+"""The worker's side of the page that combines: names and numbers in, plain results out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .results import Traded
+from .work import Report, restored, traded
+
+Entrant = tuple[str, tuple[float, ...], tuple[float, ...], bytes]
+"""A curve as an argument: name, bytes and validation scores of its rows, their predictions."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    table: pd.DataFrame
+    predictions: np.ndarray
+
+
+def grid(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    constraint: str,
+    ranks: tuple[int, ...],
+    bounds: tuple[float, ...],
+    epochs: int,
+) -> Traded:
+    """Every pair of these ranks and bounds; the partial result is the pairs so far, without files."""
+    from compression import storage
+    from compression.combined.curve import combined_curve
+
+    found, trained = restored(file, dataset, model, seed)
+    curve = combined_curve(
+        trained,
+        found,
+        method,
+        ranks,
+        bounds,
+        epochs,
+        constraint=constraint,
+        report=_watched(report, "pair"),
+    )
+    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
+    return traded(curve, files=files)
+
+
+def tuned(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    ranks: tuple[int, ...],
+    epochs: int,
+) -> Traded:
+    """Low rank alone at these ranks, each trained on for as long as a pair of that rank at most."""
+    import compression
+
+    found, trained = restored(file, dataset, model, seed)
+    curve = compression.low_rank_curve(
+        trained, found, "truncated_svd", ranks, epochs=epochs, report=_watched(report, "rank")
+    )
+    return traded(curve)
+
+
+def _watched(report: Report, what: str) -> Callable[[int, int, Callable[[], Any]], bool]:
+    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
+        return report(done, total, lambda: traded(curve()), f"{what} {done} of {total}")
+
+    return watched
+
+
+def against(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    together: Entrant,
+    alone: tuple[Entrant, ...],
+) -> pd.DataFrame:
+    """The combination held against each alone, at the bytes of each of its pairs.
+
+    Returns
+    -------
+    DataFrame
+        A line for each budget and each alone: budget (bytes), alone (its name), change, low and
+        high (of the test score, the combination's minus the other's); without numbers where the
+        other has no row that small.
+    """
+    from compression.errors import ArgumentError
+    from compression.pareto import at_equal_bytes
+
+    found, _ = restored(file, dataset, model, seed)
+    first = _judged(together, len(found.y_test), found.task)
+    others = {entrant[0]: _judged(entrant, len(found.y_test), found.task) for entrant in alone}
+    lines = []
+    for budget in np.unique(first.table["bytes"]):
+        for name, second in others.items():
+            line: dict[str, Any] = {"budget": float(budget), "alone": name}
+            try:
+                matched = at_equal_bytes(first, second, found.y_test, found.task, float(budget))
+            except ArgumentError:  # the other is never that small
+                line |= dict.fromkeys(("change", "low", "high"), float("nan"))
+            else:
+                line |= {
+                    "change": matched.change,
+                    "low": matched.change_low,
+                    "high": matched.change_high,
+                }
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _judged(entrant: Entrant, samples: int, task: str) -> _Judged:
+    _, sizes, scores, predictions = entrant
+    values = np.frombuffer(predictions).reshape(-1, samples)
+    table = pd.DataFrame({"bytes": sizes, "validation_score": scores})
+    return _Judged(table, values.astype(np.int64) if task == "classification" else values)

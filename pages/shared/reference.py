@@ -25,9 +25,10 @@ def needed(chosen: Choices) -> Trained:
 
 
 def layer(trained: Trained) -> Layer:
-    """The layer whose spectrum is looked at."""
+    """The layer whose spectrum is looked at; at first one that every page's defaults compress."""
     layers = {layer.name: layer for layer in trained.layers}
-    name = choices.pick("layer", "Layer", list(layers), next(iter(layers)), width=150)
+    linear = [layer.name for layer in trained.layers if layer.kind == "linear"]
+    name = choices.pick("layer", "Layer", list(layers), (linear or list(layers))[0], width=150)
     choices.remark("layer")
     return layers[name]
 

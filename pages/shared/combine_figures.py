@@ -12,6 +12,8 @@ from .combine_words import ALONE
 from .decide_figures import COMBINED
 from .words import score_range, size
 
+_BELOW = {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left"}
+_IN_SIGHT = 0.1  # of score, either way: the rest is a zoom away
 COLOURS = {"low_rank": figures.LOW_RANK, "tuned": figures.TEAL, "bound": figures.CONSTRAINED}
 
 
@@ -71,23 +73,15 @@ def heat(
                 "showlegend": False,
             }
         )
-    traces.append(
-        {
-            "type": "scatter",
-            "name": "now",
-            "x": [x[columns[current]]],
-            "y": [y[rows[current]]],
-            "mode": "markers",
-            "hoverinfo": "skip",
-            "showlegend": False,
-            "marker": {
-                "symbol": "square-open",
-                "size": 34,
-                "color": figures.OCHRE,
-                "line": {"width": 3},
-            },
-        }
-    )
+    column, row = columns[current], rows[current]
+    ring = {
+        "type": "rect",
+        "x0": column - 0.5,
+        "x1": column + 0.5,
+        "y0": row - 0.5,
+        "y1": row + 0.5,
+        "line": {"color": figures.OCHRE, "width": 4},
+    }
     axis = {"type": "category", "categoryorder": "array", "showgrid": False}
     return figures.drawn(
         traces,
@@ -95,6 +89,7 @@ def heat(
         380,
         ("Rank k", axis | {"categoryarray": x, "range": [-0.5, len(x) - 0.5]}),
         ("Bound c", axis | {"categoryarray": y, "range": [-0.5, len(y) - 0.5]}),
+        shapes=[ring],
     )
 
 
@@ -113,13 +108,15 @@ def plane(
     curves = [(ALONE[name], COLOURS[name], rows, None) for name, rows in alone.items()]
     figure = figures.plane([*curves, (title, COMBINED, table, current)], reference, cost, task)
     # A grid has no order along which a line could run.
-    return figure.update_traces({"mode": "markers", "marker.size": 8}, {"name": title})
+    figure.update_traces({"mode": "markers", "marker.size": 8}, {"name": title})
+    return figure.update_layout(legend=_BELOW)
 
 
 def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
     """The combination's score minus each alone's, at equal bytes, with intervals."""
     scale = figures.score_scale(task)
     unit = "points of accuracy" if task == "classification" else "R²"
+    ends = table["budget"].min(), table["budget"].max()
     traces = []
     # Side by side: at one budget the intervals would lie on one another.
     for place, (name, colour) in enumerate(COLOURS.items()):
@@ -128,7 +125,7 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
             {
                 "type": "scatter",
                 "name": f"against {ALONE[name]}",
-                "x": lines["budget"] * (1 + 0.012 * (place - 1)),
+                "x": lines["budget"] * (ends[1] / ends[0]) ** (0.004 * (place - 1)),
                 "y": scale * lines["change"],
                 "error_y": {
                     "type": "data",
@@ -147,16 +144,16 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
                 "at most %{customdata[2]:,} bytes<extra>against " + ALONE[name] + "</extra>",
             }
         )
-    ends = table["budget"].min(), table["budget"].max()
     ticks = "D1" if ends[1] < 10 * ends[0] else "D2"
     line = {"type": "line", "line": {"color": figures.REFERENCE, "width": 1.5}}
     return figures.drawn(
         traces,
         "What the combination gains at equal bytes, with 95 % intervals",
-        360,
+        400,
         ("Budget (bytes)", {"type": "log", "tickformat": "~s", "dtick": ticks}),
-        (f"Difference ({unit})", {"zeroline": False}),
+        (f"Difference ({unit})", {"zeroline": False, **_in_sight(table, scale)}),
         hovermode="closest",
+        legend=_BELOW,
         shapes=[
             line | {"xref": "x domain", "x0": 0, "x1": 1, "y0": 0, "y1": 0},
             {
@@ -170,3 +167,13 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
             },
         ],
     )
+
+
+def _in_sight(table: pd.DataFrame, scale: float) -> dict[str, list[float]]:
+    """An axis about zero, where most differences are that near; a few far ones would flatten them."""
+    change = table["change"].dropna()
+    if len(change) == 0 or (change.abs() > _IN_SIGHT).mean() > 0.5:
+        return {}
+    reach = max(table["high"].max(), -table["low"].min(), 0.01)
+    reach = 1.05 * scale * min(reach, 1.2 * _IN_SIGHT)
+    return {"range": [-reach, reach]}

@@ -8,6 +8,7 @@ import pandas as pd
 from .results import Layer
 
 RANKS = 6  # at most so many: each costs all bounds
+TUNED_RANKS = 24  # of the baseline: a file just below a pair's is what the pair is held against
 RELATIVE = (0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
 BOUNDS = {
     "low_rank_then_constrained": RELATIVE,
@@ -17,16 +18,21 @@ BOUNDS = {
 }
 
 
-def ranks(layers: Sequence[Layer]) -> tuple[int, ...]:
+def ranks(layers: Sequence[Layer], count: int = RANKS) -> tuple[int, ...]:
     """Ranks spaced by ratio, from 1 to the last that makes some linear layer smaller."""
     largest = max(layer.break_even for layer in layers if layer.kind == "linear")
-    spaced = np.geomspace(1, max(largest, 1), RANKS).round().astype(int)
+    spaced = np.geomspace(1, max(largest, 1), count).round().astype(int)
     return tuple(np.unique(spaced).tolist())
 
 
 def pays(layers: Sequence[Layer]) -> bool:
     """Whether any rank makes a linear layer smaller."""
     return any(layer.break_even > 0 for layer in layers if layer.kind == "linear")
+
+
+def epochs(rows: int) -> int:
+    """Epochs a pair, unless a person chooses: some hundred steps, also where few rows are one."""
+    return int(np.clip(round(100 * 64 / rows), 5, 50))
 
 
 def cell(table: pd.DataFrame, rank: float, bound: float) -> int:

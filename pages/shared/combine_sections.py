@@ -57,7 +57,7 @@ def setting(trained: Trained) -> Setting:
                     "pair_epochs",
                     "Epochs a pair",
                     combine_words.EPOCHS,
-                    combine_words.DEFAULT_EPOCHS,
+                    combine_results.epochs(trained.rows["training"]),
                 )
             )
     choices.remark("together")
@@ -86,6 +86,7 @@ def pairs(trained: Trained, chosen: Setting) -> None:
         bounds=chosen.bounds,
         epochs=chosen.epochs,
     )
+    finer = combine_results.ranks(trained.layers, combine_results.TUNED_RANKS)
     alone = {
         "low_rank": cache.low_rank_curve(trained, "truncated_svd"),
         "bound": cache.constrained_curve(trained, chosen.constraint),
@@ -93,7 +94,7 @@ def pairs(trained: Trained, chosen: Setting) -> None:
             "combine",
             "tuned",
             trained,
-            ranks=chosen.ranks,
+            ranks=finer,
             epochs=chosen.epochs * len(chosen.bounds),
         ),
     }
@@ -107,7 +108,10 @@ def pairs(trained: Trained, chosen: Setting) -> None:
         if together is None:
             return
         row = combine_results.cell(together.table, rank, bound)
-        _numbers(trained, chosen, together, row)
+        _numbers(trained, together, row)
+        st.caption(
+            combine_words.pair(trained, chosen.method, together.table.iloc[row], (rank, bound))
+        )
         shell.send()
         left, right = st.columns(2, gap="medium")
         with left:
@@ -133,7 +137,7 @@ def pairs(trained: Trained, chosen: Setting) -> None:
         if judging is not None:
             _verdict(trained, judging, together.table["bytes"].iloc[row])
         _plane(trained, chosen, together, row, alone)
-        st.caption(combine_words.baseline(chosen.epochs, len(chosen.bounds)))
+        st.caption(combine_words.baseline(chosen.epochs, len(chosen.bounds), len(finer)))
 
     watched = [grid, *alone.values(), *([judging] if judging is not None else [])]
     shell.follow(draw, *watched, key=PAIR)
@@ -162,7 +166,7 @@ def _sliders(chosen: Setting, grid: Job) -> tuple[float, float]:
     return float(rank), float(bound)
 
 
-def _numbers(trained: Trained, chosen: Setting, together: Traded, row: int) -> None:
+def _numbers(trained: Trained, together: Traded, row: int) -> None:
     line = together.table.iloc[row]
     for place, (label, value, delta, colour) in zip(
         st.columns(4), words.metrics(trained, line), strict=True
@@ -198,7 +202,11 @@ def _files(trained: Trained, chosen: Setting, together: Traded, row: int) -> Non
 
 def _against(trained: Trained, grid: Job, alone: Mapping[str, Job]) -> Job | None:
     together = _curve(grid)
-    others = {name: found for name, job in alone.items() if (found := _curve(job)) is not None}
+    others = {
+        name: found
+        for name in combine_words.ALONE
+        if (found := _curve(alone[name])) is not None and len(found.table)
+    }
     if together is None or not others:
         return None
     return cache.ask(
@@ -223,7 +231,8 @@ def _verdict(trained: Trained, judging: Job, budget: float) -> None:
     shell.status(judging, "Holding both against each other")
     if judging.result is None:
         return
-    st.markdown("\n".join(f"- {s}" for s in _sentences(trained, judging, budget)))
+    sentences = combine_words.verdict(judging.result, budget, trained.task)
+    st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
     st.caption(combine_words.tally(judging.result))
     charts.draw(
         combine_figures.margins(judging.result, budget, trained.task),
@@ -231,10 +240,6 @@ def _verdict(trained: Trained, judging: Job, budget: float) -> None:
         "Score of the combination minus that of each alone at equal bytes, with intervals",
     )
     st.caption(combine_words.HELD)
-
-
-def _sentences(trained: Trained, judging: Job, budget: float) -> list[str]:
-    return combine_words.verdict(judging.result, budget, trained.task)
 
 
 def _plane(

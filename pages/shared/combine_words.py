@@ -10,9 +10,9 @@ from compression import COMBINED_METHODS, CONSTRAINTS
 from .results import Trained
 from .words import change, size
 
+LOW_RANK_LAST = "constrained_then_low_rank"
 SPARSE = "low_rank_plus_sparse"  # its set is given: at most so many entries
 EPOCHS = range(1, 51)
-DEFAULT_EPOCHS = 5
 
 NOTHING_TO_FACTOR = (
     "No rank makes a linear layer of this model smaller, so every layer stays dense: what is left "
@@ -20,14 +20,15 @@ NOTHING_TO_FACTOR = (
 )
 RANK = "The same rank for every linear layer; from its break-even rank on a layer stays dense."
 BOUND = (
-    "The share of each weight's own gauge after the truncation that is allowed; for low rank plus "
-    "sparse the share of a layer's weights that the sparse part may hold."
+    "A share of what just holds each weight: after the truncation its factors, with bounds first the "
+    "reference. For low rank plus sparse the share of a layer's weights that the sparse part may hold."
 )
 HELD = (
     "Budget by budget: the bytes of each pair. Each side enters with its best row on the "
     "validation part that is no larger; the difference is on the test part, with its "
-    "paired-bootstrap 95 % interval. One interval in twenty misses by chance, so look at all of "
-    "them. Below a method's smallest file there is nothing to compare."
+    "paired-bootstrap 95 % interval. One interval in twenty misses by chance: look at all of them. "
+    "Below a method's smallest file there is nothing to compare; differences of more than "
+    "10 points (0.1 of R²) may lie outside the axis: zoom out."
 )
 PLANE = "Points: every pair of a rank and a bound. Bars are 95 % intervals of one training."
 
@@ -40,17 +41,50 @@ def grid(ranks: Iterable[int], bounds: Iterable[float], method: str, epochs: int
     entry = COMBINED_METHODS[method]
     passes = "1 epoch" if epochs == 1 else f"{epochs} epochs"
     return (
-        f"{entry.summary} {len(ks)} rank{'s' if len(ks) > 1 else ''} × {len(cs)} bounds = "
+        f"{entry.summary} {_ranks(len(ks))} × {len(cs)} bounds = "
         f"{len(ks) * len(cs)} networks, {passes} each; of one rank, each begins where the one with "
         "the next larger bound ended."
     )
 
 
-def baseline(epochs: int, bounds: int) -> str:
+def _ranks(number: int) -> str:
+    return "1 rank" if number == 1 else f"{number} ranks"
+
+
+def baseline(epochs: int, bounds: int, ranks: int) -> str:
     return (
-        f"“Low rank trained on” has the same ranks and {epochs * bounds} epochs, as many as the "
-        "last bound of a rank has behind it: a gain over it is not a gain of training longer."
+        f"“Low rank trained on” has {epochs * bounds} epochs at each of {_ranks(ranks)}, as many "
+        "as the last bound of a rank has behind it: a gain over it is not a gain of training longer."
     )
+
+
+def pair(trained: Trained, method: str, line: pd.Series, asked: tuple[float, float]) -> str:
+    """What the pair shown is, and where it is not the one asked for."""
+    rank, bound = int(line["rank"]), float(line["bound"])
+    text = ""
+    if (rank, bound) != asked:
+        text = (
+            f"k = {asked[0]:g}, c = {asked[1]:g} is not computed yet: shown is k = {rank}, "
+            f"c = {bound:g}. "
+        )
+    if method == SPARSE:
+        return text + (
+            f"Rank {rank}, and at most {100 * bound:.3g} % of a layer's weights in the sparse "
+            "part; a layer stays dense where both together would hold as many numbers."
+        )
+    linear = [layer for layer in trained.layers if layer.kind == "linear"]
+    factored = [layer.name for layer in linear if rank <= layer.break_even]
+    dense = [layer.name for layer in trained.layers if layer.name not in factored]
+    if factored:
+        text += f"Rank {rank} in {', '.join(factored)}. "
+    if dense:
+        text += f"Dense: {', '.join(dense)}. "
+    if method == LOW_RANK_LAST:
+        return text + (
+            f"c = {bound:g} of what holds each reference weight, before the truncation; factors "
+            "and biases are free, dense layers keep it."
+        )
+    return text + f"c = {bound:g} of what holds each factor or dense weight; biases are free."
 
 
 def verdict(table: pd.DataFrame, budget: float, task: str) -> list[str]:
@@ -61,12 +95,13 @@ def verdict(table: pd.DataFrame, budget: float, task: str) -> list[str]:
         other = ALONE[line["alone"]]
         start = f"At {size(budget)}"
         if math.isnan(line["change"]):
-            sentences.append(f"{start} there is no **{other}**: it is never that small.")
+            sentences.append(f"{start} nothing of **{other}** is that small.")
             continue
         interval = f"{change(line['low'], task)} to {change(line['high'], task)}"
         sentences.append(
             f"{start} the combination scores **{change(line['change'], task)}{unit}** against "
-            f"**{other}** ({interval}): {judged(line['low'], line['high'])}."
+            f"**{other}** of {size(line['other_bytes'])} ({interval}): "
+            f"**{judged(line['low'], line['high'])}**."
         )
     return sentences
 

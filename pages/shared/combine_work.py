@@ -13,6 +13,8 @@ from .work import Report, restored, traded
 Entrant = tuple[str, tuple[float, ...], tuple[float, ...], bytes]
 """A curve as an argument: name, bytes and validation scores of its rows, their predictions."""
 
+NUMBERS = ("change", "low", "high", "bytes", "other_bytes")
+
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
@@ -60,7 +62,7 @@ def tuned(
     ranks: tuple[int, ...],
     epochs: int,
 ) -> Traded:
-    """Low rank alone at these ranks, each trained on for as long as a pair of that rank at most."""
+    """Low rank alone at these ranks, each trained on for as long as any pair."""
     import compression
 
     found, trained = restored(file, dataset, model, seed)
@@ -92,8 +94,8 @@ def against(
     -------
     DataFrame
         A line for each budget and each alone: budget (bytes), alone (its name), change, low and
-        high (of the test score, the combination's minus the other's); without numbers where the
-        other has no row that small.
+        high (of the test score, the combination's minus the other's), bytes and other_bytes (of
+        the two rows); without numbers where the other has no row that small.
     """
     from compression.errors import ArgumentError
     from compression.pareto import at_equal_bytes
@@ -108,13 +110,16 @@ def against(
             try:
                 matched = at_equal_bytes(first, second, found.y_test, found.task, float(budget))
             except ArgumentError:  # the other is never that small
-                line |= dict.fromkeys(("change", "low", "high"), float("nan"))
+                line |= dict.fromkeys(NUMBERS, float("nan"))
             else:
-                line |= {
-                    "change": matched.change,
-                    "low": matched.change_low,
-                    "high": matched.change_high,
-                }
+                values = (
+                    matched.change,
+                    matched.change_low,
+                    matched.change_high,
+                    first.table["bytes"].iloc[matched.first],
+                    second.table["bytes"].iloc[matched.second],
+                )
+                line |= dict(zip(NUMBERS, map(float, values), strict=True))
             lines.append(line)
     return pd.DataFrame(lines)
 

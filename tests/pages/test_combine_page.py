@@ -1,0 +1,304 @@
+"""The page that combines: its grid, what its worker hands over, its figures, and it, rendered."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from compression import COMBINED_METHODS, storage
+from compression.combined.curve import combined_curve
+from compression.evaluation import Comparison
+from data import load
+from pages.shared import combine_figures, combine_results, combine_words, combine_work, work
+from pages.shared.combine_sections import _entrant
+from pages.shared.results import Layer
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120  # seconds
+RANKS, BOUNDS, EPOCHS = (1, 2), (0.4, 1.0), 10
+
+
+def go_on(*_args):
+    return True
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return work.reference(go_on, "iris", "softmax_regression", 0)
+
+
+def origin(trained):
+    return trained.file, trained.dataset, trained.model, trained.seed
+
+
+@pytest.fixture(scope="module")
+def together(trained):
+    return combine_work.grid(
+        go_on, *origin(trained), "low_rank_then_constrained", "box", RANKS, BOUNDS, EPOCHS
+    )
+
+
+@pytest.fixture(scope="module")
+def alone(trained):
+    return {
+        "low_rank": work.low_rank_curve(go_on, *origin(trained), "truncated_svd"),
+        "tuned": combine_work.tuned(go_on, *origin(trained), (1,), 20),
+        "bound": work.constrained_curve(go_on, *origin(trained), "box"),
+    }
+
+
+@pytest.fixture(scope="module")
+def margins(trained, together, alone):
+    return combine_work.against(
+        go_on,
+        *origin(trained),
+        _entrant("together", together),
+        tuple(_entrant(name, found) for name, found in alone.items()),
+    )
+
+
+@pytest.mark.parametrize("shape", [(256, 64), (10, 128), (3, 4), (1, 10), (7, 7)])
+def test_the_grid_s_ranks_reach_from_1_to_the_last_that_pays(shape):
+    rows, columns = shape
+    paying = [k for k in range(1, min(shape) + 1) if k * (rows + columns) < rows * columns]
+    layers = [Layer("one", "linear", shape, max(paying, default=0))]
+    for count in (combine_results.RANKS, combine_results.TUNED_RANKS):
+        found = combine_results.ranks(layers, count)
+        assert found[0] == 1
+        assert found[-1] == max(paying, default=1)
+        assert sorted(set(found)) == list(found)
+        assert len(found) <= count
+    assert combine_results.pays(layers) == bool(paying)
+
+
+def test_a_grid_of_every_method_is_what_the_package_computes(trained):
+    found, reference = work.restored(*origin(trained))
+    assert set(combine_results.BOUNDS) == set(COMBINED_METHODS)
+    for method, bounds in combine_results.BOUNDS.items():
+        expected = combined_curve(reference, found, method, [1], bounds[:2], 3, constraint="l1")
+        ours = combine_work.grid(go_on, *origin(trained), method, "l1", (1,), bounds[:2], 3)
+        pd.testing.assert_frame_equal(ours.table, expected.table)
+        assert list(bounds) == sorted(bounds)
+
+
+def test_every_pair_s_file_is_worth_what_its_row_says(trained, together):
+    import torch
+
+    dataset = load("iris", seed=0)
+    assert together.table[["rank", "bound"]].to_numpy().tolist() == [
+        [rank, bound] for rank in RANKS for bound in BOUNDS
+    ]
+    for file, (_, line) in zip(together.files, together.table.iterrows(), strict=True):
+        with torch.inference_mode():
+            answers = storage.from_bytes(file)(torch.from_numpy(dataset.x_test)).argmax(1)
+        assert np.mean(answers.numpy() == dataset.y_test) == line["score"]
+        assert len(file) == line["bytes"]
+
+
+def test_a_stopped_grid_keeps_the_pairs_it_has(trained):
+    kept = []
+
+    def stop_after_two(done, total, partial, message):
+        kept.append(partial())
+        return done < 2
+
+    ours = combine_work.grid(
+        stop_after_two, *origin(trained), "jointly", "box", RANKS, BOUNDS, EPOCHS
+    )
+    assert [len(one.table) for one in kept] == [1, 2]
+    assert len(ours.table) == len(ours.files) == 2
+
+
+def test_the_nearest_pair_is_the_asked_one_where_it_is_there(together):
+    for row, (_, line) in enumerate(together.table.iterrows()):
+        assert combine_results.cell(together.table, line["rank"], line["bound"]) == row
+    half = together.table[:3]
+    assert combine_results.cell(half, 2, 1.0) == 2  # the rank comes first
+    assert combine_results.cell(half, 1, 0.9) == 1
+
+
+def best_within(table, budget):
+    """By looking at each: the best on validation that is no larger; the smallest of equals."""
+    within = [row for row in range(len(table)) if table["bytes"][row] <= budget]
+    key = lambda row: (-table["validation_score"][row], table["bytes"][row])  # noqa: E731
+    return min(within, key=key, default=None)
+
+
+def test_each_alone_is_held_against_the_combination_at_equal_bytes(
+    trained, together, alone, margins
+):
+    target = load("iris", seed=0).y_test
+    assert len(margins) == together.table["bytes"].nunique() * len(alone)
+    compared = 0
+    for _, line in margins.iterrows():
+        other = alone[line["alone"]]
+        one, two = (best_within(curve.table, line["budget"]) for curve in (together, other))
+        if two is None:
+            assert np.isnan(line[["change", "low", "high"]].astype(float)).all()
+            continue
+        compared += 1
+        assert line["bytes"] == together.table["bytes"][one]
+        assert line["other_bytes"] == other.table["bytes"][two] <= line["budget"]
+        right = [
+            np.mean(curve.predictions[row] == target)
+            for curve, row in ((together, one), (other, two))
+        ]
+        assert line["change"] == pytest.approx(right[0] - right[1])
+        changes = Comparison(other.predictions[two], target, "classification").changes(
+            together.predictions[one][None]
+        )
+        assert [line["low"], line["high"]] == [changes[1][0], changes[2][0]]
+    assert compared
+
+
+def test_a_budget_that_the_other_never_meets_has_no_numbers(trained, together, alone):
+    small = ("together", (10.0, 1e6), (0.9, 0.8), np.zeros((2, 30)).tobytes())
+    table = combine_work.against(
+        go_on, *origin(trained), small, (_entrant("low_rank", alone["low_rank"]),)
+    )
+    assert table["change"].isna().tolist() == [True, False]
+    first, second = (
+        combine_words.verdict(table, budget, "classification") for budget in (10.0, 1e6)
+    )
+    assert "nothing of **low rank alone** is that small" in first[0]
+    assert "against **low rank alone**" in second[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.001, 0.02, "better"),
+        (-0.02, -0.001, "worse"),
+        (-0.01, 0.02, "not shown to be better"),
+        (0.0, 0.02, "not shown to be better"),
+        (0.0, 0.0, "as good"),
+    ],
+)
+def test_only_an_interval_beyond_zero_shows_anything(low, high, said):
+    assert combine_words.judged(low, high) == said
+
+
+def test_the_tally_counts_every_budget_that_can_be_compared(margins):
+    text = combine_words.tally(margins)
+    for name, lines in margins.dropna(subset="change").groupby("alone"):
+        better, worse = (lines["low"] > 0).sum(), (lines["high"] < 0).sum()
+        rest = len(lines) - better - worse
+        said = f"against {combine_words.ALONE[name]} shown better at {better}, worse at {worse}"
+        assert f"{said}, neither at {rest}" in text
+
+
+def test_the_heat_map_holds_every_score_in_its_place_and_rings_the_chosen(together):
+    ranks = (*RANKS, 3)  # not there yet
+    figure = combine_figures.heat(together.table, ranks, BOUNDS, 2, "classification")
+    heat = figure.data[0]
+    assert heat.z.shape == (len(BOUNDS), len(ranks))
+    for _, line in together.table.iterrows():
+        at = BOUNDS.index(line["bound"]), ranks.index(line["rank"])
+        assert heat.z[at] == pytest.approx(100 * line["score"])
+        assert f"{int(line['parameters']):,} parameters" in heat.customdata[at]
+    assert np.isnan(heat.z[:, 2]).all()
+    texts = [text for trace in figure.data[1:] for text in trace.text]
+    assert sorted(map(float, texts)) == sorted((100 * together.table["score"]).round(1))
+    (ring,) = figure.layout.shapes
+    chosen = together.table.iloc[2]
+    assert (ring.x0 + ring.x1) / 2 == ranks.index(chosen["rank"])
+    assert (ring.y0 + ring.y1) / 2 == BOUNDS.index(chosen["bound"])
+
+
+@pytest.mark.parametrize("cost", ["parameters", "bytes", "macs"])
+def test_the_plane_has_pairs_as_points_and_each_alone_as_a_line(trained, together, alone, cost):
+    tables = {name: curve.table for name, curve in alone.items()}
+    figure = combine_figures.plane(
+        ("Both", together.table, 1), tables, trained.costs, cost, "classification"
+    )
+    by_name = {trace.name: trace for trace in figure.data}
+    assert by_name["Both"].mode == "markers"
+    assert list(by_name["Both"].x) == together.table[cost].tolist()
+    assert list(by_name["Both, now"].x) == [together.table[cost][1]]
+    for name, table in tables.items():
+        line = by_name[combine_words.ALONE[name]]
+        assert "lines" in line.mode
+        assert np.allclose(line.y, 100 * table["score"])
+
+
+def test_the_margins_carry_their_intervals_and_the_budget(margins):
+    budget = float(margins["budget"].iloc[-1])
+    figure = combine_figures.margins(margins, budget, "classification")
+    assert len(figure.data) == 3
+    for trace, name in zip(figure.data, combine_figures.COLOURS, strict=True):
+        lines = margins[(margins["alone"] == name) & margins["change"].notna()]
+        assert np.allclose(trace.y, 100 * lines["change"])
+        assert np.allclose(np.add(trace.y, trace.error_y.array), 100 * lines["high"])
+        assert np.allclose(np.subtract(trace.y, trace.error_y.arrayminus), 100 * lines["low"])
+        assert np.allclose(trace.x, lines["budget"], rtol=0.02)
+    assert budget in [shape.x0 for shape in figure.layout.shapes]
+
+
+def test_few_far_differences_do_not_flatten_the_near_ones():
+    near = pd.DataFrame(
+        {
+            "alone": "bound",
+            "budget": [1.0, 2.0, 3.0],
+            "change": [0.01, 0.02, 0.6],
+            "low": [0.0, 0.01, 0.5],
+            "high": [0.02, 0.03, 0.7],
+        }
+    )
+    low, high = combine_figures.margins(near, 1.0, "classification").layout.yaxis.range
+    assert low == -high
+    assert 3 < high < 50
+    far = near.assign(change=0.6)
+    assert combine_figures.margins(far, 1.0, "classification").layout.yaxis.range is None
+
+
+def rendered(**query):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    app.switch_page("pages/combine.py").run()
+    end = time.monotonic() + PATIENCE
+    while app.get("progress") and time.monotonic() < end:
+        time.sleep(0.3)
+        app.run()
+    assert not app.get("progress")
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
+    app = rendered(
+        dataset="iris",
+        model="softmax_regression",
+        together="low_rank_then_constrained",
+        pair_epochs="4",
+        bound="0.25",
+    )
+    assert len(app.get("plotly_chart")) == 4
+    sliders = {slider.key: slider.value for slider in app.select_slider}
+    assert sliders == {"pair_epochs": 4, "rank": 1, "bound": 0.25}
+    said = [text.value for text in app.markdown if "the combination scores" in text.value]
+    assert len(said) == 1
+    for name in combine_words.ALONE.values():
+        assert f"**{name}**" in said[0]
+    before = app.metric[0].value, app.metric[1].value
+    app.select_slider(key="bound").set_value(1.0).run()
+    assert not app.exception
+    assert "c = 1 of what" in " ".join(caption.value for caption in app.caption)
+    assert before != (app.metric[0].value, app.metric[1].value)
+
+
+def test_low_rank_plus_sparse_asks_for_no_set_and_says_where_nothing_can_be_factored():
+    app = rendered(
+        dataset="diabetes",
+        model="linear_regression",
+        together="low_rank_plus_sparse",
+        pair_epochs="2",
+    )
+    assert "set" not in {box.key for box in app.selectbox}
+    assert len(app.get("plotly_chart")) == 4
+    assert combine_words.NOTHING_TO_FACTOR in [info.value for info in app.info]

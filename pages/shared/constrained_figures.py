@@ -469,7 +469,10 @@ def ways(
                     "width": 0,
                     "visible": number == 0,
                 },
-                "customdata": np.stack([ordered["knob"], low, high, ordered["bytes"]], axis=1),
+                # As lists: of a row of an array a click would be told something else.
+                "customdata": np.stack(
+                    [ordered["knob"], low, high, ordered["bytes"]], axis=1
+                ).tolist(),
                 "hovertemplate": "c = %{customdata[0]:.4g}: %{y:.4g} (%{customdata[1]:.4g} to "
                 f"%{{customdata[2]:.4g}})<br>%{{customdata[3]:,}} bytes<extra>{title}</extra>",
             }
@@ -535,11 +538,15 @@ def path(
     """Every weight against c: a line each, breakpoints as ticks, the current c as a line.
 
     ``names``: of the weights, by output and input. With more than a few weights there is one
-    colour a class, and of very many only the largest are drawn.
+    colour a class, and of very many only the largest of each class are drawn.
     """
     outputs, inputs = trail.weights.shape[1:]
     flat = trail.weights.reshape(len(trail.bounds), -1)
-    order = np.argsort(-np.abs(flat).max(axis=0), kind="stable")[:MOST_LINES]
+    # Many end at the same bound: of those the ones that were held least say most.
+    sizes = np.abs(trail.weights)
+    largest_first = np.lexsort((sizes.sum(axis=0), -sizes.max(axis=0)), axis=-1)
+    each = largest_first[:, : max(MOST_LINES // outputs, 1)]
+    order = (inputs * np.arange(outputs)[:, None] + each).ravel()
     traces: list[dict[str, Any]] = []
     if outputs * inputs <= SINGLE_LINES and outputs == 1:
         for place, weight in enumerate(sorted(order)):
@@ -584,7 +591,9 @@ def path(
     )
     largest = float(np.abs(flat).max()) or 1.0
     shown = (
-        "" if len(order) == flat.shape[1] else f", the {len(order)} largest of {flat.shape[1]:,}"
+        ""
+        if len(order) == flat.shape[1]
+        else f", the {each.shape[1]} largest of {inputs:,}" + (" a class" if outputs > 1 else "")
     )
     kind = "exact, piecewise linear" if trail.exact else "on a grid"
     return drawn(

@@ -353,13 +353,18 @@ def test_a_path_has_a_line_a_weight_and_a_tick_a_breakpoint():
 def test_a_path_of_very_many_weights_shows_the_largest_and_says_so():
     weights = np.zeros((2, 2, 400))
     weights[1] = np.arange(800).reshape(2, 400)
+    weights[:, :, :200] = [[[-900.0]], [[900.0]]]  # as large in the end, and held all along
+    weights[0, :, 150:200] = 0  # but for these
     names = [[f"x{n}" for n in range(400)]] * 2
     figure = constrained_figures.path(
         Trail(np.array([1.0, 2.0]), weights, False), names, "ab", 1, False
     )
-    drawn = sum(np.isnan(np.array(trace.y, float)).sum() for trace in figure.data)
-    assert drawn == constrained_figures.MOST_LINES
-    assert "the 200 largest of 800" in figure.layout.title.text
+    for trace in figure.data[:2]:
+        lines = np.reshape(np.array(trace.y, float), (-1, 3))
+        assert len(lines) == constrained_figures.MOST_LINES // 2
+        assert (lines[:, 1] == 900).all()
+        assert (lines[:, 0] == 0).sum() == 50
+    assert "the 100 largest of 400 a class" in figure.layout.title.text
 
 
 def judged(knobs, scores):

@@ -1,5 +1,8 @@
 """Charts as pages draw them, and all of a page's charts as one file to take away."""
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -13,7 +16,15 @@ def begin() -> None:
     st.session_state[_DRAWN] = {}
 
 
-def draw(figure: go.Figure, key: str, alt: str) -> None:
+def draw(
+    figure: go.Figure,
+    key: str,
+    alt: str,
+    *,
+    on_select: Callable[[], None] | Literal["ignore"] = "ignore",
+    selection_mode: Sequence[Literal["points", "box", "lasso"]] = ("points",),
+    config: Mapping[str, Any] = figures.CONFIG,
+) -> None:
     """Draw a figure, and keep it for the file.
 
     Parameters
@@ -23,10 +34,21 @@ def draw(figure: go.Figure, key: str, alt: str) -> None:
         Of the chart; also the name of the picture that its camera takes.
     alt : str
         What it shows, in words.
+    on_select : callable, optional
+        Called when somebody selects points, before anything is drawn again.
+    selection_mode : sequence of str
+        How they may.
+    config : mapping
+        Plotly's, of the buttons above the figure.
     """
     camera = figures.CONFIG["toImageButtonOptions"] | {"filename": key.replace("_", "-")}
     st.plotly_chart(
-        figure, key=key, alt=alt, config=figures.CONFIG | {"toImageButtonOptions": camera}
+        figure,
+        key=key,
+        alt=alt,
+        on_select=on_select,
+        selection_mode=selection_mode,
+        config={**config, "toImageButtonOptions": camera},
     )
     st.session_state.setdefault(_DRAWN, {})[key] = (alt, figure)
 

@@ -404,6 +404,14 @@ def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
         if first is None:
             return
         bound = choices.number("bound")
+
+        def clicked() -> None:
+            for point in st.session_state["constrained_ways_chart"]["selection"]["points"]:
+                # The first curve is of this way: the slider has its bounds.
+                if point["curve_number"] == 0:
+                    choices.move("bound", point["customdata"][0])
+                    st.rerun(scope=[BOUND, MOVES, WAYS, STORED])
+
         charts.draw(
             constrained_figures.ways(
                 curves, trained.costs, axis, bound, first.curve.knob, trained.task
@@ -411,6 +419,7 @@ def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
             "constrained_ways_chart",
             f"{words.score_name(trained.task)} against {constrained_figures.AXES[axis]} "
             f"for {len(curves)} ways",
+            on_select=clicked,
         )
         lines = []
         for _, title, table in curves:

@@ -41,7 +41,8 @@ LAYERS = (
 WAYS = (
     "All ways are given the same bounds and, where they train, the same epochs for each. Fine-tuning "
     "is trained on without any bound, projection only is not trained: what lies between them is "
-    "what a method adds. Bounds are met from the largest to the smallest."
+    "what a method adds. Bounds are met from the largest to the smallest. Click a point of the "
+    "first to move c."
 )
 REFIT = (
     "Each layer aims at the reference's outputs, behind the layers that are refitted already, in "

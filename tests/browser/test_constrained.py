@@ -1,0 +1,95 @@
+"""The constrained page in a real browser: the bound by keyboard and by a click, and the race."""
+
+import pytest
+
+import compression
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+IDLE = """() => document.querySelector('[data-testid="stApp"]')
+            ?.getAttribute('data-test-script-state') === 'notRunning'
+            && !document.querySelector('[data-testid="stProgress"]')"""
+WAYS = ".st-key-constrained_ways_chart .js-plotly-plot"
+
+
+def opened(server, visit, options=""):
+    page = visit(f"{server.address}/constrained?dataset=iris&model=softmax_regression{options}")
+    page.locator(".st-key-constrained_ways_csv").wait_for()  # below the chart
+    idle(page)
+    return page
+
+
+def idle(page):
+    page.wait_for_function(IDLE)
+    page.wait_for_timeout(900)  # a poll that was under way
+    page.wait_for_function(IDLE)
+
+
+def certificate(page):
+    return page.locator('[data-testid="stAlert"]', has_text="Certified")
+
+
+def bound(page):
+    return page.locator(".st-key-bound [data-testid=stSliderThumbValue]")
+
+
+def test_a_bound_moved_by_keyboard_has_its_own_certificate(server, visit):
+    page = opened(server, visit)
+    before, at = certificate(page).inner_text(), bound(page).inner_text()
+    page.locator(".st-key-bound input[type=range]").press("ArrowLeft")
+    page.wait_for_function(
+        """before => [...document.querySelectorAll('[data-testid="stAlert"]')]
+                    .some(e => e.innerText.includes('Certified') && e.innerText !== before)""",
+        arg=before,
+    )
+    assert float(bound(page).inner_text()) < float(at)
+
+
+def test_a_click_moves_the_bound_on_a_point_of_the_chosen_way_only(server, visit):
+    page = opened(server, visit)
+    page.locator(WAYS).scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    at = bound(page).inner_text()
+    # A point of the second way that no other way's point covers, then one of the first.
+    for way in (1, 0):
+        point = page.locator(WAYS).evaluate(
+            """(g, way) => {
+                 const x = g._fullLayout.xaxis, y = g._fullLayout.yaxis;
+                 const box = g.getBoundingClientRect();
+                 const of = t => Array.from(t.x, (v, i) => ({
+                   x: box.x + x._offset + x.d2p(v),
+                   y: box.y + y._offset + y.d2p(t.y[i]), c: t.customdata[i][0]}));
+                 const own = of(g._fullData[way]), other = of(g._fullData[1 - way]);
+                 return own.find(p => other.every(q => Math.hypot(p.x - q.x, p.y - q.y) > 25));
+               }""",
+            way,
+        )
+        page.mouse.move(point["x"], point["y"])
+        page.wait_for_timeout(300)
+        page.mouse.click(point["x"], point["y"])
+        if way == 1:
+            page.wait_for_timeout(500)
+            idle(page)
+            assert bound(page).inner_text() == at
+    page.wait_for_function(
+        """at => document.querySelector('.st-key-bound [data-testid=stSliderThumbValue]')
+                 .innerText !== at""",
+        arg=at,
+    )
+    assert float(bound(page).inner_text()) == pytest.approx(point["c"], rel=1e-3)
+
+
+def test_a_race_runs_to_its_end_with_every_solver_that_fits(server, visit):
+    page = opened(server, visit, "&race=true")
+    chart = page.locator(".st-key-race_seconds .js-plotly-plot")
+    chart.wait_for()
+    idle(page)
+    members = compression.CONSTRAINTS["box"].load()()
+    fitting = {
+        entry.title.replace(", ", " and ")
+        for entry in compression.SOLVERS.values()
+        if entry.load()().applies("softmax", members) is None
+    }
+    assert fitting
+    assert set(chart.evaluate("g => g._fullData.map(t => t.name)")) == fitting
+    assert page.locator(".st-key-constrained_race_csv").count() == 1

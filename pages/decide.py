@@ -2,12 +2,15 @@
 
 import streamlit as st
 
-from pages.shared import choices, decide_sections, reference, shell, words
+from pages.shared import charts, choices, decide_sections, decide_words, reference, shell, words
 
 shell.stand("Decide", "The smallest model for a score, over all methods, and how sure that is.")
+charts.begin()
 trained = reference.needed(choices.header())
 st.markdown(words.reference(trained))
 jobs = decide_sections.jobs(trained)
 measurement = decide_sections.measurement(trained, jobs)
 decide_sections.choose(trained, jobs, measurement.result if measurement else None)
 decide_sections.latency(measurement)
+st.divider()
+charts.take_away("Decide", *decide_words.of_figures(trained, jobs))

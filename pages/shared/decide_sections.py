@@ -8,7 +8,7 @@ import streamlit as st
 import compression
 from compression.pareto import Wish
 
-from . import cache, choices, decide_figures, decide_words, shell, words
+from . import cache, charts, choices, decide_figures, decide_words, shell, words
 from .decide_results import (
     DENSE,
     KILO,
@@ -20,7 +20,6 @@ from .decide_results import (
     undominated,
     with_latency,
 )
-from .figures import CONFIG
 from .jobs import Job
 from .results import Traded, Trained
 
@@ -152,17 +151,17 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
             with left.container(border=True):
                 _card(trained, picked, results)
         if len(best):
-            right.plotly_chart(
-                decide_figures.changes(
-                    best[:FOREST],
-                    trained.task,
-                    wish.loss,
-                    None if picked is None else picked["id"],
-                ),
-                key="decide_changes",
-                alt="Change of test score of the best choices with 95 % intervals",
-                config=CONFIG,
-            )
+            with right:
+                charts.draw(
+                    decide_figures.changes(
+                        best[:FOREST],
+                        trained.task,
+                        wish.loss,
+                        None if picked is None else picked["id"],
+                    ),
+                    "decide_changes",
+                    "Change of test score of the best choices with 95 % intervals",
+                )
         _plane(trained, table, cost, picked)
 
     shell.follow(draw, *found.values(), key=KEY)
@@ -316,7 +315,7 @@ def _plane(trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series |
         elif ids:
             _load(table[table["id"] == ids[0]].iloc[0])
 
-    st.plotly_chart(
+    charts.draw(
         decide_figures.plane(
             table,
             undominated(table, cost),
@@ -325,11 +324,11 @@ def _plane(trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series |
             trained.task,
             () if picked is None else (picked["id"],),
         ),
-        key="decide_plane",
+        "decide_plane",
+        f"{decide_words.SCORES[part]} score against {decide_figures.AXES[cost].lower()} "
+        "for every choice, with the Pareto front",
         on_select=clicked,
         selection_mode=("points", "lasso"),
-        alt=f"{decide_words.SCORES[part]} score against {decide_figures.AXES[cost].lower()} "
-        "for every choice, with the Pareto front",
         config=decide_figures.SELECTABLE,
     )
     st.caption(decide_words.PLANE)
@@ -377,13 +376,7 @@ def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -
 def latency(job: Job | None) -> None:
     """How long the networks take, measured on request."""
     st.subheader("How long does it take?", anchor=False)
-    st.toggle(
-        "Measure latency on this machine",
-        key="measure",
-        bind="query-params",
-        persist_state="session",
-    )
-    if not st.session_state["measure"]:
+    if not choices.switch("measure", "Measure latency on this machine"):
         st.caption(decide_words.ASK_LATENCY)
         return
     if job is None:
@@ -395,11 +388,11 @@ def latency(job: Job | None) -> None:
     st.markdown(decide_words.break_even(measured))
     left, right = st.columns([3, 2], gap="medium")
     if len(measured.ranks):
-        left.plotly_chart(
-            decide_figures.speed(measured),
-            key="decide_speed",
-            alt="How many times faster low rank is than the reference, by rank",
-            config=CONFIG,
-        )
+        with left:
+            charts.draw(
+                decide_figures.speed(measured),
+                "decide_speed",
+                "How many times faster low rank is than the reference, by rank",
+            )
     right.dataframe(decide_words.latencies(measured), hide_index=True)
     st.caption(decide_words.LATENCY)

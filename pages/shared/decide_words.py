@@ -1,7 +1,7 @@
 """Sentences, labels and columns of the page that decides."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -306,6 +306,12 @@ def file_name(trained: Trained, line: Line) -> str:
     text = f"{line['series']}-{line['choice']}".replace(" = ", "-").replace("%", "percent")
     kept = "".join(c if c.isalnum() or c in "-._" else "-" for c in text)
     return f"{trained.dataset}-{trained.model}-{kept}.safetensors"
+
+
+def of_figures(trained: Trained, names: Iterable[str]) -> tuple[str, str]:
+    """The name of the file with the page's figures, and what they were made from."""
+    origin = f"{trained.dataset}, {trained.model}, seed {trained.seed}"
+    return f"{trained.dataset}-{trained.model}-decide", f"{origin}: {', '.join(map(title, names))}."
 
 
 def waiting(names: Sequence[str]) -> str:

@@ -144,13 +144,15 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
                 "at most %{customdata[2]:,} bytes<extra>against " + ALONE[name] + "</extra>",
             }
         )
-    ticks = "D1" if ends[1] < 10 * ends[0] else "D2"
+    budgets = {"type": "log", "tickformat": "~s", "dtick": "D2"}
+    if ends[1] < 10 * ends[0]:
+        budgets = {"tickformat": ",d"}  # within a decade a logarithmic axis has few ticks
     line = {"type": "line", "line": {"color": figures.REFERENCE, "width": 1.5}}
     return figures.drawn(
         traces,
         "What the combination gains at equal bytes, with 95 % intervals",
         400,
-        ("Budget (bytes)", {"type": "log", "tickformat": "~s", "dtick": ticks}),
+        ("Budget (bytes)", budgets),
         (f"Difference ({unit})", {"zeroline": False, **_in_sight(table, scale)}),
         hovermode="closest",
         legend=_BELOW,

@@ -31,8 +31,8 @@ def pays(layers: Sequence[Layer]) -> bool:
 
 
 def epochs(rows: int) -> int:
-    """Epochs a pair, unless a person chooses: some hundred steps, also where few rows are one."""
-    return int(np.clip(round(100 * 64 / rows), 5, 50))
+    """Epochs a pair, unless a person chooses: some hundred steps, however few or many the rows."""
+    return int(np.clip(round(100 * 64 / rows), 2, 50))
 
 
 def cell(table: pd.DataFrame, rank: float, bound: float) -> int:

@@ -1,6 +1,6 @@
 """The sections of the constrained page, from top to bottom."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,6 +17,7 @@ from . import (
     figures,
     shell,
     sides,
+    tables,
     words,
 )
 from .constrained_results import Constrained, Race, Trail
@@ -220,7 +221,7 @@ def _layers_certified(trained: Trained, job: Job, bound: float) -> None:
         return
     st.caption(constrained_words.LAYERS)
     own = table[table["bound"] == bound]
-    _table(constrained_words.layers_certified(own), "layers", trained, table)
+    tables.draw(constrained_words.layers_certified(own), "layers", trained, table)
 
 
 def _certificate(found: Constrained, row: int, constraint: str) -> None:
@@ -291,7 +292,7 @@ def _prices(trained: Trained, found: Constrained, row: int) -> None:
             f"Multipliers of the {min(len(table), constrained_figures.DEAREST)} dearest bounds",
         )
     with right:
-        _table(table, "multipliers", trained, height=300 if len(table) > 7 else "auto")
+        tables.draw(table, "multipliers", trained, height=300 if len(table) > 7 else "auto")
 
 
 def moves(trained: Trained, constraint: str, job: Job) -> None:
@@ -349,7 +350,7 @@ def moves(trained: Trained, constraint: str, job: Job) -> None:
         table = curve.table
         if found.facts is not None:
             table = table.merge(found.facts, on="knob")
-        _download(table, "bounds", trained)
+        tables.take_away(table, "bounds", trained)
 
     watched = (job,) if trail_job is None else (job, trail_job)
     shell.follow(draw, *watched, key=MOVES)
@@ -432,7 +433,7 @@ def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
                 }
             )
         every = pd.concat([table.assign(way=title) for _, title, table in curves])
-        _table(pd.DataFrame(lines), "ways", trained, every)
+        tables.draw(pd.DataFrame(lines), "ways", trained, every)
 
     shell.follow(draw, *jobs.values(), key=WAYS)
     st.caption(constrained_words.WAYS)
@@ -495,7 +496,7 @@ def _stored(trained: Trained, curve: Traded, job: Job) -> None:
             "Fewest bits that each bound can do with",
         )
     st.caption(constrained_words.STORED)
-    _download(table, "bits", trained)
+    tables.take_away(table, "bits", trained)
 
 
 def raced(trained: Trained, constraint: str, job: Job) -> None:
@@ -553,7 +554,7 @@ def _raced(trained: Trained, constraint: str, bound: float, job: Job) -> None:
             )
     st.markdown(f"At c = **{bound:.3g}**:")
     tracks = pd.concat([track.assign(solver=name) for name, track in race.tracks.items()])
-    _table(constrained_words.race(race.table), "race", trained, tracks)
+    tables.draw(constrained_words.race(race.table), "race", trained, tracks)
     st.caption(constrained_words.RACE)
     _plane(trained, constraint, bound, race)
 
@@ -646,50 +647,3 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
 
 def _so_far(job: Job) -> Any:
     return job.partial if job.result is None else job.result
-
-
-def _table(
-    table: pd.DataFrame,
-    name: str,
-    trained: Trained,
-    whole: pd.DataFrame | None = None,
-    height: int | str = "auto",
-) -> None:
-    """A table, and its file; or that of the longer table that it is a part of."""
-    formats = {
-        "price": "%.4g",
-        "objective": "%.9f",
-        "duality gap": "%.1e",
-        "KKT residual": "%.1e",
-        "seconds": "%.3f",
-        "outputs lost (%)": "%.3f",
-        "gap (%)": "%.1e",
-        "pinned (%)": "%.1f",
-        "parameters": "localized",
-        "bytes": "localized",
-    }
-    st.dataframe(
-        table,
-        hide_index=True,
-        height=height,
-        column_config={
-            name: st.column_config.NumberColumn(format=kind)
-            for name, kind in formats.items()
-            if name in table
-        },
-    )
-    _download(table if whole is None else whole, name, trained)
-
-
-def _download(table: pd.DataFrame, name: str, trained: Trained) -> None:
-    build: Callable[[], str] = lambda: table.to_csv(index=False)  # noqa: E731
-    st.download_button(
-        "Table as CSV",
-        build,
-        file_name=f"{trained.dataset}-{trained.model}-{name}.csv",
-        mime="text/csv",
-        on_click="ignore",
-        key=f"constrained_{name}_csv",
-        icon=":material/download:",
-        type="tertiary",
-    )

@@ -8,7 +8,7 @@ import streamlit as st
 import compression
 from compression.pareto import Wish
 
-from . import cache, charts, choices, decide_figures, decide_words, shell, words
+from . import cache, charts, choices, decide_figures, decide_words, shell, tables, words
 from .decide_results import (
     DENSE,
     KILO,
@@ -361,16 +361,8 @@ def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -
         _go(line)
     text, button = st.columns([5, 1], gap="small", vertical_alignment="top")
     text.caption(caption)
-    button.download_button(
-        "Table as CSV",
-        lambda: decide_words.raw(rows).to_csv(index=False),
-        file_name=f"{trained.dataset}-{trained.model}-{name}.csv",
-        mime="text/csv",
-        on_click="ignore",
-        key=f"{name}_csv",
-        icon=":material/download:",
-        type="tertiary",
-    )
+    with button:
+        tables.take_away(decide_words.raw(rows), name, trained)
 
 
 def latency(job: Job | None) -> None:

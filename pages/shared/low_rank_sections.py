@@ -1,6 +1,6 @@
 """The sections of the low-rank page, from top to bottom."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -8,7 +8,17 @@ import streamlit as st
 
 import compression
 
-from . import cache, charts, choices, figures, low_rank_figures, low_rank_words, shell, words
+from . import (
+    cache,
+    charts,
+    choices,
+    figures,
+    low_rank_figures,
+    low_rank_words,
+    shell,
+    tables,
+    words,
+)
 from .jobs import Job
 from .low_rank_results import LayerView, Setting
 from .results import Layer, Traded, Trained
@@ -161,7 +171,7 @@ def _layer(trained: Trained, view: LayerView, chosen: Setting, errors_job: Job, 
     if view.unfolding:
         st.caption(low_rank_words.unfolding(view))
     with st.expander("What the marks say, as a table"):
-        _table(low_rank_words.marks_table(view.marks, rank), "marks", trained)
+        tables.draw(low_rank_words.marks_table(view.marks, rank), "marks", trained)
     if found is None:
         return
     charts.draw(
@@ -191,7 +201,7 @@ def _layer(trained: Trained, view: LayerView, chosen: Setting, errors_job: Job, 
             f"Predicted and realised error of {view.name} by rank",
         )
         st.caption(low_rank_words.errors(found))
-        _download(errors, "errors", trained)
+        tables.take_away(errors, "errors", trained)
 
 
 def compared(trained: Trained, chosen: Setting, curve_job: Job) -> None:
@@ -268,7 +278,7 @@ def _at_this_rank(
             {"method": title, "k": int(line["knob"]), **low_rank_words.numbers(line, trained.task)}
         )
     every = pd.concat([table.assign(method=title) for _, title, _, table in curves])
-    _table(pd.DataFrame(lines), "methods", trained, every)
+    tables.draw(pd.DataFrame(lines), "methods", trained, every)
 
 
 def by_rules(trained: Trained, chosen: Setting, curve: Traded) -> None:
@@ -284,7 +294,7 @@ def by_rules(trained: Trained, chosen: Setting, curve: Traded) -> None:
     )
     found = shell.wait_for(job, "Asking the rules for their ranks")
     if found is not None:
-        _table(low_rank_words.chosen(found, trained.task), "rules", trained)
+        tables.draw(low_rank_words.chosen(found, trained.task), "rules", trained)
 
 
 def cross_validated(trained: Trained, chosen: Setting) -> None:
@@ -301,7 +311,7 @@ def cross_validated(trained: Trained, chosen: Setting) -> None:
         "Mean score over folds with one standard error by rank, and the chosen rank",
     )
     st.caption(low_rank_words.CROSS_VALIDATION)
-    _download(table, "cross-validation", trained)
+    tables.take_away(table, "cross-validation", trained)
 
 
 def by_hand(trained: Trained, chosen: Setting, curve: Traded) -> None:
@@ -413,7 +423,7 @@ def budgets(trained: Trained, chosen: Setting) -> None:
             ]
         )
         whole = found.table.assign(ranks=[low_rank_words.ranks(own) for own in found.ranks])
-        _table(table, "budgets", trained, whole)
+        tables.draw(table, "budgets", trained, whole)
         st.caption(low_rank_words.BUDGET)
 
     draw()
@@ -439,7 +449,7 @@ def sensitivity(trained: Trained, chosen: Setting) -> None:
         "Validation score against the share of its numbers that each layer keeps",
     )
     st.caption(low_rank_words.SENSITIVITY)
-    _download(table, "sensitivity", trained)
+    tables.take_away(table, "sensitivity", trained)
 
 
 def compressed(trained: Trained, method: str) -> tuple[str, ...]:
@@ -460,39 +470,3 @@ def fitting(trained: Trained, layers: Sequence[str]) -> list[str]:
 
 def _so_far(job: Job) -> Traded | None:
     return job.partial if job.result is None else job.result
-
-
-def _table(
-    table: pd.DataFrame, name: str, trained: Trained, whole: pd.DataFrame | None = None
-) -> None:
-    """A table, and its file; or that of the longer table that it is a part of."""
-    formats = {
-        "energy lost": "%.3f",
-        "gap to exact": "%.4f",
-        "times smaller": "%.2f×",
-        "parameters": "localized",
-    }
-    st.dataframe(
-        table,
-        hide_index=True,
-        column_config={
-            name: st.column_config.NumberColumn(format=kind)
-            for name, kind in formats.items()
-            if name in table
-        },
-    )
-    _download(table if whole is None else whole, name, trained)
-
-
-def _download(table: pd.DataFrame, name: str, trained: Trained) -> None:
-    build: Callable[[], str] = lambda: table.to_csv(index=False)  # noqa: E731
-    st.download_button(
-        "Table as CSV",
-        build,
-        file_name=f"{trained.dataset}-{trained.model}-{name}.csv",
-        mime="text/csv",
-        on_click="ignore",
-        key=f"{name}_csv",
-        icon=":material/download:",
-        type="tertiary",
-    )

@@ -14,7 +14,7 @@ WAYS = ".st-key-constrained_ways_chart .js-plotly-plot"
 
 def opened(server, visit, options=""):
     page = visit(f"{server.address}/constrained?dataset=iris&model=softmax_regression{options}")
-    page.locator(".st-key-constrained_ways_csv").wait_for()  # below the chart
+    page.locator(".st-key-ways_csv").wait_for()  # below the chart
     idle(page)
     return page
 
@@ -92,4 +92,4 @@ def test_a_race_runs_to_its_end_with_every_solver_that_fits(server, visit):
     }
     assert fitting
     assert set(chart.evaluate("g => g._fullData.map(t => t.name)")) == fitting
-    assert page.locator(".st-key-constrained_race_csv").count() == 1
+    assert page.locator(".st-key-race_csv").count() == 1

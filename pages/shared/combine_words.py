@@ -118,10 +118,13 @@ def judged(low: float, high: float) -> str:
 def tally(table: pd.DataFrame) -> str:
     """Over all budgets, how often it is shown to be better or worse."""
     parts = []
-    for name, lines in table.dropna(subset="change").groupby("alone", sort=False):
+    for name, title in ALONE.items():
+        lines = table[(table["alone"] == name) & table["change"].notna()]
+        if lines.empty:
+            continue
         better, worse = int((lines["low"] > 0).sum()), int((lines["high"] < 0).sum())
         parts.append(
-            f"against {ALONE[str(name)]} shown better at {better}, worse at {worse}, "
+            f"against {title} shown better at {better}, worse at {worse}, "
             f"neither at {len(lines) - better - worse}"
         )
     if not parts:

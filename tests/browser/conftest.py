@@ -15,15 +15,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @dataclass(frozen=True)
@@ -99,6 +90,8 @@ def _without_a_browser(reason: str) -> None:
 def browser():
     try:
         from playwright.sync_api import Error, sync_playwright
+
+        from benchmarks.browser import ARGUMENTS, NAMES
     except ImportError as error:
         _without_a_browser(str(error))
     found = next(filter(None, map(shutil.which, NAMES)), None)

@@ -46,8 +46,8 @@ WAYS = (
 )
 REFIT = (
     "Each layer aims at the reference's outputs, behind the layers that are refitted already, in "
-    "squared error. That is not the score: at tight bounds plain projection can classify better, "
-    "since it keeps the order of the outputs where it loses their size."
+    "squared error. That is not a classifier's score: at tight bounds plain projection can score "
+    "higher, where it keeps the order of the outputs though it loses their size."
 )
 PENALTY = (
     "Each bound is given as many rounds as there are epochs, at these penalties: small μ lets the "

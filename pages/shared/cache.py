@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from compression import CompressionError
 
+from . import combine_results
 from .jobs import Job, submit
 from .results import Trained
 
@@ -38,6 +39,20 @@ def ask(room: str, task: str, trained: Trained, **arguments: object) -> Job:
 def solvers(constraint: str, task: str) -> Job:
     """Which solvers fit a set and a task's loss, and why the others do not."""
     return submit("pages.shared.constrained_work:fitting", constraint=constraint, task=task)
+
+
+def pairs(trained: Trained, method: str, constraint: str, epochs: int) -> Job:
+    """Low rank and bounds together, on a coarse grid of both."""
+    return ask(
+        "combine",
+        "grid",
+        trained,
+        method=method,
+        constraint=constraint,
+        ranks=combine_results.ranks(trained.layers),
+        bounds=combine_results.BOUNDS[method],
+        epochs=epochs,
+    )
 
 
 def difference(trained: Trained, first: NDArray, second: NDArray) -> Job:

@@ -76,16 +76,7 @@ def setting(trained: Trained) -> Setting:
 
 def pairs(trained: Trained, chosen: Setting) -> None:
     """The grid, one pair of it, and whether it beats each alone."""
-    grid = cache.ask(
-        "combine",
-        "grid",
-        trained,
-        method=chosen.method,
-        constraint=chosen.constraint,
-        ranks=chosen.ranks,
-        bounds=chosen.bounds,
-        epochs=chosen.epochs,
-    )
+    grid = cache.pairs(trained, chosen.method, chosen.constraint, chosen.epochs)
     finer = combine_results.ranks(trained.layers, combine_results.TUNED_RANKS)
     alone = {
         "low_rank": cache.low_rank_curve(trained, "truncated_svd"),

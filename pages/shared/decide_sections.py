@@ -11,6 +11,7 @@ from compression.pareto import Wish
 from . import cache, charts, choices, decide_figures, decide_words, shell, tables, words
 from .decide_results import (
     DENSE,
+    EPOCHS,
     KILO,
     POINT,
     Measured,
@@ -79,7 +80,7 @@ def _job(trained: Trained, name: str, before: Jobs) -> Job | None:
     if name in compression.CONSTRAINTS:
         return cache.constrained_curve(trained, name)
     if name in compression.COMBINED_METHODS:
-        return cache.ask("decide", "combined", trained, method=name)
+        return cache.pairs(trained, name, decide_words.constraint_of(name), EPOCHS)
     if name in ("budgets", "fine_tuned"):
         return cache.ask("decide", name, trained)
     if name == "quantized":

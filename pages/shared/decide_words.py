@@ -29,6 +29,7 @@ from .words import count, score, score_range, size, times
 
 Line = Mapping[str, Any] | pd.Series
 
+SPARSE = "low_rank_plus_sparse"
 COSTS = {"bytes": "File", "parameters": "Parameters", "macs": "MACs"}
 TIMES = {latency(batch): f"Time for {batch}" for batch in BATCHES}
 SCORES = {"test": "Test", "validation": "Validation"}
@@ -120,7 +121,7 @@ def series(name: str, found: Traded) -> Series:
         )
     if name in COMBINED_METHODS:
         pairs = list(zip(table["rank"], table["bound"], strict=True))
-        sparse = name == "low_rank_plus_sparse"
+        sparse = name == SPARSE
         return Series(
             name,
             told,
@@ -131,6 +132,17 @@ def series(name: str, found: Traded) -> Series:
                 for k, c in pairs
             ],
             [f"{name}: {k:g}" if sparse else architecture(int(k)) for k, _ in pairs],
+            "pages/combine.py",
+            [
+                {
+                    "together": name,
+                    **({} if sparse else {"set": constraint_of(name)}),
+                    "pair_epochs": EPOCHS,
+                    "rank": int(k),
+                    "bound": float(c),
+                }
+                for k, c in pairs
+            ],
         )
     if name == "fine_tuned":
         return Series(name, told, "baseline", table, ["trained on"], [REFERENCE])
@@ -287,8 +299,14 @@ def table(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def constraint_of(name: str) -> str:
+    """The set that a combined method is shown with."""
+    return "cardinality" if name == SPARSE else "box"
+
+
 PAGES = {
     "pages/compare.py": "Compare",
+    "pages/combine.py": "Combine",
     "pages/low_rank.py": "Low rank",
     "pages/constrained.py": "Constrained",
 }

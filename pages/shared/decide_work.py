@@ -114,18 +114,6 @@ def quantized(
     )
 
 
-def combined(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str
-) -> Traded:
-    """Low rank and bounds together, on a coarse grid of both."""
-    from compression.combined.curve import combined_curve
-
-    found, trained = restored(file, dataset, model, seed)
-    return _with_files(
-        combined_curve(trained, found, method, epochs=EPOCHS, report=_watched(report, "pair"))
-    )
-
-
 def _watched(report: Report, what: str) -> Callable[[int, int, Callable[[], Any]], bool]:
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
         return report(done, total, lambda: traded(curve()), f"{what} {done} of {total}")

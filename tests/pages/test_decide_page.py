@@ -13,9 +13,18 @@ from streamlit.testing.v1 import AppTest
 from compression import storage
 from compression.pareto import Wish
 from data import load
-from pages.shared import decide_figures, decide_words, decide_work, figures, work
+from pages.shared import (
+    combine_results,
+    combine_work,
+    decide_figures,
+    decide_words,
+    decide_work,
+    figures,
+    work,
+)
 from pages.shared.decide_results import (
     DENSE,
+    EPOCHS,
     REFERENCE,
     Measured,
     everything,
@@ -58,7 +67,15 @@ def results(trained, box):
         "quantized": decide_work.quantized(
             go_on, *own, tuple(box.table["knob"][[5, 30]]), (box.files[5], box.files[30])
         ),
-        "low_rank_then_constrained": decide_work.combined(go_on, *own, "low_rank_then_constrained"),
+        "low_rank_then_constrained": combine_work.grid(
+            go_on,
+            *own,
+            "low_rank_then_constrained",
+            "box",
+            combine_results.ranks(trained.layers),
+            combine_results.BOUNDS["low_rank_then_constrained"],
+            EPOCHS,
+        ),
     }
 
 
@@ -121,7 +138,7 @@ def test_a_choice_leads_to_where_its_row_is(results, table):
         assert line["query"][knob] == row["knob"]
         assert line["page"] == "pages/compare.py"
         assert line["bytes"] == row["bytes"]
-    assert table.loc[table["family"] == "combined", "page"].eq("").all()
+    assert table.loc[table["family"] == "combined", "page"].eq("pages/combine.py").all()
 
 
 def beats(one, other, costs):

@@ -1,5 +1,6 @@
 """The main path in a real browser: open, wait, move, click, follow a link, light and dark."""
 
+import contextlib
 import os
 import re
 import signal
@@ -192,13 +193,20 @@ def both_curves_under_way(page):
 
 
 def test_a_cancelled_curve_keeps_the_points_it_has(server, visit):
+    from playwright.sync_api import Error  # here, and not above: without it the test is skipped
+
     page = visit(f"{server.address}/?dataset=mnist_5k&model=lenet300&seed=5")
     both_curves_under_way(page)
     page.locator(".st-key-constrained_predictions").wait_for()
-    for _ in range(2):
-        page.get_by_role("button", name="Cancel").first.click()
+    stopped = page.get_by_text("Judging every bound was stopped")
+    for _ in range(30):  # a job that was told to stop shows its button until it has noticed
+        if stopped.count():
+            break
+        for button in page.get_by_role("button", name="Cancel").all():
+            with contextlib.suppress(Error):  # it has gone while it was looked for
+                button.click(timeout=2000)
         page.wait_for_timeout(1000)
-    page.get_by_text("Judging every bound was stopped").wait_for()
+    stopped.wait_for()
     idle(page)
     assert page.locator(f".st-key-constrained_predictions {CHARTS}").count() == 1
     points = page.locator(f".st-key-plane_chart {CHARTS}").evaluate(

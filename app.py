@@ -8,12 +8,14 @@ st.set_page_config(page_title="Compress", page_icon=shell.ICON, layout="wide")
 st.logo(shell.ICON, size="medium")
 page = st.navigation(
     [
-        st.Page("pages/compare.py", title="Compare", url_path="compare", default=True),
+        st.Page("pages/compare.py", title="Compare", url_path="start", default=True),
         st.Page("pages/train.py", title="Train"),
         st.Page("pages/low_rank.py", title="Low rank"),
         st.Page("pages/constrained.py", title="Constrained"),
         st.Page("pages/combine.py", title="Combine"),
         st.Page("pages/decide.py", title="Decide"),
+        # Streamlit knows the default page as / alone; a link to /compare is as good.
+        st.Page("pages/compare.py", title="Compare", url_path="compare", visibility="hidden"),
     ],
     position="top",
 )

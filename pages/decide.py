@@ -10,7 +10,10 @@ trained = reference.needed(choices.header())
 st.markdown(words.reference(trained))
 jobs = decide_sections.jobs(trained)
 measurement = decide_sections.measurement(trained, jobs)
-decide_sections.choose(trained, jobs, measurement.result if measurement else None)
+measured = measurement.result if measurement else None
+decide_sections.choose(trained, jobs, measured)
 decide_sections.latency(measurement)
+if measurement is not None and measurement.result is not measured:
+    st.rerun()  # it ended while the page was drawn: nothing else would look again
 st.divider()
 charts.take_away("Decide", *decide_words.of_figures(trained, jobs))

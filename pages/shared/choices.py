@@ -107,7 +107,7 @@ def pick(
         label,
         names,
         index=names.index(default),
-        format_func=texts.__getitem__,
+        format_func=_said(texts),
         key=key,
         bind="query-params",
         persist_state="session",
@@ -174,7 +174,7 @@ def knob(
                 f"{texts[numbers[-1]]}. Shown instead: {texts[nearest]}.",
             )
     slider = partial(
-        st.select_slider, label, numbers, value=default, format_func=texts.__getitem__, help=help
+        st.select_slider, label, numbers, value=default, format_func=_said(texts), help=help
     )
     if chosen or settled:
         if not chosen:
@@ -233,7 +233,7 @@ def segment(
         label,
         names,
         default=names[0],
-        format_func=titles.__getitem__,
+        format_func=_said(titles),
         required=True,
         key=key,
         bind="query-params",
@@ -301,6 +301,11 @@ def _seed() -> int:
             width=120,
         )
     )
+
+
+def _said(texts: Mapping[Any, str]) -> Callable[[Any], str]:
+    """What a widget shows of its values, and of one that it still holds from other options."""
+    return lambda value: texts.get(value, str(value))
 
 
 def _settle(key: str, default: Any) -> None:

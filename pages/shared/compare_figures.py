@@ -27,10 +27,6 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
         "y": names,
         "zmin": -most,
         "zmax": most,
-        "text": np.where(
-            change == 0, "", [[f"{n:+d}".replace("-", "−") for n in r] for r in change]
-        ),
-        "texttemplate": "%{text}",
         "hovertemplate": "true %{y}, predicted %{x}<br>%{z:+d} samples in COC<extra></extra>",
         "colorscale": [
             [0.0, figures.LOW_RANK],
@@ -45,8 +41,27 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
             "outlinewidth": 0,
         },
     }
+    # As in a confusion matrix: on faint cells the texts take the page's own colour.
+    texts = []
+    for shown, font in (
+        ((change != 0) & (np.abs(change) < 0.6 * most), {}),
+        ((change != 0) & (np.abs(change) >= 0.6 * most), {"color": "white"}),
+    ):
+        true, predicted = np.nonzero(shown)
+        texts.append(
+            {
+                "type": "scatter",
+                "x": [names[i] for i in predicted],
+                "y": [names[i] for i in true],
+                "text": [f"{value:+d}".replace("-", "−") for value in change[shown]],
+                "mode": "text",
+                "textfont": {"size": 12 if len(names) <= 10 else 9, **font},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
     return figures.drawn(
-        [heat],
+        [heat, *texts],
         "Confusion matrices: COC minus LMM",
         340,
         ("Predicted class", axis),

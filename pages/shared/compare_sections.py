@@ -237,7 +237,10 @@ def scrubbed(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) ->
         choices.number(COC.knob),
     )
     st.plotly_chart(
-        figure, key="scrub", alt="The comparison with sliders of its own", config=figures.CONFIG
+        figure,
+        key="scrub_chart",
+        alt="The comparison with sliders of its own",
+        config=figures.CONFIG,
     )
 
 

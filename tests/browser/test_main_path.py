@@ -139,6 +139,7 @@ def test_a_link_shows_the_same_picture_on_a_cold_server(cold_server, visit):
     assert abs(float(shown(page, "bound")) - 0.4) < 0.04  # the nearest bound of the curve
     assert page.locator(".st-key-seed input").input_value() == "3"
     assert page.get_by_role("link", name="Constrained").is_visible()  # the app's own menu
+    assert page.get_by_role("dialog").count() == 0  # no word of a page that is not there
 
 
 def test_what_a_url_asks_in_vain_is_said_and_replaced(server, visit):

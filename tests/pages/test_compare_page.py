@@ -1,5 +1,6 @@
 """The comparison beside its two sides: ties, undo, pins, presets, and where the two differ."""
 
+import json
 import time
 
 import numpy as np
@@ -84,6 +85,8 @@ def test_the_confusion_difference_is_second_minus_first():
     counts = [confusion_matrix(target, answers) for answers in (first, second)]
     figure = compare_figures.difference(*counts, ["a", "b", "c"])
     assert np.array_equal(figure.data[0].z, counts[1] - counts[0])
+    said = sum(len(trace.text) for trace in figure.data[1:])
+    assert said == (counts[1] != counts[0]).sum()
     assert figure.data[0].zmax == -figure.data[0].zmin == np.abs(counts[1] - counts[0]).max()
 
 
@@ -204,6 +207,16 @@ def test_differences_are_shown_on_request(wine):
     said = [text.value for text in settled(app).markdown]
     assert any("paired bootstrap" in text or "same answer" in text for text in said)
     assert len(app.get("plotly_chart")) >= 7
+
+
+def test_the_figure_that_scrubs_is_shown_on_request(wine):
+    app = wine
+    app.toggle(key="scrub").set_value(True).run()
+    settled(app)
+    (chart,) = [chart for chart in app.get("plotly_chart") if chart.key == "scrub_chart"]
+    frames = json.loads(chart.proto.spec)["frames"]
+    assert len(frames) > 40
+    assert {"report_true", "report_false"} <= {b.key for b in app.get("download_button")}
 
 
 @pytest.mark.parametrize("number", range(len(compare_words.PRESETS)))

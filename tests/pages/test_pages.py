@@ -20,7 +20,8 @@ def rendered(page, patience=PATIENCE, **query):
     for name, value in query.items():
         app.query_params[name] = value
     app.run()
-    app.switch_page(f"pages/{page}").run()
+    if page != "compare.py":  # where an app begins
+        app.switch_page(f"pages/{page}").run()
     end = time.monotonic() + patience
     while app.get("progress") and time.monotonic() < end:
         time.sleep(0.3)

@@ -130,7 +130,7 @@ def spectrum(
         *_index_axes(len(ranks)),
         barmode="overlay",
         bargap=0.15,
-        **_vertical_marks(marks),
+        **_vertical_marks(marks, len(ranks)),
     )
 
 
@@ -141,8 +141,11 @@ def _index_axes(ranks: int) -> tuple[tuple[str, dict], tuple[str, dict]]:
     )
 
 
-def _vertical_marks(marks: Mapping[str, float]) -> dict[str, list[dict]]:
-    """Thin dotted lines with their labels at the top, lowered in turn so that none overlap."""
+def _vertical_marks(marks: Mapping[str, float], ranks: int) -> dict[str, list[dict]]:
+    """Thin dotted lines with their labels at the top, lowered in turn so that none overlap.
+
+    A label next to the right edge stands to the left of its line, where it is not cut.
+    """
     labels: dict[float, list[str]] = {}
     for label, at in sorted(marks.items(), key=lambda item: item[1]):
         labels.setdefault(at, []).append(label)
@@ -166,9 +169,9 @@ def _vertical_marks(marks: Mapping[str, float]) -> dict[str, list[dict]]:
                 "yref": "paper",
                 "text": ", ".join(names),
                 "showarrow": False,
-                "xanchor": "left",
+                "xanchor": "right" if at > 0.9 * ranks else "left",
                 "yanchor": "top",
-                "xshift": 3,
+                "xshift": -3 if at > 0.9 * ranks else 3,
                 "font": {"size": 11, "color": REFERENCE},
             }
             for place, (at, names) in enumerate(labels.items())

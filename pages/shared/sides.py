@@ -245,7 +245,7 @@ def _curve(job: Job) -> Traded | None:
 def _numbers(trained: Trained, curve: Traded, row: int) -> None:
     """What this row stores and how well it does, each beside its baseline."""
     line = curve.table.iloc[row]
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="small"):
         for label, value, delta, colour in words.metrics(trained, line):
             st.metric(label, value, delta, delta_color=colour, delta_arrow="off", width="content")
 

@@ -36,6 +36,12 @@ def test_a_spectrum_is_cut_at_the_rank():
     assert [shape.x0 for shape in figure.layout.shapes] == [2]
 
 
+def test_a_label_next_to_the_right_edge_stands_to_the_left_of_its_line():
+    figure = figures.spectrum(np.ones(50), 2, {"k*": 20, "99 %": 49}, "fc1")
+    anchors = {note.text: note.xanchor for note in figure.layout.annotations}
+    assert anchors == {"k*": "left", "99 %": "right"}
+
+
 def test_marks_at_the_same_rank_share_a_label():
     figure = figures.spectrum(np.ones(4), 2, {"90 %": 3, "95 %": 3, "k*": 1}, "fc1")
     assert sorted(note.text for note in figure.layout.annotations) == ["90 %, 95 %", "k*"]

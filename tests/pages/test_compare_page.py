@@ -170,14 +170,14 @@ def test_tied_sliders_follow_each_other_to_the_nearest_number_of_parameters(wine
     app = wine
     app.segmented_control(key="tie").set_value("parameters").run()
     settled(app)
-    slide(app, "rank", 3)
+    slide(app, "rank", 20)
     ours, theirs = parameters(app)
     bounds = [float(option) for option in app.select_slider(key="bound").options]
     at = bounds.index(float(app.select_slider(key="bound").value))
     app.segmented_control(key="tie").set_value("free").run()
     settled(app)
-    for step in (-1, 1):
-        slide(app, "bound", bounds[at + step])
+    for other in {0, at - 1, at + 1, 20, len(bounds) - 1} - {-1, len(bounds)}:
+        slide(app, "bound", bounds[other])
         assert parameters(app)[0] == ours
         assert abs(parameters(app)[1] - ours) >= abs(theirs - ours)
 

@@ -26,7 +26,14 @@ with left:
 with right:
     then = ties.get(sides.COC.key)
     sides.constrained(trained, layer, constraint, constrained, redraw=redraw, then=then)
-sides.plane(trained, low_rank, constrained, redraw=redraw, ties=ties, pins=compare_sections.pins())
+sides.plane(
+    trained,
+    low_rank,
+    constrained,
+    redraw=redraw,
+    ties=ties,
+    pins=compare_sections.pins_of(trained.dataset),
+)
 compare_sections.pinned(trained, both)
 if choices.switch("differences", "Show where the two differ"):
     compare_sections.difference(trained, low_rank, constrained)

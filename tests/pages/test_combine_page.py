@@ -1,12 +1,8 @@
 """The page that combines: its grid, what its worker hands over, its figures, and it, rendered."""
 
-import time
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from compression import COMBINED_METHODS, storage
 from compression.combined.curve import combined_curve
@@ -15,9 +11,8 @@ from data import load
 from pages.shared import combine_figures, combine_results, combine_words, combine_work, work
 from pages.shared.combine_sections import _entrant
 from pages.shared.results import Layer
+from tests.pages.rendering import rendered, settled
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 120  # seconds
 RANKS, BOUNDS, EPOCHS = (1, 2), (0.4, 1.0), 10
 
 
@@ -254,24 +249,9 @@ def test_few_far_differences_do_not_flatten_the_near_ones():
     assert combine_figures.margins(far, 1.0, "classification").layout.yaxis.range is None
 
 
-def rendered(**query):
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    app.switch_page("pages/combine.py").run()
-    end = time.monotonic() + PATIENCE
-    while app.get("progress") and time.monotonic() < end:
-        time.sleep(0.3)
-        app.run()
-    assert not app.get("progress")
-    assert not app.exception
-    assert not app.error
-    return app
-
-
 def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
     app = rendered(
+        "combine.py",
         dataset="iris",
         model="softmax_regression",
         together="low_rank_then_constrained",
@@ -286,14 +266,15 @@ def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
     for name in combine_words.ALONE.values():
         assert f"**{name}**" in said[0]
     before = app.metric[0].value, app.metric[1].value
-    app.select_slider(key="bound").set_value(1.0).run()
-    assert not app.exception
+    app.select_slider(key="bound").set_value(1.0)
+    settled(app)
     assert "c = 1 of what" in " ".join(caption.value for caption in app.caption)
     assert before != (app.metric[0].value, app.metric[1].value)
 
 
 def test_low_rank_plus_sparse_asks_for_no_set_and_says_where_nothing_can_be_factored():
     app = rendered(
+        "combine.py",
         dataset="diabetes",
         model="linear_regression",
         together="low_rank_plus_sparse",

@@ -1,7 +1,6 @@
 """The comparison beside its two sides: ties, undo, pins, presets, and where the two differ."""
 
 import json
-import time
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,7 @@ from sklearn.metrics import confusion_matrix, recall_score
 import data
 from pages.shared import compare_figures, compare_words, compare_work, figures
 from pages.shared.compare_results import Pin
-
-from .test_pages import PATIENCE, rendered
+from tests.pages.rendering import rendered, settled
 
 
 def report(*arguments, **named):
@@ -134,17 +132,6 @@ def test_a_pin_is_a_ghost_in_the_plane(pin):
     assert (point.x[0], point.y[0], point.text[0]) == (500, pytest.approx(80), "A")
 
 
-def settled(app):
-    """The whole page once nothing on it is waited for: a fragment's run leaves its own part."""
-    end = time.monotonic() + PATIENCE
-    app.run()
-    while app.get("progress") and time.monotonic() < end:
-        time.sleep(0.3)
-        app.run()
-    assert not app.exception
-    return app
-
-
 def parameters(app):
     """LMM's and COC's."""
     values = [metric.value for metric in app.metric if metric.label == "Parameters"]
@@ -163,7 +150,7 @@ def click(app, key):
 
 @pytest.fixture(scope="module")
 def wine():
-    return rendered("compare.py", dataset="wine", model="mlp")
+    return rendered(dataset="wine", model="mlp")
 
 
 def test_tied_sliders_follow_each_other_to_the_nearest_number_of_parameters(wine):
@@ -229,7 +216,7 @@ def test_a_preset_names_what_exists(number):
 
 
 def test_a_preset_is_loaded_and_undone_and_reset_is_the_beginning():
-    app = rendered("compare.py", dataset="wine", model="mlp", seed="1", rank="2")
+    app = rendered(dataset="wine", model="mlp", seed="1", rank="2")
     click(app, "preset_0")
     assert app.selectbox(key="dataset").value == "iris"
     assert app.number_input(key="seed").value == 0

@@ -1,8 +1,6 @@
 """The constrained page: what its worker hands over, its figures by their traces, and it, rendered."""
 
 import math
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,9 +13,7 @@ from compression import storage
 from data import load
 from pages.shared import constrained_figures, constrained_words, constrained_work, work
 from pages.shared.constrained_results import FREE, LOWER, UPPER, ZERO, Race, Slice, Trail
-
-ROOT = Path(__file__).parents[2]
-PATIENCE = 90  # seconds
+from tests.pages.rendering import PATIENCE, ROOT, rendered, settled
 
 
 def go_on(*_args):
@@ -477,35 +473,14 @@ def test_no_title_that_stands_in_a_url_has_a_comma():
     assert not any("," in title for titles in every for title in titles.values())
 
 
-def rendered(alone=False, **query):
-    """The page, once nothing on it is waited for; alone: nobody has been on another one before."""
-    file = "pages/constrained.py" if alone else "app.py"
-    app = AppTest.from_file(str(ROOT / file), default_timeout=PATIENCE)
-    for name, value in query.items():
-        app.query_params[name] = value
-    if alone:
-        app.session_state["_shell"] = True
-    app.run()
-    if not alone:
-        app.switch_page("pages/constrained.py").run()
-    end = time.monotonic() + PATIENCE
-    quiet = 0
-    while quiet < 2 and time.monotonic() < end:
-        time.sleep(0.3)
-        app.run()
-        quiet = 0 if app.get("progress") else quiet + 1
-    assert not app.get("progress")
-    assert not app.exception
-    assert not app.error
-    return app
-
-
 @pytest.mark.parametrize(
     ("dataset", "model", "constraint"),
     [("iris", "softmax_regression", "l1"), ("diabetes", "linear_regression", "box")],
 )
 def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, constraint):
-    app = rendered(dataset=dataset, model=model, set=constraint, race="true", few_bits="true")
+    app = rendered(
+        "constrained.py", dataset=dataset, model=model, set=constraint, race="true", few_bits="true"
+    )
     assert [heading.value for heading in app.subheader] == [
         "Which weights are held, and at what price?",
         "What happens as the bound tightens?",
@@ -521,7 +496,13 @@ def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, co
 
 
 def test_a_link_to_a_bound_that_costs_nothing_says_so():
-    app = rendered(alone=True, dataset="diabetes", model="linear_regression", bound="0.518")
+    # Nobody has been on another page before: the bound is this page's own.
+    app = AppTest.from_file(str(ROOT / "pages" / "constrained.py"), default_timeout=PATIENCE)
+    app.session_state["_shell"] = True
+    link = {"dataset": "diabetes", "model": "linear_regression", "bound": "0.518"}
+    for name, value in link.items():
+        app.query_params[name] = value
+    settled(app)
     assert not app.warning
     assert app.select_slider(key="bound").value == 0.518
     assert any("costs nothing" in success.value for success in app.success)
@@ -529,6 +510,7 @@ def test_a_link_to_a_bound_that_costs_nothing_says_so():
 
 def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():
     app = rendered(
+        "constrained.py",
         dataset="iris",
         model="mlp",
         way="learning_compression",
@@ -545,14 +527,19 @@ def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():
 
 
 def test_a_refit_shows_a_certificate_a_layer():
-    app = rendered(dataset="iris", model="mlp", way="refit")
+    app = rendered("constrained.py", dataset="iris", model="mlp", way="refit")
     assert any("outputs lost (%)" in table.value for table in app.dataframe)
     assert "passes" not in {box.key for box in app.selectbox}
 
 
 def test_a_count_says_that_nothing_is_certified_and_races_nobody():
     app = rendered(
-        dataset="iris", model="softmax_regression", set="cardinality", race="true", bound="6"
+        "constrained.py",
+        dataset="iris",
+        model="softmax_regression",
+        set="cardinality",
+        race="true",
+        bound="6",
     )
     said = " ".join(info.value for info in app.info)
     assert "No certificate" in said
@@ -562,7 +549,11 @@ def test_a_count_says_that_nothing_is_certified_and_races_nobody():
 
 def test_a_solver_that_does_not_fit_the_set_is_replaced_with_its_reason():
     app = rendered(
-        dataset="iris", model="softmax_regression", set="l1", solver="coordinate_descent"
+        "constrained.py",
+        dataset="iris",
+        model="softmax_regression",
+        set="l1",
+        solver="coordinate_descent",
     )
     assert any("one weight at a time" in warning.value for warning in app.warning)
     assert app.selectbox(key="solver").value == "path"

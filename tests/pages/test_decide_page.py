@@ -1,14 +1,10 @@
 """The page that decides: its table, what its worker hands over, its figures, and it, rendered."""
 
-import time
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streamlit.testing.v1 import AppTest
 
 from compression import storage
 from compression.pareto import Wish
@@ -34,9 +30,7 @@ from pages.shared.decide_results import (
     undominated,
     with_latency,
 )
-
-ROOT = Path(__file__).parents[2]
-PATIENCE = 120  # seconds
+from tests.pages.rendering import rendered, settled
 
 
 def go_on(*_args):
@@ -325,31 +319,11 @@ def test_every_series_has_a_colour_and_a_title_of_its_own():
     assert decide_figures.LOOK["box"][0] == figures.CONSTRAINED
 
 
-def rendered(**query):
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    return waited(app.switch_page("pages/decide.py").run())
-
-
-def waited(app):
-    """The page once nothing on it is waited for."""
-    end = time.monotonic() + PATIENCE
-    while app.get("progress") and time.monotonic() < end:
-        time.sleep(0.3)
-        app.run()
-    assert not app.get("progress")
-    assert not app.exception
-    assert not app.error
-    return app
-
-
 IRIS = {"dataset": "iris", "model": "softmax_regression"}
 
 
 def test_a_link_with_a_wish_shows_what_fulfils_it():
-    app = rendered(**IRIS, lose="2", fewer="1")
+    app = rendered("decide.py", **IRIS, lose="2", fewer="1")
     assert app.number_input(key="lose").value == 2
     assert len(app.get("plotly_chart")) == 2
     answer = next(text.value for text in app.markdown if text.value.startswith("Of "))
@@ -360,7 +334,7 @@ def test_a_link_with_a_wish_shows_what_fulfils_it():
 
 
 def test_a_wish_that_nothing_fulfils_is_answered_by_what_is_near():
-    app = rendered(**IRIS, lose="0", kb="0.01")
+    app = rendered("decide.py", **IRIS, lose="0", kb="0.01")
     (warning,) = app.warning
     assert "at most 0.01 kB" in warning.value
     # No file is that small, so nothing fulfils the other part: only the size can be given way in.
@@ -376,11 +350,11 @@ def models(app):
 
 
 def test_more_series_are_computed_when_they_are_chosen_or_a_link_asks_for_them():
-    app = rendered(**IRIS)
+    app = rendered("decide.py", **IRIS)
     before = models(app)
     app.multiselect(key="more").set_value(["quantized"]).run()
-    assert models(waited(app)) > before
-    linked = rendered(**IRIS, more="Box in fewer bits", by="Parameters")
+    assert models(settled(app)) > before
+    linked = rendered("decide.py", **IRIS, more="Box in fewer bits", by="Parameters")
     assert linked.multiselect(key="more").value == ["quantized"]
     assert models(linked) == models(app)
 
@@ -391,7 +365,7 @@ def chart(app, key):
 
 
 def test_latency_is_measured_on_request_and_then_a_cost():
-    app = rendered(**IRIS, measure="true", by="Time for 256")
+    app = rendered("decide.py", **IRIS, measure="true", by="Time for 256")
     assert any("By its MACs low rank is faster" in text.value for text in app.markdown)
     assert "Time of a call with batch 256 (ms)" in chart(app, "decide_plane").proto.spec
     networks = app.dataframe[-1].value["network"].tolist()
@@ -399,7 +373,7 @@ def test_latency_is_measured_on_request_and_then_a_cost():
 
 
 def test_a_wish_that_is_no_number_is_left_out_with_a_remark():
-    app = rendered(**IRIS, lose="-3", kb="inf", fewer="many")
+    app = rendered("decide.py", **IRIS, lose="-3", kb="inf", fewer="many")
     remarks = " ".join(warning.value for warning in app.warning)
     for word in ("'-3'", "'inf'", "'many'"):
         assert word in remarks

@@ -1,13 +1,10 @@
 """The low-rank page: what its worker hands over, its figures by their traces, and it, rendered."""
 
 import re
-import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from compression.catalog import LOW_RANK_METHODS
 from compression.low_rank.kernels import decompose_kernel
@@ -20,9 +17,7 @@ from pages.shared import (
 )
 from pages.shared.low_rank_results import LayerRanks, Setting
 from pages.shared.results import Layer
-
-ROOT = Path(__file__).parents[2]
-PATIENCE = 90  # seconds
+from tests.pages.rendering import rendered
 
 
 def go_on(*_args):
@@ -386,22 +381,6 @@ def test_the_network_s_caption_says_what_becomes_of_each_layer():
     )
 
 
-def rendered(**query):
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    app.switch_page("pages/low_rank.py").run()
-    end = time.monotonic() + PATIENCE
-    while app.get("progress") and time.monotonic() < end:
-        time.sleep(0.3)
-        app.run()
-    assert not app.get("progress")
-    assert not app.exception
-    assert not app.error
-    return app
-
-
 @pytest.mark.parametrize(
     ("dataset", "model", "charts"),
     # A weight of one row has no rank that pays: there is no error to predict.
@@ -409,7 +388,13 @@ def rendered(**query):
 )
 def test_every_section_is_drawn_from_a_link(dataset, model, charts):
     app = rendered(
-        dataset=dataset, model=model, folds="true", share="true", methods="all", scale="log"
+        "low_rank.py",
+        dataset=dataset,
+        model=model,
+        folds="true",
+        share="true",
+        methods="all",
+        scale="log",
     )
     headings = [heading.value for heading in app.subheader]
     assert len(headings) == 5
@@ -424,7 +409,7 @@ def test_every_section_is_drawn_from_a_link(dataset, model, charts):
 
 def test_a_rank_above_the_break_even_is_said_to_make_the_model_larger():
     def said(rank):
-        app = rendered(dataset="iris", model="softmax_regression", rank=rank)
+        app = rendered("low_rank.py", dataset="iris", model="softmax_regression", rank=rank)
         return any("This makes the model larger" in warning.value for warning in app.warning)
 
     # k* of a 3 x 4 weight is 1: 1 · 7 < 12, 2 · 7 > 12.
@@ -434,6 +419,7 @@ def test_a_rank_above_the_break_even_is_said_to_make_the_model_larger():
 
 def test_a_link_says_which_inputs_which_ridge_and_how_many_epochs():
     app = rendered(
+        "low_rank.py",
         dataset="iris",
         model="softmax_regression",
         method="activation_aware_svd",
@@ -455,7 +441,9 @@ def test_a_link_says_which_inputs_which_ridge_and_how_many_epochs():
 
 
 def test_a_curve_that_compares_methods_has_a_baseline_for_each():
-    app = rendered(dataset="iris", model="softmax_regression", methods="all", epochs="1")
+    app = rendered(
+        "low_rank.py", dataset="iris", model="softmax_regression", methods="all", epochs="1"
+    )
     drawn = app.session_state["_charts"]["low_rank_methods_chart"][1]
     named = {trace.name for trace in drawn.data if trace.showlegend}
     titles = {entry.title for entry in LOW_RANK_METHODS.values() if "linear" in entry.layers}
@@ -463,7 +451,9 @@ def test_a_curve_that_compares_methods_has_a_baseline_for_each():
 
 
 def test_a_kernel_s_own_method_says_its_own_break_even_rank():
-    app = rendered(dataset="mnist1d", model="conv1d", method="tucker2", layer="conv2", rank="1")
+    app = rendered(
+        "low_rank.py", dataset="mnist1d", model="conv1d", method="tucker2", layer="conv2", rank="1"
+    )
     said = " ".join(part.value for part in [*app.markdown, *app.warning])
     best = int(re.search(r"up to k\* = (\d+)", said)[1])
     slider = app.select_slider(key="rank_conv2")

@@ -2,46 +2,25 @@
 
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-ROOT = Path(__file__).parents[2]
+from tests.pages.rendering import ROOT, opened, rendered, settled
+
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py")
 MODELS = [("digits", "mlp"), ("iris", "softmax_regression"), ("diabetes", "linear_regression")]
-PATIENCE = 60  # seconds
-
-
-def rendered(page, patience=PATIENCE, **query):
-    """The page once nothing on it is waited for."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=patience)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    if page != "compare.py":  # where an app begins
-        app.switch_page(f"pages/{page}").run()
-    end = time.monotonic() + patience
-    while app.get("progress") and time.monotonic() < end:
-        time.sleep(0.3)
-        app.run()
-    assert not app.get("progress")
-    return app
 
 
 @pytest.mark.parametrize(("dataset", "model"), MODELS)
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_shows_its_charts_and_no_error(page, dataset, model):
     app = rendered(page, dataset=dataset, model=model)
-    assert not app.exception
-    assert not app.error
     assert len(app.get("plotly_chart")) >= 2
 
 
 @pytest.mark.parametrize(("dataset", "model"), [*MODELS, ("mnist1d", "conv1d")])
 def test_compare_has_two_sides_and_their_plane(dataset, model):
-    app = rendered("compare.py", 2 * PATIENCE, dataset=dataset, model=model)
+    app = rendered(dataset=dataset, model=model)
     assert len(app.get("plotly_chart")) == 5
     score = "Test R²" if dataset == "diabetes" else "Test accuracy"
     assert [metric.label for metric in app.metric].count(score) == 2
@@ -49,8 +28,7 @@ def test_compare_has_two_sides_and_their_plane(dataset, model):
 
 
 def test_what_a_url_asks_in_vain_falls_back_with_a_remark():
-    app = rendered("compare.py", dataset="nope", seed="x", rank="1000000000", bound="nan")
-    assert not app.exception
+    app = rendered(dataset="nope", seed="x", rank="1000000000", bound="nan")
     remarks = " ".join(warning.value for warning in app.warning)
     for word in ("nope", "'x'", "1000000000", "nan"):
         assert word in remarks
@@ -58,7 +36,7 @@ def test_what_a_url_asks_in_vain_falls_back_with_a_remark():
 
 
 def test_a_model_that_does_not_fit_says_why():
-    app = rendered("compare.py", dataset="iris", model="lenet5")
+    app = rendered(dataset="iris", model="lenet5")
     assert "needs images" in " ".join(warning.value for warning in app.warning)
 
 
@@ -73,8 +51,7 @@ def test_a_method_that_fails_says_so_in_its_place_and_the_other_side_goes_on(mon
         return real(f"{module}:{name}", **arguments)
 
     monkeypatch.setattr(cache, "submit", submit)
-    app = rendered("compare.py", dataset="iris", model="softmax_regression", seed="11")
-    assert not app.exception
+    app = settled(opened(dataset="iris", model="softmax_regression", seed="11"))
     assert any("its weight is zero" in error.value for error in app.error)
     assert len(app.get("plotly_chart")) == 3  # the other side's two, and the plane
 

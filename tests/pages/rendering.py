@@ -1,0 +1,48 @@
+"""Pages as AppTest renders them, once there is nothing left to wait for."""
+
+import time
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from pages.shared import jobs
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120  # seconds
+
+
+def opened(page="compare.py", **query):
+    """A link to a page, not followed yet."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
+    for name, value in query.items():
+        app.query_params[name] = value
+    if page != "compare.py":  # where an app begins
+        app.run()
+        app.switch_page(f"pages/{page}")
+    return app
+
+
+def rendered(page="compare.py", **query):
+    """What a link to a page shows in the end; it shows no error."""
+    app = settled(opened(page, **query))
+    assert not app.error
+    return app
+
+
+def settled(app):
+    """The whole page, drawn when every job that it asks for was over.
+
+    The jobs are asked, not the progress bars: one that ends within a blink shows none, and what
+    it makes possible is asked for in the next run. A fragment's run leaves its own part only, so
+    the last run is always one of the whole.
+    """
+    pool, end = jobs._pool(), time.monotonic() + PATIENCE
+    while True:
+        known = set(pool._jobs.values())
+        for job in known:
+            assert job.wait(end - time.monotonic()), f"{job.task} is still going on"
+        app.run()
+        assert not app.exception
+        if set(pool._jobs.values()) == known:
+            assert not app.get("progress")
+            return app

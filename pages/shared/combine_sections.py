@@ -93,7 +93,7 @@ def pairs(trained: Trained, chosen: Setting) -> None:
     judging = _against(trained, grid, alone) if ended else None
 
     def draw() -> None:
-        together = _curve(grid)
+        together = grid.so_far
         rank, bound = _sliders(chosen, grid)
         shell.status(grid, "Training the pairs")
         if together is None:
@@ -132,10 +132,6 @@ def pairs(trained: Trained, chosen: Setting) -> None:
 
     watched = [grid, *alone.values(), *([judging] if judging is not None else [])]
     shell.follow(draw, *watched, key=PAIR)
-
-
-def _curve(job: Job) -> Traded | None:
-    return job.partial if job.result is None else job.result
 
 
 def _sliders(chosen: Setting, grid: Job) -> tuple[float, float]:
@@ -192,11 +188,11 @@ def _files(trained: Trained, chosen: Setting, together: Traded, row: int) -> Non
 
 
 def _against(trained: Trained, grid: Job, alone: Mapping[str, Job]) -> Job | None:
-    together = _curve(grid)
+    together = grid.so_far
     others = {
         name: found
         for name in combine_words.ALONE
-        if (found := _curve(alone[name])) is not None and len(found.table)
+        if (found := alone[name].so_far) is not None and len(found.table)
     }
     if together is None or not others:
         return None
@@ -237,7 +233,7 @@ def _plane(
     trained: Trained, chosen: Setting, together: Traded, row: int, alone: Mapping[str, Job]
 ) -> None:
     cost = choices.segment("cost", "Cost axis", figures.COSTS)
-    tables = {n: found.table for n, job in alone.items() if (found := _curve(job)) is not None}
+    tables = {n: found.table for n, job in alone.items() if (found := job.so_far) is not None}
     charts.draw(
         combine_figures.plane(
             (chosen.title, together.table, row), tables, trained.costs, cost, trained.task

@@ -163,7 +163,7 @@ def by_bound(
             help=words.SUGGESTED,
         )
         shell.status(job, "Judging every bound")
-        found = _so_far(job)
+        found = job.so_far
         if found is None:
             return
         row = found.curve.row(bound)
@@ -216,7 +216,7 @@ def _of_files(task: str, trained: Trained, curve: Traded) -> Job:
 
 def _layers_certified(trained: Trained, job: Job, bound: float) -> None:
     shell.status(job, "Certifying each layer's own problem")
-    table: pd.DataFrame | None = _so_far(job)
+    table: pd.DataFrame | None = job.so_far
     if table is None or not (table["bound"] == bound).any():
         return
     st.caption(constrained_words.LAYERS)
@@ -305,7 +305,7 @@ def moves(trained: Trained, constraint: str, job: Job) -> None:
     st.subheader("What happens as the bound tightens?", anchor=False)
 
     def draw() -> None:
-        found = _so_far(job)
+        found = job.so_far
         if found is None:
             return
         curve, bound = found.curve, choices.number("bound")
@@ -399,9 +399,9 @@ def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
         curves = [
             (name, constrained_words.way_title(name, trained.convex, way.epochs), found.curve.table)
             for name, other in jobs.items()
-            if (found := _so_far(other)) is not None
+            if (found := other.so_far) is not None
         ]
-        first = _so_far(job)
+        first = job.so_far
         if first is None:
             return
         bound = choices.number("bound")
@@ -463,7 +463,7 @@ def stored(trained: Trained, job: Job) -> None:
 def _stored(trained: Trained, curve: Traded, job: Job) -> None:
     bits = int(choices.knob("bits", "Bits of a free weight (32: off)", constrained_words.BITS, 8))
     shell.status(job, "Judging every bound in every number of bits")
-    table: pd.DataFrame | None = _so_far(job)
+    table: pd.DataFrame | None = job.so_far
     if table is None:
         return
     bound = choices.number("bound")
@@ -540,7 +540,7 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
 
 def _raced(trained: Trained, constraint: str, bound: float, job: Job) -> None:
     shell.status(job, f"The race at c = {bound:.3g}")
-    race: Race | None = _so_far(job)
+    race: Race | None = job.so_far
     if race is None:
         return
     titles = constrained_words.solvers()
@@ -643,7 +643,3 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
         )
 
     draw()
-
-
-def _so_far(job: Job) -> Any:
-    return job.partial if job.result is None else job.result

@@ -18,7 +18,6 @@ EPOCHS = ("1", "3", "10", "30")
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 COMPARED = {"baselines": "With the baselines", "all": "All ways"}
 BITS = (*range(2, 17), 32)
-CLOCKS = {"iteration": "Iterations", "seconds": "Time"}
 LARGEST_PROGRAMME = 5000  # rows x outputs that an interior point solves 40 times in a minute or so
 
 HELD = (

@@ -124,9 +124,7 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
         wish, cost = _wishes(trained.task, measured)
         _progress(found)
         results = {
-            name: result
-            for name, job in found.items()
-            if (result := job.partial if job.result is None else job.result) is not None
+            name: result for name, job in found.items() if (result := job.so_far) is not None
         }
         if not results:
             return

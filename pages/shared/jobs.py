@@ -55,6 +55,8 @@ class Job:
         What the task is doing.
     partial : object or None
         What there is so far; kept when the job is cancelled or fails.
+    so_far : object or None
+        The result, and until there is one what is partly there.
     result : object or None
         Once done. Shared between sessions: its arrays are read-only.
     error : str
@@ -91,6 +93,11 @@ class Job:
             value = worker.unpack(packed)
             self._partial = (packed, value)
         return value
+
+    @property
+    def so_far(self) -> Any:
+        """The result, or what there is of it."""
+        return self.partial if self.result is None else self.result
 
     @property
     def seconds(self) -> float:

@@ -90,7 +90,7 @@ def by_rank(trained: Trained, layer: Layer, chosen: Setting, curve_job: Job) -> 
             )
         )
         shell.status(curve_job, "Judging every rank")
-        found = _so_far(curve_job)
+        found = curve_job.so_far
         if found is not None:
             row = found.row(rank)
             _metrics(trained, found.table.iloc[row])
@@ -249,7 +249,7 @@ def compared(trained: Trained, chosen: Setting, curve_job: Job) -> None:
         curves = [
             (name, low_rank_words.method(name, kind, epochs), kind, found.table)
             for (name, kind), job in jobs.items()
-            if (found := _so_far(job)) is not None
+            if (found := job.so_far) is not None
         ]
         if not curves or curves[0][0] != method:
             return
@@ -466,7 +466,3 @@ def fitting(trained: Trained, layers: Sequence[str]) -> list[str]:
     return [
         name for name, entry in compression.LOW_RANK_METHODS.items() if kinds <= set(entry.layers)
     ]
-
-
-def _so_far(job: Job) -> Traded | None:
-    return job.partial if job.result is None else job.result

@@ -123,7 +123,7 @@ def _side(
             help=words.SUGGESTED,
         )
         shell.status(job, side.waiting)
-        curve = _curve(job)
+        curve = job.so_far
         if curve is None:
             return
         row = curve.row(chosen)
@@ -176,7 +176,7 @@ def tie(column: str, leading: Job, follower: Side, following: Job) -> Follow:
     """
 
     def follow(value: float) -> None:
-        first, second = _curve(leading), _curve(following)
+        first, second = leading.so_far, following.so_far
         if first is None or second is None:
             return
         wanted = float(first.table[column].iloc[first.row(value)])
@@ -205,7 +205,7 @@ def plane(
         both = [
             (side, curve)
             for side, job in ((LMM, low_rank_job), (COC, constrained_job))
-            if (curve := _curve(job)) is not None
+            if (curve := job.so_far) is not None
         ]
         if not both:
             return
@@ -236,10 +236,6 @@ def plane(
         st.caption(words.PLANE)
 
     shell.follow(draw, low_rank_job, constrained_job, key=PLANE)
-
-
-def _curve(job: Job) -> Traded | None:
-    return job.partial if job.result is None else job.result
 
 
 def _numbers(trained: Trained, curve: Traded, row: int) -> None:

@@ -188,6 +188,23 @@ def test_a_pinned_setting_stays_and_is_loaded_again(wine):
     assert "load_A" not in {button.key for button in click(app, "unpin_A").button}
 
 
+def ghosts(app):
+    (plane,) = [chart for chart in app.get("plotly_chart") if chart.key == "plane_chart"]
+    names = [trace["name"] for trace in json.loads(plane.proto.spec)["data"]]
+    return [name for name in names if name.startswith("A, ")]
+
+
+def test_a_pin_of_other_data_is_a_row_and_no_ghost():
+    app = click(rendered(dataset="wine", model="mlp"), "pin")
+    assert len(ghosts(app)) == 4
+    app.selectbox(key="dataset").set_value("iris")
+    settled(app)
+    table = app.dataframe[-1].value
+    assert table["pin"].tolist() == ["A", "A"]
+    assert table["score now − pin"].isna().all()
+    assert not ghosts(app)
+
+
 def test_differences_are_shown_on_request(wine):
     app = wine
     app.toggle(key="differences").set_value(True).run()

@@ -1,6 +1,5 @@
 """The worker's side of the low-rank page: names and numbers in, plain results out."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 
 from .low_rank_results import Approximations, Chosen, LayerRanks, LayerView
 from .results import Traded
-from .work import Report, restored, traded
+from .work import Report, restored, traded, watched
 
 ENERGY_SHARES = (0.90, 0.95, 0.99)
 LOSSES = (0.005, 0.01, 0.02, 0.05)  # of score
@@ -202,11 +201,15 @@ def layer_errors(
 
     found, trained = restored(file, dataset, model, seed)
 
-    def watched(done: int, total: int, table: Callable[[], pd.DataFrame]) -> bool:
-        return report(done, total, table, f"rank {done} of {total}")
-
     return layer_errors(
-        trained, found, method, None, layers, ridge=ridge, calibration=calibration, report=watched
+        trained,
+        found,
+        method,
+        None,
+        layers,
+        ridge=ridge,
+        calibration=calibration,
+        report=watched(report, "rank", pd.DataFrame),
     )
 
 
@@ -226,9 +229,6 @@ def curve_of(
 
     found, trained = restored(file, dataset, model, seed)
 
-    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: traded(curve()), f"rank {done} of {total}")
-
     return traded(
         compression.low_rank_curve(
             trained,
@@ -237,7 +237,7 @@ def curve_of(
             layers=layers,
             ridge=ridge,
             calibration=calibration,
-            report=watched,
+            report=watched(report, "rank"),
         )
     )
 
@@ -290,9 +290,6 @@ def tuned_curve(
     )
     ranks = np.unique(np.geomspace(1, max(largest, 1), TUNED_RANKS).round().astype(int)).tolist()
 
-    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: traded(curve()), f"rank {done} of {total}")
-
     curve = compression.low_rank_curve(
         trained,
         found,
@@ -302,7 +299,7 @@ def tuned_curve(
         ridge=ridge,
         calibration=calibration,
         epochs=epochs,
-        report=watched,
+        report=watched(report, "rank"),
     )
     return traded(curve)
 
@@ -371,9 +368,6 @@ def cross_validated(
 
     found, _ = restored(file, dataset, model, seed)
 
-    def watched(done: int, total: int, folds: Callable[[], Any]) -> bool:
-        return report(done, total, None, f"fold {done} of {total}")
-
     return cross_validated_rank(
         found,
         model,
@@ -382,7 +376,7 @@ def cross_validated(
         layers=layers,
         ridge=ridge,
         calibration=calibration,
-        report=watched,
+        report=watched(report, "fold", lambda _: None),
     ).table
 
 
@@ -427,9 +421,6 @@ def budgets(
 
     found, trained = restored(file, dataset, model, seed)
 
-    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: _shared(curve()), f"network {done} of {total}")
-
     return _shared(
         budget_curve(
             trained,
@@ -441,7 +432,7 @@ def budgets(
             ridge=ridge,
             calibration=calibration,
             epochs=epochs,
-            report=watched,
+            report=watched(report, "network", _shared),
         )
     )
 
@@ -465,7 +456,11 @@ def sensitivity(
 
     found, trained = restored(file, dataset, model, seed)
 
-    def watched(done: int, total: int, table: Callable[[], pd.DataFrame]) -> bool:
-        return report(done, total, table, f"layer {done} of {total}")
-
-    return sensitivity(trained, found, method, layers=layers, ridge=ridge, report=watched)
+    return sensitivity(
+        trained,
+        found,
+        method,
+        layers=layers,
+        ridge=ridge,
+        report=watched(report, "layer", pd.DataFrame),
+    )

@@ -84,10 +84,9 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
 
     found = loaded(dataset, seed)
 
-    def watched(done: int, total: int, history: Callable[[], list]) -> bool:
-        return report(done, total, lambda: pd.DataFrame(history()), f"epoch {done} of {total}")
-
-    trained = compression.train(found, model=model, seed=seed, report=watched)
+    trained = compression.train(
+        found, model=model, seed=seed, report=watched(report, "epoch", pd.DataFrame)
+    )
     net = trained.network
     predictions = _predict(net, found)
     layers = tuple(_layer(name, part) for name, part in network.layers(net).items())
@@ -206,10 +205,14 @@ def low_rank_curve(
         name: network.matrix(part).shape for name, part in network.layers(trained.network).items()
     }
 
-    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: traded(curve(), shapes), f"rank {done} of {total}")
+    def marked(curve: Any) -> Traded:
+        return traded(curve, shapes)
 
-    return traded(compression.low_rank_curve(trained, found, method=method, report=watched), shapes)
+    return marked(
+        compression.low_rank_curve(
+            trained, found, method=method, report=watched(report, "rank", marked)
+        )
+    )
 
 
 def constrained_curve(
@@ -221,10 +224,9 @@ def constrained_curve(
 
     found, trained = restored(file, dataset, model, seed)
 
-    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: traded(curve()), f"bound {done} of {total}")
-
-    curve = compression.constrained_curve(trained, found, constraint=constraint, report=watched)
+    curve = compression.constrained_curve(
+        trained, found, constraint=constraint, report=watched(report, "bound")
+    )
     files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
     return traded(curve, files=files)
 
@@ -253,6 +255,20 @@ def traded(
         suggested=_suggested(curve.table, curve.reference),
         files=files,
     )
+
+
+def watched(
+    report: Report, what: str, shown: Callable[[Any], Any] = traded
+) -> Callable[[int, int, Callable[[], Any]], bool]:
+    """A ``report`` for the package's long functions: "rank 3 of 12", and what there is so far.
+
+    ``shown`` makes of their partial result what a page is handed: of most it is a curve.
+    """
+
+    def step(done: int, total: int, so_far: Callable[[], Any]) -> bool:
+        return report(done, total, lambda: shown(so_far()), f"{what} {done} of {total}")
+
+    return step
 
 
 LOSS_ALLOWED = 0.01  # of score, on the validation part: a point of accuracy

@@ -27,7 +27,7 @@ def ties(low_rank: Job, constrained: Job) -> dict[str, Follow]:
             tie(column, low_rank, COC, constrained)(choices.number(LMM.knob))
 
     titles = compare_words.TIES
-    column = choices.segment("tie", "Tie the sides", titles, then=match, help=compare_words.TIED)
+    column = choices.segment("tie", "Tie the sides by", titles, then=match, help=compare_words.TIED)
     if column == "free":
         return {}
     return {
@@ -54,7 +54,7 @@ def bar(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
         settled = all(job.result is not None for _, job in sides)
         if settled:
             history.record()
-        with st.container(horizontal=True, gap="small", width="content"):
+        with st.container(horizontal=True, gap="xsmall", width="content"):
             for label, step, icon in (("Undo", -1, "undo"), ("Redo", 1, "redo")):
                 st.button(
                     label,

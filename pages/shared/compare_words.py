@@ -10,10 +10,10 @@ from . import words
 from .compare_results import Difference, Pin
 
 TIES = {
-    "free": "Free",
-    "bytes": "Same file size",
-    "parameters": "Same parameters",
-    "validation_score": "Same validation score",
+    "free": "Nothing",
+    "bytes": "File size",
+    "parameters": "Parameters",
+    "validation_score": "Validation score",
 }
 TIED = (
     "Tied, moving one slider moves the other to the row of its curve that is nearest in that "

@@ -116,9 +116,9 @@ def status(job: Job, label: str) -> None:
         said = f"{label}: {job.message}" if job.message else label
         if job.status == "waiting":
             said = f"{label}: waiting for its turn"
-        bar, button = st.columns([6, 1], vertical_alignment="center")
-        bar.progress(job.progress, f"{said} · {job.seconds:.0f} s")
-        button.button("Cancel", key=f"cancel-{id(job)}", on_click=job.cancel, width="stretch")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(job.progress, f"{said} · {job.seconds:.0f} s")
+            st.button("Cancel", key=f"cancel-{id(job)}", on_click=job.cancel)
         return
     if job.status == "failed":
         st.error(f"{label} did not work: {job.error}", icon=":material/error:")

@@ -35,6 +35,7 @@ constrained_sections.moves(trained, constraint, job)
 constrained_sections.compared(trained, constraint, way, job)
 constrained_sections.stored(trained, job)
 if trained.convex:
+    constrained_sections.plane(trained, constraint, job)
     constrained_sections.raced(trained, constraint, job)
 else:
     constrained_sections.own_bounds(trained, constraint, way, job)

@@ -8,13 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from .constrained_results import FREE, LOWER, UPPER, ZERO, LayerRows, Race, Slice, Trail
+from .constrained_results import FREE, LOWER, UPPER, ZERO, LayerRows, Race, Runs, Slices, Trail
 from .figures import (
     CONSTRAINED,
     COSTS,
     FAINT,
     GREEN,
     LOW_RANK,
+    MARGIN,
     OCHRE,
     PINK,
     REFERENCE,
@@ -772,81 +773,131 @@ def tracks(race: Race, titles: Mapping[str, str], clock: str) -> go.Figure:
     )
 
 
-def plane_of_two(
-    cut: Slice,
-    race: Race,
-    first: int,
-    second: int,
+def plane_of_all_bounds(cuts: Slices, row: int, names: tuple[str, str]) -> go.Figure:
+    """Loss and set in the plane of two weights, in one window for all bounds: how the set grows."""
+    path = {
+        "type": "scatter",
+        "x": cuts.optimum[:, 0],
+        "y": cuts.optimum[:, 1],
+        "mode": "lines+markers",
+        "name": "optimum of every bound",
+        "line": {"color": OCHRE, "width": 1.5},
+        "marker": {"size": 4},
+        "customdata": cuts.bounds,
+        "hovertemplate": "c = %{customdata:.3g}: %{x:.4g}, %{y:.4g}<extra>optimum</extra>",
+    }
+    title = f"The same window for every bound, c = {cuts.bounds[row]:.3g}"
+    return _plane(cuts, row, cuts.far_loss[row], cuts.far, [path], names, title)
+
+
+def plane_of_one_bound(
+    cuts: Slices,
+    row: int,
+    runs: Runs | None,
+    pair: tuple[int, int],
     names: tuple[str, str],
     titles: Mapping[str, str],
 ) -> go.Figure:
-    """Loss contours in the plane of two weights, what the set allows, and the solvers' ways."""
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "contour",
-            "x": cut.x,
-            "y": cut.y,
-            "z": cut.loss,
-            "contours": {"coloring": "lines"},
-            "ncontours": 22,
-            "line": {"width": 1},
-            "colorscale": [[0, REFERENCE], [1, "rgba(138, 143, 152, 0.25)"]],
-            "showscale": False,
-            "name": "loss",
-            "hovertemplate": "loss %{z:.5g}<extra></extra>",
-        },
-        {
-            "type": "scatter",
-            "x": cut.border[:, 0],
-            "y": cut.border[:, 1],
-            "mode": "lines",
-            "fill": "toself",
-            "fillcolor": "rgba(224, 112, 43, 0.10)",
-            "line": {"color": CONSTRAINED, "width": 1.5, "dash": "dash"},
-            "name": "allowed",
-            "hoverinfo": "skip",
-        },
-    ]
-    for name, weights in race.weights.items():
-        way = weights.reshape(len(weights), -1)[:, [first, second]]
-        traces.append(
+    """Loss, set and solvers' ways in the plane of two weights, as near as the set is small.
+
+    ``pair``: the two weights, numbered row by row.
+    """
+    ways = []
+    for solver, own in {} if runs is None else runs.weights.items():
+        weights = own[row]
+        if weights is None:
+            continue
+        ways.append(
             {
                 "type": "scatter",
-                "x": way[:, 0],
-                "y": way[:, 1],
+                "x": weights[:, pair[0]],
+                "y": weights[:, pair[1]],
                 "mode": "lines+markers",
-                "name": titles[name],
-                "line": {"color": SOLVERS[name], "width": 1.5},
+                "name": titles[solver],
+                "line": {"color": SOLVERS[solver], "width": 1.5},
                 "marker": {"size": 5},
-                "hovertemplate": "%{x:.4g}, %{y:.4g}<extra>" + titles[name] + "</extra>",
+                "hovertemplate": "%{x:.4g}, %{y:.4g}<extra>" + titles[solver] + "</extra>",
             }
         )
-    traces.append(
-        {
-            "type": "scatter",
-            "x": [cut.optimum[0]],
-            "y": [cut.optimum[1]],
-            "mode": "markers",
-            "name": "optimum",
-            "marker": {
-                "symbol": "star",
-                "size": 15,
-                "color": OCHRE,
-                "line": {"width": 1.2, "color": "white"},
+    title = f"The window follows the bound, c = {cuts.bounds[row]:.3g}"
+    return _plane(cuts, row, cuts.near_loss[row], float(cuts.near[row]), ways, names, title)
+
+
+def _plane(
+    cuts: Slices,
+    row: int,
+    loss: NDArray,
+    wide: float,
+    between: Sequence[Mapping[str, Any]],
+    names: tuple[str, str],
+    title: str,
+) -> go.Figure:
+    """``between``: traces over the set and under the optimum."""
+    ends = np.linspace(-wide, wide, loss.shape[-1])
+    plane = {"x": ends, "y": ends, "z": loss}
+    contours: list[Mapping[str, Any]] = []
+    if np.isfinite(loss).all():
+        contours = [
+            {
+                "type": "contour",
+                **plane,
+                "contours": {"coloring": "lines"},
+                "ncontours": 22,
+                "line": {"width": 1},
+                "colorscale": [[0, REFERENCE], [1, "rgba(138, 143, 152, 0.25)"]],
+                "showscale": False,
+                "name": "loss",
+                "hovertemplate": "%{x:.4g}, %{y:.4g}: loss %{z:+.3g}<extra>against the optimum</extra>",
             },
-            "hovertemplate": "optimum: %{x:.4g}, %{y:.4g}<extra></extra>",
-        }
-    )
-    # A box, an upper bound: the set has no edge inside the picture on its open side.
-    ends = [float(cut.x[0]), float(cut.x[-1])]
+            {
+                "type": "contour",
+                **plane,
+                # Plotly fills what the constraint leaves out.
+                "contours": {"type": "constraint", "operation": ">", "value": 0},
+                "fillcolor": "rgba(15, 143, 131, 0.16)",
+                "line": {"color": TEAL, "width": 1.5},
+                "name": "less loss than the optimum",
+                "showlegend": True,
+                "hoverinfo": "skip",
+            },
+        ]
+    border = cuts.border[row]
+    allowed = {
+        "type": "scatter",
+        "x": border[:, 0],
+        "y": border[:, 1],
+        "mode": "lines",
+        "fill": "toself",
+        "fillcolor": "rgba(224, 112, 43, 0.16)",
+        "line": {"color": CONSTRAINED, "width": 1.5, "dash": "dash"},
+        "name": "allowed",
+        "hoverinfo": "skip",
+    }
+    optimum = {
+        "type": "scatter",
+        "x": [cuts.optimum[row, 0]],
+        "y": [cuts.optimum[row, 1]],
+        "mode": "markers",
+        "name": "optimum",
+        "marker": {
+            "symbol": "star",
+            "size": 15,
+            "color": OCHRE,
+            "line": {"width": 1.2, "color": "white"},
+        },
+        "hovertemplate": "optimum: %{x:.4g}, %{y:.4g}<extra></extra>",
+    }
+    window = {"range": [-wide, wide], "zeroline": False, "nticks": 8, "constrain": "domain"}
     return drawn(
-        traces,
-        "Loss, set and the solvers' ways in the plane of two weights",
-        520,
-        (names[0], {"range": ends, "zeroline": False, "constrain": "domain"}),
-        (names[1], {"range": ends, "zeroline": False, "scaleanchor": "x"}),
+        [*contours, allowed, *between, optimum],
+        title,
+        630,
+        (names[0], window),
+        (names[1], {**window, "scaleanchor": "x"}),
         hovermode="closest",
-        legend=_BELOW | {"y": -0.12},
+        legend=_BELOW | {"y": -0.11},
+        # Room for the longer of two legends, so that both squares are of one size.
+        margin={**MARGIN, "b": 130},
     )
 
 

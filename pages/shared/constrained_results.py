@@ -1,6 +1,7 @@
 """What the constrained page is handed: names, tables and arrays, and nothing of torch."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -70,6 +71,8 @@ class Constrained:
         Price of each weight's own bound, where each has one.
     feature_names : tuple of str
     input_shape : tuple of int
+    largest : (int, int)
+        The two largest weights of the reference's first layer, numbered row by row.
     """
 
     curve: Traded
@@ -78,6 +81,7 @@ class Constrained:
     multipliers: NDArray | None
     feature_names: tuple[str, ...]
     input_shape: tuple[int, ...]
+    largest: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,37 +114,71 @@ class Race:
     tracks : dict
         Solver -> DataFrame of iteration, seconds, objective, duality_gap, above (the objective
         over the best lower bound that any certificate gave).
-    weights : dict
-        Solver -> ndarray, shape (iterates, outputs, inputs), of the same iterates.
-    feature_names : tuple of str
-    largest : (int, int)
-        The two largest weights of the reference, numbered row by row.
     """
 
     table: pd.DataFrame
     tracks: dict[str, pd.DataFrame]
-    weights: dict[str, NDArray]
-    feature_names: tuple[str, ...]
-    largest: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Slice:
-    """The loss in the plane of two weights, the others at the optimum.
+class Slices:
+    """The loss in the plane of two weights at every bound, the others at that bound's optimum.
 
     Attributes
     ----------
-    x, y : ndarray, shape (g,)
-        Values of the first and of the second weight.
-    loss : ndarray, shape (g, g)
-        A row a value of y.
-    optimum : (float, float)
-    border : ndarray, shape (p, 2)
-        A polygon around what the set allows in this plane, cut at the picture's edge.
+    bounds : ndarray, shape (b,)
+    optimum : ndarray, shape (b, 2)
+    near : ndarray, shape (b,)
+        Half the width of a window around the origin that just holds the set, or what it leaves.
+    far : float
+        Half the width of one window for all bounds, which holds every optimum.
+    near_loss, far_loss : ndarray of float32, shape (b, g, g)
+        Loss above that of the bound's optimum on a regular grid over either window, a row a value
+        of the second weight; NaN until it is there.
+    border : ndarray, shape (b, p, 2)
+        A polygon around what the set allows; on an open side it ends outside both windows.
     """
 
-    x: NDArray
-    y: NDArray
-    loss: NDArray
-    optimum: tuple[float, float]
+    bounds: NDArray
+    optimum: NDArray
+    near: NDArray
+    far: float
+    near_loss: NDArray[np.float32]
+    far_loss: NDArray[np.float32]
     border: NDArray
+
+    def row(self, bound: float) -> int:
+        """Row of the nearest bound."""
+        return int(np.abs(self.bounds - bound).argmin())
+
+
+class End(NamedTuple):
+    """How a solver's way ended: after how many iterations, and whether at a certified optimum."""
+
+    iterations: int
+    certified: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Solvers' ways from the zero model to the optimum of every bound.
+
+    Attributes
+    ----------
+    bounds : ndarray, shape (b,)
+    weights : dict
+        Solver -> for each bound an ndarray of float32, shape (iterates, weights), or None until it
+        is there. The first iterate and the last are always among them.
+    kept : int
+        Iterates of a way at most.
+    ends : dict
+        Solver -> row of the bound -> End.
+    seconds : float
+        That a way may take.
+    """
+
+    bounds: NDArray
+    weights: dict[str, list[NDArray[np.float32] | None]]
+    kept: int
+    ends: dict[str, dict[int, End]]
+    seconds: float

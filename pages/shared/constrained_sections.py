@@ -20,11 +20,13 @@ from . import (
     tables,
     words,
 )
-from .constrained_results import Constrained, Race, Trail
+from .constrained_results import Constrained, Race, Runs, Slices, Trail
 from .jobs import Job
 from .results import Layer, Traded, Trained
 
+# Fragments that follow the bound.
 BOUND, MOVES, WAYS, STORED = "constrained", "constrained_moves", "constrained_ways", "bits_stored"
+PLANE = "constrained_plane"
 PATIENCE = 1.0  # seconds that a page waits for something small before it shows a progress bar
 
 
@@ -138,6 +140,10 @@ def bounds(trained: Trained, constraint: str) -> Sequence[float]:
     return found
 
 
+def _followers(trained: Trained) -> tuple[str, ...]:
+    return BOUND, MOVES, WAYS, STORED, *((PLANE,) if trained.convex else ())
+
+
 def by_bound(
     trained: Trained,
     layer: Layer,
@@ -159,7 +165,7 @@ def by_bound(
             values,
             job.result.curve.suggestion if done else values[len(values) // 2],
             settled=done,
-            redraw=(BOUND, MOVES, WAYS, STORED),
+            redraw=_followers(trained),
             help=words.SUGGESTED,
         )
         shell.status(job, "Judging every bound")
@@ -411,7 +417,7 @@ def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
                 # The first curve is of this way: the slider has its bounds.
                 if point["curve_number"] == 0:
                     choices.move("bound", point["customdata"][0])
-                    st.rerun(scope=[BOUND, MOVES, WAYS, STORED])
+                    st.rerun(scope=list(_followers(trained)))
 
         charts.draw(
             constrained_figures.ways(
@@ -510,18 +516,9 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
         if job.result is None:
             st.caption("As soon as every bound is judged.")
             return
-        fits = cache.solvers(constraint, trained.task)
-        fits.wait(PATIENCE)
-        if fits.result is None:
-            shell.wait_for(fits, "Asking which solvers fit")
+        names = _fits(trained, constraint)
+        if names is None:
             return
-        if constraint == "cardinality":
-            st.info(
-                "The set is not convex: there is no optimum to race to. Choose another set.",
-                icon=":material/info:",
-            )
-            return
-        names = tuple(name for name, why in fits.result.items() if why is None)
         problem = (trained.file, constraint)
         here = choices.number("bound")
         if st.session_state.get("_raced", (None,))[0] != problem:
@@ -533,12 +530,26 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
         race = cache.ask(
             "constrained", "race", trained, constraint=constraint, bound=bound, solvers=names
         )
-        shell.follow(lambda: _raced(trained, constraint, bound, race), race)
+        shell.follow(lambda: _raced(trained, bound, race), race)
 
     draw()
 
 
-def _raced(trained: Trained, constraint: str, bound: float, job: Job) -> None:
+def _fits(trained: Trained, constraint: str) -> tuple[str, ...] | None:
+    """The solvers that find the optimum over this set; none while that is not known, or none is."""
+    if constraint == "cardinality":
+        st.info(
+            "The set is not convex: there is no optimum to find. Choose another set.",
+            icon=":material/info:",
+        )
+        return None
+    job = cache.solvers(constraint, trained.task)
+    job.wait(PATIENCE)
+    found = shell.wait_for(job, "Asking which solvers fit")
+    return None if found is None else tuple(name for name, why in found.items() if why is None)
+
+
+def _raced(trained: Trained, bound: float, job: Job) -> None:
     shell.status(job, f"The race at c = {bound:.3g}")
     race: Race | None = job.so_far
     if race is None:
@@ -556,37 +567,90 @@ def _raced(trained: Trained, constraint: str, bound: float, job: Job) -> None:
     tracks = pd.concat([track.assign(solver=name) for name, track in race.tracks.items()])
     tables.draw(constrained_words.race(race.table), "race", trained, tracks)
     st.caption(constrained_words.RACE)
-    _plane(trained, constraint, bound, race)
 
 
-def _plane(trained: Trained, constraint: str, bound: float, race: Race) -> None:
-    """Two weights, the loss around the optimum, and the solvers' ways."""
-    outputs, inputs = next(iter(race.weights.values())).shape[1:]
-    lines = constrained_words.weight_names(race.feature_names, inputs, outputs, trained.class_names)
+def plane(trained: Trained, constraint: str, job: Job) -> None:
+    """On request, of a convex model: two weights as c moves: loss, set, optimum, solvers' ways."""
+    st.subheader("Where does the bound meet the loss?", anchor=False)
+
+    @st.fragment(key=PLANE)
+    def draw() -> None:
+        if not choices.switch(
+            "plane", "Draw the loss over two weights (runs the solvers at every bound)"
+        ):
+            return
+        fits = _fits(trained, constraint)
+        if fits is None:
+            return
+        found: Constrained | None = job.so_far
+        if found is None:
+            st.caption("As soon as the first bounds are judged.")
+            return
+        pair = _pair(trained, found)
+        if pair is None:
+            return
+        numbers, names = pair
+        cuts_job = cache.ask(
+            "constrained",
+            "slices",
+            trained,
+            constraint=constraint,
+            first=numbers[0],
+            second=numbers[1],
+        )
+        # A cone solver shows nothing of its way, only where it ends.
+        walkers = tuple(name for name in fits if name != "cvxpy")
+        runs_job = cache.ask("constrained", "runs", trained, constraint=constraint, solvers=walkers)
+        shell.follow(lambda: _plane(cuts_job, runs_job, numbers, names), cuts_job, runs_job)
+
+    draw()
+
+
+def _pair(trained: Trained, found: Constrained) -> tuple[tuple[int, int], tuple[str, str]] | None:
+    """Two weights, chosen: their numbers, row by row, and their names."""
+    (rows,) = found.layers.values()
+    outputs, inputs = rows.shape
+    lines = constrained_words.weight_names(
+        found.feature_names, inputs, outputs, trained.class_names
+    )
     names = [name for line in lines for name in line]
+    first, second = found.largest
     with choices.row():
-        first = choices.pick("across", "Across", names, names[race.largest[0]], width=260)
-        second = choices.pick("up", "Up", names, names[race.largest[1]], width=260)
+        across = choices.pick("across", "Across", names, names[first], width=260)
+        up = choices.pick("up", "Up", names, names[second], width=260)
     choices.remark("across", "up")
-    if first == second:
+    if across == up:
         st.info("Choose two different weights.", icon=":material/info:")
+        return None
+    return (names.index(across), names.index(up)), (across, up)
+
+
+def _plane(cuts_job: Job, runs_job: Job, pair: tuple[int, int], names: tuple[str, str]) -> None:
+    shell.status(cuts_job, "The loss around the optimum")
+    shell.status(runs_job, "The solvers' ways to every bound")
+    cuts: Slices | None = cuts_job.so_far
+    if cuts is None:
         return
-    i, j = names.index(first), names.index(second)
-    cut_job = cache.ask(
-        "constrained", "slice_of", trained, constraint=constraint, bound=bound, first=i, second=j
-    )
-    cut_job.wait(PATIENCE)
-    cut = shell.wait_for(cut_job, "The loss around the optimum")
-    if cut is None:
-        return
-    charts.draw(
-        constrained_figures.plane_of_two(
-            cut, race, i, j, (first, second), constrained_words.solvers()
-        ),
-        "race_plane",
-        f"Loss contours over {first} and {second}, what the set allows, and the solvers' ways",
-    )
-    st.caption(constrained_words.SLICE)
+    runs: Runs | None = runs_job.so_far
+    row = cuts.row(choices.number("bound"))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        charts.draw(
+            constrained_figures.plane_of_all_bounds(cuts, row, names),
+            "plane_of_all_bounds",
+            f"Loss contours over {names[0]} and {names[1]}, what the set allows, and the optimum "
+            "of every bound",
+        )
+    with right:
+        charts.draw(
+            constrained_figures.plane_of_one_bound(
+                cuts, row, runs, pair, names, constrained_words.solvers()
+            ),
+            "plane_of_one_bound",
+            f"Loss contours over {names[0]} and {names[1]}, what the set allows, and the solvers' "
+            "ways",
+        )
+    st.caption(f"{constrained_words.PLANE} {constrained_words.shadows(runs, row)}")
 
 
 def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:

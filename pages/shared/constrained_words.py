@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from compression import CONSTRAINED_METHODS, CONSTRAINTS, SOLVERS
 
-from .constrained_results import FREE, LOWER, UPPER, ZERO, LayerRows
+from .constrained_results import FREE, LOWER, UPPER, ZERO, LayerRows, Runs
 from .results import Trained
 from .words import score, score_range
 
@@ -66,10 +66,14 @@ RACE = (
     "All solvers start from the zero model and are judged by the same certificate, outside their "
     "own time. The lower bound is the best that any of them certified. Each may take 30 s."
 )
-SLICE = (
-    "The other weights, and softmax's intercepts, stand at the optimum; solvers move all weights at "
-    "once, so what is drawn is the shadow of their ways, and it may cross the set's edge, which is "
-    "that of this plane only."
+PLANE = (
+    "The other weights, and softmax's intercepts, stand at this bound's optimum. The optimum of a "
+    "bound that costs something is where what is allowed and what would be less loss touch."
+)
+SHADOWS = (
+    "Solvers move all weights at once: what is drawn is the shadow of their ways, from the zero "
+    "model on, and it may cross the set's edge, which is that of this plane only. Softmax can have "
+    "more than one optimum, so they need not end at the same point."
 )
 
 
@@ -250,6 +254,30 @@ def race(table: pd.DataFrame) -> pd.DataFrame:
             "pinned (%)": 100 * table["pinned"],
         }
     )
+
+
+def shadows(found: Runs | None, row: int) -> str:
+    """What of the solvers' ways to one bound is drawn, and how."""
+    if found is None:
+        return "The solvers' ways are not there yet."
+    titles = solvers()
+    missing = [titles[solver] for solver, own in found.weights.items() if own[row] is None]
+    stopped = [
+        titles[solver]
+        for solver, ends in found.ends.items()
+        if row in ends and not ends[row].certified
+    ]
+    lines = [
+        SHADOWS,
+        f"Of each way at most {found.kept} iterates are drawn, the later ones thinned.",
+    ]
+    if missing:
+        lines.append(f"Not there yet: {', '.join(missing)}.")
+    if stopped:
+        lines.append(
+            f"Stopped after {found.seconds:g} s, short of the optimum: {', '.join(stopped)}."
+        )
+    return " ".join(lines)
 
 
 def name(trained: Trained, constraint: str, way: str) -> str:

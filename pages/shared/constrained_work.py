@@ -15,9 +15,11 @@ from .constrained_results import (
     UPPER,
     ZERO,
     Constrained,
+    End,
     LayerRows,
     Race,
-    Slice,
+    Runs,
+    Slices,
     Trail,
 )
 from .results import Traded
@@ -32,7 +34,12 @@ BEYOND = 1.1  # of the bound that costs nothing: how far a curve goes
 FAR = 10.0  # of the default bounds' largest: no curve goes further than that for it
 CURVE_SECONDS = 10.0  # that a solver may take for each bound of a curve
 RACE_SECONDS = 30.0  # and for one bound of a race
+RUN_SECONDS = 2.0  # and for its way to each bound of a plane
+RUN_TOLERANCE = 1e-5  # and how near it comes there, as the tolerance of ``compression.solve``
 STEPS = 41  # of a slice, each way
+MARGIN = 1.3  # of what a slice is to hold
+ITERATES = 40  # of a solver's way that are kept at most, and
+KEPT = 8_000_000  # weights of all ways together
 
 
 def loss_name(task: str) -> str:
@@ -183,7 +190,17 @@ class _Noted:
             multipliers=multipliers,
             feature_names=tuple(found.feature_names),
             input_shape=tuple(found.input_shape),
+            largest=_largest(trained.network),
         )
+
+
+def _largest(network: Any) -> tuple[int, int]:
+    """The two largest weights of the first layer, numbered row by row."""
+    from compression.network import layers, matrix
+
+    weight = matrix(next(iter(layers(network).values())))
+    first, second = np.argsort(-np.abs(weight).ravel(), kind="stable")[:2].tolist()
+    return first, second
 
 
 def _rows(
@@ -466,30 +483,25 @@ def race(
     """These solvers on the same convex problem, one after the other."""
     import compression
     from compression.errors import CancelledError
-    from compression.network import layers, matrix
 
     problem = _problem(dataset, seed)
-    data, trained = restored(file, dataset, model, seed)
-    (layer,) = layers(trained.network).values()
-    first, second = np.argsort(-np.abs(matrix(layer)).ravel(), kind="stable")[:2].tolist()
-    known = {"feature_names": tuple(data.feature_names), "largest": (first, second)}
     found: dict[str, Any] = {}
     for done, name in enumerate(solvers):
         message = f"{compression.SOLVERS[name].title}, {done + 1} of {len(solvers)}"
-        so_far = (lambda: _raced(found, known)) if found else None
+        so_far = (lambda: _raced(found)) if found else None
         if not report(done, len(solvers), so_far, message):
             raise CancelledError("stopped between two solvers")
         found[name] = compression.solve(
             *problem, constraint, bound, solver=name, max_seconds=RACE_SECONDS
         )
-    return _raced(found, known)
+    return _raced(found)
 
 
-def _raced(found: dict[str, Any], known: dict[str, Any]) -> Race:
+def _raced(found: dict[str, Any]) -> Race:
     lower = max(solution.objective - solution.duality_gap for solution in found.values())
     if not math.isfinite(lower):  # no certificate gives one
         lower = min(solution.objective for solution in found.values())
-    tracks, weights = {}, {}
+    tracks = {}
     for name, solution in found.items():
         seen = solution.trajectory
         tracks[name] = pd.DataFrame(
@@ -501,8 +513,6 @@ def _raced(found: dict[str, Any], known: dict[str, Any]) -> Race:
                 "above": seen.objective - lower,
             }
         )
-        own = seen.weight.astype(np.float32)
-        weights[name] = own if own.ndim == 3 else own[:, None, :]
     lines = [
         {
             "solver": name,
@@ -516,68 +526,128 @@ def _raced(found: dict[str, Any], known: dict[str, Any]) -> Race:
         }
         for name, solution in found.items()
     ]
-    return Race(pd.DataFrame(lines), tracks, weights, **known)
+    return Race(pd.DataFrame(lines), tracks)
 
 
-def slice_of(
+def slices(
     report: Report,
     file: bytes,
     dataset: str,
     model: str,
     seed: int,
     constraint: str,
-    bound: float,
     first: int,
     second: int,
-) -> Slice:
-    """The loss around the optimum in the plane of two weights, numbered row by row.
+) -> Slices:
+    """The loss around every bound's optimum in the plane of two weights, numbered row by row.
 
-    The other weights stay at the optimum, softmax's intercepts too; the picture holds the
-    optimum, what the set allows, and the origin.
+    The other weights stay at that bound's optimum, softmax's intercepts too. Bounds far from each
+    other come first.
     """
     import compression
+    from compression.constrained import plane
+
+    _, trained = restored(file, dataset, model, seed)
+    bounds = _bounds(trained, constraint)
+    members = compression.CONSTRAINTS[constraint].load()()
+    loss = _prepared(dataset, seed)
+    report(0, len(bounds), None, "the optimum of every bound")
+    path = compression.path(*_problem(dataset, seed), constraint, bounds=bounds)
+    weights, pair = [path.at(bound) for bound in bounds], (first, second)
+    optimum = np.array([weight.ravel()[[first, second]] for weight in weights])
+    reach = np.array(
+        [
+            plane.reach(members, bound, np.delete(weight.ravel(), pair))
+            for bound, weight in zip(bounds, weights, strict=True)
+        ]
+    )
+    sizes = np.abs(optimum).max(axis=1)
+    far = MARGIN * (sizes.max() or bounds[-1])
+    near = MARGIN * np.maximum(reach, sizes)
+    near[near == 0] = far  # the set leaves both of them nothing
+    found = Slices(
+        bounds=np.array(bounds),
+        optimum=optimum,
+        near=near,
+        far=float(far),
+        near_loss=np.full((len(bounds), STEPS, STEPS), np.nan, np.float32),
+        far_loss=np.full((len(bounds), STEPS, STEPS), np.nan, np.float32),
+        border=np.stack([plane.border(members, own, 2 * max(far, *near)) for own in reach]),
+    )
+    for done, row in enumerate(_spread(len(bounds)), start=1):
+        weight, intercept = weights[row], path.intercept_at(bounds[row])
+        least = loss.value(loss.from_model(weight, intercept))
+        for wide, over in ((near[row], found.near_loss), (far, found.far_loss)):
+            ends = np.linspace(-wide, wide, STEPS)
+            over[row] = plane.over_plane(loss, weight, intercept, pair, ends, ends) - least
+        if not report(done, len(bounds), lambda: found, f"bound {done} of {len(bounds)}"):
+            break
+    return found
+
+
+def _prepared(dataset: str, seed: int) -> Any:
     from compression.constrained.losses import check_data, prepare
 
     x, y, loss = _problem(dataset, seed)
+    return prepare(*check_data(x, y, loss), loss)
+
+
+def runs(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    constraint: str,
+    solvers: tuple[str, ...],
+) -> Runs:
+    """These solvers' ways from the zero model to the optimum of every bound.
+
+    All of them at a middle bound first, then the quickest at every bound, and so on; bounds far
+    from each other come first.
+    """
+    import compression
+    from compression.constrained.certificate import Certifier
+    from compression.constrained.losses import check_data
+    from compression.constrained.problem import Problem
+    from compression.constrained.solve import Judge, settle
+
+    _, trained = restored(file, dataset, model, seed)
+    bounds = _bounds(trained, constraint)
     members = compression.CONSTRAINTS[constraint].load()()
-    found = compression.path(x, y, loss, constraint, bounds=[bound])
-    weight, intercept = found.at(bound), found.intercept_at(bound)
-    prepared = prepare(*check_data(x, y, loss), loss)
-    flat = weight.ravel()
-    optimum = float(flat[first]), float(flat[second])
-    others = np.delete(flat, [first, second])
-    reach = _reach(constraint, bound, others)
-    wide = 1.35 * max(reach, *map(abs, optimum), 1e-9)
-    ends = np.linspace(-wide, wide, STEPS)
-    values = np.empty((STEPS, STEPS))
-    moved = flat.copy()
-    for row, b in enumerate(ends):
-        for column, a in enumerate(ends):
-            moved[first], moved[second] = a, b
-            point = prepared.from_model(moved.reshape(weight.shape), intercept)
-            values[row, column] = prepared.value(point)
-        if not report(row + 1, STEPS, None, "the loss around the optimum"):
-            break
-    return Slice(ends, ends, values, optimum, _border(members.name, reach, wide))
+    loss = _prepared(dataset, seed)
+    x, y, name = _problem(dataset, seed)
+    certifier = Certifier(*check_data(x, y, name), name, members)
+    total = len(solvers) * len(bounds)
+    weights = loss.inputs.features * (loss.classes if name == "softmax" else 1)
+    kept = int(np.clip(KEPT // (weights * total), 4, ITERATES))
+    found = Runs(
+        bounds=np.array(bounds),
+        weights={solver: [None] * len(bounds) for solver in solvers},
+        kept=kept,
+        ends={},
+        seconds=RUN_SECONDS,
+    )
+    seconds = dict.fromkeys(solvers, 0.0)
 
+    def run(solver: str, row: int) -> bool:
+        problem = Problem(loss, members, bounds[row])
+        judge = Judge(problem, certifier, RUN_TOLERANCE, max_seconds=RUN_SECONDS)
+        compression.SOLVERS[solver].load()().run(problem, judge, problem.start())
+        judge.finish()
+        solution = settle(judge)
+        way = solution.trajectory.weight
+        thinned = np.linspace(0, len(way) - 1, min(len(way), kept)).round().astype(int)
+        found.weights[solver][row] = way[thinned].astype(np.float32).reshape(len(thinned), -1)
+        found.ends.setdefault(solver, {})[row] = End(solution.iterations, solution.certified)
+        seconds[solver] += solution.seconds
+        done = sum(map(len, found.ends.values()))
+        title = compression.SOLVERS[solver].title
+        return report(done, total, lambda: found, f"{title}, {done} of {total} ways")
 
-def _reach(constraint: str, bound: float, others: NDArray) -> float:
-    """How far from the origin one of two weights may be, the others where they are."""
-    if constraint == "l1":
-        return max(bound - float(np.abs(others).sum()), 0.0)
-    if constraint == "l2":
-        return math.sqrt(max(bound**2 - float(np.sum(others**2)), 0.0))
-    return bound
-
-
-def _border(constraint: str, reach: float, wide: float) -> NDArray:
-    """Corners of the set in the plane of two weights; a circle has many."""
-    if constraint == "l1":
-        corners = [(reach, 0), (0, reach), (-reach, 0), (0, -reach)]
-    elif constraint == "l2":
-        turns = np.linspace(0, 2 * np.pi, 73)[:-1]
-        corners = list(zip(reach * np.cos(turns), reach * np.sin(turns), strict=True))
-    else:
-        low = -wide if constraint == "upper" else -reach
-        corners = [(reach, reach), (low, reach), (low, low), (reach, low)]
-    return np.array([*corners, corners[0]], float)
+    middle = len(bounds) // 2
+    order = [row for row in _spread(len(bounds)) if row != middle]
+    if all(run(solver, middle) for solver in solvers):
+        quickest = sorted(solvers, key=seconds.__getitem__)
+        all(run(solver, row) for solver in quickest for row in order)
+    return found

@@ -1,5 +1,6 @@
 """The constrained page: what its worker hands over, its figures by their traces, and it, rendered."""
 
+import json
 import math
 
 import numpy as np
@@ -11,8 +12,18 @@ from streamlit.testing.v1 import AppTest
 import compression
 from compression import storage
 from data import load
-from pages.shared import constrained_figures, constrained_words, constrained_work, work
-from pages.shared.constrained_results import FREE, LOWER, UPPER, ZERO, Race, Slice, Trail
+from pages.shared import constrained_figures, constrained_words, constrained_work, jobs, work
+from pages.shared.constrained_results import (
+    FREE,
+    LOWER,
+    UPPER,
+    ZERO,
+    End,
+    Race,
+    Runs,
+    Slices,
+    Trail,
+)
 from tests.pages.rendering import PATIENCE, ROOT, rendered, settled
 
 
@@ -235,7 +246,6 @@ def test_all_solvers_of_a_race_end_above_the_lower_bound(diabetes):
         track = race.tracks[name]
         assert (track["above"] >= -1e-15).all()
         assert track["above"].iloc[-1] < 1e-6
-        assert race.weights[name].shape == (len(track), 1, 10)
         lower = track["objective"] - track["above"]
         assert (lower <= loss + 1e-12).all()
 
@@ -247,30 +257,112 @@ def test_a_cancelled_race_ends_quietly(diabetes):
         constrained_work.race(lambda *_: False, *origin(diabetes), "box", 0.1, ("cvxpy",))
 
 
-def test_a_slice_is_the_loss_with_the_others_at_the_optimum(diabetes):
-    cut = constrained_work.slice_of(go_on, *origin(diabetes), "box", 0.1, 2, 8)
-    x, y = rows_of("diabetes")
-    weight, _ = least_squares(x, y, 0.1)
-    assert cut.optimum == pytest.approx((weight[2], weight[8]), abs=1e-7)
-    moved = weight.copy()
-    moved[[2, 8]] = cut.x[5], cut.y[30]
-    residual = (y - y.mean()) - (x - x.mean(0)) @ moved
-    assert cut.loss[30, 5] == pytest.approx(0.5 * np.mean(residual**2), rel=1e-6)
-    allowed = np.abs(cut.x) <= 0.1
-    best = least_squares(x, y, 0.1)[1]
-    assert cut.loss[np.ix_(allowed, allowed)].min() >= best - 1e-12
-    assert np.abs(cut.border).max() == pytest.approx(0.1)
+def members_of(constraint):
+    return compression.CONSTRAINTS[constraint].load()()
 
 
-@pytest.mark.parametrize(("constraint", "norm"), [("l1", 1), ("l2", 2)])
-def test_a_ball_in_the_plane_is_what_the_others_leave(diabetes, constraint, norm):
-    cut = constrained_work.slice_of(go_on, *origin(diabetes), constraint, 0.6, 2, 8)
+def inside(border, x, y):
+    """Whether points lie in a convex polygon that is given anticlockwise."""
+    sides = np.diff(border, axis=0)
+    cross = sides[:, 0, None, None] * (y - border[:-1, 1, None, None])
+    return (cross - sides[:, 1, None, None] * (x - border[:-1, 0, None, None]) >= 0).all(axis=0)
+
+
+@pytest.mark.parametrize("constraint", ["box", "upper", "l1", "l2"])
+def test_slices_are_the_loss_and_the_set_with_the_others_at_each_optimum(diabetes, constraint):
+    cuts = constrained_work.slices(go_on, *origin(diabetes), constraint, 2, 8)
+    assert tuple(cuts.bounds) == constrained_work.bounds(go_on, *origin(diabetes), constraint)
     x, y = rows_of("diabetes")
-    weight = compression.path(x, y, "squared", constraint, bounds=[0.6]).at(0.6)
-    for corner in cut.border:
-        whole = weight.copy()
-        whole[[2, 8]] = corner
-        assert np.linalg.norm(whole, norm) == pytest.approx(0.6)
+    x, y = x - x.mean(axis=0), y - y.mean()
+    path = compression.path(x, y, "squared", constraint, bounds=cuts.bounds)
+
+    def loss(weight):
+        return 0.5 * np.mean((y - x @ weight) ** 2)
+
+    for row in (0, 11, 22, 33, 44):
+        weight = path.at(cuts.bounds[row])
+        if constraint == "box":
+            weight, _ = least_squares(x, y, cuts.bounds[row])
+        assert cuts.optimum[row] == pytest.approx((weight[2], weight[8]), abs=1e-6)
+        for wide, over in ((cuts.near[row], cuts.near_loss), (cuts.far, cuts.far_loss)):
+            ends = np.linspace(-wide, wide, over.shape[-1])
+            for up, across in ((0, 0), (30, 5), (20, 20), (40, 3)):
+                moved = weight.copy()
+                moved[[2, 8]] = ends[across], ends[up]
+                expected = loss(moved) - loss(weight)
+                assert over[row, up, across] == pytest.approx(expected, rel=1e-4, abs=1e-7)
+            # Where the set is, nothing is better than the optimum.
+            grid = np.meshgrid(ends, ends)
+            allowed = inside(cuts.border[row], *grid)
+            assert allowed.any()
+            assert over[row][allowed].min() >= -1e-6
+            for a, b, held in zip(*(part.ravel()[::37] for part in (*grid, allowed)), strict=True):
+                moved = weight.copy()
+                moved[[2, 8]] = a, b
+                # A circle is drawn with corners: within a thousandth of the window nothing is said.
+                slack = members_of(constraint).gauge(moved) - cuts.bounds[row]
+                if abs(slack) > 2e-3 * wide:
+                    assert held == (slack < 0)
+
+
+def test_what_softmax_would_gain_lies_outside_the_set_of_every_bound(iris):
+    cuts = constrained_work.slices(go_on, *origin(iris), "l1", 2, 7)
+    for row in range(len(cuts.bounds)):
+        ends = np.linspace(-cuts.near[row], cuts.near[row], cuts.near_loss.shape[-1])
+        allowed = inside(cuts.border[row], *np.meshgrid(ends, ends))
+        # The grid's own tolerance of the path: a share of the zero model's loss.
+        assert cuts.near_loss[row][allowed].min() >= -1e-4 * np.log(3)
+        assert np.abs(cuts.optimum[row]).max() <= cuts.near[row]
+        assert np.abs(cuts.optimum[row]).max() <= cuts.far
+
+
+def test_slices_that_are_not_there_yet_are_not_numbers_and_those_far_apart_come_first(diabetes):
+    cuts = constrained_work.slices(lambda done, *_: done < 3, *origin(diabetes), "box", 2, 8)
+    there = np.isfinite(cuts.near_loss).all(axis=(1, 2))
+    assert list(np.flatnonzero(there)) == [0, 8, 16]
+    assert (np.isfinite(cuts.far_loss).all(axis=(1, 2)) == there).all()
+
+
+WALKERS = ("quasi_newton", "projected_newton", "hamiltonian_descent")
+
+
+def test_every_way_leads_from_the_zero_model_to_the_optimum_of_its_bound(diabetes):
+    found = constrained_work.runs(go_on, *origin(diabetes), "box", WALKERS)
+    x, y = rows_of("diabetes")
+    centred, target = x - x.mean(axis=0), y - y.mean()
+    tolerance = constrained_work.RUN_TOLERANCE * 0.5 * np.mean(target**2)
+    for name in WALKERS:
+        assert all(end.certified for end in found.ends[name].values())
+        for row in range(0, len(found.bounds), 11):
+            way, bound = found.weights[name][row], found.bounds[row]
+            assert (way[0] == 0).all()
+            assert 2 <= len(way) <= found.kept
+            assert np.abs(way).max() <= bound * (1 + 1e-6)
+            loss = 0.5 * np.mean((target - centred @ way[-1]) ** 2)
+            best = least_squares(x, y, bound)[1]
+            assert -1e-7 <= loss - best <= tolerance + 1e-6
+
+
+def test_all_solvers_go_to_a_middle_bound_first_and_stop_where_they_are_told_to(diabetes):
+    found = constrained_work.runs(lambda done, *_: done < 4, *origin(diabetes), "box", WALKERS)
+    middle = len(found.bounds) // 2
+    assert all(found.weights[name][middle] is not None for name in WALKERS)
+    there = [(name, row) for name in WALKERS for row in found.ends[name]]
+    assert len(there) == 4
+    assert [row for _, row in there if row != middle] == [0]
+    said = constrained_words.shadows(found, 1)
+    titles = constrained_words.solvers()
+    assert f"Not there yet: {', '.join(titles[name] for name in WALKERS)}." in said
+
+
+def test_a_way_that_ran_out_of_time_is_said_to_be_short_of_the_optimum():
+    way = [np.zeros((3, 2), np.float32)]
+    ends = {"cvxpy": {0: End(3, False)}, "quasi_newton": {0: End(3, True)}}
+    found = Runs(np.ones(1), {"cvxpy": way, "quasi_newton": way}, 40, ends, 2.0)
+    said = constrained_words.shadows(found, 0)
+    titles = constrained_words.solvers()
+    assert f"Stopped after 2 s, short of the optimum: {titles['cvxpy']}." in said
+    assert "Not there yet" not in said
 
 
 def test_a_trail_is_exact_between_its_breakpoints(diabetes):
@@ -396,17 +488,65 @@ def test_the_schedule_is_geometric():
     assert np.allclose(rounds.y, [0.1, 1, 10])
 
 
-def test_a_race_leaves_the_start_out_where_it_cannot_be_drawn_and_shows_both_ways():
+def test_a_race_leaves_the_start_out_where_it_cannot_be_drawn():
     track = pd.DataFrame({"iteration": [0, 1, 2], "seconds": [0, 0.1, 0.2], "above": [1, 0.1, 0]})
-    race = Race(pd.DataFrame(), {"cvxpy": track}, {"cvxpy": np.zeros((3, 1, 2))}, (), (0, 1))
+    race = Race(pd.DataFrame(), {"cvxpy": track})
     (line,) = constrained_figures.tracks(race, {"cvxpy": "referee"}, "iteration").data
     assert list(line.x) == [1, 2]
     assert min(line.y) > 0
-    cut = Slice(np.array([-1, 1]), np.array([-1, 1]), np.ones((2, 2)), (0.5, 0.1), np.zeros((5, 2)))
-    figure = constrained_figures.plane_of_two(cut, race, 0, 1, ("a", "b"), {"cvxpy": "referee"})
-    star = next(trace for trace in figure.data if trace.name == "optimum")
-    assert (star.x[0], star.y[0]) == (0.5, 0.1)
-    assert len(next(trace for trace in figure.data if trace.name == "referee").x) == 3
+
+
+def two_bounds():
+    """Slices of x² + y² with a box of 1 and of 2 around the optima (1, -1) and (2, 0)."""
+    border = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1], [1, 1]], float)
+    near = np.full((2, 5, 5), np.nan, np.float32)
+    near[1] = np.add.outer(np.linspace(-3, 3, 5) ** 2, np.linspace(-3, 3, 5) ** 2) - 4
+    return Slices(
+        bounds=np.array([1.0, 2.0]),
+        optimum=np.array([[1.0, -1.0], [2.0, 0.0]]),
+        near=np.array([1.5, 3.0]),
+        far=2.6,
+        near_loss=near,
+        far_loss=near + 1,
+        border=np.stack([border, 2 * border]),
+    )
+
+
+def traces(figure):
+    return {trace.name: trace for trace in figure.data}
+
+
+def test_one_window_for_all_bounds_shows_where_the_optimum_comes_from_and_goes_to():
+    for row, bound in enumerate((1.0, 2.0)):
+        figure = constrained_figures.plane_of_all_bounds(two_bounds(), row, ("a", "b"))
+        own = traces(figure)
+        assert (own["optimum"].x[0], own["optimum"].y[0]) == ((1, -1), (2, 0))[row]
+        assert np.abs(own["allowed"].x).max() == bound
+        assert list(own["optimum of every bound"].x) == [1, 2]
+        assert figure.layout.xaxis.range == figure.layout.yaxis.range == (-2.6, 2.6)
+        assert f"c = {bound:g}" in figure.layout.title.text
+        # Of the first bound there is no loss yet: its set and its optimum are drawn all the same.
+        assert ("loss" in own) == (row == 1)
+
+
+def test_a_window_that_follows_the_bound_shows_the_ways_that_are_there():
+    way = np.array([[0, 0, 0], [2, 5, 0]], np.float32)
+    runs = Runs(np.array([1.0, 2.0]), {"cvxpy": [None, way], "quasi_newton": [None] * 2}, 40, {}, 1)
+    titles = {"cvxpy": "referee", "quasi_newton": "other"}
+
+    def drawn(row, own):
+        return constrained_figures.plane_of_one_bound(
+            two_bounds(), row, own, (0, 2), ("a", "b"), titles
+        )
+
+    figure = drawn(1, runs)
+    own = traces(figure)
+    assert (list(own["referee"].x), list(own["referee"].y)) == ([0, 2], [0, 0])
+    assert "other" not in own
+    assert figure.layout.xaxis.range == (-3, 3)
+    assert own["loss"].z[2][2] == -4
+    for nothing in (drawn(0, runs), drawn(1, None)):
+        assert not {"referee", "other"} & set(traces(nothing))
 
 
 def test_bits_above_sixteen_are_off():
@@ -479,30 +619,85 @@ def test_no_title_that_stands_in_a_url_has_a_comma():
 )
 def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, constraint):
     app = rendered(
-        "constrained.py", dataset=dataset, model=model, set=constraint, race="true", few_bits="true"
+        "constrained.py",
+        dataset=dataset,
+        model=model,
+        set=constraint,
+        race="true",
+        few_bits="true",
+        plane="true",
     )
     assert [heading.value for heading in app.subheader] == [
         "Which weights are held, and at what price?",
         "What happens as the bound tightens?",
         "What would another way have given?",
         "What does it save on disk?",
+        "Where does the bound meet the loss?",
         "Do all solvers agree?",
     ]
     # Two of the weights, prices of the box, two of the answers; four as c moves; the ways; four
-    # of the bits; three of the race.
-    assert len(app.get("plotly_chart")) == 16 + (constraint == "box")
+    # of the bits; two of the plane and two of the race.
+    assert len(app.get("plotly_chart")) == 17 + (constraint == "box")
     assert any("Certified" in success.value for success in app.success)
     assert len(app.get("download_button")) >= 5
 
 
-def test_a_link_to_a_bound_that_costs_nothing_says_so():
-    # Nobody has been on another page before: the bound is this page's own.
+def alone(**query):
+    """A link followed where nobody has been on another page before: the bound is this page's own."""
     app = AppTest.from_file(str(ROOT / "pages" / "constrained.py"), default_timeout=PATIENCE)
     app.session_state["_shell"] = True
-    link = {"dataset": "diabetes", "model": "linear_regression", "bound": "0.518"}
-    for name, value in link.items():
+    for name, value in query.items():
         app.query_params[name] = value
+    return settled(app)
+
+
+def planes(app):
+    """The two figures of a plane, as the browser is told them."""
+    charts = {chart.proto.id.split("-")[-1]: chart for chart in app.get("plotly_chart")}
+    return [
+        json.loads(charts[key].proto.spec) for key in ("plane_of_all_bounds", "plane_of_one_bound")
+    ]
+
+
+def star(figure):
+    (optimum,) = (trace for trace in figure["data"] if trace.get("name") == "optimum")
+    return optimum["x"][0], optimum["y"][0]
+
+
+def test_the_plane_follows_the_bound_and_other_weights_do_not_run_the_solvers_again():
+    app = alone(dataset="diabetes", model="linear_regression", plane="true", bound="0.101")
+    assert app.select_slider(key="bound").value == 0.101
+    weight, _ = least_squares(*rows_of("diabetes"), app.select_slider(key="bound").value)
+    names = [str(name) for name in load("diabetes", seed=0).feature_names]
+    across, up = (app.selectbox(key=key).value for key in ("across", "up"))
+    at = weight[names.index(across)], weight[names.index(up)]
+    for figure in planes(app):
+        assert star(figure) == pytest.approx(at, abs=1e-5)
+    before = [figure["layout"]["title"]["text"] for figure in planes(app)]
+    known = set(jobs._pool()._jobs.values())
+
+    app.select_slider(key="bound").set_value(0.2).run()
     settled(app)
+    bound = app.select_slider(key="bound").value
+    weight, _ = least_squares(*rows_of("diabetes"), bound)
+    for figure, title in zip(planes(app), before, strict=True):
+        assert star(figure) == pytest.approx(
+            (weight[names.index(across)], weight[names.index(up)]), abs=1e-5
+        )
+        assert figure["layout"]["title"]["text"] != title
+        assert f"c = {bound:.3g}" in figure["layout"]["title"]["text"]
+    assert set(jobs._pool()._jobs.values()) == known
+
+    other = next(name for name in names if name not in (across, up))
+    app.selectbox(key="up").set_value(other)
+    settled(app)
+    assert star(planes(app)[0])[1] == pytest.approx(weight[names.index(other)], abs=1e-5)
+    (new,) = set(jobs._pool()._jobs.values()) - known
+    assert new.task.endswith(":slices")
+
+
+def test_a_link_to_a_bound_that_costs_nothing_says_so():
+    app = alone(dataset="diabetes", model="linear_regression", bound="0.518")
     assert not app.warning
     assert app.select_slider(key="bound").value == 0.518
     assert any("costs nothing" in success.value for success in app.success)
@@ -539,11 +734,12 @@ def test_a_count_says_that_nothing_is_certified_and_races_nobody():
         model="softmax_regression",
         set="cardinality",
         race="true",
+        plane="true",
         bound="6",
     )
     said = " ".join(info.value for info in app.info)
     assert "No certificate" in said
-    assert "no optimum to race to" in said
+    assert said.count("no optimum to find") == 2
     assert not app.success
 
 

@@ -298,7 +298,13 @@ def _prices(trained: Trained, found: Constrained, row: int) -> None:
             f"Multipliers of the {min(len(table), constrained_figures.DEAREST)} dearest bounds",
         )
     with right:
-        tables.draw(table, "multipliers", trained, height=300 if len(table) > 7 else "auto")
+        tables.draw(
+            constrained_words.shown_prices(table),
+            "multipliers",
+            trained,
+            table,
+            height=300 if len(table) > 7 else "auto",
+        )
 
 
 def moves(trained: Trained, constraint: str, job: Job) -> None:
@@ -512,6 +518,7 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
     @st.fragment
     def draw() -> None:
         if not choices.switch("race", "Race the solvers"):
+            st.session_state["_raced"] = None
             return
         if job.result is None:
             st.caption("As soon as every bound is judged.")
@@ -519,20 +526,41 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
         names = _fits(trained, constraint)
         if names is None:
             return
-        problem = (trained.file, constraint)
-        here = choices.number("bound")
-        if st.session_state.get("_raced", (None,))[0] != problem:
-            st.session_state["_raced"] = (problem, here)
-        # A race takes long: it stays where it was started until it is asked for elsewhere.
-        if st.button("Race at the current bound", icon=":material/flag:", key="race_here"):
-            st.session_state["_raced"] = (problem, here)
-        bound = st.session_state["_raced"][1]
+        bound = _race_bound(trained, constraint, job.result.curve)
         race = cache.ask(
             "constrained", "race", trained, constraint=constraint, bound=bound, solvers=names
         )
         shell.follow(lambda: _raced(trained, bound, race), race)
 
     draw()
+
+
+def _race_bound(trained: Trained, constraint: str, curve: Traded) -> float:
+    """Where the race is held. It takes long: it stays there until it is asked for elsewhere.
+
+    In the URL, so that a link reproduces the race; without it the suggested bound.
+    """
+    bounds = constrained_words.race_bounds(curve.table["knob"])
+    here = list(bounds)[curve.row(choices.number("bound"))]
+    problem = (trained.file, constraint)
+    # Switched on by hand, or on a page that has got another problem: at the current bound. Not
+    # where a link has just been followed.
+    if st.session_state.get("_raced", problem) != problem:
+        choices.move("race_at", here)
+    st.session_state["_raced"] = problem
+    with choices.row():
+        at = choices.pick(
+            "race_at", "At bound c", list(bounds), list(bounds)[curve.suggested], width=160
+        )
+        st.button(
+            "Race at the current bound",
+            icon=":material/flag:",
+            key="race_here",
+            on_click=choices.move,
+            args=("race_at", here),
+        )
+    choices.remark("race_at")
+    return bounds[at]
 
 
 def _fits(trained: Trained, constraint: str) -> tuple[str, ...] | None:
@@ -601,7 +629,9 @@ def plane(trained: Trained, constraint: str, job: Job) -> None:
         # A cone solver shows nothing of its way, only where it ends.
         walkers = tuple(name for name in fits if name != "cvxpy")
         runs_job = cache.ask("constrained", "runs", trained, constraint=constraint, solvers=walkers)
-        shell.follow(lambda: _plane(cuts_job, runs_job, numbers, names), cuts_job, runs_job)
+        shell.follow(
+            lambda: _plane(trained, cuts_job, runs_job, numbers, names), cuts_job, runs_job
+        )
 
     draw()
 
@@ -625,7 +655,9 @@ def _pair(trained: Trained, found: Constrained) -> tuple[tuple[int, int], tuple[
     return (names.index(across), names.index(up)), (across, up)
 
 
-def _plane(cuts_job: Job, runs_job: Job, pair: tuple[int, int], names: tuple[str, str]) -> None:
+def _plane(
+    trained: Trained, cuts_job: Job, runs_job: Job, pair: tuple[int, int], names: tuple[str, str]
+) -> None:
     shell.status(cuts_job, "The loss around the optimum")
     shell.status(runs_job, "The solvers' ways to every bound")
     cuts: Slices | None = cuts_job.so_far
@@ -650,7 +682,7 @@ def _plane(cuts_job: Job, runs_job: Job, pair: tuple[int, int], names: tuple[str
             f"Loss contours over {names[0]} and {names[1]}, what the set allows, and the solvers' "
             "ways",
         )
-    st.caption(f"{constrained_words.PLANE} {constrained_words.shadows(runs, row)}")
+    st.caption(constrained_words.plane(runs, row, trained.task))
 
 
 def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:

@@ -67,14 +67,12 @@ RACE = (
     "own time. The lower bound is the best that any of them certified. Each may take 30 s."
 )
 PLANE = (
-    "The other weights, and softmax's intercepts, stand at this bound's optimum. The optimum of a "
-    "bound that costs something is where what is allowed and what would be less loss touch."
+    "The other weights{} stand at this bound's optimum. The optimum of a bound that costs "
+    "something is where what is allowed and what would be less loss touch. Solvers move all "
+    "weights at once: what is drawn is the shadow of their ways, from the zero model on, and it "
+    "may cross the set's edge, which is that of this plane only."
 )
-SHADOWS = (
-    "Solvers move all weights at once: what is drawn is the shadow of their ways, from the zero "
-    "model on, and it may cross the set's edge, which is that of this plane only. Softmax can have "
-    "more than one optimum, so they need not end at the same point."
-)
+MANY_OPTIMA = "Softmax can have more than one optimum: the ways need not end at the same point."
 
 
 def ways(convex: bool) -> dict[str, str]:
@@ -184,6 +182,17 @@ def prices(multipliers: NDArray, weights: NDArray, names: Sequence[Sequence[str]
     )
 
 
+def shown_prices(table: pd.DataFrame) -> pd.DataFrame:
+    """For people: as many decimals in every line as give the dearest four digits."""
+    decimals = max(0, 3 - math.floor(math.log10(table["price"].max())))
+    return table.assign(price=[f"{price:.{decimals}f}" for price in table["price"]])
+
+
+def race_bounds(values: Sequence[float]) -> dict[str, float]:
+    """The bounds that a race can be held at, by what a menu and a URL show."""
+    return {f"{value:.6g}": float(value) for value in values}
+
+
 def loss_unit(task: str) -> str:
     return "nats" if task == "classification" else "½ squared error"
 
@@ -256,10 +265,14 @@ def race(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def shadows(found: Runs | None, row: int) -> str:
-    """What of the solvers' ways to one bound is drawn, and how."""
+def plane(found: Runs | None, row: int, task: str) -> str:
+    """What is drawn in the plane of two weights, and what of it is not there yet."""
+    softmax = task == "classification"
+    lines = [PLANE.format(" and the intercepts" if softmax else "")]
+    if softmax:
+        lines.append(MANY_OPTIMA)
     if found is None:
-        return "The solvers' ways are not there yet."
+        return " ".join([*lines, "The solvers' ways are not there yet."])
     titles = solvers()
     missing = [titles[solver] for solver, own in found.weights.items() if own[row] is None]
     stopped = [
@@ -267,10 +280,7 @@ def shadows(found: Runs | None, row: int) -> str:
         for solver, ends in found.ends.items()
         if row in ends and not ends[row].certified
     ]
-    lines = [
-        SHADOWS,
-        f"Of each way at most {found.kept} iterates are drawn, the later ones thinned.",
-    ]
+    lines.append(f"Of each way at most {found.kept} iterates are drawn, the later ones thinned.")
     if missing:
         lines.append(f"Not there yet: {', '.join(missing)}.")
     if stopped:

@@ -350,7 +350,7 @@ def test_all_solvers_go_to_a_middle_bound_first_and_stop_where_they_are_told_to(
     there = [(name, row) for name in WALKERS for row in found.ends[name]]
     assert len(there) == 4
     assert [row for _, row in there if row != middle] == [0]
-    said = constrained_words.shadows(found, 1)
+    said = constrained_words.plane(found, 1, "regression")
     titles = constrained_words.solvers()
     assert f"Not there yet: {', '.join(titles[name] for name in WALKERS)}." in said
 
@@ -359,7 +359,7 @@ def test_a_way_that_ran_out_of_time_is_said_to_be_short_of_the_optimum():
     way = [np.zeros((3, 2), np.float32)]
     ends = {"cvxpy": {0: End(3, False)}, "quasi_newton": {0: End(3, True)}}
     found = Runs(np.ones(1), {"cvxpy": way, "quasi_newton": way}, 40, ends, 2.0)
-    said = constrained_words.shadows(found, 0)
+    said = constrained_words.plane(found, 0, "regression")
     titles = constrained_words.solvers()
     assert f"Stopped after 2 s, short of the optimum: {titles['cvxpy']}." in said
     assert "Not there yet" not in said
@@ -602,6 +602,16 @@ def test_prices_are_named_and_the_dearest_first():
     assert list(table["bound"]) == ["−c", "+c", "+c"]
 
 
+def test_prices_are_shown_with_the_same_decimals_and_the_dearest_with_four_digits():
+    for prices, shown in (
+        ([0.3132, 0.12, 0.02475], ["0.3132", "0.1200", "0.0248"]),
+        ([123.456, 2.0], ["123.5", "2.0"]),
+        ([2e-5, 1e-6], ["0.00002000", "0.00000100"]),
+    ):
+        table = constrained_words.shown_prices(pd.DataFrame({"price": prices}))
+        assert list(table["price"]) == shown
+
+
 def test_an_interior_point_is_not_offered_where_it_takes_minutes():
     reasons = {"cvxpy": None, "quasi_newton": None}
     assert constrained_words.solver_reasons(reasons, 100, 3)["cvxpy"] is None
@@ -701,6 +711,55 @@ def test_a_link_to_a_bound_that_costs_nothing_says_so():
     assert not app.warning
     assert app.select_slider(key="bound").value == 0.518
     assert any("costs nothing" in success.value for success in app.success)
+
+
+def raced_at(app):
+    """The bounds of the race's figures' problem: by its menu, and by what the worker was asked."""
+    asked = [
+        dict(job.key[1:])["bound"]
+        for job in jobs._pool()._jobs.values()
+        if job.task.endswith(":race")
+    ]
+    return float(app.selectbox(key="race_at").value), asked[-1]  # the last one asked for
+
+
+def test_a_link_reproduces_a_race_at_its_own_bound():
+    link = {"dataset": "iris", "model": "softmax_regression", "set": "l1", "race": "true"}
+    bounds = alone(**link).select_slider(key="bound").options
+    app = alone(**link, bound=bounds[10], race_at=bounds[20])
+    assert raced_at(app) == (float(bounds[20]), float(bounds[20]))
+    assert app.select_slider(key="bound").value == float(bounds[10])
+    assert f"At c = **{float(bounds[20]):.3g}**:" in [text.value for text in app.markdown]
+    # The bound moves on, the race stays; until it is asked for here.
+    app.select_slider(key="bound").set_value(float(bounds[12])).run()
+    settled(app)
+    assert raced_at(app)[0] == float(bounds[20])
+    app.button(key="race_here").click()
+    settled(app)
+    assert raced_at(app) == (float(bounds[12]), float(bounds[12]))
+    # Another set has other bounds: the race goes to the current one.
+    app.selectbox(key="set").set_value("l2")
+    settled(app)
+    assert raced_at(app) == (app.select_slider(key="bound").value,) * 2
+    assert not app.warning
+
+
+def test_a_race_that_is_switched_on_by_hand_is_held_at_the_current_bound():
+    app = alone(dataset="iris", model="softmax_regression", set="l1")
+    other = app.select_slider(key="bound").options[15]
+    app.select_slider(key="bound").set_value(float(other)).run()
+    settled(app)
+    app.toggle(key="race").set_value(True)
+    settled(app)
+    assert raced_at(app) == (float(other), float(other))
+
+
+def test_a_race_at_a_bound_that_does_not_exist_is_held_elsewhere_with_a_remark():
+    app = alone(
+        dataset="iris", model="softmax_regression", set="l1", race="true", race_at="everywhere"
+    )
+    assert any("'everywhere'" in warning.value for warning in app.warning)
+    assert raced_at(app)[0] in map(float, app.select_slider(key="bound").options)
 
 
 def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():

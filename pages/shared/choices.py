@@ -251,6 +251,39 @@ def switch(key: str, label: str) -> bool:
     return st.toggle(label, key=key, bind="query-params", persist_state="session")
 
 
+def switched(key: str) -> bool:
+    """Whether a switch is on that stands further down and was not drawn yet."""
+    return str(_asked(key)).lower() == "true"
+
+
+def amount(key: str, label: str, step: float, *, width: int = 190) -> float | None:
+    """A number of 0 or more that is bound to the URL, or None: no wish.
+
+    Its remark is drawn by ``remark(key)``, as that of ``pick``.
+    """
+    asked = _asked(key)
+    none = asked in (None, "None", "")
+    wanted = None if none else _number(str(asked))
+    usable = none or (wanted is not None and wanted >= 0)
+    if not usable:
+        st.session_state[key] = None
+        _remark(key, f"{label}: {asked!r} is not possible, only numbers from 0 on.")
+    return st.number_input(
+        label,
+        min_value=0.0,
+        value=None,
+        step=step,
+        format="%g",
+        key=key,
+        placeholder="no wish",
+        bind="query-params" if usable else None,
+        persist_state="session",
+        on_change=_changed,
+        args=(key,),
+        width=width,
+    )
+
+
 def number(key: str) -> float:
     """Where a knob that was drawn before stands."""
     return float(st.session_state[f"_at_{key}"])

@@ -41,7 +41,7 @@ class Series:
     architectures : list of str
         Rows with the same one take the same time.
     page : str
-        Where its rows can be looked at; empty: nowhere yet.
+        Where its rows can be looked at.
     queries : list of dict
         For each row what to add to that page's URL.
     """
@@ -52,7 +52,7 @@ class Series:
     table: pd.DataFrame
     choices: Sequence[str]
     architectures: Sequence[str]
-    page: str = ""
+    page: str
     queries: Sequence[Mapping[str, str]] = ()
 
 
@@ -117,7 +117,8 @@ def architecture(rank: int) -> str:
 def _reference(line: pd.Series) -> Series:
     """A series of one row: what it dominates is no answer."""
     table = line[_KEPT].to_frame().T
-    return Series("reference", "Reference", "baseline", table, ["as trained"], [REFERENCE])
+    page = "pages/train.py"
+    return Series("reference", "Reference", "baseline", table, ["as trained"], [REFERENCE], page)
 
 
 def with_latency(table: pd.DataFrame, measured: Measured | None) -> pd.DataFrame:

@@ -8,7 +8,20 @@ import streamlit as st
 import compression
 from compression.pareto import Wish
 
-from . import cache, charts, choices, decide_figures, decide_words, shell, tables, words
+from . import (
+    cache,
+    charts,
+    choices,
+    constrained_sections,
+    decide_figures,
+    decide_words,
+    low_rank_sections,
+    shell,
+    tables,
+    words,
+)
+from .constrained_results import Constrained
+from .constrained_sections import Way
 from .decide_results import (
     DENSE,
     EPOCHS,
@@ -25,7 +38,7 @@ from .jobs import Job
 from .results import Traded, Trained
 
 QUICK = ("truncated_svd", "activation_aware_svd", "truncated_svd_tuned", "box", "fine_tuned")
-COARSE = 3  # every third bound, for methods that are slow
+COARSE = 3  # every third bound in few bits: each is judged at all of them
 FOREST = 8  # choices whose intervals are drawn
 KEY = "decide"
 
@@ -56,7 +69,7 @@ def jobs(trained: Trained) -> Jobs:
     asked = _asked_for(trained)
     found = {}
     for name in (*QUICK, *(name for name in more(trained) if name in asked)):
-        job = _job(trained, name, found)
+        job = job_of(trained, name, found)
         if job is not None:
             found[name] = job
     return found
@@ -71,12 +84,12 @@ def _asked_for(trained: Trained) -> list[str]:
     return [by_title.get(text, text) for text in asked if by_title.get(text, text) in titles]
 
 
-def _job(trained: Trained, name: str, before: Jobs) -> Job | None:
-    """The job of a series; None: what it starts from is not there yet."""
+def job_of(trained: Trained, name: str, before: Jobs) -> Job | None:
+    """The job of a series, the one of the page that shows it; None: it cannot begin yet."""
     if name in compression.LOW_RANK_METHODS:
         return cache.low_rank_curve(trained, name)
     if name in decide_words.TUNED:
-        return cache.ask("decide", "tuned", trained, method=decide_words.TUNED[name])
+        return cache.ask("low_rank", "tuned_curve", trained, **_tuned(trained, name), epochs=EPOCHS)
     if name in compression.CONSTRAINTS:
         return cache.constrained_curve(trained, name)
     if name in compression.COMBINED_METHODS:
@@ -94,27 +107,27 @@ def _job(trained: Trained, name: str, before: Jobs) -> Job | None:
             bounds=tuple(box.table["knob"][::COARSE]),
             files=box.files[::COARSE],
         )
-    return cache.ask(
-        "decide",
-        "constrained_by",
-        trained,
-        constraint="box",
-        method=name,
-        bounds=trained.bounds["box"][::COARSE],
-    )
+    settings = decide_words.way_settings(name, trained.convex)
+    return constrained_sections.curve_of(trained, "box", Way(name, settings))
+
+
+def _tuned(trained: Trained, name: str) -> dict[str, object]:
+    method = decide_words.TUNED[name]
+    return {"method": method, "layers": low_rank_sections.compressed(trained, method)}
+
+
+def curve_of(job: Job) -> Traded | None:
+    """What a series' job has so far, as a curve."""
+    found = job.so_far
+    return found.curve if isinstance(found, Constrained) else found
 
 
 def measurement(trained: Trained, found: Jobs) -> Job | None:
     """The job that measures latencies, if it is asked for and can begin."""
     box = found["box"].result
-    if not _timed() or box is None:
+    if not choices.switched("measure") or box is None:
         return None
     return cache.ask("decide", "latencies", trained, names=(DENSE,), files=(box.files[0],))
-
-
-def _timed() -> bool:
-    """Whether latencies are asked for; the switch itself stands further down."""
-    return str(choices._asked("measure")).lower() == "true"
 
 
 def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
@@ -124,7 +137,7 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
         wish, cost = _wishes(trained.task, measured)
         _progress(found)
         results = {
-            name: result for name, job in found.items() if (result := job.so_far) is not None
+            name: curve for name, job in found.items() if (curve := curve_of(job)) is not None
         }
         if not results:
             return
@@ -169,10 +182,10 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
 def _wishes(task: str, measured: Measured | None) -> tuple[Wish, str]:
     lost = "Points lost, at most" if task == "classification" else "Hundredths of R² lost, at most"
     with choices.row():
-        points = _number("lose", lost, 0.5)
-        kilo = _number("kb", "kB, at most", 5.0)
-        fewer = _number("fewer", "× fewer MACs, at least", 1.0)
-        titles = decide_words.COSTS | (decide_words.TIMES if _timed() else {})
+        points = choices.amount("lose", lost, 0.5)
+        kilo = choices.amount("kb", "kB, at most", 5.0)
+        fewer = choices.amount("fewer", "× fewer MACs, at least", 1.0)
+        titles = decide_words.COSTS | (decide_words.TIMES if choices.switched("measure") else {})
         cost = choices.segment("by", "Smallest in", titles)
     wish = Wish(
         loss=None if points is None else POINT * points,
@@ -184,30 +197,6 @@ def _wishes(task: str, measured: Measured | None) -> tuple[Wish, str]:
         st.caption(decide_words.NOT_MEASURED)
         return wish, next(iter(decide_words.COSTS))
     return wish, cost
-
-
-def _number(key: str, label: str, step: float) -> float | None:
-    """A number of 0 or more that is bound to the URL, or None: no wish."""
-    asked = choices._asked(key)
-    wanted = None if asked in (None, "None", "") else choices._number(asked)
-    usable = asked in (None, "None", "") or (wanted is not None and wanted >= 0)
-    if not usable:
-        st.session_state[key] = None
-        choices._remark(key, f"{label}: {asked!r} is not possible, only numbers from 0 on.")
-    return st.number_input(
-        label,
-        min_value=0.0,
-        value=None,
-        step=step,
-        format="%g",
-        key=key,
-        placeholder="no wish",
-        bind="query-params" if usable else None,
-        persist_state="session",
-        on_change=choices._changed,
-        args=(key,),
-        width=190,
-    )
 
 
 def _progress(found: Jobs) -> None:
@@ -282,7 +271,18 @@ def _file(
         return lambda: found.files[row]
     if name in compression.LOW_RANK_METHODS:
         return lambda: cache.low_rank_file(trained, name, int(line["knob"]))
+    if name in decide_words.TUNED:
+        return lambda: _tuned_file(trained, name, int(line["knob"]))
     return None
+
+
+def _tuned_file(trained: Trained, name: str, rank: int) -> bytes:
+    """Waits for it: a download is built when it is asked for."""
+    job = cache.ask("decide", "tuned_file", trained, **_tuned(trained, name), rank=rank)
+    job.wait()
+    if job.result is None:
+        raise compression.CompressionError(job.error or "The file's job was stopped.")
+    return job.result
 
 
 def _plane(trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series | None) -> None:

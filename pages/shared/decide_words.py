@@ -145,29 +145,52 @@ def series(name: str, found: Traded) -> Series:
             ],
         )
     if name == "fine_tuned":
-        return Series(name, told, "baseline", table, ["trained on"], [REFERENCE])
+        queries: list[dict[str, Any]] = [{"set": "box", "bound": float(c)} for c in knobs]
+        if found.knob == _OF_NETWORKS:
+            queries = [
+                {**query, "way": "projected_training", "passes": str(EPOCHS)} for query in queries
+            ]
+        page = "pages/constrained.py"
+        return Series(name, told, "baseline", table, ["trained on"], [REFERENCE], page, queries)
     letter = "κ" if name == "cardinality" else "c"
     texts = [f"{letter} = {c:.3g}" for c in knobs]
-    queries: list[dict[str, Any]] = [{"set": name, "bound": float(c)} for c in knobs]
+    queries = [{"set": "box" if name in WAYS else name, "bound": float(c)} for c in knobs]
     page = "pages/compare.py"
-    if name not in CONSTRAINTS:
-        page = "pages/constrained.py" if name in _ON_CONSTRAINED[found.knob] else ""
-        queries = [{**query, "set": "box", "way": name, "passes": str(EPOCHS)} for query in queries]
+    if name in WAYS:
+        page = "pages/constrained.py"
+        queries = [{**query, **_way(name, found.knob != _OF_NETWORKS)} for query in queries]
     if name == "quantized":
         texts = [f"{text}, {bits} bits" for text, bits in zip(texts, table["bits"], strict=True)]
         queries = [
-            {**query, "way": "projected_training", "few_bits": True, "bits": int(bits)}
+            {**query, "few_bits": True, "bits": int(bits)}
             for query, bits in zip(queries, table["bits"], strict=True)
         ]
     places = [DENSE] * len(table)
     return Series(name, told, "constrained", table, texts, places, page, queries)
 
 
-# What the constrained page shows too, by what a curve's knob is: a convex model has no ways there.
-_ON_CONSTRAINED = {
-    "relative bound": ("refit", "quantized"),
-    "bound": ("quantized",),
+_OF_NETWORKS = "relative bound"
+WAYS: Mapping[str, Mapping[str, Any]] = {
+    "refit": {},
+    "learning_compression": {"epochs": EPOCHS, "first_mu": 0.1, "last_mu": 0.3},
+    "quantized": {"epochs": EPOCHS},
 }
+"""What the constrained page is told of a way to the box that only it shows."""
+
+
+def way_settings(name: str, convex: bool) -> dict[str, Any]:
+    """Of a convex model that page shows every way beside the optimum, as it comes."""
+    return {key: value for key, value in WAYS[name].items() if not convex or key == "epochs"}
+
+
+def _way(name: str, convex: bool) -> dict[str, Any]:
+    """What the page's URL says of it."""
+    if convex:
+        return {} if name == "quantized" else {"ways": "all"}
+    query = {"way": "projected_training" if name == "quantized" else name, **WAYS[name]}
+    if "epochs" in query:
+        query["passes"] = str(query.pop("epochs"))
+    return query
 
 
 def name(line: Line) -> str:
@@ -309,6 +332,7 @@ PAGES = {
     "pages/combine.py": "Combine",
     "pages/low_rank.py": "Low rank",
     "pages/constrained.py": "Constrained",
+    "pages/train.py": "Train",
 }
 BUTTONS = {page: f":material/tune: {title}" for page, title in PAGES.items()}
 

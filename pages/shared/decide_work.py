@@ -7,27 +7,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from . import constrained_work
 from .decide_results import EPOCHS, Measured, architecture, grain
 from .results import Traded
 from .work import Report, restored, traded
 
 BITS = (8, 6, 4, 3, 2)
-TUNED_RANKS = 12  # each costs its epochs
 MEASURED_RANKS = 20
 
 
-def tuned(report: Report, file: bytes, dataset: str, model: str, seed: int, method: str) -> Traded:
-    """Low rank, each network trained on from its own factors: the fair baseline."""
+def tuned_file(
+    report: Report,
+    file: bytes,
+    dataset: str,
+    model: str,
+    seed: int,
+    method: str,
+    layers: tuple[str, ...],
+    rank: int,
+) -> bytes:
+    """The model file of one rank, trained on from its factors as its curve's row was."""
     import compression
-    from compression.low_rank.networks import prepare
-    from compression.training import Samples
+    from compression import storage
 
     found, trained = restored(file, dataset, model, seed)
-    ranks = _spaced(_paying(prepare(trained, Samples(found), method)), TUNED_RANKS)
-    curve = compression.low_rank_curve(
-        trained, found, method, ranks, epochs=EPOCHS, report=_watched(report, "rank")
-    )
-    return _with_files(curve)
+    curve = compression.low_rank_curve(trained, found, method, [rank], layers, epochs=EPOCHS)
+    return storage.to_bytes(curve.network(0))
 
 
 def budgets(report: Report, file: bytes, dataset: str, model: str, seed: int) -> Traded:
@@ -54,38 +59,16 @@ def budgets(report: Report, file: bytes, dataset: str, model: str, seed: int) ->
 
 
 def fine_tuned(report: Report, file: bytes, dataset: str, model: str, seed: int) -> Traded:
-    """The reference trained on without any bound: what the same epochs alone give."""
+    """The reference trained on without any bound: what the same epochs alone give.
+
+    Its bound is the largest, where the constrained page's own fine-tuning begins.
+    """
     import compression
 
     found, trained = restored(file, dataset, model, seed)
+    largest = constrained_work.bounds(report, file, dataset, model, seed, "box")[-1]
     curve = compression.constrained_curve(
-        trained, found, bounds=[1.0], method="fine_tuning", epochs=EPOCHS
-    )
-    return _with_files(curve)
-
-
-def constrained_by(
-    report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
-    constraint: str,
-    method: str,
-    bounds: tuple[float, ...],
-) -> Traded:
-    """Some bounds of one set, met by one method."""
-    import compression
-
-    found, trained = restored(file, dataset, model, seed)
-    curve = compression.constrained_curve(
-        trained,
-        found,
-        constraint,
-        bounds,
-        method=method,
-        epochs=EPOCHS,
-        report=_watched(report, "bound"),
+        trained, found, bounds=[largest], method="fine_tuning", epochs=EPOCHS
     )
     return _with_files(curve)
 

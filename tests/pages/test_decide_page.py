@@ -10,12 +10,17 @@ from compression import storage
 from compression.pareto import Wish
 from data import load
 from pages.shared import (
+    cache,
     combine_results,
     combine_work,
+    constrained_work,
     decide_figures,
+    decide_sections,
     decide_words,
     decide_work,
     figures,
+    low_rank_work,
+    words,
     work,
 )
 from pages.shared.decide_results import (
@@ -53,11 +58,13 @@ def results(trained, box):
     own = origin(trained)
     return {
         "truncated_svd": work.low_rank_curve(go_on, *own, "truncated_svd"),
-        "truncated_svd_tuned": decide_work.tuned(go_on, *own, "truncated_svd"),
+        "truncated_svd_tuned": low_rank_work.tuned_curve(
+            go_on, *own, "truncated_svd", ("linear",), EPOCHS
+        ),
         "box": box,
         "fine_tuned": decide_work.fine_tuned(go_on, *own),
         "budgets": decide_work.budgets(go_on, *own),
-        "refit": decide_work.constrained_by(go_on, *own, "box", "refit", (0.2, 0.4)),
+        "refit": constrained_work.constrained(go_on, *own, "box", "refit").curve,
         "quantized": decide_work.quantized(
             go_on, *own, tuple(box.table["knob"][[5, 30]]), (box.files[5], box.files[30])
         ),
@@ -97,7 +104,6 @@ def accuracy(file, part="test"):
 
 
 NEW = (
-    "truncated_svd_tuned",
     "fine_tuned",
     "budgets",
     "refit",
@@ -117,6 +123,16 @@ def test_every_row_of_the_page_s_own_jobs_is_what_its_file_is_worth(results, nam
         assert accuracy(found.files[row], "validation") == line["validation_score"]
 
 
+def test_a_tuned_rank_s_file_is_worth_what_its_row_says(trained, results):
+    for _, line in results["truncated_svd_tuned"].table.iterrows():
+        file = decide_work.tuned_file(
+            go_on, *origin(trained), "truncated_svd", ("linear",), int(line["knob"])
+        )
+        assert len(file) == line["bytes"]
+        assert accuracy(file) == line["score"]
+        assert accuracy(file, "validation") == line["validation_score"]
+
+
 def test_every_choice_has_a_name_of_its_own_and_none_is_the_reference(table):
     assert table["id"].is_unique
     assert (table["series"] == "reference").sum() == 1
@@ -133,6 +149,90 @@ def test_a_choice_leads_to_where_its_row_is(results, table):
         assert line["page"] == "pages/compare.py"
         assert line["bytes"] == row["bytes"]
     assert table.loc[table["family"] == "combined", "page"].eq("pages/combine.py").all()
+
+
+SMALL = ("mlp", "softmax_regression")
+EVERY = [name for name in decide_figures.LOOK if name not in ("spatial_svd", "tucker2")]
+"""Series of a model without convolutions."""
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def everyone(request):
+    """A model, and all that the page can show of it, by the jobs that the page asks for."""
+    job = cache.reference("iris", request.param, 0)
+    assert job.wait(60)
+    trained, found = job.result, {}
+    for name in (*decide_sections.QUICK, *decide_sections.more(trained)):
+        if name == "quantized":
+            assert found["box"].wait(60)
+        found[name] = decide_sections.job_of(trained, name, found)
+    assert all(job.wait(100) for job in found.values())
+    curves = {name: decide_sections.curve_of(job) for name, job in found.items()}
+    line = curves["box"].reference
+    return trained, everything(line, [decide_words.series(name, c) for name, c in curves.items()])
+
+
+def rows_of(everyone, name):
+    trained, table = everyone
+    rows = table[table["series"] == name]
+    # Where no sharing of bytes makes the model smaller, all of them are the reference.
+    assert len(rows) or (name == "budgets" and trained.convex)
+    return trained, rows
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_row_of_every_series_has_a_page_and_its_own_link(everyone, name):
+    _, rows = rows_of(everyone, name)
+    assert rows["page"].isin(list(decide_words.PAGES)).all()
+    links = [str(sorted(query.items())) for query in rows["query"]]
+    if name != "budgets":  # whose rules stand side by side on their page
+        assert len(set(links)) == len(rows)
+    for _, line in rows.iterrows():
+        if line["family"] != "combined" and name not in ("budgets", "reference"):
+            knob = "bound" if line["architecture"] in (DENSE, REFERENCE) else "rank"
+            assert line["query"][knob] == line["knob"]
+
+
+def shown(app):
+    """(score, parameters, file) of every model that a page shows; the file where it is told."""
+    labels = ("Test accuracy", "Parameters", "File")
+    named = [[number.value for number in app.metric if number.label == label] for label in labels]
+    told = set(zip(*named, strict=True))
+    for frame in (frame.value for frame in app.dataframe):
+        if {"test", "parameters"} <= set(frame):
+            for _, line in frame.iterrows():
+                file = words.size(line["bytes"]) if "bytes" in frame else ""
+                told.add((line["test"], words.count(line["parameters"]), file))
+    return told
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_click_on_a_choice_opens_a_page_that_shows_that_very_model(everyone, name):
+    trained, rows = rows_of(everyone, name)
+    if rows.empty:
+        return
+    line = rows.iloc[len(rows) // 2]
+    asked = {"more": decide_words.title(name)} if name in decide_sections.more(trained) else {}
+    app = rendered("decide.py", dataset="iris", model=trained.model, **asked)
+    app.session_state["_picked"] = line["id"]
+    app.run().button(key="open_picked").click().run()
+    app = settled(app.switch_page(line["page"]))
+    assert not [warning.value for warning in app.warning if "info" in warning.icon]
+    expected = (
+        words.score(line["score"], trained.task),
+        words.count(line["parameters"]),
+        words.size(line["bytes"]),
+    )
+    if name == "reference":
+        assert words.reference(trained) in [text.value for text in app.markdown]
+    elif name == "quantized":
+        assert app.select_slider(key="bits").value == line["query"]["bits"]
+        said = [text.value for text in app.markdown if "bytes** instead of" in text.value]
+        assert f"**{int(line['bytes']):,} bytes**" in said[0]
+    elif name == "budgets" or name in decide_words.TUNED:  # in a table without files
+        assert (*expected[:2], "") in shown(app)
+    else:
+        assert expected in shown(app)
 
 
 def beats(one, other, costs):

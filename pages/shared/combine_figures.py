@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from . import figures
 from .combine_words import ALONE
 from .decide_figures import COMBINED
-from .words import score_range, size
+from .words import count, score, score_range, size
 
 _BELOW = {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left"}
 _IN_SIGHT = 0.1  # of score, either way: the rest is a zoom away
@@ -24,29 +24,24 @@ def heat(
     current: int,
     task: str,
 ) -> go.Figure:
-    """Score over rank and bound; what is not computed yet is empty, the current pair ringed."""
+    """Score over rank and bound; what is not computed yet is empty, the current pair ringed.
+
+    A point's ``customdata`` is its rank and its bound.
+    """
     scale = figures.score_scale(task)
     x, y = [f"{rank}" for rank in ranks], [f"{bound:g}" for bound in bounds]
     columns = [list(ranks).index(rank) for rank in table["rank"]]
     rows = [list(bounds).index(bound) for bound in table["bound"]]
+    scores = scale * table["score"].to_numpy()
     z = np.full((len(bounds), len(ranks)), np.nan)
-    said = np.full(z.shape, "", dtype=object)
-    z[rows, columns] = scale * table["score"]
-    said[rows, columns] = [
-        f"{score_range(line['score_low'], line['score_high'], task)}<br>"
-        f"{int(line['parameters']):,} parameters, {size(line['bytes'])}"
-        for _, line in table.iterrows()
-    ]
-    least, most = float(np.nanmin(z)), float(np.nanmax(z))
+    z[rows, columns] = scores
     traces: list[dict[str, Any]] = [
         {
             "type": "heatmap",
             "x": x,
             "y": y,
             "z": z,
-            "customdata": said,
-            "hovertemplate": "k = %{x}, c = %{y}: %{z:.4g}<br>%{customdata}<extra></extra>",
-            "hoverongaps": False,
+            "hoverinfo": "skip",
             "colorscale": [[0, "rgba(138,143,152,0.10)"], [1, COMBINED]],
             "xgap": 2,
             "ygap": 2,
@@ -55,24 +50,36 @@ def heat(
                 "thickness": 10,
                 "outlinewidth": 0,
             },
-        }
+        },
+        {  # A cell of a heat map cannot be selected: unseen points can, and speak for the cells.
+            "type": "scatter",
+            "x": [x[column] for column in columns],
+            "y": [y[row] for row in rows],
+            "mode": "markers",
+            "marker": {"size": 24, "symbol": "square", "opacity": 0},
+            "customdata": table[["rank", "bound"]].to_numpy().tolist(),
+            "text": [
+                f"k = {line['rank']:g}, c = {line['bound']:g}: {score(line['score'], task)}<br>"
+                f"{score_range(line['score_low'], line['score_high'], task)}<br>"
+                f"{count(line['parameters'])} parameters, {size(line['bytes'])}"
+                for _, line in table.iterrows()
+            ],
+            "hovertemplate": "%{text}<extra></extra>",
+            "showlegend": False,
+        },
     ]
-    # The numbers are a layer of their own: on faint cells they take the page's text colour.
-    strong = z > (least + most) / 2
-    for shown, font in ((~np.isnan(z) & ~strong, {}), (strong, {"color": "white"})):
-        at, across = np.nonzero(shown)
-        traces.append(
-            {
-                "type": "scatter",
-                "x": [x[column] for column in across],
-                "y": [y[row] for row in at],
-                "text": [f"{value:.1f}" if scale > 1 else f"{value:.2f}" for value in z[shown]],
-                "mode": "text",
-                "textfont": {"size": 12, **font},
-                "hoverinfo": "skip",
-                "showlegend": False,
-            }
-        )
+    # On faint cells they take the page's text colour.
+    middle = (scores.min() + scores.max()) / 2
+    numbers = [
+        {
+            "x": column,  # a name such as "1" would be taken for a number
+            "y": row,
+            "text": f"{value:.1f}" if scale > 1 else f"{value:.2f}",
+            "showarrow": False,
+            "font": {"size": 12, **({"color": "white"} if value > middle else {})},
+        }
+        for column, row, value in zip(columns, rows, scores, strict=True)
+    ]
     column, row = columns[current], rows[current]
     ring = {
         "type": "rect",
@@ -90,6 +97,9 @@ def heat(
         ("Rank k", axis | {"categoryarray": x, "range": [-0.5, len(x) - 0.5]}),
         ("Bound c", axis | {"categoryarray": y, "range": [-0.5, len(y) - 0.5]}),
         shapes=[ring],
+        annotations=numbers,
+        hovermode="closest",
+        hoverdistance=-1,  # every place of a cell is its own, however far from its middle
     )
 
 

@@ -104,6 +104,12 @@ def pairs(trained: Trained, chosen: Setting) -> None:
             combine_words.pair(trained, chosen.method, together.table.iloc[row], (rank, bound))
         )
         shell.send()
+
+        def clicked() -> None:
+            for point in st.session_state["combined_heat"]["selection"]["points"]:
+                for knob, value in zip(("rank", "bound"), point["customdata"], strict=True):
+                    choices.move(knob, value)
+
         left, right = st.columns(2, gap="medium")
         with left:
             charts.draw(
@@ -112,7 +118,9 @@ def pairs(trained: Trained, chosen: Setting) -> None:
                 ),
                 "combined_heat",
                 f"{words.score_name(trained.task)} for every rank and bound, the chosen ringed",
+                on_select=clicked,
             )
+            st.caption(combine_words.HEAT)
         with right:
             sides.predictions(
                 trained,

@@ -30,6 +30,7 @@ HELD = (
     "Below a method's smallest file there is nothing to compare; differences of more than "
     "10 points (0.1 of R²) may lie outside the axis: zoom out."
 )
+HEAT = "Click a cell to move both sliders there."
 PLANE = "Points: every pair of a rank and a bound. Bars are 95 % intervals of one training."
 
 ALONE = {"low_rank": "low rank alone", "tuned": "low rank trained on", "bound": "bounds alone"}

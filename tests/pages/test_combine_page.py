@@ -193,10 +193,21 @@ def test_the_heat_map_holds_every_score_in_its_place_and_rings_the_chosen(togeth
     for _, line in together.table.iterrows():
         at = BOUNDS.index(line["bound"]), ranks.index(line["rank"])
         assert heat.z[at] == pytest.approx(100 * line["score"])
-        assert f"{int(line['parameters']):,} parameters" in heat.customdata[at]
     assert np.isnan(heat.z[:, 2]).all()
-    texts = [text for trace in figure.data[1:] for text in trace.text]
-    assert sorted(map(float, texts)) == sorted((100 * together.table["score"]).round(1))
+    (cells,) = figure.data[1:]
+    for (_, line), x, y, known, said, number in zip(
+        together.table.iterrows(),
+        cells.x,
+        cells.y,
+        cells.customdata,
+        cells.text,
+        figure.layout.annotations,
+        strict=True,
+    ):
+        assert [float(x), float(y)] == list(known) == [line["rank"], line["bound"]]
+        assert f"{int(line['parameters']):,} parameters" in said
+        assert (ranks[number.x], BOUNDS[number.y]) == (line["rank"], line["bound"])
+        assert float(number.text) == round(100 * line["score"], 1)
     (ring,) = figure.layout.shapes
     chosen = together.table.iloc[2]
     assert (ring.x0 + ring.x1) / 2 == ranks.index(chosen["rank"])

@@ -1,5 +1,6 @@
 """What a solver is given: a prepared loss, a set and its bound."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,7 +59,8 @@ class Problem:
 class Solver(Protocol):
     """A solver hands every iterate to ``watch`` and stops when that answers True.
 
-    It neither measures nor judges itself, and knows no limit: whoever watches does.
+    It neither measures nor judges itself, and knows no limit: whoever watches does. One that
+    has nothing to hand over for long asks how many ``seconds_left`` there are.
     """
 
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
@@ -66,3 +68,8 @@ class Solver(Protocol):
         ...
 
     def run(self, problem: Problem, watch: Watch, start: Array) -> None: ...
+
+
+def seconds_left(watch: Watch) -> float:
+    """What whoever watches still allows; inf where there is no limit."""
+    return float(getattr(watch, "left", math.inf))

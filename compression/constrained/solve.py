@@ -145,8 +145,15 @@ class Judge:
         self.started = time.perf_counter()
         return stop
 
+    @property
+    def left(self) -> float:
+        """Seconds that the solver may still take."""
+        return self.max_seconds - self.seconds - (time.perf_counter() - self.started)
+
     def finish(self) -> None:
         """The last word, after a solver has stopped."""
+        if not self.limit and self.left <= 0:
+            self.limit = f"{self.max_seconds:.0f} s"
         if self._unjudged is not None:
             self._judge(self._unjudged)
         assert self.best is not None
@@ -217,7 +224,8 @@ def solve(
         Largest duality gap (for "upper" KKT residual) of a certified solution, relative to the
         loss of the zero model (softmax: to 1 nat, if that is less).
     max_iterations, max_seconds : int, float
-        Limits of the solver; at a limit the solution says so in its status.
+        Limits of the solver; at a limit the solution says so in its status. Seconds bind between
+        two iterations, also inside a cone solver.
 
     Returns
     -------

@@ -1,10 +1,11 @@
 """Interior point: the problem as a cone programme, through cvxpy. The independent referee.
 
-Diamond & Boyd 2016; Clarabel: Goulart & Chen 2024, arXiv 2405.12762. Only what a cone solver
-itself calls optimal is handed over, and only the certificate decides whether that is believed;
-else another solver gets its turn.
+Diamond & Boyd 2016; Clarabel: Goulart & Chen 2024, arXiv 2405.12762. Whatever a cone
+solver ends with is handed over, also what it calls inaccurate or had when its time was up, and
+only the certificate decides whether that is believed; else another solver gets its turn.
 """
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..losses import Squared
-from ..problem import Array, Problem, Watch
+from ..problem import Array, Problem, Watch, seconds_left
 from ..sets import ConstraintSet
 
 ATTEMPTS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -21,6 +22,7 @@ ATTEMPTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CLARABEL", {}),
     ("SCS", {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 20_000}),
 )
+TIME_LIMIT = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}
 CONES: dict[str, Callable[[Any, Any, float], Any]] = {
     "box": lambda cvxpy, weights, limit: cvxpy.abs(weights) <= limit,
     "upper": lambda cvxpy, weights, limit: weights <= limit,
@@ -47,16 +49,24 @@ class InteriorPoint:
 
         for name, settings in ATTEMPTS:
             programme, unknown, intercept = _programme(problem)
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    programme.solve(solver=name, **settings)
-            except cvxpy.SolverError:
-                continue
-            if programme.status != cvxpy.OPTIMAL:
-                continue
-            if watch(_point(problem, unknown.value, intercept)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                programme.get_problem_data(name)  # kept for the solver; its time is ours as well
+                left = seconds_left(watch)
+                if left <= 0:
+                    return
+                limit = {TIME_LIMIT[name]: left} if math.isfinite(left) else {}
+                try:
+                    programme.solve(solver=name, **settings, **limit)
+                except cvxpy.SolverError:
+                    continue
+            if _there(unknown, intercept) and watch(_point(problem, unknown.value, intercept)):
                 return
+
+
+def _there(*variables: Any) -> bool:
+    """Whether a solver left numbers behind."""
+    return all(v is None or (v.value is not None and np.isfinite(v.value).all()) for v in variables)
 
 
 def _programme(problem: Problem) -> tuple[Any, Any, Any]:

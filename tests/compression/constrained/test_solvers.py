@@ -233,6 +233,25 @@ def test_a_limit_reached_is_said_with_the_gap(example, referee, loss, limit):
     assert solution.iterations <= 3
 
 
+@pytest.mark.parametrize("limit", [0.0, 1.0])
+@pytest.mark.parametrize("constraint", ["box", "l1"])
+def test_a_cone_solver_stops_at_its_limit_and_says_what_it_reached(constraint, limit):
+    # A cone programme of minutes: 8,000 exponential cones.
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(1000, 40)), rng.permutation(np.arange(1000) % 8)
+    arguments = (x, y, "softmax", constraint, {"box": 0.05, "l1": 3.0}[constraint])
+    solution = compression.solve(*arguments, "cvxpy", max_seconds=limit)
+    best = compression.solve(*arguments, "accelerated_projected_gradient")
+    assert best.certified
+    assert not solution.certified
+    assert "stopped at" in solution.status
+    assert f"gap {solution.duality_gap:.1e}" in solution.status
+    assert solution.objective >= best.objective - best.duality_gap
+    assert solution.duality_gap >= solution.objective - best.objective
+    members = compression.CONSTRAINTS[constraint].load()()
+    assert members.violation(solution.weight, arguments[-1]) <= 1e-12 * arguments[-1]
+
+
 @pytest.mark.parametrize("solver", compression.SOLVERS)
 def test_the_trajectory_tells_of_the_way_from_the_zero_model_to_the_solution(example, solver):
     problem = example("plain", "softmax")

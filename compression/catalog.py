@@ -60,6 +60,17 @@ class LowRankEntry(Entry):
     needs_inputs: bool = False
 
 
+@dataclass(frozen=True)
+class CombinedEntry(Entry):
+    """A combined method's line: a curve's relative bounds, and its set where that is given.
+
+    The bounds are those of a curve that is asked for none.
+    """
+
+    bounds: tuple[float, ...] = (0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
+    constraint: str | None = None
+
+
 def _catalogue(*entries: E) -> Mapping[str, E]:
     return MappingProxyType({entry.name: entry for entry in entries})
 
@@ -368,8 +379,8 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
     ),
 )
 
-COMBINED_METHODS: Mapping[str, Entry] = _catalogue(
-    Entry(
+COMBINED_METHODS: Mapping[str, CombinedEntry] = _catalogue(
+    CombinedEntry(
         name="low_rank_then_constrained",
         title="Low rank, then bounds",
         knob="rank k, bound c",
@@ -377,7 +388,7 @@ COMBINED_METHODS: Mapping[str, Entry] = _catalogue(
         source="",
         where="compression.combined.low_rank_then_constrained:LowRankThenConstrained",
     ),
-    Entry(
+    CombinedEntry(
         name="constrained_then_low_rank",
         title="Bounds, then low rank",
         knob="rank k, bound c",
@@ -385,7 +396,7 @@ COMBINED_METHODS: Mapping[str, Entry] = _catalogue(
         source="",
         where="compression.combined.constrained_then_low_rank:ConstrainedThenLowRank",
     ),
-    Entry(
+    CombinedEntry(
         name="jointly",
         title="Both at once (learning–compression)",
         knob="rank k, bound c",
@@ -393,12 +404,14 @@ COMBINED_METHODS: Mapping[str, Entry] = _catalogue(
         source="Carreira-Perpiñán & Idelbayev 2017, arXiv 1707.01209; Bolte, Sabach & Teboulle 2014",
         where="compression.combined.jointly:Jointly",
     ),
-    Entry(
+    CombinedEntry(
         name="low_rank_plus_sparse",
         title="Low rank plus sparse",
         knob="rank k, share kept",
         summary="The weights learn, held ever closer to a sum of a low-rank and a sparse weight.",
         source="Zhou & Tao 2011; Carreira-Perpiñán & Idelbayev 2017, arXiv 1707.01209",
         where="compression.combined.low_rank_plus_sparse:LowRankPlusSparseTraining",
+        bounds=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+        constraint="cardinality",
     ),
 )

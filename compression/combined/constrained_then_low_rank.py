@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
 
 from torch import nn
 
@@ -14,7 +13,6 @@ from ..constrained.networks import Start, bounds_for, project
 from ..constrained.projected_training import ProjectedTraining
 from ..network import bounded_of, layers
 from .balanced import balanced_ranks
-from .method import RELATIVE_BOUNDS
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,6 @@ class ConstrainedThenLowRank:
         A name of ``compression.CONSTRAINTS``.
     """
 
-    bounds: ClassVar = RELATIVE_BOUNDS
     constraint: str = "box"
 
     def networks(

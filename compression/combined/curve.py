@@ -53,7 +53,7 @@ def combined_curve(
     ranks : iterable of int, optional
         Powers of two up to the largest full rank when left out.
     bounds : iterable of float, optional
-        Relative, 0 or more; to what is said by the method. When left out the method's own six.
+        Relative, 0 or more; to what is said by the method. When left out those of its catalogue entry.
     epochs : int
         Passes over the training rows for each pair.
     constraint : str
@@ -73,9 +73,9 @@ def combined_curve(
     ArgumentError
         Unknown method or set, fewer than one epoch, or a rank or bound that is not possible.
     """
-    implementation = find(COMBINED_METHODS, method, "combined method").load()
+    entry = find(COMBINED_METHODS, method, "combined method")
     find(CONSTRAINTS, constraint, "constraint set")
-    combined: Method = build(implementation, constraint=constraint)
+    combined: Method = build(entry.load(), constraint=constraint)
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
     with capped_threads():
@@ -88,7 +88,7 @@ def combined_curve(
         )
         pairs = (
             _ascending(ranks, reference.network),
-            _descending(combined.bounds if bounds is None else bounds),
+            _descending(entry.bounds if bounds is None else bounds),
         )
         judge = CurveBuilder(reference, dataset, start.samples)
         files: list[bytes] = []

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,6 @@ from ..low_rank.factors import Array
 from ..network import Bounded, layers, set_bounded
 from .balanced import balanced_ranks
 from .learning_compression import LearningCompression, share_bias
-from .method import RELATIVE_BOUNDS
 
 
 def bounded_factors(
@@ -77,7 +76,6 @@ class Jointly:
         A name of ``compression.CONSTRAINTS``.
     """
 
-    bounds: ClassVar = RELATIVE_BOUNDS
     constraint: str = "box"
 
     def networks(

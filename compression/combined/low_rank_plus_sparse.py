@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,8 +101,6 @@ class LowRankPlusSparseTraining:
     that makes fewer; the others stay dense and free. The relative bound is the share of the
     layer's weights that S may hold. The C-step is one round of :func:`split`, from the last S.
     """
-
-    bounds: ClassVar = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
 
     def networks(
         self, start: Start, ranks: Sequence[int], bounds: Sequence[float]

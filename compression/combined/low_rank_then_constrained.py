@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from torch import nn
 
@@ -12,7 +11,6 @@ from ..constrained.networks import Start, bounds_for
 from ..constrained.projected_training import ProjectedTraining
 from ..network import layers
 from .balanced import balanced_ranks
-from .method import RELATIVE_BOUNDS
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,6 @@ class LowRankThenConstrained:
         A name of ``compression.CONSTRAINTS``.
     """
 
-    bounds: ClassVar = RELATIVE_BOUNDS
     constraint: str = "box"
 
     def networks(

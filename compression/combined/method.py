@@ -1,25 +1,15 @@
 """What every combined method is."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from torch import nn
 
 from ..constrained.networks import Start
 
-RELATIVE_BOUNDS = (1.0, 0.6, 0.4, 0.25, 0.15, 0.1)
-
 
 class Method(Protocol):
-    """One way from a reference to networks of a rank and a bound.
-
-    Attributes
-    ----------
-    bounds : tuple of float, descending
-        Those of a curve that is asked for none.
-    """
-
-    bounds: ClassVar[tuple[float, ...]]
+    """One way from a reference to networks of a rank and a bound."""
 
     def networks(
         self, start: Start, ranks: Sequence[int], bounds: Sequence[float]

@@ -6,7 +6,7 @@ job, for every session.
 
 from numpy.typing import NDArray
 
-from compression import CompressionError
+from compression import COMBINED_METHODS, CompressionError
 
 from . import combine_results
 from .jobs import Job, submit
@@ -50,7 +50,7 @@ def pairs(trained: Trained, method: str, constraint: str, epochs: int) -> Job:
         method=method,
         constraint=constraint,
         ranks=combine_results.ranks(trained.layers),
-        bounds=combine_results.BOUNDS[method],
+        bounds=COMBINED_METHODS[method].bounds,
         epochs=epochs,
     )
 

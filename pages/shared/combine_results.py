@@ -9,13 +9,6 @@ from .results import Layer
 
 RANKS = 6  # at most so many: each costs all bounds
 TUNED_RANKS = 24  # of the baseline: a file just below a pair's is what the pair is held against
-RELATIVE = (0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
-BOUNDS = {
-    "low_rank_then_constrained": RELATIVE,
-    "constrained_then_low_rank": RELATIVE,
-    "jointly": RELATIVE,
-    "low_rank_plus_sparse": (0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
-}
 
 
 def ranks(layers: Sequence[Layer], count: int = RANKS) -> tuple[int, ...]:

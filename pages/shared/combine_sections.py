@@ -50,7 +50,7 @@ def setting(trained: Trained) -> Setting:
         method = choices.pick(
             "together", "LMM and COC by", list(titles), next(iter(titles)), titles=titles
         )
-        constraint = "cardinality" if method == combine_words.SPARSE else reference.constraint()
+        constraint = COMBINED_METHODS[method].constraint or reference.constraint()
         with st.container(width=280):
             epochs = int(
                 choices.knob(
@@ -65,7 +65,7 @@ def setting(trained: Trained) -> Setting:
         method,
         constraint,
         combine_results.ranks(trained.layers),
-        combine_results.BOUNDS[method],
+        COMBINED_METHODS[method].bounds,
         epochs,
     )
     st.caption(combine_words.grid(found.ranks, found.bounds, method, epochs))

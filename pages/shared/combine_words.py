@@ -11,7 +11,7 @@ from .results import Trained
 from .words import change, size
 
 LOW_RANK_LAST = "constrained_then_low_rank"
-SPARSE = "low_rank_plus_sparse"  # its set is given: at most so many entries
+SPARSE = "low_rank_plus_sparse"
 EPOCHS = range(1, 51)
 
 NOTHING_TO_FACTOR = (
@@ -139,7 +139,8 @@ def name(trained: Trained, method: str) -> str:
 
 def made_from(trained: Trained, method: str, constraint: str, epochs: int) -> str:
     """What the page's figures were made from."""
-    held = "" if method == SPARSE else f", {CONSTRAINTS[constraint].title}"
+    given = COMBINED_METHODS[method].constraint is not None
+    held = "" if given else f", {CONSTRAINTS[constraint].title}"
     return (
         f"{trained.dataset}, {trained.model}, seed {trained.seed}: "
         f"{COMBINED_METHODS[method].title}{held}, {epochs} epochs a pair."

@@ -1,12 +1,15 @@
 """Figures of the page that decides: tables to Plotly. Knows no Streamlit."""
 
 from collections.abc import Collection
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+
+from compression import COMBINED_METHODS
 
 from . import decide_words
 from .decide_results import BATCHES, POINT, Measured, latency
@@ -31,6 +34,10 @@ AXES = {
 }
 SELECTABLE = {**CONFIG, "modeBarButtonsToRemove": ["select2d", "autoScale2d"]}
 COMBINED = PINK
+_SYMBOLS = (
+    *("pentagon", "square", "diamond", "triangle-up", "star", "hexagon"),
+    *("triangle-down", "cross", "x", "hourglass"),
+)
 LOOK = {
     **{name: (colour, "circle") for name, colour in METHODS.items()},
     "truncated_svd_tuned": (LOW_RANK, "diamond"),
@@ -44,10 +51,7 @@ LOOK = {
     "refit": (CONSTRAINED, "diamond"),
     "learning_compression": (CONSTRAINED, "hexagon"),
     "quantized": (CONSTRAINED, "pentagon"),
-    "low_rank_then_constrained": (COMBINED, "pentagon"),
-    "constrained_then_low_rank": (COMBINED, "square"),
-    "jointly": (COMBINED, "diamond"),
-    "low_rank_plus_sparse": (COMBINED, "triangle-up"),
+    **dict(zip(COMBINED_METHODS, product([COMBINED], _SYMBOLS), strict=False)),
     "fine_tuned": (REFERENCE, "diamond-open"),
     "reference": (REFERENCE, "diamond"),
 }

@@ -136,7 +136,7 @@ def series(name: str, found: Traded) -> Series:
             [
                 {
                     "together": name,
-                    **({} if sparse else {"set": constraint_of(name)}),
+                    **({} if COMBINED_METHODS[name].constraint else {"set": "box"}),
                     "pair_epochs": EPOCHS,
                     "rank": int(k),
                     "bound": float(c),
@@ -324,7 +324,7 @@ def table(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
 
 def constraint_of(name: str) -> str:
     """The set that a combined method is shown with."""
-    return "cardinality" if name == SPARSE else "box"
+    return COMBINED_METHODS[name].constraint or "box"
 
 
 PAGES = {

@@ -71,8 +71,8 @@ def test_the_grid_s_ranks_reach_from_1_to_the_last_that_pays(shape):
 
 def test_a_grid_of_every_method_is_what_the_package_computes(trained):
     found, reference = work.restored(*origin(trained))
-    assert set(combine_results.BOUNDS) == set(COMBINED_METHODS)
-    for method, bounds in combine_results.BOUNDS.items():
+    for method, entry in COMBINED_METHODS.items():
+        bounds = entry.bounds
         expected = combined_curve(reference, found, method, [1], bounds[:2], 3, constraint="l1")
         ours = combine_work.grid(go_on, *origin(trained), method, "l1", (1,), bounds[:2], 3)
         pd.testing.assert_frame_equal(ours.table, expected.table)

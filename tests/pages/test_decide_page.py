@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compression import storage
+from compression import COMBINED_METHODS, storage
 from compression.pareto import Wish
 from data import load
 from pages.shared import (
@@ -74,7 +74,7 @@ def results(trained, box):
             "low_rank_then_constrained",
             "box",
             combine_results.ranks(trained.layers),
-            combine_results.BOUNDS["low_rank_then_constrained"],
+            COMBINED_METHODS["low_rank_then_constrained"].bounds,
             EPOCHS,
         ),
     }

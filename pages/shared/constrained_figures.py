@@ -63,7 +63,11 @@ _BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "l
 
 
 def histogram(rows: LayerRows, row: int) -> go.Figure:
-    """Where a layer's weights lie: the free ones, those that are held, and the reference's."""
+    """Where a layer's weights lie: the free ones, those that are held, and the reference's.
+
+    How many there are of each stands in the legend: held ones stand so close together and so far
+    out of the picture that no label beside them would be readable.
+    """
     centres = (rows.edges[1:] + rows.edges[:-1]) / 2
     width = rows.edges[1] - rows.edges[0]
     bound, held = rows.bounds[row], rows.held_counts[row]
@@ -73,42 +77,24 @@ def histogram(rows: LayerRows, row: int) -> go.Figure:
             "x": centres,
             "y": rows.free_counts[row],
             "width": width,
-            "name": "free",
+            "name": f"free: {held[FREE]:,}",
             "marker": {"color": FAINT, "line": {"width": 0}},
             "hovertemplate": "%{y} free weights near %{x:.3g}<extra></extra>",
         }
     ]
-    places = {LOWER: -bound, ZERO: 0.0, UPPER: bound}
-    top = 1.15 * max(rows.reference_counts.max(), rows.free_counts[row].max(), 1)
-    notes = []
-    for state, at in places.items():
+    for state, at in {LOWER: -bound, ZERO: 0.0, UPPER: bound}.items():
         if held[state] == 0:
             continue
         name, colour = STATES[state]
-        beside = (at > 0) == (abs(at) < 0.7 * rows.edges[-1])
         traces.append(
             {
                 "type": "bar",
                 "x": [at],
                 "y": [held[state]],
                 "width": 0.8 * width,
-                "name": name,
+                "name": f"{name}: {held[state]:,}",
                 "marker": {"color": colour, "line": {"width": 0}},
                 "hovertemplate": f"%{{y}} weights {name} = %{{x:.3g}}<extra></extra>",
-            }
-        )
-        notes.append(
-            {
-                "x": at,
-                "y": min(held[state], top) / (1.12 * top),
-                "yref": "paper",
-                "yanchor": "bottom",
-                "text": f"{held[state]:,} {name}",
-                "showarrow": False,
-                "font": {"size": 11, "color": colour},
-                "xshift": 0 if at == 0 else 5 if beside else -5,
-                # Outside the pair where there is room for it, else between them.
-                "xanchor": "center" if at == 0 else "left" if beside else "right",
             }
         )
     traces.append(
@@ -122,6 +108,7 @@ def histogram(rows: LayerRows, row: int) -> go.Figure:
             "hovertemplate": "%{y} reference weights near %{x:.3g}<extra></extra>",
         }
     )
+    top = 1.15 * max(rows.reference_counts.max(), rows.free_counts[row].max(), 1)
     return drawn(
         traces,
         f"Weights of {rows.name}",
@@ -130,7 +117,6 @@ def histogram(rows: LayerRows, row: int) -> go.Figure:
         ("Weights in the bin", {"range": [0, 1.12 * top]}),
         barmode="overlay",
         bargap=0,
-        annotations=notes,
         legend=_BELOW,
     )
 

@@ -382,6 +382,10 @@ def test_softmax_has_a_grid_and_no_exact_trail(iris):
     assert trail.weights.shape == (len(trail.bounds), 3, 4)
 
 
+def traces(figure):
+    return {trace.name: trace for trace in figure.data}
+
+
 def a_layer():
     weights = np.array([[[0.5, -0.5, 0.0], [0.1, 0.5, 0.2]]])
     states = np.array([[[UPPER, LOWER, ZERO], [FREE, UPPER, FREE]]], np.int8)
@@ -391,11 +395,10 @@ def a_layer():
 def test_a_histogram_counts_what_is_held_apart_from_what_is_free():
     figure = constrained_figures.histogram(a_layer(), 0)
     held = {trace.name: (trace.x[0], trace.y[0]) for trace in figure.data if len(trace.x) == 1}
-    assert held == {"at −c": (-0.5, 1), "zero": (0.0, 1), "at +c": (0.5, 2)}
-    free, reference = (next(t for t in figure.data if t.name == n) for n in ("free", "reference"))
+    assert held == {"at −c: 1": (-0.5, 1), "zero: 1": (0.0, 1), "at +c: 2": (0.5, 2)}
+    free, reference = (traces(figure)[name] for name in ("free: 2", "reference"))
     assert sum(free.y) == 2
     assert sum(reference.y) == 6
-    assert [note.text for note in figure.layout.annotations] == ["1 at −c", "1 zero", "2 at +c"]
 
 
 def test_the_heat_maps_show_the_weight_and_its_states():
@@ -512,10 +515,6 @@ def two_bounds():
     )
 
 
-def traces(figure):
-    return {trace.name: trace for trace in figure.data}
-
-
 def test_one_window_for_all_bounds_shows_where_the_optimum_comes_from_and_goes_to():
     for row, bound in enumerate((1.0, 2.0)):
         figure = constrained_figures.plane_of_all_bounds(two_bounds(), row, ("a", "b"))
@@ -610,6 +609,16 @@ def test_prices_are_shown_with_the_same_decimals_and_the_dearest_with_four_digit
     ):
         table = constrained_words.shown_prices(pd.DataFrame({"price": prices}))
         assert list(table["price"]) == shown
+
+
+def test_the_end_of_a_race_says_who_was_stopped_and_leaves_the_gap_to_its_own_column():
+    line = {
+        "solver": "cvxpy", "objective": 0.1, "duality_gap": 2e-6, "kkt_residual": 1e-5,
+        "iterations": 1, "seconds": 30.2, "pinned": 0.0,
+    }  # fmt: skip
+    statuses = ["certified", "not certified: gap 2.0e-06 reached, stopped at 30 s"]
+    shown = constrained_words.race(pd.DataFrame([{**line, "status": said} for said in statuses]))
+    assert list(shown["status"]) == ["certified", "stopped at 30 s"]
 
 
 def test_an_interior_point_is_not_offered_where_it_takes_minutes():

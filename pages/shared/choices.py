@@ -246,6 +246,47 @@ def segment(
     return chosen
 
 
+def several(
+    key: str,
+    label: str,
+    options: Sequence[str],
+    *,
+    settled: bool = True,
+    placeholder: str | None = None,
+) -> list[str]:
+    """Some of many names, bound to the URL; unknown ones are left out with a remark.
+
+    Parameters
+    ----------
+    key, label : str
+    options : sequence of str
+        As the widget and the URL show them; none holds a comma, which a URL would lose.
+    settled : bool
+        Whether these are all the options. Until then an unknown name is kept: it may be to come.
+    placeholder : str, optional
+    """
+    asked = st.session_state.get(key)
+    if asked is None:
+        asked = [] if key in st.session_state else st.query_params.get_all(key)
+    known = set(options)
+    unknown = [name for name in asked if name not in known]
+    if unknown and settled:
+        st.session_state[key] = [name for name in asked if name in known]
+        _remark(key, f"{label}: there is no {' and no '.join(unknown)} here.")
+    chosen = st.multiselect(
+        label,
+        [*options, *([] if settled else unknown)],
+        key=key,
+        bind="query-params",
+        persist_state="session",
+        on_change=_changed,
+        args=(key,),
+        placeholder=placeholder,
+    )
+    remark(key)
+    return chosen
+
+
 def switch(key: str, label: str) -> bool:
     """A switch in the URL for what is costly, so that a link reproduces its picture too."""
     return st.toggle(label, key=key, bind="query-params", persist_state="session")
@@ -289,10 +330,12 @@ def number(key: str) -> float:
     return float(st.session_state[f"_at_{key}"])
 
 
-def move(key: str, number: float) -> None:
-    """Choose a number for a knob, as if by its slider; for callbacks."""
-    st.session_state[key] = number
+def move(key: str, value: Any, said: str = "") -> None:
+    """Choose a value, as if by its widget, with a remark if there is one; for callbacks."""
+    st.session_state[key] = value
     _changed(key)
+    if said:
+        _remark(key, said)
 
 
 def remark(*keys: str) -> None:

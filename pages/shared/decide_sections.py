@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 import compression
 from compression.pareto import Wish
@@ -39,6 +41,7 @@ from .results import Traded, Trained
 
 QUICK = ("truncated_svd", "activation_aware_svd", "truncated_svd_tuned", "box", "fine_tuned")
 COARSE = 3  # every third bound in few bits: each is judged at all of them
+COMPARED = 30  # choices that a lasso puts into the table: more are no comparison, and a long link
 FOREST = 8  # choices whose intervals are drawn
 KEY = "decide"
 
@@ -174,7 +177,7 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
                     "decide_changes",
                     "Change of test score of the best choices with 95 % intervals",
                 )
-        _plane(trained, table, cost, picked)
+        _plane(trained, table, cost, picked, not any(job.pending for job in found.values()))
 
     shell.follow(draw, *found.values(), key=KEY)
 
@@ -285,7 +288,9 @@ def _tuned_file(trained: Trained, name: str, rank: int) -> bytes:
     return job.result
 
 
-def _plane(trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series | None) -> None:
+def _plane(
+    trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series | None, settled: bool
+) -> None:
     st.subheader("Everything that was computed", anchor=False)
     left, right = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
     with left:
@@ -306,18 +311,20 @@ def _plane(trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series |
         st.rerun()
     st.session_state["_more"] = asked
 
+    front = undominated(table, cost)
+
     def clicked() -> None:
         selection = st.session_state["decide_plane"]["selection"]
         ids = [point["customdata"][0] for point in selection["points"] if "customdata" in point]
         if selection["lasso"] or selection["box"]:
-            st.session_state["_compared"] = ids
+            _compare(table[table["id"].isin(ids)], front, cost)
         elif ids:
             _load(table[table["id"] == ids[0]].iloc[0])
 
     charts.draw(
         decide_figures.plane(
             table,
-            undominated(table, cost),
+            front,
             cost,
             part,
             trained.task,
@@ -331,10 +338,24 @@ def _plane(trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series |
         config=decide_figures.SELECTABLE,
     )
     st.caption(decide_words.PLANE)
-    compared = table[table["id"].isin(st.session_state.get("_compared", []))]
-    if len(compared):
-        st.subheader("Compared", anchor=False)
-        _table(trained, compared.sort_values(cost), "compared")
+    told = pd.Series([decide_words.short(line) for _, line in table.iterrows()], table.index)
+    compared = choices.several(
+        "compare",
+        "Compare these",
+        told.tolist(),
+        settled=settled,
+        placeholder=decide_words.COMPARE,
+    )
+    if compared:
+        _table(trained, table[told.isin(compared)].sort_values(cost), "compared")
+
+
+def _compare(rows: pd.DataFrame, front: NDArray[np.bool_], cost: str) -> None:
+    """Put choices into the table below; of many those on the front first, then the smallest."""
+    order = np.lexsort((rows[cost], ~front[rows.index]))[:COMPARED]
+    said = decide_words.too_many(len(rows), COMPARED) if len(rows) > COMPARED else ""
+    names = [decide_words.short(line) for _, line in rows.iloc[order].iterrows()]
+    choices.move("compare", names, said)
 
 
 def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -> None:

@@ -42,12 +42,13 @@ PLANE = (
     "The front and what stands out were chosen by validation score; the test part only reports. "
     "Bars are 95 % intervals (Wilson for accuracy, bootstrap for R²) of one training: they speak "
     "of the samples, not of other seeds. Click a point to load it; the lasso above the chart puts "
-    "points into a table. The axis begins 20 points (0.2 of R²) below the reference: zoom out for all."
+    "points into the comparison below, and into the link. The axis begins 20 points (0.2 of R²) below the reference: zoom out for all."
 )
 RANKED = (
     "Undominated among all that was computed, chosen on the validation part; the test columns "
     "report. Changes are against the reference on the same test samples (paired bootstrap, 95 %)."
 )
+COMPARE = "Choose by name, or draw a lasso around points"
 NEAREST = (
     "Each misses one part of the wish by the least and fulfils the others, where a model does. "
     "More methods can be computed below."
@@ -197,6 +198,18 @@ def name(line: Line) -> str:
     """A choice's name: the method's without its formula, and the knob."""
     method = re.split(" (?=[|θ‖])", line["method"])[0]
     return method if line["family"] == "baseline" else f"{method}, {line['choice']}"
+
+
+def short(line: Line) -> str:
+    """A choice's name as a link has it: without the commas, at which a link would be cut."""
+    return name(line).replace(",", "")
+
+
+def too_many(lassoed: int, shown: int) -> str:
+    return (
+        f"The lasso holds {lassoed:,} choices. Compared are {shown} of them: those on the front, "
+        "then the smallest."
+    )
 
 
 def cost(value: float, column: str) -> str:

@@ -1,10 +1,13 @@
 """Choices in a real browser: clicked, lassoed, and loaded into the sliders of their page."""
 
+from urllib.parse import parse_qs, urlparse
+
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PLANE = ".st-key-decide_plane .js-plotly-plot"
+CHIPS = ".st-key-compare .react-aria-ComboBox [data-tag]"
 IDLE = """() => document.querySelector('[data-testid="stApp"]')
             ?.getAttribute('data-test-script-state') === 'notRunning'
             && !document.querySelector('[data-testid="stProgress"]')"""
@@ -53,7 +56,7 @@ def test_a_click_loads_a_choice_and_one_more_shows_it_in_the_sliders(server, vis
 
 def test_a_lasso_puts_points_into_a_table(server, visit):
     page = opened(server, visit)
-    assert page.get_by_role("heading", name="Compared").count() == 0
+    assert page.locator('[data-testid="stDataFrame"]').count() == 1
     page.locator(PLANE).hover()
     page.locator(f'{PLANE} [data-title="Lasso Select"]').click()
     point = place(page, "Truncated SVD")
@@ -63,5 +66,30 @@ def test_a_lasso_puts_points_into_a_table(server, visit):
     for right, down in corners:
         page.mouse.move(point["x"] + right, point["y"] + down, steps=5)
     page.mouse.up()
-    page.get_by_role("heading", name="Compared").wait_for()
+    chips = page.locator(CHIPS)
+    chips.first.wait_for()
+    page.wait_for_function(IDLE)
     assert page.locator('[data-testid="stDataFrame"]').count() == 2
+    asked = parse_qs(urlparse(page.url).query)["compare"]
+    assert f"Truncated SVD rank {point['rank']}" in asked
+    assert len(asked) == chips.count()
+    again = visit(page.url)
+    again.locator(CHIPS).first.wait_for()
+    again.wait_for_function(IDLE)
+    assert again.locator(CHIPS).count() == len(asked)
+
+
+def test_choices_are_compared_without_a_mouse(server, visit):
+    page = opened(server, visit)
+    box = page.locator(".st-key-compare input")
+    box.focus()
+    page.keyboard.type("Truncated SVD rank 12")
+    page.keyboard.press("Enter")
+    chips = page.locator(CHIPS)
+    chips.first.wait_for()
+    page.wait_for_function(IDLE)
+    assert "Truncated SVD rank 12" in chips.inner_text()
+    page.locator('[data-testid="stDataFrame"]').nth(1).wait_for()
+    box.focus()
+    page.keyboard.press("Backspace")
+    chips.wait_for(state="detached")

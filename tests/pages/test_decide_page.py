@@ -459,6 +459,41 @@ def test_more_series_are_computed_when_they_are_chosen_or_a_link_asks_for_them()
     assert models(linked) == models(app)
 
 
+def test_every_choice_has_a_short_name_that_a_link_can_hold(everyone):
+    _, table = everyone
+    names = [decide_words.short(line) for _, line in table.iterrows()]
+    assert len(set(names)) == len(names)
+    assert not any("," in name for name in names)
+
+
+def compared(app):
+    """What the table of the comparison holds."""
+    frames = [frame.value for frame in app.dataframe if "choice" in frame.value]
+    return [name.replace(",", "") for name in frames[1]["choice"]] if len(frames) > 1 else []
+
+
+def test_a_link_reproduces_the_comparison_of_series_that_are_still_to_be_computed(table):
+    combined = table[table["family"] == "combined"].iloc[-1]
+    wanted = ["Truncated SVD rank 1", decide_words.short(combined)]
+    query = {"more": "Low rank then bounds", "compare": wanted}
+    app = rendered("decide.py", **IRIS, **query)
+    assert sorted(compared(app)) == sorted(wanted)
+    assert not app.warning
+    app.multiselect(key="compare").set_value([]).run()
+    assert compared(app) == []
+
+
+def test_choices_are_compared_by_name_and_a_name_that_is_none_is_left_out_with_a_remark():
+    app = rendered("decide.py", **IRIS, compare=["Truncated SVD rank 1", "Truncated SVD rank 99"])
+    assert compared(app) == ["Truncated SVD rank 1"]
+    assert "Truncated SVD rank 99" in app.warning[0].value
+    box = app.multiselect(key="compare")
+    added = next(name for name in box.options if name.startswith("Box c ="))
+    box.set_value([*box.value, added]).run()
+    assert added in compared(app)
+    assert not app.warning
+
+
 def chart(app, key):
     (found,) = [drawn for drawn in app.get("plotly_chart") if drawn.key == key]
     return found

@@ -380,7 +380,7 @@ def price(facts: pd.DataFrame, bound: float, knob: str, unit: str) -> go.Figure:
         "What one more unit of c would buy",
         420,
         _bound_axis(knob),
-        (f"Σ λ ({unit} per unit of c)", {"type": "log", "tickformat": "~g", "dtick": "D2"}),
+        (f"Σ λ ({unit} per unit of c)", _decades(facts["price"])),
         shapes=[_line_at(bound)],
     )
 
@@ -628,7 +628,7 @@ def bits(own: pd.DataFrame, chosen: int, reference: Mapping[str, float], task: s
     ]
     return drawn(
         lines,
-        "Score in every number of bits; dashed: the reference on the test rows",
+        "Score in every number of bits; dashed: reference",
         320,
         ("Bits of a free weight", {"type": "category"}),
         ("Accuracy (%)" if task == "classification" else "R²", {}),
@@ -691,7 +691,7 @@ def rounding(table: pd.DataFrame, chosen: int, bound: float, knob: str) -> go.Fi
         title,
         340,
         _bound_axis(knob),
-        ("Units of the weights", {"type": "log", "tickformat": "~g", "dtick": "D2"}),
+        ("Units of the weights", _decades(own[["clipping_error", "rounding_error", "step"]])),
         shapes=[_line_at(bound)],
         legend=_BELOW,
     )
@@ -879,7 +879,7 @@ def _plane(
         title,
         630,
         (names[0], window),
-        (names[1], {**window, "scaleanchor": "x"}),
+        (names[1], {**window, "scaleanchor": "x", "constraintoward": "top"}),
         hovermode="closest",
         legend=_BELOW | {"y": -0.11},
         # Room for the longer of two legends, so that both squares are of one size.
@@ -890,6 +890,14 @@ def _plane(
 def _bound_axis(knob: str) -> tuple[str, dict[str, Any]]:
     text = "Relative bound c" if knob == "relative bound" else "Bound c"
     return text, {"type": "log", "tickformat": "~g", "dtick": "D2"}
+
+
+def _decades(values: pd.Series | pd.DataFrame) -> dict[str, Any]:
+    """A logarithmic axis with as many ticks as its decades leave room for."""
+    seen = values.to_numpy(float)
+    seen = seen[seen > 0]
+    decades = np.log10(seen.max() / seen.min()) if seen.size else 0.0
+    return {"type": "log", "tickformat": "~g", "dtick": "D2" if decades < 3 else 1}
 
 
 def _line_at(bound: float) -> dict[str, Any]:

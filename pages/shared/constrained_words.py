@@ -138,6 +138,18 @@ def certificate(fact: pd.Series, constraint: str) -> tuple[str, str]:
     )
 
 
+def duration(seconds: float) -> str:
+    """In seconds or milliseconds, so that a moment is not 0."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.3g} ms"
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+
+
+def short(value: float) -> str:
+    """Two digits, with as few of an exponent as will do."""
+    return f"{value:.2g}".replace("e-0", "e-")
+
+
 def tiny(value: float) -> str:
     return "1e-16" if value < 1e-16 else f"{value:.0e}".replace("e-0", "e-")
 
@@ -230,8 +242,9 @@ def stored(line: pd.Series, off: pd.Series, allowed: int) -> str:
         )
     return (
         f"At c = {line['bound']:.3g}: **{int(line['bytes']):,} bytes** instead of "
-        f"{int(off['bytes']):,}; step {line['step']:.2g}, rounding {line['rounding_error']:.2g} (at most "
-        f"{line['largest_rounding_error']:.2g}), beside {line['clipping_error']:.2g} that the bound "
+        f"{int(off['bytes']):,}; step {short(line['step'])}, rounding "
+        f"{short(line['rounding_error'])} (at most {short(line['largest_rounding_error'])}), "
+        f"beside {short(line['clipping_error'])} that the bound "
         f"cuts off the reference (root mean squares, in units of the weights). {said}"
     )
 
@@ -260,7 +273,7 @@ def race(table: pd.DataFrame) -> pd.DataFrame:
             "duality gap": table["duality_gap"],
             "KKT residual": table["kkt_residual"],
             "iterations": table["iterations"],
-            "seconds": table["seconds"],
+            "time": [duration(seconds) for seconds in table["seconds"]],
             "pinned (%)": 100 * table["pinned"],
         }
     )

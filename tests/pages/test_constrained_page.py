@@ -621,6 +621,24 @@ def test_the_end_of_a_race_says_who_was_stopped_and_leaves_the_gap_to_its_own_co
     assert list(shown["status"]) == ["certified", "stopped at 30 s"]
 
 
+def test_a_moment_is_not_no_time_at_all():
+    for seconds, said in (
+        (0.000214, "0.214 ms"),
+        (0.09999, "100 ms"),
+        (0.853, "0.85 s"),
+        (34.23, "34.2 s"),
+    ):
+        assert constrained_words.duration(seconds) == said
+
+
+def test_many_decades_have_a_tick_each_and_few_have_more():
+    facts = pd.DataFrame({"knob": [1.0, 2.0], "price": [1.0, 0.0]})
+    for least, dtick in ((0.01, "D2"), (1e-6, 1)):
+        facts.loc[1, "price"] = least
+        figure = constrained_figures.price(facts, 1.0, "bound", "nats")
+        assert figure.layout.yaxis.dtick == dtick
+
+
 def test_an_interior_point_is_not_offered_where_it_takes_minutes():
     reasons = {"cvxpy": None, "quasi_newton": None}
     assert constrained_words.solver_reasons(reasons, 100, 3)["cvxpy"] is None

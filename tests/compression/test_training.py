@@ -172,3 +172,52 @@ def test_threads_are_capped_inside_and_as_before_outside():
 
 def test_history_is_a_table(digits_mlp):
     assert isinstance(digits_mlp.history, pd.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "classes", "widths", "parameters"),
+    [
+        ("softmax_regression", (1, 40), 10, [10], 410),
+        ("mlp", (1, 8, 8), 10, [256, 128, 10], 50_826),
+        # What the literature counts: LeNet-300-100 and LeNet-5 on MNIST (Han et al. 2015; LeNet-5
+        # with biases), and the convolutional net of MNIST-1D (Greydanus & Kobak 2020).
+        ("lenet300", (1, 28, 28), 10, [300, 100, 10], 266_610),
+        ("lenet5", (1, 28, 28), 10, [6, 16, 120, 84, 10], 61_706),
+        ("conv1d", (1, 40), 10, [25, 25, 25, 10], 5_210),
+    ],
+)
+def test_an_architecture_is_the_one_of_its_name(model, shape, classes, widths, parameters):
+    from types import SimpleNamespace
+
+    described = SimpleNamespace(task="classification", input_shape=shape)
+    network, _ = models.build(model, described, classes, 0)
+    weights = [p for name, p in network.named_parameters() if name.endswith("weight")]
+    assert [len(weight) for weight in weights] == widths
+    assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+def test_auto_takes_the_accelerator_that_torch_has_and_a_name_the_device_of_that_name(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert training.pick_device("auto") == torch.device("cpu")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("meta"))
+    assert training.pick_device("auto") == torch.device("meta")
+    assert training.pick_device("cpu") == torch.device("cpu")
+
+
+def test_training_and_curves_keep_to_their_share_of_threads(digits, digits_mlp):
+    seen = []
+
+    def report(done, total, partial):
+        seen.append(torch.get_num_threads())
+        return True
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(training.THREADS + 2)
+    try:
+        compression.train(digits, epochs=1, report=report)
+        compression.low_rank_curve(digits_mlp, digits, ranks=[1], report=report)
+        compression.constrained_curve(digits_mlp, digits, bounds=[0.5], epochs=1, report=report)
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [training.THREADS] * 3

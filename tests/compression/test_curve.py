@@ -285,3 +285,66 @@ def test_a_dead_layer_is_an_error_in_words(digits, digits_mlp):
     network.fc2.weight.data.zero_()
     with pytest.raises(CompressionError, match="zero"):
         compression.low_rank_curve(replace(digits_mlp, network=network), digits)
+
+
+def counted(monkeypatch, kind, name):
+    """How often a method of a class is called from now on."""
+    calls = []
+    real = getattr(kind, name)
+
+    def call(self, *arguments, **named):
+        calls.append(self)
+        return real(self, *arguments, **named)
+
+    monkeypatch.setattr(kind, name, call)
+    return calls
+
+
+def test_every_layer_is_decomposed_once_for_all_ranks(digits, digits_mlp, monkeypatch):
+    from compression.low_rank import truncated_svd
+
+    decomposed = counted(monkeypatch, truncated_svd.TruncatedSVD, "decompose")
+    real, calls = truncated_svd.svd, []
+    monkeypatch.setattr(
+        truncated_svd, "svd", lambda weight: calls.append(weight.shape) or real(weight)
+    )
+    compression.low_rank_curve(digits_mlp, digits)
+    assert len(decomposed) == 3
+    assert sorted(calls) == [(10, 128), (128, 256), (256, 64)]
+
+
+def rows_seen_by_the_last_layer(call):
+    """Over a whole call; the single row that costs are counted with apart."""
+    seen = []
+
+    def hook(module, inputs, output):
+        if isinstance(module, torch.nn.Linear) and module.out_features == 10:
+            seen.append(len(inputs[0]) if len(inputs[0]) > 1 else 0)
+
+    handle = torch.nn.modules.module.register_module_forward_hook(hook)
+    try:
+        call()
+    finally:
+        handle.remove()
+    return sum(seen)
+
+
+def test_every_value_s_logits_are_evaluated_once(digits, digits_mlp):
+    rows = len(digits.x_train) + len(digits.x_test)
+    # The reference, and every bound.
+    assert (
+        rows_seen_by_the_last_layer(
+            lambda: compression.constrained_curve(
+                digits_mlp, digits, bounds=[0.1, 0.3, 0.9], method="clip"
+            )
+        )
+        == 4 * rows
+    )
+    # The reference, each rank that makes fc1 smaller, and the one network in which it stays dense.
+    paying = break_even_rank(256, 64)
+    assert (
+        rows_seen_by_the_last_layer(
+            lambda: compression.low_rank_curve(digits_mlp, digits, layers="fc1")
+        )
+        == (1 + paying + 1) * rows
+    )

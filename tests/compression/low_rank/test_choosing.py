@@ -8,7 +8,9 @@ import pytest
 import compression
 import data
 from compression.errors import ArgumentError, CancelledError, NotApplicableError
+from compression.low_rank.budgets import budget_curve
 from compression.low_rank.choosing import cross_validated_rank, rank_within, ranks_for_energy
+from compression.low_rank.sensitivity import sensitivity
 from compression.network import layers, matrix
 from data import planted
 
@@ -121,3 +123,26 @@ def test_the_rank_within_a_loss_is_the_first_that_validates_so(digits, digits_ml
     least = curve.reference["validation_score"] - 0.02
     assert scores[rank - 1] >= least
     assert (scores[: rank - 1] < least).all()
+
+
+def test_no_choice_of_a_rank_looks_at_the_test_part(digits, digits_mlp):
+    spoilt = replace(
+        digits,
+        x_test=1e3 * digits.x_test[::-1],
+        y_test=(digits.y_test + 1) % 10,
+    )
+    answers = []
+    for seen in (digits, spoilt):
+        curve = compression.low_rank_curve(digits_mlp, seen, "activation_aware_svd", range(1, 40))
+        budgets = budget_curve(digits_mlp, seen, [5000, 12000], method="activation_aware_svd")
+        answers.append(
+            {
+                "energy": ranks_for_energy(digits_mlp, seen, 0.9, "activation_aware_svd"),
+                "loss": rank_within(curve, 0.02),
+                "budgets": list(budgets.table["ranks"]),
+                "sensitivity": sensitivity(digits_mlp, seen, "activation_aware_svd").to_dict(),
+            }
+        )
+        scores = curve.table["score"]
+    assert (scores < 0.5).all()  # the test part was spoilt indeed
+    assert answers[0] == answers[1]

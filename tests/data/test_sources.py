@@ -126,3 +126,30 @@ def test_mnist1d_is_generated_and_never_read_from_a_pickle(monkeypatch):
     made.num_samples = 20
     monkeypatch.setattr(mnist1d.data, "get_dataset_args", lambda: made)
     assert len(data.DATASETS["mnist1d"].samples().x) == 20
+
+
+def test_diabetes_is_scikit_learn_s_unscaled_table_row_by_row():
+    bunch = sklearn_datasets.load_diabetes(scaled=False)
+    samples = data.DATASETS["diabetes"].samples()
+    np.testing.assert_array_equal(samples.x, bunch.data)
+    np.testing.assert_array_equal(samples.y, bunch.target)
+
+
+@pytest.mark.parametrize("name", ["iris", "digits"])
+def test_classes_are_named_in_scikit_learn_s_order(name):
+    bunch = getattr(sklearn_datasets, f"load_{name}")()
+    samples = data.DATASETS[name].samples()
+    np.testing.assert_array_equal(samples.y, bunch.target)
+    assert samples.class_names == tuple(map(str, bunch.target_names))
+
+
+def test_mnist1d_is_what_the_package_s_generator_makes(monkeypatch):
+    import mnist1d.data
+
+    arguments = mnist1d.data.get_dataset_args()
+    arguments.num_samples = 60
+    monkeypatch.setattr(mnist1d.data, "get_dataset_args", lambda: arguments)
+    made = mnist1d.data.make_dataset(arguments)
+    samples = data.DATASETS["mnist1d"].samples()
+    np.testing.assert_array_equal(samples.x, np.concatenate([made["x"], made["x_test"]]))
+    np.testing.assert_array_equal(samples.y, np.concatenate([made["y"], made["y_test"]]))

@@ -93,3 +93,48 @@ def test_a_race_runs_to_its_end_with_every_solver_that_fits(server, visit):
     assert fitting
     assert set(chart.evaluate("g => g._fullData.map(t => t.name)")) == fitting
     assert page.locator(".st-key-race_csv").count() == 1
+
+
+def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
+    page = opened(server, visit, "&plane=true")
+    planes = {
+        name: page.locator(f".st-key-{name} .js-plotly-plot")
+        for name in ("plane_of_all_bounds", "plane_of_one_bound")
+    }
+    for chart in planes.values():
+        chart.wait_for()
+    idle(page)
+
+    def seen(chart):
+        return chart.evaluate(
+            """g => {
+                 const of = name => g._fullData.find(t => t.name === name);
+                 return {title: g.layout.title.text, window: g._fullLayout.xaxis.range[1],
+                         edge: Math.max(...of('allowed').x), star: of('optimum').x[0],
+                         names: g._fullData.map(t => t.name)};
+               }"""
+        )
+
+    before = {name: seen(chart) for name, chart in planes.items()}
+    page.locator(".st-key-bound input[type=range]").press("ArrowLeft")
+    for name, chart in planes.items():
+        page.wait_for_function(
+            """([name, title]) => document.querySelector(`.st-key-${name} .js-plotly-plot`)
+                                  .layout.title.text !== title""",
+            arg=[name, before[name]["title"]],
+        )
+        at, now = before[name], seen(chart)
+        assert f"c = {float(bound(page).inner_text()):.3g}" in now["title"]
+        assert now["edge"] == pytest.approx(float(bound(page).inner_text()), rel=1e-2)
+        assert now["edge"] < at["edge"]
+        assert abs(now["star"]) <= now["edge"] * (1 + 1e-9)
+        assert (now["window"] < at["window"]) == (name == "plane_of_one_bound")
+        assert "less loss than the optimum" in now["names"]
+    assert page.locator('[data-testid="stException"]').count() == 0
+    members = compression.CONSTRAINTS["box"].load()()
+    ways = {
+        entry.title.replace(", ", " and ")
+        for name, entry in compression.SOLVERS.items()
+        if name != "cvxpy" and entry.load()().applies("softmax", members) is None
+    }
+    assert ways <= set(seen(planes["plane_of_one_bound"])["names"])

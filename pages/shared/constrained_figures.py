@@ -877,7 +877,7 @@ def _plane(
     return drawn(
         [*contours, allowed, *between, optimum],
         title,
-        630,
+        580,
         (names[0], window),
         (names[1], {**window, "scaleanchor": "x", "constraintoward": "top"}),
         hovermode="closest",

@@ -1,6 +1,5 @@
 """The worker's side of the page that combines: names and numbers in, plain results out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from .results import Traded
-from .work import Report, restored, traded
+from .work import Report, restored, traded, watched
 
 Entrant = tuple[str, tuple[float, ...], tuple[float, ...], bytes]
 """A curve as an argument: name, bytes and validation scores of its rows, their predictions."""
@@ -47,7 +46,7 @@ def grid(
         bounds,
         epochs,
         constraint=constraint,
-        report=_watched(report, "pair"),
+        report=watched(report, "pair"),
     )
     files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
     return traded(curve, files=files)
@@ -67,16 +66,9 @@ def tuned(
 
     found, trained = restored(file, dataset, model, seed)
     curve = compression.low_rank_curve(
-        trained, found, "truncated_svd", ranks, epochs=epochs, report=_watched(report, "rank")
+        trained, found, "truncated_svd", ranks, epochs=epochs, report=watched(report, "rank")
     )
     return traded(curve)
-
-
-def _watched(report: Report, what: str) -> Callable[[int, int, Callable[[], Any]], bool]:
-    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: traded(curve()), f"{what} {done} of {total}")
-
-    return watched
 
 
 def against(

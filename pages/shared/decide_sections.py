@@ -230,7 +230,7 @@ def _load(line: pd.Series) -> None:
 
 
 def _go(line: pd.Series) -> None:
-    """To the page whose sliders show a choice."""
+    """To the page that shows a choice."""
     # Without parameters Streamlit would clear the URL, which the widgets here are bound to.
     st.switch_page(line["page"], query_params={key: str(v) for key, v in line["query"].items()})
 
@@ -373,7 +373,7 @@ def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -
         hide_index=True,
         column_config={
             "open": st.column_config.ButtonColumn(
-                "sliders", type="tertiary", on_click=opened, key=f"{name}_open", width=110
+                "open in", type="tertiary", on_click=opened, key=f"{name}_open", width=110
             )
         },
     )

@@ -231,6 +231,8 @@ def hover(line: Line, column: str, task: str) -> str:
 
 
 def change(line: Line, task: str) -> str:
+    if line["change_low"] == line["change_high"] == 0:
+        return "no change"
     low, high = points(line["change_low"], task), points(line["change_high"], task)
     return f"{points(line['change'], task)} ({low} to {high})"
 

@@ -1,6 +1,5 @@
 """The worker's side of the page that decides: names and numbers in, plain results out."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ import pandas as pd
 from . import constrained_work
 from .decide_results import EPOCHS, Measured, architecture, grain
 from .results import Traded
-from .work import Report, restored, traded
+from .work import Report, restored, traded, watched
 
 BITS = (8, 6, 4, 3, 2)
 MEASURED_RANKS = 20
@@ -51,11 +50,8 @@ def budgets(report: Report, file: bytes, dataset: str, model: str, seed: int) ->
         ]
         return replace(curve, table=curve.table.assign(ranks=words))
 
-    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: traded(worded(curve())), f"network {done} of {total}")
-
-    curve = budget_curve(trained, found, unit="bytes", report=watched)
-    return _with_files(worded(curve))
+    shown = watched(report, "network", lambda curve: traded(worded(curve)))
+    return _with_files(worded(budget_curve(trained, found, unit="bytes", report=shown)))
 
 
 def fine_tuned(report: Report, file: bytes, dataset: str, model: str, seed: int) -> Traded:
@@ -93,15 +89,8 @@ def quantized(
         for bits in BITS
     ]
     return _with_files(
-        quantized_curve(trained, found, rows, "bound", report=_watched(report, "network"))
+        quantized_curve(trained, found, rows, "bound", report=watched(report, "network"))
     )
-
-
-def _watched(report: Report, what: str) -> Callable[[int, int, Callable[[], Any]], bool]:
-    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: traded(curve()), f"{what} {done} of {total}")
-
-    return watched
 
 
 def _with_files(curve: Any) -> Traded:
@@ -148,10 +137,8 @@ def latencies(
             ends[int(batch), "counted"] = latency.break_even(part["rank"], part["counted"])
         return Measured(table, low_rank, ends)
 
-    def watched(done: int, total: int, table: Callable[[], pd.DataFrame]) -> bool:
-        return report(done, total, lambda: judged(table()), f"round {done} of {total}")
-
-    return judged(latency.latencies(trained.network, networks | others, report=watched))
+    shown = watched(report, "round", judged)
+    return judged(latency.latencies(trained.network, networks | others, report=shown))
 
 
 def _paying(family: Any) -> list[int]:

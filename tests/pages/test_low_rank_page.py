@@ -1,5 +1,6 @@
 """The low-rank page: what its worker hands over, its figures by their traces, and it, rendered."""
 
+import io
 import re
 
 import numpy as np
@@ -13,6 +14,7 @@ from pages.shared import (
     low_rank_sections,
     low_rank_words,
     low_rank_work,
+    tables,
     work,
 )
 from pages.shared.low_rank_results import LayerRanks, Setting
@@ -463,3 +465,120 @@ def test_a_kernel_s_own_method_says_its_own_break_even_rank():
     captions = " ".join(caption.value for caption in app.caption)
     assert "truncates both channel sides at once" in captions
     assert "Not compressed here: fc" in captions
+
+
+def test_the_energy_curve_is_the_cumulated_share_of_the_squares_with_its_rank_ringed():
+    # squares 16, 4, 4, 1 of 25
+    figure = low_rank_figures.energy(None, np.array([4.0, 2.0, 2.0, 1.0]), {"k*": 1}, 2, "fc1")
+    own, ring = figure.data
+    assert list(own.x) == [0, 1, 2, 3, 4]
+    assert np.allclose(own.y, [0, 64, 80, 96, 100])
+    assert (ring.x[0], ring.y[0]) == (2, pytest.approx(80))
+    levels = [shape.y0 for shape in figure.layout.shapes if shape.y0 == shape.y1]
+    assert levels == [90, 95, 99]
+    assert [note.text for note in figure.layout.annotations] == ["k*"]
+
+
+def test_an_objective_s_energy_stands_beside_the_best_that_the_weight_allows():
+    objective = np.array([0.0, 0.5, 0.7, 0.9, 1.0])
+    figure = low_rank_figures.energy(objective, np.array([4.0, 2.0, 2.0, 1.0]), {}, 3, "fc1")
+    best, own, ring = figure.data
+    assert np.allclose(best.y, [0, 64, 80, 96, 100])
+    assert np.allclose(own.y, [0, 50, 70, 90, 100])
+    assert (ring.x[0], ring.y[0]) == (3, pytest.approx(90))
+
+
+def test_predicted_and_realised_errors_of_one_layer_are_shares_of_its_whole():
+    errors = pd.DataFrame(
+        {
+            "layer": ["a", "a", "b"],
+            "rank": [1, 2, 1],
+            "predicted": [4.0, 1.0, 9.0],
+            "realised": [5.0, 2.0, 9.0],
+            "whole": [10.0, 10.0, 9.0],
+        }
+    )
+    predicted, realised = low_rank_figures.predicted_errors(errors, 1, "a").data
+    assert predicted.name.startswith("predicted")
+    assert realised.name.startswith("realised")
+    assert list(predicted.x) == list(realised.x) == [1, 2]
+    assert np.allclose(predicted.y, [40, 10])
+    assert np.allclose(realised.y, [50, 20])
+
+
+def test_the_score_s_interval_is_the_band_and_in_every_hover():
+    table = pd.DataFrame(
+        {
+            "knob": [1, 2],
+            "parameters": [10, 20],
+            "score": [0.5, 0.8],
+            "score_low": [0.4, 0.7],
+            "score_high": [0.6, 0.85],
+        }
+    )
+    curves = [("truncated_svd", kind, kind, table) for kind in ("plain", "tuned")]
+    figure = low_rank_figures.methods(curves, {"score": 0.9}, "knob", 2, "classification")
+    band, plain, tuned, ring = figure.data
+    assert list(band.x) == [1, 2, 2, 1]
+    assert np.allclose(band.y, [60, 85, 70, 40])
+    for line in (plain, tuned):
+        assert np.allclose(line.y, [50, 80])
+        assert np.allclose(line.customdata[:, 1:3], [[40, 60], [70, 85]])
+    assert plain.line.dash != tuned.line.dash
+    assert (ring.x[0], ring.y[0]) == (2, pytest.approx(80))
+    assert [shape.y0 for shape in figure.layout.shapes] == [pytest.approx(90)]
+
+
+def test_every_fold_s_mean_has_its_standard_error_as_a_bar():
+    table = pd.DataFrame(
+        {
+            "rank": [1, 2],
+            "mean": [0.5, 0.9],
+            "standard_error": [0.01, 0.02],
+            "chosen": [False, True],
+        }
+    )
+    mean = low_rank_figures.cross_validation(table, "classification").data[0]
+    assert np.allclose(mean.y, [50, 90])
+    assert np.allclose(mean.error_y.array, [1, 2])
+
+
+def test_every_table_of_the_page_can_be_taken_away_whole(monkeypatch):
+    files = {}
+    real = tables.st.download_button
+
+    def button(label, content, **named):
+        files[named["file_name"]] = content
+        return real(label, content, **named)
+
+    monkeypatch.setattr(tables.st, "download_button", button)
+    rendered(
+        "low_rank.py",
+        dataset="iris",
+        model="softmax_regression",
+        folds="true",
+        share="true",
+        methods="all",
+        epochs="1",
+    )
+    files = {
+        name.removeprefix("iris-softmax_regression-"): content
+        for name, content in files.items()
+        if name.endswith(".csv")
+    }
+    assert set(files) == {
+        f"{name}.csv"
+        for name in (
+            ["marks", "errors", "methods", "rules", "cross-validation", "sensitivity", "budgets"]
+        )
+    }
+    held = {name: pd.read_csv(io.StringIO(content())) for name, content in files.items()}
+    # Not what the page shows of them at one rank and under one budget, but all of it.
+    methods = held["methods.csv"]
+    assert methods.groupby("method")["knob"].nunique().max() == 3
+    assert methods["method"].nunique() == 2 * len(
+        [entry for entry in LOW_RANK_METHODS.values() if "linear" in entry.layers]
+    )
+    assert held["budgets.csv"]["knob"].nunique() > 1
+    assert set(held["budgets.csv"]["rule"]) == set(low_rank_figures.RULES)
+    assert list(held["cross-validation.csv"]["rank"]) == [1, 2, 3]

@@ -1,10 +1,15 @@
 """Every page, really rendered."""
 
+import base64
+import json
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from pages.shared import words
 from tests.pages.rendering import ROOT, opened, rendered, settled
 
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py")
@@ -77,3 +82,59 @@ print(sorted({{"torch", "cvxpy", "sklearn", "scipy"}} & set(sys.modules)))
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=180
     )
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr[-2000:]
+
+
+def test_the_reference_is_shown_with_its_data_its_layers_its_learning_and_its_report():
+    from pages.shared import work
+
+    trained = work.reference(lambda *_: True, "iris", "softmax_regression", 0)
+    app = rendered("train.py", dataset="iris", model="softmax_regression")
+    preview, structure, report = (frame.value for frame in app.dataframe)
+    assert "petal length (cm)" in preview
+    assert set(preview["class"]) <= set(trained.class_names)
+    assert list(structure.columns) == list(trained.structure.columns)
+    assert len(structure) == len(trained.structure)
+    assert list(report["class"]) == list(trained.class_names)
+    charts = {chart.key: json.loads(chart.proto.spec) for chart in app.get("plotly_chart")}
+    assert set(charts) == {"samples", "learning_curve", "predictions"}
+    said = " ".join(text.value for text in [*app.markdown, *app.caption])
+    for part in (
+        "Fisher",
+        "Licence:",
+        words.score_range(trained.score_low, trained.score_high, trained.task),
+        f"**{trained.parameters}** parameters",
+        f"**{words.size(trained.bytes)}** file",
+    ):
+        assert part in said
+
+
+def test_the_learning_curve_is_drawn_while_the_model_still_learns(monkeypatch):
+    from pages.shared import cache, jobs
+
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2, 3],
+            "train_loss": [3.0, 2.0, 1.0],
+            "validation_loss": [3.5, 2.5, 2.0],
+            "validation_score": [0.1, 0.5, 0.8],
+        }
+    )
+    job = jobs.Job("learning", "tests.pages.tasks:count", {}, None)
+    job.status, job.progress, job._began = "running", 0.3, 1.0
+    job._partial = (None, history)
+    monkeypatch.setattr(cache, "reference", lambda *_: job)
+    app = opened("train.py", dataset="iris", model="softmax_regression").run()
+    assert not app.exception
+    assert len(app.get("progress")) == 1
+    assert "Cancel" in [button.label for button in app.button]
+    (*_, chart) = app.get("plotly_chart")
+    losses = [numbers(trace["y"]) for trace in json.loads(chart.proto.spec)["data"]]
+    assert [3.0, 2.0, 1.0] in losses
+    assert [3.5, 2.5, 2.0] in losses
+
+
+def numbers(packed):
+    """An array of a chart as the page sends it."""
+    if isinstance(packed, list):
+        return packed
+    return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"]).tolist()

@@ -58,3 +58,20 @@ def test_a_rank_taken_away_is_the_rank_shown(trained):
     file = work.low_rank_file(go_on, *origin(trained), "truncated_svd", 1)
     assert len(file) == curve.table["bytes"][0]
     assert accuracy(file) == curve.table["score"][0]
+
+
+def test_the_report_is_scikit_learn_s():
+    from sklearn.metrics import classification_report
+
+    found = load("iris", seed=0)
+    # Half the second class is taken for the third: precision and recall differ.
+    predictions = np.where((found.y_test == 1) & (np.arange(30) % 2 == 0), 2, found.y_test)
+    expected = classification_report(
+        found.y_test, predictions, target_names=found.class_names, output_dict=True
+    )
+    table = work._report(predictions, found).set_index("class")
+    assert list(table.index) == list(found.class_names)
+    for name, line in table.iterrows():
+        assert line[["precision", "recall", "F1", "samples"]].tolist() == pytest.approx(
+            [expected[name][key] for key in ("precision", "recall", "f1-score", "support")]
+        )

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, recall_score
 
 import data
-from pages.shared import compare_figures, compare_words, compare_work, figures
+from pages.shared import compare_figures, compare_words, compare_work, figures, words, work
 from pages.shared.compare_results import Pin
 from tests.pages.rendering import rendered, settled
 
@@ -245,3 +245,44 @@ def test_a_preset_is_loaded_and_undone_and_reset_is_the_beginning():
     click(app, "reset")
     assert app.selectbox(key="dataset").value == "digits"
     assert app.number_input(key="seed").value == 0
+
+
+def chart(app, key):
+    (found,) = [chart for chart in app.get("plotly_chart") if chart.key == key]
+    return json.loads(found.proto.spec)
+
+
+def test_the_top_says_the_reference_s_score_with_its_interval_and_what_it_costs(wine):
+    trained = work.reference(report, "wine", "mlp", 0)
+    interval = words.score_range(trained.score_low, trained.score_high, trained.task)
+    said = [text.value for text in wine.markdown if text.value.startswith("Reference")]
+    assert len(said) == 1
+    for part in (
+        f"**{100 * trained.score:.1f} %**",
+        interval,
+        f"**{trained.parameters:,}** parameters",
+        f"**{words.size(trained.bytes)}** file",
+    ):
+        assert part in said[0]
+
+
+@pytest.mark.parametrize("cost", figures.COSTS)
+def test_the_plane_s_axis_is_the_chosen_cost(wine, cost):
+    wine.segmented_control(key="cost").set_value(cost).run()
+    plane = chart(settled(wine), "plane_chart")
+    title = plane["layout"]["xaxis"]["title"]["text"].lower()
+    assert {"parameters": "parameters", "bytes": "bytes", "macs": "macs"}[cost] in title
+    # The reference as a dashed line, and a point of each side.
+    assert any(shape["line"].get("dash") == "dash" for shape in plane["layout"]["shapes"])
+    assert {"LMM, now", "COC, now"} <= {trace["name"] for trace in plane["data"]}
+
+
+def test_the_spectra_have_the_marks_of_a_rank_and_the_reference_s_line(wine):
+    kept = chart(wine, "low_rank_spectrum")
+    notes = " ".join(note["text"] for note in kept["layout"]["annotations"])
+    for mark in ("k*", "90 %", "95 %", "99 %"):
+        assert mark in notes
+    assert {"kept", "left out"} <= {trace["name"] for trace in kept["data"]}
+    bounded = chart(wine, "constrained_spectrum")
+    assert "reference" in {trace["name"] for trace in bounded["data"]}
+    assert len(bounded["data"]) == 2

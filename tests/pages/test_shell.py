@@ -169,3 +169,19 @@ def test_a_page_looks_again_while_a_job_goes_on_and_no_longer(app, job, monkeypa
     job.status = "cancelled"
     app.run()
     assert seen == [shell.BETWEEN_LOOKS, None]
+
+
+def test_the_theme_has_ten_colours_of_each_kind_in_light_and_dark_and_asks_nobody():
+    import tomllib
+
+    text = (ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+    theme = tomllib.loads(text)["theme"]
+    for scheme in ("light", "dark"):
+        for kind in ("Categorical", "Sequential", "Diverging"):
+            colours = theme[scheme][f"chart{kind}Colors"]
+            assert len(set(colours)) == 10  # of any other number Streamlit takes its own
+    assert theme["light"] != theme["dark"]
+    assert "//" not in text  # no font, no icon from elsewhere
+    icon = Path(shell.ICON).read_text(encoding="utf-8")
+    assert icon.startswith("<svg")
+    assert "href" not in icon

@@ -157,7 +157,8 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
             best = table.iloc[list(dict.fromkeys(found.row for found, _ in near))]
         else:
             st.markdown(decide_words.answer(trained, best.iloc[0], wish, cost, len(table) - 1))
-        picked = _picked(table, best)
+        settled = not any(job.pending for job in found.values())
+        picked = _picked(table, best, settled)
         if len(best):
             caption = decide_words.NEAREST if near else decide_words.RANKED
             _table(trained, best, "ranked", caption)
@@ -177,7 +178,7 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
                     "decide_changes",
                     "Change of test score of the best choices with 95 % intervals",
                 )
-        _plane(trained, table, cost, picked, not any(job.pending for job in found.values()))
+        _plane(trained, table, cost, picked, settled)
 
     shell.follow(draw, *found.values(), key=KEY)
 
@@ -214,17 +215,23 @@ def _progress(found: Jobs) -> None:
         st.caption(decide_words.waiting(waiting))
 
 
-def _picked(table: pd.DataFrame, best: pd.DataFrame) -> pd.Series | None:
-    """The choice that was clicked, else the best one."""
-    clicked = table[table["id"] == st.session_state.get("_picked")]
-    if len(clicked):
-        return clicked.iloc[0]
+def _picked(table: pd.DataFrame, best: pd.DataFrame, settled: bool) -> pd.Series | None:
+    """The choice that was clicked, or that a link names, else the best one."""
+    clicked, linked = st.session_state.get("_picked"), st.query_params.get("choice")
+    wanted = clicked or linked
+    for _, line in table.iterrows() if wanted else ():
+        if decide_words.short(line) == wanted:
+            if linked != wanted:
+                st.query_params["choice"] = wanted
+            return line
+    if linked is not None and settled:
+        st.warning(decide_words.unknown(linked), icon=":material/info:")
     return None if best.empty else best.iloc[0]
 
 
 def _load(line: pd.Series) -> None:
     """Put the sliders of its page where the choice stands; for callbacks."""
-    st.session_state["_picked"] = line["id"]
+    st.session_state["_picked"] = decide_words.short(line)
     for key, value in line["query"].items():
         choices.move(key, value)
 

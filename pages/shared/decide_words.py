@@ -205,6 +205,10 @@ def short(line: Line) -> str:
     return name(line).replace(",", "")
 
 
+def unknown(asked: str) -> str:
+    return f"There is no choice {asked!r} among what was computed. Shown instead: the best one."
+
+
 def too_many(lassoed: int, shown: int) -> str:
     return (
         f"The lasso holds {lassoed:,} choices. Compared are {shown} of them: those on the front, "

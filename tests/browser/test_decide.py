@@ -47,6 +47,8 @@ def test_a_click_loads_a_choice_and_one_more_shows_it_in_the_sliders(server, vis
     assert f"rank {point['rank']}" in page.locator(f"{PLANE} .hoverlayer").text_content()
     page.mouse.click(point["x"], point["y"])
     page.locator("p > strong", has_text=f"Truncated SVD, rank {point['rank']}").last.wait_for()
+    page.wait_for_function(IDLE)
+    assert parse_qs(urlparse(page.url).query)["choice"] == [f"Truncated SVD rank {point['rank']}"]
     page.get_by_role("button", name="Open in Compare").click()
     page.get_by_role("heading", name="Compare").wait_for()
     shown = page.locator(".st-key-rank [data-testid=stSliderThumbValue]")

@@ -214,7 +214,7 @@ def test_a_click_on_a_choice_opens_a_page_that_shows_that_very_model(everyone, n
     line = rows.iloc[len(rows) // 2]
     asked = {"more": decide_words.title(name)} if name in decide_sections.more(trained) else {}
     app = rendered("decide.py", dataset="iris", model=trained.model, **asked)
-    app.session_state["_picked"] = line["id"]
+    app.session_state["_picked"] = decide_words.short(line)
     app.run().button(key="open_picked").click().run()
     app = settled(app.switch_page(line["page"]))
     assert not [warning.value for warning in app.warning if "info" in warning.icon]
@@ -492,6 +492,22 @@ def test_choices_are_compared_by_name_and_a_name_that_is_none_is_left_out_with_a
     box.set_value([*box.value, added]).run()
     assert added in compared(app)
     assert not app.warning
+
+
+def card(app):
+    """The name of the choice whose numbers and buttons are shown."""
+    names = [text.value.strip("*") for text in app.markdown if text.value.startswith("**")]
+    return next(name for name in names if "reference" not in name)
+
+
+def test_a_link_shows_the_choice_that_it_names_else_the_best_one_with_a_remark():
+    best = card(rendered("decide.py", **IRIS))
+    app = rendered("decide.py", **IRIS, choice="Truncated SVD rank 1")
+    assert card(app) == "Truncated SVD, rank 1" != best
+    assert not app.warning
+    unknown = rendered("decide.py", **IRIS, choice="Truncated SVD rank 99")
+    assert "Truncated SVD rank 99" in unknown.warning[0].value
+    assert card(unknown) == best
 
 
 def chart(app, key):

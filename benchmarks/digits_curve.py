@@ -1,4 +1,4 @@
-"""The whole low-rank curve of digits + MLP, against a loop that truncates and evaluates.
+"""Digits + MLP: its training, and its whole low-rank curve against a loop that truncates and evaluates.
 
 The loop finds the score on the test part at each rank and nothing else; the curve also has the
 losses and scores of all parts, the confusion matrices, the costs and the intervals.
@@ -20,6 +20,7 @@ from compression.training import capped_threads
 from .table import Row
 
 REPEATS = 5
+TRAINING = 2.0  # seconds of one core
 
 
 def naive(network: Any, x: torch.Tensor, y: np.ndarray) -> list[float]:
@@ -35,7 +36,24 @@ def naive(network: Any, x: torch.Tensor, y: np.ndarray) -> list[float]:
 
 def rows() -> Iterator[Row]:
     dataset = data.load("digits", seed=0)
-    reference = compression.train(dataset, model="mlp", seed=0)
+    before, taken = torch.get_num_threads(), []
+    torch.set_num_threads(1)  # two that wait for a busy machine's second core count as work
+    try:
+        for _ in range(REPEATS):
+            start = process_time()
+            reference = compression.train(dataset, model="mlp", seed=0)
+            taken.append(process_time() - start)
+    finally:
+        torch.set_num_threads(before)
+    seconds = min(taken)
+    yield Row(
+        f"digits + MLP, training of {len(reference.history)} epochs, CPU time of one thread",
+        f"{seconds:.2f} s",
+        f"{TRAINING:g} s, the limit",
+        seconds / TRAINING,
+        f"≤ {TRAINING:g} s",
+        seconds <= TRAINING,
+    )
     x = torch.from_numpy(dataset.x_test)
     ours, loop = [], []
     for _ in range(REPEATS):

@@ -230,3 +230,35 @@ def test_one_side_goes_on_when_the_other_fails(cold_server, visit):
     page.get_by_role("button", name="Try again").click()
     page.get_by_text("it was replaced").wait_for(state="detached")
     page.locator(PARAMETERS).nth(1).wait_for()  # both sides have their numbers
+
+
+def test_a_click_on_the_other_curve_moves_the_other_side(server, visit):
+    page = visit(f"{server.address}/?{IRIS}")
+    charts(page, 5)
+    plane = page.locator(f".st-key-plane_chart {CHARTS}")
+    plane.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    # The point of COC that lies furthest from all others: a click there can mean nothing else.
+    place = plane.evaluate(
+        """g => {
+             const axis = g._fullLayout.xaxis, other = g._fullLayout.yaxis;
+             const box = g.getBoundingClientRect();
+             const points = g._fullData.filter(t => t.x && t.customdata).flatMap(t =>
+               Array.from(t.x, (x, i) => ({
+                 own: t.name === 'COC', bound: t.customdata[i][1],
+                 x: box.x + axis._offset + axis.d2p(x),
+                 y: box.y + other._offset + other.d2p(t.y[i])})));
+             const alone = p => Math.min(...points.filter(q => q !== p)
+               .map(q => Math.hypot(p.x - q.x, p.y - q.y)));
+             return points.filter(p => p.own)
+               .reduce((best, p) => alone(p) > alone(best) ? p : best);
+           }"""
+    )
+    before = shown(page, "rank")
+    page.mouse.move(place["x"], place["y"])
+    page.wait_for_timeout(200)
+    page.mouse.click(place["x"], place["y"])
+    page.wait_for_function("location.search.includes('bound=')")
+    idle(page)
+    assert float(shown(page, "bound")) == place["bound"]
+    assert shown(page, "rank") == before

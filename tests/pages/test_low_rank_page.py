@@ -582,3 +582,36 @@ def test_every_table_of_the_page_can_be_taken_away_whole(monkeypatch):
     assert held["budgets.csv"]["knob"].nunique() > 1
     assert set(held["budgets.csv"]["rule"]) == set(low_rank_figures.RULES)
     assert list(held["cross-validation.csv"]["rank"]) == [1, 2, 3]
+
+
+def test_spectra_are_on_a_logarithmic_axis_when_asked_for():
+    values = dict.fromkeys(("weight", "weighted", "inputs"), np.array([4.0, 2.0, 1.0]))
+    kinds = [
+        low_rank_figures.spectra(values, {}, 2, logarithmic, "fc1").layout.yaxis.type
+        for logarithmic in (False, True)
+    ]
+    assert kinds[1] == "log"
+    assert kinds[0] != "log"
+
+
+def test_a_link_says_each_layer_s_rank_and_the_budget_in_its_unit():
+    app = rendered(
+        "low_rank.py",
+        dataset="iris",
+        model="softmax_regression",
+        share="true",
+        unit="macs",
+        budget_epochs="2",
+        against="parameters",
+        rank="1",
+        rank_linear="1",
+    )
+    assert not app.warning
+    assert app.segmented_control(key="unit").value == "macs"
+    assert app.segmented_control(key="against").value == "parameters"
+    assert app.select_slider(key="budget_epochs").value == 2
+    assert app.select_slider(key="rank_linear").value == 1
+    assert "Budget: MACs".lower() in app.select_slider(key="budget").label.lower()
+    drawn = app.session_state["_charts"]["budget_scores"][1]
+    named = [trace.name for trace in drawn.data if trace.name]
+    assert sum(name.endswith("fine-tuned") for name in named) == len(low_rank_figures.RULES)

@@ -286,3 +286,13 @@ def test_the_spectra_have_the_marks_of_a_rank_and_the_reference_s_line(wine):
     bounded = chart(wine, "constrained_spectrum")
     assert "reference" in {trace["name"] for trace in bounded["data"]}
     assert len(bounded["data"]) == 2
+
+
+def test_predicted_values_stand_against_the_true_ones_and_the_reference_s():
+    target, predicted = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0])
+    figure = figures.predicted_true(target, predicted, target + 1, figures.LOW_RANK, "y")
+    named = {trace.name: trace for trace in figure.data}
+    assert list(named["exact"].x) == list(named["exact"].y) == [1, 5]
+    for name, values in (("compressed", predicted), ("reference", target + 1)):
+        assert np.allclose(named[name].x, target)
+        assert np.allclose(named[name].y, values)

@@ -355,6 +355,16 @@ def test_all_solvers_go_to_a_middle_bound_first_and_stop_where_they_are_told_to(
     assert f"Not there yet: {', '.join(titles[name] for name in WALKERS)}." in said
 
 
+def test_ways_of_many_weights_are_thinned_to_what_memory_allows(diabetes, monkeypatch):
+    monkeypatch.setattr(constrained_work, "KEPT", 10 * 45 * 3 * 6)  # weights, bounds, solvers
+    found = constrained_work.runs(lambda done, *_: done < 3, *origin(diabetes), "box", WALKERS)
+    assert found.kept == 6 < constrained_work.ITERATES
+    (way,) = (own for own in found.weights["hamiltonian_descent"] if own is not None)
+    assert len(way) == 6
+    assert (way[0] == 0).all()
+    assert "at most 6 iterates" in constrained_words.plane(found, 0, "regression")
+
+
 def test_a_way_that_ran_out_of_time_is_said_to_be_short_of_the_optimum():
     way = [np.zeros((3, 2), np.float32)]
     ends = {"cvxpy": {0: End(3, False)}, "quasi_newton": {0: End(3, True)}}

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -352,15 +353,22 @@ def trail(
     report: Report, file: bytes, dataset: str, model: str, seed: int, constraint: str
 ) -> Trail:
     """How every weight of a convex model moves with c; on a grid where no path is exact."""
-    import compression
     from compression.constrained.exact_path import ExactPath
 
     _, trained = restored(file, dataset, model, seed)
     bounds = _bounds(trained, constraint)
-    found = compression.path(*_problem(dataset, seed), constraint, bounds=bounds)
+    found = _path(dataset, seed, constraint, tuple(bounds))
     exact = isinstance(found, ExactPath)
     weights = found.weights if found.weights.ndim == 3 else found.weights[:, None, :]
     return Trail(found.breakpoints if exact else found.bounds, weights, exact)
+
+
+@lru_cache(maxsize=2)
+def _path(dataset: str, seed: int, constraint: str, bounds: tuple[float, ...]) -> Any:
+    """The optimum of every bound; the last ones stay, for other weights' planes."""
+    import compression
+
+    return compression.path(*_problem(dataset, seed), constraint, bounds=bounds)
 
 
 def _problem(dataset: str, seed: int) -> tuple[NDArray, NDArray, str]:
@@ -552,7 +560,7 @@ def slices(
     members = compression.CONSTRAINTS[constraint].load()()
     loss = _prepared(dataset, seed)
     report(0, len(bounds), None, "the optimum of every bound")
-    path = compression.path(*_problem(dataset, seed), constraint, bounds=bounds)
+    path = _path(dataset, seed, constraint, tuple(bounds))
     weights, pair = [path.at(bound) for bound in bounds], (first, second)
     optimum = np.array([weight.ravel()[[first, second]] for weight in weights])
     reach = np.array(

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -269,3 +270,11 @@ def test_without_a_standard_package_the_path_is_ours_alone():
 
 def test_archives_still_open_beside_our_package():
     assert python("import compression, gzip, bz2, lzma, zipfile; print('open')").strip() == "open"
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "tests/requirements.txt"])
+def test_every_requirement_is_pinned_to_one_version(file):
+    lines = [line.strip() for line in (ROOT / file).read_text().splitlines()]
+    named = [line for line in lines if line and not line.startswith(("#", "-r "))]
+    assert len(named) > 5
+    assert [line for line in named if not re.fullmatch(r"[\w-]+==[\w.]+", line)] == []

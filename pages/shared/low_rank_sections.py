@@ -367,7 +367,7 @@ def budgets(trained: Trained, chosen: Setting) -> None:
         with st.container(width=320):
             epochs = int(
                 choices.knob(
-                    "budget_epochs", "Epochs after truncation", low_rank_words.BUDGET_EPOCHS, 0
+                    "budget_epochs", "Epochs after truncation", low_rank_words.BUDGET_EPOCHS, 3
                 )
             )
     job = cache.ask("low_rank", "budgets", trained, unit=unit, **chosen.arguments)

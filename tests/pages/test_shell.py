@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,29 @@ def test_the_theme_has_ten_colours_of_each_kind_in_light_and_dark_and_asks_nobod
     icon = Path(shell.ICON).read_text(encoding="utf-8")
     assert icon.startswith("<svg")
     assert "href" not in icon
+
+
+def beside_a_slider():
+    import streamlit as st
+
+    from pages.shared import jobs, shell
+
+    st.slider("Rank k", 1, 5, key="rank")
+    job = jobs.submit("tests.pages.tasks:count", to=400, pause=0.02)
+    st.session_state["job"] = job
+    shell.follow(lambda: shell.status(job, "Counting"), job)
+
+
+def test_a_moved_slider_leaves_a_job_going():
+    app = AppTest.from_function(beside_a_slider, default_timeout=20)
+    job = app.run().session_state["job"]
+    assert job.wait_for_news(20)
+    began, reached = job._began, job.partial["reached"]
+    app.slider(key="rank").set_value(4).run()
+    assert app.session_state["job"] is job
+    assert job.status == "running"
+    time.sleep(0.5)
+    assert job._began == began
+    assert job.partial["reached"] > reached
+    job.cancel()
+    assert job.wait(20)

@@ -64,9 +64,8 @@ def _report() -> str:
         return True
 
     trained = work.reference(go_on, "digits", "mlp", 0)
-    origin = {"file": trained.file, "dataset": "digits", "model": "mlp", "seed": 0}
-    low_rank = work.low_rank_curve(go_on, **origin, method="truncated_svd")
-    constrained = work.constrained_curve(go_on, **origin, constraint="box")
+    low_rank = work.low_rank_curve(go_on, trained.origin, method="truncated_svd")
+    constrained = work.constrained_curve(go_on, trained.origin, constraint="box")
     return report.report(
         trained,
         trained.layers[0],

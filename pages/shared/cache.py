@@ -24,16 +24,16 @@ def reference(dataset: str, model: str, seed: int) -> Job:
 
 
 def low_rank_curve(trained: Trained, method: str) -> Job:
-    return submit(f"{_WORK}:low_rank_curve", **_origin(trained), method=method)
+    return submit(f"{_WORK}:low_rank_curve", origin=trained.origin, method=method)
 
 
 def constrained_curve(trained: Trained, constraint: str) -> Job:
-    return submit(f"{_WORK}:constrained_curve", **_origin(trained), constraint=constraint)
+    return submit(f"{_WORK}:constrained_curve", origin=trained.origin, constraint=constraint)
 
 
 def ask(room: str, task: str, trained: Trained, **arguments: object) -> Job:
     """A job of a page's worker side: a task of "pages.shared.<room>_work", given the reference."""
-    return submit(f"pages.shared.{room}_work:{task}", **_origin(trained), **arguments)
+    return submit(f"pages.shared.{room}_work:{task}", origin=trained.origin, **arguments)
 
 
 def solvers(constraint: str, task: str) -> Job:
@@ -68,18 +68,8 @@ def difference(trained: Trained, first: NDArray, second: NDArray) -> Job:
 
 def low_rank_file(trained: Trained, method: str, rank: int) -> bytes:
     """Waits for it: a download is built when it is asked for."""
-    job = submit(f"{_WORK}:low_rank_file", **_origin(trained), method=method, rank=rank)
+    job = submit(f"{_WORK}:low_rank_file", origin=trained.origin, method=method, rank=rank)
     job.wait()
     if job.result is None:
         raise CompressionError(job.error or "The file was not made: its job was stopped.")
     return job.result
-
-
-def _origin(trained: Trained) -> dict[str, object]:
-    """What names a reference, and the file from which any worker has it again."""
-    return {
-        "file": trained.file,
-        "dataset": trained.dataset,
-        "model": trained.model,
-        "seed": trained.seed,
-    }

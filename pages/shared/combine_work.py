@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .results import Traded
+from .results import Origin, Traded
 from .work import Report, restored, traded, watched
 
 Entrant = tuple[str, tuple[float, ...], tuple[float, ...], bytes]
@@ -23,10 +23,7 @@ class _Judged:
 
 def grid(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     constraint: str,
     ranks: tuple[int, ...],
@@ -37,7 +34,7 @@ def grid(
     from compression import storage
     from compression.combined.curve import combined_curve
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     curve = combined_curve(
         trained,
         found,
@@ -54,17 +51,14 @@ def grid(
 
 def tuned(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     ranks: tuple[int, ...],
     epochs: int,
 ) -> Traded:
     """Low rank alone at these ranks, each trained on for as long as any pair."""
     import compression
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     curve = compression.low_rank_curve(
         trained, found, "truncated_svd", ranks, epochs=epochs, report=watched(report, "rank")
     )
@@ -73,10 +67,7 @@ def tuned(
 
 def against(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     together: Entrant,
     alone: tuple[Entrant, ...],
 ) -> pd.DataFrame:
@@ -92,7 +83,7 @@ def against(
     from compression.errors import ArgumentError
     from compression.pareto import at_equal_bytes
 
-    found, _ = restored(file, dataset, model, seed)
+    found, _ = restored(origin)
     first = _judged(together, len(found.y_test), found.task)
     others = {entrant[0]: _judged(entrant, len(found.y_test), found.task) for entrant in alone}
     lines = []

@@ -23,7 +23,7 @@ from .constrained_results import (
     Slices,
     Trail,
 )
-from .results import Traded
+from .results import Origin, Traded
 from .work import Report, loaded, restored, traded
 
 PATH = "path"
@@ -60,10 +60,7 @@ def fitting(report: Report, constraint: str, task: str) -> dict[str, str | None]
 
 def constrained(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     constraint: str,
     way: str,
     epochs: int = 3,
@@ -77,7 +74,7 @@ def constrained(
     """
     import compression
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     noted = _Noted(_way(way, first_mu, last_mu))
 
     def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
@@ -96,11 +93,9 @@ def constrained(
     return noted.result(curve, trained, found, final=True)
 
 
-def bounds(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, constraint: str
-) -> tuple[float, ...]:
+def bounds(report: Report, origin: Origin, constraint: str) -> tuple[float, ...]:
     """The bounds that a curve will have, before it has any."""
-    _, trained = restored(file, dataset, model, seed)
+    _, trained = restored(origin)
     return tuple(_bounds(trained, constraint))
 
 
@@ -349,15 +344,13 @@ class _Solved:
             self.multipliers.append(np.atleast_2d(prices))
 
 
-def trail(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, constraint: str
-) -> Trail:
+def trail(report: Report, origin: Origin, constraint: str) -> Trail:
     """How every weight of a convex model moves with c; on a grid where no path is exact."""
     from compression.constrained.exact_path import ExactPath
 
-    _, trained = restored(file, dataset, model, seed)
+    _, trained = restored(origin)
     bounds = _bounds(trained, constraint)
-    found = _path(dataset, seed, constraint, tuple(bounds))
+    found = _path(trained.dataset, trained.seed, constraint, tuple(bounds))
     exact = isinstance(found, ExactPath)
     weights = found.weights if found.weights.ndim == 3 else found.weights[:, None, :]
     return Trail(found.breakpoints if exact else found.bounds, weights, exact)
@@ -380,10 +373,7 @@ def _problem(dataset: str, seed: int) -> tuple[NDArray, NDArray, str]:
 
 def own_bounds(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     constraint: str,
     way: str,
     shares: tuple[float, ...],
@@ -397,7 +387,7 @@ def own_bounds(
     from compression.constrained.networks import bounds_for
     from compression.network import layers
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     parts = layers(trained.network)
     limits: dict[str, float] = {}
     for (name, layer), share in zip(parts.items(), shares, strict=True):
@@ -410,10 +400,7 @@ def own_bounds(
 
 def layers_certified(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     files: tuple[bytes, ...],
     knobs: tuple[float, ...],
 ) -> pd.DataFrame:
@@ -425,7 +412,7 @@ def layers_certified(
     import compression
     from compression import storage
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     tables: list[pd.DataFrame] = []
     for done, (own, knob) in enumerate(zip(files, knobs, strict=True), start=1):
         table = compression.layer_certificates(trained, found, storage.from_bytes(own))
@@ -437,10 +424,7 @@ def layers_certified(
 
 def stored(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     files: tuple[bytes, ...],
     knobs: tuple[float, ...],
 ) -> pd.DataFrame:
@@ -454,7 +438,7 @@ def stored(
     from compression import storage
     from compression.grid import BITS
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     tables: list[pd.DataFrame] = []
 
     def so_far() -> pd.DataFrame:
@@ -480,10 +464,7 @@ def _spread(count: int) -> list[int]:
 
 def race(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     constraint: str,
     bound: float,
     solvers: tuple[str, ...],
@@ -492,6 +473,7 @@ def race(
     import compression
     from compression.errors import CancelledError
 
+    _, dataset, _, seed = origin
     problem = _problem(dataset, seed)
     found: dict[str, Any] = {}
     for done, name in enumerate(solvers):
@@ -539,10 +521,7 @@ def _raced(found: dict[str, Any]) -> Race:
 
 def slices(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     constraint: str,
     first: int,
     second: int,
@@ -555,12 +534,12 @@ def slices(
     import compression
     from compression.constrained import plane
 
-    _, trained = restored(file, dataset, model, seed)
+    _, trained = restored(origin)
     bounds = _bounds(trained, constraint)
     members = compression.CONSTRAINTS[constraint].load()()
-    loss = _prepared(dataset, seed)
+    loss = _prepared(trained.dataset, trained.seed)
     report(0, len(bounds), None, "the optimum of every bound")
-    path = _path(dataset, seed, constraint, tuple(bounds))
+    path = _path(trained.dataset, trained.seed, constraint, tuple(bounds))
     weights, pair = [path.at(bound) for bound in bounds], (first, second)
     optimum = np.array([weight.ravel()[[first, second]] for weight in weights])
     reach = np.array(
@@ -602,10 +581,7 @@ def _prepared(dataset: str, seed: int) -> Any:
 
 def runs(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     constraint: str,
     solvers: tuple[str, ...],
 ) -> Runs:
@@ -620,11 +596,11 @@ def runs(
     from compression.constrained.problem import Problem
     from compression.constrained.solve import Judge, settle
 
-    _, trained = restored(file, dataset, model, seed)
+    _, trained = restored(origin)
     bounds = _bounds(trained, constraint)
     members = compression.CONSTRAINTS[constraint].load()()
-    loss = _prepared(dataset, seed)
-    x, y, name = _problem(dataset, seed)
+    loss = _prepared(trained.dataset, trained.seed)
+    x, y, name = _problem(trained.dataset, trained.seed)
     certifier = Certifier(*check_data(x, y, name), name, members)
     total = len(solvers) * len(bounds)
     weights = loss.inputs.features * (loss.classes if name == "softmax" else 1)

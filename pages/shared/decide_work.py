@@ -8,7 +8,7 @@ import pandas as pd
 
 from . import constrained_work
 from .decide_results import EPOCHS, Measured, architecture, grain
-from .results import Traded
+from .results import Origin, Traded
 from .work import Report, restored, traded, watched
 
 BITS = (8, 6, 4, 3, 2)
@@ -17,10 +17,7 @@ MEASURED_RANKS = 20
 
 def tuned_file(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     layers: tuple[str, ...],
     rank: int,
@@ -29,19 +26,19 @@ def tuned_file(
     import compression
     from compression import storage
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     curve = compression.low_rank_curve(trained, found, method, [rank], layers, epochs=EPOCHS)
     return storage.to_bytes(curve.network(0))
 
 
-def budgets(report: Report, file: bytes, dataset: str, model: str, seed: int) -> Traded:
+def budgets(report: Report, origin: Origin) -> Traded:
     """Ten budgets of bytes shared among the layers by every rule.
 
     The table has the column ``ranks``, in words.
     """
     from compression.low_rank.budgets import budget_curve
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
 
     def worded(curve: Any) -> Any:
         words = [
@@ -54,15 +51,15 @@ def budgets(report: Report, file: bytes, dataset: str, model: str, seed: int) ->
     return _with_files(worded(budget_curve(trained, found, unit="bytes", report=shown)))
 
 
-def fine_tuned(report: Report, file: bytes, dataset: str, model: str, seed: int) -> Traded:
+def fine_tuned(report: Report, origin: Origin) -> Traded:
     """The reference trained on without any bound: what the same epochs alone give.
 
     Its bound is the largest, where the constrained page's own fine-tuning begins.
     """
     import compression
 
-    found, trained = restored(file, dataset, model, seed)
-    largest = constrained_work.bounds(report, file, dataset, model, seed, "box")[-1]
+    found, trained = restored(origin)
+    largest = constrained_work.bounds(report, origin, "box")[-1]
     curve = compression.constrained_curve(
         trained, found, bounds=[largest], method="fine_tuning", epochs=EPOCHS
     )
@@ -71,10 +68,7 @@ def fine_tuned(report: Report, file: bytes, dataset: str, model: str, seed: int)
 
 def quantized(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     bounds: tuple[float, ...],
     files: tuple[bytes, ...],
 ) -> Traded:
@@ -82,7 +76,7 @@ def quantized(
     from compression import storage
     from compression.quantization import quantized_curve
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     rows = [
         (bound, storage.from_bytes(content), bits)
         for bound, content in zip(bounds, files, strict=True)
@@ -102,10 +96,7 @@ def _with_files(curve: Any) -> Traded:
 
 def latencies(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     names: tuple[str, ...],
     files: tuple[bytes, ...],
 ) -> Measured:
@@ -117,7 +108,7 @@ def latencies(
     from compression.low_rank.networks import prepare
     from compression.training import Samples
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     family = prepare(trained, Samples(found), "truncated_svd")
     ranks = _spaced(_paying(family) if family.effective(1) else [], MEASURED_RANKS)
     networks = {architecture(rank): family.at(rank) for rank in ranks}

@@ -136,9 +136,7 @@ class Job:
             self.progress = 1.0
             self._arguments = None
         else:
-            self.size += sum(
-                len(v) for v in (self._arguments or {}).values() if isinstance(v, bytes)
-            )
+            self.size += _weight(tuple((self._arguments or {}).values()))
         self._ended = time.monotonic()
         self.status = status  # last: who sees it finds the rest
         self._news.set()
@@ -357,6 +355,13 @@ def _normal(name: str, value: Any) -> Any:
     raise TypeError(
         f"{name} is a {type(value).__name__}: a job takes names, numbers, bytes and tuples of them"
     )
+
+
+def _weight(value: Any) -> int:
+    """Bytes that an argument holds on to."""
+    if isinstance(value, tuple):
+        return sum(map(_weight, value))
+    return len(value) if isinstance(value, bytes) else 0
 
 
 def _key(value: Any) -> Hashable:

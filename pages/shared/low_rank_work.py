@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .low_rank_results import Approximations, Chosen, LayerRanks, LayerView
-from .results import Traded
+from .results import Origin, Traded
 from .work import Report, restored, traded, watched
 
 ENERGY_SHARES = (0.90, 0.95, 0.99)
@@ -16,10 +16,7 @@ TUNED_RANKS = 16  # at most so many are trained: each costs its epochs
 
 def layer_ranks(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     layers: tuple[str, ...] | None = None,
     ridge: float = 0.0,
@@ -28,7 +25,7 @@ def layer_ranks(
     from compression.low_rank.networks import prepare
     from compression.training import Samples
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     family = prepare(trained, Samples(found), method, layers, ridge=ridge)
     return tuple(_ranks(name, d) for name, d in family.decompositions.items())
 
@@ -45,10 +42,7 @@ def _ranks(name: str, decomposition: Any) -> LayerRanks:
 
 def layer_view(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     layer: str,
     ridge: float = 0.0,
@@ -61,7 +55,7 @@ def layer_view(
     from compression.low_rank.calibration import covariance
     from compression.low_rank.networks import KINDS, decompose_layer, input_rows
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     parts = network.layers(trained.network)
     part, entry = parts[layer], compression.LOW_RANK_METHODS[method]
     start = list(dict(trained.network.named_children())).index(layer)
@@ -71,7 +65,7 @@ def layer_view(
     weight = network.matrix(part)
     decomposition = patterns = None
     if KINDS[type(part)] in entry.layers:
-        decomposition = decompose_layer(layer, part, method, inputs, ridge=ridge, seed=seed)
+        decomposition = decompose_layer(layer, part, method, inputs, ridge=ridge, seed=trained.seed)
         if layer == next(iter(parts)):
             patterns = _patterns(decomposition, part, found.input_shape)
     unfolded = weight if decomposition is None else _unfolded(decomposition, weight)
@@ -187,10 +181,7 @@ def _patterns(decomposition: Any, part: Any, input_shape: tuple[int, ...]) -> np
 
 def layer_errors(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     layers: tuple[str, ...] | None = None,
     ridge: float = 0.0,
@@ -199,7 +190,7 @@ def layer_errors(
     """What each layer was predicted to lose, and what it does lose, at every rank."""
     from compression.low_rank.layer_errors import layer_errors
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
 
     return layer_errors(
         trained,
@@ -215,10 +206,7 @@ def layer_errors(
 
 def curve_of(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     layers: tuple[str, ...] | None = None,
     ridge: float = 0.0,
@@ -227,7 +215,7 @@ def curve_of(
     """Every rank of one method on these layers."""
     import compression
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
 
     return traded(
         compression.low_rank_curve(
@@ -244,10 +232,7 @@ def curve_of(
 
 def file_of(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     rank: int,
     method: str,
     layers: tuple[str, ...] | None = None,
@@ -258,7 +243,7 @@ def file_of(
     import compression
     from compression import storage
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     curve = compression.low_rank_curve(
         trained, found, method, [rank], layers, ridge=ridge, calibration=calibration
     )
@@ -267,10 +252,7 @@ def file_of(
 
 def tuned_curve(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     layers: tuple[str, ...],
     epochs: int,
@@ -282,7 +264,7 @@ def tuned_curve(
     from compression.low_rank.networks import prepare
     from compression.training import Samples
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     family = prepare(trained, Samples(found), method, layers)
     largest = max(
         int(np.flatnonzero(d.parameters < d.dense_parameters)[-1])
@@ -306,10 +288,7 @@ def tuned_curve(
 
 def chosen_ranks(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     tried: tuple[int, ...],
     scores: tuple[float, ...],
     reference_score: float,
@@ -329,7 +308,7 @@ def chosen_ranks(
     from compression.low_rank.selection import rank_within_loss
     from compression.training import Samples
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     family = prepare(trained, Samples(found), method, layers, ridge=ridge)
     names: list[str] = []
     ranks: list[dict[str, int | None]] = []
@@ -354,10 +333,7 @@ def chosen_ranks(
 
 def cross_validated(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     layers: tuple[str, ...] | None = None,
     ridge: float = 0.0,
@@ -366,12 +342,12 @@ def cross_validated(
     """Scores of every rank on rows held out, mean and standard error over folds."""
     from compression.low_rank.choosing import cross_validated_rank
 
-    found, _ = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
 
     return cross_validated_rank(
         found,
-        model,
-        seed,
+        trained.model,
+        trained.seed,
         method,
         layers=layers,
         ridge=ridge,
@@ -382,10 +358,7 @@ def cross_validated(
 
 def by_hand(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     layers: tuple[str, ...],
     ranks: tuple[int, ...],
@@ -395,7 +368,7 @@ def by_hand(
     """One network with a rank of its own for each of these layers; 0 keeps a layer dense."""
     import compression
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     own = {name: rank or None for name, rank in zip(layers, ranks, strict=True)}
     curve = compression.low_rank_curve(
         trained, found, method, [own], layers, ridge=ridge, calibration=calibration
@@ -405,10 +378,7 @@ def by_hand(
 
 def budgets(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     unit: str,
     layers: tuple[str, ...] | None = None,
@@ -419,7 +389,7 @@ def budgets(
     """Ten budgets shared among the layers by every rule, and the scores reached."""
     from compression.low_rank.budgets import budget_curve
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
 
     return _shared(
         budget_curve(
@@ -443,10 +413,7 @@ def _shared(curve: Any) -> Chosen:
 
 def sensitivity(
     report: Report,
-    file: bytes,
-    dataset: str,
-    model: str,
-    seed: int,
+    origin: Origin,
     method: str,
     layers: tuple[str, ...] | None = None,
     ridge: float = 0.0,
@@ -454,7 +421,7 @@ def sensitivity(
     """The validation score when one layer alone keeps a share of its numbers."""
     from compression.low_rank.sensitivity import sensitivity
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
 
     return sensitivity(
         trained,

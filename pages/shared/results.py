@@ -17,6 +17,10 @@ class Layer:
     break_even: int
 
 
+Origin = tuple[bytes, str, str, int]
+"""What any worker has a reference again from: its file, dataset, model and seed."""
+
+
 @dataclass(frozen=True, eq=False)
 class Trained:
     """A reference model, with all that a page shows of it.
@@ -56,6 +60,10 @@ class Trained:
     def costs(self) -> dict[str, float]:
         """Its point in the plane of score against cost."""
         return {name: getattr(self, name) for name in ("score", "parameters", "bytes", "macs")}
+
+    @property
+    def origin(self) -> Origin:
+        return self.file, self.dataset, self.model, self.seed
 
     @property
     def target_title(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .results import Layer, Preview, Traded, Trained
+from .results import Layer, Origin, Preview, Traded, Trained
 
 Report = Callable[..., bool]
 
@@ -180,11 +180,12 @@ def _structure(net: Any) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def restored(file: bytes, dataset: str, model: str, seed: int) -> tuple[Any, Any]:
+def restored(origin: Origin) -> tuple[Any, Any]:
     """The dataset, and the reference again from its file: what most jobs begin with."""
     from compression import evaluation, storage
     from compression.training import Reference
 
+    file, dataset, model, seed = origin
     found = loaded(dataset, seed)
     net = storage.from_bytes(file)
     nan = float("nan")
@@ -193,14 +194,12 @@ def restored(file: bytes, dataset: str, model: str, seed: int) -> tuple[Any, Any
     )
 
 
-def low_rank_curve(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str
-) -> Traded:
+def low_rank_curve(report: Report, origin: Origin, method: str) -> Traded:
     """Every rank of one method; the partial result is the curve so far."""
     import compression
     from compression import network
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     shapes = {
         name: network.matrix(part).shape for name, part in network.layers(trained.network).items()
     }
@@ -215,14 +214,12 @@ def low_rank_curve(
     )
 
 
-def constrained_curve(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, constraint: str
-) -> Traded:
+def constrained_curve(report: Report, origin: Origin, constraint: str) -> Traded:
     """Every bound of one set; the partial result is the curve so far, without its files."""
     import compression
     from compression import storage
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
 
     curve = compression.constrained_curve(
         trained, found, constraint=constraint, report=watched(report, "bound")
@@ -281,13 +278,11 @@ def _suggested(table: pd.DataFrame, reference: pd.Series) -> int:
     return int(good["parameters"].idxmin())
 
 
-def low_rank_file(
-    report: Report, file: bytes, dataset: str, model: str, seed: int, method: str, rank: int
-) -> bytes:
+def low_rank_file(report: Report, origin: Origin, method: str, rank: int) -> bytes:
     """The model file of one rank."""
     import compression
     from compression import storage
 
-    found, trained = restored(file, dataset, model, seed)
+    found, trained = restored(origin)
     curve = compression.low_rank_curve(trained, found, method=method, ranks=[rank])
     return storage.to_bytes(curve.network(0))

@@ -15,9 +15,8 @@ def file(tmp_path_factory):
         return True
 
     trained = work.reference(go_on, "iris", "mlp", 0)
-    origin = {"file": trained.file, "dataset": "iris", "model": "mlp", "seed": 0}
-    low_rank = work.low_rank_curve(go_on, **origin, method="truncated_svd")
-    constrained = work.constrained_curve(go_on, **origin, constraint="box")
+    low_rank = work.low_rank_curve(go_on, trained.origin, method="truncated_svd")
+    constrained = work.constrained_curve(go_on, trained.origin, constraint="box")
     text = report.report(
         trained, trained.layers[0], low_rank, constrained, 1, 0.5, link="http://127.0.0.1/"
     )

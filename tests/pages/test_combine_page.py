@@ -25,23 +25,19 @@ def trained():
     return work.reference(go_on, "iris", "softmax_regression", 0)
 
 
-def origin(trained):
-    return trained.file, trained.dataset, trained.model, trained.seed
-
-
 @pytest.fixture(scope="module")
 def together(trained):
     return combine_work.grid(
-        go_on, *origin(trained), "low_rank_then_constrained", "box", RANKS, BOUNDS, EPOCHS
+        go_on, trained.origin, "low_rank_then_constrained", "box", RANKS, BOUNDS, EPOCHS
     )
 
 
 @pytest.fixture(scope="module")
 def alone(trained):
     return {
-        "low_rank": work.low_rank_curve(go_on, *origin(trained), "truncated_svd"),
-        "tuned": combine_work.tuned(go_on, *origin(trained), (1,), 20),
-        "bound": work.constrained_curve(go_on, *origin(trained), "box"),
+        "low_rank": work.low_rank_curve(go_on, trained.origin, "truncated_svd"),
+        "tuned": combine_work.tuned(go_on, trained.origin, (1,), 20),
+        "bound": work.constrained_curve(go_on, trained.origin, "box"),
     }
 
 
@@ -49,7 +45,7 @@ def alone(trained):
 def margins(trained, together, alone):
     return combine_work.against(
         go_on,
-        *origin(trained),
+        trained.origin,
         _entrant("together", together),
         tuple(_entrant(name, found) for name, found in alone.items()),
     )
@@ -70,11 +66,11 @@ def test_the_grid_s_ranks_reach_from_1_to_the_last_that_pays(shape):
 
 
 def test_a_grid_of_every_method_is_what_the_package_computes(trained):
-    found, reference = work.restored(*origin(trained))
+    found, reference = work.restored(trained.origin)
     for method, entry in COMBINED_METHODS.items():
         bounds = entry.bounds
         expected = combined_curve(reference, found, method, [1], bounds[:2], 3, constraint="l1")
-        ours = combine_work.grid(go_on, *origin(trained), method, "l1", (1,), bounds[:2], 3)
+        ours = combine_work.grid(go_on, trained.origin, method, "l1", (1,), bounds[:2], 3)
         pd.testing.assert_frame_equal(ours.table, expected.table)
         assert list(bounds) == sorted(bounds)
 
@@ -101,7 +97,7 @@ def test_a_stopped_grid_keeps_the_pairs_it_has(trained):
         return done < 2
 
     ours = combine_work.grid(
-        stop_after_two, *origin(trained), "jointly", "box", RANKS, BOUNDS, EPOCHS
+        stop_after_two, trained.origin, "jointly", "box", RANKS, BOUNDS, EPOCHS
     )
     assert [len(one.table) for one in kept] == [1, 2]
     assert len(ours.table) == len(ours.files) == 2
@@ -152,7 +148,7 @@ def test_each_alone_is_held_against_the_combination_at_equal_bytes(
 def test_a_budget_that_the_other_never_meets_has_no_numbers(trained, together, alone):
     small = ("together", (10.0, 1e6), (0.9, 0.8), np.zeros((2, 30)).tobytes())
     table = combine_work.against(
-        go_on, *origin(trained), small, (_entrant("low_rank", alone["low_rank"]),)
+        go_on, trained.origin, small, (_entrant("low_rank", alone["low_rank"]),)
     )
     assert table["change"].isna().tolist() == [True, False]
     first, second = (

@@ -46,10 +46,6 @@ def network():
     return work.reference(go_on, "iris", "mlp", 0)
 
 
-def origin(trained):
-    return trained.file, trained.dataset, trained.model, trained.seed
-
-
 def rows_of(name):
     dataset = load(name, seed=0)
     x, y = dataset.x_train[dataset.fit_rows], dataset.y_train[dataset.fit_rows]
@@ -64,7 +60,7 @@ def least_squares(x, y, bound):
 
 
 def test_the_path_ends_at_the_least_squares_of_every_bound(diabetes):
-    found = constrained_work.constrained(go_on, *origin(diabetes), "box", "path")
+    found = constrained_work.constrained(go_on, diabetes.origin, "box", "path")
     x, y = rows_of("diabetes")
     for row in range(0, len(found.facts), 7):
         weight, loss = least_squares(x, y, found.facts["knob"][row])
@@ -75,7 +71,7 @@ def test_the_path_ends_at_the_least_squares_of_every_bound(diabetes):
 
 
 def test_the_price_is_what_the_loss_falls_by_as_the_bound_grows(diabetes):
-    found = constrained_work.constrained(go_on, *origin(diabetes), "box", "path")
+    found = constrained_work.constrained(go_on, diabetes.origin, "box", "path")
     x, y = rows_of("diabetes")
     for row in (5, 15, 25):
         bound = found.facts["knob"][row]
@@ -89,7 +85,7 @@ def test_the_price_is_what_the_loss_falls_by_as_the_bound_grows(diabetes):
 
 @pytest.mark.parametrize("constraint", ["box", "upper", "l1", "l2"])
 def test_a_curve_goes_on_to_where_the_bound_costs_nothing(diabetes, constraint):
-    facts = constrained_work.constrained(go_on, *origin(diabetes), constraint, "path").facts
+    facts = constrained_work.constrained(go_on, diabetes.origin, constraint, "path").facts
     x, y = rows_of("diabetes")
     free = np.linalg.lstsq(x - x.mean(0), y - y.mean(), rcond=None)[0]
     size = {
@@ -99,13 +95,13 @@ def test_a_curve_goes_on_to_where_the_bound_costs_nothing(diabetes, constraint):
         "l2": np.linalg.norm(free),
     }[constraint]
     assert (facts["inactive"] == (facts["knob"] > size)).all()
-    assert tuple(facts["knob"]) == constrained_work.bounds(go_on, *origin(diabetes), constraint)
+    assert tuple(facts["knob"]) == constrained_work.bounds(go_on, diabetes.origin, constraint)
     assert facts["inactive"].any()
     assert not facts["inactive"].all()
 
 
 def test_only_pinned_weights_have_a_price(iris):
-    found = constrained_work.constrained(go_on, *origin(iris), "box", "path")
+    found = constrained_work.constrained(go_on, iris.origin, "box", "path")
     rows = found.layers["linear"]
     free = rows.states == FREE
     assert free.any()
@@ -113,13 +109,13 @@ def test_only_pinned_weights_have_a_price(iris):
 
 
 def test_a_one_sided_bound_never_costs_softmax_anything(iris):
-    found = constrained_work.constrained(go_on, *origin(iris), "upper", "path")
+    found = constrained_work.constrained(go_on, iris.origin, "upper", "path")
     assert found.facts["inactive"].all()
     assert np.ptp(found.facts["objective"]) < 1e-3
 
 
 def test_a_count_is_whole_and_not_certified(iris):
-    found = constrained_work.constrained(go_on, *origin(iris), "cardinality", "path")
+    found = constrained_work.constrained(go_on, iris.origin, "cardinality", "path")
     assert (found.facts["knob"] % 1 == 0).all()
     assert not found.facts["inactive"].any()
     assert found.facts["price"].isna().all()
@@ -129,8 +125,8 @@ def test_a_count_is_whole_and_not_certified(iris):
 
 
 def test_a_solver_ends_where_the_path_does(iris):
-    path = constrained_work.constrained(go_on, *origin(iris), "l1", "path").facts
-    own = constrained_work.constrained(go_on, *origin(iris), "l1", "face_newton").facts
+    path = constrained_work.constrained(go_on, iris.origin, "l1", "path").facts
+    own = constrained_work.constrained(go_on, iris.origin, "l1", "face_newton").facts
     assert own["certified"].all()
     assert (own["seconds"] > 0).all()
     apart = (path["objective"] - own["objective"]).abs()
@@ -139,7 +135,7 @@ def test_a_solver_ends_where_the_path_does(iris):
 
 def test_weights_and_states_are_those_of_the_files(network):
     found = constrained_work.constrained(
-        go_on, *origin(network), "box", "projected_training", epochs=1
+        go_on, network.origin, "box", "projected_training", epochs=1
     )
     for row in (0, 20, 39):
         file = storage.from_bytes(found.curve.files[row])
@@ -156,7 +152,7 @@ def test_weights_and_states_are_those_of_the_files(network):
 
 
 def test_shares_of_a_layer_are_those_of_the_table(iris):
-    found = constrained_work.constrained(go_on, *origin(iris), "box", "path")
+    found = constrained_work.constrained(go_on, iris.origin, "box", "path")
     counts = found.layers["linear"].held_counts
     assert np.allclose(found.curve.table["pinned"], (counts[:, LOWER] + counts[:, UPPER]) / 12)
     assert np.allclose(found.curve.table["zero"], counts[:, ZERO] / 12)
@@ -178,7 +174,7 @@ def test_a_large_weight_is_thinned_but_counted_in_full():
 def test_the_schedule_of_learning_compression_is_heard(network):
     def weights(first, last):
         found = constrained_work.constrained(
-            go_on, *origin(network), "box", "learning_compression", 1, first, last
+            go_on, network.origin, "box", "learning_compression", 1, first, last
         )
         return found.layers["fc1"].weights
 
@@ -187,7 +183,7 @@ def test_the_schedule_of_learning_compression_is_heard(network):
 
 def test_each_layer_keeps_its_own_bound(network):
     shares = (0.2, 0.5, 0.9)
-    found = constrained_work.own_bounds(go_on, *origin(network), "box", "clip", shares)
+    found = constrained_work.own_bounds(go_on, network.origin, "box", "clip", shares)
     reference, file = storage.from_bytes(network.file), storage.from_bytes(found.files[0])
     for name, share in zip(("fc1", "fc2", "fc3"), shares, strict=True):
         before, after = (
@@ -197,9 +193,9 @@ def test_each_layer_keeps_its_own_bound(network):
 
 
 def test_stored_bits_are_measured_and_the_fewest_lose_at_most_a_point(iris):
-    found = constrained_work.constrained(go_on, *origin(iris), "box", "path")
+    found = constrained_work.constrained(go_on, iris.origin, "box", "path")
     knobs = tuple(found.curve.table["knob"])
-    table = constrained_work.stored(go_on, *origin(iris), found.curve.files[10:14], knobs[10:14])
+    table = constrained_work.stored(go_on, iris.origin, found.curve.files[10:14], knobs[10:14])
     assert list(table["bound"].unique()) == list(knobs[10:14])
     for bound, own in table.groupby("bound"):
         off = own.loc[own["bits"] == 32, "validation_score"].iloc[0]
@@ -214,10 +210,10 @@ def test_stored_bits_are_measured_and_the_fewest_lose_at_most_a_point(iris):
 
 
 def test_refitted_layers_come_with_their_own_certificates(network):
-    found = constrained_work.constrained(go_on, *origin(network), "box", "refit")
+    found = constrained_work.constrained(go_on, network.origin, "box", "refit")
     knobs = tuple(found.curve.table["knob"])
     table = constrained_work.layers_certified(
-        go_on, *origin(network), found.curve.files[::13], knobs[::13]
+        go_on, network.origin, found.curve.files[::13], knobs[::13]
     )
     assert list(table["layer"].unique()) == ["fc1", "fc2", "fc3"]
     assert set(table["bound"]) == set(knobs[::13])
@@ -240,7 +236,7 @@ def test_solvers_that_do_not_fit_say_why():
 
 def test_all_solvers_of_a_race_end_above_the_lower_bound(diabetes):
     names = ("coordinate_descent", "projected_newton", "cvxpy")
-    race = constrained_work.race(go_on, *origin(diabetes), "box", 0.1, names)
+    race = constrained_work.race(go_on, diabetes.origin, "box", 0.1, names)
     _, loss = least_squares(*rows_of("diabetes"), 0.1)
     for name in names:
         track = race.tracks[name]
@@ -254,7 +250,7 @@ def test_a_cancelled_race_ends_quietly(diabetes):
     from compression.errors import CancelledError
 
     with pytest.raises(CancelledError):
-        constrained_work.race(lambda *_: False, *origin(diabetes), "box", 0.1, ("cvxpy",))
+        constrained_work.race(lambda *_: False, diabetes.origin, "box", 0.1, ("cvxpy",))
 
 
 def members_of(constraint):
@@ -270,8 +266,8 @@ def inside(border, x, y):
 
 @pytest.mark.parametrize("constraint", ["box", "upper", "l1", "l2"])
 def test_slices_are_the_loss_and_the_set_with_the_others_at_each_optimum(diabetes, constraint):
-    cuts = constrained_work.slices(go_on, *origin(diabetes), constraint, 2, 8)
-    assert tuple(cuts.bounds) == constrained_work.bounds(go_on, *origin(diabetes), constraint)
+    cuts = constrained_work.slices(go_on, diabetes.origin, constraint, 2, 8)
+    assert tuple(cuts.bounds) == constrained_work.bounds(go_on, diabetes.origin, constraint)
     x, y = rows_of("diabetes")
     x, y = x - x.mean(axis=0), y - y.mean()
     path = compression.path(x, y, "squared", constraint, bounds=cuts.bounds)
@@ -306,7 +302,7 @@ def test_slices_are_the_loss_and_the_set_with_the_others_at_each_optimum(diabete
 
 
 def test_what_softmax_would_gain_lies_outside_the_set_of_every_bound(iris):
-    cuts = constrained_work.slices(go_on, *origin(iris), "l1", 2, 7)
+    cuts = constrained_work.slices(go_on, iris.origin, "l1", 2, 7)
     for row in range(len(cuts.bounds)):
         ends = np.linspace(-cuts.near[row], cuts.near[row], cuts.near_loss.shape[-1])
         allowed = inside(cuts.border[row], *np.meshgrid(ends, ends))
@@ -317,7 +313,7 @@ def test_what_softmax_would_gain_lies_outside_the_set_of_every_bound(iris):
 
 
 def test_slices_that_are_not_there_yet_are_not_numbers_and_those_far_apart_come_first(diabetes):
-    cuts = constrained_work.slices(lambda done, *_: done < 3, *origin(diabetes), "box", 2, 8)
+    cuts = constrained_work.slices(lambda done, *_: done < 3, diabetes.origin, "box", 2, 8)
     there = np.isfinite(cuts.near_loss).all(axis=(1, 2))
     assert list(np.flatnonzero(there)) == [0, 8, 16]
     assert (np.isfinite(cuts.far_loss).all(axis=(1, 2)) == there).all()
@@ -327,7 +323,7 @@ WALKERS = ("quasi_newton", "projected_newton", "hamiltonian_descent")
 
 
 def test_every_way_leads_from_the_zero_model_to_the_optimum_of_its_bound(diabetes):
-    found = constrained_work.runs(go_on, *origin(diabetes), "box", WALKERS)
+    found = constrained_work.runs(go_on, diabetes.origin, "box", WALKERS)
     x, y = rows_of("diabetes")
     centred, target = x - x.mean(axis=0), y - y.mean()
     tolerance = constrained_work.RUN_TOLERANCE * 0.5 * np.mean(target**2)
@@ -344,7 +340,7 @@ def test_every_way_leads_from_the_zero_model_to_the_optimum_of_its_bound(diabete
 
 
 def test_all_solvers_go_to_a_middle_bound_first_and_stop_where_they_are_told_to(diabetes):
-    found = constrained_work.runs(lambda done, *_: done < 4, *origin(diabetes), "box", WALKERS)
+    found = constrained_work.runs(lambda done, *_: done < 4, diabetes.origin, "box", WALKERS)
     middle = len(found.bounds) // 2
     assert all(found.weights[name][middle] is not None for name in WALKERS)
     there = [(name, row) for name in WALKERS for row in found.ends[name]]
@@ -357,7 +353,7 @@ def test_all_solvers_go_to_a_middle_bound_first_and_stop_where_they_are_told_to(
 
 def test_ways_of_many_weights_are_thinned_to_what_memory_allows(diabetes, monkeypatch):
     monkeypatch.setattr(constrained_work, "KEPT", 10 * 45 * 3 * 6)  # weights, bounds, solvers
-    found = constrained_work.runs(lambda done, *_: done < 3, *origin(diabetes), "box", WALKERS)
+    found = constrained_work.runs(lambda done, *_: done < 3, diabetes.origin, "box", WALKERS)
     assert found.kept == 6 < constrained_work.ITERATES
     (way,) = (own for own in found.weights["hamiltonian_descent"] if own is not None)
     assert len(way) == 6
@@ -376,7 +372,7 @@ def test_a_way_that_ran_out_of_time_is_said_to_be_short_of_the_optimum():
 
 
 def test_a_trail_is_exact_between_its_breakpoints(diabetes):
-    trail = constrained_work.trail(go_on, *origin(diabetes), "box")
+    trail = constrained_work.trail(go_on, diabetes.origin, "box")
     assert trail.exact
     x, y = rows_of("diabetes")
     for left, right, before, after in zip(
@@ -387,7 +383,7 @@ def test_a_trail_is_exact_between_its_breakpoints(diabetes):
 
 
 def test_softmax_has_a_grid_and_no_exact_trail(iris):
-    trail = constrained_work.trail(go_on, *origin(iris), "box")
+    trail = constrained_work.trail(go_on, iris.origin, "box")
     assert not trail.exact
     assert trail.weights.shape == (len(trail.bounds), 3, 4)
 

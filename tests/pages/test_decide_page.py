@@ -49,28 +49,28 @@ def trained():
 
 @pytest.fixture(scope="module")
 def box(trained):
-    return work.constrained_curve(go_on, *origin(trained), "box")
+    return work.constrained_curve(go_on, trained.origin, "box")
 
 
 @pytest.fixture(scope="module")
 def results(trained, box):
     """Some of the page's series, by name."""
-    own = origin(trained)
+    own = trained.origin
     return {
-        "truncated_svd": work.low_rank_curve(go_on, *own, "truncated_svd"),
+        "truncated_svd": work.low_rank_curve(go_on, own, "truncated_svd"),
         "truncated_svd_tuned": low_rank_work.tuned_curve(
-            go_on, *own, "truncated_svd", ("linear",), EPOCHS
+            go_on, own, "truncated_svd", ("linear",), EPOCHS
         ),
         "box": box,
-        "fine_tuned": decide_work.fine_tuned(go_on, *own),
-        "budgets": decide_work.budgets(go_on, *own),
-        "refit": constrained_work.constrained(go_on, *own, "box", "refit").curve,
+        "fine_tuned": decide_work.fine_tuned(go_on, own),
+        "budgets": decide_work.budgets(go_on, own),
+        "refit": constrained_work.constrained(go_on, own, "box", "refit").curve,
         "quantized": decide_work.quantized(
-            go_on, *own, tuple(box.table["knob"][[5, 30]]), (box.files[5], box.files[30])
+            go_on, own, tuple(box.table["knob"][[5, 30]]), (box.files[5], box.files[30])
         ),
         "low_rank_then_constrained": combine_work.grid(
             go_on,
-            *own,
+            own,
             "low_rank_then_constrained",
             "box",
             combine_results.ranks(trained.layers),
@@ -84,10 +84,6 @@ def results(trained, box):
 def table(results):
     line = results["box"].reference
     return everything(line, [decide_words.series(name, f) for name, f in results.items()])
-
-
-def origin(trained):
-    return trained.file, trained.dataset, trained.model, trained.seed
 
 
 def accuracy(file, part="test"):
@@ -126,7 +122,7 @@ def test_every_row_of_the_page_s_own_jobs_is_what_its_file_is_worth(results, nam
 def test_a_tuned_rank_s_file_is_worth_what_its_row_says(trained, results):
     for _, line in results["truncated_svd_tuned"].table.iterrows():
         file = decide_work.tuned_file(
-            go_on, *origin(trained), "truncated_svd", ("linear",), int(line["knob"])
+            go_on, trained.origin, "truncated_svd", ("linear",), int(line["knob"])
         )
         assert len(file) == line["bytes"]
         assert accuracy(file) == line["score"]
@@ -289,7 +285,7 @@ def test_the_test_part_agrees_disagrees_or_leaves_open(low, high, answer):
 
 @pytest.fixture(scope="module")
 def measured(trained, box):
-    return decide_work.latencies(go_on, *origin(trained), (DENSE,), (box.files[0],))
+    return decide_work.latencies(go_on, trained.origin, (DENSE,), (box.files[0],))
 
 
 def test_latency_counts_macs_as_the_factors_do_and_knows_what_runs_dense(trained, measured):
@@ -338,7 +334,7 @@ def test_faster_by_less_than_the_same_graph_differs_from_itself_is_not_faster(
             for batch in (1, 256)
         ]
         monkeypatch.setattr(latency, "latencies", lambda *a, **k: pd.DataFrame(lines))
-        return decide_work.latencies(go_on, *origin(trained), (DENSE,), (box.files[0],))
+        return decide_work.latencies(go_on, trained.origin, (DENSE,), (box.files[0],))
 
     assert measured((0.99, 1.01), (1.05, 1.06)).break_even[1, "measured"] == 1
     assert measured((1.02, 1.07), (1.05, 1.06)).break_even[1, "measured"] is None

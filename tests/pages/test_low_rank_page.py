@@ -31,10 +31,6 @@ def digits():
     return work.reference(go_on, "digits", "mlp", 0)
 
 
-def origin(trained):
-    return trained.file, trained.dataset, trained.model, trained.seed
-
-
 def inputs_of_fc2():
     """What fc2 of the reference sees of the training rows, by NumPy."""
     from compression import storage
@@ -48,7 +44,7 @@ def inputs_of_fc2():
 
 
 def test_the_spectra_are_those_of_w_of_w_root_sigma_and_of_root_sigma(digits):
-    view = low_rank_work.layer_view(go_on, *origin(digits), "truncated_svd", "fc2")
+    view = low_rank_work.layer_view(go_on, digits.origin, "truncated_svd", "fc2")
     x = inputs_of_fc2()
     centred = (x - x.mean(0)) / np.sqrt(len(x))
     weight = view.weight.astype(np.float64)
@@ -59,13 +55,13 @@ def test_the_spectra_are_those_of_w_of_w_root_sigma_and_of_root_sigma(digits):
 
 @pytest.mark.parametrize("rank", [1, 7, 40])
 def test_the_approximation_loses_what_the_errors_say(digits, rank):
-    view = low_rank_work.layer_view(go_on, *origin(digits), "truncated_svd", "fc2")
+    view = low_rank_work.layer_view(go_on, digits.origin, "truncated_svd", "fc2")
     left = np.sum((view.weight - view.approximations.weight(rank)) ** 2)
     assert left == pytest.approx(view.approximations.errors[rank], rel=1e-3)
 
 
 def test_a_rank_pays_up_to_the_break_even_and_not_above(digits):
-    view = low_rank_work.layer_view(go_on, *origin(digits), "truncated_svd", "fc1")
+    view = low_rank_work.layer_view(go_on, digits.origin, "truncated_svd", "fc1")
     found = view.approximations.ranks
     rows, columns = view.weight.shape
     assert found.break_even * (rows + columns) < rows * columns
@@ -75,7 +71,7 @@ def test_a_rank_pays_up_to_the_break_even_and_not_above(digits):
 
 def test_only_the_first_layer_has_patterns_and_only_the_last_the_mark_of_its_classes(digits):
     views = [
-        low_rank_work.layer_view(go_on, *origin(digits), "truncated_svd", name)
+        low_rank_work.layer_view(go_on, digits.origin, "truncated_svd", name)
         for name in ("fc1", "fc2", "fc3")
     ]
     assert views[0].patterns.shape == (64, 8, 8)
@@ -86,7 +82,7 @@ def test_only_the_first_layer_has_patterns_and_only_the_last_the_mark_of_its_cla
 
 
 def test_a_method_for_convolutions_leaves_a_linear_layer_with_its_spectra(digits):
-    view = low_rank_work.layer_view(go_on, *origin(digits), "tucker2", "fc1")
+    view = low_rank_work.layer_view(go_on, digits.origin, "tucker2", "fc1")
     assert view.approximations is None
     assert len(view.spectra["weight"]) == 64
 
@@ -102,10 +98,10 @@ def test_a_kernels_approximation_is_that_of_its_stages(method):
 
 
 def test_the_rules_keep_what_they_promise(digits):
-    curve = work.low_rank_curve(go_on, *origin(digits), "truncated_svd")
+    curve = work.low_rank_curve(go_on, digits.origin, "truncated_svd")
     found = low_rank_work.chosen_ranks(
         go_on,
-        *origin(digits),
+        digits.origin,
         tuple(curve.table["knob"]),
         tuple(curve.table["validation_score"]),
         curve.reference["validation_score"],
@@ -163,7 +159,7 @@ def test_the_spectrum_of_a_spatial_method_is_that_of_the_matrix_it_truncates():
 
 def test_sigma_squared_draws_an_activation_aware_weight_to_the_truncated_one(digits):
     def weight(method, ridge):
-        view = low_rank_work.layer_view(go_on, *origin(digits), method, "fc2", ridge)
+        view = low_rank_work.layer_view(go_on, digits.origin, method, "fc2", ridge)
         return view.approximations.weight(5)
 
     nearest = weight("truncated_svd", 0.0)
@@ -177,8 +173,8 @@ def test_a_setting_reaches_the_curve_and_its_file(digits):
     from compression import storage
 
     asked = {"layers": ("fc2",), "ridge": 0.1, "calibration": "sequential"}
-    curve = low_rank_work.curve_of(go_on, *origin(digits), "activation_aware_svd", **asked)
-    file = low_rank_work.file_of(go_on, *origin(digits), 3, "activation_aware_svd", **asked)
+    curve = low_rank_work.curve_of(go_on, digits.origin, "activation_aware_svd", **asked)
+    file = low_rank_work.file_of(go_on, digits.origin, 3, "activation_aware_svd", **asked)
     held = sum(parameter.numel() for parameter in storage.from_bytes(file).parameters())
     rows, columns = next(layer.shape for layer in digits.layers if layer.name == "fc2")
     assert held == digits.parameters - rows * columns + 3 * (rows + columns)
@@ -200,16 +196,16 @@ def test_what_is_as_it_would_be_anyway_names_no_job_of_its_own():
 
 
 def test_a_rank_for_each_layer_costs_what_its_factors_hold(digits):
-    found = low_rank_work.by_hand(go_on, *origin(digits), "truncated_svd", ("fc1", "fc2"), (5, 0))
+    found = low_rank_work.by_hand(go_on, digits.origin, "truncated_svd", ("fc1", "fc2"), (5, 0))
     rows, columns = next(layer.shape for layer in digits.layers if layer.name == "fc1")
     expected = digits.parameters - rows * columns + 5 * (rows + columns)
     assert found.table["parameters"].iloc[0] == expected
 
 
 def test_training_on_gives_no_worse_training_loss_at_a_low_rank(digits):
-    plain = work.low_rank_curve(go_on, *origin(digits), "truncated_svd").table.set_index("knob")
+    plain = work.low_rank_curve(go_on, digits.origin, "truncated_svd").table.set_index("knob")
     tuned = low_rank_work.tuned_curve(
-        go_on, *origin(digits), "truncated_svd", ("fc1", "fc2", "fc3"), 1
+        go_on, digits.origin, "truncated_svd", ("fc1", "fc2", "fc3"), 1
     ).table
     assert len(tuned) <= low_rank_work.TUNED_RANKS
     for _, line in tuned[tuned["knob"] <= 8].iterrows():

@@ -21,9 +21,8 @@ def go_on(*arguments, **named):
 def compared(request):
     dataset, model = request.param
     trained = work.reference(go_on, dataset, model, 0)
-    origin = {"file": trained.file, "dataset": dataset, "model": model, "seed": 0}
-    low_rank = work.low_rank_curve(go_on, **origin, method="truncated_svd")
-    constrained = work.constrained_curve(go_on, **origin, constraint="box")
+    low_rank = work.low_rank_curve(go_on, trained.origin, method="truncated_svd")
+    constrained = work.constrained_curve(go_on, trained.origin, constraint="box")
     return trained, trained.layers[0], low_rank, constrained, 1, float(trained.bounds["box"][20])
 
 

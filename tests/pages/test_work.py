@@ -17,10 +17,6 @@ def trained():
     return work.reference(go_on, "iris", "softmax_regression", 0)
 
 
-def origin(trained):
-    return trained.file, trained.dataset, trained.model, trained.seed
-
-
 def accuracy(file):
     import torch
 
@@ -38,7 +34,7 @@ def test_a_reference_is_the_model_of_its_file(trained):
 
 
 def test_the_suggestion_is_the_smallest_that_loses_a_point_on_validation(trained):
-    curve = work.constrained_curve(go_on, *origin(trained), "box")
+    curve = work.constrained_curve(go_on, trained.origin, "box")
     floor = curve.reference["validation_score"] - work.LOSS_ALLOWED
     good = curve.table[curve.table["validation_score"] >= floor]
     chosen = curve.table.iloc[curve.suggested]
@@ -47,15 +43,15 @@ def test_the_suggestion_is_the_smallest_that_loses_a_point_on_validation(trained
 
 
 def test_every_bound_has_the_file_that_its_row_speaks_of(trained):
-    curve = work.constrained_curve(go_on, *origin(trained), "box")
+    curve = work.constrained_curve(go_on, trained.origin, "box")
     for row in (0, 20, 39):
         assert len(curve.files[row]) == curve.table["bytes"][row]
         assert accuracy(curve.files[row]) == curve.table["score"][row]
 
 
 def test_a_rank_taken_away_is_the_rank_shown(trained):
-    curve = work.low_rank_curve(go_on, *origin(trained), "truncated_svd")
-    file = work.low_rank_file(go_on, *origin(trained), "truncated_svd", 1)
+    curve = work.low_rank_curve(go_on, trained.origin, "truncated_svd")
+    file = work.low_rank_file(go_on, trained.origin, "truncated_svd", 1)
     assert len(file) == curve.table["bytes"][0]
     assert accuracy(file) == curve.table["score"][0]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .constrained_results import FREE, LOWER, UPPER, ZERO, LayerRows, Race, Runs, Slices, Trail
 from .figures import (
+    BELOW,
     CONSTRAINED,
     COSTS,
     FAINT,
@@ -58,8 +59,6 @@ PICTURES = 12
 DEAREST = 15
 SINGLE_LINES = 40  # weights that a path names one by one
 MOST_LINES = 200
-
-_BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
 
 
 def histogram(rows: LayerRows, row: int) -> go.Figure:
@@ -117,7 +116,7 @@ def histogram(rows: LayerRows, row: int) -> go.Figure:
         ("Weights in the bin", {"range": [0, 1.12 * top]}),
         barmode="overlay",
         bargap=0,
-        legend=_BELOW,
+        legend=BELOW,
     )
 
 
@@ -331,7 +330,7 @@ def shares(table: pd.DataFrame, bound: float, knob: str) -> go.Figure:
         ("Share of the weights (%)", {"range": [0, 100]}),
         shapes=[_line_at(bound)],
         hovermode="x unified",
-        legend=_BELOW,
+        legend=BELOW,
     )
 
 
@@ -359,7 +358,7 @@ def free_by_layer(
         ("Share of its weights (%)", {"range": [0, 103]}),
         shapes=[_line_at(bound)],
         hovermode="x unified",
-        legend=_BELOW,
+        legend=BELOW,
     )
 
 
@@ -413,7 +412,7 @@ def losses(
         (f"Mean {unit}".replace("nats", "cross-entropy (nats)"), {"rangemode": "tozero"}),
         shapes=[_line_at(bound), _level(reference["train_loss"])],
         hovermode="x unified",
-        legend=_BELOW,
+        legend=BELOW,
     )
 
 
@@ -494,7 +493,7 @@ def ways(
         (score_title(task), {}),
         shapes=[_level(scale * reference["score"])] + ([_line_at(bound)] if axis == "knob" else []),
         hovermode="closest",
-        legend=_BELOW | {"y": -0.16},
+        legend=BELOW | {"y": -0.16},
     )
 
 
@@ -591,7 +590,7 @@ def path(
         ("Weight θ", {"range": [-1.08 * largest, 1.08 * largest]}),
         shapes=[_line_at(bound)],
         hovermode="closest",
-        legend=_BELOW | {"y": -0.16},
+        legend=BELOW | {"y": -0.16},
     )
 
 
@@ -633,7 +632,7 @@ def bits(own: pd.DataFrame, chosen: int, reference: Mapping[str, float], task: s
         ("Bits of a free weight", {"type": "category"}),
         ("Accuracy (%)" if task == "classification" else "R²", {}),
         shapes=[_level(scale * reference["score"])],
-        legend=_BELOW,
+        legend=BELOW,
     )
 
 
@@ -693,7 +692,7 @@ def rounding(table: pd.DataFrame, chosen: int, bound: float, knob: str) -> go.Fi
         _bound_axis(knob),
         ("Units of the weights", _decades(own[["clipping_error", "rounding_error", "step"]])),
         shapes=[_line_at(bound)],
-        legend=_BELOW,
+        legend=BELOW,
     )
 
 
@@ -729,7 +728,7 @@ def tracks(race: Race, titles: Mapping[str, str], clock: str) -> go.Figure:
     """How far above the optimum each solver still is, by iteration or by seconds."""
     lines = []
     for name, track in race.tracks.items():
-        run = track[track["iteration"] > 0] if clock == "iteration" else track
+        run = track[track[clock] > 0]  # the axis is logarithmic
         lines.append(
             {
                 "type": "scatter",
@@ -754,7 +753,7 @@ def tracks(race: Race, titles: Mapping[str, str], clock: str) -> go.Figure:
         360,
         x,
         ("Objective − lower bound", {"type": "log", "exponentformat": "power"}),
-        legend=_BELOW,
+        legend=BELOW,
         hovermode="closest",
     )
 
@@ -881,7 +880,7 @@ def _plane(
         (names[0], window),
         (names[1], {**window, "scaleanchor": "x", "constraintoward": "top"}),
         hovermode="closest",
-        legend=_BELOW | {"y": -0.11},
+        legend=BELOW | {"y": -0.11},
         # Room for the longer of two legends, so that both squares are of one size.
         margin={**MARGIN, "b": 130},
     )

@@ -47,6 +47,8 @@ CONFIG = {
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
 _LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
+BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
+STANDOFF = {"x": 6, "y": 10}  # pixels between an axis and its title
 
 
 def _frame(title: str, height: int) -> dict[str, Any]:
@@ -69,8 +71,8 @@ def _frame(title: str, height: int) -> dict[str, Any]:
 def laid_out(figure: go.Figure, title: str, height: int, **options: Any) -> go.Figure:
     """A figure that was built step by step, with the frame that all figures have."""
     figure.update_layout(**_frame(title, height), **options)
-    figure.update_xaxes(automargin=True, title_standoff=6)
-    figure.update_yaxes(automargin=True, title_standoff=6)
+    figure.update_xaxes(automargin=True, title_standoff=STANDOFF["x"])
+    figure.update_yaxes(automargin=True, title_standoff=STANDOFF["y"])
     return figure
 
 
@@ -88,7 +90,11 @@ def drawn(
     build, and a moved slider waits for it. ``x``, ``y``: an axis' title and its other settings.
     """
     axes = {
-        f"{name}axis": {"title": {"text": text, "standoff": 6}, "automargin": True, **settings}
+        f"{name}axis": {
+            "title": {"text": text, "standoff": STANDOFF[name]},
+            "automargin": True,
+            **settings,
+        }
         for name, (text, settings) in {"x": x, "y": y}.items()
     }
     return go.Figure(data=traces, layout=_frame(title, height) | axes | layout)
@@ -292,7 +298,8 @@ def predicted_true(
         "Predicted against true, test set",
         340,
         (f"True {quantity}", {}),
-        (f"Predicted {quantity}", {}),
+        ("Predicted", {}),
+        legend=BELOW,
     )
 
 

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from .figures import (
+    BELOW,
     COSTS,
     DARK,
     DIVERGING,
@@ -45,7 +46,6 @@ CELLS = 32_768  # of a heat map; beyond it rows or columns are left out, and the
 LEVEL_HEIGHT = 0.07  # of the plot
 LABEL_WIDTH = 0.015  # of the plot, a letter
 PICTURES = 12
-BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
 UNCHANGED = "#B9BDC3"
 TO_ZERO = {"rangemode": "tozero"}
 

@@ -500,9 +500,10 @@ def test_the_schedule_is_geometric():
 def test_a_race_leaves_the_start_out_where_it_cannot_be_drawn():
     track = pd.DataFrame({"iteration": [0, 1, 2], "seconds": [0, 0.1, 0.2], "above": [1, 0.1, 0]})
     race = Race(pd.DataFrame(), {"cvxpy": track})
-    (line,) = constrained_figures.tracks(race, {"cvxpy": "referee"}, "iteration").data
-    assert list(line.x) == [1, 2]
-    assert min(line.y) > 0
+    for clock, drawn in (("iteration", [1, 2]), ("seconds", [0.1, 0.2])):
+        (line,) = constrained_figures.tracks(race, {"cvxpy": "referee"}, clock).data
+        assert list(line.x) == drawn
+        assert min(line.y) > 0
 
 
 def two_bounds():

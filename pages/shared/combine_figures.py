@@ -70,11 +70,13 @@ def heat(
     ]
     # On faint cells they take the page's text colour.
     middle = (scores.min() + scores.max()) / 2
+    digits = 1 if scale > 1 else 2
     numbers = [
         {
             "x": column,  # a name such as "1" would be taken for a number
             "y": row,
-            "text": f"{value:.1f}" if scale > 1 else f"{value:.2f}",
+            # Nothing, too, may come from below: it is written without a sign.
+            "text": f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−"),
             "showarrow": False,
             "font": {"size": 12, **({"color": "white"} if value > middle else {})},
         }

@@ -210,6 +210,12 @@ def test_the_heat_map_holds_every_score_in_its_place_and_rings_the_chosen(togeth
     assert (ring.y0 + ring.y1) / 2 == BOUNDS.index(chosen["bound"])
 
 
+def test_a_score_of_about_nothing_is_written_without_a_sign(together):
+    table = together.table.assign(score=[-0.001, 0.004, -0.31, 0.5])
+    figure = combine_figures.heat(table, RANKS, BOUNDS, 0, "regression")
+    assert [a.text for a in figure.layout.annotations] == ["0.00", "0.00", "−0.31", "0.50"]
+
+
 @pytest.mark.parametrize("cost", ["parameters", "bytes", "macs"])
 def test_the_plane_has_pairs_as_points_and_each_alone_as_a_line(trained, together, alone, cost):
     tables = {name: curve.table for name, curve in alone.items()}

@@ -12,7 +12,7 @@ IDLE = """() => document.querySelector('[data-testid="stApp"]')
 
 def opened(server, visit):
     page = visit(f"{server.address}/combine?dataset=iris&pair_epochs=2")
-    page.locator(".st-key-combined_plane .js-plotly-plot").wait_for()  # the last chart
+    page.locator(".st-key-combined_plane .js-plotly-plot").first.wait_for()  # the last chart
     page.wait_for_function(IDLE)
     page.wait_for_timeout(900)  # a poll that was under way
     page.wait_for_function(IDLE)

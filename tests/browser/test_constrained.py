@@ -82,7 +82,7 @@ def test_a_click_moves_the_bound_on_a_point_of_the_chosen_way_only(server, visit
 def test_a_race_runs_to_its_end_with_every_solver_that_fits(server, visit):
     page = opened(server, visit, "&race=true")
     chart = page.locator(".st-key-race_seconds .js-plotly-plot")
-    chart.wait_for()
+    chart.first.wait_for()
     idle(page)
     members = compression.CONSTRAINTS["box"].load()()
     fitting = {
@@ -102,7 +102,7 @@ def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
         for name in ("plane_of_all_bounds", "plane_of_one_bound")
     }
     for chart in planes.values():
-        chart.wait_for()
+        chart.first.wait_for()
     idle(page)
 
     def seen(chart):

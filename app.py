@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.shared import jobs, shell
+from pages.shared import app_shell as shell
+from pages.shared import jobs
 
 st.set_page_config(page_title="Compress", page_icon=shell.ICON, layout="wide")
 st.logo(shell.ICON, size="medium")

@@ -58,14 +58,21 @@ def rows() -> Iterator[Row]:
 
 
 def _report() -> str:
-    from pages.shared import report, work
+    from pages.shared.models import constrained_tasks
+    from pages.shared.models import tasks as work
+    from pages.views.compare import report
 
     def go_on(*arguments, **named) -> bool:
         return True
 
     trained = work.reference(go_on, "digits", "mlp", 0)
     low_rank = work.low_rank_curve(go_on, trained.origin, method="truncated_svd")
-    constrained = work.constrained_curve(go_on, trained.origin, constraint="box")
+    constrained = constrained_tasks.constrained_curve(
+        go_on,
+        trained.origin,
+        constraint="box",
+        way="path" if trained.convex else "projected_training",
+    )
     return report.report(
         trained,
         trained.layers[0],

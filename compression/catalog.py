@@ -61,6 +61,13 @@ class LowRankEntry(Entry):
 
 
 @dataclass(frozen=True)
+class ConstrainedEntry(Entry):
+    """A way to meet a bound: whether it trains, so that epochs mean something to it."""
+
+    trains: bool = True
+
+
+@dataclass(frozen=True)
 class CombinedEntry(Entry):
     """A combined method's line: a curve's relative bounds, and its set where that is given.
 
@@ -277,8 +284,8 @@ CONSTRAINTS: Mapping[str, Entry] = _catalogue(
     ),
 )
 
-CONSTRAINED_METHODS: Mapping[str, Entry] = _catalogue(
-    Entry(
+CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
+    ConstrainedEntry(
         name="projected_training",
         title="Projected training",
         knob="bound c",
@@ -286,7 +293,7 @@ CONSTRAINED_METHODS: Mapping[str, Entry] = _catalogue(
         source="Goldstein 1964; Levitin & Polyak 1966",
         where="compression.constrained.projected_training:ProjectedTraining",
     ),
-    Entry(
+    ConstrainedEntry(
         name="learning_compression",
         title="Learning–compression",
         knob="bound c",
@@ -294,23 +301,25 @@ CONSTRAINED_METHODS: Mapping[str, Entry] = _catalogue(
         source="Carreira-Perpiñán & Idelbayev 2017, arXiv 1707.01209; arXiv 2005.07786",
         where="compression.constrained.learning_compression:LearningCompression",
     ),
-    Entry(
+    ConstrainedEntry(
         name="refit",
         title="Layer-wise refit",
         knob="bound c",
         summary="No training: each layer's outputs kept as near as the bound allows, certified.",
         source="Least squares with bounds: Tseng & Yun 2009; Beck & Teboulle 2009",
         where="compression.constrained.refit:Refit",
+        trains=False,
     ),
-    Entry(
+    ConstrainedEntry(
         name="clip",
         title="Projection only (baseline)",
         knob="bound c",
         summary="The reference's weights moved within the bound, and nothing else.",
         source="",
         where="compression.constrained.clip:Clip",
+        trains=False,
     ),
-    Entry(
+    ConstrainedEntry(
         name="fine_tuning",
         title="Fine-tuning without a bound (baseline)",
         knob="bound c",

@@ -2,7 +2,13 @@
 
 import streamlit as st
 
-from pages.shared import charts, choices, combine_sections, combine_words, reference, shell, words
+from pages.shared import app_shell as shell
+from pages.shared.models import controls as reference
+from pages.shared.models import text as words
+from pages.shared.ui import charts
+from pages.shared.ui import widgets as choices
+from pages.views.combine import sections as combine_sections
+from pages.views.combine import text as combine_words
 
 shell.stand("Combine", "Low rank and bounds together, held against each alone at equal bytes.")
 charts.begin()

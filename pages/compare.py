@@ -2,7 +2,13 @@
 
 import streamlit as st
 
-from pages.shared import cache, choices, compare_sections, reference, shell, sides, words
+from pages.shared import app_shell as shell
+from pages.shared.models import controls as reference
+from pages.shared.models import requests
+from pages.shared.models import text as words
+from pages.shared.ui import widgets as choices
+from pages.views.compare import sections as compare_sections
+from pages.views.compare import side as sides
 
 shell.stand("Compare")
 first = choices.row()
@@ -13,10 +19,10 @@ st.markdown(words.reference(trained))
 bar = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
 left, right = st.columns(2, gap="small", border=True)
 with left:
-    low_rank = cache.low_rank_curve(trained, reference.low_rank_method(trained))
+    low_rank = requests.low_rank_curve(trained, reference.low_rank_method(trained))
 with right:
     constraint = reference.constraint()
-    constrained = cache.constrained_curve(trained, constraint)
+    constrained = requests.constrained_curve(trained, constraint)
 both = (sides.LMM, low_rank), (sides.COC, constrained)
 with bar:
     ties = compare_sections.ties(low_rank, constrained)

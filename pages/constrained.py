@@ -2,15 +2,14 @@
 
 import streamlit as st
 
-from pages.shared import (
-    charts,
-    choices,
-    constrained_sections,
-    constrained_words,
-    reference,
-    shell,
-    words,
-)
+from pages.shared import app_shell as shell
+from pages.shared.models import controls as reference
+from pages.shared.models import requests
+from pages.shared.models import text as words
+from pages.shared.ui import charts
+from pages.shared.ui import widgets as choices
+from pages.views.constrained import sections as constrained_sections
+from pages.views.constrained import text as constrained_words
 
 shell.stand(
     "Constrained",
@@ -28,9 +27,8 @@ with first:
         way = constrained_sections.method(trained)
 st.markdown(words.reference(trained))
 way = constrained_sections.schedule(way)
-bounds = constrained_sections.bounds(trained, constraint)
-job = constrained_sections.curve_of(trained, constraint, way)
-constrained_sections.by_bound(trained, layer, constraint, bounds, way, job)
+job = requests.constrained_curve(trained, constraint, way)
+constrained_sections.by_bound(trained, layer, constraint, trained.bounds[constraint], way, job)
 constrained_sections.moves(trained, constraint, job)
 constrained_sections.compared(trained, constraint, way, job)
 constrained_sections.stored(trained, job)

@@ -2,7 +2,13 @@
 
 import streamlit as st
 
-from pages.shared import charts, choices, decide_sections, decide_words, reference, shell, words
+from pages.shared import app_shell as shell
+from pages.shared.models import controls as reference
+from pages.shared.models import text as words
+from pages.shared.ui import charts
+from pages.shared.ui import widgets as choices
+from pages.views.decide import sections as decide_sections
+from pages.views.decide import text as decide_words
 
 shell.stand("Decide", "The smallest model for a score, over all methods, and how sure that is.")
 charts.begin()

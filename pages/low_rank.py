@@ -2,15 +2,13 @@
 
 import streamlit as st
 
-from pages.shared import (
-    charts,
-    choices,
-    low_rank_sections,
-    low_rank_words,
-    reference,
-    shell,
-    words,
-)
+from pages.shared import app_shell as shell
+from pages.shared.models import controls as reference
+from pages.shared.models import text as words
+from pages.shared.ui import charts
+from pages.shared.ui import widgets as choices
+from pages.views.low_rank import sections as low_rank_sections
+from pages.views.low_rank import text as low_rank_words
 
 shell.stand("Low rank", "How low-rank the layers are, which rank to take, and what it costs.")
 charts.begin()

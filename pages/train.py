@@ -3,15 +3,24 @@
 import streamlit as st
 
 import data
-from pages.shared import cache, choices, figures, reference, shell, sides, words
+from pages.shared import app_shell as shell
+from pages.shared import jobs
+from pages.shared.models import controls as reference
+from pages.shared.models import text as words
+from pages.shared.plots import standard as figures
+from pages.shared.ui import blocks
+from pages.shared.ui import widgets as choices
+from pages.views.train import tasks, text
 
 shell.stand("Train", "The reference model: its data, how it learned, and what it gets right.")
 chosen = choices.header()
-preview = shell.wait_for(cache.preview(chosen.dataset, chosen.seed), "Reading the data")
+preview = shell.wait_for(
+    jobs.submit(tasks.preview, chosen.dataset, chosen.seed), "Reading the data"
+)
 if preview is not None:
     entry = data.DATASETS[chosen.dataset]
-    st.markdown(words.dataset(entry, preview))
-    st.caption(words.origin(entry))
+    st.markdown(text.dataset(entry, preview))
+    st.caption(text.origin(entry))
     for remark in preview.remarks:
         st.caption(remark)
     rows, picture = st.columns([3, 2], gap="medium")
@@ -27,7 +36,7 @@ if preview is not None:
 trained = reference.needed(chosen)
 st.subheader("Model", anchor=False)
 st.markdown(words.reference(trained))
-st.caption(words.training(trained))
+st.caption(text.training(trained))
 left, right = st.columns(2, gap="medium")
 with left:
     st.plotly_chart(
@@ -38,7 +47,7 @@ with left:
     )
     st.dataframe(trained.structure, hide_index=True)
 with right:
-    sides.predictions(
+    blocks.predictions(
         trained, trained.predictions, trained.confusion, figures.REFERENCE, "predictions"
     )
     if trained.report is not None:

@@ -18,10 +18,14 @@ from ..errors import ArgumentError
 from ..models import recipe_of
 from ..network import Layer, matrix, pick_layers
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
+from .losses import loss_of
 from .networks import Limits, Method, Start, bounds_for, single
 from .optimum import Optimum
+from .path import path
 
 _RELATIVE_BOUNDS = np.geomspace(1.0, 0.03, 40)
+BEYOND = 1.1  # of the bound that costs nothing: how far a curve goes
+FAR = 10.0  # of the default bounds' largest: no curve goes further than that for it
 
 
 def default_bounds(network: nn.Sequential, constraint: str) -> list[float]:
@@ -37,6 +41,26 @@ def default_bounds(network: nn.Sequential, constraint: str) -> list[float]:
     if only and constraint == "cardinality":
         bounds = {float(math.ceil(bound)) for bound in bounds}
     return sorted(bounds)
+
+
+def curve_bounds(reference: Reference, dataset: Data, constraint: str) -> list[float]:
+    """The bounds, ascending, of this reference's curve.
+
+    Those of :func:`default_bounds`; with the squared loss they go on to where the bound costs
+    nothing, where that is not too far.
+    """
+    bounds = default_bounds(reference.network, constraint)
+    if single_linear(reference.network) is None or constraint == "cardinality":
+        return bounds
+    if loss_of(dataset.task) == "squared":
+        rows = dataset.fit_rows
+        x, y = np.asarray(dataset.x_train, np.float64)[rows], np.asarray(dataset.y_train)[rows]
+        free = path(x, y, "squared", "box").weights[-1]
+        costless = find(CONSTRAINTS, constraint, "constraint set").load()().gauge(free)
+        if bounds[-1] < costless <= FAR * bounds[-1]:
+            more = np.geomspace(bounds[-1], BEYOND * costless, 6)[1:]
+            bounds += [float(f"{bound:.3g}") for bound in more]
+    return bounds
 
 
 def single_linear(network: nn.Sequential) -> nn.Linear | None:
@@ -70,8 +94,9 @@ def constrained_curve(
     constraint : str
         A name of ``compression.CONSTRAINTS``.
     bounds : iterable of float, or of dict, optional
-        Positive, in any order. When left out 40 geometric values: relative bounds from 1 to
-        0.03, times the reference weight's own gauge where c is absolute (whole, if a count). Or dicts: the bound c of
+        Positive, in any order. When left out 40 geometric values, see :func:`curve_bounds`: relative bounds
+        from 1 to 0.03, times the reference weight's own gauge where c is absolute (whole, if a
+        count). Or dicts: the bound c of
         each layer, in the units of its weight; their rows are numbered from 1 and keep their
         order.
     layers : names of layers, or one name, optional
@@ -109,7 +134,7 @@ def constrained_curve(
         way = find(CONSTRAINED_METHODS, way, "method").load()()
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
-    given = list(default_bounds(reference.network, constraint) if bounds is None else bounds)
+    given = list(curve_bounds(reference, dataset, constraint) if bounds is None else bounds)
     knobs, limits = _check_bounds(given, chosen, constraint, linear)
     each = isinstance(given[0], Mapping)
     with capped_threads():

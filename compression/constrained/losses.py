@@ -284,6 +284,11 @@ def prepare(x: Array, y: NDArray[Any], loss: str) -> Loss:
     return Squared.of(x, y) if loss == "squared" else Softmax.of(x, y)
 
 
+def loss_of(task: str) -> str:
+    """The loss that a dataset's task is trained by: "softmax" or "squared"."""
+    return "softmax" if task == "classification" else "squared"
+
+
 def check_data(x: Array, y: NDArray[Any], loss: str) -> tuple[Array, NDArray[Any]]:
     """Inputs (N, n) as float64 and targets (N,) as the loss needs them; ArgumentError in words."""
     if loss not in LOSSES:

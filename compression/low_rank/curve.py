@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,6 +16,8 @@ from ..errors import ArgumentError
 from ..models import recipe_of
 from ..training import Data, Reference, Report, Samples, Trainer, capped_threads, keep_going
 from .networks import Chosen, Ranks, checked, prepare
+
+TRAINED_RANKS = 16  # that a curve has whose networks are trained on: each costs its epochs
 
 
 def low_rank_curve(
@@ -73,6 +76,22 @@ def low_rank_curve(
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
         values = checked(ranks, family)
         return judged(family, values, reference, dataset, samples, method, epochs, report)
+
+
+def spaced_ranks(
+    reference: Reference,
+    dataset: Data,
+    method: str,
+    layers: Sequence[str] | str | None = None,
+    count: int = TRAINED_RANKS,
+) -> list[int]:
+    """At most ``count`` ranks spaced by ratio, from 1 to the last that makes some layer smaller."""
+    family = prepare(reference, Samples(dataset), method, layers)
+    largest = max(
+        int(np.flatnonzero(d.parameters < d.dense_parameters)[-1])
+        for d in family.decompositions.values()
+    )
+    return np.unique(np.geomspace(1, max(largest, 1), count).round().astype(int)).tolist()
 
 
 @torch.no_grad()

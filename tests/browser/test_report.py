@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from pages.shared import report, work
+from pages.shared.models import tasks as work
+from pages.views.compare import report
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 

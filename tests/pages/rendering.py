@@ -36,13 +36,13 @@ def settled(app):
     it makes possible is asked for in the next run. A fragment's run leaves its own part only, so
     the last run is always one of the whole.
     """
-    pool, end = jobs._pool(), time.monotonic() + PATIENCE
+    pool, end = jobs.shared_pool(), time.monotonic() + PATIENCE
     while True:
-        known = set(pool._jobs.values())
+        known = set(pool.jobs())
         for job in known:
             assert job.wait(end - time.monotonic()), f"{job.task} is still going on"
         app.run()
         assert not app.exception
-        if set(pool._jobs.values()) == known:
+        if set(pool.jobs()) == known:
             assert not app.get("progress")
             return app

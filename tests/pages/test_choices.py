@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 def page():
     import streamlit as st
 
-    from pages.shared import choices
+    from pages.shared.ui import widgets as choices
 
     chosen = choices.knob(
         "rank",
@@ -83,7 +83,7 @@ def test_a_url_is_looked_at_like_any_other_input(app, asked, expected, remark):
 def menus():
     import streamlit as st
 
-    from pages.shared import choices
+    from pages.shared.ui import widgets as choices
 
     method = choices.pick(
         "method",
@@ -101,7 +101,7 @@ def menus():
 def header():
     import streamlit as st
 
-    from pages.shared import choices
+    from pages.shared.ui import widgets as choices
 
     st.text(" ".join(map(str, choices.header())))
 

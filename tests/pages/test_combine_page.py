@@ -8,9 +8,14 @@ from compression import COMBINED_METHODS, storage
 from compression.combined.curve import combined_curve
 from compression.evaluation import Comparison
 from data import load
-from pages.shared import combine_figures, combine_results, combine_words, combine_work, work
-from pages.shared.combine_sections import _entrant
-from pages.shared.results import Layer
+from pages.shared.models import constrained_tasks, requests
+from pages.shared.models import tasks as work
+from pages.shared.models.results import Layer
+from pages.views.combine import figures as combine_figures
+from pages.views.combine import results as combine_results
+from pages.views.combine import tasks as combine_work
+from pages.views.combine import text as combine_words
+from pages.views.combine.sections import _entrant
 from tests.pages.rendering import rendered, settled
 
 RANKS, BOUNDS, EPOCHS = (1, 2), (0.4, 1.0), 10
@@ -27,7 +32,7 @@ def trained():
 
 @pytest.fixture(scope="module")
 def together(trained):
-    return combine_work.grid(
+    return work.combined_grid(
         go_on, trained.origin, "low_rank_then_constrained", "box", RANKS, BOUNDS, EPOCHS
     )
 
@@ -37,7 +42,7 @@ def alone(trained):
     return {
         "low_rank": work.low_rank_curve(go_on, trained.origin, "truncated_svd"),
         "tuned": combine_work.tuned(go_on, trained.origin, (1,), 20),
-        "bound": work.constrained_curve(go_on, trained.origin, "box"),
+        "bound": constrained_tasks.constrained_curve(go_on, trained.origin, "box", "path"),
     }
 
 
@@ -56,8 +61,8 @@ def test_the_grid_s_ranks_reach_from_1_to_the_last_that_pays(shape):
     rows, columns = shape
     paying = [k for k in range(1, min(shape) + 1) if k * (rows + columns) < rows * columns]
     layers = [Layer("one", "linear", shape, max(paying, default=0))]
-    for count in (combine_results.RANKS, combine_results.TUNED_RANKS):
-        found = combine_results.ranks(layers, count)
+    for count in (requests.COMBINED_RANKS, combine_results.TUNED_RANKS):
+        found = requests.combined_ranks(layers, count)
         assert found[0] == 1
         assert found[-1] == max(paying, default=1)
         assert sorted(set(found)) == list(found)
@@ -66,11 +71,11 @@ def test_the_grid_s_ranks_reach_from_1_to_the_last_that_pays(shape):
 
 
 def test_a_grid_of_every_method_is_what_the_package_computes(trained):
-    found, reference = work.restored(trained.origin)
+    found, reference = work.load_reference(trained.origin)
     for method, entry in COMBINED_METHODS.items():
         bounds = entry.bounds
         expected = combined_curve(reference, found, method, [1], bounds[:2], 3, constraint="l1")
-        ours = combine_work.grid(go_on, trained.origin, method, "l1", (1,), bounds[:2], 3)
+        ours = work.combined_grid(go_on, trained.origin, method, "l1", (1,), bounds[:2], 3)
         pd.testing.assert_frame_equal(ours.table, expected.table)
         assert list(bounds) == sorted(bounds)
 
@@ -96,7 +101,7 @@ def test_a_stopped_grid_keeps_the_pairs_it_has(trained):
         kept.append(partial())
         return done < 2
 
-    ours = combine_work.grid(
+    ours = work.combined_grid(
         stop_after_two, trained.origin, "jointly", "box", RANKS, BOUNDS, EPOCHS
     )
     assert [len(one.table) for one in kept] == [1, 2]

@@ -8,8 +8,13 @@ import pytest
 from sklearn.metrics import confusion_matrix, recall_score
 
 import data
-from pages.shared import compare_figures, compare_words, compare_work, figures, words, work
-from pages.shared.compare_results import Pin
+from pages.shared.models import tasks as work
+from pages.shared.models import text as words
+from pages.shared.plots import standard as figures
+from pages.views.compare import figures as compare_figures
+from pages.views.compare import tasks as compare_work
+from pages.views.compare import text as compare_words
+from pages.views.compare.results import Pin
 from tests.pages.rendering import rendered, settled
 
 

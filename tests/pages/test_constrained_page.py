@@ -12,18 +12,14 @@ from streamlit.testing.v1 import AppTest
 import compression
 from compression import storage
 from data import load
-from pages.shared import constrained_figures, constrained_words, constrained_work, jobs, work
-from pages.shared.constrained_results import (
-    FREE,
-    LOWER,
-    UPPER,
-    ZERO,
-    End,
-    Race,
-    Runs,
-    Slices,
-    Trail,
-)
+from pages.shared import jobs
+from pages.shared.models import constrained_tasks
+from pages.shared.models import tasks as work
+from pages.shared.models.results import FREE, LOWER, UPPER, ZERO
+from pages.views.constrained import figures as constrained_figures
+from pages.views.constrained import tasks as constrained_work
+from pages.views.constrained import text as constrained_words
+from pages.views.constrained.results import End, Race, Runs, Slices, Trail
 from tests.pages.rendering import PATIENCE, ROOT, rendered, settled
 
 
@@ -60,18 +56,18 @@ def least_squares(x, y, bound):
 
 
 def test_the_path_ends_at_the_least_squares_of_every_bound(diabetes):
-    found = constrained_work.constrained(go_on, diabetes.origin, "box", "path")
+    found = constrained_tasks.constrained_curve(go_on, diabetes.origin, "box", "path")
     x, y = rows_of("diabetes")
     for row in range(0, len(found.facts), 7):
         weight, loss = least_squares(x, y, found.facts["knob"][row])
         assert found.facts["objective"][row] == pytest.approx(loss, rel=1e-6)
         assert np.allclose(found.layers["linear"].weights[row, 0], weight, atol=1e-5)
     assert found.facts["certified"].all()
-    assert list(found.facts["knob"]) == list(found.curve.table["knob"])
+    assert list(found.facts["knob"]) == list(found.table["knob"])
 
 
 def test_the_price_is_what_the_loss_falls_by_as_the_bound_grows(diabetes):
-    found = constrained_work.constrained(go_on, diabetes.origin, "box", "path")
+    found = constrained_tasks.constrained_curve(go_on, diabetes.origin, "box", "path")
     x, y = rows_of("diabetes")
     for row in (5, 15, 25):
         bound = found.facts["knob"][row]
@@ -85,7 +81,7 @@ def test_the_price_is_what_the_loss_falls_by_as_the_bound_grows(diabetes):
 
 @pytest.mark.parametrize("constraint", ["box", "upper", "l1", "l2"])
 def test_a_curve_goes_on_to_where_the_bound_costs_nothing(diabetes, constraint):
-    facts = constrained_work.constrained(go_on, diabetes.origin, constraint, "path").facts
+    facts = constrained_tasks.constrained_curve(go_on, diabetes.origin, constraint, "path").facts
     x, y = rows_of("diabetes")
     free = np.linalg.lstsq(x - x.mean(0), y - y.mean(), rcond=None)[0]
     size = {
@@ -95,13 +91,13 @@ def test_a_curve_goes_on_to_where_the_bound_costs_nothing(diabetes, constraint):
         "l2": np.linalg.norm(free),
     }[constraint]
     assert (facts["inactive"] == (facts["knob"] > size)).all()
-    assert tuple(facts["knob"]) == constrained_work.bounds(go_on, diabetes.origin, constraint)
+    assert tuple(facts["knob"]) == diabetes.bounds[constraint]
     assert facts["inactive"].any()
     assert not facts["inactive"].all()
 
 
 def test_only_pinned_weights_have_a_price(iris):
-    found = constrained_work.constrained(go_on, iris.origin, "box", "path")
+    found = constrained_tasks.constrained_curve(go_on, iris.origin, "box", "path")
     rows = found.layers["linear"]
     free = rows.states == FREE
     assert free.any()
@@ -109,13 +105,13 @@ def test_only_pinned_weights_have_a_price(iris):
 
 
 def test_a_one_sided_bound_never_costs_softmax_anything(iris):
-    found = constrained_work.constrained(go_on, iris.origin, "upper", "path")
+    found = constrained_tasks.constrained_curve(go_on, iris.origin, "upper", "path")
     assert found.facts["inactive"].all()
     assert np.ptp(found.facts["objective"]) < 1e-3
 
 
 def test_a_count_is_whole_and_not_certified(iris):
-    found = constrained_work.constrained(go_on, iris.origin, "cardinality", "path")
+    found = constrained_tasks.constrained_curve(go_on, iris.origin, "cardinality", "path")
     assert (found.facts["knob"] % 1 == 0).all()
     assert not found.facts["inactive"].any()
     assert found.facts["price"].isna().all()
@@ -125,8 +121,8 @@ def test_a_count_is_whole_and_not_certified(iris):
 
 
 def test_a_solver_ends_where_the_path_does(iris):
-    path = constrained_work.constrained(go_on, iris.origin, "l1", "path").facts
-    own = constrained_work.constrained(go_on, iris.origin, "l1", "face_newton").facts
+    path = constrained_tasks.constrained_curve(go_on, iris.origin, "l1", "path").facts
+    own = constrained_tasks.constrained_curve(go_on, iris.origin, "l1", "face_newton").facts
     assert own["certified"].all()
     assert (own["seconds"] > 0).all()
     apart = (path["objective"] - own["objective"]).abs()
@@ -134,11 +130,11 @@ def test_a_solver_ends_where_the_path_does(iris):
 
 
 def test_weights_and_states_are_those_of_the_files(network):
-    found = constrained_work.constrained(
+    found = constrained_tasks.constrained_curve(
         go_on, network.origin, "box", "projected_training", epochs=1
     )
     for row in (0, 20, 39):
-        file = storage.from_bytes(found.curve.files[row])
+        file = storage.from_bytes(found.files[row])
         for name, rows in found.layers.items():
             weight = getattr(file, name).weight.detach().numpy()
             down, across = rows.strides
@@ -152,28 +148,28 @@ def test_weights_and_states_are_those_of_the_files(network):
 
 
 def test_shares_of_a_layer_are_those_of_the_table(iris):
-    found = constrained_work.constrained(go_on, iris.origin, "box", "path")
+    found = constrained_tasks.constrained_curve(go_on, iris.origin, "box", "path")
     counts = found.layers["linear"].held_counts
-    assert np.allclose(found.curve.table["pinned"], (counts[:, LOWER] + counts[:, UPPER]) / 12)
-    assert np.allclose(found.curve.table["zero"], counts[:, ZERO] / 12)
+    assert np.allclose(found.table["pinned"], (counts[:, LOWER] + counts[:, UPPER]) / 12)
+    assert np.allclose(found.table["zero"], counts[:, ZERO] / 12)
 
 
 def test_a_large_weight_is_thinned_but_counted_in_full():
-    assert constrained_work.strides((100, 100)) == (1, 1)
-    rows = constrained_work._rows(
+    assert constrained_tasks.strides((100, 100)) == (1, 1)
+    rows = constrained_tasks._rows(
         "fc1",
         np.ones((300, 784)),
         np.ones((1, 300, 784)),
         np.full((1, 300, 784), UPPER, np.int8),
         np.array([1.0]),
     )
-    assert rows.weights[0].size <= constrained_work.CELLS
+    assert rows.weights[0].size <= constrained_tasks.CELLS
     assert rows.held_counts[0, UPPER] == 300 * 784
 
 
 def test_the_schedule_of_learning_compression_is_heard(network):
     def weights(first, last):
-        found = constrained_work.constrained(
+        found = constrained_tasks.constrained_curve(
             go_on, network.origin, "box", "learning_compression", 1, first, last
         )
         return found.layers["fc1"].weights
@@ -193,15 +189,15 @@ def test_each_layer_keeps_its_own_bound(network):
 
 
 def test_stored_bits_are_measured_and_the_fewest_lose_at_most_a_point(iris):
-    found = constrained_work.constrained(go_on, iris.origin, "box", "path")
-    knobs = tuple(found.curve.table["knob"])
-    table = constrained_work.stored(go_on, iris.origin, found.curve.files[10:14], knobs[10:14])
+    found = constrained_tasks.constrained_curve(go_on, iris.origin, "box", "path")
+    knobs = tuple(found.table["knob"])
+    table = constrained_work.stored(go_on, iris.origin, found.files[10:14], knobs[10:14])
     assert list(table["bound"].unique()) == list(knobs[10:14])
     for bound, own in table.groupby("bound"):
         off = own.loc[own["bits"] == 32, "validation_score"].iloc[0]
         good = own.loc[own["validation_score"] >= off - 0.01, "bits"]
         assert (own["fewest_bits"] == good.min()).all()
-        network = storage.from_bytes(found.curve.files[knobs.index(bound)])
+        network = storage.from_bytes(found.files[knobs.index(bound)])
         for bits in (2, 8):
             line = own[own["bits"] == bits].iloc[0]
             written = storage.to_bytes(compression.quantize(network, bits).network)
@@ -210,11 +206,9 @@ def test_stored_bits_are_measured_and_the_fewest_lose_at_most_a_point(iris):
 
 
 def test_refitted_layers_come_with_their_own_certificates(network):
-    found = constrained_work.constrained(go_on, network.origin, "box", "refit")
-    knobs = tuple(found.curve.table["knob"])
-    table = constrained_work.layers_certified(
-        go_on, network.origin, found.curve.files[::13], knobs[::13]
-    )
+    found = constrained_tasks.constrained_curve(go_on, network.origin, "box", "refit")
+    knobs = tuple(found.table["knob"])
+    table = constrained_work.layers_certified(go_on, network.origin, found.files[::13], knobs[::13])
     assert list(table["layer"].unique()) == ["fc1", "fc2", "fc3"]
     assert set(table["bound"]) == set(knobs[::13])
     assert (table["duality_gap"] <= 2e-3).all()  # the refit's own tolerance is 1e-3
@@ -267,7 +261,7 @@ def inside(border, x, y):
 @pytest.mark.parametrize("constraint", ["box", "upper", "l1", "l2"])
 def test_slices_are_the_loss_and_the_set_with_the_others_at_each_optimum(diabetes, constraint):
     cuts = constrained_work.slices(go_on, diabetes.origin, constraint, 2, 8)
-    assert tuple(cuts.bounds) == constrained_work.bounds(go_on, diabetes.origin, constraint)
+    assert tuple(cuts.bounds) == diabetes.bounds[constraint]
     x, y = rows_of("diabetes")
     x, y = x - x.mean(axis=0), y - y.mean()
     path = compression.path(x, y, "squared", constraint, bounds=cuts.bounds)
@@ -395,7 +389,7 @@ def traces(figure):
 def a_layer():
     weights = np.array([[[0.5, -0.5, 0.0], [0.1, 0.5, 0.2]]])
     states = np.array([[[UPPER, LOWER, ZERO], [FREE, UPPER, FREE]]], np.int8)
-    return constrained_work._rows("fc1", 2 * weights[0], weights, states, np.array([0.5]))
+    return constrained_tasks._rows("fc1", 2 * weights[0], weights, states, np.array([0.5]))
 
 
 def test_a_histogram_counts_what_is_held_apart_from_what_is_free():
@@ -718,7 +712,7 @@ def test_the_plane_follows_the_bound_and_other_weights_do_not_run_the_solvers_ag
     for figure in planes(app):
         assert star(figure) == pytest.approx(at, abs=1e-5)
     before = [figure["layout"]["title"]["text"] for figure in planes(app)]
-    known = set(jobs._pool()._jobs.values())
+    known = set(jobs.shared_pool().jobs())
 
     app.select_slider(key="bound").set_value(0.2).run()
     settled(app)
@@ -730,13 +724,13 @@ def test_the_plane_follows_the_bound_and_other_weights_do_not_run_the_solvers_ag
         )
         assert figure["layout"]["title"]["text"] != title
         assert f"c = {bound:.3g}" in figure["layout"]["title"]["text"]
-    assert set(jobs._pool()._jobs.values()) == known
+    assert set(jobs.shared_pool().jobs()) == known
 
     other = next(name for name in names if name not in (across, up))
     app.selectbox(key="up").set_value(other)
     settled(app)
     assert star(planes(app)[0])[1] == pytest.approx(weight[names.index(other)], abs=1e-5)
-    (new,) = set(jobs._pool()._jobs.values()) - known
+    (new,) = set(jobs.shared_pool().jobs()) - known
     assert new.task.endswith(":slices")
 
 
@@ -751,7 +745,7 @@ def raced_at(app):
     """The bounds of the race's figures' problem: by its menu, and by what the worker was asked."""
     asked = [
         dict(job.key[1:])["bound"]
-        for job in jobs._pool()._jobs.values()
+        for job in jobs.shared_pool().jobs()
         if job.task.endswith(":race")
     ]
     return float(app.selectbox(key="race_at").value), asked[-1]  # the last one asked for

@@ -9,21 +9,16 @@ from hypothesis import strategies as st
 from compression import COMBINED_METHODS, storage
 from compression.pareto import Wish
 from data import load
-from pages.shared import (
-    cache,
-    combine_results,
-    combine_work,
-    constrained_work,
-    decide_figures,
-    decide_sections,
-    decide_words,
-    decide_work,
-    figures,
-    low_rank_work,
-    words,
-    work,
-)
-from pages.shared.decide_results import (
+from pages.shared.models import constrained_tasks, requests
+from pages.shared.models import requests as cache
+from pages.shared.models import tasks as work
+from pages.shared.models import text as words
+from pages.shared.plots import standard as figures
+from pages.views.decide import figures as decide_figures
+from pages.views.decide import sections as decide_sections
+from pages.views.decide import tasks as decide_work
+from pages.views.decide import text as decide_words
+from pages.views.decide.results import (
     DENSE,
     EPOCHS,
     REFERENCE,
@@ -49,7 +44,7 @@ def trained():
 
 @pytest.fixture(scope="module")
 def box(trained):
-    return work.constrained_curve(go_on, trained.origin, "box")
+    return constrained_tasks.constrained_curve(go_on, trained.origin, "box", "path")
 
 
 @pytest.fixture(scope="module")
@@ -58,22 +53,22 @@ def results(trained, box):
     own = trained.origin
     return {
         "truncated_svd": work.low_rank_curve(go_on, own, "truncated_svd"),
-        "truncated_svd_tuned": low_rank_work.tuned_curve(
-            go_on, own, "truncated_svd", ("linear",), EPOCHS
+        "truncated_svd_tuned": work.low_rank_curve(
+            go_on, own, "truncated_svd", ("linear",), epochs=EPOCHS
         ),
         "box": box,
         "fine_tuned": decide_work.fine_tuned(go_on, own),
         "budgets": decide_work.budgets(go_on, own),
-        "refit": constrained_work.constrained(go_on, own, "box", "refit").curve,
+        "refit": constrained_tasks.constrained_curve(go_on, own, "box", "refit"),
         "quantized": decide_work.quantized(
             go_on, own, tuple(box.table["knob"][[5, 30]]), (box.files[5], box.files[30])
         ),
-        "low_rank_then_constrained": combine_work.grid(
+        "low_rank_then_constrained": work.combined_grid(
             go_on,
             own,
             "low_rank_then_constrained",
             "box",
-            combine_results.ranks(trained.layers),
+            requests.combined_ranks(trained.layers),
             COMBINED_METHODS["low_rank_then_constrained"].bounds,
             EPOCHS,
         ),
@@ -121,8 +116,8 @@ def test_every_row_of_the_page_s_own_jobs_is_what_its_file_is_worth(results, nam
 
 def test_a_tuned_rank_s_file_is_worth_what_its_row_says(trained, results):
     for _, line in results["truncated_svd_tuned"].table.iterrows():
-        file = decide_work.tuned_file(
-            go_on, trained.origin, "truncated_svd", ("linear",), int(line["knob"])
+        file = work.low_rank_file(
+            go_on, trained.origin, "truncated_svd", int(line["knob"]), ("linear",), epochs=EPOCHS
         )
         assert len(file) == line["bytes"]
         assert accuracy(file) == line["score"]
@@ -163,7 +158,7 @@ def everyone(request):
             assert found["box"].wait(60)
         found[name] = decide_sections.job_of(trained, name, found)
     assert all(job.wait(100) for job in found.values())
-    curves = {name: decide_sections.curve_of(job) for name, job in found.items()}
+    curves = {name: job.result for name, job in found.items()}
     line = curves["box"].reference
     return trained, everything(line, [decide_words.series(name, c) for name, c in curves.items()])
 

@@ -8,7 +8,8 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from compression.catalog import LOW_RANK_METHODS
-from pages.shared import figures, words
+from pages.shared.models import text as words
+from pages.shared.plots import standard as figures
 
 
 def table(**columns):

@@ -8,17 +8,18 @@ import pandas as pd
 import pytest
 
 from compression.catalog import LOW_RANK_METHODS
+from compression.low_rank.curve import TRAINED_RANKS
 from compression.low_rank.kernels import decompose_kernel
-from pages.shared import (
-    low_rank_figures,
-    low_rank_sections,
-    low_rank_words,
-    low_rank_work,
-    tables,
-    work,
-)
-from pages.shared.low_rank_results import LayerRanks, Setting
-from pages.shared.results import Layer
+from pages.shared.models import requests
+from pages.shared.models import tasks as work
+from pages.shared.models.requests import Way
+from pages.shared.models.results import Layer
+from pages.shared.ui import tables
+from pages.views.low_rank import figures as low_rank_figures
+from pages.views.low_rank import sections as low_rank_sections
+from pages.views.low_rank import tasks as low_rank_work
+from pages.views.low_rank import text as low_rank_words
+from pages.views.low_rank.results import LayerRanks
 from tests.pages.rendering import rendered
 
 
@@ -173,26 +174,22 @@ def test_a_setting_reaches_the_curve_and_its_file(digits):
     from compression import storage
 
     asked = {"layers": ("fc2",), "ridge": 0.1, "calibration": "sequential"}
-    curve = low_rank_work.curve_of(go_on, digits.origin, "activation_aware_svd", **asked)
-    file = low_rank_work.file_of(go_on, digits.origin, 3, "activation_aware_svd", **asked)
+    curve = work.low_rank_curve(go_on, digits.origin, "activation_aware_svd", **asked)
+    file = work.low_rank_file(go_on, digits.origin, "activation_aware_svd", 3, **asked)
     held = sum(parameter.numel() for parameter in storage.from_bytes(file).parameters())
     rows, columns = next(layer.shape for layer in digits.layers if layer.name == "fc2")
     assert held == digits.parameters - rows * columns + 3 * (rows + columns)
     assert curve.table.set_index("knob").loc[3, "parameters"] == held
 
 
-def test_what_is_as_it_would_be_anyway_names_no_job_of_its_own():
-    plain = Setting("truncated_svd", ("fc1",))
-    assert plain.arguments == plain.of_layers == {"method": "truncated_svd"}
-    other = Setting("activation_aware_svd", ("conv1",), False, 0.1, "sequential")
-    assert other.arguments == {
-        "method": "activation_aware_svd",
-        "layers": ("conv1",),
-        "ridge": 0.1,
-        "calibration": "sequential",
-    }
-    assert "calibration" not in other.of_layers
-    assert "layers" not in other.knobs
+def test_one_request_is_one_job_however_its_defaults_are_spelt(digits):
+    linear = requests.compressed_layers(digits, "truncated_svd")
+    job = requests.low_rank_curve(digits, "truncated_svd")
+    assert requests.low_rank_curve(digits, "truncated_svd", linear, 0.0, "reference", 0) is job
+    assert requests.low_rank_curve(digits, "truncated_svd", linear[:1]) is not job
+    assert requests.constrained_curve(digits, "box", Way("clip", epochs=3)) is (
+        requests.constrained_curve(digits, "box", Way("clip", epochs=30))  # it trains nothing
+    )
 
 
 def test_a_rank_for_each_layer_costs_what_its_factors_hold(digits):
@@ -204,10 +201,10 @@ def test_a_rank_for_each_layer_costs_what_its_factors_hold(digits):
 
 def test_training_on_gives_no_worse_training_loss_at_a_low_rank(digits):
     plain = work.low_rank_curve(go_on, digits.origin, "truncated_svd").table.set_index("knob")
-    tuned = low_rank_work.tuned_curve(
-        go_on, digits.origin, "truncated_svd", ("fc1", "fc2", "fc3"), 1
+    tuned = work.low_rank_curve(
+        go_on, digits.origin, "truncated_svd", ("fc1", "fc2", "fc3"), epochs=1
     ).table
-    assert len(tuned) <= low_rank_work.TUNED_RANKS
+    assert len(tuned) <= TRAINED_RANKS
     for _, line in tuned[tuned["knob"] <= 8].iterrows():
         assert line["train_loss"] < plain.loc[line["knob"], "train_loss"]
 
@@ -312,8 +309,8 @@ def test_methods_are_compared_on_the_same_layers():
     class Convolutional:
         layers = (Layer("conv1", "conv2d", (6, 25), 4), Layer("fc1", "linear", (10, 20), 6))
 
-    assert low_rank_sections.compressed(Convolutional, "truncated_svd") == ("fc1",)
-    assert low_rank_sections.compressed(Convolutional, "tucker2") == ("conv1",)
+    assert requests.compressed_layers(Convolutional, "truncated_svd") == ("fc1",)
+    assert requests.compressed_layers(Convolutional, "tucker2") == ("conv1",)
     matrices = {name for name in LOW_RANK_METHODS if "linear" in LOW_RANK_METHODS[name].layers}
     assert set(low_rank_sections.fitting(Convolutional, ("fc1",))) == matrices
     assert set(low_rank_sections.fitting(Convolutional, ("conv1", "fc1"))) == matrices

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pages.shared import words
+from pages.shared.models import text as words
 from tests.pages.rendering import ROOT, opened, rendered, settled
 
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py")
@@ -46,16 +46,10 @@ def test_a_model_that_does_not_fit_says_why():
 
 
 def test_a_method_that_fails_says_so_in_its_place_and_the_other_side_goes_on(monkeypatch):
-    from pages.shared import cache
+    from pages.shared.models import tasks
+    from tests.pages.tasks import low_rank_curve
 
-    real = cache.submit
-
-    def submit(task, **arguments):
-        name = task.partition(":")[2]
-        module = "tests.pages.tasks" if name == "low_rank_curve" else "pages.shared.work"
-        return real(f"{module}:{name}", **arguments)
-
-    monkeypatch.setattr(cache, "submit", submit)
+    monkeypatch.setattr(tasks, "low_rank_curve", low_rank_curve)
     app = settled(opened(dataset="iris", model="softmax_regression", seed="11"))
     assert any("its weight is zero" in error.value for error in app.error)
     assert len(app.get("plotly_chart")) == 3  # the other side's two, and the plane
@@ -85,7 +79,7 @@ print(sorted({{"torch", "cvxpy", "sklearn", "scipy"}} & set(sys.modules)))
 
 
 def test_the_reference_is_shown_with_its_data_its_layers_its_learning_and_its_report():
-    from pages.shared import work
+    from pages.shared.models import tasks as work
 
     trained = work.reference(lambda *_: True, "iris", "softmax_regression", 0)
     app = rendered("train.py", dataset="iris", model="softmax_regression")
@@ -109,7 +103,8 @@ def test_the_reference_is_shown_with_its_data_its_layers_its_learning_and_its_re
 
 
 def test_the_learning_curve_is_drawn_while_the_model_still_learns(monkeypatch):
-    from pages.shared import cache, jobs
+    from pages.shared import jobs
+    from pages.shared.models import requests
 
     history = pd.DataFrame(
         {
@@ -122,7 +117,7 @@ def test_the_learning_curve_is_drawn_while_the_model_still_learns(monkeypatch):
     job = jobs.Job("learning", "tests.pages.tasks:count", {}, None)
     job.status, job.progress, job._began = "running", 0.3, 1.0
     job._partial = (None, history)
-    monkeypatch.setattr(cache, "reference", lambda *_: job)
+    monkeypatch.setattr(requests, "reference", lambda *_: job)
     app = opened("train.py", dataset="iris", model="softmax_regression").run()
     assert not app.exception
     assert len(app.get("progress")) == 1

@@ -8,7 +8,10 @@ import re
 import numpy as np
 import pytest
 
-from pages.shared import report, scrub, work
+from pages.shared.models import constrained_tasks
+from pages.shared.models import tasks as work
+from pages.views.compare import animation as scrub
+from pages.views.compare import report
 
 LINK = "http://127.0.0.1:8501/compare?dataset=iris&rank=1"
 
@@ -22,7 +25,12 @@ def compared(request):
     dataset, model = request.param
     trained = work.reference(go_on, dataset, model, 0)
     low_rank = work.low_rank_curve(go_on, trained.origin, method="truncated_svd")
-    constrained = work.constrained_curve(go_on, trained.origin, constraint="box")
+    constrained = constrained_tasks.constrained_curve(
+        go_on,
+        trained.origin,
+        constraint="box",
+        way="path" if trained.convex else "projected_training",
+    )
     return trained, trained.layers[0], low_rank, constrained, 1, float(trained.bounds["box"][20])
 
 

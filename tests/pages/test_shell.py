@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import shell
+from pages.shared import app_shell as shell
 from pages.shared.jobs import Job
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def test_a_link_keeps_a_parameter_that_is_given_twice():
 
 
 def test_what_paints_the_title_imports_no_tables_and_arrays():
-    code = "import sys, pages.shared.jobs, pages.shared.shell; print({'numpy', 'pandas'} & {*sys.modules})"
+    code = "import sys, pages.shared.jobs, pages.shared.app_shell; print({'numpy', 'pandas'} & {*sys.modules})"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
@@ -51,7 +51,7 @@ def test_what_paints_the_title_imports_no_tables_and_arrays():
 def waiting():
     import streamlit as st
 
-    from pages.shared import shell
+    from pages.shared import app_shell as shell
 
     result = shell.wait_for(
         st.session_state["job"], "Counting", lambda job: st.text(f"so far {job.partial}")
@@ -191,10 +191,12 @@ def test_the_theme_has_ten_colours_of_each_kind_in_light_and_dark_and_asks_nobod
 def beside_a_slider():
     import streamlit as st
 
-    from pages.shared import jobs, shell
+    from pages.shared import app_shell as shell
+    from pages.shared import jobs
+    from tests.pages import tasks
 
     st.slider("Rank k", 1, 5, key="rank")
-    job = jobs.submit("tests.pages.tasks:count", to=400, pause=0.02)
+    job = jobs.submit(tasks.count, to=400, pause=0.02)
     st.session_state["job"] = job
     shell.follow(lambda: shell.status(job, "Counting"), job)
 

@@ -5,7 +5,8 @@ import pytest
 
 from compression import storage
 from data import load
-from pages.shared import work
+from pages.shared.models import constrained_tasks
+from pages.shared.models import tasks as work
 
 
 def go_on(*_args):
@@ -34,7 +35,7 @@ def test_a_reference_is_the_model_of_its_file(trained):
 
 
 def test_the_suggestion_is_the_smallest_that_loses_a_point_on_validation(trained):
-    curve = work.constrained_curve(go_on, trained.origin, "box")
+    curve = constrained_tasks.constrained_curve(go_on, trained.origin, "box", "path")
     floor = curve.reference["validation_score"] - work.LOSS_ALLOWED
     good = curve.table[curve.table["validation_score"] >= floor]
     chosen = curve.table.iloc[curve.suggested]
@@ -43,7 +44,7 @@ def test_the_suggestion_is_the_smallest_that_loses_a_point_on_validation(trained
 
 
 def test_every_bound_has_the_file_that_its_row_speaks_of(trained):
-    curve = work.constrained_curve(go_on, trained.origin, "box")
+    curve = constrained_tasks.constrained_curve(go_on, trained.origin, "box", "path")
     for row in (0, 20, 39):
         assert len(curve.files[row]) == curve.table["bytes"][row]
         assert accuracy(curve.files[row]) == curve.table["score"][row]

@@ -6,7 +6,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from pages.shared import worker
+from pages.shared.jobs import worker
 
 TASKS = "tests.pages.tasks"
 
@@ -56,7 +56,7 @@ def test_a_packed_size_is_that_of_its_arrays_and_little_more():
 
 def test_reports_are_sent_four_times_a_second_at_most(clock):
     pipe = Pipe()
-    report = worker.Report(pipe, 1, set())
+    report = worker.PipeReport(pipe, 1, set())
     for step in range(100):  # of a hundredth of a second
         assert report(step, 100)
         clock.now += 0.01
@@ -67,7 +67,7 @@ def test_reports_are_sent_four_times_a_second_at_most(clock):
 def test_a_partial_result_is_made_only_when_it_is_sent(clock):
     made = count()
     pipe = Pipe()
-    report = worker.Report(pipe, 1, set())
+    report = worker.PipeReport(pipe, 1, set())
     for step in range(100):
         report(step, 100, lambda: next(made))
         clock.now += 0.01
@@ -80,7 +80,7 @@ def test_dear_partial_results_take_a_tenth_of_the_time(clock):
         return "so far"
 
     pipe = Pipe()
-    report = worker.Report(pipe, 1, set())
+    report = worker.PipeReport(pipe, 1, set())
     start = clock.now
     while clock.now < start + 50:
         report(0, 1, dear)
@@ -90,7 +90,7 @@ def test_dear_partial_results_take_a_tenth_of_the_time(clock):
 
 def test_a_cancelled_task_is_told_at_its_next_report_and_sends_what_it_has(clock):
     pipe, cancelled = Pipe(), set()
-    report = worker.Report(pipe, 7, cancelled)
+    report = worker.PipeReport(pipe, 7, cancelled)
     assert report(1, 10)
     cancelled.add(7)
     assert not report(2, 10, "so far")
@@ -108,7 +108,7 @@ def test_a_task_ends_with_its_result():
 @pytest.mark.parametrize("raises", [False, True])
 def test_a_task_that_stops_when_told_is_cancelled(raises, monkeypatch):
     monkeypatch.setattr(
-        worker.Report, "__call__", lambda self, *_: self.__dict__.update(stopped=True)
+        worker.PipeReport, "__call__", lambda self, *_: self.__dict__.update(stopped=True)
     )
     assert perform("count", to=3, pause=0.0, raises=raises)[0] == ("cancelled",)
 

@@ -1,0 +1,144 @@
+"""The reference and each curve that more than one page asks for, as jobs.
+
+The same names and numbers are the same job, for every session and every page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from compression import COMBINED_METHODS, CONSTRAINED_METHODS, LOW_RANK_METHODS, CompressionError
+from pages.shared import jobs
+from pages.shared.jobs import Job
+
+from . import constrained_tasks, tasks
+from .results import ConstrainedView, CurveView, Layer, Trained
+
+PATH = constrained_tasks.PATH
+DEFAULT_EPOCHS = 3  # passes over the training rows for each bound
+COMBINED_RANKS = 6  # at most so many: each costs all bounds
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the bounds are met.
+
+    Attributes
+    ----------
+    name : str
+        Of ``compression.CONSTRAINED_METHODS``; for a convex model ``PATH``, or of
+        ``compression.SOLVERS``.
+    epochs : int
+        Passes over the training rows for each bound, of methods that train.
+    penalties : (float, float) or None
+        First and last μ of learning–compression; None: its own.
+    """
+
+    name: str
+    epochs: int = DEFAULT_EPOCHS
+    penalties: tuple[float, float] | None = None
+
+
+def reference(dataset: str, model: str, seed: int) -> Job[Trained]:
+    """The reference network of a dataset, a model and a seed."""
+    return jobs.submit(tasks.reference, dataset=dataset, model=model, seed=seed)
+
+
+def compressed_layers(trained: Trained, method: str) -> tuple[str, ...]:
+    """The layers that a method compresses unless told otherwise: the linear ones, if it can."""
+    kinds = LOW_RANK_METHODS[method].layers
+    possible = [layer for layer in trained.layers if layer.kind in kinds]
+    linear = [layer for layer in possible if layer.kind == "linear"]
+    return tuple(layer.name for layer in linear or possible)
+
+
+def low_rank_curve(
+    trained: Trained,
+    method: str,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
+    epochs: int = 0,
+) -> Job[CurveView]:
+    """Every rank of a method; with epochs, ranks spaced by ratio, each trained on."""
+    layers = compressed_layers(trained, method) if layers is None else layers
+    return jobs.submit(
+        tasks.low_rank_curve, trained.origin, method, layers, ridge, calibration, epochs
+    )
+
+
+def low_rank_file(
+    trained: Trained,
+    method: str,
+    rank: int,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
+    epochs: int = 0,
+) -> bytes:
+    """The model file of one row of that curve; waits for it, see :func:`fetch`."""
+    layers = compressed_layers(trained, method) if layers is None else layers
+    return fetch(
+        jobs.submit(
+            tasks.low_rank_file, trained.origin, method, rank, layers, ridge, calibration, epochs
+        )
+    )
+
+
+def default_way(trained: Trained) -> Way:
+    """A convex model is solved on its path, a network trained with projections."""
+    return Way(PATH if trained.convex else "projected_training")
+
+
+def constrained_curve(
+    trained: Trained, constraint: str, way: Way | None = None
+) -> Job[ConstrainedView]:
+    """Every bound of a set, met in one way."""
+    way = default_way(trained) if way is None else way
+    first_mu, last_mu = way.penalties or (None, None)
+    entry = CONSTRAINED_METHODS.get(way.name)
+    trains = entry is not None and entry.trains
+    return jobs.submit(
+        constrained_tasks.constrained_curve,
+        trained.origin,
+        constraint,
+        way.name,
+        way.epochs if trains else DEFAULT_EPOCHS,
+        first_mu,
+        last_mu,
+    )
+
+
+def combined_ranks(layers: Sequence[Layer], count: int = COMBINED_RANKS) -> tuple[int, ...]:
+    """Ranks spaced by ratio, from 1 to the last that makes some linear layer smaller."""
+    largest = max(layer.break_even for layer in layers if layer.kind == "linear")
+    spaced = np.geomspace(1, max(largest, 1), count).round().astype(int)
+    return tuple(np.unique(spaced).tolist())
+
+
+def combined_grid(trained: Trained, method: str, constraint: str, epochs: int) -> Job[CurveView]:
+    """Low rank and bounds together, on a coarse grid of both."""
+    return jobs.submit(
+        tasks.combined_grid,
+        trained.origin,
+        method,
+        constraint,
+        combined_ranks(trained.layers),
+        COMBINED_METHODS[method].bounds,
+        epochs,
+    )
+
+
+def fetch(job: Job[bytes]) -> bytes:
+    """Wait for a file: a download is built when it is asked for.
+
+    Raises
+    ------
+    CompressionError
+        The job failed or was stopped: the sentence that says why.
+    """
+    job.wait()
+    if job.result is None:
+        raise CompressionError(job.error or "The file was not made: its job was stopped.")
+    return job.result

@@ -1,0 +1,185 @@
+"""What crosses from a worker to a page: names, numbers, tables and arrays, and nothing of torch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A compressible layer: its name, its kind (linear, conv1d, conv2d), its weight's (rows, columns)."""
+
+    name: str
+    kind: str
+    shape: tuple[int, int]
+    break_even: int
+
+
+Origin = tuple[bytes, str, str, int]
+"""What any worker has a reference again from: its file, dataset, model and seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A reference model, with all that a page shows of it.
+
+    ``file`` is what ``compression.save`` would write: later jobs start from it, in any process.
+    """
+
+    dataset: str
+    model: str
+    seed: int
+    task: str
+    file: bytes
+    history: pd.DataFrame
+    seconds: float
+    score: float
+    score_low: float
+    score_high: float
+    parameters: int
+    bytes: int
+    macs: int
+    layers: tuple[Layer, ...]
+    structure: pd.DataFrame
+    class_names: tuple[str, ...]
+    spectra: dict[str, NDArray]
+    target: NDArray
+    predictions: NDArray
+    confusion: NDArray | None
+    report: pd.DataFrame | None
+    target_name: str
+    target_unit: str
+    target_mean: float
+    target_scale: float
+    rows: dict[str, int]
+    bounds: dict[str, tuple[float, ...]]
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Its point in the plane of score against cost."""
+        return {name: getattr(self, name) for name in ("score", "parameters", "bytes", "macs")}
+
+    @property
+    def origin(self) -> Origin:
+        return self.file, self.dataset, self.model, self.seed
+
+    @property
+    def target_title(self) -> str:
+        unit = f" ({self.target_unit})" if self.target_unit else ""
+        return f"{self.target_name or 'target'}{unit}"
+
+    @property
+    def convex(self) -> bool:
+        """Whether it is one linear layer: linear or softmax regression."""
+        return len(self.structure) == 1
+
+    @property
+    def largest_rank(self) -> int:
+        """The largest that any linear layer can have."""
+        linear = [min(layer.shape) for layer in self.layers if layer.kind == "linear"]
+        return max(linear)
+
+
+@dataclass(frozen=True, eq=False)
+class CurveView:
+    """A curve without its networks.
+
+    ``files`` are the rows' model files, where they are kept. ``suggested`` is the row with the
+    fewest parameters that loses at most a point of score on the validation part. ``marks``:
+    layer -> label -> rank, for low rank.
+    """
+
+    knob: str
+    method: str
+    table: pd.DataFrame
+    reference: pd.Series
+    predictions: NDArray
+    confusion: list[NDArray[np.int64] | None]
+    spectra: dict[str, NDArray]
+    marks: dict[str, dict[str, float]]
+    suggested: int
+    files: tuple[bytes, ...] = ()
+
+    @property
+    def suggestion(self) -> float:
+        """Knob of the suggested row."""
+        return self.table["knob"].iloc[self.suggested].item()
+
+    def row(self, knob: float) -> int:
+        """Row of the nearest knob value, by ratio."""
+        return int(np.abs(np.log(self.table["knob"] / knob)).argmin())
+
+
+LOWER, ZERO, FREE, UPPER = range(4)
+"""States of a weight, in the order of their values: −c, 0, a number of its own, +c."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRows:
+    """One layer's weight at every bound.
+
+    Attributes
+    ----------
+    name : str
+    shape : (int, int)
+        Of the weight as a matrix: outputs, inputs.
+    bounds : ndarray, shape (rows,)
+        The layer's own c, in the units of the weight; NaN where it has none.
+    weights : ndarray, shape (rows, m, n)
+        Of a large matrix every ``strides[0]``-th row and ``strides[1]``-th column only.
+    states : ndarray of int8, shape (rows, m, n)
+        LOWER, ZERO, FREE or UPPER.
+    reference : ndarray, shape (m, n)
+        The reference's weight, thinned in the same way.
+    strides : (int, int)
+    edges : ndarray, shape (bins + 1,)
+        Of the histograms, in the units of the weight.
+    reference_counts : ndarray, shape (bins,)
+        How many of all the reference's weights lie in each bin.
+    free_counts : ndarray, shape (rows, bins)
+        How many of all free weights lie in each bin.
+    held_counts : ndarray, shape (rows, 4)
+        How many of all weights are LOWER, ZERO, FREE, UPPER.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    bounds: NDArray
+    weights: NDArray
+    states: NDArray[np.int8]
+    reference: NDArray
+    strides: tuple[int, int]
+    edges: NDArray
+    reference_counts: NDArray[np.int64]
+    free_counts: NDArray[np.int64]
+    held_counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ConstrainedView(CurveView):
+    """A constrained curve: one way to the bounds, every bound judged.
+
+    Attributes
+    ----------
+    layers : dict
+        Name -> LayerRows.
+    facts : DataFrame or None
+        What is certified of each row, for a convex loss: knob, objective, duality_gap,
+        kkt_residual, certified, inactive, status, price (loss per unit of the bound; NaN without
+        multipliers), seconds (NaN on a path).
+    multipliers : ndarray, shape (rows, outputs, inputs), or None
+        Price of each weight's own bound, where each has one.
+    feature_names : tuple of str
+    input_shape : tuple of int
+    largest : (int, int)
+        The two largest weights of the reference's first layer, numbered row by row.
+    """
+
+    layers: dict[str, LayerRows]
+    facts: pd.DataFrame | None
+    multipliers: NDArray | None
+    feature_names: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    largest: tuple[int, int]

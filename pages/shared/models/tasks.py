@@ -1,0 +1,313 @@
+"""The worker's side: names and numbers in, plain results out.
+
+Each function is a job. It runs in a worker process, is given ``report(done, total, partial)``,
+and holds nothing between calls but the datasets and networks that it has loaded last: another
+worker can always go on.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pages.shared.jobs.report import Report
+
+from .results import CurveView, Layer, Origin, Trained
+
+
+def warm_up() -> None:
+    """Import what every job needs, so that the first one finds it loaded."""
+    import sklearn.datasets
+    import sklearn.model_selection  # noqa: F401
+    import torch
+
+    import compression.constrained.curve
+    import compression.low_rank.curve
+    import compression.low_rank.truncated_svd  # noqa: F401
+    import data.base  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
+@lru_cache(maxsize=4)
+def load_dataset(name: str, seed: int) -> Any:
+    """A dataset; the last ones stay."""
+    import data
+
+    return data.load(name, seed=seed)
+
+
+def count_rows(found: Any) -> dict[str, int]:
+    return {
+        "training": len(found.fit_rows),
+        "validation": len(found.validation_rows),
+        "test": len(found.x_test),
+    }
+
+
+def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
+    """Train a reference; the partial result is its history so far, as a table."""
+    import compression
+    from compression import accounting, evaluation, network, storage
+    from compression.constrained.curve import curve_bounds
+
+    found = load_dataset(dataset, seed)
+
+    trained = compression.train(
+        found, model=model, seed=seed, report=report_steps(report, "epoch", pd.DataFrame)
+    )
+    net = trained.network
+    predictions = _predict(net, found)
+    layers = tuple(_layer(name, part) for name, part in network.layers(net).items())
+    return Trained(
+        dataset=dataset,
+        model=model,
+        seed=seed,
+        task=found.task,
+        file=storage.to_bytes(net),
+        history=trained.history,
+        seconds=trained.seconds,
+        score=trained.score,
+        score_low=trained.interval.low,
+        score_high=trained.interval.high,
+        parameters=accounting.parameters(net),
+        bytes=accounting.bytes_of(net),
+        macs=accounting.macs(net),
+        layers=layers,
+        structure=_structure(net),
+        class_names=found.class_names,
+        target=found.y_test,
+        predictions=predictions,
+        confusion=evaluation.confusion(predictions, found.y_test, found.classes)
+        if found.task == "classification"
+        else None,
+        report=_report(predictions, found) if found.task == "classification" else None,
+        target_name=found.target_name,
+        target_unit=found.target_unit,
+        target_mean=found.target_mean,
+        target_scale=found.target_scale,
+        rows=count_rows(found),
+        spectra={
+            name: np.linalg.svd(network.matrix(part), compute_uv=False)
+            for name, part in network.layers(net).items()
+        },
+        bounds={
+            name: tuple(curve_bounds(trained, found, name)) for name in compression.CONSTRAINTS
+        },
+    )
+
+
+def _predict(net: Any, found: Any) -> np.ndarray:
+    import torch
+
+    from compression import evaluation
+
+    with torch.inference_mode():
+        outputs = net(torch.from_numpy(found.x_test)).numpy()
+    return evaluation.predictions(outputs, found.task)
+
+
+def _report(predictions: np.ndarray, found: Any) -> pd.DataFrame:
+    """Precision, recall, F1 and samples of each class, as scikit-learn counts them."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    values = precision_recall_fscore_support(
+        found.y_test, predictions, labels=np.arange(found.classes), zero_division=0.0
+    )
+    columns = dict(zip(("precision", "recall", "F1", "samples"), values, strict=True))
+    return pd.DataFrame(columns, index=pd.Index(found.class_names, name="class")).reset_index()
+
+
+def _layer(name: str, part: Any) -> Layer:
+    from compression.low_rank.factors import break_even_rank
+    from compression.network import matrix
+
+    rows, columns = matrix(part).shape
+    kind = {"Linear": "linear", "Conv1d": "conv1d", "Conv2d": "conv2d"}
+    return Layer(name, kind[type(part).__name__], (rows, columns), break_even_rank(rows, columns))
+
+
+def _structure(net: Any) -> pd.DataFrame:
+    """One line a module: name, what it is, the shape it gives, its numbers and MACs."""
+    import torch
+
+    from compression import accounting, network
+
+    costs = accounting.layer_macs(net)
+    lines = []
+    with torch.inference_mode():
+        h = torch.zeros(1, network.features_of(net))
+        for name, part in net.named_children():
+            h = part(h)
+            lines.append(
+                {
+                    "layer": name,
+                    "kind": type(part).__name__,
+                    "output": " × ".join(map(str, h.shape[1:])),
+                    "parameters": sum(p.numel() for p in part.parameters()),
+                    "MACs": costs.get(name, 0),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def load_reference(origin: Origin) -> tuple[Any, Any]:
+    """The dataset, and the reference again from its file: what most jobs begin with."""
+    from compression import evaluation, storage
+    from compression.training import Reference
+
+    file, dataset, model, seed = origin
+    found = load_dataset(dataset, seed)
+    net = storage.from_bytes(file)
+    nan = float("nan")
+    return found, Reference(
+        net, pd.DataFrame(), nan, evaluation.Interval(nan, nan), model, dataset, seed, nan
+    )
+
+
+def curve_view(
+    curve: Any,
+    shapes: dict[str, tuple[int, int]] | None = None,
+    files: tuple[bytes, ...] = (),
+) -> CurveView:
+    """A curve as a page is handed it; marks of the layers whose shapes are given."""
+    from compression.low_rank.spectrum import markers
+
+    return CurveView(
+        knob=curve.knob,
+        method=curve.method,
+        table=curve.table,
+        reference=curve.reference,
+        predictions=curve.predictions,
+        confusion=curve.confusion,
+        spectra=curve.spectra,
+        marks={
+            name: markers(curve.spectra[name], shape)
+            for name, shape in (shapes or {}).items()
+            if name in curve.spectra
+        },
+        suggested=_suggested(curve.table, curve.reference),
+        files=files,
+    )
+
+
+def report_steps(
+    report: Report, what: str, shown: Callable[[Any], Any] = curve_view
+) -> Callable[[int, int, Callable[[], Any]], bool]:
+    """A ``report`` for the package's long functions: "rank 3 of 12", and what there is so far.
+
+    ``shown`` makes of their partial result what a page is handed: of most it is a curve.
+    """
+
+    def step(done: int, total: int, so_far: Callable[[], Any]) -> bool:
+        return report(done, total, lambda: shown(so_far()), f"{what} {done} of {total}")
+
+    return step
+
+
+LOSS_ALLOWED = 0.01  # of score, on the validation part: a point of accuracy
+
+
+def _suggested(table: pd.DataFrame, reference: pd.Series) -> int:
+    good = table[table["validation_score"] >= reference["validation_score"] - LOSS_ALLOWED]
+    if good.empty:
+        return int(table["validation_score"].argmax())
+    return int(good["parameters"].idxmin())
+
+
+def low_rank_curve(
+    report: Report,
+    origin: Origin,
+    method: str,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
+    epochs: int = 0,
+) -> CurveView:
+    """Every rank of one method; with epochs, ranks spaced by ratio, each trained on for as many.
+
+    The partial result is the curve so far.
+    """
+    import compression
+    from compression import network
+    from compression.low_rank.curve import spaced_ranks
+
+    dataset, reference = load_reference(origin)
+    shapes = {
+        name: network.matrix(part).shape for name, part in network.layers(reference.network).items()
+    }
+
+    def view(curve: Any) -> CurveView:
+        return curve_view(curve, shapes)
+
+    return view(
+        compression.low_rank_curve(
+            reference,
+            dataset,
+            method,
+            spaced_ranks(reference, dataset, method, layers) if epochs else None,
+            layers,
+            ridge=ridge,
+            calibration=calibration,
+            epochs=epochs,
+            report=report_steps(report, "rank", view),
+        )
+    )
+
+
+def low_rank_file(
+    report: Report,
+    origin: Origin,
+    method: str,
+    rank: int,
+    layers: tuple[str, ...] | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
+    epochs: int = 0,
+) -> bytes:
+    """The model file of one rank, as its row of the curve was made."""
+    import compression
+    from compression import storage
+
+    dataset, reference = load_reference(origin)
+    curve = compression.low_rank_curve(
+        reference,
+        dataset,
+        method,
+        [rank],
+        layers,
+        ridge=ridge,
+        calibration=calibration,
+        epochs=epochs,
+    )
+    return storage.to_bytes(curve.network(0))
+
+
+def combined_grid(
+    report: Report,
+    origin: Origin,
+    method: str,
+    constraint: str,
+    ranks: tuple[int, ...],
+    bounds: tuple[float, ...],
+    epochs: int,
+) -> CurveView:
+    """Every pair of these ranks and bounds; the partial result is the pairs so far, without files."""
+    from compression import storage
+    from compression.combined.curve import combined_curve
+
+    found, trained = load_reference(origin)
+    curve = combined_curve(
+        trained,
+        found,
+        method,
+        ranks,
+        bounds,
+        epochs,
+        constraint=constraint,
+        report=report_steps(report, "pair"),
+    )
+    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
+    return curve_view(curve, files=files)

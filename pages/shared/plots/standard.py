@@ -1,0 +1,536 @@
+"""Tables to Plotly figures. Knows no Streamlit; a figure is tested by its traces.
+
+Colours mean the same on every page: one for each family, grey for the reference. All of them
+read on a light and on a dark ground; text and grids are left to the page's theme.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.offline import get_plotlyjs
+from plotly.subplots import make_subplots
+
+LOW_RANK = "#2E86DE"
+CONSTRAINED = "#E0702B"
+REFERENCE = "#8A8F98"
+FAINT = "rgba(138, 143, 152, 0.45)"
+TEAL, VIOLET, OCHRE, PINK, GREEN = "#0F8F83", "#8C6BD8", "#B58900", "#C8508F", "#5B8C2A"
+COMBINED = PINK  # low rank and constraints together
+DARK = "#16202A"  # text on ochre
+
+# Where several low-rank methods stand side by side, each has a colour of its own.
+METHODS = {
+    "truncated_svd": LOW_RANK,
+    "activation_aware_svd": TEAL,
+    "covariance_eigenvectors": VIOLET,
+    "randomized_svd": OCHRE,
+    "spatial_svd": PINK,
+    "tucker2": GREEN,
+}
+
+# Blue and ochre differ for every kind of colour vision; neither side reads as a family's colour
+# against the other.
+DIVERGING = [[0.0, OCHRE], [0.5, "rgba(138, 143, 152, 0.10)"], [1.0, LOW_RANK]]
+
+COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs per sample"}
+
+# The camera above a chart takes a PNG of twice the screen's resolution.
+CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "figure"},
+}
+
+MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
+_LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
+BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
+STANDOFF = {"x": 6, "y": 10}  # pixels between an axis and its title
+
+
+def _frame(title: str, height: int) -> dict[str, Any]:
+    return {
+        "title": {
+            "text": title,
+            "font": {"size": 14},
+            "x": 0,
+            "xanchor": "left",
+            "y": 0.98,
+            "yanchor": "top",
+        },
+        "height": height,
+        "margin": MARGIN,
+        "legend": _LEGEND,
+        "hoverlabel": {"namelength": -1},
+    }
+
+
+def laid_out(figure: go.Figure, title: str, height: int, **options: Any) -> go.Figure:
+    """A figure that was built step by step, with the frame that all figures have."""
+    figure.update_layout(**_frame(title, height), **options)
+    figure.update_xaxes(automargin=True, title_standoff=STANDOFF["x"])
+    figure.update_yaxes(automargin=True, title_standoff=STANDOFF["y"])
+    return figure
+
+
+def drawn(
+    traces: Sequence[Mapping[str, Any]],
+    title: str,
+    height: int,
+    x: tuple[str, Mapping[str, Any]],
+    y: tuple[str, Mapping[str, Any]],
+    **layout: Any,
+) -> go.Figure:
+    """A figure of one plot from plain mappings.
+
+    Plotly checks them once: a figure that is changed step by step takes five times as long to
+    build, and a moved slider waits for it. ``x``, ``y``: an axis' title and its other settings.
+    """
+    axes = {
+        f"{name}axis": {
+            "title": {"text": text, "standoff": STANDOFF[name]},
+            "automargin": True,
+            **settings,
+        }
+        for name, (text, settings) in {"x": x, "y": y}.items()
+    }
+    return go.Figure(data=traces, layout=_frame(title, height) | axes | layout)
+
+
+def score_title(task: str) -> str:
+    return "Test accuracy (%)" if task == "classification" else "Test R²"
+
+
+def score_scale(task: str) -> float:
+    """Accuracies are drawn in per cent, R² as it is."""
+    return 100.0 if task == "classification" else 1.0
+
+
+def spectrum(
+    singular_values: NDArray, rank: int, marks: Mapping[str, float], layer: str
+) -> go.Figure:
+    """Singular values of one layer: kept, left out, and where the usual choices lie.
+
+    ``marks``: label -> rank, drawn as thin vertical lines.
+    """
+    ranks = np.arange(1, len(singular_values) + 1)
+    kept = ranks <= rank
+    bars = [
+        {
+            "type": "bar",
+            "x": ranks[chosen],
+            "y": singular_values[chosen],
+            "name": name,
+            "marker": {"color": colour, "line": {"width": 0}},
+            "hovertemplate": "σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
+        }
+        for name, chosen, colour in (("kept", kept, LOW_RANK), ("left out", ~kept, FAINT))
+    ]
+    return drawn(
+        bars,
+        f"Singular values of {layer}",
+        280,
+        *_index_axes(len(ranks)),
+        barmode="overlay",
+        bargap=0.15,
+        **_vertical_marks(marks, len(ranks)),
+    )
+
+
+def _index_axes(ranks: int) -> tuple[tuple[str, dict], tuple[str, dict]]:
+    return (
+        ("Index i", {"range": [0.3, ranks + 0.7], "dtick": 1 if ranks <= 10 else None}),
+        ("Singular value σ<sub>i</sub>", {"rangemode": "tozero"}),
+    )
+
+
+def _vertical_marks(marks: Mapping[str, float], ranks: int) -> dict[str, list[dict]]:
+    """Thin dotted lines with their labels at the top, lowered in turn so that none overlap.
+
+    A label next to the right edge stands to the left of its line, where it is not cut.
+    """
+    labels: dict[float, list[str]] = {}
+    for label, at in sorted(marks.items(), key=lambda item: item[1]):
+        labels.setdefault(at, []).append(label)
+    return {
+        "shapes": [
+            {
+                "type": "line",
+                "x0": at,
+                "x1": at,
+                "y0": 0,
+                "y1": 1,
+                "yref": "paper",
+                "line": {"color": REFERENCE, "width": 1.2, "dash": "dot"},
+            }
+            for at in labels
+        ],
+        "annotations": [
+            {
+                "x": at,
+                "y": 1 - 0.12 * (place % 4),
+                "yref": "paper",
+                "text": ", ".join(names),
+                "showarrow": False,
+                "xanchor": "right" if at > 0.9 * ranks else "left",
+                "yanchor": "top",
+                "xshift": -3 if at > 0.9 * ranks else 3,
+                "font": {"size": 11, "color": REFERENCE},
+            }
+            for place, (at, names) in enumerate(labels.items())
+        ],
+    }
+
+
+def constrained_spectrum(reference: NDArray, constrained: NDArray, layer: str) -> go.Figure:
+    """Singular values of the constrained weight over the reference's."""
+    ranks = np.arange(1, len(reference) + 1)
+    traces = [
+        {
+            "type": "bar",
+            "x": ranks,
+            "y": constrained,
+            "name": "constrained",
+            "marker": {"color": CONSTRAINED, "line": {"width": 0}},
+            "hovertemplate": "constrained σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "x": ranks,
+            "y": reference,
+            "name": "reference",
+            "mode": "lines",
+            "line": {"color": REFERENCE, "width": 2, "shape": "hvh"},
+            "hovertemplate": "reference σ<sub>%{x}</sub> = %{y:.4g}<extra></extra>",
+        },
+    ]
+    axes = _index_axes(len(ranks))
+    return drawn(traces, f"Singular values of {layer}", 280, *axes, bargap=0.15)
+
+
+def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Figure:
+    """Confusion matrix: colour is the share of each true class (row), text the count."""
+    share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = [str(name) for name in class_names]
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "heatmap",
+            "z": share,
+            "x": names,
+            "y": names,
+            "zmin": 0,
+            "zmax": 100,
+            "customdata": counts,
+            "hovertemplate": "true %{y}, predicted %{x}<br>%{customdata} samples, "
+            "%{z:.1f} % of the class<extra></extra>",
+            "colorscale": [[0, "rgba(138,143,152,0.06)"], [1, colour]],
+            "xgap": 1,
+            "ygap": 1,
+            "colorbar": {
+                "title": {"text": "% of row", "side": "right"},
+                "thickness": 10,
+                "outlinewidth": 0,
+            },
+        }
+    ]
+    # The counts are a layer of their own: on faint cells they take the page's text colour.
+    for shown, font in (
+        ((counts > 0) & (share < 50), {}),
+        ((counts > 0) & (share >= 50), {"color": "white"}),
+    ):
+        true, predicted = np.nonzero(shown)
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [names[i] for i in predicted],
+                "y": [names[i] for i in true],
+                "text": [str(count) for count in counts[shown]],
+                "mode": "text",
+                "textfont": {"size": 13 if len(names) <= 10 else 9, **font},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    axis = {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False}
+    return drawn(
+        traces,
+        "Confusion on the test set: counts, colour by row share",
+        340,
+        ("Predicted class", axis),
+        ("True class", {"autorange": "reversed", **axis}),
+    )
+
+
+def predicted_true(
+    target: NDArray, predicted: NDArray, reference: NDArray, colour: str, quantity: str
+) -> go.Figure:
+    """Predicted against true values of the test set, the reference's behind."""
+    low = float(min(target.min(), predicted.min(), reference.min()))
+    high = float(max(target.max(), predicted.max(), reference.max()))
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "x": [low, high],
+            "y": [low, high],
+            "mode": "lines",
+            "name": "exact",
+            "hoverinfo": "skip",
+            "line": {"color": REFERENCE, "dash": "dash", "width": 1.2},
+        }
+    ]
+    for name, values, shade in (("reference", reference, FAINT), ("compressed", predicted, colour)):
+        traces.append(
+            {
+                "type": "scatter",
+                "x": target,
+                "y": values,
+                "mode": "markers",
+                "name": name,
+                "marker": {"color": shade, "size": 6},
+                "hovertemplate": "true %{x:.4g}, predicted %{y:.4g}<extra>" + name + "</extra>",
+            }
+        )
+    return drawn(
+        traces,
+        "Predicted against true, test set",
+        340,
+        (f"True {quantity}", {}),
+        ("Predicted", {}),
+        legend=BELOW,
+    )
+
+
+def plane(
+    curves: Sequence[tuple[str, str, pd.DataFrame, int | None]],
+    reference: Mapping[str, float],
+    cost: str,
+    task: str,
+) -> go.Figure:
+    """Score against cost: a curve a method, the reference dashed, the current points ringed.
+
+    ``curves``: (name, colour, table, current row or None). A point's ``customdata`` is (method's
+    position in ``curves``, knob, ends of the interval).
+    """
+    scale = score_scale(task)
+    traces: list[dict[str, Any]] = []
+    for number, (name, colour, table, current) in enumerate(curves):
+        costs, scores, low, high, knobs = (
+            table[column].to_numpy()
+            for column in (cost, "score", "score_low", "score_high", "knob")
+        )
+        traces.append(
+            {
+                "type": "scatter",
+                "x": costs,
+                "y": scale * scores,
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": scale * (high - scores),
+                    "arrayminus": scale * (scores - low),
+                    "color": faded(colour),
+                    "thickness": 3,
+                    "width": 0,
+                },
+                "name": name,
+                "mode": "lines+markers",
+                "line": {"color": colour, "width": 2},
+                "marker": {"size": 6},
+                # Lists: an array would come back from a click as something else.
+                "customdata": np.stack(
+                    [np.full(len(table), number), knobs, scale * low, scale * high], axis=1
+                ).tolist(),
+                "hovertemplate": "%{y:.4g} (%{customdata[2]:.4g} to %{customdata[3]:.4g})<br>"
+                f"%{{x:,}} {COSTS[cost]}<br>knob %{{customdata[1]:.4g}}<extra>{name}</extra>",
+            }
+        )
+        if current is not None:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "x": costs[current : current + 1],
+                    "y": scale * scores[current : current + 1],
+                    "mode": "markers",
+                    "name": f"{name}, now",
+                    "showlegend": False,
+                    "hoverinfo": "skip",
+                    "marker": {
+                        "size": 15,
+                        "color": colour,
+                        "line": {"width": 2.5, "color": "rgba(255,255,255,0.95)"},
+                    },
+                }
+            )
+    level = scale * reference["score"]
+    traces.append(
+        {
+            "type": "scatter",
+            "x": [reference[cost]],
+            "y": [level],
+            "name": "reference",
+            "mode": "markers",
+            "marker": {"color": REFERENCE, "size": 11, "symbol": "diamond"},
+            "hovertemplate": f"%{{y:.4g}}<br>%{{x:,}} {COSTS[cost]}<extra>reference</extra>",
+        }
+    )
+    ends = [value for *_, table, _ in curves for value in (table[cost].min(), table[cost].max())]
+    ticks = "D1" if max(ends) < 10 * min(ends) else "D2"
+    return drawn(
+        traces,
+        f"{score_title(task)} against {COSTS[cost].lower()}, with 95 % intervals",
+        420,
+        (COSTS[cost], {"type": "log", "tickformat": "~s", "dtick": ticks}),
+        (score_title(task), {}),
+        hovermode="closest",
+        shapes=[
+            {
+                "type": "line",
+                "xref": "x domain",
+                "x0": 0,
+                "x1": 1,
+                "y0": level,
+                "y1": level,
+                "line": {"color": REFERENCE, "dash": "dash", "width": 1.5},
+            }
+        ],
+    )
+
+
+def faded(colour: str) -> str:
+    """A colour for intervals: what lies behind can be seen."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, 0.22)"
+
+
+def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:
+    """Loss of the training and validation parts by epoch."""
+    unit = "cross-entropy (nats)" if task == "classification" else "½ squared error"
+    traces = [
+        {
+            "type": "scatter",
+            "x": history["epoch"],
+            "y": history[column],
+            "name": name,
+            "mode": "lines",
+            "line": {"color": colour, "width": 2, "dash": dash},
+            "hovertemplate": "epoch %{x}: %{y:.4g}<extra>" + name + "</extra>",
+        }
+        for column, name, colour, dash in (
+            ("train_loss", "training", LOW_RANK, "solid"),
+            ("validation_loss", "validation", CONSTRAINED, "dot"),
+        )
+    ]
+    loss = {"type": "log", "dtick": "D2", "tickformat": "~g"}
+    return drawn(traces, "Learning curve", 320, ("Epoch", {}), (f"Mean {unit}", loss))
+
+
+def class_counts(counts: pd.DataFrame) -> go.Figure:
+    """Samples of each class, training and test part."""
+    bars = [
+        {
+            "type": "bar",
+            "x": [str(name) for name in counts.index],
+            "y": counts[part],
+            "name": part,
+            "marker": {"color": colour},
+            "hovertemplate": "%{x}: %{y} samples<extra>" + part + "</extra>",
+        }
+        for part, colour in zip(counts.columns, (REFERENCE, FAINT), strict=True)
+    ]
+    axes = ("Class", {"type": "category"}), ("Samples", {})
+    return drawn(bars, "Samples of each class", 300, *axes, barmode="stack")
+
+
+def pictures(values: NDArray, labels: Sequence[str]) -> go.Figure:
+    """Images (rows, height, width) or signals (rows, samples) in a grid of four columns."""
+    columns = 4
+    figure = make_subplots(
+        rows=-(-len(values) // columns),
+        cols=columns,
+        subplot_titles=[str(label) for label in labels],
+        horizontal_spacing=0.02,
+        vertical_spacing=0.12,
+    )
+    for number, value in enumerate(values):
+        place = {"row": number // columns + 1, "col": number % columns + 1}
+        if value.ndim == 2:
+            trace = go.Heatmap(z=value, colorscale="Greys", showscale=False, hoverinfo="z")
+            figure.update_yaxes(
+                autorange="reversed", scaleanchor=f"x{number + 1}", constrain="domain", **place
+            )
+            figure.update_xaxes(constrain="domain", **place)
+        else:
+            line = {"color": REFERENCE, "width": 1.5}
+            trace = go.Scatter(y=value, mode="lines", line=line, showlegend=False, hoverinfo="y")
+        figure.add_trace(trace, **place)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    figure.update_annotations(font_size=11)
+    laid_out(figure, "First samples of the training part, by class", 320)
+    return figure.update_layout(margin_t=56)
+
+
+def distribution(values: pd.Series) -> go.Figure:
+    """How often each value occurs."""
+    bars = [{"type": "histogram", "x": values, "marker": {"color": REFERENCE}, "nbinsx": 30}]
+    axes = (values.name, {}), ("Samples", {})
+    return drawn(bars, "Target values of the training part", 300, *axes, bargap=0.05)
+
+
+def page(figures: Iterable[tuple[str, go.Figure]], title: str, remark: str = "") -> str:
+    """Figures as one HTML page that needs nothing else: they zoom, hover and hide lines as here.
+
+    Parameters
+    ----------
+    figures : pairs
+        What a figure shows, in words, and the figure.
+    title, remark : str
+
+    Notes
+    -----
+    The camera above each figure takes an SVG. Plotly's script is held once, some 5 MB.
+    """
+    parts = [
+        f"<figure>{_element(figure)}<figcaption>{escape(words)}</figcaption></figure>"
+        for words, figure in figures
+    ]
+    return _PAGE.format(
+        title=escape(title), remark=escape(remark), script=get_plotlyjs(), figures="\n".join(parts)
+    )
+
+
+def _element(figure: go.Figure) -> str:
+    # The app's own theme is filled in by a browser that shows the app: a file has to bring one.
+    plain = go.Figure(figure).update_layout(template="plotly_white")
+    camera = CONFIG["toImageButtonOptions"] | {"format": "svg", "scale": 1}
+    return plain.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config=CONFIG | {"responsive": True, "toImageButtonOptions": camera},
+    )
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font-family: sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }}
+figure {{ margin: 0 0 2.5rem; }}
+figcaption {{ color: #5b616b; font-size: 0.85rem; }}
+</style>
+<script>{script}</script>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{remark}</p>
+{figures}
+</body>
+</html>
+"""

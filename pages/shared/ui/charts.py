@@ -1,0 +1,81 @@
+"""Charts as pages draw them, and all of a page's charts as one file to take away."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.shared.plots import standard as figures
+
+_DRAWN = "_charts"
+
+
+def begin() -> None:
+    """Forget what the last run of a page drew; a page calls it before its first chart."""
+    st.session_state[_DRAWN] = {}
+
+
+def draw(
+    figure: go.Figure,
+    key: str,
+    alt: str,
+    *,
+    on_select: Callable[[], None] | Literal["ignore"] = "ignore",
+    selection_mode: Sequence[Literal["points", "box", "lasso"]] = ("points",),
+    config: Mapping[str, Any] = figures.CONFIG,
+) -> None:
+    """Draw a figure, and keep it for the file.
+
+    Parameters
+    ----------
+    figure : go.Figure
+    key : str
+        Of the chart; also the name of the picture that its camera takes.
+    alt : str
+        What it shows, in words.
+    on_select : callable, optional
+        Called when somebody selects points, before anything is drawn again.
+    selection_mode : sequence of str
+        How they may.
+    config : mapping
+        Plotly's, of the buttons above the figure.
+    """
+    camera = figures.CONFIG["toImageButtonOptions"] | {"filename": key.replace("_", "-")}
+    st.plotly_chart(
+        figure,
+        key=key,
+        alt=alt,
+        on_select=on_select,
+        selection_mode=selection_mode,
+        config={**config, "toImageButtonOptions": camera},
+    )
+    st.session_state.setdefault(_DRAWN, {})[key] = (alt, figure)
+
+
+def take_away(title: str, name: str, remark: str = "") -> None:
+    """A button for the figures that stand on the page now; the file is built when asked for.
+
+    Parameters
+    ----------
+    title : str
+        Of the file's page.
+    name : str
+        Of the file, without its ending.
+    remark : str
+        What the figures were made from.
+    """
+    # The same dict for every fragment of this run: what they draw again is replaced in it.
+    drawn = st.session_state.setdefault(_DRAWN, {})
+    st.download_button(
+        "Figures as HTML",
+        lambda: figures.page(drawn.values(), title, remark),
+        file_name=f"{name}.html",
+        mime="text/html",
+        on_click="ignore",
+        key="figures_html",
+        icon=":material/download:",
+        type="tertiary",
+        help="All figures of this page as they are now, in one file that needs no network. "
+        "The camera above a figure takes a PNG here and an SVG in the file.",
+    )

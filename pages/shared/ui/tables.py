@@ -1,0 +1,57 @@
+"""Tables as pages draw them, each with its file."""
+
+import pandas as pd
+import streamlit as st
+
+from pages.shared.models.results import Trained
+
+_FORMATS = {
+    "price": "%.4g",
+    "objective": "%.9f",
+    "duality gap": "%.1e",
+    "KKT residual": "%.1e",
+    "seconds": "%.3f",
+    "outputs lost (%)": "%.3f",
+    "gap (%)": "%.1e",
+    "pinned (%)": "%.1f",
+    "energy lost": "%.3f",
+    "gap to exact": "%.4f",
+    "times smaller": "%.2f×",
+    "parameters": "localized",
+    "bytes": "localized",
+}
+
+
+def draw(
+    table: pd.DataFrame,
+    name: str,
+    trained: Trained,
+    whole: pd.DataFrame | None = None,
+    height: int | str = "auto",
+) -> None:
+    """A table, and its file; or that of the longer table that it is a part of."""
+    st.dataframe(
+        table,
+        hide_index=True,
+        height=height,
+        column_config={
+            column: st.column_config.NumberColumn(format=kind)
+            for column, kind in _FORMATS.items()
+            if column in table and pd.api.types.is_numeric_dtype(table[column])
+        },
+    )
+    take_away(table if whole is None else whole, name, trained)
+
+
+def take_away(table: pd.DataFrame, name: str, trained: Trained) -> None:
+    """A button for a table's file, which is built when it is asked for."""
+    st.download_button(
+        "Table as CSV",
+        lambda: table.to_csv(index=False),
+        file_name=f"{trained.dataset}-{trained.model}-{name}.csv",
+        mime="text/csv",
+        on_click="ignore",
+        key=f"{name}_csv",
+        icon=":material/download:",
+        type="tertiary",
+    )

@@ -1,0 +1,193 @@
+"""Figures of the page that combines. Knows no Streamlit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from pages.shared.models.text import count, score, score_range, size
+from pages.shared.plots import standard as figures
+from pages.shared.plots.standard import COMBINED
+from pages.views.combine.text import ALONE
+
+_BELOW = {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left"}
+_IN_SIGHT = 0.1  # of score, either way: the rest is a zoom away
+COLOURS = {"low_rank": figures.LOW_RANK, "tuned": figures.TEAL, "bound": figures.CONSTRAINED}
+
+
+def heat(
+    table: pd.DataFrame,
+    ranks: Sequence[int],
+    bounds: Sequence[float],
+    current: int,
+    task: str,
+) -> go.Figure:
+    """Score over rank and bound; what is not computed yet is empty, the current pair ringed.
+
+    A point's ``customdata`` is its rank and its bound.
+    """
+    scale = figures.score_scale(task)
+    x, y = [f"{rank}" for rank in ranks], [f"{bound:g}" for bound in bounds]
+    columns = [list(ranks).index(rank) for rank in table["rank"]]
+    rows = [list(bounds).index(bound) for bound in table["bound"]]
+    scores = scale * table["score"].to_numpy()
+    z = np.full((len(bounds), len(ranks)), np.nan)
+    z[rows, columns] = scores
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "heatmap",
+            "x": x,
+            "y": y,
+            "z": z,
+            "hoverinfo": "skip",
+            "colorscale": [[0, "rgba(138,143,152,0.10)"], [1, COMBINED]],
+            "xgap": 2,
+            "ygap": 2,
+            "colorbar": {
+                "title": {"text": figures.score_title(task), "side": "right"},
+                "thickness": 10,
+                "outlinewidth": 0,
+            },
+        },
+        {  # A cell of a heat map cannot be selected: unseen points can, and speak for the cells.
+            "type": "scatter",
+            "x": [x[column] for column in columns],
+            "y": [y[row] for row in rows],
+            "mode": "markers",
+            "marker": {"size": 24, "symbol": "square", "opacity": 0},
+            "customdata": table[["rank", "bound"]].to_numpy().tolist(),
+            "text": [
+                f"k = {line['rank']:g}, c = {line['bound']:g}: {score(line['score'], task)}<br>"
+                f"{score_range(line['score_low'], line['score_high'], task)}<br>"
+                f"{count(line['parameters'])} parameters, {size(line['bytes'])}"
+                for _, line in table.iterrows()
+            ],
+            "hovertemplate": "%{text}<extra></extra>",
+            "showlegend": False,
+        },
+    ]
+    # On faint cells they take the page's text colour.
+    middle = (scores.min() + scores.max()) / 2
+    digits = 1 if scale > 1 else 2
+    numbers = [
+        {
+            "x": column,  # a name such as "1" would be taken for a number
+            "y": row,
+            # Nothing, too, may come from below: it is written without a sign.
+            "text": f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−"),
+            "showarrow": False,
+            "font": {"size": 12, **({"color": "white"} if value > middle else {})},
+        }
+        for column, row, value in zip(columns, rows, scores, strict=True)
+    ]
+    column, row = columns[current], rows[current]
+    ring = {
+        "type": "rect",
+        "x0": column - 0.5,
+        "x1": column + 0.5,
+        "y0": row - 0.5,
+        "y1": row + 0.5,
+        "line": {"color": figures.OCHRE, "width": 4},
+    }
+    axis = {"type": "category", "categoryorder": "array", "showgrid": False}
+    return figures.drawn(
+        traces,
+        f"{figures.score_title(task)} over rank and bound",
+        380,
+        ("Rank k", axis | {"categoryarray": x, "range": [-0.5, len(x) - 0.5]}),
+        ("Bound c", axis | {"categoryarray": y, "range": [-0.5, len(y) - 0.5]}),
+        shapes=[ring],
+        annotations=numbers,
+        hovermode="closest",
+        hoverdistance=-1,  # every place of a cell is its own, however far from its middle
+    )
+
+
+def plane(
+    together: tuple[str, pd.DataFrame, int],
+    alone: Mapping[str, pd.DataFrame],
+    reference: Mapping[str, float],
+    cost: str,
+    task: str,
+) -> go.Figure:
+    """Score against cost: the pairs as points, each alone as a curve.
+
+    ``together``: (title, table, current row). ``alone``: a name of ``ALONE`` -> its table.
+    """
+    title, table, current = together
+    curves = [(ALONE[name], COLOURS[name], rows, None) for name, rows in alone.items()]
+    figure = figures.plane([*curves, (title, COMBINED, table, current)], reference, cost, task)
+    # A grid has no order along which a line could run.
+    figure.update_traces({"mode": "markers", "marker.size": 8}, {"name": title})
+    return figure.update_layout(legend=_BELOW)
+
+
+def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
+    """The combination's score minus each alone's, at equal bytes, with intervals."""
+    scale = figures.score_scale(task)
+    unit = "points of accuracy" if task == "classification" else "R²"
+    ends = table["budget"].min(), table["budget"].max()
+    traces = []
+    # Side by side: at one budget the intervals would lie on one another.
+    for place, (name, colour) in enumerate(COLOURS.items()):
+        lines = table[(table["alone"] == name) & table["change"].notna()]
+        traces.append(
+            {
+                "type": "scatter",
+                "name": f"against {ALONE[name]}",
+                "x": lines["budget"] * (ends[1] / ends[0]) ** (0.004 * (place - 1)),
+                "y": scale * lines["change"],
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": scale * (lines["high"] - lines["change"]),
+                    "arrayminus": scale * (lines["change"] - lines["low"]),
+                    "thickness": 1.5,
+                    "width": 0,
+                },
+                "customdata": np.stack(
+                    [scale * lines["low"], scale * lines["high"], lines["budget"]], axis=1
+                ),
+                "mode": "markers",
+                "marker": {"color": colour, "size": 7},
+                "hovertemplate": "%{y:+.3g} (%{customdata[0]:+.3g} to %{customdata[1]:+.3g})<br>"
+                "at most %{customdata[2]:,} bytes<extra>against " + ALONE[name] + "</extra>",
+            }
+        )
+    budgets = {"type": "log", "tickformat": "~s", "dtick": "D2"}
+    if ends[1] < 10 * ends[0]:
+        budgets = {"tickformat": ",d"}  # within a decade a logarithmic axis has few ticks
+    line = {"type": "line", "line": {"color": figures.REFERENCE, "width": 1.5}}
+    return figures.drawn(
+        traces,
+        "What the combination gains at equal bytes, with 95 % intervals",
+        400,
+        ("Budget (bytes)", budgets),
+        (f"Difference ({unit})", {"zeroline": False, **_in_sight(table, scale)}),
+        hovermode="closest",
+        legend=_BELOW,
+        shapes=[
+            line | {"xref": "x domain", "x0": 0, "x1": 1, "y0": 0, "y1": 0},
+            {
+                **line,
+                "yref": "y domain",
+                "y0": 0,
+                "y1": 1,
+                "x0": budget,
+                "x1": budget,
+                "line": {"color": COMBINED, "width": 1.2, "dash": "dot"},
+            },
+        ],
+    )
+
+
+def _in_sight(table: pd.DataFrame, scale: float) -> dict[str, list[float]]:
+    """An axis about zero, where most differences are that near; a few far ones would flatten them."""
+    change = table["change"].dropna()
+    if len(change) == 0 or (change.abs() > _IN_SIGHT).mean() > 0.5:
+        return {}
+    reach = max(table["high"].max(), -table["low"].min(), 0.01)
+    reach = 1.05 * scale * min(reach, 1.2 * _IN_SIGHT)
+    return {"range": [-reach, reach]}

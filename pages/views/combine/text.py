@@ -1,0 +1,146 @@
+"""Sentences and labels of the page that combines."""
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+
+from compression import COMBINED_METHODS, CONSTRAINTS
+from pages.shared.models.results import Trained
+from pages.shared.models.text import change, size
+
+LOW_RANK_LAST = "constrained_then_low_rank"
+SPARSE = "low_rank_plus_sparse"
+EPOCHS = range(1, 51)
+
+NOTHING_TO_FACTOR = (
+    "No rank makes a linear layer of this model smaller, so every layer stays dense: what is left "
+    "of the combination is the bound alone."
+)
+RANK = "The same rank for every linear layer; from its break-even rank on a layer stays dense."
+BOUND = (
+    "A share of what just holds each weight: after the truncation its factors, with bounds first the "
+    "reference. For low rank plus sparse the share of a layer's weights that the sparse part may hold."
+)
+HELD = (
+    "Budget by budget: the bytes of each pair. Each side enters with its best row on the "
+    "validation part that is no larger; the difference is on the test part, with its "
+    "paired-bootstrap 95 % interval. One interval in twenty misses by chance: look at all of them. "
+    "Below a method's smallest file there is nothing to compare; differences of more than "
+    "10 points (0.1 of R²) may lie outside the axis: zoom out."
+)
+HEAT = "Click a cell to move both sliders there."
+PLANE = "Points: every pair of a rank and a bound. Bars are 95 % intervals of one training."
+
+ALONE = {"low_rank": "low rank alone", "tuned": "low rank trained on", "bound": "bounds alone"}
+
+
+def grid(ranks: Iterable[int], bounds: Iterable[float], method: str, epochs: int) -> str:
+    """What is computed."""
+    ks, cs = tuple(ranks), tuple(bounds)
+    entry = COMBINED_METHODS[method]
+    passes = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    return (
+        f"{entry.summary} {_ranks(len(ks))} × {len(cs)} bounds = "
+        f"{len(ks) * len(cs)} networks, {passes} each; of one rank, each begins where the one with "
+        "the next larger bound ended."
+    )
+
+
+def _ranks(number: int) -> str:
+    return "1 rank" if number == 1 else f"{number} ranks"
+
+
+def baseline(epochs: int, bounds: int, ranks: int) -> str:
+    return (
+        f"“Low rank trained on” has {epochs * bounds} epochs at each of {_ranks(ranks)}, as many "
+        "as the last bound of a rank has behind it: a gain over it is not a gain of training longer."
+    )
+
+
+def pair(trained: Trained, method: str, line: pd.Series, asked: tuple[float, float]) -> str:
+    """What the pair shown is, and where it is not the one asked for."""
+    rank, bound = int(line["rank"]), float(line["bound"])
+    text = ""
+    if (rank, bound) != asked:
+        text = (
+            f"k = {asked[0]:g}, c = {asked[1]:g} is not computed yet: shown is k = {rank}, "
+            f"c = {bound:g}. "
+        )
+    if method == SPARSE:
+        return text + (
+            f"Rank {rank}, and at most {100 * bound:.3g} % of a layer's weights in the sparse "
+            "part; a layer stays dense where both together would hold as many numbers."
+        )
+    linear = [layer for layer in trained.layers if layer.kind == "linear"]
+    factored = [layer.name for layer in linear if rank <= layer.break_even]
+    dense = [layer.name for layer in trained.layers if layer.name not in factored]
+    if factored:
+        text += f"Rank {rank} in {', '.join(factored)}. "
+    if dense:
+        text += f"Dense: {', '.join(dense)}. "
+    if method == LOW_RANK_LAST:
+        return text + (
+            f"c = {bound:g} of what holds each reference weight, before the truncation; factors "
+            "and biases are free, dense layers keep it."
+        )
+    return text + f"c = {bound:g} of what holds each factor or dense weight; biases are free."
+
+
+def verdict(table: pd.DataFrame, budget: float, task: str) -> list[str]:
+    """A sentence for each alone: what the combination is worth at the same bytes."""
+    unit = " points" if task == "classification" else " of R²"
+    sentences = []
+    for _, line in table[table["budget"] == budget].iterrows():
+        other = ALONE[line["alone"]]
+        start = f"At {size(budget)}"
+        if math.isnan(line["change"]):
+            sentences.append(f"{start} nothing of **{other}** is that small.")
+            continue
+        interval = f"{change(line['low'], task)} to {change(line['high'], task)}"
+        sentences.append(
+            f"{start} the combination scores **{change(line['change'], task)}{unit}** against "
+            f"**{other}** of {size(line['other_bytes'])} ({interval}): "
+            f"**{judged(line['low'], line['high'])}**."
+        )
+    return sentences
+
+
+def judged(low: float, high: float) -> str:
+    """What an interval of a difference shows."""
+    if low > 0:
+        return "better"
+    if high < 0:
+        return "worse"
+    return "as good" if low == high == 0 else "not shown to be better"
+
+
+def tally(table: pd.DataFrame) -> str:
+    """Over all budgets, how often it is shown to be better or worse."""
+    parts = []
+    for name, title in ALONE.items():
+        lines = table[(table["alone"] == name) & table["change"].notna()]
+        if lines.empty:
+            continue
+        better, worse = int((lines["low"] > 0).sum()), int((lines["high"] < 0).sum())
+        parts.append(
+            f"against {title} shown better at {better}, worse at {worse}, "
+            f"neither at {len(lines) - better - worse}"
+        )
+    if not parts:
+        return "No budget at which any of them can be compared."
+    return f"Over {table['budget'].nunique()} budgets: {'; '.join(parts)}."
+
+
+def name(trained: Trained, method: str) -> str:
+    return f"{trained.dataset}-{trained.model}-{method.replace('_', '-')}"
+
+
+def made_from(trained: Trained, method: str, constraint: str, epochs: int) -> str:
+    """What the page's figures were made from."""
+    given = COMBINED_METHODS[method].constraint is not None
+    held = "" if given else f", {CONSTRAINTS[constraint].title}"
+    return (
+        f"{trained.dataset}, {trained.model}, seed {trained.seed}: "
+        f"{COMBINED_METHODS[method].title}{held}, {epochs} epochs a pair."
+    )

@@ -1,0 +1,422 @@
+"""Both curves as one figure that moves in the browser: its sliders ask no server.
+
+Every row of a curve is a frame that changes five traces of its side: spectrum, squares and
+counts of the confusion matrix, the point in the plane, and the numbers. Only lines, points and
+texts move: Plotly animates those without drawing the rest again, and so keeps up with a hand.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from pages.shared.models import text as words
+from pages.shared.models.results import CurveView, Layer, Trained
+from pages.shared.plots import standard as figures
+
+HEIGHT = 1120
+MOST = 64  # ranks; of more, evenly chosen ones: each step of a slider makes every frame slower
+# Of a confusion matrix's text: on coloured cells, and on faint ones of a light or a dark page.
+ON_COLOUR, ON_FAINT = "#ffffff", "#7a808a"
+_AT_ONCE = {
+    "mode": "immediate",
+    "frame": {"duration": 0, "redraw": False},
+    "transition": {"duration": 0},
+}
+_COLUMNS = ((0.0, 0.47), (0.53, 1.0))
+
+
+def scrub(
+    trained: Trained,
+    layer: Layer,
+    low_rank: CurveView,
+    constrained: CurveView,
+    rank: float,
+    bound: float,
+) -> go.Figure:
+    """The comparison as one figure with a slider for k and one for c.
+
+    Parameters
+    ----------
+    trained : Trained
+    layer : Layer
+        Whose spectra are drawn.
+    low_rank, constrained : CurveView
+        Whole curves.
+    rank, bound : float
+        Where the sliders begin.
+    """
+    most = max((part.break_even for part in trained.layers), default=0) + 1
+    rows = [row for row, k in enumerate(low_rank.table["knob"]) if k <= most] or [0]
+    rows = sorted({rows[round(at)] for at in np.linspace(0, len(rows) - 1, MOST)})
+    sides = [
+        _Side(0, "k", "Rank k", figures.LOW_RANK, low_rank, rows, low_rank.row(rank)),
+        _Side(
+            1,
+            "c",
+            "Bound c",
+            figures.CONSTRAINED,
+            constrained,
+            list(range(len(constrained.table))),
+            constrained.row(bound),
+        ),
+    ]
+    traces: list[dict[str, Any]] = []
+    frames: list[tuple[str, list[int], list[dict[str, Any]]]] = []
+    sliders = []
+    for side in sides:
+        places = list(range(len(traces), len(traces) + 5))
+        begin = min(side.rows, key=lambda row: abs(row - side.begin))
+        traces += _moving(trained, layer, side, begin)
+        for row in side.rows:
+            changes = [_change(trace) for trace in _moving(trained, layer, side, row)]
+            frames.append((side.frame(row), places, changes))
+        sliders.append(_slider(side, begin))
+    # Without a redraw Plotly takes away what a frame does not name: each names every trace.
+    whole = []
+    for name, places, changes in frames:
+        data = [{"type": trace["type"]} for trace in traces]
+        for place, change in zip(places, changes, strict=True):
+            data[place] = change
+        whole.append({"name": name, "traces": list(range(len(traces))), "data": data})
+    layout = _layout(trained, layer, sides) | {
+        "sliders": sliders,
+        "shapes": _still(trained, layer, sides),
+    }
+    return go.Figure(data=traces, frames=whole, layout=layout)
+
+
+class _Side:
+    """One side's curve, its rows that are frames, and where it stands in the figure."""
+
+    def __init__(
+        self,
+        number: int,
+        letter: str,
+        label: str,
+        colour: str,
+        curve: CurveView,
+        rows: list[int],
+        begin: int,
+    ):
+        self.number, self.letter, self.label = number, letter, label
+        self.colour, self.curve, self.rows, self.begin = colour, curve, rows, begin
+
+    def knob(self, row: int) -> float:
+        return float(self.curve.table["knob"].iloc[row])
+
+    def frame(self, row: int) -> str:
+        return f"{self.letter} = {self.knob(row):.6g}"
+
+
+def _axes(number: int) -> dict[str, str]:
+    return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+
+
+def _still(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> list[dict[str, Any]]:
+    """What never moves, as shapes: a frame would draw traces again."""
+    reference = trained.spectra[layer.name]
+    scale = figures.score_scale(trained.task)
+    shapes = [
+        {
+            "type": "path",
+            "path": _stairs(spectrum),
+            "xref": f"x{number}",
+            "yref": f"y{number}",
+            "line": {"color": figures.REFERENCE, "width": 1.5},
+            "fillcolor": fill,
+            "layer": "below",
+        }
+        for number, spectrum, fill in (
+            (1, sides[0].curve.spectra.get(layer.name, reference), "rgba(138, 143, 152, 0.2)"),
+            (2, reference, "rgba(0, 0, 0, 0)"),
+        )
+    ]
+    for side in sides:
+        table = side.curve.table
+        points = zip(table["bytes"], scale * table["score"], strict=True)
+        shapes.append(
+            {
+                "type": "path",
+                "path": "M" + " L".join(f"{x},{y:.4f}" for x, y in points),
+                "xref": "x5",
+                "yref": "y5",
+                "line": {"color": side.colour, "width": 2},
+            }
+        )
+    level = scale * trained.score
+    shapes.append(
+        {
+            "type": "line",
+            "xref": "x5 domain",
+            "yref": "y5",
+            "x0": 0,
+            "x1": 1,
+            "y0": level,
+            "y1": level,
+            "line": {"color": figures.REFERENCE, "width": 1.5, "dash": "dash"},
+        }
+    )
+    return shapes
+
+
+def _stairs(values: NDArray) -> str:
+    """A step around each index, down to zero at both ends."""
+    steps = [f"{i + 0.5},{value:.5g} L{i + 1.5},{value:.5g}" for i, value in enumerate(values)]
+    return f"M0.5,0 L{' L'.join(steps)} L{len(values) + 0.5},0"
+
+
+def _moving(trained: Trained, layer: Layer, side: _Side, row: int) -> list[dict[str, Any]]:
+    """Spectrum, predictions, point in the plane and numbers of a row."""
+    line = side.curve.table.iloc[row]
+    scale = figures.score_scale(trained.task)
+    return [
+        _spectrum(trained, layer, side, row),
+        *_predictions(trained, side, row),
+        {
+            "type": "scatter",
+            "x": [int(line["bytes"])],
+            "y": [round(float(scale * line["score"]), 4)],
+            "mode": "markers",
+            "marker": {"color": side.colour, "size": 15, "line": {"width": 2.5, "color": "#fff"}},
+            **_axes(5),
+        },
+        {
+            "type": "scatter",
+            # Above the spectrum: a place of its own would be one more plot to draw.
+            "x": [0.5],
+            "y": [0.86 * _highest(trained, layer)],
+            "mode": "text",
+            "text": [_numbers(trained, line)],
+            "textposition": "middle right",
+            "textfont": {"size": 13},
+            **_axes(1 + side.number),
+        },
+    ]
+
+
+def _numbers(trained: Trained, line: Any) -> str:
+    score, parameters, file, macs = words.metrics(trained, line)
+    return (
+        f"<b>{score[1]}</b> {score[0].replace('Test', 'test')}, {score[2]}<br>"
+        f"<b>{parameters[1]}</b> parameters, {parameters[2]} · <b>{file[1]}</b>, {file[2]} · "
+        f"<b>{macs[1]}</b> MACs"
+    )
+
+
+def _spectrum(trained: Trained, layer: Layer, side: _Side, row: int) -> dict[str, Any]:
+    if side.number == 1:
+        values = side.curve.spectra[layer.name][row]
+        return {
+            "type": "scatter",
+            "x": np.arange(1, len(values) + 1),
+            "y": np.round(values, 5),
+            "mode": _line_mode(len(values)),
+            "fill": "tozeroy",
+            "line": {"color": side.colour, "width": 2, "shape": "hvh"},
+            **_axes(2),
+        }
+    values = side.curve.spectra.get(layer.name, trained.spectra[layer.name])
+    rank = int(side.knob(row))
+    kept = len(values) if rank > layer.break_even else min(rank, len(values))
+    # The kept values as a line over the bars: a bar's colour cannot change without a redraw.
+    return {
+        "type": "scatter",
+        "x": np.arange(1, kept + 1),
+        "y": np.round(values[:kept], 5),
+        "mode": _line_mode(len(values)),
+        "fill": "tozeroy",
+        "line": {"color": side.colour, "width": 2, "shape": "hvh"},
+        **_axes(1),
+    }
+
+
+def _line_mode(values: int) -> str:
+    """Few values get their points, since one alone is no line; many points would be slow."""
+    return "lines+markers" if values <= 10 else "lines"
+
+
+def _predictions(trained: Trained, side: _Side, row: int) -> list[dict[str, Any]]:
+    """Squares and counts of a confusion matrix; or points, and nothing more."""
+    axes = _axes(3 + side.number)
+    counts = side.curve.confusion[row]
+    if counts is None:
+        own = side.curve.predictions[row] * trained.target_scale + trained.target_mean
+        points = {
+            "type": "scatter",
+            "x": np.round(trained.target * trained.target_scale + trained.target_mean, 4),
+            "y": np.round(own, 4),
+            "mode": "markers",
+            "marker": {"color": side.colour, "size": 6},
+            **axes,
+        }
+        return [points, {"type": "scatter", "x": [], "y": [], "text": [], "mode": "text", **axes}]
+    share = (100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).round().astype(int)
+    true, predicted = np.indices(counts.shape)
+    squares = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": predicted.ravel().tolist(),
+        "y": true.ravel().tolist(),
+        "marker": {
+            "symbol": "square",
+            "size": max(6, int(250 / len(counts))),
+            "color": share.ravel().tolist(),
+            "cmin": 0,
+            "cmax": 100,
+            "colorscale": [[0, "rgba(138,143,152,0.08)"], [1, side.colour]],
+            "line": {"width": 0},
+        },
+        **axes,
+    }
+    # Few texts: they take longer than all squares.
+    true, predicted = np.nonzero(counts)
+    texts = {
+        "type": "scatter",
+        "mode": "text",
+        "x": predicted.tolist(),
+        "y": true.tolist(),
+        "text": [str(count) for count in counts[true, predicted]],
+        "textfont": {
+            "size": 12,
+            "color": [ON_COLOUR if value >= 50 else ON_FAINT for value in share[true, predicted]],
+        },
+        **axes,
+    }
+    return [squares, texts]
+
+
+def _change(trace: dict[str, Any]) -> dict[str, Any]:
+    """What of a trace its frame has to carry."""
+    kept = {name: trace[name] for name in ("type", "x", "y", "text") if name in trace}
+    if isinstance(trace.get("textfont", {}).get("color"), list):
+        kept["textfont"] = {"color": trace["textfont"]["color"]}
+    if isinstance(trace.get("marker", {}).get("color"), list):
+        kept["marker"] = {"color": trace["marker"]["color"]}
+        del kept["x"], kept["y"]
+    return kept
+
+
+def _slider(side: _Side, begin: int) -> dict[str, Any]:
+    return {
+        "active": side.rows.index(begin),
+        "x": _COLUMNS[side.number][0],
+        "len": 0.47,
+        "y": 1.0,
+        "yanchor": "top",
+        "pad": {"t": 0, "b": 0},
+        "currentvalue": {"prefix": f"{side.label} = ", "xanchor": "left"},
+        "ticklen": 0,
+        "bgcolor": side.colour,
+        "steps": [
+            {
+                "label": f"{side.knob(row):.3g}",
+                "method": "animate",
+                "args": [[side.frame(row)], _AT_ONCE],
+            }
+            for row in side.rows
+        ],
+    }
+
+
+def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str, Any]:
+    layout: dict[str, Any] = {
+        "height": HEIGHT,
+        "margin": {"l": 50, "r": 10, "t": 10, "b": 45},
+        "showlegend": False,
+        "hovermode": False,
+        "bargap": 0.15,
+        "annotations": [],
+    }
+
+    def axis(number: int, x: tuple, y: tuple, across: dict, up: dict) -> None:
+        layout[f"xaxis{number}"] = {"domain": x, "anchor": f"y{number}", "title_standoff": 4}
+        layout[f"yaxis{number}"] = {"domain": y, "anchor": f"x{number}", "title_standoff": 4}
+        layout[f"xaxis{number}"] |= across
+        layout[f"yaxis{number}"] |= up
+
+    def title(text: str, x: float, y: float) -> None:
+        layout["annotations"].append(
+            {
+                "text": f"<b>{text}</b>",
+                "x": x,
+                "y": y,
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "showarrow": False,
+            }
+        )
+
+    for side in sides:
+        x = _COLUMNS[side.number]
+        indices = {"title": "Index i", "range": [0.3, len(trained.spectra[layer.name]) + 0.7]}
+        spectrum = {"title": "Singular value", "range": [0, _highest(trained, layer)]}
+        axis(1 + side.number, x, (0.665, 0.88), indices, spectrum)
+        title(f"Singular values of {layer.name}", x[0], 0.885)
+        axis(3 + side.number, x, (0.345, 0.585), *_prediction_axes(trained, sides, side.number))
+        title(
+            "Confusion matrix, test set" if trained.class_names else "Predicted against true",
+            x[0],
+            0.59,
+        )
+    score = figures.score_title(trained.task)
+    costs, scores = _reach(trained, sides)
+    axis(
+        5,
+        (0.0, 1.0),
+        (0.0, 0.245),
+        {"type": "log", "title": figures.COSTS["bytes"], "range": np.log10(costs).tolist()},
+        {"title": score, "range": scores},
+    )
+    title(f"{score} against file size: LMM blue, COC orange, reference dashed", 0, 0.25)
+    return layout
+
+
+def _reach(trained: Trained, sides: Sequence[_Side]) -> tuple[list[float], list[float]]:
+    """Ends of the plane's axes: sizes in bytes, and scores as they are drawn."""
+    sizes = np.concatenate([[trained.bytes], *(side.curve.table["bytes"] for side in sides)])
+    scores = figures.score_scale(trained.task) * np.concatenate(
+        [[trained.score], *(side.curve.table["score"] for side in sides)]
+    )
+    margin = 0.06 * (scores.max() - scores.min()) + 1e-3
+    ends = [float(scores.min() - margin), float(scores.max() + margin)]
+    return [0.93 * float(sizes.min()), 1.07 * float(sizes.max())], ends
+
+
+def _highest(trained: Trained, layer: Layer) -> float:
+    """Upper end of the spectra's axes."""
+    return 1.4 * float(trained.spectra[layer.name].max())
+
+
+def _prediction_axes(trained: Trained, sides: Sequence[_Side], number: int) -> tuple[dict, dict]:
+    if trained.confusion is None:
+        values = [trained.target, *(side.curve.predictions for side in sides)]
+        ends = _ends(values, trained)
+        return (
+            {"title": f"True {trained.target_title}"},
+            {"title": "Predicted", "range": ends},
+        )
+    names = [str(name) for name in trained.class_names]
+    ticks = {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False}
+    around = [-0.6, len(names) - 0.4]
+    square = {"scaleanchor": f"x{3 + number}", "constrain": "domain"}
+    return (
+        {
+            "title": "Predicted class",
+            "range": around,
+            "zeroline": False,
+            "constrain": "domain",
+            "constraintoward": "left",
+            **ticks,
+        },
+        {"title": "True class", "range": around[::-1], "zeroline": False, **square, **ticks},
+    )
+
+
+def _ends(values: Sequence[NDArray], trained: Trained) -> list[float]:
+    low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
+    return [end * trained.target_scale + trained.target_mean for end in (low, high)]

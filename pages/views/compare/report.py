@@ -1,0 +1,220 @@
+"""One HTML file to send: the choices, the pictures, the numbers, and the code that gives them.
+
+It asks no server for anything. Without Plotly's script it is 5 MB smaller and looks for
+``plotly.min.js`` beside itself.
+"""
+
+from collections.abc import Mapping
+from html import escape
+from importlib.metadata import version
+from string import Template
+from typing import Any
+
+import pandas as pd
+from plotly.offline import get_plotlyjs
+
+import compression
+import data
+from pages.shared.models import text as words
+from pages.shared.models.results import CurveView, Layer, Trained
+from pages.views.compare import animation as scrub
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "cvxpy", "pandas", "plotly", "streamlit")
+
+CODE = Template(
+    """import compression
+import data
+
+dataset = data.load("$dataset", seed=$seed)
+reference = compression.train(dataset, model="$model", seed=$seed)
+
+low_rank = compression.low_rank_curve(reference, dataset, method="$method", ranks=[$rank])
+constrained = compression.constrained_curve(reference, dataset, constraint="$constraint")
+
+rows = {
+    "LMM": low_rank.table.iloc[0],
+    "COC": constrained.table.set_index("knob", drop=False).loc[$bound],
+}
+print("reference", reference.score)
+for name, row in rows.items():
+    print(name, row["knob"], row["score"], int(row["parameters"]), int(row["bytes"]))
+compression.save(low_rank.network(0), "low-rank.safetensors")
+"""
+)
+
+
+def code(
+    trained: Trained, low_rank: CurveView, constrained: CurveView, rank: float, bound: float
+) -> str:
+    """A script over the public API that gives the same numbers: ``rows``, by side."""
+    knobs = [
+        curve.table["knob"].iloc[curve.row(knob)].item()
+        for curve, knob in ((low_rank, rank), (constrained, bound))
+    ]
+    return CODE.substitute(
+        dataset=trained.dataset,
+        model=trained.model,
+        seed=trained.seed,
+        method=low_rank.method,
+        constraint=constrained.method,
+        rank=int(knobs[0]),
+        bound=repr(float(knobs[1])),
+    )
+
+
+def report(
+    trained: Trained,
+    layer: Layer,
+    low_rank: CurveView,
+    constrained: CurveView,
+    rank: float,
+    bound: float,
+    *,
+    link: str,
+    script: bool = True,
+) -> str:
+    """The comparison as one HTML page.
+
+    Parameters
+    ----------
+    trained, layer, low_rank, constrained, rank, bound
+        As for ``scrub.scrub``.
+    link : str
+        Where the app shows the same.
+    script : bool
+        Whether Plotly's script is part of the file.
+    """
+    figure = scrub.scrub(trained, layer, low_rank, constrained, rank, bound)
+    rows = {
+        "LMM": (low_rank, low_rank.row(rank)),
+        "COC": (constrained, constrained.row(bound)),
+    }
+    entries = {
+        "LMM": compression.LOW_RANK_METHODS[low_rank.method],
+        "COC": compression.CONSTRAINTS[constrained.method],
+        "Model": compression.MODELS[trained.model],
+    }
+    source = data.DATASETS[trained.dataset]
+    return _PAGE.substitute(
+        title=escape(f"{source.title}, {trained.model}: low rank and constrained"),
+        script=f"<script>{get_plotlyjs()}</script>"
+        if script
+        else '<script src="plotly.min.js"></script>',
+        summary=_markup(words.reference(trained)),
+        link=escape(link, quote=True),
+        figure=figure.update_layout(template="plotly_white").to_html(
+            full_html=False,
+            include_plotlyjs=False,
+            config={"displaylogo": False, "responsive": True},
+            auto_play=False,
+        ),
+        choices=_pairs(
+            {
+                "Dataset": f"{trained.dataset}: {source.summary}",
+                "Model": trained.model,
+                "Seed": trained.seed,
+                "Rank k": f"{low_rank.table['knob'].iloc[rows['LMM'][1]]:g}",
+                "Bound c": f"{constrained.table['knob'].iloc[rows['COC'][1]]:g} ({constrained.knob})",
+                "Layer drawn": layer.name,
+            }
+        ),
+        numbers=_numbers(trained, rows),
+        methods=_pairs(
+            {
+                f"{side}: {entry.title}": entry.summary
+                + (f" Source: {entry.source}." if entry.source else "")
+                for side, entry in entries.items()
+            }
+            | {"Data": f"{source.source}. Licence: {source.licence}."}
+        ),
+        ruler=escape(words.RULER),
+        code=escape(code(trained, low_rank, constrained, rank, bound)),
+        versions=escape(
+            ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+            + f"; compression {compression.__version__}"
+        ),
+    )
+
+
+def _markup(text: str) -> str:
+    """Markdown's bold as HTML's."""
+    parts = escape(text).split("**")
+    return "".join(f"<b>{part}</b>" if n % 2 else part for n, part in enumerate(parts))
+
+
+def _pairs(pairs: Mapping[str, Any]) -> str:
+    return "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in pairs.items()
+    )
+
+
+def _numbers(trained: Trained, rows: Mapping[str, tuple[CurveView, int]]) -> str:
+    lines = {"Reference": [words.score(trained.score, trained.task)]}
+    lines["Reference"] += [
+        words.score_range(trained.score_low, trained.score_high, trained.task),
+        "",
+        words.count(trained.parameters),
+        words.count(trained.bytes),
+        words.count(trained.macs),
+    ]
+    for side, (curve, row) in rows.items():
+        line = curve.table.iloc[row]
+        metrics = words.metrics(trained, line)
+        lines[side] = [
+            metrics[0][1],
+            words.score_range(line["score_low"], line["score_high"], trained.task),
+            metrics[0][2],
+            words.count(line["parameters"]),
+            words.count(line["bytes"]),
+            words.count(line["macs"]),
+        ]
+    columns = [
+        words.score_name(trained.task),
+        "95 % interval",
+        "change (95 % interval)",
+        "parameters",
+        "file (bytes)",
+        "MACs a sample",
+    ]
+    table = pd.DataFrame.from_dict(lines, orient="index", columns=columns)
+    return table.to_html(border=0, justify="left")
+
+
+_PAGE = Template(
+    """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>$title</title>
+<style>
+body { font: 15px/1.5 sans-serif; color: #16202a; background: #fff; max-width: 1200px;
+  margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1rem; }
+dt { font-weight: 600; } dd { margin: 0; }
+table { border-collapse: collapse; } th, td { padding: 0.25rem 1rem 0.25rem 0; text-align: left; }
+pre { background: #f4f5f7; padding: 1rem; overflow-x: auto; }
+small { color: #5b616b; }
+</style>
+$script
+</head>
+<body>
+<h1>$title</h1>
+<p>$summary</p>
+<p><small>The same in the app: <a href="$link">$link</a></small></p>
+$figure
+<h2>Numbers</h2>
+$numbers
+<p><small>$ruler</small></p>
+<h2>Choices</h2>
+<dl>$choices</dl>
+<h2>Methods</h2>
+<dl>$methods</dl>
+<h2>The same numbers from Python</h2>
+<pre><code>$code</code></pre>
+<p><small>Made with $versions.</small></p>
+</body>
+</html>
+"""
+)

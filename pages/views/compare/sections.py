@@ -1,0 +1,287 @@
+"""What the comparison offers beside its two sides: ties, pins, undo, and their difference."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from string import ascii_uppercase
+from urllib.parse import urlencode
+
+import numpy as np
+import streamlit as st
+
+from pages.shared import app_shell as shell
+from pages.shared.jobs import Job, submit
+from pages.shared.models.results import CurveView, Layer, Trained
+from pages.shared.plots import standard as figures
+from pages.shared.ui import widgets as choices
+from pages.views.compare import animation as scrub
+from pages.views.compare import figures as compare_figures
+from pages.views.compare import report, tasks
+from pages.views.compare import text as compare_words
+from pages.views.compare import undo as history
+from pages.views.compare.results import Pin
+from pages.views.compare.side import COC, LMM, PLANE, Follow, Side, tie
+
+DIFFERENCE, PINNED, BAR = "difference", "pinned", "bar"
+_PINS = "_pins"
+MOST_PINS = len(ascii_uppercase)
+
+
+def ties(low_rank: Job, constrained: Job) -> dict[str, Follow]:
+    """A row of buttons that ties the sliders; a side's key -> what follows its slider."""
+
+    def match(column: str) -> None:
+        if column != "free":
+            tie(column, low_rank, COC, constrained)(choices.number(LMM.knob))
+
+    titles = compare_words.TIES
+    column = choices.segment("tie", "Tie the sides by", titles, then=match, help=compare_words.TIED)
+    if column == "free":
+        return {}
+    return {
+        LMM.key: tie(column, low_rank, COC, constrained),
+        COC.key: tie(column, constrained, LMM, low_rank),
+    }
+
+
+def redrawn(ties: Mapping[str, Follow]) -> list[str]:
+    """Keys of the fragments that a moved slider draws again, beside its own side."""
+    also = [LMM.key, COC.key] if ties else []
+    if pins():
+        also.append(PINNED)
+    if st.session_state.get("differences"):
+        also.append(DIFFERENCE)
+    return [*also, PLANE, BAR]
+
+
+def bar(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
+    """Undo, redo, reset, pin, and settings to begin with."""
+
+    def draw() -> None:
+        history.run_whole()
+        settled = all(job.result is not None for _, job in sides)
+        if settled:
+            history.record()
+        with st.container(horizontal=True, gap="xsmall", width="content"):
+            for label, step, icon in (("Undo", -1, "undo"), ("Redo", 1, "redo")):
+                st.button(
+                    label,
+                    key=label.lower(),
+                    icon=f":material/{icon}:",
+                    disabled=not history.possible(step),
+                    on_click=history.go,
+                    args=(step,),
+                )
+            st.button(
+                "Reset",
+                key="reset",
+                icon=":material/restart_alt:",
+                on_click=history.load,
+                args=({},),
+            )
+            st.button(
+                "Pin",
+                key="pin",
+                icon=":material/keep:",
+                disabled=not settled or len(pins()) == MOST_PINS,
+                on_click=_pin,
+                args=(trained, sides),
+                help="Keep these two models on the page, to hold others against.",
+            )
+            with st.popover("Begin with", icon=":material/flag:"):
+                for number, preset in enumerate(compare_words.PRESETS):
+                    st.button(
+                        preset.title,
+                        key=f"preset_{number}",
+                        help=preset.says,
+                        on_click=history.load,
+                        args=(preset.choices,),
+                        width="stretch",
+                    )
+
+    shell.follow(draw, *(job for _, job in sides), key=BAR)
+
+
+def pins() -> list[Pin]:
+    """The settings that stay, in the order they were pinned."""
+    return st.session_state.setdefault(_PINS, [])
+
+
+def pins_of(dataset: str) -> list[Pin]:
+    """Those that speak of these data: others have no place in the same plane."""
+    return [pin for pin in pins() if pin.choices["dataset"] == dataset]
+
+
+def _pin(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
+    kept = pins()
+    rows, curves = {}, {}
+    for side, job in sides:
+        at = choices.number(side.knob)
+        row = job.result.row(at)
+        setting = f"{job.result.method}, {side.label.lower()} = {at:.3g}"
+        rows[side.title] = (setting, side.colour, job.result.table.iloc[row])
+        curves[side.title] = job.result.table
+    used = {pin.label for pin in kept}
+    label = next(letter for letter in ascii_uppercase if letter not in used)
+    of = f"{trained.dataset}, {trained.model}, seed {trained.seed}"
+    kept.append(Pin(label, history.now(), of, rows, curves))
+    history.changed()
+
+
+def _unpin(pin: Pin) -> None:
+    pins().remove(pin)
+    history.changed()
+
+
+def pinned(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
+    """The pinned models as rows, the current ones held against them."""
+    kept = pins()
+    if not kept or any(job.result is None for _, job in sides):
+        return
+
+    def draw() -> None:
+        history.run_whole()
+        now = {
+            side.title: job.result.table.iloc[job.result.row(choices.number(side.knob))]
+            for side, job in sides
+        }
+        table = compare_words.pins(kept, trained.dataset, now)
+        st.dataframe(
+            table,
+            hide_index=True,
+            column_config={
+                name: st.column_config.NumberColumn(format="%.4f")
+                for name in ("score", "low", "high", "score now − pin")
+            },
+        )
+        with st.container(horizontal=True, gap="small"):
+            for pin in kept:
+                st.button(
+                    f"Load {pin.label}",
+                    key=f"load_{pin.label}",
+                    on_click=history.load,
+                    args=(pin.choices,),
+                )
+                st.button(
+                    f"Unpin {pin.label}",
+                    key=f"unpin_{pin.label}",
+                    on_click=_unpin,
+                    args=(pin,),
+                    type="tertiary",
+                )
+            st.download_button(
+                "Pins as CSV",
+                table.to_csv(index=False),
+                file_name=f"{trained.dataset}-{trained.model}-pins.csv",
+                on_click="ignore",
+                key="pins_csv",
+                icon=":material/download:",
+                type="tertiary",
+            )
+
+    st.subheader("Pinned", anchor=False)
+    shell.follow(draw, key=PINNED)
+
+
+def difference(trained: Trained, low_rank: Job, constrained: Job) -> None:
+    """Where the two answer differently, and whether their scores differ."""
+
+    def draw() -> None:
+        curves: list[CurveView] = [low_rank.result, constrained.result]
+        rows = [
+            curve.row(choices.number(side.knob))
+            for curve, side in zip(curves, (LMM, COC), strict=True)
+        ]
+        answers = [curve.predictions[row] for curve, row in zip(curves, rows, strict=True)]
+        job = submit(
+            tasks.difference,
+            trained.dataset,
+            trained.seed,
+            *(answer.astype("float64").tobytes() for answer in answers),
+        )
+        found = shell.wait_for(job, "Comparing their answers")
+        if found is None:
+            return
+        st.markdown(compare_words.difference(found, trained.task, len(trained.target)))
+        left, right = st.columns(2, gap="medium")
+        if found.recalls is not None:
+            counts = [curve.confusion[row] for curve, row in zip(curves, rows, strict=True)]
+            left.plotly_chart(
+                compare_figures.difference(*counts, trained.class_names),
+                key="confusion_difference",
+                alt="Confusion matrix of COC minus that of LMM",
+                config=figures.CONFIG,
+            )
+            right.plotly_chart(
+                compare_figures.recalls(found.recalls),
+                key="recalls",
+                alt="Recall of each class for LMM and COC",
+                config=figures.CONFIG,
+            )
+        if isinstance(found.inputs, np.ndarray) and len(found.inputs):
+            pictures = figures.pictures(found.inputs, compare_words.titles(found))
+            st.plotly_chart(
+                pictures.update_layout(title_text="Test samples on which the two differ"),
+                key="differing",
+                alt="Samples on which LMM and COC differ",
+                config=figures.CONFIG,
+            )
+        elif len(found.samples):
+            quantity = "class" if found.recalls is not None else trained.target_title
+            st.dataframe(compare_words.samples(found, quantity), hide_index=True)
+
+    if low_rank.result is None or constrained.result is None:
+        st.caption("As soon as both curves are there.")
+        return
+    shell.follow(draw, key=DIFFERENCE)
+
+
+def scrubbed(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) -> None:
+    """Both curves as one figure whose sliders ask no server."""
+    if low_rank.result is None or constrained.result is None:
+        st.caption("As soon as both curves are there.")
+        return
+    figure = scrub.scrub(
+        trained,
+        layer,
+        low_rank.result,
+        constrained.result,
+        choices.number(LMM.knob),
+        choices.number(COC.knob),
+    )
+    st.plotly_chart(
+        figure,
+        key="scrub_chart",
+        alt="The comparison with sliders of its own",
+        config=figures.CONFIG,
+    )
+
+
+def take_away(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) -> None:
+    """The comparison as one file."""
+    if low_rank.result is None or constrained.result is None:
+        return
+
+    def draw() -> None:
+        with st.container(horizontal=True, gap="small"):
+            for label, script in (("Report (HTML)", True), ("without Plotly's script", False)):
+                st.download_button(
+                    label,
+                    partial(_report, trained, layer, low_rank.result, constrained.result, script),
+                    file_name=f"{trained.dataset}-{trained.model}-report.html",
+                    mime="text/html",
+                    on_click="ignore",
+                    key=f"report_{script}".lower(),
+                    icon=":material/download:",
+                    type="tertiary",
+                    help=compare_words.REPORT[script],
+                )
+
+    shell.follow(draw, key="take_away")
+
+
+def _report(
+    trained: Trained, layer: Layer, low_rank: CurveView, constrained: CurveView, script: bool
+) -> str:
+    knobs = [choices.number(side.knob) for side in (LMM, COC)]
+    link = f"{st.context.url.split('?')[0]}?{urlencode(st.query_params.to_dict())}"
+    return report.report(trained, layer, low_rank, constrained, *knobs, link=link, script=script)

@@ -1,0 +1,238 @@
+"""Sentences, labels and columns of the low-rank page."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from compression import LOW_RANK_METHODS
+from pages.shared.models.results import Trained
+from pages.shared.models.text import score, score_range
+from pages.views.low_rank.results import Approximations, Chosen, LayerRanks, LayerView, Setting
+
+COMPARISONS = {
+    "one": "This one",
+    "tuned": "This one and its baseline",
+    "all": "All that fit and their baselines",
+}
+EPOCHS = range(1, 101)
+BUDGET_EPOCHS = range(101)
+RIDGES = (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
+LAYERS = {"linear": "Linear layers", "convolutions": "Convolutions", "all": "Both"}
+CALIBRATIONS = {"reference": "The reference", "sequential": "The compressed part"}
+
+RIDGE = (
+    "Added to the covariance of a layer's inputs: in squared units of the inputs. The larger, the "
+    "nearer to truncated SVD."
+)
+RIDGE_MOVES_NO_FACTOR = (
+    "σ² moves this method's predicted error and never its factors: scores stay as they are."
+)
+CALIBRATION = (
+    "Where the method sees a layer's inputs: in the reference, or behind the layers that are "
+    "compressed already. Then every rank is decomposed anew, which takes longer."
+)
+VIEW_OF_REFERENCE = (
+    "Spectra and pictures of this layer are those of inputs from the reference; scores and "
+    "errors follow the compressed part."
+)
+
+CHOOSING = (
+    "Every rule sees training and validation rows only; the test columns report what its choice is "
+    "worth. Energy is in the method's own objective, a rank a layer; the others take one k for all."
+)
+BASELINE = (
+    "Dashed: each network is trained on for the stated epochs from its own factors, the fair "
+    "baseline of any cleverer method. At most 16 ranks are trained, spaced by ratio. All curves "
+    "compress the same layers."
+)
+BUDGET = (
+    "Energy lost: the sum over layers of the share that each loses in the method's own objective. "
+    "Gap: how far a rule lies above the exact one. Less energy lost need not mean a higher score. "
+    "Dashed, with epochs after truncation: the same networks trained on, the fair baseline."
+)
+SENSITIVITY = (
+    "One layer alone is compressed to the largest rank that the share affords; in brackets where "
+    "none does: rank 1, or the dense layer if that is smaller. Intervals in the hover are 95 %, "
+    "paired with the reference on the same validation rows: a change whose interval holds 0 may be "
+    "noise."
+)
+CROSS_VALIDATION = (
+    "In each fold a network is trained anew on the other folds, compressed to every rank and scored "
+    "on the rows held out; the test part takes no part. Dashed: one "
+    "standard error below the best. The axis begins near it: zoom out for smaller ranks."
+)
+
+_MARKS = {
+    "break_even": ("k*", "Break-even rank k*: above it the layer grows"),
+    "energy_90": ("90 %", "Keeps 90 % of the energy"),
+    "energy_95": ("95 %", "Keeps 95 % of the energy"),
+    "energy_99": ("99 %", "Keeps 99 % of the energy"),
+    "effective_rank": ("effective", "Effective rank: e to the entropy of the spectrum"),
+    "stable_rank": ("stable", "Stable rank: ‖W‖²_F over ‖W‖²"),
+    "hard_threshold": ("hard threshold", "Optimal hard threshold: what stands above noise"),
+    "classes_minus_1": ("classes − 1", "Classes − 1: needed in general to tell classes apart"),
+}
+
+
+def short_marks(marks: Mapping[str, float]) -> dict[str, float]:
+    """Label of a line in a picture -> rank; a rank of 0 has no place there."""
+    return {_MARKS[name][0]: rank for name, rank in marks.items() if rank > 0}
+
+
+def marks_table(marks: Mapping[str, float], rank: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "mark": _MARKS[name][1],
+                "rank": round(at, 1),
+                "your k": f"{rank}, {'above' if rank > at else 'at or below'}",
+            }
+            for name, at in marks.items()
+        ]
+    )
+
+
+def network_at(trained: Trained, layers: Sequence[LayerRanks], rank: int) -> str:
+    """What becomes of each layer at one rank for all."""
+    compressed, dense = [], []
+    for layer in layers:
+        own = min(rank, layer.max_rank)
+        if layer.pays(rank):
+            stages = int(layer.stages[own])
+            capped = f", its largest rank {own}" if own < rank else ""
+            compressed.append(f"{layer.name} ({stages} smaller layers{capped})")
+        else:
+            dense.append(layer.name)
+    left = [layer.name for layer in trained.layers if layer.name not in {r.name for r in layers}]
+    parts = [f"Rank {rank} in {', '.join(compressed)}." if compressed else ""]
+    if dense:
+        who = "It" if compressed else f"Rank {rank}"
+        parts.append(f"{who} would make {', '.join(dense)} larger: kept dense.")
+    if left:
+        parts.append(f"Not compressed here: {', '.join(left)}.")
+    return " ".join(filter(None, parts))
+
+
+def at_rank(view: LayerView, found: Approximations, rank: int) -> str:
+    """What a rank that pays keeps of a layer, and what it holds."""
+    own = min(rank, found.max_rank)
+    held, dense = int(found.ranks.parameters[own]), found.ranks.dense_parameters
+    what = "energy of its outputs" if found.looks_at_inputs else "energy of its weight"
+    largest = f", the largest of {view.name}," if own < rank else ""
+    return (
+        f"Rank {own}{largest} keeps **{100 * found.kept[own]:.1f} %** of the {what} in **{held:,}** "
+        f"numbers instead of {dense:,}: **{dense / held:.2g}× smaller**. "
+        f"Smaller up to k* = {found.ranks.break_even}."
+    )
+
+
+def larger(view: LayerView, found: Approximations, rank: int) -> str:
+    """That a rank is above k*, in plain words."""
+    own = min(rank, found.max_rank)
+    held, dense = int(found.ranks.parameters[own]), found.ranks.dense_parameters
+    largest = f", the largest of {view.name}," if own < rank else f" of {view.name}"
+    k = found.ranks.break_even
+    pays = f"it pays up to k* = {k}" if k else "no rank pays"
+    return (
+        f"**This makes the model larger.** Rank {own}{largest} would hold {held:,} numbers, its "
+        f"weight {dense:,}; {pays}. So the dense layer is kept: nothing is saved, nothing is lost. "
+        "The pictures show the rank all the same."
+    )
+
+
+def unfolding(view: LayerView) -> str:
+    """Which matrix stands for a kernel."""
+    if not view.unfolding:
+        return ""
+    text = f"A kernel has more than two sides: its spectrum is that of the matrix {view.unfolding}"
+    if view.method == "spatial_svd":
+        return (
+            f"{text}, which this method truncates. Heat maps, inputs and the activation-weighted "
+            "spectrum keep to a row for each output channel."
+        )
+    if view.method == "tucker2":
+        return (
+            f"{text}. This method truncates both channel sides at once, at the same k: its energy "
+            "is that of its own approximation, never above this spectrum's. k*, 90, 95 and 99 % "
+            "are its own."
+        )
+    return f"{text}; rank k is a convolution to k channels, then one that mixes them."
+
+
+def unused(view: LayerView, setting: Setting) -> str:
+    """That a layer that is looked at is not among those that are compressed."""
+    return (
+        f"{view.name} is not among the layers that are compressed here "
+        f"({', '.join(setting.layers)}): below is what the method would make of it."
+    )
+
+
+def not_taken(view: LayerView) -> str:
+    entry = LOW_RANK_METHODS[view.method]
+    return (
+        f"{entry.title} compresses {' and '.join(entry.layers)} layers, which {view.name} is not: "
+        "its spectra are shown, and it stays dense. Choose another layer or method."
+    )
+
+
+def chosen(found: Chosen, task: str) -> pd.DataFrame:
+    """A line a rule: its ranks, and what they are worth."""
+    return pd.DataFrame(
+        [
+            {"rule": line["rule"], "ranks": ranks(own), **numbers(line, task)}
+            for (_, line), own in zip(found.table.iterrows(), found.ranks, strict=True)
+        ]
+    )
+
+
+def errors(found: Approximations) -> str:
+    if found.looks_at_inputs:
+        return (
+            "Predicted on the rows that the method was calibrated on, realised on validation rows "
+            "that pass through the compressed layers before it: the distance is what the "
+            "prediction misses."
+        )
+    return (
+        "This method predicts the error of the weight, which does not depend on data: both agree "
+        "but for rounding. What it says of the outputs is another matter: see the scores."
+    )
+
+
+def method(name: str, kind: str, epochs: int) -> str:
+    """A method's name as the catalogue has it, with what follows the truncation."""
+    title = LOW_RANK_METHODS[name].title
+    if kind == "plain":
+        return title
+    return f"{title} + {epochs} epoch{'s' if epochs > 1 else ''}"
+
+
+def ranks(own: Mapping[str, int | None]) -> str:
+    return ", ".join(f"{name} {'dense' if rank is None else rank}" for name, rank in own.items())
+
+
+def numbers(line: pd.Series, task: str) -> dict[str, object]:
+    """What a table says of one compressed network."""
+    return {
+        "validation": score(line["validation_score"], task),
+        "test": score(line["score"], task),
+        "95 % interval": score_range(line["score_low"], line["score_high"], task),
+        "parameters": int(line["parameters"]),
+        "times smaller": line["ratio"],
+    }
+
+
+def name(trained: Trained, setting: Setting) -> str:
+    """Of a file that holds more than one rank."""
+    return f"{trained.dataset}-{trained.model}-{setting.method.replace('_', '-')}"
+
+
+def made_from(trained: Trained, setting: Setting) -> str:
+    """What the page's figures were made from."""
+    text = (
+        f"{trained.dataset}, {trained.model}, seed {trained.seed}: "
+        f"{LOW_RANK_METHODS[setting.method].title} of {', '.join(setting.layers)}"
+    )
+    if LOW_RANK_METHODS[setting.method].needs_inputs:
+        source = CALIBRATIONS[setting.calibration].lower()
+        text += f", σ² = {setting.ridge:g}, inputs from {source}"
+    return text + "."

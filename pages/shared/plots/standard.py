@@ -1,113 +1,16 @@
-"""Tables to Plotly figures. Knows no Streamlit; a figure is tested by its traces.
+"""Figures that several pages show. Knows no Streamlit; a figure is tested by its traces."""
 
-Colours mean the same on every page: one for each family, grey for the reference. All of them
-read on a light and on a dark ground; text and grids are left to the page's theme.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-LOW_RANK = "#2E86DE"
-CONSTRAINED = "#E0702B"
-REFERENCE = "#8A8F98"
-FAINT = "rgba(138, 143, 152, 0.45)"
-TEAL, VIOLET, OCHRE, PINK, GREEN = "#0F8F83", "#8C6BD8", "#B58900", "#C8508F", "#5B8C2A"
-COMBINED = PINK  # low rank and constraints together
-DARK = "#16202A"  # text on ochre
-
-# Where several low-rank methods stand side by side, each has a colour of its own.
-METHODS = {
-    "truncated_svd": LOW_RANK,
-    "activation_aware_svd": TEAL,
-    "covariance_eigenvectors": VIOLET,
-    "randomized_svd": OCHRE,
-    "spatial_svd": PINK,
-    "tucker2": GREEN,
-}
-
-# Blue and ochre differ for every kind of colour vision; neither side reads as a family's colour
-# against the other.
-DIVERGING = [[0.0, OCHRE], [0.5, "rgba(138, 143, 152, 0.10)"], [1.0, LOW_RANK]]
-
-COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs per sample"}
-
-# The camera above a chart takes a PNG of twice the screen's resolution.
-CONFIG = {
-    "displaylogo": False,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-    "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "figure"},
-}
-
-MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
-_LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
-BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
-STANDOFF = {"x": 6, "y": 10}  # pixels between an axis and its title
-
-
-def _frame(title: str, height: int) -> dict[str, Any]:
-    return {
-        "title": {
-            "text": title,
-            "font": {"size": 14},
-            "x": 0,
-            "xanchor": "left",
-            "y": 0.98,
-            "yanchor": "top",
-        },
-        "height": height,
-        "margin": MARGIN,
-        "legend": _LEGEND,
-        "hoverlabel": {"namelength": -1},
-    }
-
-
-def laid_out(figure: go.Figure, title: str, height: int, **options: Any) -> go.Figure:
-    """A figure that was built step by step, with the frame that all figures have."""
-    figure.update_layout(**_frame(title, height), **options)
-    figure.update_xaxes(automargin=True, title_standoff=STANDOFF["x"])
-    figure.update_yaxes(automargin=True, title_standoff=STANDOFF["y"])
-    return figure
-
-
-def drawn(
-    traces: Sequence[Mapping[str, Any]],
-    title: str,
-    height: int,
-    x: tuple[str, Mapping[str, Any]],
-    y: tuple[str, Mapping[str, Any]],
-    **layout: Any,
-) -> go.Figure:
-    """A figure of one plot from plain mappings.
-
-    Plotly checks them once: a figure that is changed step by step takes five times as long to
-    build, and a moved slider waits for it. ``x``, ``y``: an axis' title and its other settings.
-    """
-    axes = {
-        f"{name}axis": {
-            "title": {"text": text, "standoff": STANDOFF[name]},
-            "automargin": True,
-            **settings,
-        }
-        for name, (text, settings) in {"x": x, "y": y}.items()
-    }
-    return go.Figure(data=traces, layout=_frame(title, height) | axes | layout)
-
-
-def score_title(task: str) -> str:
-    return "Test accuracy (%)" if task == "classification" else "Test R²"
-
-
-def score_scale(task: str) -> float:
-    """Accuracies are drawn in per cent, R² as it is."""
-    return 100.0 if task == "classification" else 1.0
+from .layout import BELOW, COSTS, drawn, laid_out, score_scale, score_title
+from .palette import CONSTRAINED, FAINT, LOW_RANK, REFERENCE, faded
 
 
 def spectrum(
@@ -400,12 +303,6 @@ def plane(
     )
 
 
-def faded(colour: str) -> str:
-    """A colour for intervals: what lies behind can be seen."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, 0.22)"
-
-
 def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:
     """Loss of the training and validation parts by epoch."""
     unit = "cross-entropy (nats)" if task == "classification" else "½ squared error"
@@ -479,58 +376,3 @@ def distribution(values: pd.Series) -> go.Figure:
     bars = [{"type": "histogram", "x": values, "marker": {"color": REFERENCE}, "nbinsx": 30}]
     axes = (values.name, {}), ("Samples", {})
     return drawn(bars, "Target values of the training part", 300, *axes, bargap=0.05)
-
-
-def page(figures: Iterable[tuple[str, go.Figure]], title: str, remark: str = "") -> str:
-    """Figures as one HTML page that needs nothing else: they zoom, hover and hide lines as here.
-
-    Parameters
-    ----------
-    figures : pairs
-        What a figure shows, in words, and the figure.
-    title, remark : str
-
-    Notes
-    -----
-    The camera above each figure takes an SVG. Plotly's script is held once, some 5 MB.
-    """
-    parts = [
-        f"<figure>{_element(figure)}<figcaption>{escape(words)}</figcaption></figure>"
-        for words, figure in figures
-    ]
-    return _PAGE.format(
-        title=escape(title), remark=escape(remark), script=get_plotlyjs(), figures="\n".join(parts)
-    )
-
-
-def _element(figure: go.Figure) -> str:
-    # The app's own theme is filled in by a browser that shows the app: a file has to bring one.
-    plain = go.Figure(figure).update_layout(template="plotly_white")
-    camera = CONFIG["toImageButtonOptions"] | {"format": "svg", "scale": 1}
-    return plain.to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        config=CONFIG | {"responsive": True, "toImageButtonOptions": camera},
-    )
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font-family: sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }}
-figure {{ margin: 0 0 2.5rem; }}
-figcaption {{ color: #5b616b; font-size: 0.85rem; }}
-</style>
-<script>{script}</script>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{remark}</p>
-{figures}
-</body>
-</html>
-"""

@@ -1,0 +1,78 @@
+"""Frames, axes and legends that all figures share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs per sample"}
+
+# The camera above a chart takes a PNG of twice the screen's resolution.
+CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "figure"},
+}
+
+MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
+_LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
+BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
+STANDOFF = {"x": 6, "y": 10}  # pixels between an axis and its title
+
+
+def _frame(title: str, height: int) -> dict[str, Any]:
+    return {
+        "title": {
+            "text": title,
+            "font": {"size": 14},
+            "x": 0,
+            "xanchor": "left",
+            "y": 0.98,
+            "yanchor": "top",
+        },
+        "height": height,
+        "margin": MARGIN,
+        "legend": _LEGEND,
+        "hoverlabel": {"namelength": -1},
+    }
+
+
+def laid_out(figure: go.Figure, title: str, height: int, **options: Any) -> go.Figure:
+    """A figure that was built step by step, with the frame that all figures have."""
+    figure.update_layout(**_frame(title, height), **options)
+    figure.update_xaxes(automargin=True, title_standoff=STANDOFF["x"])
+    figure.update_yaxes(automargin=True, title_standoff=STANDOFF["y"])
+    return figure
+
+
+def drawn(
+    traces: Sequence[Mapping[str, Any]],
+    title: str,
+    height: int,
+    x: tuple[str, Mapping[str, Any]],
+    y: tuple[str, Mapping[str, Any]],
+    **layout: Any,
+) -> go.Figure:
+    """A figure of one plot from plain mappings.
+
+    Plotly checks them once: a figure that is changed step by step takes five times as long to
+    build, and a moved slider waits for it. ``x``, ``y``: an axis' title and its other settings.
+    """
+    axes = {
+        f"{name}axis": {
+            "title": {"text": text, "standoff": STANDOFF[name]},
+            "automargin": True,
+            **settings,
+        }
+        for name, (text, settings) in {"x": x, "y": y}.items()
+    }
+    return go.Figure(data=traces, layout=_frame(title, height) | axes | layout)
+
+
+def score_title(task: str) -> str:
+    return "Test accuracy (%)" if task == "classification" else "Test R²"
+
+
+def score_scale(task: str) -> float:
+    """Accuracies are drawn in per cent, R² as it is."""
+    return 100.0 if task == "classification" else 1.0

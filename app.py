@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from pages.shared import app_shell as shell
 from pages.shared import jobs
+from pages.shared.app_shell import ICON, resume_page
 
-st.set_page_config(page_title="Compress", page_icon=shell.ICON, layout="wide")
-st.logo(shell.ICON, size="medium")
+st.set_page_config(page_title="Compress", page_icon=ICON, layout="wide")
+st.logo(ICON, size="medium")
 page = st.navigation(
     [
         st.Page("pages/compare.py", title="Compare", url_path="start", default=True),
@@ -20,7 +20,7 @@ page = st.navigation(
     ],
     position="top",
 )
-shell.arrive()
+resume_page()
 st.title(page.title, anchor=False)
 jobs.start()
 page.run()

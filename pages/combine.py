@@ -2,23 +2,21 @@
 
 import streamlit as st
 
-from pages.shared import app_shell as shell
-from pages.shared.models import controls as reference
-from pages.shared.models import text as words
+from pages.shared.app_shell import begin_page
+from pages.shared.models import controls
+from pages.shared.models.text import reference_line
 from pages.shared.ui import charts
-from pages.shared.ui import widgets as choices
-from pages.views.combine import sections as combine_sections
-from pages.views.combine import text as combine_words
+from pages.views.combine import sections, text
 
-shell.stand("Combine", "Low rank and bounds together, held against each alone at equal bytes.")
+begin_page("Combine", "Low rank and bounds together, held against each alone at equal bytes.")
 charts.begin()
-trained = reference.needed(choices.header())
-st.markdown(words.reference(trained))
-chosen = combine_sections.setting(trained)
-combine_sections.pairs(trained, chosen)
+trained = controls.require_reference(controls.choose_reference())
+st.markdown(reference_line(trained))
+chosen = sections.setting(trained)
+sections.pairs(trained, chosen)
 st.divider()
 charts.take_away(
     "Combine",
-    combine_words.name(trained, chosen.method),
-    combine_words.made_from(trained, chosen.method, chosen.constraint, chosen.epochs),
+    text.name(trained, chosen.method),
+    text.made_from(trained, chosen.method, chosen.constraint, chosen.epochs),
 )

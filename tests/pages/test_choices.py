@@ -7,16 +7,16 @@ from streamlit.testing.v1 import AppTest
 def page():
     import streamlit as st
 
-    from pages.shared.ui import widgets as choices
+    from pages.shared.ui import widgets
 
-    chosen = choices.knob(
+    chosen = widgets.knob(
         "rank",
         "Rank k",
         st.session_state.get("values", [1, 2, 3, 4, 5]),
         st.session_state.get("default", 2),
         settled=st.session_state.get("settled", True),
     )
-    st.text(f"{chosen} {choices.number('rank'):g}")
+    st.text(f"{chosen} {widgets.number('rank'):g}")
 
 
 def shown(app):
@@ -83,9 +83,9 @@ def test_a_url_is_looked_at_like_any_other_input(app, asked, expected, remark):
 def menus():
     import streamlit as st
 
-    from pages.shared.ui import widgets as choices
+    from pages.shared.ui import widgets
 
-    method = choices.pick(
+    method = widgets.pick(
         "method",
         "Method",
         ["svd", "tucker"],
@@ -93,17 +93,17 @@ def menus():
         lambda name: "Spatial needs images" if name == "spatial" else None,
         titles={"svd": "Truncated SVD", "tucker": "Tucker-2"},
     )
-    choices.remark("method")
-    cost = choices.segment("cost", "Cost axis", {"bytes": "Bytes", "macs": "MACs"})
+    widgets.remark("method")
+    cost = widgets.segment("cost", "Cost axis", {"bytes": "Bytes", "macs": "MACs"})
     st.text(f"{method} {cost}")
 
 
 def header():
     import streamlit as st
 
-    from pages.shared.ui import widgets as choices
+    from pages.shared.models import controls
 
-    st.text(" ".join(map(str, choices.header())))
+    st.text(" ".join(map(str, controls.choose_reference())))
 
 
 @pytest.mark.parametrize(

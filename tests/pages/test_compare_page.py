@@ -8,9 +8,11 @@ import pytest
 from sklearn.metrics import confusion_matrix, recall_score
 
 import data
+from pages.shared.format import format_interval, format_size
 from pages.shared.models import tasks as work
-from pages.shared.models import text as words
-from pages.shared.plots import standard as figures
+from pages.shared.plots import standard
+from pages.shared.plots.layout import COSTS
+from pages.shared.plots.palette import LOW_RANK
 from pages.views.compare import figures as compare_figures
 from pages.views.compare import tasks as compare_work
 from pages.views.compare import text as compare_words
@@ -109,7 +111,7 @@ def line(score, parameters):
 @pytest.fixture
 def pin():
     row = line(0.8, 50)
-    setting = ("truncated_svd, rank k = 2", figures.LOW_RANK, row)
+    setting = ("truncated_svd, rank k = 2", LOW_RANK, row)
     return Pin(
         "A",
         {"dataset": "iris"},
@@ -259,19 +261,19 @@ def chart(app, key):
 
 def test_the_top_says_the_reference_s_score_with_its_interval_and_what_it_costs(wine):
     trained = work.reference(report, "wine", "mlp", 0)
-    interval = words.score_range(trained.score_low, trained.score_high, trained.task)
+    interval = format_interval(trained.score_low, trained.score_high, trained.task)
     said = [text.value for text in wine.markdown if text.value.startswith("Reference")]
     assert len(said) == 1
     for part in (
         f"**{100 * trained.score:.1f} %**",
         interval,
         f"**{trained.parameters:,}** parameters",
-        f"**{words.size(trained.bytes)}** file",
+        f"**{format_size(trained.bytes)}** file",
     ):
         assert part in said[0]
 
 
-@pytest.mark.parametrize("cost", figures.COSTS)
+@pytest.mark.parametrize("cost", COSTS)
 def test_the_plane_s_axis_is_the_chosen_cost(wine, cost):
     wine.segmented_control(key="cost").set_value(cost).run()
     plane = chart(settled(wine), "plane_chart")
@@ -295,7 +297,7 @@ def test_the_spectra_have_the_marks_of_a_rank_and_the_reference_s_line(wine):
 
 def test_predicted_values_stand_against_the_true_ones_and_the_reference_s():
     target, predicted = np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0])
-    figure = figures.predicted_true(target, predicted, target + 1, figures.LOW_RANK, "y")
+    figure = standard.predicted_true(target, predicted, target + 1, LOW_RANK, "y")
     named = {trace.name: trace for trace in figure.data}
     assert list(named["exact"].x) == list(named["exact"].y) == [1, 5]
     for name, values in (("compressed", predicted), ("reference", target + 1)):

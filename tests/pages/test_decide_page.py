@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from compression import COMBINED_METHODS, storage
 from compression.pareto import Wish
 from data import load
+from pages.shared.format import format_count, format_score, format_size
 from pages.shared.models import constrained_tasks, requests
 from pages.shared.models import requests as cache
 from pages.shared.models import tasks as work
-from pages.shared.models import text as words
-from pages.shared.plots import standard as figures
+from pages.shared.models.text import reference_line
+from pages.shared.plots.palette import CONSTRAINED
 from pages.views.decide import figures as decide_figures
 from pages.views.decide import sections as decide_sections
 from pages.views.decide import tasks as decide_work
@@ -192,8 +193,8 @@ def shown(app):
     for frame in (frame.value for frame in app.dataframe):
         if {"test", "parameters"} <= set(frame):
             for _, line in frame.iterrows():
-                file = words.size(line["bytes"]) if "bytes" in frame else ""
-                told.add((line["test"], words.count(line["parameters"]), file))
+                file = format_size(line["bytes"]) if "bytes" in frame else ""
+                told.add((line["test"], format_count(line["parameters"]), file))
     return told
 
 
@@ -210,12 +211,12 @@ def test_a_click_on_a_choice_opens_a_page_that_shows_that_very_model(everyone, n
     app = settled(app.switch_page(line["page"]))
     assert not [warning.value for warning in app.warning if "info" in warning.icon]
     expected = (
-        words.score(line["score"], trained.task),
-        words.count(line["parameters"]),
-        words.size(line["bytes"]),
+        format_score(line["score"], trained.task),
+        format_count(line["parameters"]),
+        format_size(line["bytes"]),
     )
     if name == "reference":
-        assert words.reference(trained) in [text.value for text in app.markdown]
+        assert reference_line(trained) in [text.value for text in app.markdown]
     elif name == "quantized":
         assert app.select_slider(key="bits").value == line["query"]["bits"]
         said = [text.value for text in app.markdown if "bytes** instead of" in text.value]
@@ -407,7 +408,7 @@ def test_every_series_has_a_colour_and_a_title_of_its_own():
     titles = [decide_words.title(name) for name in decide_figures.LOOK if name != "reference"]
     assert len(set(titles)) == len(titles)
     assert not any("," in title for title in titles)
-    assert decide_figures.LOOK["box"][0] == figures.CONSTRAINED
+    assert decide_figures.LOOK["box"][0] == CONSTRAINED
 
 
 IRIS = {"dataset": "iris", "model": "softmax_regression"}

@@ -8,8 +8,11 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from compression.catalog import LOW_RANK_METHODS
-from pages.shared.models import text as words
-from pages.shared.plots import standard as figures
+from pages.shared.format import compare_sizes, format_change, format_score, format_size
+from pages.shared.plots import standard
+from pages.shared.plots.export import figures_page
+from pages.shared.plots.layout import COSTS
+from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, style
 
 
 def table(**columns):
@@ -31,26 +34,26 @@ def named(figure, name):
 
 
 def test_a_spectrum_is_cut_at_the_rank():
-    figure = figures.spectrum(np.array([4.0, 3.0, 2.0, 1.0]), 3, {"k*": 2}, "fc1")
+    figure = standard.spectrum(np.array([4.0, 3.0, 2.0, 1.0]), 3, {"k*": 2}, "fc1")
     assert list(named(figure, "kept").x) == [1, 2, 3]
     assert list(named(figure, "left out").y) == [1.0]
     assert [shape.x0 for shape in figure.layout.shapes] == [2]
 
 
 def test_a_label_next_to_the_right_edge_stands_to_the_left_of_its_line():
-    figure = figures.spectrum(np.ones(50), 2, {"k*": 20, "99 %": 49}, "fc1")
+    figure = standard.spectrum(np.ones(50), 2, {"k*": 20, "99 %": 49}, "fc1")
     anchors = {note.text: note.xanchor for note in figure.layout.annotations}
     assert anchors == {"k*": "left", "99 %": "right"}
 
 
 def test_marks_at_the_same_rank_share_a_label():
-    figure = figures.spectrum(np.ones(4), 2, {"90 %": 3, "95 %": 3, "k*": 1}, "fc1")
+    figure = standard.spectrum(np.ones(4), 2, {"90 %": 3, "95 %": 3, "k*": 1}, "fc1")
     assert sorted(note.text for note in figure.layout.annotations) == ["90 %, 95 %", "k*"]
 
 
 def test_confusion_is_coloured_by_the_share_of_each_true_class():
     counts = np.array([[8, 2], [0, 5]])
-    figure = figures.confusion(counts, ["no", "yes"], figures.LOW_RANK)
+    figure = standard.confusion(counts, ["no", "yes"], LOW_RANK)
     assert np.allclose(figure.data[0].z, [[80, 20], [0, 100]])
     texts = {
         (true, predicted): text
@@ -61,15 +64,15 @@ def test_confusion_is_coloured_by_the_share_of_each_true_class():
 
 
 def test_a_class_without_samples_has_an_empty_row():
-    figure = figures.confusion(np.array([[3, 0], [0, 0]]), ["a", "b"], figures.LOW_RANK)
+    figure = standard.confusion(np.array([[3, 0], [0, 0]]), ["a", "b"], LOW_RANK)
     assert np.allclose(figure.data[0].z, [[100, 0], [0, 0]])
 
 
-@pytest.mark.parametrize("cost", figures.COSTS)
+@pytest.mark.parametrize("cost", COSTS)
 def test_the_plane_shows_score_against_the_chosen_cost(cost):
     reference = {"score": 0.95, "parameters": 40, "bytes": 400, "macs": 9}
-    curves = [("LMM", figures.LOW_RANK, table(), 1), ("COC", figures.CONSTRAINED, table(), None)]
-    figure = figures.plane(curves, reference, cost, "classification")
+    curves = [("LMM", LOW_RANK, table(), 1), ("COC", CONSTRAINED, table(), None)]
+    figure = standard.plane(curves, reference, cost, "classification")
     line = named(figure, "LMM")
     assert list(line.x) == list(table()[cost])
     assert np.allclose(line.y, [50, 80, 90])
@@ -82,29 +85,31 @@ def test_the_plane_shows_score_against_the_chosen_cost(cost):
 
 
 def test_a_page_of_figures_needs_nothing_else_and_holds_the_script_once():
-    one = figures.spectrum(np.array([4.0, 3.0]), 1, {}, "fc1")
-    other = figures.confusion(np.eye(2, dtype=int), ["no", "yes"], figures.LOW_RANK)
-    page = figures.page([("Spectrum of <fc1>", one), ("Confusion", other)], "Low rank", "digits")
+    one = standard.spectrum(np.array([4.0, 3.0]), 1, {}, "fc1")
+    other = standard.confusion(np.eye(2, dtype=int), ["no", "yes"], LOW_RANK)
+    page = figures_page([("Spectrum of <fc1>", one), ("Confusion", other)], "Low rank", "digits")
     assert page.count(get_plotlyjs()) == 1
     own = page.replace(get_plotlyjs(), "")
     assert not re.search(r"(src|href)=", own)
     assert own.count("Plotly.newPlot(") == 2
     assert own.index("Spectrum of &lt;fc1&gt;") < own.index("Confusion<")
     assert '"format": "svg"' in own
-    assert one.layout.template == figures.spectrum(np.array([4.0]), 1, {}, "").layout.template
+    assert one.layout.template == standard.spectrum(np.array([4.0]), 1, {}, "").layout.template
 
 
 def test_every_method_has_a_colour_of_its_own():
-    assert set(figures.METHODS) == set(LOW_RANK_METHODS)
-    assert len(set(figures.METHODS.values())) == len(figures.METHODS)
+    assert len({style("low_rank", name).colour for name in LOW_RANK_METHODS}) == len(
+        LOW_RANK_METHODS
+    )
+    assert style("solver", "a new one") == style("solver", "a new one")
 
 
 def test_a_number_is_read_with_its_unit():
-    assert words.size(9_999) == "9,999 B"
-    assert words.size(203_900) == "204 kB"
-    assert words.score(0.96944, "classification") == "96.9 %"
-    assert words.change(-0.0083, "classification") == "−0.8"
-    assert words.change(0.0421, "regression") == "+0.042"
-    assert words.times(100, 25) == "4× smaller"
-    assert words.times(25, 100) == "4× larger"
-    assert words.times(1000, 1001) == "as the reference"
+    assert format_size(9_999) == "9,999 B"
+    assert format_size(203_900) == "204 kB"
+    assert format_score(0.96944, "classification") == "96.9 %"
+    assert format_change(-0.0083, "classification") == "−0.8"
+    assert format_change(0.0421, "regression") == "+0.042"
+    assert compare_sizes(100, 25) == "4× smaller"
+    assert compare_sizes(25, 100) == "4× larger"
+    assert compare_sizes(1000, 1001) == "as the reference"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pages.shared.models import text as words
+from pages.shared.format import format_interval, format_size
 from tests.pages.rendering import ROOT, opened, rendered, settled
 
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py")
@@ -95,9 +95,9 @@ def test_the_reference_is_shown_with_its_data_its_layers_its_learning_and_its_re
     for part in (
         "Fisher",
         "Licence:",
-        words.score_range(trained.score_low, trained.score_high, trained.task),
+        format_interval(trained.score_low, trained.score_high, trained.task),
         f"**{trained.parameters}** parameters",
-        f"**{words.size(trained.bytes)}** file",
+        f"**{format_size(trained.bytes)}** file",
     ):
         assert part in said
 

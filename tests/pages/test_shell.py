@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.shared import app_shell as shell
+from pages.shared.app_shell import ICON
 from pages.shared.jobs import Job
+from pages.shared.ui import progress
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -51,9 +52,9 @@ def test_what_paints_the_title_imports_no_tables_and_arrays():
 def waiting():
     import streamlit as st
 
-    from pages.shared import app_shell as shell
+    from pages.shared.ui.progress import wait_for
 
-    result = shell.wait_for(
+    result = wait_for(
         st.session_state["job"], "Counting", lambda job: st.text(f"so far {job.partial}")
     )
     st.text(f"result {result}")
@@ -158,18 +159,18 @@ def test_a_failed_job_says_its_sentence(app, job):
 
 def test_a_page_looks_again_while_a_job_goes_on_and_no_longer(app, job, monkeypatch):
     seen = []
-    real = shell.st.fragment
+    real = progress.st.fragment
 
     def fragment(draw, *, run_every, key):
         seen.append(run_every)
         return real(draw, run_every=run_every, key=key)
 
-    monkeypatch.setattr(shell.st, "fragment", fragment)
+    monkeypatch.setattr(progress.st, "fragment", fragment)
     runs(job)
     app.run()
     job.status = "cancelled"
     app.run()
-    assert seen == [shell.BETWEEN_LOOKS, None]
+    assert seen == [progress.POLL_SECONDS, None]
 
 
 def test_the_theme_has_ten_colours_of_each_kind_in_light_and_dark_and_asks_nobody():
@@ -183,7 +184,7 @@ def test_the_theme_has_ten_colours_of_each_kind_in_light_and_dark_and_asks_nobod
             assert len(set(colours)) == 10  # of any other number Streamlit takes its own
     assert theme["light"] != theme["dark"]
     assert "//" not in text  # no font, no icon from elsewhere
-    icon = Path(shell.ICON).read_text(encoding="utf-8")
+    icon = Path(ICON).read_text(encoding="utf-8")
     assert icon.startswith("<svg")
     assert "href" not in icon
 
@@ -191,14 +192,14 @@ def test_the_theme_has_ten_colours_of_each_kind_in_light_and_dark_and_asks_nobod
 def beside_a_slider():
     import streamlit as st
 
-    from pages.shared import app_shell as shell
     from pages.shared import jobs
+    from pages.shared.ui.progress import follow, show_status
     from tests.pages import tasks
 
     st.slider("Rank k", 1, 5, key="rank")
     job = jobs.submit(tasks.count, to=400, pause=0.02)
     st.session_state["job"] = job
-    shell.follow(lambda: shell.status(job, "Counting"), job)
+    follow(lambda: show_status(job, "Counting"), job)
 
 
 def test_a_moved_slider_leaves_a_job_going():

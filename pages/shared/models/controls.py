@@ -1,42 +1,77 @@
-"""The reference that a page works on: asked for, waited for, and its layers to choose from."""
+"""The reference that a page works on: chosen, waited for, and its layers and methods."""
+
+from typing import NamedTuple
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import compression
 import data
-from pages.shared import app_shell as shell
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models import text as words
 from pages.shared.models.results import Layer, Trained
-from pages.shared.plots import standard as figures
-from pages.shared.ui import widgets as choices
-from pages.shared.ui.widgets import Choices
+from pages.shared.models.text import titles_of
+from pages.shared.plots import standard
+from pages.shared.plots.layout import CONFIG
+from pages.shared.ui import widgets
+from pages.shared.ui.progress import wait_for
+
+DATASET, MODEL, SEED = "digits", "mlp", 0
+LARGEST_SEED = 2**32 - 1
 
 
-def needed(chosen: Choices) -> Trained:
+class Choices(NamedTuple):
+    """What a reference is made from."""
+
+    dataset: str
+    model: str
+    seed: int
+
+
+def choose_reference(place: DeltaGenerator | None = None) -> Choices:
+    """Dataset, model and seed in a row, and remarks on what was asked for in vain."""
+    with widgets.row() if place is None else place:
+        dataset = widgets.pick("dataset", "Dataset", data.DATASETS, DATASET, width=200)
+        entry = data.DATASETS[dataset]
+        unfit = {name: model.fits(entry) for name, model in compression.MODELS.items()}
+        model = widgets.pick(
+            "model",
+            "Model",
+            [name for name, reason in unfit.items() if reason is None],
+            MODEL,
+            lambda name: (
+                f"{compression.MODELS[name].title} {unfit[name]}" if name in unfit else None
+            ),
+            width=200,
+        )
+        seed = _choose_seed()
+    widgets.remark(*Choices._fields)
+    return Choices(dataset, model, seed)
+
+
+def require_reference(chosen: Choices) -> Trained:
     """The trained reference; until there is one its learning curve is drawn, and the page ends."""
 
     def learning(job: Job) -> None:
         task = data.DATASETS[chosen.dataset].task
-        st.plotly_chart(figures.learning_curve(job.partial, task), config=figures.CONFIG)
+        st.plotly_chart(standard.learning_curve(job.partial, task), config=CONFIG)
 
-    trained = shell.wait_for(requests.reference(*chosen), "Training the reference", learning)
+    trained = wait_for(requests.reference(*chosen), "Training the reference", learning)
     if trained is None:
         st.stop()
     return trained
 
 
-def layer(trained: Trained) -> Layer:
+def choose_layer(trained: Trained) -> Layer:
     """The layer whose spectrum is looked at; at first one that every page's defaults compress."""
     layers = {layer.name: layer for layer in trained.layers}
     linear = [layer.name for layer in trained.layers if layer.kind == "linear"]
-    name = choices.pick("layer", "Layer", list(layers), (linear or list(layers))[0], width=150)
-    choices.remark("layer")
+    name = widgets.pick("layer", "Layer", list(layers), (linear or list(layers))[0], width=150)
+    widgets.remark("layer")
     return layers[name]
 
 
-def low_rank_method(trained: Trained) -> str:
+def choose_low_rank_method(trained: Trained) -> str:
     """A method that takes at least one of the model's layers."""
     kinds = {layer.kind for layer in trained.layers}
     fitting = {
@@ -44,15 +79,49 @@ def low_rank_method(trained: Trained) -> str:
         for name, entry in compression.LOW_RANK_METHODS.items()
         if kinds.intersection(entry.layers)
     }
-    method = choices.pick(
+    method = widgets.pick(
         "method", "LMM: low rank by", list(fitting), "truncated_svd", titles=fitting
     )
-    choices.remark("method")
+    widgets.remark("method")
     return method
 
 
-def constraint() -> str:
-    titles = words.titles(compression.CONSTRAINTS)
-    name = choices.pick("set", "COC: weights in the", list(titles), "box", titles=titles)
-    choices.remark("set")
+def choose_constraint() -> str:
+    titles = titles_of(compression.CONSTRAINTS)
+    name = widgets.pick("set", "COC: weights in the", list(titles), "box", titles=titles)
+    widgets.remark("set")
     return name
+
+
+def _choose_seed() -> int:
+    widgets.reset_none("seed", SEED)
+    asked = widgets.requested("seed")
+    usable = True
+    if asked is not None:
+        wanted = widgets.parse_number(asked)
+        usable = wanted is not None and wanted == int(wanted) and 0 <= wanted <= LARGEST_SEED
+        if not usable:
+            st.session_state["seed"] = SEED
+            widgets.add_remark(
+                "seed",
+                f"Seed {asked!r} is not possible, only whole numbers from 0 to {LARGEST_SEED}. "
+                f"Shown instead: {SEED}.",
+            )
+    return int(
+        st.number_input(
+            "Seed",
+            min_value=0,
+            max_value=LARGEST_SEED,
+            value=SEED,
+            step=1,
+            key="seed",
+            # Bound, it would cut a URL's 1.5 to 1 over what was just set, and break at inf.
+            bind="query-params" if usable else None,
+            persist_state="session",
+            on_change=widgets.on_change,
+            args=("seed", ()),
+            help="Chooses the split, the initial weights and the order of the rows: "
+            "the same seed gives the same numbers.",
+            width=120,
+        )
+    )

@@ -37,7 +37,7 @@ def _frame(title: str, height: int) -> dict[str, Any]:
     }
 
 
-def laid_out(figure: go.Figure, title: str, height: int, **options: Any) -> go.Figure:
+def frame_figure(figure: go.Figure, title: str, height: int, **options: Any) -> go.Figure:
     """A figure that was built step by step, with the frame that all figures have."""
     figure.update_layout(**_frame(title, height), **options)
     figure.update_xaxes(automargin=True, title_standoff=STANDOFF["x"])
@@ -45,7 +45,7 @@ def laid_out(figure: go.Figure, title: str, height: int, **options: Any) -> go.F
     return figure
 
 
-def drawn(
+def build_figure(
     traces: Sequence[Mapping[str, Any]],
     title: str,
     height: int,
@@ -74,5 +74,5 @@ def score_title(task: str) -> str:
 
 
 def score_scale(task: str) -> float:
-    """Accuracies are drawn in per cent, R² as it is."""
+    """Accuracies are build_figure in per cent, R² as it is."""
     return 100.0 if task == "classification" else 1.0

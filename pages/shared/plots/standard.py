@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from .layout import BELOW, COSTS, drawn, laid_out, score_scale, score_title
+from .layout import BELOW, COSTS, build_figure, frame_figure, score_scale, score_title
 from .palette import CONSTRAINED, FAINT, LOW_RANK, REFERENCE, faded
 
 
@@ -18,7 +18,7 @@ def spectrum(
 ) -> go.Figure:
     """Singular values of one layer: kept, left out, and where the usual choices lie.
 
-    ``marks``: label -> rank, drawn as thin vertical lines.
+    ``marks``: label -> rank, build_figure as thin vertical lines.
     """
     ranks = np.arange(1, len(singular_values) + 1)
     kept = ranks <= rank
@@ -33,7 +33,7 @@ def spectrum(
         }
         for name, chosen, colour in (("kept", kept, LOW_RANK), ("left out", ~kept, FAINT))
     ]
-    return drawn(
+    return build_figure(
         bars,
         f"Singular values of {layer}",
         280,
@@ -112,7 +112,7 @@ def constrained_spectrum(reference: NDArray, constrained: NDArray, layer: str) -
         },
     ]
     axes = _index_axes(len(ranks))
-    return drawn(traces, f"Singular values of {layer}", 280, *axes, bargap=0.15)
+    return build_figure(traces, f"Singular values of {layer}", 280, *axes, bargap=0.15)
 
 
 def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Figure:
@@ -159,7 +159,7 @@ def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Fi
             }
         )
     axis = {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False}
-    return drawn(
+    return build_figure(
         traces,
         "Confusion on the test set: counts, colour by row share",
         340,
@@ -197,7 +197,7 @@ def predicted_true(
                 "hovertemplate": "true %{x:.4g}, predicted %{y:.4g}<extra>" + name + "</extra>",
             }
         )
-    return drawn(
+    return build_figure(
         traces,
         "Predicted against true, test set",
         340,
@@ -282,7 +282,7 @@ def plane(
     )
     ends = [value for *_, table, _ in curves for value in (table[cost].min(), table[cost].max())]
     ticks = "D1" if max(ends) < 10 * min(ends) else "D2"
-    return drawn(
+    return build_figure(
         traces,
         f"{score_title(task)} against {COSTS[cost].lower()}, with 95 % intervals",
         420,
@@ -322,7 +322,7 @@ def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:
         )
     ]
     loss = {"type": "log", "dtick": "D2", "tickformat": "~g"}
-    return drawn(traces, "Learning curve", 320, ("Epoch", {}), (f"Mean {unit}", loss))
+    return build_figure(traces, "Learning curve", 320, ("Epoch", {}), (f"Mean {unit}", loss))
 
 
 def class_counts(counts: pd.DataFrame) -> go.Figure:
@@ -339,7 +339,7 @@ def class_counts(counts: pd.DataFrame) -> go.Figure:
         for part, colour in zip(counts.columns, (REFERENCE, FAINT), strict=True)
     ]
     axes = ("Class", {"type": "category"}), ("Samples", {})
-    return drawn(bars, "Samples of each class", 300, *axes, barmode="stack")
+    return build_figure(bars, "Samples of each class", 300, *axes, barmode="stack")
 
 
 def pictures(values: NDArray, labels: Sequence[str]) -> go.Figure:
@@ -367,7 +367,7 @@ def pictures(values: NDArray, labels: Sequence[str]) -> go.Figure:
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     figure.update_annotations(font_size=11)
-    laid_out(figure, "First samples of the training part, by class", 320)
+    frame_figure(figure, "First samples of the training part, by class", 320)
     return figure.update_layout(margin_t=56)
 
 
@@ -375,4 +375,4 @@ def distribution(values: pd.Series) -> go.Figure:
     """How often each value occurs."""
     bars = [{"type": "histogram", "x": values, "marker": {"color": REFERENCE}, "nbinsx": 30}]
     axes = (values.name, {}), ("Samples", {})
-    return drawn(bars, "Target values of the training part", 300, *axes, bargap=0.05)
+    return build_figure(bars, "Target values of the training part", 300, *axes, bargap=0.05)

@@ -4,7 +4,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.shared.models.results import Trained
-from pages.shared.plots import standard as figures
+from pages.shared.plots import standard
+from pages.shared.plots.layout import CONFIG
 
 
 def predictions(
@@ -12,13 +13,13 @@ def predictions(
 ) -> None:
     """What a model answers on the test set: confusion matrix, or predicted against true."""
     if counts is not None:
-        figure = figures.confusion(counts, trained.class_names, colour)
+        figure = standard.confusion(counts, trained.class_names, colour)
         alt = "Confusion matrix on the test set"
     else:
         own_units = (
             values * trained.target_scale + trained.target_mean
             for values in (trained.target, predicted, trained.predictions)
         )
-        figure = figures.predicted_true(*own_units, colour, trained.target_title)
+        figure = standard.predicted_true(*own_units, colour, trained.target_title)
         alt = "Predicted against true values of the test set"
-    st.plotly_chart(figure, key=key, alt=alt, config=figures.CONFIG)
+    st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)

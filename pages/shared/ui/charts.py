@@ -6,7 +6,8 @@ from typing import Any, Literal
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.shared.plots import standard as figures
+from pages.shared.plots.export import figures_page
+from pages.shared.plots.layout import CONFIG
 
 _DRAWN = "_charts"
 
@@ -23,7 +24,7 @@ def draw(
     *,
     on_select: Callable[[], None] | Literal["ignore"] = "ignore",
     selection_mode: Sequence[Literal["points", "box", "lasso"]] = ("points",),
-    config: Mapping[str, Any] = figures.CONFIG,
+    config: Mapping[str, Any] = CONFIG,
 ) -> None:
     """Draw a figure, and keep it for the file.
 
@@ -41,7 +42,7 @@ def draw(
     config : mapping
         Plotly's, of the buttons above the figure.
     """
-    camera = figures.CONFIG["toImageButtonOptions"] | {"filename": key.replace("_", "-")}
+    camera = CONFIG["toImageButtonOptions"] | {"filename": key.replace("_", "-")}
     st.plotly_chart(
         figure,
         key=key,
@@ -69,7 +70,7 @@ def take_away(title: str, name: str, remark: str = "") -> None:
     drawn = st.session_state.setdefault(_DRAWN, {})
     st.download_button(
         "Figures as HTML",
-        lambda: figures.page(drawn.values(), title, remark),
+        lambda: figures_page(drawn.values(), title, remark),
         file_name=f"{name}.html",
         mime="text/html",
         on_click="ignore",

@@ -8,51 +8,16 @@ cannot be used is replaced with a remark.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-import compression
-import data
-
-DATASET, MODEL, SEED = "digits", "mlp", 0
-LARGEST_SEED = 2**32 - 1
-
-
-class Choices(NamedTuple):
-    """What a reference is made from."""
-
-    dataset: str
-    model: str
-    seed: int
-
 
 def row() -> DeltaGenerator:
     """A row for a page's first choices."""
     return st.container(horizontal=True, vertical_alignment="bottom", gap="small")
-
-
-def header(place: DeltaGenerator | None = None) -> Choices:
-    """Dataset, model and seed in a row, and remarks on what was asked for in vain."""
-    with row() if place is None else place:
-        dataset = pick("dataset", "Dataset", data.DATASETS, DATASET, width=200)
-        entry = data.DATASETS[dataset]
-        unfit = {name: model.fits(entry) for name, model in compression.MODELS.items()}
-        model = pick(
-            "model",
-            "Model",
-            [name for name, reason in unfit.items() if reason is None],
-            MODEL,
-            lambda name: (
-                f"{compression.MODELS[name].title} {unfit[name]}" if name in unfit else None
-            ),
-            width=200,
-        )
-        seed = _seed()
-    remark(*Choices._fields)
-    return Choices(dataset, model, seed)
 
 
 def pick(
@@ -91,15 +56,15 @@ def pick(
     Its remark is drawn by ``remark(key)``, where the page has room for it.
     """
     names = list(options)
-    _settle(key, default)
+    reset_none(key, default)
     texts = {name: (titles or {}).get(name, name) for name in names}
-    asked = _asked(key)
+    asked = requested(key)
     if asked in names:
         st.session_state[key] = asked
     elif asked is not None and asked not in texts.values():
         st.session_state[key] = default
         reason = why_not(asked) or f"There is no {label.lower()} {asked!r} here"
-        _remark(
+        add_remark(
             key,
             f"{reason}. Shown instead: {texts[default]}; possible: {', '.join(texts.values())}.",
         )
@@ -107,11 +72,11 @@ def pick(
         label,
         names,
         index=names.index(default),
-        format_func=_said(texts),
+        format_func=_format_with(texts),
         key=key,
         bind="query-params",
         persist_state="session",
-        on_change=_changed,
+        on_change=on_change,
         args=(key, redraw),
         help=help,
         width=width,
@@ -158,23 +123,23 @@ def knob(
         One of ``values``.
     """
     numbers = np.asarray(values).tolist()
-    texts = dict(zip(numbers, _texts(numbers), strict=True))
-    asked = _asked(key)
+    texts = dict(zip(numbers, _short_decimals(numbers), strict=True))
+    asked = requested(key)
     if asked is not None and key not in st.session_state:
         st.session_state[f"_chosen_{key}"] = True
     chosen = st.session_state.get(f"_chosen_{key}", False)
     if chosen and asked is not None and asked not in texts.values():
-        wanted = _number(asked)
+        wanted = parse_number(asked)
         nearest = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
         st.session_state[key] = nearest
         if wanted is None or not numbers[0] <= wanted <= numbers[-1]:
-            _remark(
+            add_remark(
                 key,
                 f"{label} = {asked} is not possible here, only {texts[numbers[0]]} to "
                 f"{texts[numbers[-1]]}. Shown instead: {texts[nearest]}.",
             )
     slider = partial(
-        st.select_slider, label, numbers, value=default, format_func=_said(texts), help=help
+        st.select_slider, label, numbers, value=default, format_func=_format_with(texts), help=help
     )
     if chosen or settled:
         if not chosen:
@@ -183,7 +148,7 @@ def knob(
             key=key,
             bind="query-params",
             persist_state="session",
-            on_change=_slid,
+            on_change=_on_slide,
             args=(key, redraw, then),
         )
     else:
@@ -221,24 +186,24 @@ def segment(
         As for ``knob``, with the name.
     """
     names = list(titles)
-    _settle(key, names[0])
-    asked = _asked(key)
+    reset_none(key, names[0])
+    asked = requested(key)
     if asked in names:
         st.session_state[key] = asked
     elif asked is not None and asked not in titles.values():
         st.session_state[key] = names[0]
         possible = ", ".join(titles.values())
-        _remark(key, f"There is no {label.lower()} {asked!r} here. Possible: {possible}.")
+        add_remark(key, f"There is no {label.lower()} {asked!r} here. Possible: {possible}.")
     chosen = st.segmented_control(
         label,
         names,
         default=names[0],
-        format_func=_said(titles),
+        format_func=_format_with(titles),
         required=True,
         key=key,
         bind="query-params",
         persist_state="session",
-        on_change=_changed,
+        on_change=on_change,
         args=(key, redraw, then),
         help=help,
     )
@@ -272,14 +237,14 @@ def several(
     unknown = [name for name in asked if name not in known]
     if unknown and settled:
         st.session_state[key] = [name for name in asked if name in known]
-        _remark(key, f"{label}: there is no {' and no '.join(unknown)} here.")
+        add_remark(key, f"{label}: there is no {' and no '.join(unknown)} here.")
     chosen = st.multiselect(
         label,
         [*options, *([] if settled else unknown)],
         key=key,
         bind="query-params",
         persist_state="session",
-        on_change=_changed,
+        on_change=on_change,
         args=(key,),
         placeholder=placeholder,
     )
@@ -294,7 +259,7 @@ def switch(key: str, label: str) -> bool:
 
 def switched(key: str) -> bool:
     """Whether a switch is on that stands further down and was not drawn yet."""
-    return str(_asked(key)).lower() == "true"
+    return str(requested(key)).lower() == "true"
 
 
 def amount(key: str, label: str, step: float, *, width: int = 190) -> float | None:
@@ -302,13 +267,13 @@ def amount(key: str, label: str, step: float, *, width: int = 190) -> float | No
 
     Its remark is drawn by ``remark(key)``, as that of ``pick``.
     """
-    asked = _asked(key)
+    asked = requested(key)
     none = asked in (None, "None", "")
-    wanted = None if none else _number(str(asked))
+    wanted = None if none else parse_number(str(asked))
     usable = none or (wanted is not None and wanted >= 0)
     if not usable:
         st.session_state[key] = None
-        _remark(key, f"{label}: {asked!r} is not possible, only numbers from 0 on.")
+        add_remark(key, f"{label}: {asked!r} is not possible, only numbers from 0 on.")
     return st.number_input(
         label,
         min_value=0.0,
@@ -319,7 +284,7 @@ def amount(key: str, label: str, step: float, *, width: int = 190) -> float | No
         placeholder="no wish",
         bind="query-params" if usable else None,
         persist_state="session",
-        on_change=_changed,
+        on_change=on_change,
         args=(key,),
         width=width,
     )
@@ -333,9 +298,9 @@ def number(key: str) -> float:
 def move(key: str, value: Any, said: str = "") -> None:
     """Choose a value, as if by its widget, with a remark if there is one; for callbacks."""
     st.session_state[key] = value
-    _changed(key)
+    on_change(key)
     if said:
-        _remark(key, said)
+        add_remark(key, said)
 
 
 def remark(*keys: str) -> None:
@@ -345,59 +310,25 @@ def remark(*keys: str) -> None:
         st.warning("\n\n".join(filter(None, remarks)), icon=":material/info:")
 
 
-def _seed() -> int:
-    _settle("seed", SEED)
-    asked = _asked("seed")
-    usable = True
-    if asked is not None:
-        wanted = _number(asked)
-        usable = wanted is not None and wanted == int(wanted) and 0 <= wanted <= LARGEST_SEED
-        if not usable:
-            st.session_state["seed"] = SEED
-            _remark(
-                "seed",
-                f"Seed {asked!r} is not possible, only whole numbers from 0 to {LARGEST_SEED}. "
-                f"Shown instead: {SEED}.",
-            )
-    return int(
-        st.number_input(
-            "Seed",
-            min_value=0,
-            max_value=LARGEST_SEED,
-            value=SEED,
-            step=1,
-            key="seed",
-            # Bound, it would cut a URL's 1.5 to 1 over what was just set, and break at inf.
-            bind="query-params" if usable else None,
-            persist_state="session",
-            on_change=_changed,
-            args=("seed", ()),
-            help="Chooses the split, the initial weights and the order of the rows: "
-            "the same seed gives the same numbers.",
-            width=120,
-        )
-    )
-
-
-def _said(texts: Mapping[Any, str]) -> Callable[[Any], str]:
+def _format_with(texts: Mapping[Any, str]) -> Callable[[Any], str]:
     """What a widget shows of its values, and of one that it still holds from other options."""
     return lambda value: texts.get(value, str(value))
 
 
-def _settle(key: str, default: Any) -> None:
+def reset_none(key: str, default: Any) -> None:
     """Put the default where a choice was taken back (set to None)."""
     if key in st.session_state and st.session_state[key] is None:
         st.session_state[key] = default
 
 
-def _asked(key: str) -> str | None:
+def requested(key: str) -> str | None:
     """What stands in the session, or, before the widget's first run, in the URL."""
     if key in st.session_state:
         return str(st.session_state[key])
     return st.query_params.get(key)
 
 
-def _number(text: str) -> float | None:
+def parse_number(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
@@ -405,8 +336,8 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _texts(numbers: Sequence[float]) -> list[str]:
-    """Short decimals that tell the numbers apart; ``_asked`` has to find one by its text."""
+def _short_decimals(numbers: Sequence[float]) -> list[str]:
+    """Short decimals that tell the numbers apart; ``requested`` has to find one by its text."""
     if all(number == int(number) for number in numbers):
         return [str(int(number)) for number in numbers]
     for digits in range(3, 18):
@@ -416,17 +347,17 @@ def _texts(numbers: Sequence[float]) -> list[str]:
     return texts
 
 
-def _remark(key: str, sentence: str) -> None:
+def add_remark(key: str, sentence: str) -> None:
     st.session_state[f"_remark_{key}"] = sentence
 
 
-def _slid(key: str, redraw: Sequence[str], then: Callable[[float], None] | None) -> None:
+def _on_slide(key: str, redraw: Sequence[str], then: Callable[[float], None] | None) -> None:
     # Streamlit also calls this for a slider that was first drawn in a run that did not end.
     if float(st.session_state[key]) != st.session_state.get(f"_at_{key}"):
-        _changed(key, redraw, then)
+        on_change(key, redraw, then)
 
 
-def _changed(
+def on_change(
     key: str, redraw: Sequence[str] = (), then: Callable[[Any], None] | None = None
 ) -> None:
     st.session_state.pop(f"_remark_{key}", None)

@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.shared.models.text import count, score, score_range, size
-from pages.shared.plots import standard as figures
-from pages.shared.plots.standard import COMBINED
-from pages.views.combine.text import ALONE
+from pages.shared.format import format_count, format_interval, format_score, format_size
+from pages.shared.plots import standard
+from pages.shared.plots.layout import build_figure, score_scale, score_title
+from pages.shared.plots.palette import COMBINED, CONSTRAINED, LOW_RANK, OCHRE, REFERENCE, TEAL
+
+from .text import ALONE
 
 _BELOW = {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left"}
 _IN_SIGHT = 0.1  # of score, either way: the rest is a zoom away
-COLOURS = {"low_rank": figures.LOW_RANK, "tuned": figures.TEAL, "bound": figures.CONSTRAINED}
+COLOURS = {"low_rank": LOW_RANK, "tuned": TEAL, "bound": CONSTRAINED}
 
 
 def heat(
@@ -28,7 +30,7 @@ def heat(
 
     A point's ``customdata`` is its rank and its bound.
     """
-    scale = figures.score_scale(task)
+    scale = score_scale(task)
     x, y = [f"{rank}" for rank in ranks], [f"{bound:g}" for bound in bounds]
     columns = [list(ranks).index(rank) for rank in table["rank"]]
     rows = [list(bounds).index(bound) for bound in table["bound"]]
@@ -46,7 +48,7 @@ def heat(
             "xgap": 2,
             "ygap": 2,
             "colorbar": {
-                "title": {"text": figures.score_title(task), "side": "right"},
+                "title": {"text": score_title(task), "side": "right"},
                 "thickness": 10,
                 "outlinewidth": 0,
             },
@@ -59,9 +61,9 @@ def heat(
             "marker": {"size": 24, "symbol": "square", "opacity": 0},
             "customdata": table[["rank", "bound"]].to_numpy().tolist(),
             "text": [
-                f"k = {line['rank']:g}, c = {line['bound']:g}: {score(line['score'], task)}<br>"
-                f"{score_range(line['score_low'], line['score_high'], task)}<br>"
-                f"{count(line['parameters'])} parameters, {size(line['bytes'])}"
+                f"k = {line['rank']:g}, c = {line['bound']:g}: {format_score(line['score'], task)}<br>"
+                f"{format_interval(line['score_low'], line['score_high'], task)}<br>"
+                f"{format_count(line['parameters'])} parameters, {format_size(line['bytes'])}"
                 for _, line in table.iterrows()
             ],
             "hovertemplate": "%{text}<extra></extra>",
@@ -89,12 +91,12 @@ def heat(
         "x1": column + 0.5,
         "y0": row - 0.5,
         "y1": row + 0.5,
-        "line": {"color": figures.OCHRE, "width": 4},
+        "line": {"color": OCHRE, "width": 4},
     }
     axis = {"type": "category", "categoryorder": "array", "showgrid": False}
-    return figures.drawn(
+    return build_figure(
         traces,
-        f"{figures.score_title(task)} over rank and bound",
+        f"{score_title(task)} over rank and bound",
         380,
         ("Rank k", axis | {"categoryarray": x, "range": [-0.5, len(x) - 0.5]}),
         ("Bound c", axis | {"categoryarray": y, "range": [-0.5, len(y) - 0.5]}),
@@ -118,7 +120,7 @@ def plane(
     """
     title, table, current = together
     curves = [(ALONE[name], COLOURS[name], rows, None) for name, rows in alone.items()]
-    figure = figures.plane([*curves, (title, COMBINED, table, current)], reference, cost, task)
+    figure = standard.plane([*curves, (title, COMBINED, table, current)], reference, cost, task)
     # A grid has no order along which a line could run.
     figure.update_traces({"mode": "markers", "marker.size": 8}, {"name": title})
     return figure.update_layout(legend=_BELOW)
@@ -126,7 +128,7 @@ def plane(
 
 def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
     """The combination's score minus each alone's, at equal bytes, with intervals."""
-    scale = figures.score_scale(task)
+    scale = score_scale(task)
     unit = "points of accuracy" if task == "classification" else "R²"
     ends = table["budget"].min(), table["budget"].max()
     traces = []
@@ -159,8 +161,8 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
     budgets = {"type": "log", "tickformat": "~s", "dtick": "D2"}
     if ends[1] < 10 * ends[0]:
         budgets = {"tickformat": ",d"}  # within a decade a logarithmic axis has few ticks
-    line = {"type": "line", "line": {"color": figures.REFERENCE, "width": 1.5}}
-    return figures.drawn(
+    line = {"type": "line", "line": {"color": REFERENCE, "width": 1.5}}
+    return build_figure(
         traces,
         "What the combination gains at equal bytes, with 95 % intervals",
         400,

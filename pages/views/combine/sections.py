@@ -7,19 +7,17 @@ import numpy as np
 import streamlit as st
 
 from compression import COMBINED_METHODS
-from pages.shared import app_shell as shell
+from pages.shared.format import score_name
 from pages.shared.jobs import Job, submit
-from pages.shared.models import controls as reference
-from pages.shared.models import requests
-from pages.shared.models import text as words
+from pages.shared.models import controls, requests
 from pages.shared.models.results import CurveView, Trained
-from pages.shared.plots import standard as figures
-from pages.shared.ui import blocks, charts
-from pages.shared.ui import widgets as choices
-from pages.views.combine import figures as combine_figures
-from pages.views.combine import results as combine_results
-from pages.views.combine import tasks
-from pages.views.combine import text as combine_words
+from pages.shared.models.text import metric_rows, titles_of
+from pages.shared.plots.layout import COSTS
+from pages.shared.plots.palette import COMBINED
+from pages.shared.ui import blocks, charts, widgets
+from pages.shared.ui.progress import flush, follow, show_status
+
+from . import figures, results, tasks, text
 
 PAIR = "combined"
 
@@ -41,22 +39,22 @@ class Setting:
 
 def setting(trained: Trained) -> Setting:
     """Method, set where there is a choice, and epochs."""
-    with choices.row():
-        titles = words.titles(COMBINED_METHODS)
-        method = choices.pick(
+    with widgets.row():
+        titles = titles_of(COMBINED_METHODS)
+        method = widgets.pick(
             "together", "LMM and COC by", list(titles), next(iter(titles)), titles=titles
         )
-        constraint = COMBINED_METHODS[method].constraint or reference.constraint()
+        constraint = COMBINED_METHODS[method].constraint or controls.choose_constraint()
         with st.container(width=280):
             epochs = int(
-                choices.knob(
+                widgets.knob(
                     "pair_epochs",
                     "Epochs a pair",
-                    combine_words.EPOCHS,
-                    combine_results.epochs(trained.rows["training"]),
+                    text.EPOCHS,
+                    results.epochs(trained.rows["training"]),
                 )
             )
-    choices.remark("together")
+    widgets.remark("together")
     found = Setting(
         method,
         constraint,
@@ -64,16 +62,16 @@ def setting(trained: Trained) -> Setting:
         COMBINED_METHODS[method].bounds,
         epochs,
     )
-    st.caption(combine_words.grid(found.ranks, found.bounds, method, epochs))
-    if not combine_results.pays(trained.layers):
-        st.info(combine_words.NOTHING_TO_FACTOR, icon=":material/info:")
+    st.caption(text.grid(found.ranks, found.bounds, method, epochs))
+    if not results.pays(trained.layers):
+        st.info(text.NOTHING_TO_FACTOR, icon=":material/info:")
     return found
 
 
 def pairs(trained: Trained, chosen: Setting) -> None:
     """The grid, one pair of it, and whether it beats each alone."""
     grid = requests.combined_grid(trained, chosen.method, chosen.constraint, chosen.epochs)
-    finer = requests.combined_ranks(trained.layers, combine_results.TUNED_RANKS)
+    finer = requests.combined_ranks(trained.layers, results.TUNED_RANKS)
     alone = {
         "low_rank": requests.low_rank_curve(trained, "truncated_svd"),
         "bound": requests.constrained_curve(trained, chosen.constraint),
@@ -85,51 +83,47 @@ def pairs(trained: Trained, chosen: Setting) -> None:
     def draw() -> None:
         together = grid.so_far
         rank, bound = _sliders(chosen, grid)
-        shell.status(grid, "Training the pairs")
+        show_status(grid, "Training the pairs")
         if together is None:
             return
-        row = combine_results.cell(together.table, rank, bound)
+        row = results.cell(together.table, rank, bound)
         _numbers(trained, together, row)
-        st.caption(
-            combine_words.pair(trained, chosen.method, together.table.iloc[row], (rank, bound))
-        )
-        shell.send()
+        st.caption(text.pair(trained, chosen.method, together.table.iloc[row], (rank, bound)))
+        flush()
 
         def clicked() -> None:
             for point in st.session_state["combined_heat"]["selection"]["points"]:
                 for knob, value in zip(("rank", "bound"), point["customdata"], strict=True):
-                    choices.move(knob, value)
+                    widgets.move(knob, value)
 
         left, right = st.columns(2, gap="medium")
         with left:
             charts.draw(
-                combine_figures.heat(
-                    together.table, chosen.ranks, chosen.bounds, row, trained.task
-                ),
+                figures.heat(together.table, chosen.ranks, chosen.bounds, row, trained.task),
                 "combined_heat",
-                f"{words.score_name(trained.task)} for every rank and bound, the chosen ringed",
+                f"{score_name(trained.task)} for every rank and bound, the chosen ringed",
                 on_select=clicked,
             )
-            st.caption(combine_words.HEAT)
+            st.caption(text.HEAT)
         with right:
             blocks.predictions(
                 trained,
                 together.predictions[row],
                 together.confusion[row],
-                figures.COMBINED,
+                COMBINED,
                 "combined_predictions",
             )
         _files(trained, chosen, together, row)
         st.subheader("Does it beat each alone at equal bytes?", anchor=False)
         for name, job in alone.items():
-            shell.status(job, combine_words.ALONE[name].capitalize())
+            show_status(job, text.ALONE[name].capitalize())
         if judging is not None:
             _verdict(trained, judging, together.table["bytes"].iloc[row])
         _plane(trained, chosen, together, row, alone)
-        st.caption(combine_words.baseline(chosen.epochs, len(chosen.bounds), len(finer)))
+        st.caption(text.baseline(chosen.epochs, len(chosen.bounds), len(finer)))
 
     watched = [grid, *alone.values(), *([judging] if judging is not None else [])]
-    shell.follow(draw, *watched, key=PAIR)
+    follow(draw, *watched, key=PAIR)
 
 
 def _sliders(chosen: Setting, grid: Job) -> tuple[float, float]:
@@ -141,12 +135,10 @@ def _sliders(chosen: Setting, grid: Job) -> tuple[float, float]:
         start = (int(line["rank"]), float(line["bound"]))
     left, right = st.columns(2, gap="medium")
     with left:
-        rank = choices.knob(
-            "rank", "Rank k", chosen.ranks, start[0], settled=done, help=combine_words.RANK
-        )
+        rank = widgets.knob("rank", "Rank k", chosen.ranks, start[0], settled=done, help=text.RANK)
     with right:
-        bound = choices.knob(
-            "bound", "Bound c", chosen.bounds, start[1], settled=done, help=combine_words.BOUND
+        bound = widgets.knob(
+            "bound", "Bound c", chosen.bounds, start[1], settled=done, help=text.BOUND
         )
     return float(rank), float(bound)
 
@@ -154,14 +146,14 @@ def _sliders(chosen: Setting, grid: Job) -> tuple[float, float]:
 def _numbers(trained: Trained, together: CurveView, row: int) -> None:
     line = together.table.iloc[row]
     for place, (label, value, delta, colour) in zip(
-        st.columns(4), words.metrics(trained, line), strict=True
+        st.columns(4), metric_rows(trained, line), strict=True
     ):
         place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
 
 
 def _files(trained: Trained, chosen: Setting, together: CurveView, row: int) -> None:
     line = together.table.iloc[row]
-    name = combine_words.name(trained, chosen.method)
+    name = text.name(trained, chosen.method)
     with st.container(horizontal=True):
         if together.files:
             st.download_button(
@@ -189,7 +181,7 @@ def _against(trained: Trained, grid: Job, alone: Mapping[str, Job]) -> Job | Non
     together = grid.so_far
     others = {
         name: found
-        for name in combine_words.ALONE
+        for name in text.ALONE
         if (found := alone[name].so_far) is not None and len(found.table)
     }
     if together is None or not others:
@@ -212,30 +204,30 @@ def _entrant(name: str, curve: CurveView) -> tuple[object, ...]:
 
 
 def _verdict(trained: Trained, judging: Job, budget: float) -> None:
-    shell.status(judging, "Holding both against each other")
+    show_status(judging, "Holding both against each other")
     if judging.result is None:
         return
-    sentences = combine_words.verdict(judging.result, budget, trained.task)
+    sentences = text.verdict(judging.result, budget, trained.task)
     st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
-    st.caption(combine_words.tally(judging.result))
+    st.caption(text.tally(judging.result))
     charts.draw(
-        combine_figures.margins(judging.result, budget, trained.task),
+        figures.margins(judging.result, budget, trained.task),
         "combined_margins",
         "Score of the combination minus that of each alone at equal bytes, with intervals",
     )
-    st.caption(combine_words.HELD)
+    st.caption(text.HELD)
 
 
 def _plane(
     trained: Trained, chosen: Setting, together: CurveView, row: int, alone: Mapping[str, Job]
 ) -> None:
-    cost = choices.segment("cost", "Cost axis", figures.COSTS)
+    cost = widgets.segment("cost", "Cost axis", COSTS)
     tables = {n: found.table for n, job in alone.items() if (found := job.so_far) is not None}
     charts.draw(
-        combine_figures.plane(
+        figures.plane(
             (chosen.title, together.table, row), tables, trained.costs, cost, trained.task
         ),
         "combined_plane",
-        f"{words.score_name(trained.task)} against {figures.COSTS[cost]}: together and each alone",
+        f"{score_name(trained.task)} against {COSTS[cost]}: together and each alone",
     )
-    st.caption(combine_words.PLANE)
+    st.caption(text.PLANE)

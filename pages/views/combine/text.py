@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from compression import COMBINED_METHODS, CONSTRAINTS
+from pages.shared.format import format_change, format_size
 from pages.shared.models.results import Trained
-from pages.shared.models.text import change, size
 
 LOW_RANK_LAST = "constrained_then_low_rank"
 SPARSE = "low_rank_plus_sparse"
@@ -93,14 +93,14 @@ def verdict(table: pd.DataFrame, budget: float, task: str) -> list[str]:
     sentences = []
     for _, line in table[table["budget"] == budget].iterrows():
         other = ALONE[line["alone"]]
-        start = f"At {size(budget)}"
+        start = f"At {format_size(budget)}"
         if math.isnan(line["change"]):
             sentences.append(f"{start} nothing of **{other}** is that small.")
             continue
-        interval = f"{change(line['low'], task)} to {change(line['high'], task)}"
+        interval = f"{format_change(line['low'], task)} to {format_change(line['high'], task)}"
         sentences.append(
-            f"{start} the combination scores **{change(line['change'], task)}{unit}** against "
-            f"**{other}** of {size(line['other_bytes'])} ({interval}): "
+            f"{start} the combination scores **{format_change(line['change'], task)}{unit}** against "
+            f"**{other}** of {format_size(line['other_bytes'])} ({interval}): "
             f"**{judged(line['low'], line['high'])}**."
         )
     return sentences

@@ -12,9 +12,10 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
-from pages.shared.plots import standard as figures
+from pages.shared.models.text import metric_rows
+from pages.shared.plots.layout import COSTS, score_scale, score_title
+from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE
 
 HEIGHT = 1120
 MOST = 64  # ranks; of more, evenly chosen ones: each step of a slider makes every frame slower
@@ -52,12 +53,12 @@ def scrub(
     rows = [row for row, k in enumerate(low_rank.table["knob"]) if k <= most] or [0]
     rows = sorted({rows[round(at)] for at in np.linspace(0, len(rows) - 1, MOST)})
     sides = [
-        _Side(0, "k", "Rank k", figures.LOW_RANK, low_rank, rows, low_rank.row(rank)),
+        _Side(0, "k", "Rank k", LOW_RANK, low_rank, rows, low_rank.row(rank)),
         _Side(
             1,
             "c",
             "Bound c",
-            figures.CONSTRAINED,
+            CONSTRAINED,
             constrained,
             list(range(len(constrained.table))),
             constrained.row(bound),
@@ -118,14 +119,14 @@ def _axes(number: int) -> dict[str, str]:
 def _still(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> list[dict[str, Any]]:
     """What never moves, as shapes: a frame would draw traces again."""
     reference = trained.spectra[layer.name]
-    scale = figures.score_scale(trained.task)
+    scale = score_scale(trained.task)
     shapes = [
         {
             "type": "path",
             "path": _stairs(spectrum),
             "xref": f"x{number}",
             "yref": f"y{number}",
-            "line": {"color": figures.REFERENCE, "width": 1.5},
+            "line": {"color": REFERENCE, "width": 1.5},
             "fillcolor": fill,
             "layer": "below",
         }
@@ -156,7 +157,7 @@ def _still(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> list[dict[
             "x1": 1,
             "y0": level,
             "y1": level,
-            "line": {"color": figures.REFERENCE, "width": 1.5, "dash": "dash"},
+            "line": {"color": REFERENCE, "width": 1.5, "dash": "dash"},
         }
     )
     return shapes
@@ -171,7 +172,7 @@ def _stairs(values: NDArray) -> str:
 def _moving(trained: Trained, layer: Layer, side: _Side, row: int) -> list[dict[str, Any]]:
     """Spectrum, predictions, point in the plane and numbers of a row."""
     line = side.curve.table.iloc[row]
-    scale = figures.score_scale(trained.task)
+    scale = score_scale(trained.task)
     return [
         _spectrum(trained, layer, side, row),
         *_predictions(trained, side, row),
@@ -198,7 +199,7 @@ def _moving(trained: Trained, layer: Layer, side: _Side, row: int) -> list[dict[
 
 
 def _numbers(trained: Trained, line: Any) -> str:
-    score, parameters, file, macs = words.metrics(trained, line)
+    score, parameters, file, macs = metric_rows(trained, line)
     return (
         f"<b>{score[1]}</b> {score[0].replace('Test', 'test')}, {score[2]}<br>"
         f"<b>{parameters[1]}</b> parameters, {parameters[2]} · <b>{file[1]}</b>, {file[2]} · "
@@ -363,13 +364,13 @@ def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str,
             x[0],
             0.59,
         )
-    score = figures.score_title(trained.task)
+    score = score_title(trained.task)
     costs, scores = _reach(trained, sides)
     axis(
         5,
         (0.0, 1.0),
         (0.0, 0.245),
-        {"type": "log", "title": figures.COSTS["bytes"], "range": np.log10(costs).tolist()},
+        {"type": "log", "title": COSTS["bytes"], "range": np.log10(costs).tolist()},
         {"title": score, "range": scores},
     )
     title(f"{score} against file size: LMM blue, COC orange, reference dashed", 0, 0.25)
@@ -379,7 +380,7 @@ def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str,
 def _reach(trained: Trained, sides: Sequence[_Side]) -> tuple[list[float], list[float]]:
     """Ends of the plane's axes: sizes in bytes, and scores as they are drawn."""
     sizes = np.concatenate([[trained.bytes], *(side.curve.table["bytes"] for side in sides)])
-    scores = figures.score_scale(trained.task) * np.concatenate(
+    scores = score_scale(trained.task) * np.concatenate(
         [[trained.score], *(side.curve.table["score"] for side in sides)]
     )
     margin = 0.06 * (scores.max() - scores.min()) + 1e-3

@@ -7,11 +7,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.shared.plots import standard as figures
-from pages.views.compare.results import Pin
+from pages.shared.plots.layout import build_figure, score_scale
+from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, faded
+
+from .results import Pin
 
 TITLES = ("LMM", "COC")
-COLOURS = (figures.LOW_RANK, figures.CONSTRAINED)
+COLOURS = (LOW_RANK, CONSTRAINED)
 
 
 def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> go.Figure:
@@ -29,9 +31,9 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
         "zmax": most,
         "hovertemplate": "true %{y}, predicted %{x}<br>%{z:+d} samples in COC<extra></extra>",
         "colorscale": [
-            [0.0, figures.LOW_RANK],
+            [0.0, LOW_RANK],
             [0.5, "rgba(138,143,152,0.06)"],
-            [1.0, figures.CONSTRAINED],
+            [1.0, CONSTRAINED],
         ],
         "xgap": 1,
         "ygap": 1,
@@ -60,7 +62,7 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
                 "showlegend": False,
             }
         )
-    return figures.drawn(
+    return build_figure(
         [heat, *texts],
         "Confusion matrices: COC minus LMM",
         340,
@@ -92,7 +94,7 @@ def recalls(table: pd.DataFrame) -> go.Figure:
                     "symmetric": False,
                     "array": high - share,
                     "arrayminus": share - low,
-                    "color": figures.faded(colour),
+                    "color": faded(colour),
                     "thickness": 3,
                     "width": 0,
                 },
@@ -104,7 +106,7 @@ def recalls(table: pd.DataFrame) -> go.Figure:
             }
         )
     ticks = {"tickvals": places.tolist(), "ticktext": [str(name) for name in table["class"]]}
-    return figures.drawn(
+    return build_figure(
         traces,
         "Recall of each class, with 95 % intervals",
         340,
@@ -115,7 +117,7 @@ def recalls(table: pd.DataFrame) -> go.Figure:
 
 def pinned(figure: go.Figure, pins: Sequence[Pin], cost: str, task: str) -> go.Figure:
     """The plane with the pinned settings: their curves as faint lines, their points by letter."""
-    scale = figures.score_scale(task)
+    scale = score_scale(task)
     ghosts = []
     for pin in pins:
         for title, (words, colour, row) in pin.rows.items():
@@ -127,7 +129,7 @@ def pinned(figure: go.Figure, pins: Sequence[Pin], cost: str, task: str) -> go.F
                     "y": scale * table["score"].to_numpy(),
                     "name": f"{pin.label}, {title}",
                     "mode": "lines",
-                    "line": {"color": figures.faded(colour), "width": 1.5, "dash": "dot"},
+                    "line": {"color": faded(colour), "width": 1.5, "dash": "dot"},
                     "hoverinfo": "skip",
                     "showlegend": False,
                 }

@@ -15,9 +15,11 @@ from plotly.offline import get_plotlyjs
 
 import compression
 import data
-from pages.shared.models import text as words
+from pages.shared.format import format_count, format_interval, format_score, score_name
 from pages.shared.models.results import CurveView, Layer, Trained
-from pages.views.compare import animation as scrub
+from pages.shared.models.text import RULER, metric_rows, reference_line
+
+from . import animation
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "cvxpy", "pandas", "plotly", "streamlit")
 
@@ -78,13 +80,13 @@ def report(
     Parameters
     ----------
     trained, layer, low_rank, constrained, rank, bound
-        As for ``scrub.scrub``.
+        As for ``animation.scrub``.
     link : str
         Where the app shows the same.
     script : bool
         Whether Plotly's script is part of the file.
     """
-    figure = scrub.scrub(trained, layer, low_rank, constrained, rank, bound)
+    figure = animation.scrub(trained, layer, low_rank, constrained, rank, bound)
     rows = {
         "LMM": (low_rank, low_rank.row(rank)),
         "COC": (constrained, constrained.row(bound)),
@@ -100,7 +102,7 @@ def report(
         script=f"<script>{get_plotlyjs()}</script>"
         if script
         else '<script src="plotly.min.js"></script>',
-        summary=_markup(words.reference(trained)),
+        summary=_markup(reference_line(trained)),
         link=escape(link, quote=True),
         figure=figure.update_layout(template="plotly_white").to_html(
             full_html=False,
@@ -127,7 +129,7 @@ def report(
             }
             | {"Data": f"{source.source}. Licence: {source.licence}."}
         ),
-        ruler=escape(words.RULER),
+        ruler=escape(RULER),
         code=escape(code(trained, low_rank, constrained, rank, bound)),
         versions=escape(
             ", ".join(f"{package} {version(package)}" for package in PACKAGES)
@@ -149,27 +151,27 @@ def _pairs(pairs: Mapping[str, Any]) -> str:
 
 
 def _numbers(trained: Trained, rows: Mapping[str, tuple[CurveView, int]]) -> str:
-    lines = {"Reference": [words.score(trained.score, trained.task)]}
+    lines = {"Reference": [format_score(trained.score, trained.task)]}
     lines["Reference"] += [
-        words.score_range(trained.score_low, trained.score_high, trained.task),
+        format_interval(trained.score_low, trained.score_high, trained.task),
         "",
-        words.count(trained.parameters),
-        words.count(trained.bytes),
-        words.count(trained.macs),
+        format_count(trained.parameters),
+        format_count(trained.bytes),
+        format_count(trained.macs),
     ]
     for side, (curve, row) in rows.items():
         line = curve.table.iloc[row]
-        metrics = words.metrics(trained, line)
+        metrics = metric_rows(trained, line)
         lines[side] = [
             metrics[0][1],
-            words.score_range(line["score_low"], line["score_high"], trained.task),
+            format_interval(line["score_low"], line["score_high"], trained.task),
             metrics[0][2],
-            words.count(line["parameters"]),
-            words.count(line["bytes"]),
-            words.count(line["macs"]),
+            format_count(line["parameters"]),
+            format_count(line["bytes"]),
+            format_count(line["macs"]),
         ]
     columns = [
-        words.score_name(trained.task),
+        score_name(trained.task),
         "95 % interval",
         "change (95 % interval)",
         "parameters",

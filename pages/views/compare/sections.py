@@ -8,18 +8,16 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
-from pages.shared import app_shell as shell
 from pages.shared.jobs import Job, submit
 from pages.shared.models.results import CurveView, Layer, Trained
-from pages.shared.plots import standard as figures
-from pages.shared.ui import widgets as choices
-from pages.views.compare import animation as scrub
-from pages.views.compare import figures as compare_figures
-from pages.views.compare import report, tasks
-from pages.views.compare import text as compare_words
-from pages.views.compare import undo as history
-from pages.views.compare.results import Pin
-from pages.views.compare.side import COC, LMM, PLANE, Follow, Side, tie
+from pages.shared.plots import standard
+from pages.shared.plots.layout import CONFIG
+from pages.shared.ui import widgets
+from pages.shared.ui.progress import follow, wait_for
+
+from . import animation, figures, report, tasks, text, undo
+from .results import Pin
+from .side import COC, LMM, PLANE, Follow, Side, tie
 
 DIFFERENCE, PINNED, BAR = "difference", "pinned", "bar"
 _PINS = "_pins"
@@ -31,10 +29,10 @@ def ties(low_rank: Job, constrained: Job) -> dict[str, Follow]:
 
     def match(column: str) -> None:
         if column != "free":
-            tie(column, low_rank, COC, constrained)(choices.number(LMM.knob))
+            tie(column, low_rank, COC, constrained)(widgets.number(LMM.knob))
 
-    titles = compare_words.TIES
-    column = choices.segment("tie", "Tie the sides by", titles, then=match, help=compare_words.TIED)
+    titles = text.TIES
+    column = widgets.segment("tie", "Tie the sides by", titles, then=match, help=text.TIED)
     if column == "free":
         return {}
     return {
@@ -57,25 +55,25 @@ def bar(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
     """Undo, redo, reset, pin, and settings to begin with."""
 
     def draw() -> None:
-        history.run_whole()
+        undo.run_whole()
         settled = all(job.result is not None for _, job in sides)
         if settled:
-            history.record()
+            undo.record()
         with st.container(horizontal=True, gap="xsmall", width="content"):
             for label, step, icon in (("Undo", -1, "undo"), ("Redo", 1, "redo")):
                 st.button(
                     label,
                     key=label.lower(),
                     icon=f":material/{icon}:",
-                    disabled=not history.possible(step),
-                    on_click=history.go,
+                    disabled=not undo.possible(step),
+                    on_click=undo.go,
                     args=(step,),
                 )
             st.button(
                 "Reset",
                 key="reset",
                 icon=":material/restart_alt:",
-                on_click=history.load,
+                on_click=undo.load,
                 args=({},),
             )
             st.button(
@@ -88,17 +86,17 @@ def bar(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
                 help="Keep these two models on the page, to hold others against.",
             )
             with st.popover("Begin with", icon=":material/flag:"):
-                for number, preset in enumerate(compare_words.PRESETS):
+                for number, preset in enumerate(text.PRESETS):
                     st.button(
                         preset.title,
                         key=f"preset_{number}",
                         help=preset.says,
-                        on_click=history.load,
+                        on_click=undo.load,
                         args=(preset.choices,),
                         width="stretch",
                     )
 
-    shell.follow(draw, *(job for _, job in sides), key=BAR)
+    follow(draw, *(job for _, job in sides), key=BAR)
 
 
 def pins() -> list[Pin]:
@@ -115,7 +113,7 @@ def _pin(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
     kept = pins()
     rows, curves = {}, {}
     for side, job in sides:
-        at = choices.number(side.knob)
+        at = widgets.number(side.knob)
         row = job.result.row(at)
         setting = f"{job.result.method}, {side.label.lower()} = {at:.3g}"
         rows[side.title] = (setting, side.colour, job.result.table.iloc[row])
@@ -123,13 +121,13 @@ def _pin(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
     used = {pin.label for pin in kept}
     label = next(letter for letter in ascii_uppercase if letter not in used)
     of = f"{trained.dataset}, {trained.model}, seed {trained.seed}"
-    kept.append(Pin(label, history.now(), of, rows, curves))
-    history.changed()
+    kept.append(Pin(label, undo.now(), of, rows, curves))
+    undo.changed()
 
 
 def _unpin(pin: Pin) -> None:
     pins().remove(pin)
-    history.changed()
+    undo.changed()
 
 
 def pinned(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
@@ -139,12 +137,12 @@ def pinned(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
         return
 
     def draw() -> None:
-        history.run_whole()
+        undo.run_whole()
         now = {
-            side.title: job.result.table.iloc[job.result.row(choices.number(side.knob))]
+            side.title: job.result.table.iloc[job.result.row(widgets.number(side.knob))]
             for side, job in sides
         }
-        table = compare_words.pins(kept, trained.dataset, now)
+        table = text.pins(kept, trained.dataset, now)
         st.dataframe(
             table,
             hide_index=True,
@@ -158,7 +156,7 @@ def pinned(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
                 st.button(
                     f"Load {pin.label}",
                     key=f"load_{pin.label}",
-                    on_click=history.load,
+                    on_click=undo.load,
                     args=(pin.choices,),
                 )
                 st.button(
@@ -179,7 +177,7 @@ def pinned(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
             )
 
     st.subheader("Pinned", anchor=False)
-    shell.follow(draw, key=PINNED)
+    follow(draw, key=PINNED)
 
 
 def difference(trained: Trained, low_rank: Job, constrained: Job) -> None:
@@ -188,7 +186,7 @@ def difference(trained: Trained, low_rank: Job, constrained: Job) -> None:
     def draw() -> None:
         curves: list[CurveView] = [low_rank.result, constrained.result]
         rows = [
-            curve.row(choices.number(side.knob))
+            curve.row(widgets.number(side.knob))
             for curve, side in zip(curves, (LMM, COC), strict=True)
         ]
         answers = [curve.predictions[row] for curve, row in zip(curves, rows, strict=True)]
@@ -198,41 +196,41 @@ def difference(trained: Trained, low_rank: Job, constrained: Job) -> None:
             trained.seed,
             *(answer.astype("float64").tobytes() for answer in answers),
         )
-        found = shell.wait_for(job, "Comparing their answers")
+        found = wait_for(job, "Comparing their answers")
         if found is None:
             return
-        st.markdown(compare_words.difference(found, trained.task, len(trained.target)))
+        st.markdown(text.difference(found, trained.task, len(trained.target)))
         left, right = st.columns(2, gap="medium")
         if found.recalls is not None:
             counts = [curve.confusion[row] for curve, row in zip(curves, rows, strict=True)]
             left.plotly_chart(
-                compare_figures.difference(*counts, trained.class_names),
+                figures.difference(*counts, trained.class_names),
                 key="confusion_difference",
                 alt="Confusion matrix of COC minus that of LMM",
-                config=figures.CONFIG,
+                config=CONFIG,
             )
             right.plotly_chart(
-                compare_figures.recalls(found.recalls),
+                figures.recalls(found.recalls),
                 key="recalls",
                 alt="Recall of each class for LMM and COC",
-                config=figures.CONFIG,
+                config=CONFIG,
             )
         if isinstance(found.inputs, np.ndarray) and len(found.inputs):
-            pictures = figures.pictures(found.inputs, compare_words.titles(found))
+            pictures = standard.pictures(found.inputs, text.titles(found))
             st.plotly_chart(
                 pictures.update_layout(title_text="Test samples on which the two differ"),
                 key="differing",
                 alt="Samples on which LMM and COC differ",
-                config=figures.CONFIG,
+                config=CONFIG,
             )
         elif len(found.samples):
             quantity = "class" if found.recalls is not None else trained.target_title
-            st.dataframe(compare_words.samples(found, quantity), hide_index=True)
+            st.dataframe(text.samples(found, quantity), hide_index=True)
 
     if low_rank.result is None or constrained.result is None:
         st.caption("As soon as both curves are there.")
         return
-    shell.follow(draw, key=DIFFERENCE)
+    follow(draw, key=DIFFERENCE)
 
 
 def scrubbed(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) -> None:
@@ -240,19 +238,19 @@ def scrubbed(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) ->
     if low_rank.result is None or constrained.result is None:
         st.caption("As soon as both curves are there.")
         return
-    figure = scrub.scrub(
+    figure = animation.scrub(
         trained,
         layer,
         low_rank.result,
         constrained.result,
-        choices.number(LMM.knob),
-        choices.number(COC.knob),
+        widgets.number(LMM.knob),
+        widgets.number(COC.knob),
     )
     st.plotly_chart(
         figure,
         key="scrub_chart",
         alt="The comparison with sliders of its own",
-        config=figures.CONFIG,
+        config=CONFIG,
     )
 
 
@@ -273,15 +271,15 @@ def take_away(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) -
                     key=f"report_{script}".lower(),
                     icon=":material/download:",
                     type="tertiary",
-                    help=compare_words.REPORT[script],
+                    help=text.REPORT[script],
                 )
 
-    shell.follow(draw, key="take_away")
+    follow(draw, key="take_away")
 
 
 def _report(
     trained: Trained, layer: Layer, low_rank: CurveView, constrained: CurveView, script: bool
 ) -> str:
-    knobs = [choices.number(side.knob) for side in (LMM, COC)]
+    knobs = [widgets.number(side.knob) for side in (LMM, COC)]
     link = f"{st.context.url.split('?')[0]}?{urlencode(st.query_params.to_dict())}"
     return report.report(trained, layer, low_rank, constrained, *knobs, link=link, script=script)

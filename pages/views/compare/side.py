@@ -13,16 +13,29 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from compression.pareto import nearest_row
-from pages.shared import app_shell as shell
+from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
-from pages.shared.plots import standard as figures
-from pages.shared.ui import blocks
-from pages.shared.ui import widgets as choices
-from pages.views.compare import figures as compare_figures
-from pages.views.compare.results import Pin
+from pages.shared.models.text import (
+    PLANE_HELP,
+    SUGGESTED,
+    bound_caption,
+    metric_rows,
+    missing_value,
+    model_file_name,
+    rank_caption,
+    short_marks,
+    works_on_kernels,
+)
+from pages.shared.plots import standard
+from pages.shared.plots.layout import CONFIG, COSTS
+from pages.shared.plots.palette import CONSTRAINED, LOW_RANK
+from pages.shared.ui import blocks, widgets
+from pages.shared.ui.progress import flush, follow, show_status
+
+from . import figures
+from .results import Pin
 
 PLANE = "plane"
 
@@ -42,8 +55,8 @@ class Side:
     colour: str
 
 
-LMM = Side("low_rank", "rank", "LMM", "Rank k", "Judging every rank", figures.LOW_RANK)
-COC = Side("constrained", "bound", "COC", "Bound c", "Judging every bound", figures.CONSTRAINED)
+LMM = Side("low_rank", "rank", "LMM", "Rank k", "Judging every rank", LOW_RANK)
+COC = Side("constrained", "bound", "COC", "Bound c", "Judging every bound", CONSTRAINED)
 
 
 def low_rank(
@@ -64,18 +77,18 @@ def low_rank(
         if values is None:
             return None
         rank = int(curve.table["knob"].iloc[row])
-        if words.of_kernels(curve.method):  # k* and energies of a matrix do not speak of it
-            return figures.spectrum(values, rank, {}, layer.name)
+        if works_on_kernels(curve.method):  # k* and energies of a matrix do not speak of it
+            return standard.spectrum(values, rank, {}, layer.name)
         if rank > layer.break_even:
             rank = len(values)  # the layer stays dense: nothing is left out
-        return figures.spectrum(values, rank, words.marks(curve.marks[layer.name]), layer.name)
+        return standard.spectrum(values, rank, short_marks(curve.marks[layer.name]), layer.name)
 
     def file(curve: CurveView, row: int) -> Callable[[], bytes]:
         rank = int(curve.table["knob"].iloc[row])
         return partial(requests.low_rank_file, trained, curve.method, rank)
 
     values = range(1, trained.largest_rank + 1)
-    _side(LMM, trained, job, values, words.rank, spectrum, file, redraw=redraw, then=then)
+    _side(LMM, trained, job, values, rank_caption, spectrum, file, redraw=redraw, then=then)
 
 
 def constrained(
@@ -91,7 +104,7 @@ def constrained(
     """The COC side: a bound, what it costs and what it loses; or all of a page, if alone."""
 
     def spectrum(curve: CurveView, row: int) -> go.Figure:
-        return figures.constrained_spectrum(
+        return standard.constrained_spectrum(
             trained.spectra[layer.name], curve.spectra[layer.name][row], layer.name
         )
 
@@ -99,7 +112,7 @@ def constrained(
         return (lambda: curve.files[row]) if curve.files else None
 
     values = trained.bounds[constraint]
-    _side(COC, trained, job, values, words.bound, spectrum, file, alone, redraw=redraw, then=then)
+    _side(COC, trained, job, values, bound_caption, spectrum, file, alone, redraw=redraw, then=then)
 
 
 def _side(
@@ -117,7 +130,7 @@ def _side(
 ) -> None:
     def draw() -> None:
         done = job.result is not None
-        chosen = choices.knob(
+        chosen = widgets.knob(
             side.knob,
             side.label,
             job.result.table["knob"] if done else values,
@@ -125,15 +138,15 @@ def _side(
             settled=done,
             redraw=(side.key,) if alone else (side.key, *redraw),
             then=then,
-            help=words.SUGGESTED,
+            help=SUGGESTED,
         )
-        shell.status(job, side.waiting)
+        show_status(job, side.waiting)
         curve = job.so_far
         if curve is None:
             return
         row = curve.row(chosen)
         _numbers(trained, curve, row)
-        shell.send()
+        flush()
         first, second = st.columns(2) if alone else (st.container(), st.container())
         chart = spectrum(curve, row)
         if chart is None:
@@ -143,7 +156,7 @@ def _side(
                 chart,
                 key=f"{side.key}_spectrum",
                 alt=f"{chart.layout.title.text}, {side.label} = {chosen:g}",
-                config=figures.CONFIG,
+                config=CONFIG,
             )
         with second:
             blocks.predictions(
@@ -153,19 +166,19 @@ def _side(
                 side.colour,
                 f"{side.key}_predictions",
             )
-        st.caption(words.missing(curve, row, chosen) + caption(trained, curve, row))
+        st.caption(missing_value(curve, row, chosen) + caption(trained, curve, row))
         if (data := file(curve, row)) is not None:
             st.download_button(
                 "Take this model away (safetensors)",
                 data,
-                file_name=words.file_name(trained, side.title, side.knob, chosen),
+                file_name=model_file_name(trained, side.title, side.knob, chosen),
                 on_click="ignore",
                 key=f"{side.key}_file",
                 icon=":material/download:",
                 type="tertiary",
             )
 
-    shell.follow(draw, job, key=side.key)
+    follow(draw, job, key=side.key)
 
 
 def tie(column: str, leading: Job, follower: Side, following: Job) -> Follow:
@@ -186,7 +199,7 @@ def tie(column: str, leading: Job, follower: Side, following: Job) -> Follow:
             return
         wanted = float(first.table[column].iloc[first.row(value)])
         row = nearest_row(second.table, column, wanted)
-        choices.move(follower.knob, second.table["knob"].iloc[row].item())
+        widgets.move(follower.knob, second.table["knob"].iloc[row].item())
 
     return follow
 
@@ -206,7 +219,7 @@ def plane(
     """
 
     def draw() -> None:
-        cost = choices.segment("cost", "Cost axis", figures.COSTS)
+        cost = widgets.segment("cost", "Cost axis", COSTS)
         both = [
             (side, curve)
             for side, job in ((LMM, low_rank_job), (COC, constrained_job))
@@ -215,7 +228,7 @@ def plane(
         if not both:
             return
         curves = [
-            (side.title, side.colour, curve.table, curve.row(choices.number(side.knob)))
+            (side.title, side.colour, curve.table, curve.row(widgets.number(side.knob)))
             for side, curve in both
         ]
 
@@ -224,28 +237,28 @@ def plane(
                 if "customdata" in point:
                     side = both[int(point["customdata"][0])][0]
                     value = point["customdata"][1]
-                    choices.move(side.knob, value)
+                    widgets.move(side.knob, value)
                     if side.key in ties:
                         ties[side.key](value)
                     st.rerun(scope=[side.key, *redraw])
 
-        figure = figures.plane(curves, trained.costs, cost, trained.task)
+        figure = standard.plane(curves, trained.costs, cost, trained.task)
         st.plotly_chart(
-            compare_figures.pinned(figure, pins, cost, trained.task),
+            figures.pinned(figure, pins, cost, trained.task),
             key="plane_chart",
             on_select=clicked,
             selection_mode="points",
-            alt=f"{words.score_name(trained.task)} against {figures.COSTS[cost]}, LMM and COC",
-            config=figures.CONFIG,
+            alt=f"{score_name(trained.task)} against {COSTS[cost]}, LMM and COC",
+            config=CONFIG,
         )
-        st.caption(words.PLANE)
+        st.caption(PLANE_HELP)
 
-    shell.follow(draw, low_rank_job, constrained_job, key=PLANE)
+    follow(draw, low_rank_job, constrained_job, key=PLANE)
 
 
 def _numbers(trained: Trained, curve: CurveView, row: int) -> None:
     """What this row stores and how well it does, each beside its baseline."""
     line = curve.table.iloc[row]
     with st.container(horizontal=True, gap="small"):
-        for label, value, delta, colour in words.metrics(trained, line):
+        for label, value, delta, colour in metric_rows(trained, line):
             st.metric(label, value, delta, delta_color=colour, delta_arrow="off", width="content")

@@ -5,7 +5,8 @@ import pandas as pd
 
 from pages.shared.jobs.report import Report
 from pages.shared.models.tasks import load_dataset
-from pages.views.compare.results import Difference
+
+from .results import Difference
 
 SHOWN = 12  # samples on which two models differ
 

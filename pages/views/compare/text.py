@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pages.shared.models import text as words
-from pages.views.compare.results import Difference, Pin
+from pages.shared.format import format_change
+
+from .results import Difference, Pin
 
 TIES = {
     "free": "Nothing",
@@ -66,8 +67,8 @@ PRESETS = (
 def difference(found: Difference, task: str, samples: int) -> str:
     """How the two scores differ, how sure that is, and on how many samples."""
     unit = " points" if task == "classification" else " of R²"
-    change = words.change(found.change, task)
-    low, high = (words.change(end, task) for end in (found.change_low, found.change_high))
+    change = format_change(found.change, task)
+    low, high = (format_change(end, task) for end in (found.change_low, found.change_high))
     sure = (
         "the interval excludes 0"
         if found.change_low > 0 or found.change_high < 0

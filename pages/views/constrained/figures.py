@@ -9,25 +9,21 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.shared.models.results import FREE, LOWER, UPPER, ZERO, LayerRows
-from pages.shared.plots.standard import (
-    BELOW,
+from pages.shared.plots.layout import BELOW, COSTS, MARGIN, build_figure, score_scale, score_title
+from pages.shared.plots.palette import (
     CONSTRAINED,
-    COSTS,
     FAINT,
     GREEN,
     LOW_RANK,
-    MARGIN,
     OCHRE,
     PINK,
     REFERENCE,
     TEAL,
     VIOLET,
-    drawn,
     faded,
-    score_scale,
-    score_title,
 )
-from pages.views.constrained.results import (
+
+from .results import (
     Race,
     Runs,
     Slices,
@@ -114,7 +110,7 @@ def histogram(rows: LayerRows, row: int) -> go.Figure:
         }
     )
     top = 1.15 * max(rows.reference_counts.max(), rows.free_counts[row].max(), 1)
-    return drawn(
+    return build_figure(
         traces,
         f"Weights of {rows.name}",
         330,
@@ -182,7 +178,7 @@ def matrix(rows: LayerRows, row: int) -> go.Figure:
         "showarrow": False,
         "font": {"size": 12},
     }
-    return drawn(
+    return build_figure(
         maps,
         f"Weight of {rows.name} and what the bound holds{thinned}",
         330,
@@ -252,7 +248,7 @@ def pictures(
     title = "Weights of each class in the shape of the inputs"
     if prices is not None:
         title += ", and what each weight's bound costs (sign: +c or −c)"
-    return drawn(
+    return build_figure(
         maps,
         title,
         70 + 130 * len(lines),
@@ -298,7 +294,7 @@ def dearest(prices: pd.DataFrame, unit: str) -> go.Figure:
         "categoryarray": shown["weight"].tolist(),
         "type": "category",
     }
-    return drawn(
+    return build_figure(
         bars,
         "The dearest bounds",
         max(200, 90 + 20 * len(shown)),
@@ -328,7 +324,7 @@ def shares(table: pd.DataFrame, bound: float, knob: str) -> go.Figure:
             ("free", "free", FAINT, "rgba(138, 143, 152, 0.10)"),
         )
     ]
-    return drawn(
+    return build_figure(
         areas,
         "What becomes of the weights",
         320,
@@ -356,7 +352,7 @@ def free_by_layer(
         }
         for place, (name, rows) in enumerate(layers.items())
     ]
-    return drawn(
+    return build_figure(
         lines,
         "Free weights of each layer",
         320,
@@ -380,7 +376,7 @@ def price(facts: pd.DataFrame, bound: float, knob: str, unit: str) -> go.Figure:
         "hovertemplate": "c = %{x:.4g}: %{y:.4g}<extra></extra>",
         "showlegend": False,
     }
-    return drawn(
+    return build_figure(
         [curve],
         "What one more unit of c would buy",
         420,
@@ -410,7 +406,7 @@ def losses(
             ("test_loss", "test", VIOLET, "dashdot"),
         )
     ]
-    return drawn(
+    return build_figure(
         lines,
         "Loss; dashed: the reference on the training rows",
         320,
@@ -491,7 +487,7 @@ def ways(
     if axis != "knob":
         ends = [v for _, _, table in curves for v in (table[axis].min(), table[axis].max())]
         settings["dtick"] = "D1" if max(ends) < 10 * min(ends) else "D2"
-    return drawn(
+    return build_figure(
         traces,
         f"{score_title(task)} against {AXES[axis].lower()}, with 95 % intervals of the first",
         420,
@@ -515,7 +511,7 @@ def schedule(first: float, last: float, count: int) -> go.Figure:
         "hovertemplate": "round %{x}: μ = %{y:.3g}<extra></extra>",
         "showlegend": False,
     }
-    return drawn(
+    return build_figure(
         [rounds],
         "Penalty μ of each round",
         200,
@@ -588,7 +584,7 @@ def path(
         else f", the {each.shape[1]} largest of {inputs:,}" + (" a class" if outputs > 1 else "")
     )
     kind = "exact, piecewise linear" if trail.exact else "on a grid"
-    return drawn(
+    return build_figure(
         traces,
         f"Path of the weights, {kind}{shown}",
         420,
@@ -631,7 +627,7 @@ def bits(own: pd.DataFrame, chosen: int, reference: Mapping[str, float], task: s
             ("score", "test", CONSTRAINED, "solid"),
         )
     ]
-    return drawn(
+    return build_figure(
         lines,
         "Score in every number of bits; dashed: reference",
         320,
@@ -657,7 +653,7 @@ def lengths(own: pd.DataFrame, chosen: int, reference: Mapping[str, float]) -> g
         "hovertemplate": "%{x} bits: %{y:,} bytes<extra></extra>",
         "showlegend": False,
     }
-    return drawn(
+    return build_figure(
         [bars],
         "File as it is written; dashed: the reference's",
         320,
@@ -691,7 +687,7 @@ def rounding(table: pd.DataFrame, chosen: int, bound: float, knob: str) -> go.Fi
         )
     ]
     title = "Clipping against rounding" + ("" if chosen == 32 else f", {chosen} bits")
-    return drawn(
+    return build_figure(
         lines,
         title,
         340,
@@ -720,7 +716,7 @@ def affordable(table: pd.DataFrame, bound: float, knob: str) -> go.Figure:
         "tickvals": [2, 4, 6, 8, 10, 12, 14, 16, 17],
         "ticktext": [*map(str, range(2, 17, 2)), "off"],
     }
-    return drawn(
+    return build_figure(
         [steps],
         "Fewest bits that lose at most a point on validation",
         340,
@@ -753,7 +749,7 @@ def tracks(race: Race, titles: Mapping[str, str], clock: str) -> go.Figure:
         "iteration": ("Iteration", {"type": "log", "tickformat": "~s", "dtick": 1}),
         "seconds": ("Seconds", {"type": "log", "tickformat": "~g", "dtick": 1}),
     }[clock]
-    return drawn(
+    return build_figure(
         lines,
         f"Objective above the best lower bound, by {clock.removesuffix('s') if clock == 'iteration' else 'time'}",
         360,
@@ -879,7 +875,7 @@ def _plane(
         "hovertemplate": "optimum: %{x:.4g}, %{y:.4g}<extra></extra>",
     }
     window = {"range": [-wide, wide], "zeroline": False, "nticks": 8, "constrain": "domain"}
-    return drawn(
+    return build_figure(
         [*contours, allowed, *between, optimum],
         title,
         580,

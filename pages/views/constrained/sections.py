@@ -7,19 +7,26 @@ import pandas as pd
 import streamlit as st
 
 import compression
-from pages.shared import app_shell as shell
+from pages.shared.format import score_name
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
-from pages.shared.models import text as words
 from pages.shared.models.requests import PATH, Way
 from pages.shared.models.results import ConstrainedView, CurveView, Layer, Trained
-from pages.shared.plots import standard as figures
-from pages.shared.ui import blocks, charts, tables
-from pages.shared.ui import widgets as choices
-from pages.views.constrained import figures as constrained_figures
-from pages.views.constrained import tasks
-from pages.views.constrained import text as constrained_words
-from pages.views.constrained.results import Race, Runs, Slices, Trail
+from pages.shared.models.text import (
+    NOT_CONVEX,
+    SUGGESTED,
+    bound_caption,
+    metric_rows,
+    missing_value,
+    model_file_name,
+)
+from pages.shared.plots import standard
+from pages.shared.plots.palette import CONSTRAINED
+from pages.shared.ui import blocks, charts, tables, widgets
+from pages.shared.ui.progress import follow, show_status, wait_for
+
+from . import figures, tasks, text
+from .results import Race, Runs, Slices, Trail
 
 # Fragments that follow the bound.
 BOUND, MOVES, WAYS, STORED = "constrained", "constrained_moves", "constrained_ways", "bits_stored"
@@ -31,37 +38,35 @@ def solver(trained: Trained, constraint: str) -> Way:
     """Of a convex model: the path, or a solver that fits the set."""
     job = submit(tasks.fitting, constraint, trained.task)
     job.wait(PATIENCE)
-    found = shell.wait_for(job, "Asking which solvers fit")
+    found = wait_for(job, "Asking which solvers fit")
     if found is None:
         return Way(PATH)
-    reasons = constrained_words.solver_reasons(
-        found, trained.rows["training"], trained.layers[0].shape[0]
-    )
+    reasons = text.solver_reasons(found, trained.rows["training"], trained.layers[0].shape[0])
     if constraint == "cardinality":
         reasons = {
             name: why or "without a certificate it would not know when to stop"
             for name, why in reasons.items()
         }
-    titles = constrained_words.solvers()
+    titles = text.solvers()
     offered = [PATH, *(name for name, why in reasons.items() if why is None)]
-    name = choices.pick(
+    name = widgets.pick(
         "solver",
         "Solved by",
         offered,
         PATH,
         lambda asked: f"{titles[asked]}: {reasons[asked]}" if reasons.get(asked) else None,
         titles={name: titles[name] for name in offered},
-        help=constrained_words.not_offered(reasons),
+        help=text.not_offered(reasons),
         width=230,
     )
-    choices.remark("solver")
+    widgets.remark("solver")
     return Way(name)
 
 
 def method(trained: Trained) -> Way:
     """Of a network: how it is constrained, and for how many epochs."""
-    titles = constrained_words.ways(convex=False)
-    name = choices.pick(
+    titles = text.ways(convex=False)
+    name = widgets.pick(
         "way",
         "Constrained by",
         list(titles),
@@ -74,29 +79,29 @@ def method(trained: Trained) -> Way:
     )
     epochs = "3"
     if name not in ("clip", "refit"):
-        epochs = choices.pick("passes", "Epochs a bound", constrained_words.EPOCHS, "3", width=120)
-    choices.remark("way", "passes")
+        epochs = widgets.pick("passes", "Epochs a bound", text.EPOCHS, "3", width=120)
+    widgets.remark("way", "passes")
     return Way(name, int(epochs))
 
 
 def schedule(way: Way) -> Way:
     """Learning–compression's penalties: seen and chosen. Of a refit, what it aims at."""
     if way.name == "refit":
-        st.caption(constrained_words.REFIT)
+        st.caption(text.REFIT)
     if way.name != "learning_compression":
         return way
     first, last, picture = st.columns([1, 1, 2], gap="medium", vertical_alignment="center")
     with first:
-        low = choices.knob("first_mu", "First μ", constrained_words.PENALTIES, 0.1)
+        low = widgets.knob("first_mu", "First μ", text.PENALTIES, 0.1)
     with last:
-        high = choices.knob("last_mu", "Last μ", constrained_words.PENALTIES, 0.3)
+        high = widgets.knob("last_mu", "Last μ", text.PENALTIES, 0.3)
     with picture:
         charts.draw(
-            constrained_figures.schedule(low, high, way.epochs),
+            figures.schedule(low, high, way.epochs),
             "constrained_schedule",
             f"Penalty from {low:g} to {high:g} over {way.epochs} rounds of each bound",
         )
-    st.caption(constrained_words.PENALTY)
+    st.caption(text.PENALTY)
     return Way(way.name, way.epochs, (low, high))
 
 
@@ -119,25 +124,25 @@ def by_bound(
 
     def draw() -> None:
         done = job.result is not None
-        bound = choices.knob(
+        bound = widgets.knob(
             "bound",
             "Count κ" if constraint == "cardinality" and trained.convex else "Bound c",
             values,
             job.result.suggestion if done else values[len(values) // 2],
             settled=done,
             redraw=_followers(trained),
-            help=words.SUGGESTED,
+            help=SUGGESTED,
         )
-        shell.status(job, "Judging every bound")
+        show_status(job, "Judging every bound")
         found = job.so_far
         if found is None:
             return
         row = found.row(bound)
         for place, (label, value, delta, colour) in zip(
-            st.columns(4), words.metrics(trained, found.table.iloc[row]), strict=True
+            st.columns(4), metric_rows(trained, found.table.iloc[row]), strict=True
         ):
             place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
-        st.caption(words.missing(found, row, bound) + words.bound(trained, found, row))
+        st.caption(missing_value(found, row, bound) + bound_caption(trained, found, row))
         _certificate(found, row, constraint)
         if layers_job is not None:
             _layers_certified(trained, layers_job, found.table["knob"].iloc[row])
@@ -145,7 +150,7 @@ def by_bound(
             st.download_button(
                 "Take this model away (safetensors)",
                 lambda: found.files[row],
-                file_name=words.file_name(trained, "COC", "bound", bound),
+                file_name=model_file_name(trained, "COC", "bound", bound),
                 on_click="ignore",
                 key="constrained_file",
                 icon=":material/download:",
@@ -158,19 +163,19 @@ def by_bound(
                 trained,
                 found.predictions[row],
                 found.confusion[row],
-                figures.CONSTRAINED,
+                CONSTRAINED,
                 "constrained_predictions",
             )
         with right:
             charts.draw(
-                figures.constrained_spectrum(
+                standard.constrained_spectrum(
                     trained.spectra[layer.name], found.spectra[layer.name][row], layer.name
                 ),
                 "constrained_spectrum",
                 f"Singular values of {layer.name} under the bound, over the reference's",
             )
 
-    shell.follow(draw, *((job,) if layers_job is None else (job, layers_job)), key=BOUND)
+    follow(draw, *((job,) if layers_job is None else (job, layers_job)), key=BOUND)
 
 
 def _on_networks(task: Callable[..., Any], trained: Trained, curve: CurveView) -> Job:
@@ -179,43 +184,43 @@ def _on_networks(task: Callable[..., Any], trained: Trained, curve: CurveView) -
 
 
 def _layers_certified(trained: Trained, job: Job, bound: float) -> None:
-    shell.status(job, "Certifying each layer's own problem")
+    show_status(job, "Certifying each layer's own problem")
     table: pd.DataFrame | None = job.so_far
     if table is None or not (table["bound"] == bound).any():
         return
-    st.caption(constrained_words.LAYERS)
+    st.caption(text.LAYERS)
     own = table[table["bound"] == bound]
-    tables.draw(constrained_words.layers_certified(own), "layers", trained, table)
+    tables.draw(text.layers_certified(own), "layers", trained, table)
 
 
 def _certificate(found: ConstrainedView, row: int, constraint: str) -> None:
     if found.facts is None:
-        st.info(words.NOT_CONVEX, icon=":material/info:")
+        st.info(NOT_CONVEX, icon=":material/info:")
         return
-    kind, text = constrained_words.certificate(found.facts.iloc[row], constraint)
+    kind, sentence = text.certificate(found.facts.iloc[row], constraint)
     if kind == "success":
-        st.success(text, icon=":material/verified:")
+        st.success(sentence, icon=":material/verified:")
     elif kind == "warning":
-        st.warning(text, icon=":material/warning:")
+        st.warning(sentence, icon=":material/warning:")
     else:
-        st.info(text, icon=":material/info:")
+        st.info(sentence, icon=":material/info:")
 
 
 def _weights(trained: Trained, layer: Layer, found: ConstrainedView, row: int) -> None:
     """Where the weights lie, which are held, and what each bound costs."""
     st.subheader("Which weights are held, and at what price?", anchor=False)
     rows = found.layers[layer.name]
-    st.markdown(constrained_words.held(rows, row), help=constrained_words.HELD)
+    st.markdown(text.held(rows, row), help=text.HELD)
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
-            constrained_figures.histogram(rows, row),
+            figures.histogram(rows, row),
             "constrained_histogram",
             f"Histogram of the weights of {layer.name}: free, pinned, zero, and the reference's",
         )
     with right:
         charts.draw(
-            constrained_figures.matrix(rows, row),
+            figures.matrix(rows, row),
             "constrained_matrix",
             f"Weight of {layer.name} as a heat map, and which of its entries are held",
         )
@@ -223,7 +228,7 @@ def _weights(trained: Trained, layer: Layer, found: ConstrainedView, row: int) -
     if trained.convex and len(found.input_shape) == 3 and trained.task == "classification":
         signs = (rows.weights[row] > 0) * 2 - 1
         charts.draw(
-            constrained_figures.pictures(
+            figures.pictures(
                 rows.weights[row],
                 None if prices is None else prices * signs,
                 found.input_shape,
@@ -235,29 +240,29 @@ def _weights(trained: Trained, layer: Layer, found: ConstrainedView, row: int) -
     if prices is not None:
         _prices(trained, found, row)
     elif found.facts is not None and found.facts["price"].notna().any():
-        st.caption(constrained_words.NO_PRICES)
+        st.caption(text.NO_PRICES)
 
 
 def _prices(trained: Trained, found: ConstrainedView, row: int) -> None:
     assert found.multipliers is not None
     (rows,) = found.layers.values()
-    names = constrained_words.weight_names(
+    names = text.weight_names(
         found.feature_names, rows.shape[1], rows.shape[0], trained.class_names
     )
-    table = constrained_words.prices(found.multipliers[row], rows.weights[row], names)
+    table = text.prices(found.multipliers[row], rows.weights[row], names)
     if table.empty:
         st.caption("No bound costs anything here: all multipliers are zero.")
         return
     left, right = st.columns([3, 2], gap="medium")
     with left:
         charts.draw(
-            constrained_figures.dearest(table, constrained_words.loss_unit(trained.task)),
+            figures.dearest(table, text.loss_unit(trained.task)),
             "constrained_prices",
-            f"Multipliers of the {min(len(table), constrained_figures.DEAREST)} dearest bounds",
+            f"Multipliers of the {min(len(table), figures.DEAREST)} dearest bounds",
         )
     with right:
         tables.draw(
-            constrained_words.shown_prices(table),
+            text.shown_prices(table),
             "multipliers",
             trained,
             table,
@@ -274,28 +279,26 @@ def moves(trained: Trained, constraint: str, job: Job) -> None:
         found = job.so_far
         if found is None:
             return
-        curve, bound = found, choices.number("bound")
-        unit = constrained_words.loss_unit(trained.task)
+        curve, bound = found, widgets.number("bound")
+        unit = text.loss_unit(trained.task)
         left, right = st.columns(2, gap="medium")
         with left:
             charts.draw(
-                constrained_figures.shares(curve.table, bound, curve.knob),
+                figures.shares(curve.table, bound, curve.knob),
                 "constrained_shares",
                 "Shares of pinned, zero and free weights against the bound",
             )
         if len(found.layers) > 1:
             with right:
                 charts.draw(
-                    constrained_figures.free_by_layer(
-                        found.layers, curve.table["knob"], bound, curve.knob
-                    ),
+                    figures.free_by_layer(found.layers, curve.table["knob"], bound, curve.knob),
                     "constrained_free_by_layer",
                     "Share of each layer's weights that are free against the bound",
                 )
             right = st.container()
         with right:
             charts.draw(
-                constrained_figures.losses(curve.table, curve.reference, bound, curve.knob, unit),
+                figures.losses(curve.table, curve.reference, bound, curve.knob, unit),
                 "constrained_losses",
                 "Training, validation and test loss against the bound",
             )
@@ -303,13 +306,13 @@ def moves(trained: Trained, constraint: str, job: Job) -> None:
         left, right = st.columns([3, 2], gap="medium") if priced else (st.container(), None)
         if trail_job is not None:
             with left:
-                shell.status(trail_job, "Following the path")
+                show_status(trail_job, "Following the path")
                 if trail_job.result is not None:
                     _path(trained, found, trail_job.result, bound, constraint)
         if right is not None:
             with right:
                 charts.draw(
-                    constrained_figures.price(found.facts, bound, curve.knob, unit),
+                    figures.price(found.facts, bound, curve.knob, unit),
                     "constrained_price",
                     "What one more unit of the bound would take off the training loss, against it",
                 )
@@ -319,20 +322,16 @@ def moves(trained: Trained, constraint: str, job: Job) -> None:
         tables.take_away(table, "bounds", trained)
 
     watched = (job,) if trail_job is None else (job, trail_job)
-    shell.follow(draw, *watched, key=MOVES)
+    follow(draw, *watched, key=MOVES)
 
 
 def _path(
     trained: Trained, found: ConstrainedView, trail: Trail, bound: float, constraint: str
 ) -> None:
     outputs, inputs = trail.weights.shape[1:]
-    names = constrained_words.weight_names(
-        found.feature_names, inputs, outputs, trained.class_names
-    )
+    names = text.weight_names(found.feature_names, inputs, outputs, trained.class_names)
     charts.draw(
-        constrained_figures.path(
-            trail, names, trained.class_names, bound, constraint in ("box", "upper")
-        ),
+        figures.path(trail, names, trained.class_names, bound, constraint in ("box", "upper")),
         "constrained_path",
         f"Path of the weights against the bound, {'exact' if trail.exact else 'on a grid'}",
     )
@@ -347,9 +346,9 @@ def _path(
 def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
     """Score against the bound or its cost: this way, the baselines, all ways."""
     st.subheader("What would another way have given?", anchor=False)
-    with choices.row():
-        which = choices.segment("ways", "Beside it", constrained_words.COMPARED)
-        axis = choices.segment("bound_against", "Against", constrained_figures.AXES)
+    with widgets.row():
+        which = widgets.segment("ways", "Beside it", text.COMPARED)
+        axis = widgets.segment("bound_against", "Against", figures.AXES)
     others = ["clip", "fine_tuning"]
     if which == "all":
         others = [name for name in compression.CONSTRAINED_METHODS if name != way.name]
@@ -361,29 +360,28 @@ def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
     def draw() -> None:
         for name, other in jobs.items():
             if other is not job:
-                shell.status(other, constrained_words.way_title(name, trained.convex, way.epochs))
+                show_status(other, text.way_title(name, trained.convex, way.epochs))
         curves = [
-            (name, constrained_words.way_title(name, trained.convex, way.epochs), found.table)
+            (name, text.way_title(name, trained.convex, way.epochs), found.table)
             for name, other in jobs.items()
             if (found := other.so_far) is not None
         ]
         first = job.so_far
         if first is None:
             return
-        bound = choices.number("bound")
+        bound = widgets.number("bound")
 
         def clicked() -> None:
             for point in st.session_state["constrained_ways_chart"]["selection"]["points"]:
                 # The first curve is of this way: the slider has its bounds.
                 if point["curve_number"] == 0:
-                    choices.move("bound", point["customdata"][0])
+                    widgets.move("bound", point["customdata"][0])
                     st.rerun(scope=list(_followers(trained)))
 
         charts.draw(
-            constrained_figures.ways(curves, trained.costs, axis, bound, first.knob, trained.task),
+            figures.ways(curves, trained.costs, axis, bound, first.knob, trained.task),
             "constrained_ways_chart",
-            f"{words.score_name(trained.task)} against {constrained_figures.AXES[axis]} "
-            f"for {len(curves)} ways",
+            f"{score_name(trained.task)} against {figures.AXES[axis]} for {len(curves)} ways",
             on_select=clicked,
         )
         lines = []
@@ -393,14 +391,14 @@ def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
                 {
                     "way": title,
                     "c": f"{line['knob']:.3g}",
-                    **constrained_words.numbers(line, trained.task),
+                    **text.numbers(line, trained.task),
                 }
             )
         every = pd.concat([table.assign(way=title) for _, title, table in curves])
         tables.draw(pd.DataFrame(lines), "ways", trained, every)
 
-    shell.follow(draw, *jobs.values(), key=WAYS)
-    st.caption(constrained_words.WAYS)
+    follow(draw, *jobs.values(), key=WAYS)
+    st.caption(text.WAYS)
 
 
 def stored(trained: Trained, job: Job) -> None:
@@ -409,7 +407,7 @@ def stored(trained: Trained, job: Job) -> None:
 
     @st.fragment(key=STORED)
     def draw() -> None:
-        if not choices.switch(
+        if not widgets.switch(
             "few_bits", "Keep free weights in few bits (judges every bound in 16)"
         ):
             return
@@ -419,47 +417,47 @@ def stored(trained: Trained, job: Job) -> None:
             return
         curve = found
         bits_job = _on_networks(tasks.stored, trained, curve)
-        shell.follow(lambda: _stored(trained, curve, bits_job), bits_job)
+        follow(lambda: _stored(trained, curve, bits_job), bits_job)
 
     draw()
 
 
 def _stored(trained: Trained, curve: CurveView, job: Job) -> None:
-    bits = int(choices.knob("bits", "Bits of a free weight (32: off)", constrained_words.BITS, 8))
-    shell.status(job, "Judging every bound in every number of bits")
+    bits = int(widgets.knob("bits", "Bits of a free weight (32: off)", text.BITS, 8))
+    show_status(job, "Judging every bound in every number of bits")
     table: pd.DataFrame | None = job.so_far
     if table is None:
         return
-    bound = choices.number("bound")
+    bound = widgets.number("bound")
     at = table["bound"].iloc[(table["bound"] - bound).abs().argmin()]
     own = table[table["bound"] == at]
     allowed = int(own["fewest_bits"].iloc[0])
     line = own[own["bits"] == bits].iloc[0]
-    st.markdown(constrained_words.stored(line, own[own["bits"] == 32].iloc[0], allowed))
+    st.markdown(text.stored(line, own[own["bits"] == 32].iloc[0], allowed))
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
-            constrained_figures.bits(own, bits, trained.costs, trained.task),
+            figures.bits(own, bits, trained.costs, trained.task),
             "bits_score",
             "Score of this bound's network in every number of bits",
         )
         charts.draw(
-            constrained_figures.rounding(table, bits, bound, curve.knob),
+            figures.rounding(table, bits, bound, curve.knob),
             "bits_rounding",
             "Clipping and rounding errors against the bound",
         )
     with right:
         charts.draw(
-            constrained_figures.lengths(own, bits, trained.costs),
+            figures.lengths(own, bits, trained.costs),
             "bits_bytes",
             "File size of this bound's network in every number of bits",
         )
         charts.draw(
-            constrained_figures.affordable(table, bound, curve.knob),
+            figures.affordable(table, bound, curve.knob),
             "bits_affordable",
             "Fewest bits that each bound can do with",
         )
-    st.caption(constrained_words.STORED)
+    st.caption(text.STORED)
     tables.take_away(table, "bits", trained)
 
 
@@ -469,7 +467,7 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
 
     @st.fragment
     def draw() -> None:
-        if not choices.switch("race", "Race the solvers"):
+        if not widgets.switch("race", "Race the solvers"):
             st.session_state["_raced"] = None
             return
         if job.result is None:
@@ -480,7 +478,7 @@ def raced(trained: Trained, constraint: str, job: Job) -> None:
             return
         bound = _race_bound(trained, constraint, job.result)
         race = submit(tasks.race, trained.origin, constraint, bound, names)
-        shell.follow(lambda: _raced(trained, bound, race), race)
+        follow(lambda: _raced(trained, bound, race), race)
 
     draw()
 
@@ -490,26 +488,26 @@ def _race_bound(trained: Trained, constraint: str, curve: CurveView) -> float:
 
     In the URL, so that a link reproduces the race; without it the suggested bound.
     """
-    bounds = constrained_words.race_bounds(curve.table["knob"])
-    here = list(bounds)[curve.row(choices.number("bound"))]
+    bounds = text.race_bounds(curve.table["knob"])
+    here = list(bounds)[curve.row(widgets.number("bound"))]
     problem = (trained.file, constraint)
     # Switched on by hand, or on a page that has got another problem: at the current bound. Not
     # where a link has just been followed.
     if st.session_state.get("_raced", problem) != problem:
-        choices.move("race_at", here)
+        widgets.move("race_at", here)
     st.session_state["_raced"] = problem
-    with choices.row():
-        at = choices.pick(
+    with widgets.row():
+        at = widgets.pick(
             "race_at", "At bound c", list(bounds), list(bounds)[curve.suggested], width=160
         )
         st.button(
             "Race at the current bound",
             icon=":material/flag:",
             key="race_here",
-            on_click=choices.move,
+            on_click=widgets.move,
             args=("race_at", here),
         )
-    choices.remark("race_at")
+    widgets.remark("race_at")
     return bounds[at]
 
 
@@ -523,28 +521,28 @@ def _fits(trained: Trained, constraint: str) -> tuple[str, ...] | None:
         return None
     job = submit(tasks.fitting, constraint, trained.task)
     job.wait(PATIENCE)
-    found = shell.wait_for(job, "Asking which solvers fit")
+    found = wait_for(job, "Asking which solvers fit")
     return None if found is None else tuple(name for name, why in found.items() if why is None)
 
 
 def _raced(trained: Trained, bound: float, job: Job) -> None:
-    shell.status(job, f"The race at c = {bound:.3g}")
+    show_status(job, f"The race at c = {bound:.3g}")
     race: Race | None = job.so_far
     if race is None:
         return
-    titles = constrained_words.solvers()
+    titles = text.solvers()
     left, right = st.columns(2, gap="medium")
     for place, clock in ((left, "iteration"), (right, "seconds")):
         with place:
             charts.draw(
-                constrained_figures.tracks(race, titles, clock),
+                figures.tracks(race, titles, clock),
                 f"race_{clock}",
                 f"Objective above the best lower bound by {clock} for {len(race.tracks)} solvers",
             )
     st.markdown(f"At c = **{bound:.3g}**:")
     tracks = pd.concat([track.assign(solver=name) for name, track in race.tracks.items()])
-    tables.draw(constrained_words.race(race.table), "race", trained, tracks)
-    st.caption(constrained_words.RACE)
+    tables.draw(text.race(race.table), "race", trained, tracks)
+    st.caption(text.RACE)
 
 
 def plane(trained: Trained, constraint: str, job: Job) -> None:
@@ -553,7 +551,7 @@ def plane(trained: Trained, constraint: str, job: Job) -> None:
 
     @st.fragment(key=PLANE)
     def draw() -> None:
-        if not choices.switch(
+        if not widgets.switch(
             "plane", "Draw the loss over two weights (runs the solvers at every bound)"
         ):
             return
@@ -572,9 +570,7 @@ def plane(trained: Trained, constraint: str, job: Job) -> None:
         # A cone solver shows nothing of its way, only where it ends.
         walkers = tuple(name for name in fits if name != "cvxpy")
         runs_job = submit(tasks.runs, trained.origin, constraint, walkers)
-        shell.follow(
-            lambda: _plane(trained, cuts_job, runs_job, numbers, names), cuts_job, runs_job
-        )
+        follow(lambda: _plane(trained, cuts_job, runs_job, numbers, names), cuts_job, runs_job)
 
     draw()
 
@@ -585,15 +581,13 @@ def _pair(
     """Two weights, chosen: their numbers, row by row, and their names."""
     (rows,) = found.layers.values()
     outputs, inputs = rows.shape
-    lines = constrained_words.weight_names(
-        found.feature_names, inputs, outputs, trained.class_names
-    )
+    lines = text.weight_names(found.feature_names, inputs, outputs, trained.class_names)
     names = [name for line in lines for name in line]
     first, second = found.largest
-    with choices.row():
-        across = choices.pick("across", "Across", names, names[first], width=260)
-        up = choices.pick("up", "Up", names, names[second], width=260)
-    choices.remark("across", "up")
+    with widgets.row():
+        across = widgets.pick("across", "Across", names, names[first], width=260)
+        up = widgets.pick("up", "Up", names, names[second], width=260)
+    widgets.remark("across", "up")
     if across == up:
         st.info("Choose two different weights.", icon=":material/info:")
         return None
@@ -603,31 +597,29 @@ def _pair(
 def _plane(
     trained: Trained, cuts_job: Job, runs_job: Job, pair: tuple[int, int], names: tuple[str, str]
 ) -> None:
-    shell.status(cuts_job, "The loss around the optimum")
-    shell.status(runs_job, "The solvers' ways to every bound")
+    show_status(cuts_job, "The loss around the optimum")
+    show_status(runs_job, "The solvers' ways to every bound")
     cuts: Slices | None = cuts_job.so_far
     if cuts is None:
         return
     runs: Runs | None = runs_job.so_far
-    row = cuts.row(choices.number("bound"))
+    row = cuts.row(widgets.number("bound"))
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
-            constrained_figures.plane_of_all_bounds(cuts, row, names),
+            figures.plane_of_all_bounds(cuts, row, names),
             "plane_of_all_bounds",
             f"Loss contours over {names[0]} and {names[1]}, what the set allows, and the optimum "
             "of every bound",
         )
     with right:
         charts.draw(
-            constrained_figures.plane_of_one_bound(
-                cuts, row, runs, pair, names, constrained_words.solvers()
-            ),
+            figures.plane_of_one_bound(cuts, row, runs, pair, names, text.solvers()),
             "plane_of_one_bound",
             f"Loss contours over {names[0]} and {names[1]}, what the set allows, and the solvers' "
             "ways",
         )
-    st.caption(constrained_words.plane(runs, row, trained.task))
+    st.caption(text.plane(runs, row, trained.task))
 
 
 def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
@@ -636,7 +628,7 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
 
     @st.fragment
     def draw() -> None:
-        if not choices.switch("own_bounds", "Choose a bound for each layer"):
+        if not widgets.switch("own_bounds", "Choose a bound for each layer"):
             return
         if job.result is None:
             st.caption("As soon as every bound is judged.")
@@ -648,14 +640,14 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
         ):
             with place:
                 shares.append(
-                    choices.knob(
+                    widgets.knob(
                         f"bound_{layer.name}",
                         f"{layer.name}: relative bound",
                         values,
                         job.result.suggestion,
                     )
                 )
-        st.caption(constrained_words.OWN)
+        st.caption(text.OWN)
         one = submit(
             tasks.own_bounds,
             trained.origin,
@@ -666,11 +658,11 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
             *(way.penalties or ()),
         )
         one.wait(PATIENCE)
-        found = shell.wait_for(one, "Constraining each layer")
+        found = wait_for(one, "Constraining each layer")
         if found is None:
             return
         for place, (label, value, delta, colour) in zip(
-            st.columns(4), words.metrics(trained, found.table.iloc[0]), strict=True
+            st.columns(4), metric_rows(trained, found.table.iloc[0]), strict=True
         ):
             place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
         st.download_button(

@@ -14,7 +14,8 @@ from pages.shared.models.constrained_tasks import (
 )
 from pages.shared.models.results import CurveView, Origin
 from pages.shared.models.tasks import curve_view, load_reference
-from pages.views.constrained.results import (
+
+from .results import (
     End,
     Race,
     Runs,

@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from compression import CONSTRAINED_METHODS, CONSTRAINTS, SOLVERS
+from pages.shared.format import format_interval, format_score
 from pages.shared.models.constrained_tasks import PATH
 from pages.shared.models.results import FREE, LOWER, UPPER, ZERO, LayerRows, Trained
-from pages.shared.models.text import score, score_range
-from pages.views.constrained.results import Runs
+
+from .results import Runs
 
 EPOCHS = ("1", "3", "10", "30")
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -221,9 +222,9 @@ def way_title(way: str, convex: bool, epochs: int) -> str:
 def numbers(line: pd.Series, task: str) -> dict[str, object]:
     """What a table says of one constrained network."""
     return {
-        "validation": score(line["validation_score"], task),
-        "test": score(line["score"], task),
-        "95 % interval": score_range(line["score_low"], line["score_high"], task),
+        "validation": format_score(line["validation_score"], task),
+        "test": format_score(line["score"], task),
+        "95 % interval": format_interval(line["score_low"], line["score_high"], task),
         "parameters": int(line["parameters"]),
         "bytes": int(line["bytes"]),
         "free": f"{100 * line['free']:.0f} %",

@@ -9,23 +9,20 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from compression import COMBINED_METHODS
-from pages.shared.plots.standard import (
+from compression import COMBINED_METHODS, LOW_RANK_METHODS
+from pages.shared.plots.layout import CONFIG, COSTS, build_figure, score_scale, score_title
+from pages.shared.plots.palette import (
     COMBINED,
-    CONFIG,
     CONSTRAINED,
-    COSTS,
     LOW_RANK,
-    METHODS,
     REFERENCE,
     TEAL,
-    drawn,
     faded,
-    score_scale,
-    score_title,
+    style,
 )
-from pages.views.decide import text as decide_words
-from pages.views.decide.results import BATCHES, POINT, Measured, latency
+
+from . import text
+from .results import BATCHES, POINT, Measured, latency
 
 AXES = {
     **COSTS,
@@ -37,7 +34,7 @@ _SYMBOLS = (
     *("triangle-down", "cross", "x", "hourglass"),
 )
 LOOK = {
-    **{name: (colour, "circle") for name, colour in METHODS.items()},
+    **{name: (style("low_rank", name).colour, "circle") for name in LOW_RANK_METHODS},
     "truncated_svd_tuned": (LOW_RANK, "diamond"),
     "activation_aware_svd_tuned": (TEAL, "diamond"),
     "budgets": (LOW_RANK, "pentagon"),
@@ -92,7 +89,7 @@ def plane(
         above=scale * (table[f"{ends}_high"] - table[value]),
         below=scale * (table[value] - table[f"{ends}_low"]),
         front=front,
-        said=[decide_words.hover(line, cost, task) for line in table.to_dict("records")],
+        said=[text.hover(line, cost, task) for line in table.to_dict("records")],
     )[shown]
     reference = table[table["series"] == "reference"].iloc[0]
     joined = table[table["front"]].sort_values([cost, "validation_score"])
@@ -151,7 +148,7 @@ def plane(
     title = score_title(task)
     if part == "validation":
         title = title.replace("Test", "Validation")
-    return drawn(
+    return build_figure(
         traces,
         f"{title} against {AXES[cost].lower()}, with 95 % intervals",
         520,
@@ -218,7 +215,7 @@ def _points(name: str, title: str, rows: pd.DataFrame, cost: str, front: bool) -
 def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | None) -> go.Figure:
     """How sure is each choice: its change of test score with the paired 95 % interval."""
     scale = score_scale(task)
-    names = [decide_words.name(line) for _, line in rows.iterrows()]
+    names = [text.name(line) for _, line in rows.iterrows()]
     colours = [LOOK[name][0] for name in rows["series"]]
     traces = [
         {
@@ -238,7 +235,7 @@ def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | Non
             "marker": {"color": colour, "size": 11 if line["id"] == picked else 8},
             "showlegend": False,
             "customdata": [[line["id"]]],
-            "text": [decide_words.change(line, task)],
+            "text": [text.change(line, task)],
             "hovertemplate": "%{y}<br>%{text}<extra></extra>",
         }
         for name, colour, (_, line) in zip(names, colours, rows.iterrows(), strict=True)
@@ -252,7 +249,7 @@ def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | Non
     ]
     span = max(max(ends) - min(ends), scale * POINT)
     score = "test accuracy (points)" if task == "classification" else "test R²"
-    return drawn(
+    return build_figure(
         traces,
         "What each loses on the test set, with 95 % intervals",
         130 + 26 * len(rows),
@@ -340,7 +337,7 @@ def speed(measured: Measured) -> go.Figure:
             "hovertemplate": "rank %{x}: %{y:.2f}× fewer MACs<extra></extra>",
         }
     )
-    return drawn(
+    return build_figure(
         traces,
         "Times faster than the reference",
         340,

@@ -10,17 +10,15 @@ from numpy.typing import NDArray
 
 import compression
 from compression.pareto import Wish
-from pages.shared import app_shell as shell
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
-from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Trained
-from pages.shared.ui import charts, tables
-from pages.shared.ui import widgets as choices
-from pages.views.decide import figures as decide_figures
-from pages.views.decide import tasks
-from pages.views.decide import text as decide_words
-from pages.views.decide.results import (
+from pages.shared.models.text import metric_rows
+from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui.progress import follow, show_status, wait_for
+
+from . import figures, tasks, text
+from .results import (
     DENSE,
     EPOCHS,
     KILO,
@@ -50,7 +48,7 @@ def more(trained: Trained) -> dict[str, str]:
     ]
     names = [
         *low_rank,
-        *decide_words.TUNED,
+        *text.TUNED,
         "budgets",
         *compression.CONSTRAINTS,
         "refit",
@@ -58,7 +56,7 @@ def more(trained: Trained) -> dict[str, str]:
         "quantized",
         *compression.COMBINED_METHODS,
     ]
-    return {name: decide_words.title(name) for name in names if name not in QUICK}
+    return {name: text.title(name) for name in names if name not in QUICK}
 
 
 def jobs(trained: Trained) -> Jobs:
@@ -85,12 +83,12 @@ def job_of(trained: Trained, name: str, before: Jobs) -> Job | None:
     """The job of a series, the one of the page that shows it; None: it cannot begin yet."""
     if name in compression.LOW_RANK_METHODS:
         return requests.low_rank_curve(trained, name)
-    if name in decide_words.TUNED:
-        return requests.low_rank_curve(trained, decide_words.TUNED[name], epochs=EPOCHS)
+    if name in text.TUNED:
+        return requests.low_rank_curve(trained, text.TUNED[name], epochs=EPOCHS)
     if name in compression.CONSTRAINTS:
         return requests.constrained_curve(trained, name)
     if name in compression.COMBINED_METHODS:
-        constraint = decide_words.constraint_of(name)
+        constraint = text.constraint_of(name)
         return requests.combined_grid(trained, name, constraint, EPOCHS)
     if name == "budgets":
         return submit(tasks.budgets, trained.origin)
@@ -102,13 +100,13 @@ def job_of(trained: Trained, name: str, before: Jobs) -> Job | None:
             return None
         bounds, files = tuple(box.table["knob"][::COARSE]), box.files[::COARSE]
         return submit(tasks.quantized, trained.origin, bounds, files)
-    return requests.constrained_curve(trained, "box", decide_words.way(name, trained.convex))
+    return requests.constrained_curve(trained, "box", text.way(name, trained.convex))
 
 
 def measurement(trained: Trained, found: Jobs) -> Job | None:
     """The job that measures latencies, if it is asked for and can begin."""
     box = found["box"].result
-    if not choices.switched("measure") or box is None:
+    if not widgets.switched("measure") or box is None:
         return None
     return submit(tasks.latencies, trained.origin, (DENSE,), (box.files[0],))
 
@@ -123,22 +121,20 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
         if not results:
             return
         line = next(iter(results.values())).reference
-        table = everything(
-            line, [decide_words.series(name, result) for name, result in results.items()]
-        )
+        table = everything(line, [text.series(name, result) for name, result in results.items()])
         table = with_latency(table, measured)
         best = ranked(table, wish, table.iloc[0], cost)
         near: Sequence = ()
         if best.empty:
             near = nearest(table, wish, table.iloc[0])
-            st.warning(decide_words.nothing(trained, wish, near), icon=":material/search_off:")
+            st.warning(text.nothing(trained, wish, near), icon=":material/search_off:")
             best = table.iloc[list(dict.fromkeys(found.row for found, _ in near))]
         else:
-            st.markdown(decide_words.answer(trained, best.iloc[0], wish, cost, len(table) - 1))
+            st.markdown(text.answer(trained, best.iloc[0], wish, cost, len(table) - 1))
         settled = not any(job.pending for job in found.values())
         picked = _picked(table, best, settled)
         if len(best):
-            caption = decide_words.NEAREST if near else decide_words.RANKED
+            caption = text.NEAREST if near else text.RANKED
             _table(trained, best, "ranked", caption)
         left, right = st.columns(2, gap="medium")
         if picked is not None:
@@ -147,7 +143,7 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
         if len(best):
             with right:
                 charts.draw(
-                    decide_figures.changes(
+                    figures.changes(
                         best[:FOREST],
                         trained.task,
                         wish.loss,
@@ -158,26 +154,26 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
                 )
         _plane(trained, table, cost, picked, settled)
 
-    shell.follow(draw, *found.values(), key=KEY)
+    follow(draw, *found.values(), key=KEY)
 
 
 def _wishes(task: str, measured: Measured | None) -> tuple[Wish, str]:
     lost = "Points lost, at most" if task == "classification" else "Hundredths of R² lost, at most"
-    with choices.row():
-        points = choices.amount("lose", lost, 0.5)
-        kilo = choices.amount("kb", "kB, at most", 5.0)
-        fewer = choices.amount("fewer", "× fewer MACs, at least", 1.0)
-        titles = decide_words.COSTS | (decide_words.TIMES if choices.switched("measure") else {})
-        cost = choices.segment("by", "Smallest in", titles)
+    with widgets.row():
+        points = widgets.amount("lose", lost, 0.5)
+        kilo = widgets.amount("kb", "kB, at most", 5.0)
+        fewer = widgets.amount("fewer", "× fewer MACs, at least", 1.0)
+        titles = text.COSTS | (text.TIMES if widgets.switched("measure") else {})
+        cost = widgets.segment("by", "Smallest in", titles)
     wish = Wish(
         loss=None if points is None else POINT * points,
         at_most={} if kilo is None else {"bytes": KILO * kilo},
         times_fewer={} if fewer is None else {"macs": fewer},
     )
-    choices.remark("lose", "kb", "fewer")
-    if cost in decide_words.TIMES and measured is None:
-        st.caption(decide_words.NOT_MEASURED)
-        return wish, next(iter(decide_words.COSTS))
+    widgets.remark("lose", "kb", "fewer")
+    if cost in text.TIMES and measured is None:
+        st.caption(text.NOT_MEASURED)
+        return wish, next(iter(text.COSTS))
     return wish, cost
 
 
@@ -188,9 +184,9 @@ def _progress(found: Jobs) -> None:
         waiting = waiting[1:]
     for name, job in found.items():
         if name not in waiting:
-            shell.status(job, decide_words.title(name))
+            show_status(job, text.title(name))
     if waiting:
-        st.caption(decide_words.waiting(waiting))
+        st.caption(text.waiting(waiting))
 
 
 def _picked(table: pd.DataFrame, best: pd.DataFrame, settled: bool) -> pd.Series | None:
@@ -198,20 +194,20 @@ def _picked(table: pd.DataFrame, best: pd.DataFrame, settled: bool) -> pd.Series
     clicked, linked = st.session_state.get("_picked"), st.query_params.get("choice")
     wanted = clicked or linked
     for _, line in table.iterrows() if wanted else ():
-        if decide_words.short(line) == wanted:
+        if text.short(line) == wanted:
             if linked != wanted:
                 st.query_params["choice"] = wanted
             return line
     if linked is not None and settled:
-        st.warning(decide_words.unknown(linked), icon=":material/info:")
+        st.warning(text.unknown(linked), icon=":material/info:")
     return None if best.empty else best.iloc[0]
 
 
 def _load(line: pd.Series) -> None:
     """Put the sliders of its page where the choice stands; for callbacks."""
-    st.session_state["_picked"] = decide_words.short(line)
+    st.session_state["_picked"] = text.short(line)
     for key, value in line["query"].items():
-        choices.move(key, value)
+        widgets.move(key, value)
 
 
 def _go(line: pd.Series) -> None:
@@ -221,13 +217,13 @@ def _go(line: pd.Series) -> None:
 
 
 def _card(trained: Trained, line: pd.Series, results: Mapping[str, CurveView]) -> None:
-    st.markdown(f"**{decide_words.name(line)}**")
+    st.markdown(f"**{text.name(line)}**")
     with st.container(horizontal=True, gap="medium"):
-        for label, value, delta, colour in words.metrics(trained, line):
+        for label, value, delta, colour in metric_rows(trained, line):
             st.metric(label, value, delta, delta_color=colour, delta_arrow="off", width="content")
     with st.container(horizontal=True, gap="small"):
         if line["page"] and st.button(
-            f"Open in {decide_words.PAGES[line['page']]}",
+            f"Open in {text.PAGES[line['page']]}",
             key="open_picked",
             icon=":material/tune:",
             type="primary",
@@ -240,7 +236,7 @@ def _card(trained: Trained, line: pd.Series, results: Mapping[str, CurveView]) -
             st.download_button(
                 "Take this model away (safetensors)",
                 file,
-                file_name=decide_words.file_name(trained, line),
+                file_name=text.file_name(trained, line),
                 on_click="ignore",
                 key="decide_file",
                 icon=":material/download:",
@@ -259,8 +255,8 @@ def _file(
         return lambda: found.files[row]
     if name in compression.LOW_RANK_METHODS:
         return partial(requests.low_rank_file, trained, name, int(line["knob"]))
-    if name in decide_words.TUNED:
-        method = decide_words.TUNED[name]
+    if name in text.TUNED:
+        method = text.TUNED[name]
         return partial(requests.low_rank_file, trained, method, int(line["knob"]), epochs=EPOCHS)
     return None
 
@@ -271,7 +267,7 @@ def _plane(
     st.subheader("Everything that was computed", anchor=False)
     left, right = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
     with left:
-        part = choices.segment("part", "Scores", decide_words.SCORES)
+        part = widgets.segment("part", "Scores", text.SCORES)
     titles = more(trained)
     with right:
         asked = st.multiselect(
@@ -299,7 +295,7 @@ def _plane(
             _load(table[table["id"] == ids[0]].iloc[0])
 
     charts.draw(
-        decide_figures.plane(
+        figures.plane(
             table,
             front,
             cost,
@@ -308,20 +304,20 @@ def _plane(
             () if picked is None else (picked["id"],),
         ),
         "decide_plane",
-        f"{decide_words.SCORES[part]} score against {decide_figures.AXES[cost].lower()} "
+        f"{text.SCORES[part]} score against {figures.AXES[cost].lower()} "
         "for every choice, with the Pareto front",
         on_select=clicked,
         selection_mode=("points", "lasso"),
-        config=decide_figures.SELECTABLE,
+        config=figures.SELECTABLE,
     )
-    st.caption(decide_words.PLANE)
-    told = pd.Series([decide_words.short(line) for _, line in table.iterrows()], table.index)
-    compared = choices.several(
+    st.caption(text.PLANE)
+    told = pd.Series([text.short(line) for _, line in table.iterrows()], table.index)
+    compared = widgets.several(
         "compare",
         "Compare these",
         told.tolist(),
         settled=settled,
-        placeholder=decide_words.COMPARE,
+        placeholder=text.COMPARE,
     )
     if compared:
         _table(trained, table[told.isin(compared)].sort_values(cost), "compared")
@@ -330,14 +326,14 @@ def _plane(
 def _compare(rows: pd.DataFrame, front: NDArray[np.bool_], cost: str) -> None:
     """Put choices into the table below; of many those on the front first, then the smallest."""
     order = np.lexsort((rows[cost], ~front[rows.index]))[:COMPARED]
-    said = decide_words.too_many(len(rows), COMPARED) if len(rows) > COMPARED else ""
-    names = [decide_words.short(line) for _, line in rows.iloc[order].iterrows()]
-    choices.move("compare", names, said)
+    said = text.too_many(len(rows), COMPARED) if len(rows) > COMPARED else ""
+    names = [text.short(line) for _, line in rows.iloc[order].iterrows()]
+    widgets.move("compare", names, said)
 
 
 def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -> None:
     """Some choices, a line each, with a button that opens the page whose sliders show it."""
-    shown = decide_words.table(trained, rows)
+    shown = text.table(trained, rows)
 
     def opened() -> None:
         line = rows.iloc[st.session_state[f"{name}_open"]["row"]]
@@ -356,32 +352,32 @@ def _table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -
     )
     if (line := st.session_state.pop("_open", None)) is not None:
         _go(line)
-    text, button = st.columns([5, 1], gap="small", vertical_alignment="top")
-    text.caption(caption)
+    left, button = st.columns([5, 1], gap="small", vertical_alignment="top")
+    left.caption(caption)
     with button:
-        tables.take_away(decide_words.raw(rows), name, trained)
+        tables.take_away(text.raw(rows), name, trained)
 
 
 def latency(job: Job | None) -> None:
     """How long the networks take, measured on request."""
     st.subheader("How long does it take?", anchor=False)
-    if not choices.switch("measure", "Measure latency on this machine"):
-        st.caption(decide_words.ASK_LATENCY)
+    if not widgets.switch("measure", "Measure latency on this machine"):
+        st.caption(text.ASK_LATENCY)
         return
     if job is None:
-        st.caption(decide_words.NOT_MEASURED)
+        st.caption(text.NOT_MEASURED)
         return
-    measured = shell.wait_for(job, "Measuring")
+    measured = wait_for(job, "Measuring")
     if measured is None:
         return
-    st.markdown(decide_words.break_even(measured))
+    st.markdown(text.break_even(measured))
     left, right = st.columns([3, 2], gap="medium")
     if len(measured.ranks):
         with left:
             charts.draw(
-                decide_figures.speed(measured),
+                figures.speed(measured),
                 "decide_speed",
                 "How many times faster low rank is than the reference, by rank",
             )
-    right.dataframe(decide_words.latencies(measured), hide_index=True)
-    st.caption(decide_words.LATENCY)
+    right.dataframe(text.latencies(measured), hide_index=True)
+    st.caption(text.LATENCY)

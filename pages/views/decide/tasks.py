@@ -9,7 +9,8 @@ import pandas as pd
 from pages.shared.jobs.report import Report
 from pages.shared.models.results import CurveView, Origin
 from pages.shared.models.tasks import curve_view, load_reference, report_steps
-from pages.views.decide.results import EPOCHS, Measured, architecture, grain
+
+from .results import EPOCHS, Measured, architecture, grain
 
 BITS = (8, 6, 4, 3, 2)
 MEASURED_RANKS = 20

@@ -8,11 +8,18 @@ import pandas as pd
 
 from compression import COMBINED_METHODS, CONSTRAINED_METHODS, CONSTRAINTS, LOW_RANK_METHODS
 from compression.pareto import Nearest, Wish
+from pages.shared.format import (
+    compare_sizes,
+    format_change,
+    format_count,
+    format_interval,
+    format_score,
+    format_size,
+)
 from pages.shared.models.requests import Way
 from pages.shared.models.results import CurveView, Trained
-from pages.shared.models.text import change as points
-from pages.shared.models.text import count, score, score_range, size, times
-from pages.views.decide.results import (
+
+from .results import (
     BATCHES,
     DENSE,
     EPOCHS,
@@ -224,25 +231,25 @@ def cost(value: float, column: str) -> str:
     if column in TIMES:
         return f"{value:.3g} ms a call"
     if column == "bytes":
-        return f"{size(value)} file"
-    return f"{count(value)} {'MACs' if column == 'macs' else 'parameters'}"
+        return f"{format_size(value)} file"
+    return f"{format_count(value)} {'MACs' if column == 'macs' else 'parameters'}"
 
 
 def hover(line: Line, column: str, task: str) -> str:
-    test = score_range(line["score_low"], line["score_high"], task)
+    test = format_interval(line["score_low"], line["score_high"], task)
     if pd.isna(line[column]):
         return ""
     return (
-        f"<b>{name(line)}</b><br>test {score(line['score'], task)} ({test})<br>"
-        f"validation {score(line['validation_score'], task)}<br>{cost(line[column], column)}"
+        f"<b>{name(line)}</b><br>test {format_score(line['score'], task)} ({test})<br>"
+        f"validation {format_score(line['validation_score'], task)}<br>{cost(line[column], column)}"
     )
 
 
 def change(line: Line, task: str) -> str:
     if line["change_low"] == line["change_high"] == 0:
         return "no change"
-    low, high = points(line["change_low"], task), points(line["change_high"], task)
-    return f"{points(line['change'], task)} ({low} to {high})"
+    low, high = format_change(line["change_low"], task), format_change(line["change_high"], task)
+    return f"{format_change(line['change'], task)} ({low} to {high})"
 
 
 def loss(value: float, task: str) -> str:
@@ -274,10 +281,10 @@ def answer(trained: Trained, line: Line, asked: Wish, column: str, judged: int) 
     first = f"Of {judged:,} models **{name(line)}** has {superlative}"
     if told:
         first += f" with {told}"
-    test = score_range(line["score_low"], line["score_high"], task)
+    test = format_interval(line["score_low"], line["score_high"], task)
     return (
-        f"{first}. It has **{size(line['bytes'])}** ({times(trained.bytes, line['bytes'])}) "
-        f"and on the test set **{score(line['score'], task)}** ({test}), "
+        f"{first}. It has **{format_size(line['bytes'])}** ({compare_sizes(trained.bytes, line['bytes'])}) "
+        f"and on the test set **{format_score(line['score'], task)}** ({test}), "
         f"{change(line, task)} against the reference. {sure(line, asked, task)}"
     )
 
@@ -316,10 +323,10 @@ _PARTS = {"validation_score": "Score", "bytes": "Size", "macs": "MACs"}
 def _by(trained: Trained, near: Nearest, line: Line) -> str:
     """What the nearest choice has where it misses the wish."""
     if near.column == "bytes":
-        return f"{size(line['bytes'])}"
+        return f"{format_size(line['bytes'])}"
     if near.column == "macs":
         return f"{trained.macs / line['macs']:.2g}× fewer"
-    short = points(line["validation_score"] - near.wished, trained.task)
+    short = format_change(line["validation_score"] - near.wished, trained.task)
     unit = " points" if trained.task == "classification" else " of R²"
     return f"{short}{unit} from what is asked for on validation"
 
@@ -331,16 +338,19 @@ def table(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
         {
             "choice": [name(line) for _, line in rows.iterrows()],
             "open": [BUTTONS.get(page) for page in rows["page"]],
-            "validation": [score(value, task) for value in rows["validation_score"]],
+            "validation": [format_score(value, task) for value in rows["validation_score"]],
             "test (95 %)": [
-                f"{score(line['score'], task)} "
-                f"({score_range(line['score_low'], line['score_high'], task)})"
+                f"{format_score(line['score'], task)} "
+                f"({format_interval(line['score_low'], line['score_high'], task)})"
                 for _, line in rows.iterrows()
             ],
             "change on test": [change(line, task) for _, line in rows.iterrows()],
-            "file": [f"{size(value)} · {times(trained.bytes, value)}" for value in rows["bytes"]],
-            "MACs": [times(trained.macs, value) for value in rows["macs"]],
-            "parameters": [count(value) for value in rows["parameters"]],
+            "file": [
+                f"{format_size(value)} · {compare_sizes(trained.bytes, value)}"
+                for value in rows["bytes"]
+            ],
+            "MACs": [compare_sizes(trained.macs, value) for value in rows["macs"]],
+            "parameters": [format_count(value) for value in rows["parameters"]],
         }
     )
 

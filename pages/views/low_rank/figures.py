@@ -8,24 +8,27 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.shared.plots.standard import (
+from pages.shared.plots.layout import (
     BELOW,
     COSTS,
+    MARGIN,
+    build_figure,
+    frame_figure,
+    score_scale,
+    score_title,
+)
+from pages.shared.plots.palette import (
     DARK,
     DIVERGING,
     FAINT,
+    LINES,
     LOW_RANK,
-    MARGIN,
-    METHODS,
     OCHRE,
     REFERENCE,
     TEAL,
     VIOLET,
-    drawn,
     faded,
-    laid_out,
-    score_scale,
-    score_title,
+    style,
 )
 
 RULES = {
@@ -154,7 +157,7 @@ def predicted_errors(errors: pd.DataFrame, rank: int, layer: str) -> go.Figure:
             ("realised", "realised (validation rows)", TEAL, "dot"),
         )
     ]
-    return drawn(
+    return build_figure(
         traces,
         f"Error of {layer}: predicted and realised",
         340,
@@ -281,7 +284,7 @@ def _side_by_side(
     **layout: Any,
 ) -> go.Figure:
     """Plots side by side, each with a line of its own above it."""
-    return drawn(
+    return build_figure(
         traces,
         title,
         height,
@@ -309,7 +312,7 @@ def methods(
     scale = score_scale(task)
     traces: list[dict[str, Any]] = []
     for number, (method, title, kind, table) in enumerate(curves):
-        colour = METHODS.get(method, LOW_RANK)
+        colour = style("low_rank", method).colour
         if number == 0:
             ordered = table.sort_values(axis)
             x, low, high = (ordered[c].to_numpy() for c in (axis, "score_low", "score_high"))
@@ -348,8 +351,8 @@ def methods(
         )
     first, _, _, table = curves[0]
     now = table.iloc[(table["knob"] - rank).abs().argmin()]
-    traces.append(_ringed(now[axis], scale * now["score"], METHODS.get(first, LOW_RANK)))
-    return drawn(
+    traces.append(_ringed(now[axis], scale * now["score"], style("low_rank", first).colour))
+    return build_figure(
         traces,
         f"{score_title(task)} against {AXES[axis].lower()}; band: 95 % interval",
         420,
@@ -412,7 +415,7 @@ def cross_validation(table: pd.DataFrame, task: str) -> go.Figure:
         "Accuracy on rows held out (%)" if task == "classification" else "R² on rows held out"
     )
     figure.update_yaxes(title=quantity)
-    return _tall_legend(laid_out(figure, "Cross-validation of the rank", 380))
+    return _tall_legend(frame_figure(figure, "Cross-validation of the rank", 380))
 
 
 def budget_ranks(lines: pd.DataFrame, ranks: Sequence[Mapping[str, int | None]]) -> go.Figure:
@@ -446,7 +449,7 @@ def budget_ranks(lines: pd.DataFrame, ranks: Sequence[Mapping[str, int | None]])
         )
     figure.update_xaxes(title="Layer", type="category")
     figure.update_yaxes(title="Rank k", rangemode="tozero")
-    return _tall_legend(laid_out(figure, "Ranks that each rule gives", 340, barmode="group"))
+    return _tall_legend(frame_figure(figure, "Ranks that each rule gives", 340, barmode="group"))
 
 
 def budget_scores(
@@ -484,7 +487,7 @@ def budget_scores(
                     f"rule<extra>{title}{kind}</extra>",
                 )
             )
-    return drawn(
+    return build_figure(
         traces,
         f"{score_title(task)} under each budget",
         340 if tuned is None else 400,
@@ -562,7 +565,7 @@ def sensitivity(table: pd.DataFrame, task: str) -> go.Figure:
     figure.update_yaxes(title="Layer", autorange="reversed", type="category", showgrid=False)
     samples = int(table["samples"].iloc[0])
     title = f"Change of the validation score ({unit}), this layer alone; {samples:,} samples"
-    return laid_out(figure, title, 130 + 52 * len(names))
+    return frame_figure(figure, title, 130 + 52 * len(names))
 
 
 def share_kept(table: pd.DataFrame, task: str) -> go.Figure:
@@ -572,7 +575,7 @@ def share_kept(table: pd.DataFrame, task: str) -> go.Figure:
     traces = []
     for number, name in enumerate(dict.fromkeys(table["layer"])):
         own = table[table["layer"] == name].sort_values("kept")
-        colour = list(METHODS.values())[number % len(METHODS)]
+        colour = LINES[number % len(LINES)]
         score, low, high = (scale * own[c].to_numpy() for c in ("validation_score", "low", "high"))
         traces.append(
             _line(
@@ -597,7 +600,7 @@ def share_kept(table: pd.DataFrame, task: str) -> go.Figure:
                 showlegend=True,
             )
         )
-    return drawn(
+    return build_figure(
         traces,
         f"{quantity} against the share kept, this layer alone; bars: 95 % interval",
         360,
@@ -738,7 +741,7 @@ def _with_marks(
                 "font": {"size": 11, "color": REFERENCE},
             }
         )
-    return drawn(
+    return build_figure(
         traces,
         title,
         416,

@@ -8,18 +8,17 @@ import pandas as pd
 import streamlit as st
 
 import compression
-from pages.shared import app_shell as shell
+from pages.shared.format import score_name
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
-from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
-from pages.shared.plots import standard as figures
-from pages.shared.ui import charts, tables
-from pages.shared.ui import widgets as choices
-from pages.views.low_rank import figures as low_rank_figures
-from pages.views.low_rank import tasks
-from pages.views.low_rank import text as low_rank_words
-from pages.views.low_rank.results import LayerView, Setting
+from pages.shared.models.text import SUGGESTED, metric_rows, missing_value, model_file_name
+from pages.shared.plots.layout import COSTS
+from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui.progress import follow, show_status, wait_for
+
+from . import figures, tasks, text
+from .results import LayerView, Setting
 
 BY_RANK, COMPARED = "low_rank", "low_rank_methods"
 PATIENCE = 1.0  # seconds that a page waits for one small network before it shows a progress bar
@@ -33,26 +32,22 @@ def setting(trained: Trained, method: str) -> Setting:
     mixed = len({layer.kind == "linear" for layer in taken}) == 2
     if not mixed and not entry.needs_inputs:
         return Setting(method, layers)
-    with choices.row():
+    with widgets.row():
         if mixed:
-            kinds = choices.segment("layers", "Compress", low_rank_words.LAYERS)
+            kinds = widgets.segment("layers", "Compress", text.LAYERS)
             layers = tuple(
                 layer.name
                 for layer in taken
                 if kinds == "all" or (layer.kind == "linear") == (kinds == "linear")
             )
         if entry.needs_inputs:
-            calibration = choices.segment("calibration", "Inputs from", low_rank_words.CALIBRATIONS)
+            calibration = widgets.segment("calibration", "Inputs from", text.CALIBRATIONS)
             with st.container(width=320):
-                ridge = float(
-                    choices.knob(
-                        "ridge", "Ridge σ²", low_rank_words.RIDGES, 0.0, help=low_rank_words.RIDGE
-                    )
-                )
+                ridge = float(widgets.knob("ridge", "Ridge σ²", text.RIDGES, 0.0, help=text.RIDGE))
     if calibration == "sequential":
-        st.caption(low_rank_words.CALIBRATION)
+        st.caption(text.CALIBRATION)
     if ridge and method == "covariance_eigenvectors":
-        st.caption(low_rank_words.RIDGE_MOVES_NO_FACTOR)
+        st.caption(text.RIDGE_MOVES_NO_FACTOR)
     return Setting(method, layers, ridge, calibration)
 
 
@@ -74,26 +69,26 @@ def by_rank(trained: Trained, layer: Layer, chosen: Setting, curve_job: Job) -> 
         done = curve_job.result is not None
         values = curve_job.result.table["knob"] if done else range(1, trained.largest_rank + 1)
         rank = int(
-            choices.knob(
+            widgets.knob(
                 "rank",
                 "Rank k",
                 values,
                 curve_job.result.suggestion if done else values[len(values) // 2],
                 settled=done,
                 redraw=(BY_RANK, COMPARED),
-                help=words.SUGGESTED,
+                help=SUGGESTED,
             )
         )
-        shell.status(curve_job, "Judging every rank")
+        show_status(curve_job, "Judging every rank")
         found = curve_job.so_far
         if found is not None:
             row = found.row(rank)
             _metrics(trained, found.table.iloc[row])
-            text = words.missing(found, row, rank)
+            caption = missing_value(found, row, rank)
             if ranks_job.result is not None:
                 shown = int(found.table["knob"].iloc[row])
-                text += low_rank_words.network_at(trained, ranks_job.result, shown)
-            st.caption(text)
+                caption += text.network_at(trained, ranks_job.result, shown)
+            st.caption(caption)
             st.download_button(
                 "Take this model away (safetensors)",
                 partial(
@@ -105,22 +100,22 @@ def by_rank(trained: Trained, layer: Layer, chosen: Setting, curve_job: Job) -> 
                     chosen.ridge,
                     chosen.calibration,
                 ),
-                file_name=words.file_name(trained, "LMM", "rank", rank),
+                file_name=model_file_name(trained, "LMM", "rank", rank),
                 on_click="ignore",
                 key="low_rank_file",
                 icon=":material/download:",
                 type="tertiary",
             )
-        shell.status(view_job, f"Taking {layer.name} apart")
+        show_status(view_job, f"Taking {layer.name} apart")
         if view_job.result is not None:
             _layer(trained, view_job.result, chosen, errors_job, rank)
 
-    shell.follow(draw, curve_job, ranks_job, view_job, errors_job, key=BY_RANK)
+    follow(draw, curve_job, ranks_job, view_job, errors_job, key=BY_RANK)
 
 
 def _metrics(trained: Trained, line: pd.Series) -> None:
     for place, (label, value, delta, colour) in zip(
-        st.columns(4), words.metrics(trained, line), strict=True
+        st.columns(4), metric_rows(trained, line), strict=True
     ):
         place.metric(label, value, delta, delta_color=colour, delta_arrow="off")
 
@@ -129,28 +124,28 @@ def _layer(trained: Trained, view: LayerView, chosen: Setting, errors_job: Job, 
     st.subheader(f"How low-rank is {view.name}?", anchor=False)
     found = view.approximations
     if found is None:
-        st.info(low_rank_words.not_taken(view), icon=":material/info:")
+        st.info(text.not_taken(view), icon=":material/info:")
     else:
         if view.name not in chosen.layers:
-            st.info(low_rank_words.unused(view, chosen), icon=":material/info:")
+            st.info(text.unused(view, chosen), icon=":material/info:")
         if not found.ranks.pays(rank):
-            st.warning(low_rank_words.larger(view, found, rank), icon=":material/trending_up:")
+            st.warning(text.larger(view, found, rank), icon=":material/trending_up:")
         else:
-            st.markdown(low_rank_words.at_rank(view, found, rank))
+            st.markdown(text.at_rank(view, found, rank))
     logarithmic = (
-        choices.segment("scale", "Spectra", {"linear": "Linear", "log": "Logarithmic"}) == "log"
+        widgets.segment("scale", "Spectra", {"linear": "Linear", "log": "Logarithmic"}) == "log"
     )
-    marks = low_rank_words.short_marks(view.marks)
+    marks = text.short_marks(view.marks)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         charts.draw(
-            low_rank_figures.spectra(view.spectra, marks, rank, logarithmic, view.name),
+            figures.spectra(view.spectra, marks, rank, logarithmic, view.name),
             "low_rank_spectra",
             f"Spectra of {view.name} with marks of the usual ranks, rank {rank} marked",
         )
     with right:
         charts.draw(
-            low_rank_figures.energy(
+            figures.energy(
                 found.kept if found is not None and found.own_objective else None,
                 view.spectra["weight"],
                 {k: v for k, v in marks.items() if k == "k*"},
@@ -161,40 +156,36 @@ def _layer(trained: Trained, view: LayerView, chosen: Setting, errors_job: Job, 
             f"Share of the energy of {view.name} kept at every rank, rank {rank} marked",
         )
     if chosen.calibration == "sequential":
-        st.caption(low_rank_words.VIEW_OF_REFERENCE)
+        st.caption(text.VIEW_OF_REFERENCE)
     if view.unfolding:
-        st.caption(low_rank_words.unfolding(view))
+        st.caption(text.unfolding(view))
     with st.expander("What the marks say, as a table"):
-        tables.draw(low_rank_words.marks_table(view.marks, rank), "marks", trained)
+        tables.draw(text.marks_table(view.marks, rank), "marks", trained)
     if found is None:
         return
     charts.draw(
-        low_rank_figures.matrices(
-            view.weight, found.weight(rank), min(rank, found.max_rank), view.name
-        ),
+        figures.matrices(view.weight, found.weight(rank), min(rank, found.max_rank), view.name),
         "low_rank_matrices",
         f"Weight of {view.name}, its approximation of rank {min(rank, found.max_rank)}, "
         "and the residual",
     )
     if view.patterns is not None:
         charts.draw(
-            low_rank_figures.patterns(
-                view.patterns, rank, view.name, view.method == "truncated_svd"
-            ),
+            figures.patterns(view.patterns, rank, view.name, view.method == "truncated_svd"),
             "low_rank_patterns",
             f"What the first ranks of {view.name} look for in an input, as pictures",
         )
     if view.name not in chosen.layers:
         return
-    shell.status(errors_job, "Measuring what each layer loses")
+    show_status(errors_job, "Measuring what each layer loses")
     errors = errors_job.result
     if errors is not None and (errors["layer"] == view.name).any():
         charts.draw(
-            low_rank_figures.predicted_errors(errors, rank, view.name),
+            figures.predicted_errors(errors, rank, view.name),
             "low_rank_errors",
             f"Predicted and realised error of {view.name} by rank",
         )
-        st.caption(low_rank_words.errors(found))
+        st.caption(text.errors(found))
         tables.take_away(errors, "errors", trained)
 
 
@@ -202,15 +193,13 @@ def compared(trained: Trained, chosen: Setting, curve_job: Job) -> None:
     """Score against rank: this method, all that fit, each beside its fine-tuned baseline."""
     st.subheader("What would a cleverer method have given?", anchor=False)
     method = chosen.method
-    with choices.row():
-        which = choices.segment("methods", "Methods", low_rank_words.COMPARISONS)
-        axis = choices.segment("against", "Against", low_rank_figures.AXES)
+    with widgets.row():
+        which = widgets.segment("methods", "Methods", text.COMPARISONS)
+        axis = widgets.segment("against", "Against", figures.AXES)
         epochs = 0
         if which != "one":
             with st.container(width=320):
-                epochs = int(
-                    choices.knob("epochs", "Epochs after truncation", low_rank_words.EPOCHS, 3)
-                )
+                epochs = int(widgets.knob("epochs", "Epochs after truncation", text.EPOCHS, 3))
     names = [method]
     if which == "all":
         names += [name for name in fitting(trained, chosen.layers) if name != method]
@@ -231,28 +220,28 @@ def compared(trained: Trained, chosen: Setting, curve_job: Job) -> None:
         waiting = [job for job in others.values() if job.status == "waiting"]
         for (name, kind), job in others.items():
             if job not in waiting:
-                shell.status(job, low_rank_words.method(name, kind, epochs))
+                show_status(job, text.method(name, kind, epochs))
         if waiting:
             st.caption(f"{len(waiting)} more wait for their turn.")
         curves = [
-            (name, low_rank_words.method(name, kind, epochs), kind, found.table)
+            (name, text.method(name, kind, epochs), kind, found.table)
             for (name, kind), job in jobs.items()
             if (found := job.so_far) is not None
         ]
         if not curves or curves[0][0] != method:
             return
-        rank = int(choices.number("rank"))
+        rank = int(widgets.number("rank"))
         charts.draw(
-            low_rank_figures.methods(curves, trained.costs, axis, rank, trained.task),
+            figures.methods(curves, trained.costs, axis, rank, trained.task),
             "low_rank_methods_chart",
-            f"{words.score_name(trained.task)} against {low_rank_figures.AXES[axis]} "
+            f"{score_name(trained.task)} against {figures.AXES[axis]} "
             f"for {len(curves)} curves, rank {rank} ringed",
         )
         _at_this_rank(trained, curves, rank)
 
-    shell.follow(draw, *jobs.values(), key=COMPARED)
+    follow(draw, *jobs.values(), key=COMPARED)
     if epochs:
-        st.caption(low_rank_words.BASELINE)
+        st.caption(text.BASELINE)
 
 
 def _at_this_rank(
@@ -262,9 +251,7 @@ def _at_this_rank(
     lines = []
     for _, title, _, table in curves:
         line = table.iloc[(table["knob"] - rank).abs().argmin()]
-        lines.append(
-            {"method": title, "k": int(line["knob"]), **low_rank_words.numbers(line, trained.task)}
-        )
+        lines.append({"method": title, "k": int(line["knob"]), **text.numbers(line, trained.task)})
     every = pd.concat([table.assign(method=title) for _, title, _, table in curves])
     tables.draw(pd.DataFrame(lines), "methods", trained, every)
 
@@ -279,31 +266,31 @@ def by_rules(trained: Trained, chosen: Setting, curve: CurveView) -> None:
         curve.reference["validation_score"],
         *chosen.arguments,
     )
-    found = shell.wait_for(job, "Asking the rules for their ranks")
+    found = wait_for(job, "Asking the rules for their ranks")
     if found is not None:
-        tables.draw(low_rank_words.chosen(found, trained.task), "rules", trained)
+        tables.draw(text.chosen(found, trained.task), "rules", trained)
 
 
 def cross_validated(trained: Trained, chosen: Setting) -> None:
     """Cross-validation of the rank: the folds' scores, and the one-standard-error rule."""
-    table = shell.wait_for(
+    table = wait_for(
         submit(tasks.cross_validated, trained.origin, *chosen.arguments),
         "Training a network in each fold",
     )
     if table is None:
         return
     charts.draw(
-        low_rank_figures.cross_validation(table, trained.task),
+        figures.cross_validation(table, trained.task),
         "low_rank_folds",
         "Mean score over folds with one standard error by rank, and the chosen rank",
     )
-    st.caption(low_rank_words.CROSS_VALIDATION)
+    st.caption(text.CROSS_VALIDATION)
     tables.take_away(table, "cross-validation", trained)
 
 
 def by_hand(trained: Trained, chosen: Setting, curve: CurveView) -> None:
     """A rank of its own for each layer."""
-    layers = shell.wait_for(
+    layers = wait_for(
         submit(tasks.layer_ranks, trained.origin, chosen.method, chosen.layers, chosen.ridge),
         "Counting what each rank holds",
     )
@@ -323,7 +310,7 @@ def by_hand(trained: Trained, chosen: Setting, curve: CurveView) -> None:
         ):
             with place:
                 ranks.append(
-                    choices.knob(
+                    widgets.knob(
                         f"rank_{name}",
                         f"{name}: rank (0: dense)",
                         range(most + 1),
@@ -340,7 +327,7 @@ def by_hand(trained: Trained, chosen: Setting, curve: CurveView) -> None:
             chosen.calibration,
         )
         job.wait(PATIENCE)
-        found = shell.wait_for(job, "Judging these ranks")
+        found = wait_for(job, "Judging these ranks")
         if found is not None:
             _metrics(trained, found.table.iloc[0])
 
@@ -349,28 +336,26 @@ def by_hand(trained: Trained, chosen: Setting, curve: CurveView) -> None:
 
 def budgets(trained: Trained, chosen: Setting) -> None:
     """One budget shared among the layers by every rule, beside its fine-tuned baseline."""
-    with choices.row():
-        unit = choices.segment("unit", "Budget in", figures.COSTS)
+    with widgets.row():
+        unit = widgets.segment("unit", "Budget in", COSTS)
         with st.container(width=320):
             epochs = int(
-                choices.knob(
-                    "budget_epochs", "Epochs after truncation", low_rank_words.BUDGET_EPOCHS, 3
-                )
+                widgets.knob("budget_epochs", "Epochs after truncation", text.BUDGET_EPOCHS, 3)
             )
     job = submit(tasks.budgets, trained.origin, unit, *chosen.arguments)
-    found = shell.wait_for(job, "Sharing ten budgets by every rule")
+    found = wait_for(job, "Sharing ten budgets by every rule")
     if found is None:
         return
     tuned = None
     if epochs:
         job = submit(tasks.budgets, trained.origin, unit, *chosen.arguments, epochs)
-        tuned = shell.wait_for(job, "Training on what every rule gives")
+        tuned = wait_for(job, "Training on what every rule gives")
 
     @st.fragment
     def draw() -> None:
         values = sorted(found.table["knob"].unique())
-        budget = choices.knob(
-            "budget", f"Budget: {figures.COSTS[unit].lower()}", values, values[len(values) // 3]
+        budget = widgets.knob(
+            "budget", f"Budget: {COSTS[unit].lower()}", values, values[len(values) // 3]
         )
         here = found.table["knob"] == budget
         lines = found.table[here]
@@ -378,13 +363,13 @@ def budgets(trained: Trained, chosen: Setting) -> None:
         left, right = st.columns(2, gap="medium")
         with left:
             charts.draw(
-                low_rank_figures.budget_ranks(lines, ranks),
+                figures.budget_ranks(lines, ranks),
                 "budget_ranks",
                 f"Rank of each layer by every rule under a budget of {budget:,.0f}",
             )
         with right:
             charts.draw(
-                low_rank_figures.budget_scores(
+                figures.budget_scores(
                     found.table,
                     None if tuned is None else tuned.table,
                     trained.costs,
@@ -393,23 +378,23 @@ def budgets(trained: Trained, chosen: Setting) -> None:
                     trained.task,
                 ),
                 "budget_scores",
-                f"{words.score_name(trained.task)} of every rule under each budget",
+                f"{score_name(trained.task)} of every rule under each budget",
             )
         table = pd.DataFrame(
             [
                 {
-                    "rule": low_rank_figures.RULES[line["rule"]][1],
-                    "ranks": low_rank_words.ranks(own),
+                    "rule": figures.RULES[line["rule"]][1],
+                    "ranks": text.ranks(own),
                     "energy lost": line["energy_lost"],
                     "gap to exact": line["gap"],
-                    **low_rank_words.numbers(line, trained.task),
+                    **text.numbers(line, trained.task),
                 }
                 for (_, line), own in zip(lines.iterrows(), ranks, strict=True)
             ]
         )
-        whole = found.table.assign(ranks=[low_rank_words.ranks(own) for own in found.ranks])
+        whole = found.table.assign(ranks=[text.ranks(own) for own in found.ranks])
         tables.draw(table, "budgets", trained, whole)
-        st.caption(low_rank_words.BUDGET)
+        st.caption(text.BUDGET)
 
     draw()
 
@@ -417,23 +402,23 @@ def budgets(trained: Trained, chosen: Setting) -> None:
 def sensitivity(trained: Trained, chosen: Setting) -> None:
     """What each layer costs when it alone is compressed."""
     st.subheader("What does each layer cost me?", anchor=False)
-    table = shell.wait_for(
+    table = wait_for(
         submit(tasks.sensitivity, trained.origin, chosen.method, chosen.layers, chosen.ridge),
         "Compressing one layer at a time",
     )
     if table is None:
         return
     charts.draw(
-        low_rank_figures.sensitivity(table, trained.task),
+        figures.sensitivity(table, trained.task),
         "low_rank_sensitivity",
         "Change of the validation score by layer and share of its numbers kept",
     )
     charts.draw(
-        low_rank_figures.share_kept(table, trained.task),
+        figures.share_kept(table, trained.task),
         "low_rank_share_kept",
         "Validation score against the share of its numbers that each layer keeps",
     )
-    st.caption(low_rank_words.SENSITIVITY)
+    st.caption(text.SENSITIVITY)
     tables.take_away(table, "sensitivity", trained)
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from pages.shared.jobs.report import Report
 from pages.shared.models.results import Origin
 from pages.shared.models.tasks import load_reference, report_steps
-from pages.views.low_rank.results import Approximations, Chosen, LayerRanks, LayerView
+
+from .results import Approximations, Chosen, LayerRanks, LayerView
 
 ENERGY_SHARES = (0.90, 0.95, 0.99)
 LOSSES = (0.005, 0.01, 0.02, 0.05)  # of score

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from compression import LOW_RANK_METHODS
+from pages.shared.format import format_interval, format_score
 from pages.shared.models.results import Trained
-from pages.shared.models.text import score, score_range
-from pages.views.low_rank.results import Approximations, Chosen, LayerRanks, LayerView, Setting
+
+from .results import Approximations, Chosen, LayerRanks, LayerView, Setting
 
 COMPARISONS = {
     "one": "This one",
@@ -213,9 +214,9 @@ def ranks(own: Mapping[str, int | None]) -> str:
 def numbers(line: pd.Series, task: str) -> dict[str, object]:
     """What a table says of one compressed network."""
     return {
-        "validation": score(line["validation_score"], task),
-        "test": score(line["score"], task),
-        "95 % interval": score_range(line["score_low"], line["score_high"], task),
+        "validation": format_score(line["validation_score"], task),
+        "test": format_score(line["score"], task),
+        "95 % interval": format_interval(line["score_low"], line["score_high"], task),
         "parameters": int(line["parameters"]),
         "times smaller": line["ratio"],
     }

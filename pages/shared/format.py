@@ -1,0 +1,45 @@
+"""Numbers as a person reads them: with their unit, in one way everywhere."""
+
+
+def format_score(value: float, task: str) -> str:
+    return f"{100 * value:.1f} %" if task == "classification" else f"{value:.3f}"
+
+
+def format_interval(low: float, high: float, task: str) -> str:
+    if task == "classification":
+        return f"{100 * low:.1f}–{100 * high:.1f} %"
+    return f"{low:.3f} to {high:.3f}"
+
+
+def format_change(value: float, task: str) -> str:
+    """A difference of scores, in points of accuracy or in R²."""
+    if task == "classification":
+        return f"{100 * value:+.1f}".replace("-", "−")
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def score_name(task: str) -> str:
+    return "Test accuracy" if task == "classification" else "Test R²"
+
+
+def format_count(value: float) -> str:
+    return f"{int(value):,}"
+
+
+def format_size(length: float) -> str:
+    """A file's length: bytes below 10 kB, else kB or MB of 1000."""
+    if length < 10_000:
+        return f"{int(length):,} B"
+    if length < 10_000_000:
+        return f"{length / 1000:,.0f} kB"
+    return f"{length / 1e6:,.1f} MB"
+
+
+def compare_sizes(reference: float, value: float) -> str:
+    """How many times smaller than the reference; or larger, said plainly."""
+    ratio = reference / value
+    if abs(ratio - 1) < 5e-3:
+        return "as the reference"
+    larger = max(ratio, 1 / ratio)
+    text = f"{larger:.3g}" if larger < 1.1 else f"{larger:.2g}"
+    return f"{text}× smaller" if ratio > 1 else f"{text}× larger"

@@ -1,0 +1,97 @@
+"""The way a page waits for a job: progress, cancel, try again, and what there is so far."""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import streamlit as st
+
+from pages.shared.jobs import Job
+
+POLL_SECONDS = 0.5  # seconds
+SILENT_SECONDS = 0.7  # seconds: a job that is over by then never shows a progress bar
+FLUSH_SECONDS = 0.012  # seconds: a little more than Streamlit's own pause between two messages
+FIRST_POINTS_SECONDS = 0.3  # seconds that a picture may come later, to come with its first points
+
+
+def wait_for(job: Job, label: str, so_far: Callable[[Job], Any] | None = None) -> Any:
+    """The result of a job, or None until there is one; what is known of it is drawn here.
+
+    While it runs: a progress bar, a button to cancel, and what it has so far; the whole app is
+    run once more when it is over. Failed or cancelled: the sentence, a button to start again, and
+    what it had so far.
+
+    Parameters
+    ----------
+    job : Job
+    label : str
+        What is being done: "Training the reference".
+    so_far : callable, optional
+        Draws the job's ``partial``, once there is one.
+    """
+    if job.pending and job.seconds < SILENT_SECONDS:
+        job.wait(SILENT_SECONDS)
+    if job.status == "done":
+        return job.result
+
+    def draw() -> None:
+        show_status(job, label)
+        if so_far is not None and job.partial is not None:
+            so_far(job)
+
+    follow(draw, job)
+    return None
+
+
+def flush() -> None:
+    """Let what was drawn so far go ahead of what comes.
+
+    Streamlit sends what there is every 10 ms. Numbers that travel with charts stand in the same
+    page update, and a browser shows them when Plotly is done.
+    """
+    time.sleep(FLUSH_SECONDS)
+
+
+def follow(draw: Callable[[], Any], *watched: Job, key: str | None = None) -> None:
+    """Draw now, and again twice a second while a job is going on; then run the app once more.
+
+    ``draw`` becomes a fragment: only what it draws is drawn again. Nothing is polled once the
+    jobs are over. ``key`` names the fragment for ``st.rerun(scope=...)``.
+    """
+    pending = any(job.pending for job in watched)
+    for job in watched:
+        if job.pending and job.seconds < FIRST_POINTS_SECONDS:
+            job.wait_for_news(FIRST_POINTS_SECONDS)
+
+    @wraps(draw)
+    def look() -> None:
+        if pending and not any(job.pending for job in watched):
+            st.rerun()
+        draw()
+
+    st.fragment(look, run_every=POLL_SECONDS if pending else None, key=key)()
+
+
+def show_status(job: Job, label: str) -> None:
+    """Progress of a job with a button to cancel; or why there is no result, with one to try again.
+
+    Nothing when the job is done. It does not look again by itself: see ``follow``.
+    """
+    if job.pending:
+        said = f"{label}: {job.message}" if job.message else label
+        if job.status == "waiting":
+            said = f"{label}: waiting for its turn"
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(job.progress, f"{said} · {job.seconds:.0f} s")
+            st.button("Cancel", key=f"cancel-{id(job)}", on_click=job.cancel)
+        return
+    if job.status == "failed":
+        st.error(f"{label} did not work: {job.error}", icon=":material/error:")
+        again = "Try again"
+    elif job.status == "cancelled":
+        st.info(f"{label} was stopped.", icon=":material/stop_circle:")
+        again = "Start again"
+    else:
+        return
+    st.button(again, key=f"again-{id(job)}", on_click=job.retry)

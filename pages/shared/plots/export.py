@@ -6,7 +6,7 @@ from html import escape
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from .layout import CONFIG
+from .layout import CAMERA, CONFIG
 
 
 def figures_page(figures: Iterable[tuple[str, go.Figure]], title: str, remark: str = "") -> str:
@@ -34,7 +34,7 @@ def figures_page(figures: Iterable[tuple[str, go.Figure]], title: str, remark: s
 def _element(figure: go.Figure) -> str:
     # The app's own theme is filled in by a browser that shows the app: a file has to bring one.
     plain = go.Figure(figure).update_layout(template="plotly_white")
-    camera = CONFIG["toImageButtonOptions"] | {"format": "svg", "scale": 1}
+    camera = CAMERA | {"format": "svg", "scale": 1}
     return plain.to_html(
         full_html=False,
         include_plotlyjs=False,

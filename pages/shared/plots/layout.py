@@ -8,10 +8,11 @@ import plotly.graph_objects as go
 COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs per sample"}
 
 # The camera above a chart takes a PNG of twice the screen's resolution.
+CAMERA = {"format": "png", "scale": 2, "filename": "figure"}
 CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-    "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "figure"},
+    "toImageButtonOptions": CAMERA,
 }
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}

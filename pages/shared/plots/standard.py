@@ -51,7 +51,7 @@ def _index_axes(ranks: int) -> tuple[tuple[str, dict], tuple[str, dict]]:
     )
 
 
-def _vertical_marks(marks: Mapping[str, float], ranks: int) -> dict[str, list[dict]]:
+def _vertical_marks(marks: Mapping[str, float], ranks: int) -> dict[str, Any]:
     """Thin dotted lines with their labels at the top, lowered in turn so that none overlap.
 
     A label next to the right edge stands to the left of its line, where it is not cut.
@@ -338,7 +338,7 @@ def class_counts(counts: pd.DataFrame) -> go.Figure:
         }
         for part, colour in zip(counts.columns, (REFERENCE, FAINT), strict=True)
     ]
-    axes = ("Class", {"type": "category"}), ("Samples", {})
+    axes: tuple[Any, Any] = ("Class", {"type": "category"}), ("Samples", {})
     return build_figure(bars, "Samples of each class", 300, *axes, barmode="stack")
 
 
@@ -374,5 +374,5 @@ def pictures(values: NDArray, labels: Sequence[str]) -> go.Figure:
 def distribution(values: pd.Series) -> go.Figure:
     """How often each value occurs."""
     bars = [{"type": "histogram", "x": values, "marker": {"color": REFERENCE}, "nbinsx": 30}]
-    axes = (values.name, {}), ("Samples", {})
+    axes: tuple[Any, Any] = (values.name, {}), ("Samples", {})
     return build_figure(bars, "Target values of the training part", 300, *axes, bargap=0.05)

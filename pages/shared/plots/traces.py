@@ -15,7 +15,7 @@ Trace = dict[str, Any]
 Shape = dict[str, Any]
 Values = Any  # what Plotly takes: an array, a Series, a sequence
 
-NO_HOVER: Mapping[str, Any] = {"hoverinfo": "skip"}
+NO_HOVER: dict[str, Any] = {"hoverinfo": "skip"}
 
 
 def line(

@@ -1,9 +1,13 @@
 """Pieces of a screen that several pages show."""
 
+from collections.abc import Callable
+
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from pages.shared.models.results import Trained
+from pages.shared.models.text import metric_rows
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
 
@@ -16,10 +20,62 @@ def predictions(
         figure = standard.confusion(counts, trained.class_names, colour)
         alt = "Confusion matrix on the test set"
     else:
-        own_units = (
+        true, answered, before = (
             values * trained.target_scale + trained.target_mean
             for values in (trained.target, predicted, trained.predictions)
         )
-        figure = standard.predicted_true(*own_units, colour, trained.target_title)
+        figure = standard.predicted_true(true, answered, before, colour, trained.target_title)
         alt = "Predicted against true values of the test set"
     st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)
+
+
+def metrics(trained: Trained, line: pd.Series, *, spread: bool = True) -> None:
+    """What a row of a curve stores and how well it does, each beside its baseline.
+
+    ``spread``: over the whole width; else as narrow as the numbers are.
+    """
+    rows = metric_rows(trained, line)
+    if spread:
+        places = st.columns(len(rows))
+    else:
+        places = [st.container(horizontal=True, gap="small")] * len(rows)
+    for place, (label, value, delta, colour) in zip(places, rows, strict=True):
+        place.metric(
+            label,
+            value,
+            delta,
+            delta_color=colour,
+            delta_arrow="off",
+            width="stretch" if spread else "content",
+        )
+
+
+def download(
+    label: str,
+    content: Callable[[], bytes | str] | bytes | str,
+    file_name: str,
+    key: str,
+    help: str | None = None,
+    mime: str | None = None,
+) -> None:
+    """A button for a file, which is built when it is asked for.
+
+    A callable runs in a thread without a session: give it its values with ``functools.partial``,
+    and let it ask neither widgets nor the URL.
+    """
+    st.download_button(
+        label,
+        content,
+        file_name=file_name,
+        mime=mime,
+        on_click="ignore",
+        key=key,
+        icon=":material/download:",
+        type="tertiary",
+        help=help,
+    )
+
+
+def model_download(content: Callable[[], bytes] | bytes, file_name: str, key: str) -> None:
+    """The button that every compressed model has."""
+    download("Download model (.safetensors)", content, file_name, key)

@@ -7,7 +7,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.shared.plots.export import figures_page
-from pages.shared.plots.layout import CONFIG
+from pages.shared.plots.layout import CAMERA, CONFIG
+
+from . import blocks
 
 _DRAWN = "_charts"
 
@@ -42,7 +44,7 @@ def draw(
     config : mapping
         Plotly's, of the buttons above the figure.
     """
-    camera = CONFIG["toImageButtonOptions"] | {"filename": key.replace("_", "-")}
+    camera = CAMERA | {"filename": key.replace("_", "-")}
     st.plotly_chart(
         figure,
         key=key,
@@ -68,15 +70,12 @@ def take_away(title: str, name: str, remark: str = "") -> None:
     """
     # The same dict for every fragment of this run: what they draw again is replaced in it.
     drawn = st.session_state.setdefault(_DRAWN, {})
-    st.download_button(
+    blocks.download(
         "Figures as HTML",
         lambda: figures_page(drawn.values(), title, remark),
-        file_name=f"{name}.html",
-        mime="text/html",
-        on_click="ignore",
-        key="figures_html",
-        icon=":material/download:",
-        type="tertiary",
-        help="All figures of this page as they are now, in one file that needs no network. "
+        f"{name}.html",
+        "figures_html",
+        "All figures of this page as they are now, in one file that needs no network. "
         "The camera above a figure takes a PNG here and an SVG in the file.",
+        "text/html",
     )

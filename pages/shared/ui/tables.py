@@ -1,9 +1,13 @@
 """Tables as pages draw them, each with its file."""
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
 from pages.shared.models.results import Trained
+
+from . import blocks
 
 _FORMATS = {
     "price": "%.4g",
@@ -27,7 +31,7 @@ def draw(
     name: str,
     trained: Trained,
     whole: pd.DataFrame | None = None,
-    height: int | str = "auto",
+    height: int | Literal["auto"] = "auto",
 ) -> None:
     """A table, and its file; or that of the longer table that it is a part of."""
     st.dataframe(
@@ -45,13 +49,10 @@ def draw(
 
 def take_away(table: pd.DataFrame, name: str, trained: Trained) -> None:
     """A button for a table's file, which is built when it is asked for."""
-    st.download_button(
+    blocks.download(
         "Table as CSV",
         lambda: table.to_csv(index=False),
-        file_name=f"{trained.dataset}-{trained.model}-{name}.csv",
+        f"{trained.dataset}-{trained.model}-{name}.csv",
+        f"{name}_csv",
         mime="text/csv",
-        on_click="ignore",
-        key=f"{name}_csv",
-        icon=":material/download:",
-        type="tertiary",
     )

@@ -6,9 +6,9 @@ cannot be used is replaced with a remark.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
@@ -23,14 +23,14 @@ def row() -> DeltaGenerator:
 def pick(
     key: str,
     label: str,
-    options: Sequence[str],
+    options: Iterable[str],
     default: str,
     why_not: Callable[[str], str | None] = lambda name: None,
     *,
     titles: Mapping[str, str] | None = None,
     redraw: Sequence[str] = (),
     help: str | None = None,
-    width: int | str = "stretch",
+    width: int | Literal["stretch"] = "stretch",
 ) -> str:
     """One name out of several, from a menu that is bound to the URL.
 
@@ -39,7 +39,7 @@ def pick(
     key : str
         The widget's key and the URL's parameter.
     label : str
-    options : sequence of str
+    options : iterable of str
         Names, as they stand in the URL.
     default : str
         One of them; it is what stays out of the URL.

@@ -1,0 +1,102 @@
+"""Every URL parameter by name, and one function a page that gives a link to it.
+
+A parameter's name is the key of the widget bound to it, so that a link reproduces the picture.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Every page
+DATASET, MODEL, SEED = "dataset", "model", "seed"
+# Several pages
+LAYER, METHOD, CONSTRAINT, RANK, BOUND, COST = "layer", "method", "set", "rank", "bound", "cost"
+# Compare
+TIE, DIFFERENCES, ANIMATION = "tie", "differences", "scrub"
+# Low rank
+LAYER_KINDS, CALIBRATION, RIDGE, SPECTRUM_SCALE = "layers", "calibration", "ridge", "scale"
+METHODS, AGAINST, EPOCHS, FOLDS = "methods", "against", "epochs", "folds"
+SHARE, UNIT, BUDGET, BUDGET_EPOCHS = "share", "unit", "budget", "budget_epochs"
+# Constrained
+WAY, WAY_EPOCHS, SOLVER, FIRST_MU, LAST_MU = "way", "passes", "solver", "first_mu", "last_mu"
+WAYS, BOUND_AGAINST, FEW_BITS, BITS = "ways", "bound_against", "few_bits", "bits"
+RACE, RACE_BOUND, PLANE, ACROSS, UP = "race", "race_at", "plane", "across", "up"
+OWN_BOUNDS = "own_bounds"
+# Combine
+COMBINED_METHOD, PAIR_EPOCHS = "together", "pair_epochs"
+# Decide
+POINTS_LOST, MAX_KILOBYTES, FEWER_MACS, SMALLEST_IN = "lose", "kb", "fewer", "by"
+MORE_SERIES, SCORE_PART, COMPARED, CHOICE, MEASURE = "more", "part", "compare", "choice", "measure"
+
+REFERENCE = (DATASET, MODEL, SEED)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A page's script and what its URL says beside the reference."""
+
+    page: str
+    query: Mapping[str, Any]
+
+    def texts(self) -> dict[str, str]:
+        """The query as it stands in a URL."""
+        return {name: str(value) for name, value in self.query.items()}
+
+
+def to_compare(
+    *,
+    method: str | None = None,
+    rank: int | None = None,
+    constraint: str | None = None,
+    bound: float | None = None,
+) -> Link:
+    return _link("compare", {METHOD: method, RANK: rank, CONSTRAINT: constraint, BOUND: bound})
+
+
+def to_low_rank(
+    *,
+    method: str | None = None,
+    rank: int | None = None,
+    methods: str | None = None,
+    epochs: int | None = None,
+    share: bool | None = None,
+    unit: str | None = None,
+    budget: float | None = None,
+) -> Link:
+    query = {METHOD: method, RANK: rank, METHODS: methods, EPOCHS: epochs}
+    return _link("low_rank", query | {SHARE: share, UNIT: unit, BUDGET: budget})
+
+
+def to_constrained(
+    *,
+    constraint: str | None = None,
+    bound: float | None = None,
+    way: str | None = None,
+    epochs: int | None = None,
+    first_mu: float | None = None,
+    last_mu: float | None = None,
+    ways: str | None = None,
+    few_bits: bool | None = None,
+    bits: int | None = None,
+) -> Link:
+    query = {CONSTRAINT: constraint, BOUND: bound, WAY: way}
+    query |= {WAY_EPOCHS: None if epochs is None else str(epochs)}  # a menu of texts
+    query |= {FIRST_MU: first_mu, LAST_MU: last_mu, WAYS: ways}
+    return _link("constrained", query | {FEW_BITS: few_bits, BITS: bits})
+
+
+def to_combine(
+    *,
+    method: str,
+    constraint: str | None = None,
+    epochs: int | None = None,
+    rank: int | None = None,
+    bound: float | None = None,
+) -> Link:
+    query = {COMBINED_METHOD: method, CONSTRAINT: constraint, PAIR_EPOCHS: epochs}
+    return _link("combine", query | {RANK: rank, BOUND: bound})
+
+
+def _link(page: str, query: Mapping[str, Any]) -> Link:
+    given = {name: value for name, value in query.items() if value is not None}
+    return Link(f"pages/{page}.py", given)

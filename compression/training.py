@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ from torch.optim.adam import adam
 
 from . import evaluation, models
 from .errors import ArgumentError, NotConvergedError
+from .report import Report as Report
+from .report import keep_going as keep_going
 
 THREADS = 2  # the networks here are small: more threads wait for each other
 BLOCK = 512  # rows that a network judges at once
@@ -40,15 +42,6 @@ class Data(Protocol):
     def input_shape(self) -> tuple[int, ...]: ...
     @property
     def outputs(self) -> int: ...
-
-
-# (done, total, how to get what there is so far) -> whether to go on
-Report = Callable[[int, int, Callable[[], Any]], bool]
-
-
-def keep_going(done: int, total: int, partial: Callable[[], Any]) -> bool:
-    """The report of a caller who does not watch and never stops."""
-    return True
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from torch import nn
 from .. import accounting, storage
 from ..catalog import CONSTRAINED_METHODS, CONSTRAINTS, find
 from ..curve import Curve, CurveBuilder
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CancelledError
 from ..models import recipe_of
 from ..network import Layer, matrix, pick_layers
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
@@ -43,11 +43,13 @@ def default_bounds(network: nn.Sequential, constraint: str) -> list[float]:
     return sorted(bounds)
 
 
-def curve_bounds(reference: Reference, dataset: Data, constraint: str) -> list[float]:
+def curve_bounds(
+    reference: Reference, dataset: Data, constraint: str, report: Report = keep_going
+) -> list[float]:
     """The bounds, ascending, of this reference's curve.
 
     Those of :func:`default_bounds`; with the squared loss they go on to where the bound costs
-    nothing, where that is not too far.
+    nothing, where that is not too far; ``report`` watches the path that is followed to there.
     """
     bounds = default_bounds(reference.network, constraint)
     if single_linear(reference.network) is None or constraint == "cardinality":
@@ -55,7 +57,7 @@ def curve_bounds(reference: Reference, dataset: Data, constraint: str) -> list[f
     if loss_of(dataset.task) == "squared":
         rows = dataset.fit_rows
         x, y = np.asarray(dataset.x_train, np.float64)[rows], np.asarray(dataset.y_train)[rows]
-        free = path(x, y, "squared", "box").weights[-1]
+        free = path(x, y, "squared", "box", report=report).weights[-1]
         costless = find(CONSTRAINTS, constraint, "constraint set").load()().gauge(free)
         if bounds[-1] < costless <= FAR * bounds[-1]:
             more = np.geomspace(bounds[-1], BEYOND * costless, 6)[1:]
@@ -67,6 +69,11 @@ def single_linear(network: nn.Sequential) -> nn.Linear | None:
     """The layer of a linear or softmax regression; None for every other network."""
     only = next(iter(network)) if len(network) == 1 else None
     return only if isinstance(only, nn.Linear) else None
+
+
+def ascends(method: Method, constraint: str) -> bool:
+    """Whether a method meets this set's bounds from the smallest to the largest."""
+    return getattr(method, "ascending", False) and CONSTRAINTS[constraint].load().convex
 
 
 def constrained_curve(
@@ -83,7 +90,7 @@ def constrained_curve(
     """Constrain to every bound and judge each.
 
     Bounds are met from the largest to the smallest, most methods starting each from the one
-    before. For a model of one linear layer (linear or softmax regression) a bound is c itself,
+    before; a path of optima is followed from the smallest. For a model of one linear layer (linear or softmax regression) a bound is c itself,
     for others it is relative to each layer's reference weight.
 
     Parameters
@@ -108,8 +115,9 @@ def constrained_curve(
     epochs : int
         Passes over the training rows a bound, for methods that train.
     report : callable
-        Called after each bound with (done, total, a function that gives the curve so far);
-        returning False ends the curve there.
+        Called after each bound, for a model that is solved also on the way to it, with (done,
+        total, a function that gives the curve so far, None before the first bound); returning
+        False ends the curve there.
 
     Returns
     -------
@@ -125,6 +133,8 @@ def constrained_curve(
         number.
     NotApplicableError
         The set does not work for this model.
+    CancelledError
+        The report said to stop before the first bound was reached.
     """
     find(CONSTRAINTS, constraint, "constraint set")
     chosen = pick_layers(reference.network, layers)
@@ -134,9 +144,14 @@ def constrained_curve(
         way = find(CONSTRAINED_METHODS, way, "method").load()()
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
-    given = list(curve_bounds(reference, dataset, constraint) if bounds is None else bounds)
+    if bounds is None:
+        bounds = curve_bounds(reference, dataset, constraint, report)
+    given = list(bounds)
     knobs, limits = _check_bounds(given, chosen, constraint, linear)
     each = isinstance(given[0], Mapping)
+    upwards = ascends(way, constraint)
+    if upwards and not each:
+        knobs, limits = knobs[::-1], limits[::-1]
     with capped_threads():
         samples = Samples(dataset)
         judge = CurveBuilder(reference, dataset, samples)
@@ -146,6 +161,7 @@ def constrained_curve(
             recipe_of(reference.model, dataset).learning_rate,
             reference.seed,
             epochs,
+            lambda *_: report(len(files), len(knobs), so_far if files else None),
         )
         files: list[bytes] = []
         spectra: dict[str, list[NDArray]] = {name: [] for name in chosen}
@@ -158,10 +174,16 @@ def constrained_curve(
                 spectra={name: np.stack(rows) for name, rows in spectra.items()},
                 _network=lambda row: storage.from_bytes(files[row]),
             )
-            return curve if each else _reversed(curve)
+            return curve if each or upwards else _reversed(curve)
 
         networks = way.networks(start, constraint, limits)
-        for done, (knob, network) in enumerate(zip(knobs, networks, strict=True), start=1):
+        for done, knob in enumerate(knobs, start=1):
+            try:
+                network = next(networks)
+            except CancelledError:
+                if not files:
+                    raise
+                break
             files.append(storage.to_bytes(network))
             costs = {
                 "parameters": accounting.parameters(network),

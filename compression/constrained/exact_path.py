@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, cholesky, eigvalsh, solve_triangular
 from scipy.optimize import nnls
 
-from ..errors import NotConvergedError
+from ..errors import CancelledError, NotConvergedError
+from ..report import Report, keep_going
 from .certificate import Certificate, Certifier
 from .losses import Squared
 from .quadratic import Dense, minimise_in_box
@@ -103,17 +104,24 @@ def between(knots: Array, values: Array, bound: float) -> Array:
     return np.asarray((1 - share) * values[right - 1] + share * values[right])
 
 
-def follow(loss: Squared, constraint: ConstraintSet, certifier: Certifier) -> ExactPath:
+def follow(
+    loss: Squared, constraint: ConstraintSet, certifier: Certifier, report: Report = keep_going
+) -> ExactPath:
     """All breakpoints, from c = 0 to where the bound costs nothing.
+
+    ``report`` is asked at every breakpoint, of which there are often as many as columns; then,
+    where the columns are collinear, at every breakpoint that is certified.
 
     Raises
     ------
+    CancelledError
+        The report said to stop: a part of a path is none.
     NotConvergedError
         Rounding keeps the path from coming to an end, or spoils it: columns that are almost
         collinear, or collinear and of very different sizes.
     """
     walk = _Walk(loss, constraint)
-    walk.run()
+    walk.run(report)
     weights = loss.inputs.to_weight(np.array(walk.points))
     pinned = np.zeros(weights.shape, bool)
     pinned[:, loss.inputs.columns] = walk.held
@@ -130,13 +138,26 @@ def follow(loss: Squared, constraint: ConstraintSet, certifier: Certifier) -> Ex
         certifier=certifier,
     )
     if walk.ridge and constraint.bounded:
-        judged = [path.certificate_at(bound).duality_gap for bound in path.breakpoints]
-        if max(judged) > SPOILT * certifier.unit:
-            raise NotConvergedError(
-                "the columns are collinear and of very different sizes: the exact path would be off "
-                f"by up to {max(judged):.1e}; standardise them, or leave some out"
-            )
+        _check_gaps(path, report)
     return path
+
+
+def _check_gaps(path: ExactPath, report: Report) -> None:
+    """Certify every breakpoint of a path of collinear columns; NotConvergedError where it is off."""
+    largest = 0.0
+    for done, bound in enumerate(path.breakpoints, start=1):
+        largest = max(largest, path.certificate_at(bound).duality_gap)
+        _ask(report, done, len(path.breakpoints))
+    if largest > SPOILT * path.certifier.unit:
+        raise NotConvergedError(
+            "the columns are collinear and of very different sizes: the exact path would be off "
+            f"by up to {largest:.1e}; standardise them, or leave some out"
+        )
+
+
+def _ask(report: Report, done: int, total: int) -> None:
+    if not report(done, total, None):
+        raise CancelledError(f"the exact path was stopped at breakpoint {done}")
 
 
 class _Walk:
@@ -169,7 +190,7 @@ class _Walk:
         self.points: list[Array] = []
         self.held: list[Mask] = []
 
-    def run(self) -> None:
+    def run(self, report: Report = keep_going) -> None:
         nobody = np.zeros(len(self.side), bool)
         below, above = self._begin() if self.steepest else (nobody, nobody)
         for _ in range(100 + 50 * len(self.side)):
@@ -184,6 +205,7 @@ class _Walk:
             self.times.append(self.time)
             self.points.append(self.point)
             self.held.append(~self._free())
+            _ask(report, len(self.times), max(len(self.side), len(self.times)))
             if done:
                 return
             below, above = self._advance()

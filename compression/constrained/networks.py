@@ -17,6 +17,7 @@ from torch import nn
 
 from ..catalog import CONSTRAINTS
 from ..network import Bounded, Layer, matrix, pick_layers, set_bounded
+from ..report import Report, keep_going
 from ..training import Samples, Trainer
 from .sets import ConstraintSet
 
@@ -41,6 +42,8 @@ class Start:
         Of the order of the training rows.
     epochs : int
         Passes over the training rows for each bound.
+    report : callable
+        Asked between two networks by methods that spend long on one; see ``compression.report``.
     """
 
     network: nn.Sequential
@@ -48,6 +51,7 @@ class Start:
     learning_rate: float
     seed: int
     epochs: int
+    report: Report = keep_going
 
     def trainer(
         self,
@@ -74,6 +78,9 @@ class Method(Protocol):
         self, start: Start, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         """A network for each of the bounds, which descend.
+
+        A method whose attribute ``ascending`` is true is given the bounds of a convex set in
+        ascending order.
 
         Yields
         ------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from torch import nn
 
 from ..catalog import CONSTRAINTS
 from ..network import layers
+from ..report import Report
 from .exact_path import ExactPath
 from .losses import loss_of
 from .networks import Limits, Start, confine
-from .path import path
+from .path import GridPath, path_by_bound
 from .solve import TOUCHING, solve
 
 PATH = "path"
@@ -48,6 +50,8 @@ class Optimum:
 
     def __init__(self, solver: str = PATH):
         self.solver = solver
+        # A path is followed from the smallest bound.
+        self.ascending = solver == PATH
         self.facts: list[dict[str, Any]] = []
         self.multipliers: list[NDArray] = []
 
@@ -60,6 +64,8 @@ class Optimum:
         ------
         NotApplicableError
             The set does not work for this model.
+        CancelledError
+            The start's report said to stop.
         """
         samples = start.samples
         problem = (
@@ -69,7 +75,8 @@ class Optimum:
             constraint,
         )
         knobs = [bound for limits in bounds for bound in limits.values()]
-        answer = self._path if self.solver == PATH else self._solver
+        answer: Callable[[tuple, Sequence[float]], Iterator[tuple[Any, Any]]]
+        answer = partial(self._path, start.report) if self.solver == PATH else self._solver
         if self.solver == PATH and constraint == "l2":
             # It bends everywhere, and next to where the bound costs nothing its price is all
             # rounding at the path's tolerance; one bound by itself is as quick.
@@ -84,17 +91,24 @@ class Optimum:
             confine(network, constraint, limits)  # float32 may have rounded past the bound
             yield network
 
-    def _path(self, problem: tuple, bounds: Sequence[float]) -> Iterator[tuple[Any, Any]]:
+    def _path(
+        self, report: Report, problem: tuple, bounds: Sequence[float]
+    ) -> Iterator[tuple[Any, Any]]:
         x, y, loss, name = problem
         members = CONSTRAINTS[name].load()()
-        found = path(x, y, loss, name, bounds)
-        rows = None
-        if not isinstance(found, ExactPath):
-            rows = dict(zip(found.bounds.tolist(), found.certified, strict=True))
-        for bound in bounds:
+        solved = path_by_bound(x, y, loss, name, bounds, report)
+        by_bound: dict[float, ExactPath | GridPath] = {}
+        for bound in bounds:  # in any order; only in the path's own is each there at once
+            while bound not in by_bound:
+                reached, path = next(solved)
+                by_bound[reached] = path
+            found = by_bound[bound]
             weight, guess = found.at(bound), np.asarray(found.intercept_at(bound))
             judged = found.certifier.judge(weight, bound, guess, quick=True)
-            certified = judged.holds(EXACT) if rows is None else bool(rows[bound])
+            if isinstance(found, ExactPath):
+                certified = judged.holds(EXACT)
+            else:
+                certified = bool(found.certified[np.searchsorted(found.bounds, bound)])
             # One-sided bounds never cost softmax anything.
             slack = (loss == "softmax" and not members.bounded) or (
                 members.gauge(weight) < bound * (1 - TOUCHING)

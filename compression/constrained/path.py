@@ -1,6 +1,6 @@
 """All bounds at once: how the constrained model moves as c grows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..catalog import CONSTRAINTS, find
-from ..errors import ArgumentError
+from ..errors import ArgumentError, CancelledError
+from ..report import Report, keep_going
 from .certificate import Certificate, Certifier
 from .exact_path import ExactPath, between, follow
 from .losses import Loss, Squared, check_data, prepare
@@ -91,6 +92,8 @@ def path(
     loss: str = "squared",
     constraint: str = "box",
     bounds: Iterable[float] | None = None,
+    *,
+    report: Report = keep_going,
 ) -> ExactPath | GridPath:
     """Constrained models at all bounds.
 
@@ -108,6 +111,10 @@ def path(
     bounds : numbers, optional
         The grid, in any order; 40 geometric ones when left out. An exact path holds at every
         bound and has no need of them.
+    report : callable
+        Called with (done, total, a function that gives the path so far, or None), between two
+        bounds and between a solver's steps; for an exact path done and total count breakpoints,
+        and there is no path so far. Returning False ends a grid after the bounds that are solved.
 
     Returns
     -------
@@ -121,6 +128,38 @@ def path(
         Unknown set or loss, data that cannot be used, bounds that are not numbers from 0 on.
     NotConvergedError
         Columns so nearly collinear that the exact path is lost to rounding.
+    CancelledError
+        The report said to stop before there was a bound, or before an exact path's end.
+    """
+    found: ExactPath | GridPath | None = None
+    try:
+        for _, found in path_by_bound(x, y, loss, constraint, bounds, report):
+            if isinstance(found, ExactPath):
+                break
+    except CancelledError:
+        if found is None:
+            raise
+    assert found is not None
+    return found
+
+
+def path_by_bound(
+    x: Array,
+    y: NDArray[Any],
+    loss: str,
+    constraint: str,
+    bounds: Iterable[float] | None,
+    report: Report = keep_going,
+) -> Iterator[tuple[float, ExactPath | GridPath]]:
+    """Each bound as soon as it is solved, with a path that holds it: see :func:`path`.
+
+    Bounds ascend; over a set that is not convex they descend. An exact path holds all of them
+    at once.
+
+    Raises
+    ------
+    CancelledError
+        The report said to stop.
     """
     x, y = check_data(x, y, loss)
     members: ConstraintSet = find(CONSTRAINTS, constraint, "constraint set").load()()
@@ -128,8 +167,13 @@ def path(
     certifier = Certifier(x, y, loss, members)
     grid = None if bounds is None else _check_bounds(bounds)
     if isinstance(prepared, Squared) and (members.elementwise or members.name == "l1"):
-        return follow(prepared, members, certifier)
-    return _grid(prepared, certifier, default_bounds(prepared, members) if grid is None else grid)
+        exact = follow(prepared, members, certifier, report)
+        for bound in exact.breakpoints if grid is None else grid:
+            yield float(bound), exact
+        return
+    if grid is None:
+        grid = default_bounds(prepared, members)
+    yield from _grid(prepared, certifier, grid, report)
 
 
 def default_bounds(loss: Loss, constraint: ConstraintSet, count: int = 40) -> Array:
@@ -150,7 +194,10 @@ def _check_bounds(bounds: Iterable[float]) -> Array:
     return grid
 
 
-def _grid(loss: Loss, certifier: Certifier, bounds: Array) -> GridPath:
+def _grid(
+    loss: Loss, certifier: Certifier, bounds: Array, report: Report
+) -> Iterator[tuple[float, GridPath]]:
+    """Each bound as it is solved, with all that are solved by then."""
     constraint = certifier.constraint
     tolerance = GRID_TOLERANCE * loss.zero / certifier.unit if certifier.unit else GRID_TOLERANCE
     method: Solver = AcceleratedProjectedGradient()
@@ -158,13 +205,32 @@ def _grid(loss: Loss, certifier: Certifier, bounds: Array) -> GridPath:
         method = ProjectedNewton()
     elif constraint.name == "l1" and np.prod(loss.shape) <= DENSE:
         method = FaceNewton()
-    # One-sided bounds never cost softmax anything: one unconstrained model serves them all.
-    free = None
-    if loss.name == "softmax" and not constraint.bounded:
-        free = unconstrained(loss, constraint, 0.0, floor=0.1 * GRID_TOLERANCE * loss.zero)
     rows: list[Solution] = []
     # Where nothing is convex it is better to take weights away than to add them.
     order = [float(bound) for bound in (bounds if constraint.convex else bounds[::-1])]
+
+    def gather() -> GridPath:
+        step = 1 if constraint.convex else -1
+        solved, ascending = order[: len(rows)][::step], rows[::step]
+        return GridPath(
+            bounds=np.array(solved),
+            weights=np.array([row.weight for row in ascending]),
+            intercepts=np.array([row.intercept for row in ascending]),
+            objectives=np.array([row.objective for row in ascending]),
+            duality_gaps=np.array([row.duality_gap for row in ascending]),
+            certified=np.array([row.certified for row in ascending]),
+            certifier=certifier,
+        )
+
+    def check_stopped() -> None:
+        if not report(len(rows), len(order), gather if rows else None):
+            raise CancelledError(f"the path was stopped after {len(rows)} of {len(order)} bounds")
+
+    # One-sided bounds never cost softmax anything: one unconstrained model serves them all.
+    free = None
+    if loss.name == "softmax" and not constraint.bounded:
+        least = 0.1 * GRID_TOLERANCE * loss.zero
+        free = unconstrained(loss, constraint, 0.0, least, check_stopped)
     for done, bound in enumerate(order):
         problem = Problem(loss, constraint, bound)
         judge = Judge(problem, certifier, tolerance)
@@ -173,21 +239,17 @@ def _grid(loss: Loss, certifier: Certifier, bounds: Array) -> GridPath:
         guess = moved_inside(loss, constraint, bound, free) if free is not None else None
         if guess is None:
             guess = _guess(problem, order[:done], rows)
-        if not judge(guess):
-            method.run(problem, judge, guess)
+
+        def watch(point: Array, judge: Judge = judge) -> bool:
+            check_stopped()
+            return judge(point)
+
+        if not watch(guess):
+            method.run(problem, watch, guess)
             judge.finish()
         rows.append(settle(judge))
-    if not constraint.convex:
-        rows.reverse()
-    return GridPath(
-        bounds=bounds,
-        weights=np.array([row.weight for row in rows]),
-        intercepts=np.array([row.intercept for row in rows]),
-        objectives=np.array([row.objective for row in rows]),
-        duality_gaps=np.array([row.duality_gap for row in rows]),
-        certified=np.array([row.certified for row in rows]),
-        certifier=certifier,
-    )
+        yield bound, gather()
+        check_stopped()
 
 
 def _guess(problem: Problem, bounds: list[float], rows: list[Solution]) -> Array:

@@ -1,6 +1,7 @@
 """One constrained fit: any loss, set and solver, judged by the certificate."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -313,14 +314,19 @@ def _status(judge: Judge, certificate: Certificate) -> str:
 
 
 def unconstrained(
-    loss: Loss, constraint: ConstraintSet, bound: float, floor: float = 1e-8
+    loss: Loss,
+    constraint: ConstraintSet,
+    bound: float,
+    floor: float = 1e-8,
+    check_stopped: Callable[[], None] = lambda: None,
 ) -> Array | None:
     """A minimum of the loss over all weights if there is one in C(c), else None.
 
     Classes that can be told apart without error have no minimum: a loss below the floor will do.
 
     For softmax the search is given up as soon as it leaves the set: then the bound is active,
-    or close to it, and a solver is the better way.
+    or close to it, and a solver is the better way. ``check_stopped`` is called at every step of
+    that search, and ends it by raising.
     """
     if isinstance(loss, Squared):
         point = np.linalg.lstsq(loss.gram, loss.correlation, rcond=1e-13)[0]
@@ -329,6 +335,7 @@ def unconstrained(
 
     def watch(candidate: Array) -> bool:
         nonlocal point, inside, steps
+        check_stopped()
         point, steps = candidate, steps + 1
         inside = moved_inside(loss, constraint, bound, point) is not None
         value, gradient = loss.value_and_gradient(point)

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import compression
 from compression import storage
+from compression.errors import CancelledError
 from data import load
 from pages.shared import jobs
 from pages.shared.models import constrained_tasks
@@ -241,8 +242,6 @@ def test_all_solvers_of_a_race_end_above_the_lower_bound(diabetes):
 
 
 def test_a_cancelled_race_ends_quietly(diabetes):
-    from compression.errors import CancelledError
-
     with pytest.raises(CancelledError):
         constrained_work.race(lambda *_: False, diabetes.origin, "box", 0.1, ("cvxpy",))
 
@@ -306,8 +305,32 @@ def test_what_softmax_would_gain_lies_outside_the_set_of_every_bound(iris):
         assert np.abs(cuts.optimum[row]).max() <= cuts.far
 
 
+def until(count):
+    """A report that stops after so many pictures; the path before them shows none."""
+    return lambda done, total, partial, message: partial is None or done < count
+
+
+@pytest.mark.parametrize(
+    ("task", "more"),
+    [
+        (constrained_work.trail, {}),
+        (constrained_tasks.constrained_curve, {"way": constrained_tasks.PATH}),
+    ],
+)
+def test_a_path_is_stopped_before_its_end(diabetes, task, more):
+    asked = []
+
+    def report(done, total, partial=None, message=""):
+        asked.append((done, total))
+        return len(asked) < 3
+
+    with pytest.raises(CancelledError):
+        task(report, diabetes.origin, "box", **more)
+    assert len(asked) == 3
+
+
 def test_slices_that_are_not_there_yet_are_not_numbers_and_those_far_apart_come_first(diabetes):
-    cuts = constrained_work.slices(lambda done, *_: done < 3, diabetes.origin, "box", 2, 8)
+    cuts = constrained_work.slices(until(3), diabetes.origin, "box", 2, 8)
     there = np.isfinite(cuts.near_loss).all(axis=(1, 2))
     assert list(np.flatnonzero(there)) == [0, 8, 16]
     assert (np.isfinite(cuts.far_loss).all(axis=(1, 2)) == there).all()
@@ -334,7 +357,7 @@ def test_every_way_leads_from_the_zero_model_to_the_optimum_of_its_bound(diabete
 
 
 def test_all_solvers_go_to_a_middle_bound_first_and_stop_where_they_are_told_to(diabetes):
-    found = constrained_work.runs(lambda done, *_: done < 4, diabetes.origin, "box", WALKERS)
+    found = constrained_work.runs(until(4), diabetes.origin, "box", WALKERS)
     middle = len(found.bounds) // 2
     assert all(found.weights[name][middle] is not None for name in WALKERS)
     there = [(name, row) for name in WALKERS for row in found.ends[name]]
@@ -347,7 +370,7 @@ def test_all_solvers_go_to_a_middle_bound_first_and_stop_where_they_are_told_to(
 
 def test_ways_of_many_weights_are_thinned_to_what_memory_allows(diabetes, monkeypatch):
     monkeypatch.setattr(constrained_work, "KEPT", 10 * 45 * 3 * 6)  # weights, bounds, solvers
-    found = constrained_work.runs(lambda done, *_: done < 3, diabetes.origin, "box", WALKERS)
+    found = constrained_work.runs(until(3), diabetes.origin, "box", WALKERS)
     assert found.kept == 6 < constrained_work.ITERATES
     (way,) = (own for own in found.weights["hamiltonian_descent"] if own is not None)
     assert len(way) == 6

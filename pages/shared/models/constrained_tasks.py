@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from pages.shared.jobs.report import Report
 
 from .results import FREE, LOWER, UPPER, ZERO, ConstrainedView, LayerRows, Origin
-from .tasks import curve_view, load_dataset, load_reference
+from .tasks import curve_view, load_dataset, load_reference, report_steps
 
 PATH = "path"
 CELLS = 16_384  # of a weight that crosses to a page
@@ -36,11 +35,10 @@ def constrained_curve(
     import compression
 
     found, trained = load_reference(origin)
-    noted = _Noted(method_of(way, first_mu, last_mu))
+    noted = _Noted(method_of(way, first_mu, last_mu), constraint)
 
-    def watched(done: int, total: int, curve: Callable[[], Any]) -> bool:
-        message = f"bound {done} of {total}"
-        return report(done, total, lambda: noted.result(curve(), trained, found), message)
+    def view(curve: Any) -> ConstrainedView:
+        return noted.result(curve, trained, found)
 
     curve = compression.constrained_curve(
         trained,
@@ -48,7 +46,7 @@ def constrained_curve(
         constraint,
         method=noted,
         epochs=epochs,
-        report=watched,
+        report=report_steps(report, "bound", view),
     )
     return noted.result(curve, trained, found, final=True)
 
@@ -69,8 +67,12 @@ def method_of(name: str, first_mu: float | None, last_mu: float | None) -> Any:
 class _Noted:
     """A way to the bounds; each network's weights are noted as it passes."""
 
-    def __init__(self, way: Any):
+    def __init__(self, way: Any, constraint: str):
+        from compression.constrained.curve import ascends
+
         self.way = way
+        self.ascending = getattr(way, "ascending", False)
+        self.step = 1 if ascends(way, constraint) else -1
         self.weights: dict[str, list[NDArray]] = {}
         self.states: dict[str, list[NDArray[np.int8]]] = {}
         self.bounds: dict[str, list[float]] = {}
@@ -104,20 +106,21 @@ class _Noted:
         from compression.network import layers, matrix
 
         facts = multipliers = None
+        step = self.step
         if isinstance(self.way, Optimum):
             # Solved at the bounds as float32 holds them, known by those that were asked for.
-            facts = pd.DataFrame(self.way.facts[::-1]).assign(knob=curve.table["knob"])
+            facts = pd.DataFrame(self.way.facts[::step]).assign(knob=curve.table["knob"])
             if self.way.multipliers:
-                multipliers = np.stack(self.way.multipliers[::-1])
+                multipliers = np.stack(self.way.multipliers[::step])
         return ConstrainedView(
-            **vars(curve_view(curve, files=tuple(self.files[::-1]) if final else ())),
+            **vars(curve_view(curve, files=tuple(self.files[::step]) if final else ())),
             layers={
                 name: _rows(
                     name,
                     matrix(layer),
-                    np.stack(self.weights[name][::-1]),
-                    np.stack(self.states[name][::-1]),
-                    np.array(self.bounds[name][::-1]),
+                    np.stack(self.weights[name][::step]),
+                    np.stack(self.states[name][::step]),
+                    np.array(self.bounds[name][::step]),
                 )
                 for name, layer in layers(trained.network).items()
             },
@@ -175,12 +178,36 @@ def strides(shape: tuple[int, int]) -> tuple[int, int]:
     return rows, columns
 
 
-@lru_cache(maxsize=2)
-def convex_path(dataset: str, seed: int, constraint: str, bounds: tuple[float, ...]) -> Any:
+_paths: dict[tuple, Any] = {}
+
+
+def convex_path(
+    report: Report, dataset: str, seed: int, constraint: str, bounds: tuple[float, ...]
+) -> Any:
     """The optimum of every bound; the last ones stay, for other weights' planes."""
     import compression
 
-    return compression.path(*convex_problem(dataset, seed), constraint, bounds=bounds)
+    key = dataset, seed, constraint, bounds
+    if key not in _paths:
+        found = compression.path(
+            *convex_problem(dataset, seed), constraint, bounds=bounds, report=report_path(report)
+        )
+        while len(_paths) > 1:
+            del _paths[next(iter(_paths))]
+        _paths[key] = found
+    return _paths[key]
+
+
+def report_path(report: Report) -> Callable[[int, int, Any], bool]:
+    """The report of a path that nothing is shown of before its end; raises when it is to stop."""
+    from compression.errors import CancelledError
+
+    def step(done: int, total: int, path: Any) -> bool:
+        if not report(done, total, None, "the optimum of every bound"):
+            raise CancelledError("stopped on the way to the optimum of every bound")
+        return True
+
+    return step
 
 
 def convex_problem(dataset: str, seed: int) -> tuple[NDArray, NDArray, str]:

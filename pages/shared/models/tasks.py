@@ -195,14 +195,15 @@ def curve_view(
 
 def report_steps(
     report: Report, what: str, shown: Callable[[Any], Any] = curve_view
-) -> Callable[[int, int, Callable[[], Any]], bool]:
+) -> Callable[[int, int, Callable[[], Any] | None], bool]:
     """A ``report`` for the package's long functions: "rank 3 of 12", and what there is so far.
 
     ``shown`` makes of their partial result what a page is handed: of most it is a curve.
     """
 
-    def step(done: int, total: int, so_far: Callable[[], Any]) -> bool:
-        return report(done, total, lambda: shown(so_far()), f"{what} {done} of {total}")
+    def step(done: int, total: int, so_far: Callable[[], Any] | None) -> bool:
+        so_far_shown = None if so_far is None else lambda: shown(so_far())
+        return report(done, total, so_far_shown, f"{what} {done} of {total}")
 
     return step
 

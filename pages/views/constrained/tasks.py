@@ -11,6 +11,7 @@ from pages.shared.models.constrained_tasks import (
     convex_path,
     convex_problem,
     method_of,
+    report_path,
 )
 from pages.shared.models.results import CurveView, Origin
 from pages.shared.models.tasks import curve_view, load_reference
@@ -50,8 +51,8 @@ def trail(report: Report, origin: Origin, constraint: str) -> Trail:
     from compression.constrained.exact_path import ExactPath
 
     dataset, trained = load_reference(origin)
-    bounds = curve_bounds(trained, dataset, constraint)
-    found = convex_path(trained.dataset, trained.seed, constraint, tuple(bounds))
+    bounds = curve_bounds(trained, dataset, constraint, report_path(report))
+    found = convex_path(report, trained.dataset, trained.seed, constraint, tuple(bounds))
     exact = isinstance(found, ExactPath)
     weights = found.weights if found.weights.ndim == 3 else found.weights[:, None, :]
     return Trail(found.breakpoints if exact else found.bounds, weights, exact)
@@ -227,11 +228,10 @@ def slices(
     from compression.constrained.curve import curve_bounds
 
     dataset, trained = load_reference(origin)
-    bounds = curve_bounds(trained, dataset, constraint)
+    bounds = curve_bounds(trained, dataset, constraint, report_path(report))
     members = compression.CONSTRAINTS[constraint].load()()
     loss = _prepared(trained.dataset, trained.seed)
-    report(0, len(bounds), None, "the optimum of every bound")
-    path = convex_path(trained.dataset, trained.seed, constraint, tuple(bounds))
+    path = convex_path(report, trained.dataset, trained.seed, constraint, tuple(bounds))
     weights, pair = [path.at(bound) for bound in bounds], (first, second)
     optimum = np.array([weight.ravel()[[first, second]] for weight in weights])
     reach = np.array(
@@ -290,7 +290,7 @@ def runs(
     from compression.constrained.solve import Judge, settle
 
     dataset, trained = load_reference(origin)
-    bounds = curve_bounds(trained, dataset, constraint)
+    bounds = curve_bounds(trained, dataset, constraint, report_path(report))
     members = compression.CONSTRAINTS[constraint].load()()
     loss = _prepared(trained.dataset, trained.seed)
     x, y, name = convex_problem(trained.dataset, trained.seed)

@@ -10,7 +10,7 @@ import compression
 from compression.constrained.learning_compression import LearningCompression
 from compression.constrained.networks import BATCH_SIZE, Start, bounds_for
 from compression.constrained.projected_training import ProjectedTraining
-from compression.errors import ArgumentError
+from compression.errors import ArgumentError, CancelledError
 from compression.models import recipe_of
 from compression.network import bounded_of, layers, matrix
 from compression.training import Samples, Trainer
@@ -300,3 +300,38 @@ def test_projected_training_goes_on_from_the_bound_before(start):
     *_, warm = ProjectedTraining().networks(here, "box", [loose, tight])
     (cold,) = ProjectedTraining().networks(here, "box", [tight])
     assert not torch.equal(warm.fc1.weight, cold.fc1.weight)
+
+
+def test_an_optimum_is_reported_bound_by_bound_from_the_smallest(digits, digits_softmax):
+    bounds, seen = [0.05, 0.1, 0.2], []
+
+    def report(done, total, curve):
+        seen.append((done, total, None if curve is None else list(curve().table["knob"])))
+        return True
+
+    curve = compression.constrained_curve(digits_softmax, digits, bounds=bounds, report=report)
+    assert list(curve.table["knob"]) == bounds
+    done = [row[0] for row in seen]
+    assert done == sorted(done)
+    # The solver is watched on the way to every bound, and each is shown before the next is solved.
+    assert all(done.count(number) > 1 for number in (0, 1, 2))
+    for number, total, knobs in seen:
+        assert total == 3
+        assert knobs == (bounds[:number] or None)
+
+
+@pytest.mark.parametrize("until", [1, 2])
+def test_a_stopped_optimum_keeps_the_bounds_it_has(until, digits, digits_softmax):
+    curve = compression.constrained_curve(
+        digits_softmax,
+        digits,
+        bounds=[0.2, 0.05, 0.1],
+        report=lambda done, total, curve: done < until,
+    )
+    assert list(curve.table["knob"]) == [0.05, 0.1][:until]
+    assert np.abs(matrix(curve.network(0)[0])).max() == np.float32(0.05)
+
+
+def test_an_optimum_that_is_stopped_before_its_first_bound_is_cancelled(digits, digits_softmax):
+    with pytest.raises(CancelledError):
+        compression.constrained_curve(digits_softmax, digits, bounds=[0.1], report=lambda *_: False)

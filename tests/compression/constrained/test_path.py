@@ -14,7 +14,7 @@ import compression
 from compression.constrained.certificate import Certifier
 from compression.constrained.exact_path import ExactPath
 from compression.constrained.solvers.projected_newton import WRITTEN_OUT
-from compression.errors import ArgumentError, NotConvergedError
+from compression.errors import ArgumentError, CancelledError, NotConvergedError
 
 SETS = {name: entry.load()() for name, entry in compression.CONSTRAINTS.items()}
 exact = pytest.mark.parametrize("constraint", ["box", "upper", "l1"])
@@ -362,3 +362,87 @@ def test_bounds_that_cannot_be_are_refused(example, loss, bounds):
 def test_a_softmax_path_without_anything_to_learn_from_is_refused(example):
     with pytest.raises(ArgumentError, match="do not depend on the inputs"):
         compression.path(np.ones((6, 2)), np.array([0, 1, 0, 1, 0, 1]), "softmax", "box")
+
+
+class Watcher:
+    """A report that notes what it is told and stops when ``until`` bounds are done."""
+
+    def __init__(self, until=math.inf):
+        self.until, self.seen = until, []
+
+    def __call__(self, done, total, partial):
+        self.seen.append((done, total, partial and partial()))
+        return done < self.until
+
+
+def test_a_grid_reports_bound_by_bound_and_shows_what_it_has(example):
+    problem, bounds = example("plain", "softmax"), [0.1, 0.2, 0.4]
+    watcher = Watcher()
+    path = compression.path(problem.x, problem.y, "softmax", "box", bounds, report=watcher)
+    done = [row[0] for row in watcher.seen]
+    assert done == sorted(done)
+    assert set(done) == {0, 1, 2, 3}
+    assert {row[1] for row in watcher.seen} == {3}
+    for number, _, partial in watcher.seen:
+        if number == 0:
+            assert partial is None
+        else:
+            np.testing.assert_array_equal(partial.bounds, bounds[:number])
+            np.testing.assert_array_equal(partial.weights, path.weights[:number])
+
+
+@pytest.mark.parametrize(
+    ("constraint", "bounds", "kept"),
+    [("box", [0.1, 0.2, 0.4], [0.1, 0.2]), ("cardinality", [2, 4, 6], [4, 6])],
+)
+def test_a_stopped_grid_holds_the_bounds_that_were_solved(example, constraint, bounds, kept):
+    problem = example("plain", "softmax")
+    data = problem.x, problem.y, "softmax", constraint, bounds
+    path = compression.path(*data, report=Watcher(until=2))
+    whole = compression.path(*data)
+    np.testing.assert_array_equal(path.bounds, kept)
+    for bound in kept:
+        np.testing.assert_array_equal(path.at(bound), whole.at(bound))
+
+
+def test_a_grid_that_is_stopped_before_its_first_bound_is_cancelled(example):
+    problem = example("plain", "softmax")
+    with pytest.raises(CancelledError, match="after 0 of 2 bounds"):
+        compression.path(
+            problem.x, problem.y, "softmax", "box", [0.1, 0.2], report=lambda *_: False
+        )
+
+
+@exact
+def test_an_exact_path_with_more_columns_than_rows_reports_and_ends_where_it_fits_every_row(
+    constraint,
+):
+    x, y = scores(8, 20)
+    watcher = Watcher()
+    path = compression.path(x, y, "squared", constraint, report=watcher)
+    np.testing.assert_allclose(x @ path.weights[-1] + path.intercepts[-1], y, atol=1e-6)
+    assert len(watcher.seen) >= len(path.breakpoints)
+    assert all(0 < done <= total for done, total, _ in watcher.seen)
+
+
+@exact
+def test_an_exact_path_stops_at_the_breakpoint_where_it_is_told_to(constraint):
+    x, y = scores(8, 20)
+    watcher = Watcher(until=3)
+    with pytest.raises(CancelledError, match="breakpoint 3"):
+        compression.path(x, y, "squared", constraint, report=watcher)
+    assert len(watcher.seen) == 3
+    # Certifying the breakpoints of collinear columns takes longer than finding them.
+    counted = Watcher()
+    whole = compression.path(x, y, "squared", "box", report=counted)
+    calls = []
+    with pytest.raises(CancelledError):
+        compression.path(
+            x,
+            y,
+            "squared",
+            "box",
+            report=lambda *_: calls.append(1) or len(calls) <= len(counted.seen) - 2,
+        )
+    assert len(calls) < len(counted.seen)
+    assert len(counted.seen) > len(whole.breakpoints)

@@ -76,8 +76,7 @@ class CurveBuilder:
         self._rows: list[dict[str, float]] = []
         self._predicted: list[NDArray] = []
         self._validated: list[NDArray] = []
-        with torch.inference_mode():
-            self.add(float("nan"), reference.network(samples.x), reference.network)
+        self.add(float("nan"), samples.outputs(reference.network), reference.network)
         rows = dataset.validation_rows
         self._validation = evaluation.Comparison(
             self._validated[0], dataset.y_train[rows], dataset.task, seed=0

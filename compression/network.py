@@ -22,6 +22,7 @@ from .low_rank.kernels import KernelStages, Stage
 
 Array = NDArray[np.floating]
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d
+BLOCK = 512  # rows that a network is run over at once
 COMPRESSIBLE = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
@@ -145,6 +146,18 @@ def replaced(network: nn.Sequential, new: Mapping[str, nn.Module]) -> nn.Sequent
     """The network with these layers in the place of the named ones; the others are shared."""
     parts = OrderedDict((name, new.get(name, part)) for name, part in network.named_children())
     return nn.Sequential(parts).eval()
+
+
+@torch.inference_mode()
+def forward_in_blocks(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """What a network, or a part of it, gives for many rows, ``BLOCK`` of them at a time.
+
+    What a convolution gives for all rows together fits neither the cache nor, for many rows,
+    the memory.
+    """
+    if isinstance(module, nn.Sequential) and not len(module):
+        return x
+    return torch.cat([module(rows) for rows in x.split(BLOCK)])
 
 
 def features_of(network: nn.Sequential) -> int:

@@ -19,11 +19,11 @@ from torch.optim.adam import adam
 
 from . import evaluation, models
 from .errors import ArgumentError, NotConvergedError
+from .network import forward_in_blocks
 from .report import Report as Report
 from .report import keep_going as keep_going
 
 THREADS = 2  # the networks here are small: more threads wait for each other
-BLOCK = 512  # rows that a network judges at once
 
 
 class Data(Protocol):
@@ -90,12 +90,8 @@ class Samples:
         self.trained = len(dataset.x_train)  # rows from here on are the test part
 
     def outputs(self, network: nn.Module) -> torch.Tensor:
-        """A network's outputs for all rows, a block of rows at a time.
-
-        What a convolution gives for all of them together is too large for the cache.
-        """
-        with torch.inference_mode():
-            return torch.cat([network(rows) for rows in self.x.split(BLOCK)])
+        """A network's outputs for all rows."""
+        return forward_in_blocks(network, self.x)
 
 
 class _Adam:
@@ -234,10 +230,11 @@ class Trainer:
 
     def _validate(self) -> dict[str, float]:
         rows = self.samples.validation
-        with torch.inference_mode():
-            outputs = self.network(self.samples.x[rows])
-            target = self.samples.y[rows]
-            loss = float(self._loss(outputs, target))
+        outputs, target = (
+            forward_in_blocks(self.network, self.samples.x[rows]),
+            self.samples.y[rows],
+        )
+        loss = float(self._loss(outputs, target))
         predicted = evaluation.predictions(outputs.cpu().numpy(), self.samples.task)
         score = evaluation.score(predicted, target.cpu().numpy(), self.samples.task)
         return {"validation_loss": loss, "validation_score": score}
@@ -325,8 +322,7 @@ def train(
         )
         history = trainer.run(epochs or recipe.epochs, recipe.patience, report)
         network.cpu().eval()
-        with torch.inference_mode():
-            outputs = network(torch.from_numpy(dataset.x_test)).numpy()
+        outputs = forward_in_blocks(network, torch.from_numpy(dataset.x_test)).numpy()
     predicted = evaluation.predictions(outputs, dataset.task)
     low, high = evaluation.Comparison(predicted, dataset.y_test, dataset.task).intervals(
         predicted[None]

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from .. import accounting, storage
@@ -112,8 +111,7 @@ def combined_curve(
                 "bytes": len(files[-1]),
                 "macs": accounting.macs(network),
             }
-            with torch.inference_mode():
-                judge.add(rank, network(start.samples.x), costs)
+            judge.add(rank, start.samples.outputs(network), costs)
             if not report(len(files), total, so_far):
                 break
         return so_far()

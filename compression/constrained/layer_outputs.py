@@ -24,7 +24,7 @@ from torch import nn
 
 from ..low_rank.calibration import ROWS, mean
 from ..low_rank.networks import input_rows
-from ..network import Layer, bounded_layers, layers, matrix
+from ..network import Layer, bounded_layers, forward_in_blocks, layers, matrix
 from ..training import Data, Reference, Samples, capped_threads
 from .networks import members_of
 from .sets import ConstraintSet
@@ -177,10 +177,12 @@ class LayerInputs:
         self._rows = x = samples.x[samples.fit]
         self._layers: dict[str, Layer] = {}
         self._inputs: dict[str, torch.Tensor] = {}
+        passed = nn.Sequential()  # since the last layer whose input was looked at
         for name, module in reference.named_children():
             if name in names:
+                x, passed = forward_in_blocks(passed, x), nn.Sequential()
                 self._layers[name], self._inputs[name] = layers(reference)[name], x
-            x = module(x)
+            passed.append(module)
         first = next(iter(self._layers))
         self._first = self._outputs(first, self._inputs[first])
 
@@ -191,12 +193,13 @@ class LayerInputs:
         A layer sees what the layers before it give at that moment: change its weight before
         asking for the next one.
         """
-        seen, first = self._rows, True
+        seen, first, passed = self._rows, True, nn.Sequential()
         for name, module in network.named_children():
             if name in self._layers:
+                seen, passed = forward_in_blocks(passed, seen), nn.Sequential()
                 yield name, self._first if first else self._outputs(name, seen)
                 first = False
-            seen = module(seen)
+            passed.append(module)
 
     def _outputs(self, name: str, seen: torch.Tensor) -> LayerOutputs:
         layer = self._layers[name]

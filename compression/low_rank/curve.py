@@ -128,7 +128,7 @@ def judged(
             network = build()
             if epochs and effective[row]:
                 network = _fine_tuned(network, reference, dataset, samples, epochs)
-                outputs = network(samples.x)
+                outputs = samples.outputs(network)
             judge.add(knob, outputs, network)
         else:
             judge.repeat(knob)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 import torch
+from torch import nn
 
-from ..network import low_rank_layer
+from ..network import forward_in_blocks, low_rank_layer
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
 from .networks import Chosen, checked, input_rows, prepare
 
@@ -47,9 +48,10 @@ def layer_errors(
         for done, rank in enumerate(values, start=1):
             effective = family.effective(rank)
             decomposed = family.decomposed(rank)
-            x = samples.x[samples.validation]
+            x, passed = samples.x[samples.validation], nn.Sequential()
             for name, module in reference.network.named_children():
                 if name in decomposed:
+                    x, passed = forward_in_blocks(passed, x), nn.Sequential()
                     layer, decomposition, own = (
                         family.layers[name],
                         decomposed[name],
@@ -65,7 +67,7 @@ def layer_errors(
                         }
                     )
                     module = low_rank_layer(layer, decomposition.at(own))
-                x = module(x)
+                passed.append(module)
             if not report(done, len(values), table):
                 break
         return table()

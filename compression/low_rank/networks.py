@@ -21,7 +21,14 @@ from torch.nn import functional
 
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
-from ..network import Layer, low_rank_layer, matrix, pick_layers, replaced
+from ..network import (
+    Layer,
+    forward_in_blocks,
+    low_rank_layer,
+    matrix,
+    pick_layers,
+    replaced,
+)
 from ..training import Reference, Samples
 from .factors import Decomposition, build, check_rank
 from .kernels import KernelDecomposition, decompose_kernel, patches
@@ -205,7 +212,7 @@ class Ranks:
     ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
         for choice in ranks:
             built = self._built(choice)
-            yield built.network, built.network()(x)
+            yield built.network, forward_in_blocks(built.network(), x)
 
     def _rising(
         self, x: torch.Tensor, ranks: Sequence[int]
@@ -216,7 +223,7 @@ class Ranks:
         for name in names:
             place = children.index(name)
             if place > start:
-                x = torch.cat([known[start:place](chunk) for chunk in x.split(ROWS)])
+                x = forward_in_blocks(known[start:place], x)
             first = _PreActivation(self.layers[name], self.decompositions[name], x)
             own = [self.effective(rank).get(name) for rank in ranks]
             if name == names[-1]:
@@ -284,15 +291,16 @@ class SequentialRanks(Ranks):
     def decomposed(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
         effective = self.effective(ranks)
         found: dict[str, LayerDecomposition] = {}
-        x = self.x
+        x, passed = self.x, nn.Sequential()
         for name, module in self.network.named_children():
             if name in effective:
+                x, passed = forward_in_blocks(passed, x), nn.Sequential()
                 # Before the first compressed layer nothing differs from the reference.
                 found[name] = self.decompose(name, x) if found else self.decompositions[name]
                 module = low_rank_layer(self.layers[name], found[name].at(effective[name]))
             if len(found) == len(effective):
                 break
-            x = module(x)
+            passed.append(module)
         return found
 
     def _rising(
@@ -314,7 +322,7 @@ class _PreActivation:
         if rank is None:
             if self._dense is None:
                 self._running = None  # its memory is free for the dense layer's outputs
-                self._dense = build()(self._x)
+                self._dense = forward_in_blocks(build(), self._x)
             return self._dense.split(ROWS)
         if not self._decomposition.nested:
             module = build()
@@ -442,11 +450,13 @@ def prepare(
 
     found: dict[str, LayerDecomposition] = {}
     start = x = samples.x[samples.fit]
+    passed = nn.Sequential()  # since the last layer whose input was looked at
     for name, module in reference.network.named_children():
         if name in chosen:
+            if looks:
+                x, passed = forward_in_blocks(passed, x), nn.Sequential()
             found[name] = decompose(name, x)
-        if looks and len(found) < len(chosen):
-            x = module(x)
+        passed.append(module)
     if looks and calibration == "sequential":
         return SequentialRanks(reference.network, chosen, found, start, decompose)
     return Ranks(reference.network, chosen, found)

@@ -10,6 +10,7 @@ import torch
 
 from .. import evaluation
 from ..errors import ArgumentError
+from ..network import forward_in_blocks
 from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
 from .networks import LayerDecomposition, Ranks, prepare
 
@@ -65,7 +66,7 @@ def sensitivity(
         family = prepare(reference, samples, method, layers, ridge=ridge)
         x = samples.x[samples.validation]
         target = dataset.y_train[dataset.validation_rows]
-        seen = evaluation.predictions(reference.network(x).numpy(), dataset.task)
+        seen = evaluation.predictions(forward_in_blocks(reference.network, x).numpy(), dataset.task)
         comparison = evaluation.Comparison(seen, target, dataset.task)
         tables: list[pd.DataFrame] = []
 

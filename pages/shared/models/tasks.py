@@ -103,9 +103,9 @@ def _predict(net: Any, found: Any) -> np.ndarray:
     import torch
 
     from compression import evaluation
+    from compression.network import forward_in_blocks
 
-    with torch.inference_mode():
-        outputs = net(torch.from_numpy(found.x_test)).numpy()
+    outputs = forward_in_blocks(net, torch.from_numpy(found.x_test)).numpy()
     return evaluation.predictions(outputs, found.task)
 
 

@@ -1,0 +1,72 @@
+"""How many rows a network is run over at once, whoever runs it."""
+
+import numpy as np
+import pytest
+import torch
+
+import compression
+from compression import network
+from compression.low_rank import networks
+
+BLOCK = 16
+
+
+def clipped(reference, dataset):
+    curve = compression.constrained_curve(reference, dataset, bounds=[0.5], method="clip")
+    return curve.network(0)
+
+
+CALLS = {
+    "low_rank_curve": lambda r, d: compression.low_rank_curve(r, d, ranks=[2, 5]),
+    "chosen ranks": lambda r, d: compression.low_rank_curve(r, d, ranks=[{"fc1": 2, "fc2": 3}]),
+    "fine-tuned": lambda r, d: compression.low_rank_curve(r, d, ranks=[2], epochs=1),
+    "sequential": lambda r, d: compression.low_rank_curve(
+        r, d, "activation_aware_svd", ranks=[2], calibration="sequential"
+    ),
+    "convolutions": lambda r, d: compression.low_rank_curve(r, d, "tucker2", ranks=[2, 4]),
+    "constrained": lambda r, d: compression.constrained_curve(r, d, bounds=[0.5], epochs=1),
+    "refit": lambda r, d: compression.constrained_curve(r, d, bounds=[0.5], method="refit"),
+    "combined": lambda r, d: compression.combined_curve(r, d, ranks=[2], bounds=[0.5], epochs=1),
+    "budget_curve": lambda r, d: compression.budget_curve(r, d, budgets=[20_000]),
+    "quantized_curve": lambda r, d: compression.quantized_curve(r, d, [(4, clipped(r, d), 4)]),
+    "layer_certificates": lambda r, d: compression.layer_certificates(r, d, clipped(r, d)),
+    "sensitivity": lambda r, d: compression.sensitivity(r, d),
+    "layer_errors": lambda r, d: compression.layer_errors(r, d, ranks=[2]),
+    "train": lambda r, d: compression.train(d, model="lenet5", epochs=1),
+}
+
+
+@pytest.fixture(scope="module")
+def lenet(small_images):
+    return compression.train(small_images, model="lenet5", epochs=1)
+
+
+@pytest.fixture
+def most_rows(monkeypatch):
+    """The most rows that a module in eval mode was given; training has batches of its own."""
+    monkeypatch.setattr(network, "BLOCK", BLOCK)
+    monkeypatch.setattr(networks, "ROWS", BLOCK)
+    seen = [0]
+
+    def note(module, arguments):
+        if not module.training and isinstance(arguments[0], torch.Tensor):
+            seen.append(len(arguments[0]))
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(note)
+    yield lambda: max(seen)
+    hook.remove()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_network_is_never_run_over_more_rows_than_a_block(call, lenet, small_images, most_rows):
+    CALLS[call](lenet, small_images)
+    assert 0 < most_rows() <= BLOCK
+
+
+def test_blocks_give_what_all_rows_at_once_give(lenet, small_images):
+    x = torch.from_numpy(np.tile(small_images.x_train, (9, 1)))
+    assert len(x) > network.BLOCK
+    with torch.inference_mode():
+        whole = lenet.network(x)
+    np.testing.assert_allclose(network.forward_in_blocks(lenet.network, x), whole, atol=1e-5)
+    assert network.forward_in_blocks(torch.nn.Sequential(), x) is x

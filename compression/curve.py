@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from . import accounting, evaluation
-from .training import Data, Reference, Samples, loss_of
+from .training import Data, Reference, Samples, check_outputs, loss_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +87,7 @@ class CurveBuilder:
 
     def add(self, knob: float, outputs: torch.Tensor, network: nn.Sequential | dict) -> None:
         """One row from all samples' outputs; costs from the network, or a row's known costs."""
+        check_outputs(outputs, self.dataset)
         losses = self._losses(outputs, self.samples.y)
         train, validation, test = (self._parts @ losses).tolist()
         rows = self.dataset.validation_rows

@@ -23,7 +23,7 @@ from .constrained.sets import FREE, ConstraintSet
 from .curve import Curve, CurveBuilder
 from .grid import Grid, check_bits
 from .network import Bounded, bounded_layers, layers, set_bounded
-from .training import Data, Reference, Report, Samples, capped_threads, keep_going
+from .training import Data, Reference, Report, capped_threads, keep_going, samples_for
 
 Array = NDArray[np.floating]
 
@@ -143,7 +143,7 @@ def quantized_curve(
     given = list(rows)
     files: list[bytes] = []
     with capped_threads():
-        samples = Samples(dataset)
+        samples = samples_for(reference, dataset)
         judge = CurveBuilder(reference, dataset, samples)
         macs = accounting.macs(reference.network)
 

@@ -42,6 +42,8 @@ class Data(Protocol):
     def input_shape(self) -> tuple[int, ...]: ...
     @property
     def outputs(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
 
 
 @contextmanager
@@ -259,6 +261,8 @@ class Reference:
     seed : int
     seconds : float
         Training time.
+    fingerprint : str
+        Of the dataset that it was trained on; "": it is not known, and nothing is checked.
     """
 
     network: nn.Sequential
@@ -269,6 +273,53 @@ class Reference:
     dataset: str
     seed: int
     seconds: float
+    fingerprint: str = ""
+
+
+def samples_for(reference: Reference, dataset: Data) -> Samples:
+    """The rows that a reference is judged on.
+
+    Raises
+    ------
+    ArgumentError
+        The reference was trained on other rows, which may stand in this dataset's test part; or
+        its network does not fit the dataset.
+    """
+    if reference.fingerprint and reference.fingerprint != dataset.fingerprint:
+        raise ArgumentError(
+            f"the reference was trained on another dataset or split than this {dataset.name!r}: its "
+            "training rows may stand in this test part; give the dataset that it was trained on, "
+            "loaded with the same seed"
+        )
+    samples = Samples(dataset)
+    check_fit(reference.network, samples, dataset)
+    return samples
+
+
+def check_fit(network: nn.Module, samples: Samples, dataset: Data) -> None:
+    """Raises ArgumentError unless a network takes a dataset's samples and gives its outputs."""
+    try:
+        outputs = forward_in_blocks(network, samples.x[:1])
+    except RuntimeError:
+        raise ArgumentError(
+            f"the network does not take samples of {samples.x.shape[1]} values, which {dataset.name!r} "
+            "has: give the dataset that it was made for"
+        ) from None
+    check_outputs(outputs, dataset)
+
+
+def check_outputs(outputs: torch.Tensor, dataset: Data) -> None:
+    """Raises ArgumentError unless there is a logit a class, or one number for a regression."""
+    found = outputs.shape[1] if outputs.ndim == 2 else "no row of"
+    if found == dataset.outputs:
+        return
+    gives = f"the network gives {found} output{'' if found == 1 else 's'}"
+    if dataset.task == "classification":
+        raise ArgumentError(
+            f"{gives}, the data has {dataset.outputs} classes: give a network with one output a "
+            "class (two for a yes or no)"
+        )
+    raise ArgumentError(f"{gives}, a regression needs 1: give a network with one output")
 
 
 def train(
@@ -301,7 +352,8 @@ def train(
     Raises
     ------
     ArgumentError
-        Unknown model or device, or fewer than one epoch.
+        Unknown model or device, fewer than one epoch, or a model whose outputs are not those that
+        the dataset asks for.
     NotApplicableError
         The model cannot learn this dataset.
     NotConvergedError
@@ -313,9 +365,12 @@ def train(
     place = pick_device(device)
     network, recipe = models.build(model, dataset, dataset.outputs, seed)
     with capped_threads():
+        samples = Samples(dataset, place)
+        network.to(place).eval()
+        check_fit(network, samples, dataset)
         trainer = Trainer(
-            network.to(place),
-            Samples(dataset, place),
+            network,
+            samples,
             recipe.learning_rate,
             recipe.batch_size,
             seed,
@@ -336,4 +391,5 @@ def train(
         dataset=dataset.name,
         seed=seed,
         seconds=time.perf_counter() - begin,
+        fingerprint=dataset.fingerprint,
     )

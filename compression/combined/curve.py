@@ -19,7 +19,7 @@ from ..low_rank.factors import build, check_rank
 from ..low_rank.networks import layers_for
 from ..models import recipe_of
 from ..network import matrix
-from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
+from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .method import Method
 
 
@@ -80,7 +80,7 @@ def combined_curve(
     with capped_threads():
         start = Start(
             reference.network,
-            Samples(dataset),
+            samples_for(reference, dataset),
             recipe_of(reference.model, dataset).learning_rate,
             reference.seed,
             epochs,

@@ -17,7 +17,7 @@ from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError, CancelledError
 from ..models import recipe_of
 from ..network import Layer, matrix, pick_layers
-from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
+from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .losses import loss_of
 from .networks import Limits, Method, Start, bounds_for, single
 from .optimum import Optimum
@@ -153,7 +153,7 @@ def constrained_curve(
     if upwards and not each:
         knobs, limits = knobs[::-1], limits[::-1]
     with capped_threads():
-        samples = Samples(dataset)
+        samples = samples_for(reference, dataset)
         judge = CurveBuilder(reference, dataset, samples)
         start = Start(
             reference.network,

@@ -25,7 +25,7 @@ from torch import nn
 from ..low_rank.calibration import ROWS, mean
 from ..low_rank.networks import input_rows
 from ..network import Layer, bounded_layers, forward_in_blocks, layers, matrix
-from ..training import Data, Reference, Samples, capped_threads
+from ..training import Data, Reference, Samples, capped_threads, samples_for
 from .networks import members_of
 from .sets import ConstraintSet
 
@@ -233,7 +233,7 @@ def layer_certificates(reference: Reference, dataset: Data, network: nn.Sequenti
     bounded = bounded_layers(network)
     lines = []
     with capped_threads():
-        inputs = LayerInputs(reference.network, Samples(dataset), bounded)
+        inputs = LayerInputs(reference.network, samples_for(reference, dataset), bounded)
         for name, outputs in inputs.outputs(network):
             layer, note = bounded[name]
             certificate = outputs.certificate(

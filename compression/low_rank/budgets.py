@@ -13,7 +13,7 @@ from torch import nn
 from .. import accounting
 from ..curve import Curve
 from ..errors import ArgumentError
-from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
+from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .allocation import RULES, Allocation, RankChoices, allocate_by_every_rule
 from .curve import judged
 from .networks import Ranks, prepare
@@ -81,7 +81,7 @@ def budget_curve(
     if unit not in UNITS:
         raise ArgumentError(f"there is no budget in {unit!r}: choose one of {', '.join(UNITS)}")
     with capped_threads():
-        samples = Samples(dataset)
+        samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
         # What a network costs does not depend on where its factors were calibrated.
         plain = Ranks(family.network, family.layers, family.decompositions)

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from ..curve import Curve
 from ..errors import ArgumentError
-from ..training import Data, Reference, Report, Samples, capped_threads, keep_going, train
+from ..training import (
+    Data,
+    Reference,
+    Report,
+    capped_threads,
+    keep_going,
+    samples_for,
+    train,
+)
 from .curve import low_rank_curve
 from .networks import prepare
 from .selection import (
@@ -55,7 +63,7 @@ def ranks_for_energy(
     if not 0 < share <= 1:
         raise ArgumentError(f"energy share {share} is not possible: choose above 0, up to 1")
     with capped_threads():
-        family = prepare(reference, Samples(dataset), method, layers, ridge=ridge)
+        family = prepare(reference, samples_for(reference, dataset), method, layers, ridge=ridge)
     ranks: dict[str, int | None] = {}
     for name, decomposition in family.decompositions.items():
         try:
@@ -171,6 +179,7 @@ class _Fold:
     y_test: NDArray
     fit_rows: NDArray
     validation_rows: NDArray
+    fingerprint: str = ""  # trained on and judged here alone
 
     @classmethod
     def of(cls, dataset: Data, fit: NDArray, held_out: NDArray, seed: int) -> _Fold:

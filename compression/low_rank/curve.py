@@ -14,7 +14,16 @@ from ..constrained.networks import BATCH_SIZE
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..models import recipe_of
-from ..training import Data, Reference, Report, Samples, Trainer, capped_threads, keep_going
+from ..training import (
+    Data,
+    Reference,
+    Report,
+    Samples,
+    Trainer,
+    capped_threads,
+    keep_going,
+    samples_for,
+)
 from .networks import Chosen, Ranks, checked, prepare
 
 TRAINED_RANKS = 16  # that a curve has whose networks are trained on: each costs its epochs
@@ -72,7 +81,7 @@ def low_rank_curve(
         The method takes none of the network's layers, or not all of the named ones.
     """
     with capped_threads():
-        samples = Samples(dataset)
+        samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
         values = checked(ranks, family)
         return judged(family, values, reference, dataset, samples, method, epochs, report)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..network import forward_in_blocks, low_rank_layer
-from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
+from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .networks import Chosen, checked, input_rows, prepare
 
 
@@ -37,7 +37,7 @@ def layer_errors(
         whose layers are all compressed to that rank, ``whole`` the predicted error of rank 0.
     """
     with capped_threads(), torch.no_grad():
-        samples = Samples(dataset)
+        samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
         values = checked(ranks, family)
         lines: list[dict] = []

@@ -11,7 +11,7 @@ import torch
 from .. import evaluation
 from ..errors import ArgumentError
 from ..network import forward_in_blocks
-from ..training import Data, Reference, Report, Samples, capped_threads, keep_going
+from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .networks import LayerDecomposition, Ranks, prepare
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -62,7 +62,7 @@ def sensitivity(
     if not wanted or not all(0 < share <= 1 for share in wanted):
         raise ArgumentError(f"shares {wanted} are not possible: choose numbers above 0, up to 1")
     with capped_threads(), torch.no_grad():
-        samples = Samples(dataset)
+        samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge)
         x = samples.x[samples.validation]
         target = dataset.y_train[dataset.validation_rows]

@@ -162,8 +162,10 @@ def load_reference(origin: Origin) -> tuple[Any, Any]:
     found = load_dataset(dataset, seed)
     net = storage.from_bytes(file)
     nan = float("nan")
+    unknown = evaluation.Interval(nan, nan)
+    history = pd.DataFrame()
     return found, Reference(
-        net, pd.DataFrame(), nan, evaluation.Interval(nan, nan), model, dataset, seed, nan
+        net, history, nan, unknown, model, dataset, seed, nan, found.fingerprint
     )
 
 

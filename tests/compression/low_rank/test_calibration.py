@@ -80,16 +80,17 @@ def judged_where_it_was_fitted(digits):
 def test_predicted_errors_are_realised_on_the_inputs_that_they_were_made_for(
     method, judged_where_it_was_fitted, digits_mlp
 ):
+    reference = replace(digits_mlp, fingerprint=judged_where_it_was_fitted.fingerprint)
     ranks, knobs = [1, 4, 9, 40], {"ridge": 0.01}
     table = layer_errors(
-        digits_mlp, judged_where_it_was_fitted, method, ranks, calibration="sequential", **knobs
+        reference, judged_where_it_was_fitted, method, ranks, calibration="sequential", **knobs
     )
     assert list(table["layer"]) == ["fc1", "fc2", "fc3"] * 3 + ["fc1", "fc2"]
     np.testing.assert_allclose(table["realised"], table["predicted"], rtol=1e-3)
     assert (table["predicted"] <= table["whole"]).all()
 
     # From the reference's inputs only the first layer's error can be known beforehand.
-    table = layer_errors(digits_mlp, judged_where_it_was_fitted, method, ranks, **knobs)
+    table = layer_errors(reference, judged_where_it_was_fitted, method, ranks, **knobs)
     first = table[table["layer"] == "fc1"]
     np.testing.assert_allclose(first["realised"], first["predicted"], rtol=1e-3)
     later = table[(table["layer"] == "fc2") & (table["rank"] <= 9)]
@@ -113,7 +114,12 @@ def test_errors_of_convolutions_are_those_of_their_patches(small_signals):
     fitted = replace(small_signals, validation_rows=small_signals.fit_rows)
     for method in ("activation_aware_svd", "tucker2"):
         table = layer_errors(
-            reference, fitted, method, [1, 3], ["conv2", "conv3"], calibration="sequential"
+            replace(reference, fingerprint=fitted.fingerprint),
+            fitted,
+            method,
+            [1, 3],
+            ["conv2", "conv3"],
+            calibration="sequential",
         )
         assert list(table["layer"]) == ["conv2", "conv3"] * 2
         np.testing.assert_allclose(table["realised"], table["predicted"], rtol=1e-3)

@@ -456,7 +456,26 @@ def _split(
     keep, aside = train_test_split(
         np.arange(rows), test_size=max(ceil(share * rows), smallest), random_state=seed, stratify=y
     )
+    if y is not None:
+        _share_classes(keep, aside, y)
     return keep, aside
+
+
+def _share_classes(keep: NDArray[np.int64], aside: NDArray[np.int64], y: NDArray[np.int64]) -> None:
+    """Give both parts a row of every class, in place; their sizes stay.
+
+    Stratifying rounds: of three rows it may set none aside, or leave too few for the next split.
+    A class of two rows that are kept has then one for either part.
+    """
+    counts = np.bincount(y)
+    for label in np.flatnonzero(counts):
+        least_kept = min(2, counts[label] - 1)
+        for poor, rich, least in ((aside, keep, 1), (keep, aside, least_kept)):
+            for _ in range(least - np.count_nonzero(y[poor] == label)):
+                surplus = np.bincount(y[poor], minlength=len(counts))
+                surplus[label] = 0
+                given, taken = np.argmax(y[poor] == surplus.argmax()), np.argmax(y[rich] == label)
+                poor[given], rich[taken] = rich[taken], poor[given]
 
 
 def _statistics(

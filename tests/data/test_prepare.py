@@ -257,3 +257,24 @@ def test_a_dataset_survives_the_way_to_another_process():
     back = pickle.loads(pickle.dumps(made))
     np.testing.assert_array_equal(back.x_train, made.x_train)
     assert (back.class_names, back.remarks) == (made.class_names, made.remarks)
+
+
+@pytest.mark.parametrize(
+    "counts", [(3, 60), (3, 3), (3, 3, 3), (3, 200, 4, 50), (5, 5, 5), (3,) * 12]
+)
+def test_every_part_has_a_row_of_each_class_of_three_rows_or_more(counts):
+    y = np.repeat(np.arange(len(counts)), counts)
+    x = np.random.default_rng(0).normal(size=(len(y), 2))
+    x[:, 0] = np.arange(len(y))  # tells rows apart
+    for seed in range(40):
+        found = dataset(x, y, seed=seed)
+        parts = (
+            found.y_train[found.fit_rows],
+            found.y_train[found.validation_rows],
+            found.y_test,
+        )
+        for part in parts:
+            assert set(part) == set(range(len(counts)))
+        rows = np.concatenate([found.x_train, found.x_test])[:, 0] * found.scale[0] + found.mean[0]
+        np.testing.assert_array_equal(np.sort(rows.round()), np.arange(len(y)))
+        assert sorted([*found.fit_rows, *found.validation_rows]) == list(range(len(found.x_train)))

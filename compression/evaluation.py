@@ -5,6 +5,7 @@ cross-entropy in nats, or ½ the mean squared error; the score is accuracy, or R
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ Array = NDArray[np.floating]
 
 LEVEL = 0.95
 _RESAMPLES = 1000
+_BLOCK = 1_000_000  # numbers of resamples that are unpacked at a time
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,31 @@ def disagreements(first: NDArray, second: NDArray, task: str) -> NDArray[np.intp
     return order[distance[order] > 0]
 
 
+def block_of(n: int) -> int:
+    """Resamples of n rows that are unpacked at a time."""
+    return max(1, _BLOCK // n)
+
+
+@lru_cache(maxsize=1)
+def draws(n: int, seed: int) -> NDArray[np.unsignedinteger]:
+    """How often each of n rows is drawn in each resample, shape (resamples, n), read-only.
+
+    In the smallest integers that hold them: of many rows they are the largest array of a curve.
+    The last ones stay, for the next curve of the same rows.
+    """
+    random, shares = np.random.default_rng(seed), np.full(n, 1 / n)
+    counts = np.zeros((_RESAMPLES, n), np.uint8)
+    for start in range(0, _RESAMPLES, block_of(n)):
+        stop = min(start + block_of(n), _RESAMPLES)
+        block = random.multinomial(n, shares, size=stop - start)
+        counts = counts.astype(
+            np.promote_types(counts.dtype, np.min_scalar_type(block.max())), copy=False
+        )
+        counts[start:stop] = block
+    counts.flags.writeable = False
+    return counts
+
+
 class Comparison:
     """Scores of many models on the same samples, held against one reference's.
 
@@ -149,12 +176,13 @@ class Comparison:
     """
 
     def __init__(self, reference: NDArray, target: NDArray, task: str, seed: int = 0):
-        n = len(target)
-        draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
-        self._counts = draws.astype(np.float32)  # small whole numbers: exact
-        self._target, self._task = target, task
-        self._reference = self._resampled(reference[None])
+        self._predicted, self._target, self._task = reference, target, task
+        self._seed = seed
         self._reference_score = score(reference, target, task)
+
+    @cached_property
+    def _reference(self) -> Array:
+        return self._resampled(self._predicted[None])
 
     def intervals(self, predicted: NDArray) -> tuple[Array, Array]:
         """Ends of each score's 95 % interval, for predictions of shape (models, N).
@@ -175,14 +203,22 @@ class Comparison:
 
     def _resampled(self, predicted: NDArray) -> Array:
         """The scores in every resample, shape (models, resamples)."""
+        counts, n = draws(len(self._target), self._seed), len(self._target)
+        blocks = np.array_split(counts, range(block_of(n), len(counts), block_of(n)))
         if self._task == "classification":
+            # Sums of small whole numbers are exact in float32.
             right = (predicted == self._target).astype(np.float32)
-            return right @ self._counts.T / len(self._target)
-        counts, target = self._counts.astype(np.float64), self._target.astype(np.float64)
-        mean = counts @ target / len(target)
-        spread = counts @ target**2 - len(target) * mean**2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return 1 - (predicted - target) ** 2 @ counts.T / spread
+            return np.hstack([right @ block.T.astype(np.float32) for block in blocks]) / n
+        target = self._target.astype(np.float64)
+        lost = (predicted - target) ** 2
+        values = []
+        for block in blocks:
+            times = block.astype(np.float64)
+            mean = times @ target / n
+            spread = times @ target**2 - n * mean**2
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values.append(1 - lost @ times.T / spread)
+        return np.hstack(values)
 
     @staticmethod
     def _percentiles(values: Array) -> tuple[Array, Array]:

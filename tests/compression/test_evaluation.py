@@ -98,7 +98,7 @@ def test_resamples_of_r_squared_equal_the_score_of_the_drawn_rows():
     generator = np.random.default_rng(3)
     target, predicted = generator.normal(size=(2, 40))
     comparison = evaluation.Comparison(predicted, target, "regression")
-    drawn = np.repeat(np.arange(40), comparison._counts[0].astype(int))
+    drawn = np.repeat(np.arange(40), evaluation.draws(40, 0)[0])
     assert comparison._reference[0, 0] == pytest.approx(
         metrics.r2_score(target[drawn], predicted[drawn])
     )
@@ -174,3 +174,58 @@ def test_the_interval_of_a_median_agrees_with_scipys_quantile_test():
 def test_the_interval_of_a_median_of_very_few_values_is_their_range(n):
     found = evaluation.median_interval(np.arange(n)[::-1])
     assert (found.low, found.high) == (0, n - 1)
+
+
+@pytest.mark.parametrize("block", [1, 700, 10**6])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_bootstrap_in_blocks_is_the_direct_formula_on_the_same_draws(task, block, monkeypatch):
+    """All resamples drawn at once, each scored by itself from its rows."""
+    monkeypatch.setattr(evaluation, "_BLOCK", block)
+    evaluation.draws.cache_clear()
+    rng = np.random.default_rng(3)
+    n, models = 37, 4
+    if task == "classification":
+        target = rng.integers(0, 3, n)
+        predicted = np.where(rng.random((models, n)) < 0.7, target, rng.integers(0, 3, (models, n)))
+    else:
+        target = rng.normal(size=n)
+        predicted = target + rng.normal(size=(models, n))
+    times = np.random.default_rng(5).multinomial(n, np.full(n, 1 / n), size=1000)
+    rows = [np.repeat(np.arange(n), own) for own in times]
+    scores = np.array(
+        [[evaluation.score(row[own], target[own], task) for own in rows] for row in predicted]
+    )
+    expected = np.percentile(scores[1:] - scores[0], [2.5, 97.5], axis=1)
+    _, low, high = evaluation.Comparison(predicted[0], target, task, seed=5).changes(predicted[1:])
+    np.testing.assert_allclose([low, high], expected, rtol=0, atol=1e-6)
+    evaluation.draws.cache_clear()
+
+
+def test_the_bootstrap_of_many_rows_takes_a_byte_a_draw():
+    import tracemalloc
+
+    n = 20_000
+    target = np.arange(n) % 10
+    predicted = np.tile(np.where(np.arange(n) % 7, target, 0), (3, 1))
+    evaluation.draws.cache_clear()
+    tracemalloc.start()
+    evaluation.Comparison(predicted[0], target, "classification").changes(predicted)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert evaluation.draws(n, 0).nbytes == 1000 * n
+    assert most < 2 * 1000 * n
+    evaluation.draws.cache_clear()
+
+
+def test_an_interval_of_accuracies_needs_no_draws(monkeypatch):
+    def draws(n, seed):
+        raise AssertionError("nothing is to be drawn")
+
+    monkeypatch.setattr(evaluation, "draws", draws)
+    target = np.arange(30) % 3
+    low, high = evaluation.Comparison(target, target, "classification").intervals(target[None])
+    assert low[0] < 1 == high[0]
+
+
+def test_counts_of_few_rows_survive_whatever_they_are():
+    np.testing.assert_array_equal(evaluation.draws(1, 0), np.ones((1000, 1)))

@@ -40,7 +40,7 @@ class Curve:
     reference : Series
         The same columns for the uncompressed network; its knob is NaN.
     predictions : ndarray, shape (rows, test samples)
-        Classes, or numbers.
+        Classes, in the smallest unsigned integers that hold them, or numbers.
     confusion : list of ndarray, shape (classes, classes), or of None
         Of each row on the test part; rows true, columns predicted. None for regression.
     spectra : dict

@@ -27,8 +27,14 @@ class Interval:
 
 
 def predictions(outputs: Array, task: str) -> NDArray:
-    """What a model says of each sample: the class of the largest logit, or the number."""
-    return np.argmax(outputs, axis=1) if task == "classification" else outputs[:, 0]
+    """What a model says of each sample: the class of the largest logit, or the number.
+
+    Classes come in the smallest unsigned integers that hold all of them: curves keep them of
+    every row. Compare them; widen them before any sum or difference.
+    """
+    if task != "classification":
+        return outputs[:, 0]
+    return np.argmax(outputs, axis=1).astype(np.min_scalar_type(outputs.shape[1] - 1))
 
 
 def score(predicted: NDArray, target: NDArray, task: str) -> float:
@@ -45,7 +51,7 @@ def score(predicted: NDArray, target: NDArray, task: str) -> float:
 
 def confusion(predicted: NDArray, target: NDArray, classes: int) -> NDArray[np.int64]:
     """Counts, shape (classes, classes): row the true class, column the predicted one."""
-    pairs = np.bincount(target * classes + predicted, minlength=classes**2)
+    pairs = np.bincount(target.astype(np.int64) * classes + predicted, minlength=classes**2)
     return pairs.reshape(classes, classes)
 
 

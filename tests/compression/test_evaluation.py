@@ -229,3 +229,50 @@ def test_an_interval_of_accuracies_needs_no_draws(monkeypatch):
 
 def test_counts_of_few_rows_survive_whatever_they_are():
     np.testing.assert_array_equal(evaluation.draws(1, 0), np.ones((1000, 1)))
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"), [(2, np.uint8), (256, np.uint8), (257, np.uint16)]
+)
+def test_predicted_classes_are_kept_in_the_smallest_integers_that_hold_them(classes, expected):
+    outputs = np.eye(classes, dtype=np.float32)
+    seen = evaluation.predictions(outputs, "classification")
+    assert seen.dtype == expected
+    np.testing.assert_array_equal(seen, np.arange(classes))
+
+
+def test_nothing_is_lost_when_predictions_are_bytes():
+    """250 classes: differences and products of bytes would overflow."""
+    rng = np.random.default_rng(0)
+    target, wide = rng.integers(0, 250, 400), rng.integers(0, 250, (3, 400))
+    wide[:, :200] = target[:200]
+    wide[2, :100] = (target[:100] + 1) % 250
+    narrow = wide.astype(np.uint8)
+    for kept in (target, target.astype(np.uint8)):
+        np.testing.assert_array_equal(
+            evaluation.confusion(narrow[0], kept, 250),
+            metrics.confusion_matrix(target, wide[0], labels=np.arange(250)),
+        )
+        assert evaluation.score(narrow[1], kept, "classification") == (wide[1] == target).mean()
+        assert evaluation.mcnemar(narrow[0], narrow[2], kept) == evaluation.mcnemar(
+            wide[0], wide[2], target
+        )
+        np.testing.assert_array_equal(
+            evaluation.disagreements(narrow[0], narrow[2], "classification"),
+            np.flatnonzero(wide[0] - wide[2]),
+        )
+        both = [
+            evaluation.Comparison(own[0], y, "classification").changes(own)
+            for own, y in ((narrow, kept), (wide, target))
+        ]
+        np.testing.assert_array_equal(*both)
+
+
+def test_a_curve_keeps_a_byte_a_prediction(digits, digits_mlp):
+    import compression
+
+    curve = compression.low_rank_curve(digits_mlp, digits, ranks=[2, 9])
+    assert curve.predictions.nbytes == 2 * len(digits.y_test)
+    for row, counts in enumerate(curve.confusion):
+        expected = metrics.confusion_matrix(digits.y_test, curve.predictions[row])
+        np.testing.assert_array_equal(counts, expected)

@@ -16,6 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .columns import (
+    as_float32,
+    check_numbers,
+    column_statistics,
+    count_of,
+    is_missing,
+    shown,
+    standardised,
+    widened,
+)
 from .errors import DatasetError
 
 TASKS = ("classification", "regression")
@@ -23,7 +33,6 @@ TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.15
 SMALLEST_CLASS = 3
 SMALLEST_REGRESSION = 10
-LARGEST_VALUE = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +189,7 @@ def prepare(
     table, shape = _table(samples.x, input_shape)
     feature_names = _feature_names(samples.feature_names, table.shape[1])
     columns = [f"column {feature!r}" for feature in feature_names]
-    values = _numbers(table, columns)
+    values = check_numbers(table, columns)
     labels = _target(samples.y, len(values))
     y: NDArray[Any]
 
@@ -190,7 +199,7 @@ def prepare(
         fit_rows, validation_rows = _split(len(train), VALIDATION_SHARE, seed, y[train])
         target_mean, target_scale = 0.0, 1.0
     else:
-        target = _numbers(labels[:, None], ["the target"])
+        target = widened(check_numbers(labels[:, None], ["the target"]))
         if len(target) < SMALLEST_REGRESSION:
             raise DatasetError(
                 f"there are {len(target)} rows: a regression needs at least {SMALLEST_REGRESSION} "
@@ -199,29 +208,28 @@ def prepare(
         class_names = ()
         train, test = _split(len(target), TEST_SHARE, seed)
         fit_rows, validation_rows = _split(len(train), VALIDATION_SHARE, seed)
-        mean, scale, constant = _statistics(target[train])
+        mean, scale, constant = column_statistics(target[train])
         if constant[0]:
             raise DatasetError(
                 f"the target is {target[train[0], 0]:g} in every row that is learnt from: there is "
                 "nothing to predict; choose another column as the target, or give rows that differ"
             )
         target_mean, target_scale = float(mean[0]), float(scale[0])
-        y = _float32((target - mean) / scale, ["the target"])[:, 0]
+        y = as_float32((target - mean) / scale, ["the target"])[:, 0]
 
-    mean, scale, constant = _statistics(values[train])
+    x_train, x_test, (mean, scale, constant) = standardised(values, train, test, columns)
     if constant.all():
         raise DatasetError(
             "every column has one value throughout the rows that are learnt from: there is "
             "nothing to tell them apart; give columns that differ"
         )
-    x = _float32((values - mean) / scale, columns)
     return Dataset(
         name=name,
         title=title,
         task=task,
-        x_train=x[train],
+        x_train=x_train,
         y_train=y[train],
-        x_test=x[test],
+        x_test=x_test,
         y_test=y[test],
         fit_rows=np.sort(fit_rows),
         validation_rows=np.sort(validation_rows),
@@ -246,7 +254,7 @@ def check_seed(seed: int) -> int:
     whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
     if not whole or not 0 <= seed < 2**32:
         raise DatasetError(
-            f"the seed {_shown(seed)} cannot be used: choose a whole number from 0 to 4294967295"
+            f"the seed {shown(seed)} cannot be used: choose a whole number from 0 to 4294967295"
         )
     return int(seed)
 
@@ -304,72 +312,6 @@ def _feature_names(names: Sequence[str], columns: int) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def _numbers(values: NDArray[Any], names: list[str]) -> NDArray[np.float64]:
-    """A table as float64, (N, columns); raises DatasetError at the first value that is no use."""
-    kind = values.dtype.kind
-    if kind == "c":
-        raise DatasetError(f"{names[0]} holds complex numbers: give real ones")
-    if kind in "mM":
-        raise DatasetError(
-            f"{names[0]} holds dates or times: turn them into numbers, such as days since the first one"
-        )
-    if kind in "biuf":
-        # A float128 beyond float64 becomes infinite, and is reported as such below.
-        with np.errstate(over="ignore"):
-            numbers = values.astype(np.float64)
-    else:
-        numbers = np.column_stack([_parsed(values[:, i], name) for i, name in enumerate(names)])
-    for bad, seen, cure in (
-        (np.isnan(numbers), "missing", "fill them in, or leave out those rows or that column"),
-        (np.isinf(numbers), "infinite", "correct them, or leave out those rows"),
-        (np.abs(numbers) > LARGEST_VALUE, f"beyond ±{LARGEST_VALUE:g}", "choose a larger unit"),
-    ):
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            raise DatasetError(
-                f"{_count(bad.sum(), 'value')} {seen}, the first in {names[column]}, row {row + 1}: {cure}"
-            )
-    return numbers
-
-
-def _parsed(column: NDArray[Any], name: str) -> NDArray[np.float64]:
-    """A column of Python objects or text as float64; what is missing becomes NaN."""
-    numbers = np.empty(len(column))
-    for row, value in enumerate(column.tolist()):
-        if _is_missing(value):
-            numbers[row] = np.nan
-            continue
-        try:
-            numbers[row] = float(value)
-        except OverflowError:
-            numbers[row] = np.inf
-        except (TypeError, ValueError):
-            raise DatasetError(
-                f"{name} holds {_shown(value)} in row {row + 1}, which is no number: "
-                "turn the column into numbers, or leave it out"
-            ) from None
-    return numbers
-
-
-def _is_missing(value: Any) -> bool:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return True
-    # NaN and NaT differ from themselves; pandas' NA refuses to be compared.
-    try:
-        return bool(value != value)
-    except (TypeError, ValueError):
-        return type(value).__name__ == "NAType"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what} is" if number == 1 else f"{number} {what}s are"
-
-
 def _target(values: ArrayLike, rows: int) -> NDArray[Any]:
     y = _array(values, "the target")
     if y.ndim == 2 and y.shape[1] == 1:
@@ -385,10 +327,10 @@ def _classes(
     labels: NDArray[Any], names: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels as positions in the class names; raises DatasetError where no classifier can be learnt."""
-    missing = [row for row, label in enumerate(labels.tolist()) if _is_missing(label)]
+    missing = [row for row, label in enumerate(labels.tolist()) if is_missing(label)]
     if missing:
         raise DatasetError(
-            f"{_count(len(missing), 'label')} missing, the first in row {missing[0] + 1}: "
+            f"{count_of(len(missing), 'label')} missing, the first in row {missing[0] + 1}: "
             "fill them in, or leave out those rows"
         )
     if labels.dtype.kind == "f" and np.isinf(labels).any():
@@ -432,7 +374,7 @@ def _positions(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int64
     if len(outside):
         row = outside[0]
         raise DatasetError(
-            f"the label {_shown(labels.tolist()[row])} in row {row + 1} is not the position of one of "
+            f"the label {shown(labels.tolist()[row])} in row {row + 1} is not the position of one of "
             f"{len(names)} class names: give whole numbers from 0 to {len(names) - 1}"
         )
     return labels.astype(np.int64)
@@ -476,35 +418,6 @@ def _share_classes(keep: NDArray[np.int64], aside: NDArray[np.int64], y: NDArray
                 surplus[label] = 0
                 given, taken = np.argmax(y[poor] == surplus.argmax()), np.argmax(y[rich] == label)
                 poor[given], rich[taken] = rich[taken], poor[given]
-
-
-def _statistics(
-    x: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Mean and standard deviation of each column, and which columns are constant.
-
-    A constant column gets mean 0 and deviation 1: it keeps its values.
-    """
-    largest = np.abs(x).max(axis=0)
-    # Numbers that differ by rounding alone are equal; a deviation below 1e-150 has no square.
-    spread = x.max(axis=0) - x.min(axis=0)
-    constant = (spread <= 8 * np.finfo(np.float64).eps * largest) | (spread < 1e-150)
-    mean = np.where(constant, 0.0, x.mean(axis=0))
-    scale = np.where(constant, 1.0, x.std(axis=0))
-    return mean, scale, constant
-
-
-def _float32(values: NDArray[np.float64], names: list[str]) -> NDArray[np.float32]:
-    """Standardised columns as float32; raises DatasetError where they do not fit."""
-    with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32)
-    lost = np.flatnonzero(~np.isfinite(narrow).all(axis=0))
-    if len(lost):
-        raise DatasetError(
-            f"{names[lost[0]]} differs too much between the rows that are learnt from and the rest: "
-            "take its logarithm, or leave it out"
-        )
-    return narrow
 
 
 def _remarks(

@@ -278,3 +278,57 @@ def test_every_part_has_a_row_of_each_class_of_three_rows_or_more(counts):
         rows = np.concatenate([found.x_train, found.x_test])[:, 0] * found.scale[0] + found.mean[0]
         np.testing.assert_array_equal(np.sort(rows.round()), np.arange(len(y)))
         assert sorted([*found.fit_rows, *found.validation_rows]) == list(range(len(found.x_train)))
+
+
+def in_one_piece(x, y, task, seed):
+    """Standardised as NumPy does it with the whole table at once."""
+    found = dataset(x, y, task=task, seed=seed)
+    own = found.x_train * found.scale + found.mean
+    order = [int(np.abs(x - row).sum(axis=1).argmin()) for row in own]
+    return found, x[order]
+
+
+@pytest.mark.parametrize("block", [1, 400, 10**6])
+@pytest.mark.parametrize("width", [1, 2, 3, 7])
+def test_a_table_in_blocks_of_columns_is_standardised_as_the_whole_is(width, block, monkeypatch):
+    from data import columns
+
+    monkeypatch.setattr(columns, "BLOCK", block)
+    x = np.random.default_rng(1).normal(size=(80, width)) * 10.0 ** np.arange(width)
+    found, train = in_one_piece(x, np.arange(80) % 2, "classification", 3)
+    np.testing.assert_array_equal(found.mean, train.mean(axis=0))
+    np.testing.assert_array_equal(found.scale, train.std(axis=0))
+    expected = ((train - train.mean(axis=0)) / train.std(axis=0)).astype(np.float32)
+    np.testing.assert_array_equal(found.x_train, expected)
+
+
+def test_what_is_missing_is_counted_and_placed_over_all_blocks(monkeypatch):
+    from data import columns
+
+    monkeypatch.setattr(columns, "BLOCK", 6)
+    x = X.copy()
+    x[[20, 9, 9], [0, 2, 1]] = np.nan
+    x[4, 0] = np.inf
+    with pytest.raises(
+        DatasetError, match=r"3 values are missing, the first in column 'x2', row 10"
+    ):
+        dataset(x)
+    x[np.isnan(x)] = 0
+    with pytest.raises(DatasetError, match=r"1 value is infinite, the first in column 'x1', row 5"):
+        dataset(x)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.uint8])
+def test_preparing_takes_little_more_memory_than_what_it_gives(kind):
+    import tracemalloc
+
+    import sklearn.model_selection  # noqa: F401  (its import is not counted)
+
+    x = (100 * np.random.default_rng(0).random((20_000, 100))).astype(kind)
+    y = np.arange(len(x)) % 5
+    tracemalloc.start()
+    found = dataset(x, y)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found.x_train) == 16_000
+    assert most < 1.5 * 8 * x.size

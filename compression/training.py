@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.optim.adam import adam
 
 from . import evaluation, models
+from .arrays import check_plain
 from .errors import ArgumentError, NotConvergedError
 from .network import forward_in_blocks
 from .report import Report as Report
@@ -85,6 +86,8 @@ class Samples:
 
     def __init__(self, dataset: Data, device: torch.device | str = "cpu"):
         self.task = dataset.task
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            check_plain(getattr(dataset, name), f"the values of {name}")
         self.x = torch.from_numpy(np.concatenate([dataset.x_train, dataset.x_test])).to(device)
         self.y = torch.from_numpy(np.concatenate([dataset.y_train, dataset.y_test])).to(device)
         self.fit = torch.from_numpy(np.asarray(dataset.fit_rows)).to(device)

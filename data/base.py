@@ -269,6 +269,11 @@ def pixel_names(height: int, width: int) -> tuple[str, ...]:
 
 
 def _array(values: ArrayLike, what: str) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray):
+        raise DatasetError(
+            f"the values of {what} are a masked array: fill in what is masked, or leave those "
+            "rows out"
+        )
     try:
         return np.asarray(values)
     except ValueError:

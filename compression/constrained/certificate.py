@@ -75,7 +75,11 @@ class Certificate:
     bounded: bool
 
     def holds(self, tolerance: float) -> bool:
-        """Whether the point is certified at this tolerance."""
+        """Whether the point is certified at this tolerance; never where numbers overflowed."""
+        if not (math.isfinite(self.objective) and math.isfinite(self.unit)):
+            return False
+        if not np.isfinite(self.gradient).all():
+            return False
         if self.duality_gap <= tolerance * self.unit:
             return True
         return self.convex and not self.bounded and self.scaled_residual <= tolerance
@@ -217,7 +221,8 @@ class Certifier:
                             lower = max(lower, self._tangent(z, bound) if z else -math.inf)
             if self.loss == "softmax" and at.objective - lower > enough:
                 lower = max(lower, at.objective - self._unconstrained_gap(at, largest))
-        return max(0.0, at.objective - lower)
+        gap = at.objective - lower
+        return max(0.0, gap) if not math.isnan(gap) else math.inf
 
     def _shifted(self, at: "_Point") -> "_Point":
         """The same softmax model with the least L1 norm: a weight of each feature becomes zero."""

@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from ..arrays import check_plain
 from ..errors import ArgumentError
 
 Array = NDArray[np.floating]
 
 # A spread below this share of a column's own size is rounding, not information.
 CONSTANT = 1e-12
+# Largest size of a column: sums of fourth powers of its values still fit in float64.
+LARGEST = 1e75
 # A sample this close to probability 1 is left out of the curvature, never of the loss.
 CERTAIN = 1e-9
 
@@ -293,6 +296,8 @@ def check_data(x: Array, y: NDArray[Any], loss: str) -> tuple[Array, NDArray[Any
     """Inputs (N, n) as float64 and targets (N,) as the loss needs them; ArgumentError in words."""
     if loss not in LOSSES:
         raise ArgumentError(f"there is no loss named {loss!r}: choose one of {', '.join(LOSSES)}")
+    check_plain(x, "the inputs")
+    check_plain(y, "the targets")
     try:
         x = np.asarray(x, np.float64)
     except (TypeError, ValueError):
@@ -326,7 +331,22 @@ def check_data(x: Array, y: NDArray[Any], loss: str) -> tuple[Array, NDArray[Any
         raise ArgumentError(
             "the targets hold values that are missing or not finite: drop them first"
         )
-    return (x, y) if loss == "squared" else (x, _labels(y))
+    _check_scale(x, "the inputs of a column")
+    if loss == "softmax":
+        return x, _labels(y)
+    _check_scale(y[:, None], "the targets")
+    return x, y
+
+
+def _check_scale(columns: Array, title: str) -> None:
+    """Raises ArgumentError where squares, and products of two squares, would leave float64."""
+    sizes = np.abs(columns).max(axis=0)
+    for size in sizes[(sizes > LARGEST) | ((sizes > 0) & (sizes < 1 / LARGEST))]:
+        unit = "larger" if size > LARGEST else "smaller"
+        raise ArgumentError(
+            f"{title} reach {size:.0e} at most: choose a {unit} unit, so that this is between "
+            f"{1 / LARGEST:.0e} and {LARGEST:.0e}"
+        )
 
 
 def _labels(y: Array) -> NDArray[np.intp]:

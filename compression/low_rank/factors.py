@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import check_plain
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
 
@@ -172,6 +173,7 @@ def checked_max_rank(max_rank: int | None, largest: int, shape: tuple[int, ...])
 
 def check_weight(weight: Array) -> Array:
     """The weight as a finite, non-zero float matrix; raises ArgumentError in words."""
+    check_plain(weight, "the values of the weight")
     weight = np.asarray(weight)
     if weight.ndim != 2:
         raise ArgumentError(
@@ -182,6 +184,7 @@ def check_weight(weight: Array) -> Array:
 
 def check_array(weight: Array) -> Array:
     """A weight of any shape as finite floats that are not all zero; raises ArgumentError in words."""
+    check_plain(weight, "the values of the weight")
     weight = np.asarray(weight)
     if 0 in weight.shape:
         raise ArgumentError(f"a weight of shape {weight.shape} is empty: every side must be >= 1")
@@ -207,6 +210,7 @@ def check_inputs(inputs: Array | None, weight: Array) -> Array:
         raise ArgumentError(
             f"this method weighs directions by their use: give inputs of shape (N, {columns})"
         )
+    check_plain(inputs, "the inputs")
     inputs = np.asarray(inputs)
     if inputs.ndim != 2 or inputs.shape[1] != columns or len(inputs) == 0:
         raise ArgumentError(

@@ -332,3 +332,11 @@ def test_preparing_takes_little_more_memory_than_what_it_gives(kind):
     tracemalloc.stop()
     assert len(found.x_train) == 16_000
     assert most < 1.5 * 8 * x.size
+
+
+@pytest.mark.parametrize("part", ["x", "y"])
+def test_a_masked_array_is_refused(part):
+    values = {"x": X, "y": Y}
+    values[part] = np.ma.masked_array(values[part], mask=np.zeros(values[part].shape, bool))
+    with pytest.raises(DatasetError, match="masked array"):
+        dataset(**values)

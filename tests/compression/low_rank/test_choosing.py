@@ -141,7 +141,7 @@ def test_no_choice_of_a_rank_looks_at_the_test_part(digits, digits_mlp):
                 "energy": ranks_for_energy(reference, seen, 0.9, "activation_aware_svd"),
                 "loss": rank_within(curve, 0.02),
                 "budgets": list(budgets.table["ranks"]),
-                "sensitivity": sensitivity(digits_mlp, seen, "activation_aware_svd").to_dict(),
+                "sensitivity": sensitivity(reference, seen, "activation_aware_svd").to_dict(),
             }
         )
         scores = curve.table["score"]

@@ -16,6 +16,7 @@ with first:
     layer = controls.choose_layer(trained)
 st.markdown(reference_line(trained))
 bar = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
+told = st.container()
 left, right = st.columns(2, gap="small", border=True)
 with left:
     low_rank = requests.low_rank_curve(trained, controls.choose_low_rank_method(trained))
@@ -31,14 +32,17 @@ with left:
 with right:
     then = ties.get(sides.COC.key)
     sides.constrained(trained, layer, constraint, constrained, redraw=redraw, then=then)
+plain = sections.beside(trained)
 sides.plane(
     trained,
     low_rank,
     constrained,
     redraw=redraw,
     ties=ties,
-    pins=sections.pins_of(trained.dataset),
+    pins=sections.pins_of(trained.dataset) + sections.ghosts(trained, plain),
 )
+with told:
+    sections.preset(trained, low_rank, constrained, plain)
 sections.pinned(trained, both)
 if widgets.switch("differences", "Show where the two differ"):
     sections.difference(trained, low_rank, constrained)

@@ -55,7 +55,7 @@ def test_a_click_anywhere_in_a_cell_moves_both_sliders(server, visit, aside):
         page.mouse.move(x, y)
         page.wait_for_timeout(300)
         hovered = page.locator(f"{HEAT} .hoverlayer").text_content()
-        assert f"k = {cell['rank']:g}, c = {cell['bound']:g}" in hovered
+        assert f"k = {cell['rank']:g}, ρ = {cell['bound']:g}" in hovered
         page.mouse.click(x, y)
         page.wait_for_function(
             """([rank, bound]) => ['rank', 'bound'].every((knob, i) => Number(document.querySelector(

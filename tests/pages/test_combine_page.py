@@ -156,11 +156,52 @@ def test_a_budget_that_the_other_never_meets_has_no_numbers(trained, together, a
         go_on, trained.origin, small, (_entrant("low_rank", alone["low_rank"]),)
     )
     assert table["change"].isna().tolist() == [True, False]
-    first, second = (
-        combine_words.verdict(table, budget, "classification") for budget in (10.0, 1e6)
-    )
-    assert "nothing of **low rank alone** is that small" in first[0]
-    assert "against **low rank alone**" in second[0]
+    first, second = (combine_words.verdict(trained, table, budget) for budget in (10.0, 1e6))
+    assert "nothing of **low rank alone** is that small" in first[1]
+    assert "**low rank alone** of" in second[1]
+
+
+def a_margin(trained, **values):
+    line = {"budget": 300.0, "alone": "bound", "change": 0.0, "low": 0.0, "high": 0.0}
+    line |= {"bytes": 300.0, "other_bytes": 290.0, "differing": 0.0}
+    table = pd.DataFrame([line | values])
+    return combine_words.verdict(trained, table, table["budget"][0])
+
+
+def test_the_verdict_says_when_the_pair_or_what_it_meets_is_larger_than_the_reference(trained):
+    own = trained.bytes
+    assert "**larger than the reference's**" in a_margin(trained, budget=2.0 * own)[0]
+    assert "2× larger" in a_margin(trained, budget=2.0 * own)[0]
+    smaller, about = a_margin(trained, budget=own / 2, other_bytes=own - 1)
+    assert "2× smaller" in smaller
+    assert "larger" not in smaller + about
+    assert "larger than the reference" in a_margin(trained, other_bytes=own + 1)[1]
+
+
+def test_equal_answers_are_not_called_as_good_but_not_told_apart_on_so_many_samples(trained):
+    _, same = a_margin(trained)
+    assert "as good" not in same
+    assert f"right on the same {len(trained.target)} test samples" in same
+    assert "cannot tell them apart" in same
+    _, other = a_margin(trained, change=-1 / 30, low=-0.1, differing=1.0)
+    assert f"1 of {len(trained.target)} test samples differ" in other
+    assert "cannot tell" not in other
+
+
+def test_differing_samples_are_those_that_one_of_the_two_gets_right(
+    trained, together, alone, margins
+):
+    target = load("iris", seed=0).y_test
+    for _, line in margins.dropna(subset="change").iterrows():
+        other = alone[line["alone"]]
+        rows = [best_within(curve.table, line["budget"]) for curve in (together, other)]
+        right = [
+            set(np.flatnonzero(curve.predictions[row] == target))
+            for curve, row in zip((together, other), rows, strict=True)
+        ]
+        assert line["differing"] == len(right[0] ^ right[1])
+        # Nothing differs where the interval has no width, and only there.
+        assert (line["differing"] == 0) == (line["low"] == line["high"] == 0)
 
 
 @pytest.mark.parametrize(
@@ -168,9 +209,8 @@ def test_a_budget_that_the_other_never_meets_has_no_numbers(trained, together, a
     [
         (0.001, 0.02, "better"),
         (-0.02, -0.001, "worse"),
-        (-0.01, 0.02, "not shown to be better"),
-        (0.0, 0.02, "not shown to be better"),
-        (0.0, 0.0, "as good"),
+        (-0.01, 0.02, "not shown to be better or worse"),
+        (0.0, 0.02, "not shown to be better or worse"),
     ],
 )
 def test_only_an_interval_beyond_zero_shows_anything(low, high, said):
@@ -178,7 +218,10 @@ def test_only_an_interval_beyond_zero_shows_anything(low, high, said):
 
 
 def test_the_tally_counts_every_budget_that_can_be_compared(margins):
-    text = combine_words.tally(margins)
+    budgets = margins["budget"].unique()
+    text = combine_words.tally(margins, float(np.median(budgets)))
+    assert f"{(budgets > np.median(budgets)).sum()} of them larger than the reference" in text
+    assert "larger" not in combine_words.tally(margins, budgets.max())
     for name, lines in margins.dropna(subset="change").groupby("alone"):
         better, worse = (lines["low"] > 0).sum(), (lines["high"] < 0).sum()
         rest = len(lines) - better - worse
@@ -286,7 +329,7 @@ def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
     before = app.metric[0].value, app.metric[1].value
     app.select_slider(key="bound").set_value(1.0)
     settled(app)
-    assert "c = 1 of what" in " ".join(caption.value for caption in app.caption)
+    assert "ρ = 1 of what" in " ".join(caption.value for caption in app.caption)
     assert before != (app.metric[0].value, app.metric[1].value)
 
 

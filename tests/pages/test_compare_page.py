@@ -8,7 +8,8 @@ import pytest
 from sklearn.metrics import confusion_matrix, recall_score
 
 import data
-from pages.shared.format import format_interval, format_size
+from pages.shared.format import compare_sizes, format_interval, format_size
+from pages.shared.models import constrained_tasks
 from pages.shared.models import tasks as work
 from pages.shared.plots import standard
 from pages.shared.plots.layout import COSTS
@@ -195,10 +196,14 @@ def test_a_pinned_setting_stays_and_is_loaded_again(wine):
     assert "load_A" not in {button.key for button in click(app, "unpin_A").button}
 
 
-def ghosts(app):
+def ghosts_of(app, label):
     (plane,) = [chart for chart in app.get("plotly_chart") if chart.key == "plane_chart"]
     names = [trace["name"] for trace in json.loads(plane.proto.spec)["data"]]
-    return [name for name in names if name.startswith("A, ")]
+    return [name for name in names if name.startswith(f"{label}, ")]
+
+
+def ghosts(app):
+    return ghosts_of(app, "A")
 
 
 def test_a_pin_of_other_data_is_a_row_and_no_ghost():
@@ -239,10 +244,120 @@ def test_a_preset_names_what_exists(number):
     assert chosen.get("method", "truncated_svd") in compression.LOW_RANK_METHODS
 
 
+def metrics(app, label):
+    """LMM's and COC's (value, what it is held against)."""
+    return [(metric.value, metric.delta) for metric in app.metric if metric.label == label]
+
+
+def lost(app):
+    """Points of accuracy of LMM and COC against the reference, as the page shows them."""
+    deltas = [delta for _, delta in metrics(app, "Test accuracy")]
+    return [
+        0.0 if delta == "as the reference" else float(delta.split(" points")[0].replace("−", "-"))
+        for delta in deltas
+    ]
+
+
+def times_smaller(app):
+    return [float(delta.removesuffix("× smaller")) for _, delta in metrics(app, "File")]
+
+
+def begun(number):
+    """The page behind a preset, and the sentence that says what to look at."""
+    app = click(rendered(dataset="iris", model="softmax_regression"), f"preset_{number}")
+    (said,) = [told.value for told in app.info if compare_words.PRESETS[number].title in told.value]
+    for key, value in compare_words.PRESETS[number].choices.items():
+        (widget,) = [
+            widget
+            for widget in (*app.selectbox, *app.select_slider, *app.segmented_control)
+            if widget.key == key
+        ]
+        assert widget.value == value
+    return app, said
+
+
+def test_the_article_s_preset_keeps_the_score_at_several_times_less_on_both_sides():
+    app, said = begun(0)
+    assert min(lost(app)) >= -5
+    assert min(times_smaller(app)) > 3
+    first, second = times_smaller(app)
+    assert first / second == pytest.approx(1, abs=0.2)
+    assert said.count("no loss is shown") == 2
+    for _, delta in (*metrics(app, "File"),):
+        assert delta in said
+
+
+def test_the_binary_preset_is_nearly_binary_and_nearly_as_good_as_the_reference():
+    app, said = begun(1)
+    choice = compare_words.PRESETS[1].choices
+    trained = work.reference(report, choice["dataset"], choice["model"], 0)
+    table = constrained_tasks.constrained_curve(
+        report, trained.origin, "box", "projected_training"
+    ).table
+    line = table.iloc[(table["knob"] - choice["bound"]).abs().argmin()]
+    assert line["pinned"] >= 0.8
+    assert lost(app)[1] >= -5
+    assert lost(app)[1] == pytest.approx(100 * line["change"], abs=0.06)
+    assert f"**{100 * line['pinned']:.0f} %** of its weights" in said
+    assert metrics(app, "Test accuracy")[1][0] in said
+
+
+def test_the_whitening_preset_is_ahead_of_plain_truncation_of_the_same_rank():
+    app, said = begun(3)
+    choice = compare_words.PRESETS[3].choices
+    trained = work.reference(report, choice["dataset"], choice["model"], 0)
+    plain = work.low_rank_curve(report, trained.origin, "truncated_svd").table
+    line = plain[plain["knob"] == choice["rank"]].iloc[0]
+    own = float(metrics(app, "Test accuracy")[0][0].removesuffix(" %"))
+    assert own - 100 * line["score"] >= 3
+    assert lost(app)[0] >= -2
+    assert f"**{own:.1f} %**" in said
+    assert f"**{100 * line['score']:.1f} %**" in said
+    # The other method's curve is in the plane, with its point at the same rank.
+    (plane,) = [shown for shown in app.get("plotly_chart") if shown.key == "plane_chart"]
+    traces = json.loads(plane.proto.spec)["data"]
+    _, point = [trace for trace in traces if trace["name"].startswith("Truncated SVD")]
+    assert np.isclose(point["y"][0], 100 * line["score"])
+
+
+def test_the_cnn_preset_keeps_the_score_at_a_small_rank():
+    choice = compare_words.PRESETS[2].choices
+    trained = work.reference(report, choice["dataset"], choice["model"], 0)
+    curve = work.low_rank_curve(report, trained.origin, "truncated_svd")
+    row = curve.row(choice["rank"])
+    line = curve.table.iloc[row]
+    assert line["knob"] == choice["rank"]
+    assert line["change"] >= -0.02
+    assert trained.bytes / line["bytes"] > 3
+    said = compare_words.PRESETS[2].look(compare_words.Shown(trained, curve, row, curve, row))
+    singular = curve.spectra["fc1"]
+    energy = 100 * np.square(singular[: choice["rank"]]).sum() / np.square(singular).sum()
+    assert choice["layer"] in said
+    assert f"keeps {energy:.0f} % of the energy of {choice['layer']}" in said
+    assert compare_sizes(trained.bytes, line["bytes"]) in said
+
+
+def test_what_a_preset_says_goes_when_it_is_closed_or_a_choice_changes():
+    def told(app):
+        return [said.value for said in app.info if said.value.startswith("**")]
+
+    app, _ = begun(0)
+    assert told(app)
+    assert told(settled(app))
+    assert not told(click(app, "close_preset"))
+    assert told(click(app, "preset_3"))
+    assert ghosts_of(app, "Truncated SVD")
+    slide(app, "rank", 5)
+    assert not told(app)
+    assert not ghosts_of(app, "Truncated SVD")
+    assert told(click(app, "preset_3"))
+    assert not told(click(app, "reset"))
+
+
 def test_a_preset_is_loaded_and_undone_and_reset_is_the_beginning():
     app = rendered(dataset="wine", model="mlp", seed="1", rank="2")
     click(app, "preset_0")
-    assert app.selectbox(key="dataset").value == "iris"
+    assert app.selectbox(key="dataset").value == "synthetic"
     assert app.number_input(key="seed").value == 0
     assert not app.warning
     click(app, "undo")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -145,7 +146,15 @@ def test_weights_and_states_are_those_of_the_files(network):
             counts[FREE] = weight.size - sum(counts)
             assert list(rows.held_counts[row]) == counts
             assert rows.free_counts[row].sum() == counts[FREE]
-            assert rows.reference_counts.sum() == weight.size
+            assert rows.reference_counts[row].sum() == weight.size
+            # No bin of free weights reaches outside the layer's own bound, as it is in the file.
+            used = np.flatnonzero(rows.free_counts[row])
+            edges = rows.edges[row]
+            assert np.all(edges[used] >= -rows.bounds[row])
+            assert np.all(edges[used + 1] <= rows.bounds[row])
+            if row < 39:  # the largest is the reference's own: all of it lies inside
+                assert {-rows.bounds[row], rows.bounds[row]} <= set(edges)
+            assert np.allclose(np.diff(edges[:-1])[1:], edges[2] - edges[1])
 
 
 def test_shares_of_a_layer_are_those_of_the_table(iris):
@@ -163,6 +172,7 @@ def test_a_large_weight_is_thinned_but_counted_in_full():
         np.ones((1, 300, 784)),
         np.full((1, 300, 784), UPPER, np.int8),
         np.array([1.0]),
+        True,
     )
     assert rows.weights[0].size <= constrained_tasks.CELLS
     assert rows.held_counts[0, UPPER] == 300 * 784
@@ -412,7 +422,74 @@ def traces(figure):
 def a_layer():
     weights = np.array([[[0.5, -0.5, 0.0], [0.1, 0.5, 0.2]]])
     states = np.array([[[UPPER, LOWER, ZERO], [FREE, UPPER, FREE]]], np.int8)
-    return constrained_tasks._rows("fc1", 2 * weights[0], weights, states, np.array([0.5]))
+    return constrained_tasks._rows("fc1", 2 * weights[0], weights, states, np.array([0.5]), True)
+
+
+def many_held():
+    """A hundred weights at c = 0.3, some at −c, and a few free ones that reach to the bound."""
+    free = np.array([-0.2999, -0.1, 0.0001, 0.12, 0.2999])
+    weights = np.concatenate([np.full(100, 0.3), np.full(7, -0.3), free])[None, None]
+    states = np.concatenate([np.full(100, UPPER), np.full(7, LOWER), np.full(5, FREE)])
+    reference = np.linspace(-1, 1, weights.size)[None]
+    return constrained_tasks._rows(
+        "fc1", reference, weights, states[None, None].astype(np.int8), np.array([0.3]), True
+    )
+
+
+@pytest.mark.parametrize("layer", [a_layer, many_held])
+def test_no_free_weight_s_bin_reaches_outside_the_bound_and_the_counts_are_all_weights(layer):
+    rows = layer()
+    free, *held = constrained_figures.histogram(rows, 0).data[:-1]
+    c = rows.bounds[0]
+    filled = np.asarray(free.y) > 0
+    left, right = (np.asarray(free.x) + sign * free.width / 2 for sign in (-1, 1))
+    assert left[filled].min() >= -c - 1e-12
+    assert right[filled].max() <= c + 1e-12
+    assert sum(free.y) + sum(trace.y[0] for trace in held) == rows.weights[0].size
+    # Bars of what is held stand at the bound, on its outer side.
+    for trace in held:
+        if trace.x[0]:
+            ends = trace.x[0] + trace.offset, trace.x[0] + trace.offset + trace.width
+            assert min(map(abs, ends)) == pytest.approx(c)
+            assert max(map(abs, ends)) > c
+
+
+def test_a_histogram_writes_the_counts_and_marks_the_bar_that_the_axis_cuts():
+    figure = constrained_figures.histogram(many_held(), 0)
+    said = [note.text for note in figure.layout.annotations]
+    end = figure.layout.yaxis.range[1]
+    assert end < 100
+    assert "<b>100</b> (bar cut)" in said
+    marked = {(stroke.x0 + stroke.x1) / 2 > 0.3 for stroke in figure.layout.shapes}
+    assert marked == ({True} if end > 7 else {True, False})
+    whole = constrained_figures.histogram(a_layer(), 0)
+    assert sorted(note.text for note in whole.layout.annotations) == ["<b>1</b>"] * 2 + ["<b>2</b>"]
+    assert not whole.layout.shapes
+
+
+def test_without_a_bound_for_each_weight_the_bins_are_the_same_for_every_bound(iris):
+    rows = constrained_tasks.constrained_curve(go_on, iris.origin, "l1", "path").layers["linear"]
+    assert all(np.array_equal(edges, rows.edges[0]) for edges in rows.edges)
+    assert not set(rows.bounds).intersection(*rows.edges[:1])
+
+
+def test_a_network_s_relative_bound_and_its_layers_bounds_have_letters_of_their_own():
+    app = rendered("constrained.py", dataset="wine", model="mlp", bound="0.284")
+    assert app.select_slider(key="bound").label == "Relative bound ρ"
+    assert float(app.select_slider(key="bound").value) == 0.284
+    said = " ".join(text.value for text in (*app.markdown, *app.caption))
+    assert "ρ = 0.284" in said
+    weights = storage.from_bytes(work.reference(go_on, "wine", "mlp", 0).file)
+    own = 0.284 * float(weights.fc1.weight.detach().abs().max())
+    assert f"**fc1**, cₗ = {own:.3g}" in said
+    specs = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    drawn = json.dumps(specs, ensure_ascii=False)
+    assert "ρ = %{x" in drawn
+    for text in (said, drawn):
+        assert not re.search(r"\bc = |[Bb]ound c\b|(at |±)[+−]?c\b", text)
+    convex = rendered("constrained.py", dataset="wine", model="softmax_regression")
+    assert convex.select_slider(key="bound").label == "Bound c"
+    assert "ρ" not in " ".join(text.value for text in (*convex.markdown, *convex.caption))
 
 
 def test_a_histogram_counts_what_is_held_apart_from_what_is_free():

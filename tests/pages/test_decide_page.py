@@ -1,5 +1,7 @@
 """The page that decides: its table, what its worker hands over, its figures, and it, rendered."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -234,31 +236,55 @@ def beats(one, other, costs):
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
+def some_rows(seed):
+    """The reference, of middle size and score, and rows around it."""
+    generator = np.random.default_rng(seed)
+    numbers = generator.integers(300, 700, (20, 3))
+    numbers[0] = generator.integers(300, 700)
+    table = pd.DataFrame(numbers, columns=["bytes", "parameters", "macs"])
+    scores = generator.integers(40, 100, (2, 20)) / 100
+    return table.assign(
+        validation_score=scores[0], score=scores[1], id=[f"row {n}" for n in range(20)]
+    )
+
+
 @given(
+    seed=st.integers(0, 2**32 - 1),
     loss=st.none() | st.floats(0, 0.5),
     most=st.none() | st.floats(300, 700),
     fewer=st.none() | st.floats(1, 3),
     cost=st.sampled_from(["bytes", "parameters", "macs"]),
 )
 @settings(max_examples=60, deadline=None)
-def test_no_answer_breaks_the_wish_or_is_beaten_by_any_row(table, loss, most, fewer, cost):
+def test_no_answer_breaks_the_wish_is_larger_or_is_beaten_by_a_smaller_row(
+    seed, loss, most, fewer, cost
+):
+    table = some_rows(seed)
     wish = Wish(
         loss, {} if most is None else {"bytes": most}, {} if fewer is None else {"macs": fewer}
     )
     reference = table.iloc[0]
     costs = {cost, *wish.at_most, *wish.times_fewer}
     found = ranked(table, wish, reference, cost)
+    lighter = [
+        line
+        for _, line in table.iterrows()
+        if line[cost] < reference[cost] and line["bytes"] <= reference["bytes"]
+    ]
     for _, line in found.iterrows():
+        assert line["id"] in [other["id"] for other in lighter]
         assert (
             loss is None or line["validation_score"] >= reference["validation_score"] - loss - 1e-9
         )
         assert most is None or line["bytes"] <= most
         assert fewer is None or line["macs"] * fewer <= reference["macs"]
-        assert not any(beats(other, line, costs) for _, other in table.iterrows())
+        assert not any(beats(other, line, costs) for other in lighter)
+    if loss is not None:
+        assert found[cost].is_monotonic_increasing
     if found.empty and (loss, most, fewer) != (None, None, None):
-        near = nearest(table, wish, reference)
-        assert near
-        assert all(line["id"] in set(table["id"]) for _, line in near)
+        near = nearest(table, wish, reference, cost)
+        assert bool(near) == bool(lighter)
+        assert all(line["id"] in [other["id"] for other in lighter] for _, line in near)
 
 
 @pytest.mark.parametrize("cost", ["bytes", "parameters", "macs"])
@@ -412,10 +438,11 @@ def test_every_series_has_a_colour_and_a_title_of_its_own():
 
 
 IRIS = {"dataset": "iris", "model": "softmax_regression"}
+WINE = {"dataset": "wine", "model": "mlp"}
 
 
 def test_a_link_with_a_wish_shows_what_fulfils_it():
-    app = rendered("decide.py", **IRIS, lose="2", fewer="1")
+    app = rendered("decide.py", **WINE, lose="2", fewer="1")
     assert app.number_input(key="lose").value == 2
     assert len(app.get("plotly_chart")) == 2
     answer = next(text.value for text in app.markdown if text.value.startswith("Of "))
@@ -425,8 +452,49 @@ def test_a_link_with_a_wish_shows_what_fulfils_it():
     assert len(app.dataframe[0].value) >= 1
 
 
+def wishes(app):
+    return [app.number_input(key=key).value for key in ("lose", "kb", "fewer")]
+
+
+def test_without_a_wish_the_smallest_that_loses_a_point_of_validation_is_recommended():
+    app = rendered("decide.py", **WINE)
+    assert wishes(app) == [1, None, None]
+    answer = next(text.value for text in app.markdown if text.value.startswith("Of "))
+    assert "has the smallest file with at most 1 point lost on validation" in answer
+    assert not app.warning
+    trained = work.reference(go_on, "wine", "mlp", 0)
+    (file,) = [metric for metric in app.metric if metric.label == "File"]
+    assert file.delta.endswith("smaller")
+    kept = [
+        line["bytes"]
+        for curve in (
+            work.low_rank_curve(go_on, trained.origin, "truncated_svd"),
+            constrained_tasks.constrained_curve(go_on, trained.origin, "box", "projected_training"),
+        )
+        for _, line in curve.table.iterrows()
+        if line["validation_score"] >= curve.reference["validation_score"] - 0.01 - 1e-9
+    ]
+    recommended = float(app.dataframe[0].value["file"][0].split(" ")[0].replace(",", ""))
+    unit = 1000 if "kB" in app.dataframe[0].value["file"][0] else 1
+    assert recommended * unit <= min(kept) + unit / 2
+
+
+def test_a_link_that_asks_for_a_size_alone_asks_for_no_score():
+    assert wishes(rendered("decide.py", **WINE, kb="20")) == [None, 20, None]
+    assert wishes(rendered("decide.py", **WINE, lose="0")) == [0, None, None]
+
+
+def test_no_larger_model_is_recommended_where_nothing_is_smaller():
+    app = rendered("decide.py", dataset="diabetes", model="linear_regression")
+    (answer,) = app.info
+    assert answer.value.startswith("No compressed model is smaller than the reference")
+    assert not app.metric
+    assert not any(text.value.startswith("Of ") for text in app.markdown)
+    assert not app.dataframe
+
+
 def test_a_wish_that_nothing_fulfils_is_answered_by_what_is_near():
-    app = rendered("decide.py", **IRIS, lose="0", kb="0.01")
+    app = rendered("decide.py", **WINE, lose="0", kb="0.01")
     (warning,) = app.warning
     assert "at most 0.01 kB" in warning.value
     # No file is that small, so nothing fulfils the other part: only the size can be given way in.
@@ -436,9 +504,9 @@ def test_a_wish_that_nothing_fulfils_is_answered_by_what_is_near():
 
 
 def models(app):
-    """How many models the answer speaks of."""
-    answer = next(text.value for text in app.markdown if text.value.startswith("Of "))
-    return int(answer.split()[1].replace(",", ""))
+    """How many models the answer speaks of, or the sentence that there is none."""
+    said = " ".join(text.value for text in (*app.markdown, *app.info))
+    return int(re.search(r"([\d,]+) models", said)[1].replace(",", ""))
 
 
 def test_more_series_are_computed_when_they_are_chosen_or_a_link_asks_for_them():
@@ -461,7 +529,9 @@ def test_every_choice_has_a_short_name_that_a_link_can_hold(everyone):
 def compared(app):
     """What the table of the comparison holds."""
     frames = [frame.value for frame in app.dataframe if "choice" in frame.value]
-    return [name.replace(",", "") for name in frames[1]["choice"]] if len(frames) > 1 else []
+    if not app.multiselect(key="compare").value:
+        return []
+    return [name.replace(",", "") for name in frames[-1]["choice"]]
 
 
 def test_a_link_reproduces_the_comparison_of_series_that_are_still_to_be_computed(table):
@@ -486,6 +556,19 @@ def test_choices_are_compared_by_name_and_a_name_that_is_none_is_left_out_with_a
     assert not app.warning
 
 
+def test_a_link_of_before_that_calls_a_relative_bound_c_shows_the_same_choices():
+    app = rendered(
+        "decide.py", **WINE, choice="Box c = 0.284", compare=["Box c = 0.5", "Box c = 0.284"]
+    )
+    assert card(app) == "Box, ρ = 0.284"
+    assert compared(app) == ["Box ρ = 0.284"]
+    assert "Box c = 0.5" in app.warning[0].value
+    convex = rendered("decide.py", **IRIS)
+    boxes = [name for name in convex.multiselect(key="compare").options if "Box" in name]
+    assert boxes
+    assert all(" c = " in name for name in boxes)
+
+
 def card(app):
     """The name of the choice whose numbers and buttons are shown."""
     names = [text.value.strip("*") for text in app.markdown if text.value.startswith("**")]
@@ -493,11 +576,11 @@ def card(app):
 
 
 def test_a_link_shows_the_choice_that_it_names_else_the_best_one_with_a_remark():
-    best = card(rendered("decide.py", **IRIS))
-    app = rendered("decide.py", **IRIS, choice="Truncated SVD rank 1")
+    best = card(rendered("decide.py", **WINE))
+    app = rendered("decide.py", **WINE, choice="Truncated SVD rank 1")
     assert card(app) == "Truncated SVD, rank 1" != best
     assert not app.warning
-    unknown = rendered("decide.py", **IRIS, choice="Truncated SVD rank 99")
+    unknown = rendered("decide.py", **WINE, choice="Truncated SVD rank 99")
     assert "Truncated SVD rank 99" in unknown.warning[0].value
     assert card(unknown) == best
 

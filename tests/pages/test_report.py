@@ -34,6 +34,11 @@ def compared(request):
     return trained, trained.layers[0], low_rank, constrained, 1, float(trained.bounds["box"][20])
 
 
+def letter_of(constrained):
+    """A network's bound is a share ρ of what holds each layer, a convex model's is c itself."""
+    return {"relative bound": "ρ", "bound": "c"}[constrained.knob]
+
+
 def test_every_row_of_both_curves_is_a_frame(compared):
     trained, _, low_rank, constrained, *_ = compared
     figure = scrub.scrub(*compared)
@@ -45,7 +50,8 @@ def test_every_row_of_both_curves_is_a_frame(compared):
     assert shown == sorted(set(shown) & set(ranks))
     assert len(shown) == min(len(ranks), scrub.MOST)  # of more, not every one
     assert {shown[0], shown[-1]} == {ranks[0], ranks[-1]}
-    assert sum(name.startswith("c") for name in names) == len(constrained.table)
+    letter = letter_of(constrained)
+    assert sum(name.startswith(letter) for name in names) == len(constrained.table)
     for slider in figure.layout.sliders:
         asked = [step.args[0][0] for step in slider.steps]
         assert set(asked) <= set(names)
@@ -55,7 +61,11 @@ def test_a_frame_shows_its_row(compared):
     trained, _, _, constrained, *_ = compared
     figure = scrub.scrub(*compared)
     row = 7
-    (frame,) = [f for f in figure.frames if f.name == f"c = {constrained.table['knob'][row]:.6g}"]
+    (frame,) = [
+        f
+        for f in figure.frames
+        if f.name == f"{letter_of(constrained)} = {constrained.table['knob'][row]:.6g}"
+    ]
     assert list(frame.traces) == list(range(len(figure.data)))  # see scrub: Plotly drops others
     spectrum, points, texts, point, numbers = frame.data[-5:]
     np.testing.assert_allclose(

@@ -77,11 +77,15 @@ class _Noted:
         self.states: dict[str, list[NDArray[np.int8]]] = {}
         self.bounds: dict[str, list[float]] = {}
         self.files: list[bytes] = []
+        self.elementwise = False  # whether the set bounds each weight by itself
 
     def networks(self, start: Any, constraint: str, bounds: Sequence[Any]) -> Iterator[Any]:
+        import compression
         from compression import storage
         from compression.constrained import sets
         from compression.network import bounded_of, layers, matrix
+
+        self.elementwise = compression.CONSTRAINTS[constraint].load()().elementwise
 
         order = np.empty(4, np.int8)
         order[[sets.LOWER, sets.ZERO, sets.FREE, sets.UPPER]] = LOWER, ZERO, FREE, UPPER
@@ -121,6 +125,7 @@ class _Noted:
                     np.stack(self.weights[name][::step]),
                     np.stack(self.states[name][::step]),
                     np.array(self.bounds[name][::step]),
+                    self.elementwise,
                 )
                 for name, layer in layers(trained.network).items()
             },
@@ -142,10 +147,15 @@ def _largest(network: Any) -> tuple[int, int]:
 
 
 def _rows(
-    name: str, reference: NDArray, weights: NDArray, states: NDArray, bounds: NDArray
+    name: str,
+    reference: NDArray,
+    weights: NDArray,
+    states: NDArray,
+    bounds: NDArray,
+    elementwise: bool,
 ) -> LayerRows:
     largest = float(max(np.abs(reference).max(), np.abs(weights).max())) or 1.0
-    edges = np.linspace(-largest, largest, BINS + 1)
+    edges = [_edges(largest, bound if elementwise else math.nan) for bound in bounds]
     down, across = strides(reference.shape)
     return LayerRows(
         name=name,
@@ -156,15 +166,27 @@ def _rows(
         reference=reference[::down, ::across],
         strides=(down, across),
         edges=edges,
-        reference_counts=np.histogram(reference, edges)[0],
-        free_counts=np.stack(
-            [
-                np.histogram(weight[own == FREE], edges)[0]
-                for weight, own in zip(weights, states, strict=True)
-            ]
-        ),
+        reference_counts=[np.histogram(reference, ends)[0] for ends in edges],
+        free_counts=[
+            np.histogram(weight[own == FREE], ends)[0]
+            for weight, own, ends in zip(weights, states, edges, strict=True)
+        ],
         held_counts=np.stack([np.bincount(own.ravel(), minlength=4) for own in states]),
     )
+
+
+def _edges(largest: float, bound: float) -> NDArray:
+    """Of bins of one width that hold every weight, about BINS of them; ±bound are two edges.
+
+    ``bound``: NaN where no single weight has one.
+    """
+    if not 0 < bound < largest:
+        return np.linspace(-largest, largest, BINS + 1)
+    inside = np.linspace(-bound, bound, max(round(BINS * bound / largest), 1) + 1)
+    width = inside[1] - inside[0]
+    outside = bound + width * np.arange(1, math.ceil((largest - bound) / width) + 1)
+    outside[-1] = max(outside[-1], largest)  # which rounding may have left out
+    return np.concatenate([-outside[::-1], inside, outside])
 
 
 def strides(shape: tuple[int, int]) -> tuple[int, int]:

@@ -134,12 +134,11 @@ class LayerRows:
     reference : ndarray, shape (m, n)
         The reference's weight, thinned in the same way.
     strides : (int, int)
-    edges : ndarray, shape (bins + 1,)
-        Of the histograms, in the units of the weight.
-    reference_counts : ndarray, shape (bins,)
-        How many of all the reference's weights lie in each bin.
-    free_counts : ndarray, shape (rows, bins)
-        How many of all free weights lie in each bin.
+    edges : list of ndarray, each of shape (bins + 1,)
+        For each row those of its histogram, in the units of the weight. Where each weight has a
+        bound of its own, −c and c are among them: no bin holds what is allowed and what is not.
+    reference_counts, free_counts : list of ndarray, each of shape (bins,)
+        How many of all the reference's weights, and of all free ones, lie in each bin.
     held_counts : ndarray, shape (rows, 4)
         How many of all weights are LOWER, ZERO, FREE, UPPER.
     """
@@ -151,9 +150,9 @@ class LayerRows:
     states: NDArray[np.int8]
     reference: NDArray
     strides: tuple[int, int]
-    edges: NDArray
-    reference_counts: NDArray[np.int64]
-    free_counts: NDArray[np.int64]
+    edges: list[NDArray]
+    reference_counts: list[NDArray[np.int64]]
+    free_counts: list[NDArray[np.int64]]
     held_counts: NDArray[np.int64]
 
 

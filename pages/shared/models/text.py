@@ -122,11 +122,49 @@ def rank_caption(trained: Trained, curve: CurveView, row: int) -> str:
     return f"Rank {k} would make {kept} larger: kept dense; the others are two factors of rank {k}."
 
 
+RELATIVE = "relative bound"
+_HOLDS = {
+    "box": "largest |θ|",
+    "upper": "largest θ",
+    "l1": "sum of |θ|",
+    "l2": "norm ‖θ‖",
+    "cardinality": "number of weights",
+}
+
+
+def knob_of(trained: Trained) -> str:
+    """What a constrained curve of the model goes along: a bound, or for networks a relative one."""
+    return "bound" if trained.convex else RELATIVE
+
+
+def bound_letter(knob: str) -> str:
+    """Of the slider's value: c is a bound in units of the weights, ρ a share of the reference's."""
+    return "ρ" if knob == RELATIVE else "c"
+
+
+def bound_title(knob: str, constraint: str = "box") -> str:
+    """What a bound's slider or axis is called."""
+    if knob == RELATIVE:
+        return "Relative bound ρ"
+    return "Count κ" if constraint == "cardinality" else "Bound c"
+
+
+def layer_letter(knob: str, constraint: str) -> str:
+    """Of the bound of one layer, in units of its weights: of a network cₗ, which is ρ times its own."""
+    letter = "κ" if constraint == "cardinality" else "c"
+    return f"{letter}ₗ" if knob == RELATIVE else letter
+
+
 def bound_caption(trained: Trained, curve: CurveView, row: int) -> str:
     """What the bound means for the weights."""
     value = float(curve.table["knob"].iloc[row])
-    if curve.knob == "relative bound":
-        text = f"c = {value:.3g} of what holds each layer's reference weight; biases are free."
+    if curve.knob == RELATIVE:
+        text = (
+            f"ρ = {value:.3g}: the bound of each layer is {layer_letter(curve.knob, curve.method)} "
+            f"= ρ · {_HOLDS.get(curve.method, 'what holds the weights')} of its reference; biases are free."
+        )
+    elif curve.method == "cardinality":
+        text = f"κ = {value:.3g} weights that are not zero; intercepts are free."
     else:
         text = f"c = {value:.3g}, in units of the weights; intercepts are free."
     return text + " Dense at run time: fewer bytes, not fewer MACs."

@@ -61,7 +61,7 @@ def heat(
             "marker": {"size": 24, "symbol": "square", "opacity": 0},
             "customdata": table[["rank", "bound"]].to_numpy().tolist(),
             "text": [
-                f"k = {line['rank']:g}, c = {line['bound']:g}: {format_score(line['score'], task)}<br>"
+                f"k = {line['rank']:g}, ρ = {line['bound']:g}: {format_score(line['score'], task)}<br>"
                 f"{format_interval(line['score_low'], line['score_high'], task)}<br>"
                 f"{format_count(line['parameters'])} parameters, {format_size(line['bytes'])}"
                 for _, line in table.iterrows()
@@ -99,7 +99,7 @@ def heat(
         f"{score_title(task)} over rank and bound",
         380,
         ("Rank k", axis | {"categoryarray": x, "range": [-0.5, len(x) - 0.5]}),
-        ("Bound c", axis | {"categoryarray": y, "range": [-0.5, len(y) - 0.5]}),
+        ("Relative bound ρ", axis | {"categoryarray": y, "range": [-0.5, len(y) - 0.5]}),
         shapes=[ring],
         annotations=numbers,
         hovermode="closest",

@@ -127,7 +127,7 @@ def pairs(trained: Trained, chosen: Setting) -> None:
 
 
 def _sliders(chosen: Setting, grid: Job) -> tuple[float, float]:
-    """k and c, side by side; both begin at the suggested pair."""
+    """k and ρ, side by side; both begin at the suggested pair."""
     done = grid.result is not None
     start = (chosen.ranks[len(chosen.ranks) // 2], chosen.bounds[len(chosen.bounds) // 2])
     if done:
@@ -138,7 +138,12 @@ def _sliders(chosen: Setting, grid: Job) -> tuple[float, float]:
         rank = widgets.knob("rank", "Rank k", chosen.ranks, start[0], settled=done, help=text.RANK)
     with right:
         bound = widgets.knob(
-            "bound", "Bound c", chosen.bounds, start[1], settled=done, help=text.BOUND
+            "bound",
+            "Relative bound ρ",
+            chosen.bounds,
+            start[1],
+            settled=done,
+            help=text.BOUND,
         )
     return float(rank), float(bound)
 
@@ -207,9 +212,9 @@ def _verdict(trained: Trained, judging: Job, budget: float) -> None:
     show_status(judging, "Holding both against each other")
     if judging.result is None:
         return
-    sentences = text.verdict(judging.result, budget, trained.task)
+    sentences = text.verdict(trained, judging.result, budget)
     st.markdown("\n".join(f"- {sentence}" for sentence in sentences))
-    st.caption(text.tally(judging.result))
+    st.caption(text.tally(judging.result, trained.bytes))
     charts.draw(
         figures.margins(judging.result, budget, trained.task),
         "combined_margins",

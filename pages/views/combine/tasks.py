@@ -13,7 +13,7 @@ from pages.shared.models.tasks import curve_view, load_reference, report_steps
 Entrant = tuple[str, tuple[float, ...], tuple[float, ...], bytes]
 """A curve as an argument: name, bytes and validation scores of its rows, their predictions."""
 
-NUMBERS = ("change", "low", "high", "bytes", "other_bytes")
+NUMBERS = ("change", "low", "high", "bytes", "other_bytes", "differing")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,8 @@ def against(
     DataFrame
         A line for each budget and each alone: budget (bytes), alone (its name), change, low and
         high (of the test score, the combination's minus the other's), bytes and other_bytes (of
-        the two rows); without numbers where the other has no row that small.
+        the two rows), differing (test samples that only one of the two gets right, of numbers
+        those with another answer); without numbers where the other has no row that small.
     """
     from compression.errors import ArgumentError
     from compression.pareto import at_equal_bytes
@@ -74,10 +75,21 @@ def against(
                     matched.change_high,
                     first.table["bytes"].iloc[matched.first],
                     second.table["bytes"].iloc[matched.second],
+                    _differing(
+                        first.predictions[matched.first],
+                        second.predictions[matched.second],
+                        found,
+                    ),
                 )
                 line |= dict(zip(NUMBERS, map(float, values), strict=True))
             lines.append(line)
     return pd.DataFrame(lines)
+
+
+def _differing(one: np.ndarray, other: np.ndarray, found: Any) -> int:
+    if found.task == "classification":
+        one, other = one == found.y_test, other == found.y_test
+    return int((one != other).sum())
 
 
 def _judged(entrant: Entrant, samples: int, task: str) -> _Judged:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from compression import COMBINED_METHODS, CONSTRAINTS
-from pages.shared.format import format_change, format_size
+from pages.shared.format import compare_sizes, format_change, format_size
 from pages.shared.models.results import Trained
 
 LOW_RANK_LAST = "constrained_then_low_rank"
@@ -64,8 +64,8 @@ def pair(trained: Trained, method: str, line: pd.Series, asked: tuple[float, flo
     text = ""
     if (rank, bound) != asked:
         text = (
-            f"k = {asked[0]:g}, c = {asked[1]:g} is not computed yet: shown is k = {rank}, "
-            f"c = {bound:g}. "
+            f"k = {asked[0]:g}, ρ = {asked[1]:g} is not computed yet: shown is k = {rank}, "
+            f"ρ = {bound:g}. "
         )
     if method == SPARSE:
         return text + (
@@ -81,42 +81,64 @@ def pair(trained: Trained, method: str, line: pd.Series, asked: tuple[float, flo
         text += f"Dense: {', '.join(dense)}. "
     if method == LOW_RANK_LAST:
         return text + (
-            f"c = {bound:g} of what holds each reference weight, before the truncation; factors "
+            f"ρ = {bound:g} of what holds each reference weight, before the truncation; factors "
             "and biases are free, dense layers keep it."
         )
-    return text + f"c = {bound:g} of what holds each factor or dense weight; biases are free."
+    return text + f"ρ = {bound:g} of what holds each factor or dense weight; biases are free."
 
 
-def verdict(table: pd.DataFrame, budget: float, task: str) -> list[str]:
-    """A sentence for each alone: what the combination is worth at the same bytes."""
+def verdict(trained: Trained, table: pd.DataFrame, budget: float) -> list[str]:
+    """Whether the pair is smaller than the reference, and what it is worth against each alone."""
+    task = trained.task
     unit = " points" if task == "classification" else " of R²"
-    sentences = []
+    sentences = [_beside_reference(budget, trained.bytes)]
     for _, line in table[table["budget"] == budget].iterrows():
         other = ALONE[line["alone"]]
         start = f"At {format_size(budget)}"
         if math.isnan(line["change"]):
             sentences.append(f"{start} nothing of **{other}** is that small.")
             continue
+        larger = " (larger than the reference)" if line["other_bytes"] > trained.bytes else ""
+        against = f"**{other}** of {format_size(line['other_bytes'])}{larger}"
+        samples = len(trained.target)
+        if line["differing"] == 0:
+            both = "are right on the same" if task == "classification" else "answer the same on all"
+            sentences.append(
+                f"{start} the combination and {against} {both} {samples:,} test samples: "
+                "**the test set cannot tell them apart**."
+            )
+            continue
         interval = f"{format_change(line['low'], task)} to {format_change(line['high'], task)}"
         sentences.append(
             f"{start} the combination scores **{format_change(line['change'], task)}{unit}** against "
-            f"**{other}** of {format_size(line['other_bytes'])} ({interval}): "
+            f"{against} ({interval}, {line['differing']:,.0f} of {samples:,} test samples differ): "
             f"**{judged(line['low'], line['high'])}**."
         )
     return sentences
+
+
+def _beside_reference(length: float, reference: float) -> str:
+    """How a pair's file compares with the reference's."""
+    if length > reference:
+        return (
+            f"This pair's file of {format_size(length)} is **larger than the reference's** "
+            f"{format_size(reference)} ({compare_sizes(reference, length)}): it compresses nothing, whatever it scores."
+        )
+    return f"This pair's file of {format_size(length)} against the reference's {format_size(reference)}: {compare_sizes(reference, length)}."
 
 
 def judged(low: float, high: float) -> str:
     """What an interval of a difference shows."""
     if low > 0:
         return "better"
-    if high < 0:
-        return "worse"
-    return "as good" if low == high == 0 else "not shown to be better"
+    return "worse" if high < 0 else "not shown to be better or worse"
 
 
-def tally(table: pd.DataFrame) -> str:
-    """Over all budgets, how often it is shown to be better or worse."""
+def tally(table: pd.DataFrame, reference: float) -> str:
+    """Over all budgets, how often it is shown to be better or worse.
+
+    ``reference``: length of its file, in bytes.
+    """
     parts = []
     for name, title in ALONE.items():
         lines = table[(table["alone"] == name) & table["change"].notna()]
@@ -129,7 +151,10 @@ def tally(table: pd.DataFrame) -> str:
         )
     if not parts:
         return "No budget at which any of them can be compared."
-    return f"Over {table['budget'].nunique()} budgets: {'; '.join(parts)}."
+    budgets = table["budget"].unique()
+    larger = int((budgets > reference).sum())
+    of_them = f" ({larger} of them larger than the reference)" if larger else ""
+    return f"Over {len(budgets)} budgets{of_them}: {'; '.join(parts)}."
 
 
 def name(trained: Trained, method: str) -> str:

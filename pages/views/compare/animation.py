@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.models.text import metric_rows
 from pages.shared.plots.layout import COSTS, score_scale, score_title
@@ -56,8 +57,8 @@ def scrub(
         _Side(0, "k", "Rank k", LOW_RANK, low_rank, rows, low_rank.row(rank)),
         _Side(
             1,
-            "c",
-            "Bound c",
+            words.bound_letter(constrained.knob),
+            words.bound_title(constrained.knob, constrained.method),
             CONSTRAINED,
             constrained,
             list(range(len(constrained.table))),

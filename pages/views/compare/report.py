@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 import compression
 import data
 from pages.shared.format import format_count, format_interval, format_score, score_name
+from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.models.text import RULER, metric_rows, reference_line
 
@@ -116,7 +117,9 @@ def report(
                 "Model": trained.model,
                 "Seed": trained.seed,
                 "Rank k": f"{low_rank.table['knob'].iloc[rows['LMM'][1]]:g}",
-                "Bound c": f"{constrained.table['knob'].iloc[rows['COC'][1]]:g} ({constrained.knob})",
+                words.bound_title(
+                    constrained.knob, constrained.method
+                ): f"{constrained.table['knob'].iloc[rows['COC'][1]]:g}",
                 "Layer drawn": layer.name,
             }
         ),

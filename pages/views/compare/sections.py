@@ -8,7 +8,10 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
+import compression
 from pages.shared.jobs import Job, submit
+from pages.shared.models import requests
+from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
@@ -19,8 +22,9 @@ from . import animation, figures, report, tasks, text, undo
 from .results import Pin
 from .side import COC, LMM, PLANE, Follow, Side, tie
 
-DIFFERENCE, PINNED, BAR = "difference", "pinned", "bar"
-_PINS = "_pins"
+DIFFERENCE, PINNED, BAR, PRESET = "difference", "pinned", "bar", "preset"
+_PINS, _MENU = "_pins", "presets"
+_PRESET = "_preset"  # (number of the one that was chosen, the choices as they stood then)
 MOST_PINS = len(ascii_uppercase)
 
 
@@ -46,6 +50,8 @@ def redrawn(ties: Mapping[str, Follow]) -> list[str]:
     also = [LMM.key, COC.key] if ties else []
     if pins():
         also.append(PINNED)
+    if _PRESET in st.session_state:
+        also.append(PRESET)
     if st.session_state.get("differences"):
         also.append(DIFFERENCE)
     return [*also, PLANE, BAR]
@@ -85,18 +91,97 @@ def bar(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
                 args=(trained, sides),
                 help="Keep these two models on the page, to hold others against.",
             )
-            with st.popover("Begin with", icon=":material/flag:"):
+            # With a state of its own, which a choice sets back: the menu closes.
+            with st.popover("Begin with", icon=":material/flag:", key=_MENU, on_change=_keep_menu):
                 for number, preset in enumerate(text.PRESETS):
                     st.button(
                         preset.title,
                         key=f"preset_{number}",
                         help=preset.says,
-                        on_click=undo.load,
-                        args=(preset.choices,),
+                        on_click=_begin,
+                        args=(number,),
                         width="stretch",
                     )
 
     follow(draw, *(job for _, job in sides), key=BAR)
+
+
+def _keep_menu() -> None:
+    """Nothing to do: with a callback a popover has a state that can be set."""
+
+
+def _begin(number: int) -> None:
+    """Load a preset, and say what to look at; for callbacks."""
+    undo.load(text.PRESETS[number].choices)
+    st.session_state[_MENU] = False
+    st.session_state[_PRESET] = number, None
+
+
+def _leave_preset() -> None:
+    st.session_state.pop(_PRESET, None)
+    undo.changed()
+
+
+def beside(trained: Trained) -> Job | None:
+    """The curve that the preset of now draws beside the chosen ones."""
+    number, _ = st.session_state.get(_PRESET, (None, None))
+    method = None if number is None else text.PRESETS[number].beside
+    return None if method is None else requests.low_rank_curve(trained, method)
+
+
+def ghosts(trained: Trained, job: Job | None) -> list[Pin]:
+    """That curve as a ghost in the plane, once it is there."""
+    if job is None or job.result is None:
+        return []
+    curve: CurveView = job.result
+    rank = widgets.number(LMM.knob)
+    row = curve.table.iloc[curve.row(rank)]
+    title = compression.LOW_RANK_METHODS[curve.method].title
+    rows = {LMM.title: (f"{title}, rank k = {rank:g}", LMM.colour, row)}
+    of = f"{trained.dataset}, {trained.model}, seed {trained.seed}"
+    return [Pin(title, {}, of, rows, {LMM.title: curve.table})]
+
+
+def preset(trained: Trained, low_rank: Job, constrained: Job, plain: Job | None) -> None:
+    """What to look at in the preset that was chosen, until it is put away or a choice changes."""
+    if _PRESET not in st.session_state:
+        return
+
+    def draw() -> None:
+        undo.run_whole()
+        if _PRESET not in st.session_state:
+            return
+        number, then = st.session_state[_PRESET]
+        now = undo.now()
+        if then is None:  # the widgets have taken the choices over in this very run
+            st.session_state[_PRESET] = number, now
+        elif then != now:
+            del st.session_state[_PRESET]
+            st.rerun()
+        chosen = text.PRESETS[number]
+        first, second = low_rank.so_far, constrained.so_far
+        sentence = chosen.says
+        if low_rank.result is not None and second is not None:
+            k, c = (widgets.number(side.knob) for side in (LMM, COC))
+            line = None
+            if plain is not None and plain.result is not None:
+                line = plain.result.table.iloc[plain.result.row(k)]
+            sentence = chosen.look(
+                text.Shown(trained, first, first.row(k), second, second.row(c), line)
+            )
+        left, right = st.columns([12, 1], vertical_alignment="center", gap="small")
+        left.info(f"**{chosen.title}.** {sentence}", icon=":material/flag:")
+        with right:
+            st.button(
+                "Close",
+                key="close_preset",
+                icon=":material/close:",
+                type="tertiary",
+                on_click=_leave_preset,
+            )
+
+    watched = [low_rank, constrained, *([] if plain is None else [plain])]
+    follow(draw, *watched, key=PRESET)
 
 
 def pins() -> list[Pin]:
@@ -115,7 +200,10 @@ def _pin(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
     for side, job in sides:
         at = widgets.number(side.knob)
         row = job.result.row(at)
-        setting = f"{job.result.method}, {side.label.lower()} = {at:.3g}"
+        label = side.label
+        if side is COC:
+            label = words.bound_title(job.result.knob, job.result.method)
+        setting = f"{job.result.method}, {label.lower()} = {at:.3g}"
         rows[side.title] = (setting, side.colour, job.result.table.iloc[row])
         curves[side.title] = job.result.table
     used = {pin.label for pin in kept}

@@ -5,7 +5,7 @@ COC's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -16,6 +16,7 @@ from compression.pareto import nearest_row
 from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
+from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.models.text import (
     PLANE_HELP,
@@ -112,7 +113,10 @@ def constrained(
         return (lambda: curve.files[row]) if curve.files else None
 
     values = trained.bounds[constraint]
-    _side(COC, trained, job, values, bound_caption, spectrum, file, alone, redraw=redraw, then=then)
+    side = replace(COC, label=words.bound_title(words.knob_of(trained), constraint))
+    _side(
+        side, trained, job, values, bound_caption, spectrum, file, alone, redraw=redraw, then=then
+    )
 
 
 def _side(

@@ -1,12 +1,13 @@
 """Sentences of the comparison."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pages.shared.format import format_change
+from pages.shared.format import compare_sizes, format_change, format_score
+from pages.shared.models.results import CurveView, Trained
 
 from .results import Difference, Pin
 
@@ -30,36 +31,133 @@ REPORT = {
 }
 
 
+class Shown(NamedTuple):
+    """What a preset's sentence speaks of: a row of each curve, as the page shows them.
+
+    ``plain``: the same rank by plain truncated SVD, where the preset shows it beside.
+    """
+
+    trained: Trained
+    low_rank: CurveView
+    low_rank_row: int
+    constrained: CurveView
+    constrained_row: int
+    plain: pd.Series | None = None
+
+    @property
+    def lmm(self) -> pd.Series:
+        return self.low_rank.table.iloc[self.low_rank_row]
+
+    @property
+    def coc(self) -> pd.Series:
+        return self.constrained.table.iloc[self.constrained_row]
+
+
 class Preset(NamedTuple):
-    """Choices that show one thing."""
+    """Choices that show one thing, and what to look at, with the numbers that the page shows.
+
+    ``beside``: a low-rank method whose curve is drawn beside, as a ghost in the plane.
+    """
 
     title: str
     says: str
     choices: Mapping[str, Any]
+    look: Callable[[Shown], str]
+    beside: str | None = None
+
+
+def _points(value: float, trained: Trained) -> str:
+    unit = " points" if trained.task == "classification" else " of R²"
+    return format_change(value, trained.task) + unit
+
+
+def _against_reference(line: pd.Series, trained: Trained) -> str:
+    """A file's size and the score's change, and whether the test set shows a loss."""
+    low, high = (format_change(line[f"change_{end}"], trained.task) for end in ("low", "high"))
+    shown = "a loss is shown" if line["change_high"] < 0 else "no loss is shown"
+    return (
+        f"a file {compare_sizes(trained.bytes, line['bytes'])}, "
+        f"{_points(line['change'], trained)} ({low} to {high}: {shown})"
+    )
+
+
+def _article(shown: Shown) -> str:
+    trained = shown.trained
+    return (
+        f"Hold the two sides against each other at about one file size: **LMM** has "
+        f"{_against_reference(shown.lmm, trained)}, **COC** {_against_reference(shown.coc, trained)}."
+    )
+
+
+def _binary(shown: Shown) -> str:
+    line, trained = shown.coc, shown.trained
+    return (
+        f"Look at COC: **{100 * line['pinned']:.0f} %** of its weights stand at one of two values "
+        "a layer, plus or minus the bound, and cost a few bits of a map instead of a number each. "
+        f"It scores **{format_score(line['score'], trained.task)}**, the reference "
+        f"{format_score(trained.score, trained.task)}, in a file "
+        f"{compare_sizes(trained.bytes, line['bytes'])}."
+    )
+
+
+def _convolutions(shown: Shown) -> str:
+    line, (name, values) = shown.lmm, next(iter(shown.low_rank.spectra.items()))
+    k = int(line["knob"])
+    kept = float((values[:k] ** 2).sum() / (values**2).sum())
+    return (
+        f"Look at LMM and its singular values: rank {k} of {len(values)} keeps {100 * kept:.0f} % "
+        f"of the energy of {name}. With the linear layers at this rank the network has "
+        f"{_against_reference(line, shown.trained)}."
+    )
+
+
+def _whitening(shown: Shown) -> str:
+    line, trained, plain = shown.lmm, shown.trained, shown.plain
+    if plain is None:
+        return "Look at LMM; plain truncated SVD of the same rank is still being judged."
+    return (
+        f"Look at LMM in the lowest picture: at rank {int(line['knob'])} activation-aware SVD scores "
+        f"**{format_score(line['score'], trained.task)}**, plain truncated SVD (ghost) "
+        f"**{format_score(plain['score'], trained.task)}** with as many parameters, the reference "
+        f"{format_score(trained.score, trained.task)}. Towards larger files the two curves meet."
+    )
 
 
 PRESETS = (
     Preset(
         "The article's experiment, corrected",
-        "Iris, standardised with training statistics; a logistic model, one linear layer, trained "
-        "by cross-entropy on logits; truncated SVD beside a bound on every weight.",
-        {"dataset": "iris", "model": "softmax_regression"},
+        "Two classes by scikit-learn's make_classification, standardised with training statistics; "
+        "a deep network trained by cross-entropy on logits; truncated SVD beside a bound on every "
+        "weight, at about one file size.",
+        {"dataset": "synthetic", "model": "mlp", "rank": 10, "bound": 0.0882, "cost": "bytes"},
+        _article,
     ),
     Preset(
-        "Binary network",
-        "The smallest box: almost every weight stands at +c or −c, and a bit is all it stores.",
-        {"dataset": "digits", "model": "mlp", "bound": 0.03},
+        "Almost a binary network",
+        "A small box: nearly every weight stands at plus or minus its layer's bound, and a few bits "
+        "of a map are all it stores.",
+        {"dataset": "breast_cancer", "model": "mlp", "bound": 0.0882, "cost": "bytes"},
+        _binary,
     ),
     Preset(
         "How low-rank is a trained CNN",
-        "LeNet-5 on 28 × 28 digits, its linear layers by truncated SVD. Training takes a while.",
-        {"dataset": "mnist_5k", "model": "lenet5"},
+        "LeNet-5 on 28 × 28 digits, its linear layers by truncated SVD. COC takes a while.",
+        {"dataset": "mnist_5k", "model": "lenet5", "layer": "fc1", "rank": 12},
+        _convolutions,
     ),
     Preset(
         "When whitening helps",
         "Activation-aware SVD keeps the outputs, not the weights: at small ranks that is worth "
-        "much here, at larger ones nothing. The page Low rank shows both methods' curves.",
-        {"dataset": "digits", "model": "mlp", "method": "activation_aware_svd", "rank": 4},
+        "much here, at larger ones nothing.",
+        {
+            "dataset": "synthetic",
+            "model": "mlp",
+            "method": "activation_aware_svd",
+            "rank": 3,
+            "bound": 0.0882,
+        },
+        _whitening,
+        beside="truncated_svd",
     ),
 )
 

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.shared.models.results import FREE, LOWER, UPPER, ZERO, LayerRows
+from pages.shared.models.text import bound_letter, bound_title
 from pages.shared.plots.layout import BELOW, COSTS, MARGIN, build_figure, score_scale, score_title
 from pages.shared.plots.palette import (
     CONSTRAINED,
@@ -46,13 +47,7 @@ SOLVERS = {
     "face_newton": GREEN,
     "cvxpy": REFERENCE,
 }
-STATES = {
-    LOWER: ("at −c", VIOLET),
-    ZERO: ("zero", REFERENCE),
-    FREE: ("free", "rgba(138, 143, 152, 0.28)"),
-    UPPER: ("at +c", CONSTRAINED),
-}
-AXES = {"knob": "Bound c", **COSTS}
+AXES = {"knob": "Bound", **COSTS}
 LINES = (LOW_RANK, CONSTRAINED, TEAL, VIOLET, PINK, OCHRE, GREEN, "#4C6272", "#6FB3E8", "#F0A875")
 
 # Orange and violet differ for every kind of colour vision.
@@ -63,74 +58,138 @@ SINGLE_LINES = 40  # weights that a path names one by one
 MOST_LINES = 200
 
 
-def histogram(rows: LayerRows, row: int) -> go.Figure:
+def states(letter: str = "c") -> dict[int, tuple[str, str]]:
+    """What a weight can be, each with its colour; ``letter``: of a layer's own bound."""
+    return {
+        LOWER: (f"at −{letter}", VIOLET),
+        ZERO: ("zero", REFERENCE),
+        FREE: ("free", "rgba(138, 143, 152, 0.28)"),
+        UPPER: (f"at +{letter}", CONSTRAINED),
+    }
+
+
+def histogram(rows: LayerRows, row: int, letter: str = "c") -> go.Figure:
     """Where a layer's weights lie: the free ones, those that are held, and the reference's.
 
-    How many there are of each stands in the legend: held ones stand so close together and so far
-    out of the picture that no label beside them would be readable.
+    A weight that is held stands in no bin: those at a bound are a bar of their own outside it,
+    those at zero a narrow one, each with its count. Held weights can be a hundred times as many
+    as fit beside the free ones: their bar is then cut by the axis, marked, and said to be cut.
     """
-    centres = (rows.edges[1:] + rows.edges[:-1]) / 2
-    width = rows.edges[1] - rows.edges[0]
+    edges, free, reference = (
+        found[row] for found in (rows.edges, rows.free_counts, rows.reference_counts)
+    )
+    centres, width = (edges[1:] + edges[:-1]) / 2, edges[1] - edges[0]
     bound, held = rows.bounds[row], rows.held_counts[row]
+    top = 1.15 * max(reference.max(), free.max(), 1)
+    end = 1.12 * top
     traces: list[dict[str, Any]] = [
         {
             "type": "bar",
             "x": centres,
-            "y": rows.free_counts[row],
+            "y": free,
             "width": width,
             "name": f"free: {held[FREE]:,}",
             "marker": {"color": FAINT, "line": {"width": 0}},
             "hovertemplate": "%{y} free weights near %{x:.3g}<extra></extra>",
         }
     ]
-    for state, at in {LOWER: -bound, ZERO: 0.0, UPPER: bound}.items():
-        if held[state] == 0:
+    notes: list[dict[str, Any]] = []
+    cuts: list[dict[str, Any]] = []
+    names = states(letter)
+    reach = float(edges[-1])
+    # (state, place of its weights, left end of its bar in bar widths, where its count stands)
+    bar = 0.8 * width
+    for state, at, start, side in (
+        (LOWER, -bound, -1.0, "right"),
+        (ZERO, 0.0, -0.5, "left"),
+        (UPPER, bound, 0.0, "left"),
+    ):
+        count = int(held[state])
+        if count == 0:
             continue
-        name, colour = STATES[state]
+        name, colour = names[state]
+        wide = 0.5 * bar if state == ZERO else bar
+        left = at + start * wide
         traces.append(
             {
                 "type": "bar",
                 "x": [at],
-                "y": [held[state]],
-                "width": 0.8 * width,
-                "name": f"{name}: {held[state]:,}",
+                "offset": start * wide,
+                "y": [count],
+                "width": wide,
+                "name": f"{name}: {count:,}",
                 "marker": {"color": colour, "line": {"width": 0}},
-                "hovertemplate": f"%{{y}} weights {name} = %{{x:.3g}}<extra></extra>",
+                "hovertemplate": f"%{{y:,}} weights {name} = %{{x:.3g}}<extra></extra>",
+            }
+        )
+        cut = count > end
+        if cut:
+            cuts += _break_mark(left, wide, 0.9 * end, end)
+        if abs(at) > 0.7 * reach:  # beside the bar there is no room outside
+            side = "left" if side == "right" else "right"
+        notes.append(
+            {
+                "x": left if side == "right" else left + wide,
+                # Apart in height where zero's would lie on the upper bound's.
+                "y": (0.86 if state == ZERO else 0.97) * end if cut else count,
+                "text": f"<b>{count:,}</b>{' (bar cut)' if cut else ''}",
+                "showarrow": False,
+                "xanchor": side,
+                "yanchor": "middle" if cut else "bottom",
+                "font": {"color": colour},
             }
         )
     traces.append(
         {
             "type": "scatter",
             "x": centres,
-            "y": rows.reference_counts,
+            "y": reference,
             "mode": "lines",
             "name": "reference",
             "line": {"color": REFERENCE, "width": 2, "shape": "hvh"},
             "hovertemplate": "%{y} reference weights near %{x:.3g}<extra></extra>",
         }
     )
-    top = 1.15 * max(rows.reference_counts.max(), rows.free_counts[row].max(), 1)
     return build_figure(
         traces,
         f"Weights of {rows.name}",
         330,
-        ("Weight θ", {"range": [1.05 * rows.edges[0], 1.05 * rows.edges[-1]]}),
-        ("Weights in the bin", {"range": [0, 1.12 * top]}),
+        ("Weight θ", {"range": [-1.05 * reach, 1.05 * reach]}),
+        ("Weights in the bin", {"range": [0, end]}),
         barmode="overlay",
         bargap=0,
         legend=BELOW,
+        shapes=cuts,
+        annotations=notes,
     )
 
 
-def matrix(rows: LayerRows, row: int) -> go.Figure:
+def _break_mark(left: float, wide: float, at: float, end: float) -> list[dict[str, Any]]:
+    """Two slanted strokes across a bar: it goes on beyond the axis."""
+    return [
+        {
+            "type": "line",
+            "x0": left - 0.5 * wide,
+            "x1": left + 1.5 * wide,
+            "y0": at + (shift - 0.02) * end,
+            "y1": at + (shift + 0.02) * end,
+            "line": {"color": REFERENCE, "width": 3},
+            "layer": "above",
+        }
+        for shift in (-0.015, 0.015)
+    ]
+
+
+def matrix(rows: LayerRows, row: int, letter: str = "c") -> go.Figure:
     """A layer's weight as a heat map, and which of its entries are held."""
+    kinds = states(letter)
     largest = float(np.abs(rows.weights[row]).max()) or 1.0
     down, across = rows.strides
     y, x = (np.arange(0, n, step) + 1 for n, step in zip(rows.shape, (down, across), strict=True))
-    names = np.array([name for name, _ in STATES.values()])
+    names = np.array([name for name, _ in kinds.values()])
     steps = [
-        [(state + end) / len(STATES), colour]
-        for state, (_, colour) in STATES.items()
+        [(state + end) / len(kinds), colour]
+        for state, (_, colour) in kinds.items()
         for end in (0, 1)
     ]
     maps = [
@@ -152,12 +211,12 @@ def matrix(rows: LayerRows, row: int) -> go.Figure:
             "y": y,
             "xaxis": "x2",
             "zmin": -0.5,
-            "zmax": len(STATES) - 0.5,
+            "zmax": len(kinds) - 0.5,
             "colorscale": steps,
             "colorbar": {
                 "thickness": 8,
                 "outlinewidth": 0,
-                "tickvals": list(STATES),
+                "tickvals": list(kinds),
                 "ticktext": names.tolist(),
                 "xpad": 2,
             },
@@ -276,7 +335,7 @@ def dearest(prices: pd.DataFrame, unit: str) -> go.Figure:
     """The bounds that cost most: columns weight (its name), bound (+c, −c) and price."""
     shown = prices.head(DEAREST)[::-1]
     bars = []
-    for sign, (name, colour) in {"+c": STATES[UPPER], "−c": STATES[LOWER]}.items():
+    for sign, (name, colour) in {"+c": states()[UPPER], "−c": states()[LOWER]}.items():
         own = shown[shown["bound"] == sign]
         bars.append(
             {
@@ -316,7 +375,8 @@ def shares(table: pd.DataFrame, bound: float, knob: str) -> go.Figure:
             "stackgroup": "one",
             "line": {"width": 0.8, "color": colour},
             "fillcolor": fill,
-            "hovertemplate": "c = %{x:.4g}: %{y:.1f} %<extra>" + name + "</extra>",
+            "hovertemplate": f"{bound_letter(knob)} = "
+            "%{x:.4g}: %{y:.1f} %<extra>" + name + "</extra>",
         }
         for column, name, colour, fill in (
             ("pinned", "pinned at the bound", CONSTRAINED, "rgba(224, 112, 43, 0.45)"),
@@ -348,7 +408,8 @@ def free_by_layer(
             "name": name,
             "mode": "lines",
             "line": {"color": LINES[place % len(LINES)], "width": 2},
-            "hovertemplate": "c = %{x:.4g}: %{y:.1f} % free<extra>" + name + "</extra>",
+            "hovertemplate": f"{bound_letter(knob)} = "
+            "%{x:.4g}: %{y:.1f} % free<extra>" + name + "</extra>",
         }
         for place, (name, rows) in enumerate(layers.items())
     ]
@@ -398,7 +459,8 @@ def losses(
             "name": name,
             "mode": "lines",
             "line": {"color": colour, "width": 2, "dash": dash},
-            "hovertemplate": "c = %{x:.4g}: %{y:.4g}<extra>" + name + "</extra>",
+            "hovertemplate": f"{bound_letter(knob)} = "
+            "%{x:.4g}: %{y:.4g}<extra>" + name + "</extra>",
         }
         for column, name, colour, dash in (
             ("train_loss", "training", CONSTRAINED, "solid"),
@@ -461,7 +523,8 @@ def ways(
                 "customdata": np.stack(
                     [ordered["knob"], low, high, ordered["bytes"]], axis=1
                 ).tolist(),
-                "hovertemplate": "c = %{customdata[0]:.4g}: %{y:.4g} (%{customdata[1]:.4g} to "
+                "hovertemplate": f"{bound_letter(knob)} = "
+                "%{customdata[0]:.4g}: %{y:.4g} (%{customdata[1]:.4g} to "
                 f"%{{customdata[2]:.4g}})<br>%{{customdata[3]:,}} bytes<extra>{title}</extra>",
             }
         )
@@ -678,7 +741,8 @@ def rounding(table: pd.DataFrame, chosen: int, bound: float, knob: str) -> go.Fi
             "name": name,
             "mode": "lines",
             "line": {"color": colour, "width": 2, "dash": dash},
-            "hovertemplate": "c = %{x:.4g}: %{y:.3g}<extra>" + name + "</extra>",
+            "hovertemplate": f"{bound_letter(knob)} = "
+            "%{x:.4g}: %{y:.3g}<extra>" + name + "</extra>",
         }
         for column, name, colour, dash in (
             ("clipping_error", "cut off the reference by the bound", CONSTRAINED, "solid"),
@@ -709,7 +773,7 @@ def affordable(table: pd.DataFrame, bound: float, knob: str) -> go.Figure:
         "line": {"color": CONSTRAINED, "width": 2, "shape": "hvh"},
         "marker": {"size": 5},
         "customdata": [_bits(b) for b in fewest["fewest_bits"]],
-        "hovertemplate": "c = %{x:.4g}: %{customdata} bits<extra></extra>",
+        "hovertemplate": f"{bound_letter(knob)} = %{{x:.4g}}: %{{customdata}} bits<extra></extra>",
         "showlegend": False,
     }
     ticks = {
@@ -889,8 +953,7 @@ def _plane(
 
 
 def _bound_axis(knob: str) -> tuple[str, dict[str, Any]]:
-    text = "Relative bound c" if knob == "relative bound" else "Bound c"
-    return text, {"type": "log", "tickformat": "~g", "dtick": "D2"}
+    return bound_title(knob), {"type": "log", "tickformat": "~g", "dtick": "D2"}
 
 
 def _decades(values: pd.Series | pd.DataFrame) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import compression
 from pages.shared.format import score_name
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
+from pages.shared.models import text as words
 from pages.shared.models.requests import PATH, Way
 from pages.shared.models.results import ConstrainedView, CurveView, Layer, Trained
 from pages.shared.models.text import (
@@ -126,7 +127,7 @@ def by_bound(
         done = job.result is not None
         bound = widgets.knob(
             "bound",
-            "Count κ" if constraint == "cardinality" and trained.convex else "Bound c",
+            words.bound_title(words.knob_of(trained), constraint),
             values,
             job.result.suggestion if done else values[len(values) // 2],
             settled=done,
@@ -210,17 +211,18 @@ def _weights(trained: Trained, layer: Layer, found: ConstrainedView, row: int) -
     """Where the weights lie, which are held, and what each bound costs."""
     st.subheader("Which weights are held, and at what price?", anchor=False)
     rows = found.layers[layer.name]
-    st.markdown(text.held(rows, row), help=text.HELD)
+    letter = words.layer_letter(found.knob, found.method)
+    st.markdown(text.held(rows, row, letter), help=text.HELD)
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
-            figures.histogram(rows, row),
+            figures.histogram(rows, row, letter),
             "constrained_histogram",
             f"Histogram of the weights of {layer.name}: free, pinned, zero, and the reference's",
         )
     with right:
         charts.draw(
-            figures.matrix(rows, row),
+            figures.matrix(rows, row, letter),
             "constrained_matrix",
             f"Weight of {layer.name} as a heat map, and which of its entries are held",
         )
@@ -390,7 +392,7 @@ def compared(trained: Trained, constraint: str, way: Way, job: Job) -> None:
             lines.append(
                 {
                     "way": title,
-                    "c": f"{line['knob']:.3g}",
+                    words.bound_letter(first.knob): f"{line['knob']:.3g}",
                     **text.numbers(line, trained.task),
                 }
             )
@@ -433,7 +435,8 @@ def _stored(trained: Trained, curve: CurveView, job: Job) -> None:
     own = table[table["bound"] == at]
     allowed = int(own["fewest_bits"].iloc[0])
     line = own[own["bits"] == bits].iloc[0]
-    st.markdown(text.stored(line, own[own["bits"] == 32].iloc[0], allowed))
+    letter = words.bound_letter(curve.knob)
+    st.markdown(text.stored(line, own[own["bits"] == 32].iloc[0], allowed, letter))
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
@@ -642,7 +645,7 @@ def own_bounds(trained: Trained, constraint: str, way: Way, job: Job) -> None:
                 shares.append(
                     widgets.knob(
                         f"bound_{layer.name}",
-                        f"{layer.name}: relative bound",
+                        f"{layer.name}: relative bound ρ",
                         values,
                         job.result.suggestion,
                     )

@@ -21,7 +21,7 @@ BITS = (*range(2, 17), 32)
 LARGEST_PROGRAMME = 5000  # rows x outputs that an interior point solves 40 times in a minute or so
 
 HELD = (
-    "Box and upper bound: a held weight stands at ±c and needs no number in the file, only its "
+    "Box and upper bound: a held weight stands at its layer's bound and needs no number in the file, only its "
     "state. L1 ball and cardinality hold weights at zero. L2 holds none."
 )
 SHARES = (
@@ -41,7 +41,7 @@ WAYS = (
     "All ways are given the same bounds and, where they train, the same epochs for each. Fine-tuning "
     "is trained on without any bound, projection only is not trained: what lies between them is "
     "what a method adds. Bounds are met from the largest to the smallest. Click a point of the "
-    "first to move c."
+    "first to move the slider."
 )
 REFIT = (
     "Each layer aims at the reference's outputs, behind the layers that are refitted already, in "
@@ -53,13 +53,13 @@ PENALTY = (
     "weights learn, large μ draws them to the bound."
 )
 STORED = (
-    "Bytes are those of the file as it is written. Free weights are kept as codes of b bits on "
-    "(−c, c); pinned and zero weights stay as they are. Allowed is what loses at most a point "
+    "Bytes are those of the file as it is written. Free weights are kept as codes of b bits "
+    "between the layer's bounds; pinned and zero weights stay as they are. Allowed is what loses at most a point "
     "(0.01 of R²) on the validation part against the same network with the bits off."
 )
 OWN = (
-    "Each share is of the bound that just holds the layer's reference weight: at 1 the bound "
-    "costs nothing. This one network goes from the reference straight to its bounds; on the curve "
+    "Each layer's relative bound ρ is the share of the bound that just holds its reference weight: "
+    "at 1 it costs nothing. This one network goes from the reference straight to its bounds; on the curve "
     "each bound goes on from the larger ones before it, and has been trained for longer by then."
 )
 RACE = (
@@ -154,12 +154,12 @@ def tiny(value: float) -> str:
     return "1e-16" if value < 1e-16 else f"{value:.0e}".replace("e-0", "e-")
 
 
-def held(rows: LayerRows, row: int) -> str:
-    """How many of a layer's weights the bound holds."""
+def held(rows: LayerRows, row: int, letter: str) -> str:
+    """How many of a layer's weights the bound holds; ``letter``: of the layer's bound."""
     counts = rows.held_counts[row]
     total = int(counts.sum())
     edge, zero = int(counts[LOWER] + counts[UPPER]), int(counts[ZERO])
-    bound = f"c = {rows.bounds[row]:.3g}" if math.isfinite(rows.bounds[row]) else "no bound"
+    bound = f"{letter} = {rows.bounds[row]:.3g}" if math.isfinite(rows.bounds[row]) else "no bound"
     return (
         f"**{rows.name}**, {bound}: {edge:,} of {total:,} weights pinned at the bound, {zero:,} "
         f"zero, **{int(counts[FREE]):,} free** ({100 * counts[FREE] / total:.0f} %)."
@@ -231,17 +231,17 @@ def numbers(line: pd.Series, task: str) -> dict[str, object]:
     }
 
 
-def stored(line: pd.Series, off: pd.Series, allowed: int) -> str:
+def stored(line: pd.Series, off: pd.Series, allowed: int, letter: str) -> str:
     """What this many bits do to the file and to the weights."""
     bits = int(line["bits"])
     said = f"The fewest bits that lose at most a point here: **{'off' if allowed == 32 else allowed}**."
     if bits == 32:
         return (
-            f"At c = {line['bound']:.3g}, bits off: **{int(line['bytes']):,} bytes**, free weights "
+            f"At {letter} = {line['bound']:.3g}, bits off: **{int(line['bytes']):,} bytes**, free weights "
             f"as 32-bit numbers. {said}"
         )
     return (
-        f"At c = {line['bound']:.3g}: **{int(line['bytes']):,} bytes** instead of "
+        f"At {letter} = {line['bound']:.3g}: **{int(line['bytes']):,} bytes** instead of "
         f"{int(off['bytes']):,}; step {short(line['step'])}, rounding "
         f"{short(line['rounding_error'])} (at most {short(line['largest_rounding_error'])}), "
         f"beside {short(line['clipping_error'])} that the bound "

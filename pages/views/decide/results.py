@@ -157,23 +157,38 @@ def undominated(table: pd.DataFrame, cost: str) -> NDArray[np.bool_]:
     return table.index.isin(pareto_front(table, cost, "validation_score").index)
 
 
+def smaller(table: pd.DataFrame, reference: pd.Series, cost: str = "bytes") -> pd.DataFrame:
+    """The choices that a recommendation may name: below the reference in ``cost``.
+
+    Nor may their file be longer than the reference's: fewer parameters in a longer file are no
+    smaller model.
+    """
+    fewer = (table[cost] < reference[cost]) & (table["bytes"] <= reference["bytes"])
+    return table[fewer].reset_index(drop=True)
+
+
 def ranked(
     table: pd.DataFrame, wish: Wish, reference: pd.Series, cost: str = "bytes"
 ) -> pd.DataFrame:
-    """The undominated choices that fulfil a wish, the best one first.
+    """The undominated choices that fulfil a wish and are smaller than the reference.
 
-    The reference is one of them: where nothing beats it, that is the answer. Chosen by validation score alone. Of several that cost the same and score the same the
-    first stays.
+    The best one first: the smallest where a loss is allowed. Empty: there is none. Chosen by
+    validation score alone. Of several that cost the same and score the same the first stays.
     """
-    best = best_rows({"all": table}, wish, reference, cost).drop_duplicates(_SAME)
+    candidates = smaller(table, reference, cost)
+    best = best_rows({"all": candidates}, wish, reference, cost).drop_duplicates(_SAME)
     return best.drop(columns=["curve", "row"]).reset_index(drop=True)
 
 
 def nearest(
-    table: pd.DataFrame, wish: Wish, reference: pd.Series
+    table: pd.DataFrame, wish: Wish, reference: pd.Series, cost: str = "bytes"
 ) -> list[tuple[Nearest, pd.Series]]:
-    """What comes nearest to each part of a wish that nothing fulfils."""
-    return [(found, table.iloc[found.row]) for found in nearest_to(table, wish, reference)]
+    """Of what is smaller than the reference what comes nearest to each part of a wish."""
+    candidates = smaller(table, reference, cost)
+    if candidates.empty:
+        return []
+    found = nearest_to(candidates, wish, reference)
+    return [(near, candidates.iloc[near.row]) for near in found]
 
 
 def kept_on_test(line: pd.Series, loss: float) -> str:

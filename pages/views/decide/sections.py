@@ -34,6 +34,8 @@ from .results import (
 QUICK = ("truncated_svd", "activation_aware_svd", "truncated_svd_tuned", "box", "fine_tuned")
 COARSE = 3  # every third bound in few bits: each is judged at all of them
 COMPARED = 30  # choices that a lasso puts into the table: more are no comparison, and a long link
+LOST = 1.0  # points on validation that a recommendation may lose, if nothing else is asked for
+_WISHES = ("lose", "kb", "fewer")
 FOREST = 8  # choices whose intervals are drawn
 KEY = "decide"
 
@@ -126,9 +128,15 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
         best = ranked(table, wish, table.iloc[0], cost)
         near: Sequence = ()
         if best.empty:
-            near = nearest(table, wish, table.iloc[0])
-            st.warning(text.nothing(trained, wish, near), icon=":material/search_off:")
-            best = table.iloc[list(dict.fromkeys(found.row for found, _ in near))]
+            near = nearest(table, wish, table.iloc[0], cost)
+            # That nothing is smaller is an answer; that something is only near is a warning.
+            say = st.warning if near else st.info
+            say(
+                text.nothing(trained, wish, cost, len(table) - 1, near),
+                icon=":material/search_off:",
+            )
+            best = pd.DataFrame([line for _, line in near], columns=table.columns)
+            best = best.drop_duplicates("id").reset_index(drop=True)
         else:
             st.markdown(text.answer(trained, best.iloc[0], wish, cost, len(table) - 1))
         settled = not any(job.pending for job in found.values())
@@ -160,6 +168,11 @@ def choose(trained: Trained, found: Jobs, measured: Measured | None) -> None:
 def _wishes(task: str, measured: Measured | None) -> tuple[Wish, str]:
     lost = "Points lost, at most" if task == "classification" else "Hundredths of R² lost, at most"
     with widgets.row():
+        # Into the link, and not as the widget's default, which a link leaves out: one that asks
+        # for a size alone goes on meaning just that.
+        if not any(key in st.session_state or key in st.query_params for key in _WISHES):
+            st.session_state["lose"] = LOST
+            st.query_params["lose"] = f"{LOST:g}"
         points = widgets.amount("lose", lost, 0.5)
         kilo = widgets.amount("kb", "kB, at most", 5.0)
         fewer = widgets.amount("fewer", "× fewer MACs, at least", 1.0)
@@ -170,7 +183,7 @@ def _wishes(task: str, measured: Measured | None) -> tuple[Wish, str]:
         at_most={} if kilo is None else {"bytes": KILO * kilo},
         times_fewer={} if fewer is None else {"macs": fewer},
     )
-    widgets.remark("lose", "kb", "fewer")
+    widgets.remark(*_WISHES)
     if cost in text.TIMES and measured is None:
         st.caption(text.NOT_MEASURED)
         return wish, next(iter(text.COSTS))
@@ -194,9 +207,10 @@ def _picked(table: pd.DataFrame, best: pd.DataFrame, settled: bool) -> pd.Series
     clicked, linked = st.session_state.get("_picked"), st.query_params.get("choice")
     wanted = clicked or linked
     for _, line in table.iterrows() if wanted else ():
-        if text.short(line) == wanted:
-            if linked != wanted:
-                st.query_params["choice"] = wanted
+        name = text.short(line)
+        if name in (wanted, text.renamed(wanted)):
+            if linked != name:
+                st.query_params["choice"] = name
             return line
     if linked is not None and settled:
         st.warning(text.unknown(linked), icon=":material/info:")
@@ -312,6 +326,11 @@ def _plane(
     )
     st.caption(text.PLANE)
     told = pd.Series([text.short(line) for _, line in table.iterrows()], table.index)
+    asked = st.session_state.get("compare", st.query_params.get_all("compare"))
+    known, new = set(told), [text.renamed(name) for name in asked]
+    if any(name in known for name in set(new) - set(asked)):
+        pairs = zip(asked, new, strict=True)
+        st.session_state["compare"] = [later if later in known else name for name, later in pairs]
     compared = widgets.several(
         "compare",
         "Compare these",

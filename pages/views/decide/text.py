@@ -18,6 +18,7 @@ from pages.shared.format import (
 )
 from pages.shared.models.requests import Way
 from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.text import bound_letter
 
 from .results import (
     BATCHES,
@@ -52,8 +53,8 @@ PLANE = (
     "points into the comparison below, and into the link. The axis begins 20 points (0.2 of R²) below the reference: zoom out for all."
 )
 RANKED = (
-    "Undominated among all that was computed, chosen on the validation part; the test columns "
-    "report. Changes are against the reference on the same test samples (paired bootstrap, 95 %)."
+    "Undominated among all that is smaller than the reference, chosen on the validation part; the "
+    "test columns report. Changes are against the reference on the same test samples (paired bootstrap, 95 %)."
 )
 COMPARE = "Choose by name, or draw a lasso around points"
 NEAREST = (
@@ -136,7 +137,7 @@ def series(name: str, found: CurveView) -> Series:
             "combined",
             table,
             [
-                f"rank {k:g} + {100 * c:g} % sparse" if sparse else f"rank {k:g}, c = {c:g}"
+                f"rank {k:g} + {100 * c:g} % sparse" if sparse else f"rank {k:g}, ρ = {c:g}"
                 for k, c in pairs
             ],
             [f"{name}: {k:g}" if sparse else architecture(int(k)) for k, _ in pairs],
@@ -160,7 +161,9 @@ def series(name: str, found: CurveView) -> Series:
             ]
         page = "pages/constrained.py"
         return Series(name, told, "baseline", table, ["trained on"], [REFERENCE], page, queries)
-    letter = "κ" if name == "cardinality" else "c"
+    letter = bound_letter(found.knob)
+    if letter == "c" and name == "cardinality":
+        letter = "κ"
     texts = [f"{letter} = {c:.3g}" for c in knobs]
     queries = [{"set": "box" if name in WAYS else name, "bound": float(c)} for c in knobs]
     page = "pages/compare.py"
@@ -214,6 +217,11 @@ def name(line: Line) -> str:
 def short(line: Line) -> str:
     """A choice's name as a link has it: without the commas, at which a link would be cut."""
     return name(line).replace(",", "")
+
+
+def renamed(asked: str) -> str:
+    """What a choice is called now that a link of before calls by c, which was ρ, or by κ."""
+    return re.sub(r" [cκ] = ", " ρ = ", asked)
 
 
 def unknown(asked: str) -> str:
@@ -275,9 +283,8 @@ def wish(asked: Wish, task: str) -> str:
 def answer(trained: Trained, line: Line, asked: Wish, column: str, judged: int) -> str:
     """The best choice in one paragraph."""
     task, told = trained.task, wish(asked, trained.task)
-    if line["series"] == "reference":
-        return f"Of {judged:,} models none beats the **reference** itself{f' with {told}' if told else ''}."
-    superlative = "the best validation score" if asked.loss is None else _LEAST[column]
+    best = "the best validation score of those that are smaller than the reference"
+    superlative = best if asked.loss is None else _LEAST[column]
     first = f"Of {judged:,} models **{name(line)}** has {superlative}"
     if told:
         first += f" with {told}"
@@ -309,14 +316,32 @@ def sure(line: Line, asked: Wish, task: str) -> str:
     }[kept_on_test(line, asked.loss)]
 
 
-def nothing(trained: Trained, asked: Wish, found: Sequence[tuple[Nearest, pd.Series]]) -> str:
-    """That no choice fulfils a wish, and what it takes to give way in one part."""
-    lines = [f"No model that was computed has {wish(asked, trained.task)}. What comes nearest:"]
+def nothing(
+    trained: Trained, asked: Wish, column: str, judged: int, found: Sequence[tuple[Nearest, Line]]
+) -> str:
+    """That no smaller model fulfils a wish, and what it takes to give way in one part."""
+    told = [f"No compressed model {_SMALLER[column]}"]
+    if asked.loss is not None:
+        told.append(f"loses at most {loss(asked.loss, trained.task)} on validation")
+    if "bytes" in asked.at_most:
+        told.append(f"has at most {asked.at_most['bytes'] / KILO:g} kB")
+    if "macs" in asked.times_fewer:
+        told.append(f"has at least {asked.times_fewer['macs']:g}× fewer MACs")
+    if not found:  # nothing is smaller, whatever is asked for
+        return f"{told[0].rstrip(',')} ({judged:,} models were computed)."
+    sentence = f"{' and '.join(told)} ({judged:,} models were computed)."
+    lines = [f"{sentence} What comes nearest:"]
     for near, line in found:
         lines.append(f"- {_PARTS[near.column]}: {name(line)}, {_by(trained, near, line)}.")
     return "\n".join(lines)
 
 
+_SMALLER = {
+    "bytes": "is smaller than the reference",
+    "parameters": "has fewer parameters than the reference, in a file that is no longer,",
+    "macs": "has fewer MACs than the reference, in a file that is no longer,",
+    **dict.fromkeys(TIMES, "takes less time than the reference, in a file that is no longer,"),
+}
 _PARTS = {"validation_score": "Score", "bytes": "Size", "macs": "MACs"}
 
 
@@ -378,7 +403,11 @@ def raw(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def file_name(trained: Trained, line: Line) -> str:
-    text = f"{line['series']}-{line['choice']}".replace(" = ", "-").replace("%", "percent")
+    text = (
+        f"{line['series']}-{line['choice']}".replace("ρ", "rho")
+        .replace(" = ", "-")
+        .replace("%", "percent")
+    )
     kept = "".join(c if c.isalnum() or c in "-._" else "-" for c in text)
     return f"{trained.dataset}-{trained.model}-{kept}.safetensors"
 

@@ -1,0 +1,28 @@
+"""The menu of presets in a real browser: it closes after a choice, and what is said goes."""
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+PRESET = "When whitening helps"
+
+
+def test_the_menu_closes_after_a_choice_and_the_sentence_goes_with_the_next_one(server, visit):
+    page = visit(f"{server.address}/?dataset=iris&model=softmax_regression")
+    page.locator(".js-plotly-plot").nth(4).wait_for()
+    menu = page.get_by_role("button", name="Begin with")
+    choice = page.get_by_role("button", name=PRESET)
+    menu.click()
+    choice.click()
+    choice.wait_for(state="hidden")
+    said = page.locator('[data-testid="stAlert"]', has_text=PRESET)
+    said.get_by_text("plain truncated SVD (ghost)").wait_for()
+    assert choice.count() == 0
+    # It opens again, as before.
+    menu.click()
+    choice.wait_for()
+    page.keyboard.press("Escape")
+    choice.wait_for(state="hidden")
+    page.get_by_role("button", name="Close").wait_for()
+    page.locator(".st-key-rank input[type=range]").press("ArrowRight")
+    said.wait_for(state="detached")

@@ -10,7 +10,7 @@ from torch import nn
 
 from . import storage
 from .constrained.sets import FREE, LOWER, UPPER, ZERO
-from .network import Layer, bounded_of, features_of, layers, pick_layers
+from .network import Layer, array, bounded_of, features_of, layers, pick_layers
 
 
 def parameters(network: nn.Module) -> int:
@@ -50,7 +50,7 @@ def _states(layer: Layer) -> NDArray[np.intp]:
         counts = np.zeros(4, np.intp)
         counts[FREE] = layer.weight.numel()
         return counts
-    found = storage.states(layer.weight.detach().cpu().numpy(), bounded)
+    found = storage.states(array(layer.weight), bounded)
     return np.bincount(found.ravel(), minlength=4)
 
 

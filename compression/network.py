@@ -5,7 +5,7 @@ row an output (channel) and a column an input (channel and tap).
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -84,31 +84,120 @@ def bounded_layers(network: nn.Module) -> dict[str, tuple[Layer, Bounded]]:
 
 
 def layers(network: nn.Module) -> dict[str, Layer]:
-    """The compressible layers by module name, in forward order."""
-    return {n: m for n, m in network.named_modules() if isinstance(m, COMPRESSIBLE)}
+    """The compressible layers by module name, in forward order; no subclass of theirs.
+
+    A subclass may compute something else from its weight: :func:`left_out` says so.
+    """
+    return {n: m for n, m in network.named_modules() if type(m) in COMPRESSIBLE}
+
+
+def left_out(network: nn.Module) -> dict[str, str]:
+    """The modules with weights of their own that are no compressible layers -> the reason."""
+    reasons: dict[str, str] = {}
+    for name, module in network.named_modules():
+        if type(module) in COMPRESSIBLE or next(module.parameters(recurse=False), None) is None:
+            continue
+        kind = type(module).__name__
+        base = next((c.__name__ for c in COMPRESSIBLE if isinstance(module, c)), None)
+        reasons[name] = f"{kind} is no linear layer and no 1-D or 2-D convolution"
+        if base is not None:
+            reasons[name] = f"{kind} is a subclass of {base} and may compute something else"
+    return reasons
+
+
+def shared_places(network: nn.Module) -> Iterator[tuple[str, str]]:
+    """Pairs of names under which one module with weights, or one weight, stands twice."""
+    modules: dict[int, str] = {}
+    for name, module in network.named_modules(remove_duplicate=False):
+        if next(module.parameters(), None) is None:
+            continue  # an activation may stand at many places
+        if id(module) in modules:
+            yield modules[id(module)], name
+        modules.setdefault(id(module), name)
+    weights: dict[int, str] = {}
+    for name, weight in network.named_parameters(remove_duplicate=False):
+        if id(weight) in weights:
+            yield weights[id(weight)], name
+        weights.setdefault(id(weight), name)
+
+
+def _check_unshared(network: nn.Module, names: Collection[str]) -> None:
+    """Raise NotApplicableError where one of these layers, or its weight, stands at two places."""
+    for first, second in shared_places(network):
+        if any(f"{place}.".startswith(f"{name}.") for place in (first, second) for name in names):
+            raise NotApplicableError(
+                f"{first} and {second} are one and the same: compressing them would make two and "
+                "a larger model; give each place a copy of its own first"
+            )
 
 
 def pick_layers(network: nn.Module, names: Sequence[str] | str | None) -> dict[str, Layer]:
-    """The named layers (None: all of them); raises ArgumentError naming the possible ones."""
-    found = layers(network)
-    if names is None:
-        return found
-    names = (names,) if isinstance(names, str) else tuple(names)
-    unknown = [name for name in names if name not in found]
-    if unknown or not names:
-        seen = ", ".join(map(repr, unknown)) or "no layer at all"
-        raise ArgumentError(f"asked for {seen}: choose from {', '.join(found)}")
-    return {name: found[name] for name in found if name in names}
+    """The named layers (None: all of them).
+
+    Raises
+    ------
+    ArgumentError
+        A name of no such layer; the message names the possible ones.
+    NotApplicableError
+        There is no such layer, or one of them or its weight stands at two places.
+    """
+    found, reasons = layers(network), left_out(network)
+    if not found:
+        why = "".join(f"; {name}: {reason}" for name, reason in reasons.items())
+        raise NotApplicableError(f"this network has no layer to compress{why}")
+    if names is not None:
+        names = (names,) if isinstance(names, str) else tuple(names)
+        unknown = [name for name in names if name not in found]
+        if unknown or not names:
+            seen = ", ".join(
+                repr(name) + (f" ({reasons[name]})" if name in reasons else "") for name in unknown
+            )
+            raise ArgumentError(
+                f"asked for {seen or 'no layer at all'}: choose from {', '.join(found)}"
+            )
+        found = {name: found[name] for name in found if name in names}
+    _check_unshared(network, found)
+    return found
+
+
+def array(tensor: torch.Tensor) -> Array:
+    """A tensor's values as NumPy holds them: bfloat16, which it has not, as float32 (exact)."""
+    values = tensor.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
 
 
 def matrix(layer: Layer) -> Array:
     """The layer's weight as an (outputs, inputs) matrix; a copy, float32 or float64."""
-    weight = layer.weight.detach().cpu().numpy()
-    return weight.reshape(len(weight), -1).copy()
+    weight = array(layer.weight)
+    return weight.reshape(len(weight), -1).astype(np.promote_types(weight.dtype, np.float32))
 
 
 def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
-    """The layer as smaller ones: two linear layers for factors, convolutions for stages."""
+    """The layer as smaller ones: two linear layers for factors, convolutions for stages.
+
+    At full rank they compute what the layer does, up to rounding.
+
+    Raises
+    ------
+    NotApplicableError
+        The layer computes something else than its weight and settings say (a subclass, a hook),
+        or its convolution has groups: see :func:`obstacle`.
+    ArgumentError
+        The factors are not those of a weight of this shape.
+    """
+    reason = obstacle(layer)
+    if reason:
+        raise NotApplicableError(f"a low-rank layer cannot take this one's place: {reason}")
+    shape: tuple[int, ...]
+    if isinstance(factors, Factors):
+        shape = (factors.left.shape[0], factors.right.shape[1])
+    else:
+        shape = factors.kernel.shape
+    if shape != tuple(layer.weight.shape):
+        raise ArgumentError(
+            f"factors of a weight of shape {shape} were given for one of shape "
+            f"{tuple(layer.weight.shape)}: give the factors of this layer's weight"
+        )
     weights: list[Array]
     chain: list[Any]
     with torch.device("meta"):  # no time is spent on initial values
@@ -121,16 +210,16 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
             names = [f"stage{number}" for number in range(1, len(weights) + 1)]
             chain = [_convolution(layer, stage) for stage in factors.stages]
 
-    def parameter(array: Array) -> nn.Parameter:
+    def parameter(values: Array) -> nn.Parameter:
         # In one order in memory, so that the sums are the same bits again after a file.
-        copied = torch.from_numpy(np.array(array, order="C"))
+        copied = torch.from_numpy(np.array(values, order="C"))
         return nn.Parameter(copied.to(dtype=layer.weight.dtype, device=layer.weight.device))
 
     for part, weight in zip(chain, weights, strict=True):
         part.weight = parameter(weight)
     bias = factors.bias_shift
     if layer.bias is not None:
-        bias = layer.bias.detach().cpu().numpy() + bias
+        bias = array(layer.bias) + bias
     if layer.bias is not None or bias.any():
         chain[-1].bias = parameter(bias)
     return LowRank(OrderedDict(zip(names, chain, strict=True)))
@@ -139,12 +228,35 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
 def _convolution(layer: Any, stage: Stage) -> nn.Module:
     outputs, channels, *entries = stage.kernel.shape
     settings: dict[str, Any] = stage.settings(layer.stride, layer.padding, layer.dilation)
+    # A stage that pads nothing has no say in what stands at the edges.
+    if settings["padding"] != (0,) * len(entries):
+        settings["padding_mode"] = layer.padding_mode
     return type(layer)(channels, outputs, tuple(entries), bias=False, **settings)
 
 
+def obstacle(layer: nn.Module) -> str:
+    """Why no low-rank layer can stand for this one; "": one can."""
+    kind = type(layer).__name__
+    if type(layer) not in COMPRESSIBLE:
+        return f"it is a {kind}, and not exactly a Linear, Conv1d or Conv2d"
+    if layer._forward_hooks or layer._forward_pre_hooks or "forward" in vars(layer):
+        return "it has a hook, or a forward of its own, that would be lost: remove that first"
+    groups = getattr(layer, "groups", 1)
+    return f"its convolution has {groups} groups; choose one with groups=1" if groups != 1 else ""
+
+
+def children_of(network: nn.Module) -> dict[str, nn.Module]:
+    """The modules of a chain by name, in order; one that stands at two places is there twice."""
+    return {name: part for name, part in network._modules.items() if part is not None}
+
+
 def replaced(network: nn.Sequential, new: Mapping[str, nn.Module]) -> nn.Sequential:
-    """The network with these layers in the place of the named ones; the others are shared."""
-    parts = OrderedDict((name, new.get(name, part)) for name, part in network.named_children())
+    """The network with these layers in the place of the named ones; the others are shared.
+
+    Raises NotApplicableError where one of the named ones, or its weight, stands at two places.
+    """
+    _check_unshared(network, new)
+    parts = OrderedDict((name, new.get(name, part)) for name, part in children_of(network).items())
     return nn.Sequential(parts).eval()
 
 
@@ -161,10 +273,18 @@ def forward_in_blocks(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def features_of(network: nn.Sequential) -> int:
-    """Number of features of the flat samples that a network of this package takes."""
-    first: Any = next(iter(network))
+    """Number of features of the flat samples that a network takes; samples are rows.
+
+    Raises NotApplicableError where the network's first layer does not say it.
+    """
+    first: Any = network
     while isinstance(first, (nn.Sequential, LowRankPlusSparse)):
-        first = next(first.children())
-    if isinstance(first, nn.Unflatten):
+        first = next(first.children(), None)
+    if isinstance(first, nn.Unflatten) and first.dim == 1:
         return prod(first.unflattened_size)
-    return int(first.in_features)
+    if isinstance(first, nn.Linear):
+        return int(first.in_features)
+    raise NotApplicableError(
+        f"the samples' number of features is unknown: the network begins with "
+        f"{type(first).__name__}; begin with Linear, or with Unflatten along axis 1"
+    )

@@ -32,9 +32,12 @@ class Stage:
     carries: tuple[bool, ...]
 
     def settings(
-        self, stride: tuple[int, ...], padding: tuple[int, ...], dilation: tuple[int, ...]
-    ) -> dict[str, tuple[int, ...]]:
-        """This stage's share of the layer's stride, padding and dilation, one a spatial axis."""
+        self, stride: tuple[int, ...], padding: tuple[int, ...] | str, dilation: tuple[int, ...]
+    ) -> dict[str, tuple[int, ...] | str]:
+        """This stage's share of the layer's stride, padding and dilation, one a spatial axis.
+
+        "same" and "valid" stay what they are: a kernel of one entry needs no padding for either.
+        """
 
         def share(layer: tuple[int, ...], otherwise: int) -> tuple[int, ...]:
             return tuple(
@@ -44,7 +47,7 @@ class Stage:
 
         return {
             "stride": share(stride, 1),
-            "padding": share(padding, 0),
+            "padding": padding if isinstance(padding, str) else share(padding, 0),
             "dilation": share(dilation, 1),
         }
 

@@ -23,9 +23,12 @@ from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
 from ..network import (
     Layer,
+    array,
+    children_of,
     forward_in_blocks,
     low_rank_layer,
     matrix,
+    obstacle,
     pick_layers,
     replaced,
 )
@@ -70,12 +73,17 @@ def layers_for(
     """
     entry = find(LOW_RANK_METHODS, method, "low-rank method")
     chosen = pick_layers(network, names)
-    inner = [name for name in chosen if name not in dict(network.named_children())]
+    inner = [name for name in chosen if name not in children_of(network)]
     if inner and names is not None:
         raise NotApplicableError(
             f"{', '.join(inner)}: part of a layer that is low rank already; "
             "compress the network that it came from"
         )
+    reasons = {name: obstacle(layer) for name, layer in chosen.items() if obstacle(layer)}
+    if reasons and (names is not None or len(reasons) == len(chosen)):
+        told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise NotApplicableError(f"no low-rank layer can stand for {told}")
+    chosen = {name: layer for name, layer in chosen.items() if name not in reasons}
     taken = {
         name: layer
         for name, layer in chosen.items()
@@ -112,7 +120,7 @@ def decompose_layer(
         if isinstance(layer, nn.Linear):
             chosen = build(LOW_RANK_METHODS[method].load(), **knobs)
             return chosen.decompose(matrix(layer), inputs)
-        kernel = layer.weight.detach().cpu().numpy().copy()
+        kernel = matrix(layer).reshape(layer.weight.shape)
         return decompose_kernel(kernel, method, inputs, **knobs)
     except ArgumentError as error:
         raise ArgumentError(f"layer {name}: {error}") from None
@@ -124,12 +132,27 @@ def input_rows(layer: Any, inputs: torch.Tensor) -> NDArray:
     A row a sample for a linear layer; a row a sample and position for a convolution, at most
     ``PATCHES`` of them.
     """
-    array = inputs.cpu().numpy()
     if isinstance(layer, nn.Linear):
-        return array
+        return array(inputs)
+    padded, none = _pad(layer, inputs), (0,) * len(layer.kernel_size)
     return patches(
-        array, layer.kernel_size, layer.stride, layer.padding, layer.dilation, rows=PATCHES
+        array(padded), layer.kernel_size, layer.stride, none, layer.dilation, rows=PATCHES
     )
+
+
+def _pad(layer: Any, inputs: torch.Tensor) -> torch.Tensor:
+    """The inputs with what the convolution puts around them."""
+    amounts: list[int] = []  # of the last axis first, as torch wants them
+    for axis in reversed(range(len(layer.kernel_size))):
+        if layer.padding == "same":
+            total = layer.dilation[axis] * (layer.kernel_size[axis] - 1)
+            amounts += [total // 2, total - total // 2]
+        else:
+            amounts += [0, 0] if layer.padding == "valid" else [layer.padding[axis]] * 2
+    if not any(amounts):
+        return inputs
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    return functional.pad(inputs, amounts, mode=mode)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +240,7 @@ class Ranks:
     def _rising(
         self, x: torch.Tensor, ranks: Sequence[int]
     ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
-        children = [name for name, _ in self.network.named_children()]
+        children = list(children_of(self.network))
         known, start = self.network, 0
         names = [name for name in children if name in self.layers]
         for name in names:
@@ -292,7 +315,7 @@ class SequentialRanks(Ranks):
         effective = self.effective(ranks)
         found: dict[str, LayerDecomposition] = {}
         x, passed = self.x, nn.Sequential()
-        for name, module in self.network.named_children():
+        for name, module in children_of(self.network).items():
             if name in effective:
                 x, passed = forward_in_blocks(passed, x), nn.Sequential()
                 # Before the first compressed layer nothing differs from the reference.
@@ -394,10 +417,8 @@ def _linear(module: nn.Module, weight: torch.Tensor, x: torch.Tensor) -> torch.T
     """What a module without its bias would give with this weight."""
     if isinstance(module, nn.Linear):
         return functional.linear(x, weight)
-    if isinstance(module, nn.Conv1d):
-        return functional.conv1d(x, weight, None, module.stride, module.padding, module.dilation)
-    assert isinstance(module, nn.Conv2d)
-    return functional.conv2d(x, weight, None, module.stride, module.padding, module.dilation)
+    assert isinstance(module, (nn.Conv1d, nn.Conv2d))
+    return module._conv_forward(x, weight, None)  # with its own padding, of whatever mode
 
 
 def _over_positions(channels: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
@@ -451,7 +472,7 @@ def prepare(
     found: dict[str, LayerDecomposition] = {}
     start = x = samples.x[samples.fit]
     passed = nn.Sequential()  # since the last layer whose input was looked at
-    for name, module in reference.network.named_children():
+    for name, module in children_of(reference.network).items():
         if name in chosen:
             if looks:
                 x, passed = forward_in_blocks(passed, x), nn.Sequential()

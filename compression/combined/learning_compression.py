@@ -37,7 +37,7 @@ def weight_of(part: Any) -> torch.Tensor:
 
 def share_bias(part: Any, layer: Layer) -> None:
     """Let a compressed layer have the bias of the layer that learns."""
-    while not isinstance(part, COMPRESSIBLE):
+    while type(part) not in COMPRESSIBLE:
         part = part.low_rank if isinstance(part, LowRankPlusSparse) else part.left
     part.bias = layer.bias
 

@@ -68,7 +68,7 @@ def curve_bounds(
 def single_linear(network: nn.Sequential) -> nn.Linear | None:
     """The layer of a linear or softmax regression; None for every other network."""
     only = next(iter(network)) if len(network) == 1 else None
-    return only if isinstance(only, nn.Linear) else None
+    return only if type(only) is nn.Linear else None
 
 
 def ascends(method: Method, constraint: str) -> bool:

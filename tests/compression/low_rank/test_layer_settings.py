@@ -139,7 +139,7 @@ def test_subclasses_are_no_layers_and_the_reason_is_said():
 def test_grouped_convolutions_are_left_out_or_refused_by_name():
     network = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, groups=2))
     assert list(layers_for(network, "tucker2", None)) == ["0"]
-    with pytest.raises(NotApplicableError, match="1: .*groups"):
+    with pytest.raises(NotApplicableError, match=r"1: .*groups"):
         layers_for(network, "tucker2", ["1"])
     with pytest.raises(NotApplicableError, match="groups"):
         layers_for(network[1:], "tucker2", None)

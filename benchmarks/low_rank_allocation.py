@@ -5,7 +5,8 @@ from time import process_time
 
 import numpy as np
 
-from compression.low_rank.allocation import RankChoices, allocate, allocate_by_every_rule
+from compression.low_rank.allocation import allocate, allocate_by_every_rule
+from compression.low_rank.rank_choices import RankChoices
 
 from .table import Row
 

@@ -17,6 +17,8 @@ from .constrained.solve import Solution as Solution
 from .constrained.solve import solve as solve
 from .curve import Curve as Curve
 from .errors import CompressionError as CompressionError
+from .intervals import Interval as Interval
+from .intervals import paired_change as paired_change
 from .latency import latencies as latencies
 from .low_rank.allocation import allocate_ranks as allocate_ranks
 from .low_rank.budgets import budget_curve as budget_curve

@@ -137,6 +137,8 @@ class CurveBuilder:
             table["change_low"],
             table["change_high"],
         ) = self._comparison.changes(predicted)
+        # The reference is itself, not another model that happens to answer alike.
+        table.loc[0, ["change", "change_low", "change_high"]] = 0.0
         confusion: list[NDArray[np.int64] | None] = [None] * (len(predicted) - 1)
         if task == "classification":
             classes = self.dataset.outputs

@@ -5,25 +5,19 @@ cross-entropy in nats, or ½ the mean squared error; the score is accuracy, or R
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, chdtrc
+
+from .intervals import Interval, bootstrap_ends, score_ends
 
 Array = NDArray[np.floating]
 
 LEVEL = 0.95
 _RESAMPLES = 1000
 _BLOCK = 1_000_000  # numbers of resamples that are unpacked at a time
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Where the true value lies, with probability 0.95 under the method's assumptions."""
-
-    low: float
-    high: float
 
 
 def predictions(outputs: Array, task: str) -> NDArray:
@@ -178,47 +172,54 @@ class Comparison:
     target : ndarray, shape (N,)
     task : str
     seed : int
-        Of the resamples, which all models share (a paired bootstrap).
+        Of the resamples of R², which all models share (a paired bootstrap).
     """
 
     def __init__(self, reference: NDArray, target: NDArray, task: str, seed: int = 0):
-        self._predicted, self._target, self._task = reference, target, task
-        self._seed = seed
+        self._target, self._task, self._seed = target, task, seed
+        self._reference_predicted = reference[None]
         self._reference_score = score(reference, target, task)
-
-    @cached_property
-    def _reference(self) -> Array:
-        return self._resampled(self._predicted[None])
 
     def intervals(self, predicted: NDArray) -> tuple[Array, Array]:
         """Ends of each score's 95 % interval, for predictions of shape (models, N).
 
-        Wilson's for an accuracy, the bootstrap's percentiles for R².
+        Wilson's for an accuracy, a bootstrap's (BCa) for R².
         """
         if self._task == "classification":
             n = len(self._target)
             ends = [wilson((row == self._target).sum(), n) for row in predicted]
             return np.array([e.low for e in ends]), np.array([e.high for e in ends])
-        return self._percentiles(self._resampled(predicted))
+        resampled, left_out = self._resampled(predicted), self._left_out(predicted)
+        return bootstrap_ends(resampled, self._scores(predicted), left_out, LEVEL)
 
     def changes(self, predicted: NDArray) -> tuple[Array, Array, Array]:
-        """Each score minus the reference's, and the ends of its paired-bootstrap 95 % interval."""
-        scores = np.array([score(row, self._target, self._task) for row in predicted])
-        low, high = self._percentiles(self._resampled(predicted) - self._reference)
-        return scores - self._reference_score, low, high
+        """Each score minus the reference's, and the ends of its 95 % interval.
+
+        A score interval for paired proportions (Tango 1998) for an accuracy, a paired
+        bootstrap's (BCa) for R².
+        """
+        change = self._scores(predicted) - self._reference_score
+        reference = self._reference_predicted
+        if self._task == "classification":
+            before, after = reference == self._target, predicted == self._target
+            gains, losses = (after & ~before).sum(axis=1), (before & ~after).sum(axis=1)
+            low, high = score_ends(gains, losses, len(self._target), LEVEL)
+            return change, low, high
+        with np.errstate(invalid="ignore"):  # both infinite: a target that does not vary
+            resampled = self._resampled(predicted) - self._resampled(reference)
+            left_out = self._left_out(predicted) - self._left_out(reference)
+        return change, *bootstrap_ends(resampled, change, left_out, LEVEL)
+
+    def _scores(self, predicted: NDArray) -> Array:
+        return np.array([score(row, self._target, self._task) for row in predicted])
 
     def _resampled(self, predicted: NDArray) -> Array:
-        """The scores in every resample, shape (models, resamples)."""
+        """R² in every resample, shape (models, resamples)."""
         counts, n = draws(len(self._target), self._seed), len(self._target)
-        blocks = np.array_split(counts, range(block_of(n), len(counts), block_of(n)))
-        if self._task == "classification":
-            # Sums of small whole numbers are exact in float32.
-            right = (predicted == self._target).astype(np.float32)
-            return np.hstack([right @ block.T.astype(np.float32) for block in blocks]) / n
         target = self._target.astype(np.float64)
         lost = (predicted - target) ** 2
         values = []
-        for block in blocks:
+        for block in np.array_split(counts, range(block_of(n), len(counts), block_of(n))):
             times = block.astype(np.float64)
             mean = times @ target / n
             spread = times @ target**2 - n * mean**2
@@ -226,8 +227,12 @@ class Comparison:
                 values.append(1 - lost @ times.T / spread)
         return np.hstack(values)
 
-    @staticmethod
-    def _percentiles(values: Array) -> tuple[Array, Array]:
-        tail = 100 * (1 - LEVEL) / 2
-        low, high = np.nanpercentile(values, [tail, 100 - tail], axis=1)
-        return low, high
+    def _left_out(self, predicted: NDArray) -> Array:
+        """R² without each of the samples, shape (models, N)."""
+        target = self._target.astype(np.float64)
+        n = len(target)
+        squares = (predicted - target) ** 2
+        apart = (target - target.mean()) ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = apart.sum() - apart * np.divide(n, n - 1)
+            return 1 - (squares.sum(axis=1, keepdims=True) - squares) / spread

@@ -254,7 +254,7 @@ class Matched:
     validation_change : float
         The first's validation score minus the second's.
     change, change_low, change_high : float
-        The same on the test part, with its paired-bootstrap 95 % interval.
+        The same on the test part, with its 95 % interval, samples being paired.
     """
 
     budget: float

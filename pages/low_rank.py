@@ -30,7 +30,7 @@ sections.sensitivity(trained, chosen)
 st.subheader("A rank of its own for each layer", anchor=False)
 if job.result is not None:
     sections.by_hand(trained, chosen, job.result)
-if widgets.switch("share", "Share one budget among the layers, by five rules"):
+if widgets.switch("share", "Share one budget among the layers, by six rules"):
     sections.budgets(trained, chosen)
 st.divider()
 charts.take_away("Low rank", text.name(trained, chosen), text.made_from(trained, chosen))

@@ -6,6 +6,7 @@ usual, and their gap to it is part of their answer.
 """
 
 import heapq
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
-from .factors import Array, Decomposition
-from .kernels import KernelDecomposition
+from .factors import Array
+from .rank_choices import RankChoices, choices
+from .starvation import describe_starved
 from .truncated_svd import TruncatedSVD
 
 Whole = NDArray[np.int64]
@@ -25,26 +27,6 @@ TABLE = 25_000_000
 """Cells times layers that the exact rule may hold."""
 DENSE = 0
 """Stands for the dense layer where a rank is expected, inside this module."""
-
-
-@dataclass(frozen=True, eq=False)
-class RankChoices:
-    """What one layer may cost, and what it then loses.
-
-    Attributes
-    ----------
-    errors : ndarray, shape (R,)
-        ``errors[k - 1]``: loss at rank k, in a unit that may be added over layers; the dense
-        layer's is 0.
-    costs : ndarray of int, shape (R,)
-        ``costs[k - 1]``: parameters, bytes or MACs at rank k.
-    dense_cost : int
-        The same of the dense layer.
-    """
-
-    errors: Array
-    costs: Whole
-    dense_cost: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,16 +81,22 @@ def allocate_ranks(
     Returns
     -------
     dict
-        Layer -> rank, or None for "keep dense". A layer's error is the share of its energy that
-        truncated SVD drops.
+        Layer -> rank, or None for "keep dense". Weights alone do not say what the loss gains: the
+        exact rule keeps the largest product over layers of the share of energy that each keeps by
+        truncated SVD. With data, :func:`compression.budget_curve` has better objectives.
 
     Raises
     ------
     ArgumentError
         The budget is below what rank 1 everywhere needs, a weight cannot be used, or there is no
         such rule.
+
+    Warns
+    -----
+    UserWarning
+        A layer is left rank 1 while another one stays dense.
     """
-    layers = {}
+    layers: dict[str, RankChoices] = {}
     for name, weight in weights.items():
         matrix = np.asarray(weight)
         if matrix.ndim > 2:
@@ -117,15 +105,10 @@ def allocate_ranks(
             layers[name] = choices(TruncatedSVD().decompose(matrix))
         except ArgumentError as error:
             raise ArgumentError(f"layer {name}: {error}") from None
-    return allocate(layers, budget, rule, resolution).ranks
-
-
-def choices(decomposition: Decomposition | KernelDecomposition) -> RankChoices:
-    """A layer's choices by the method's own error, relative to the layer's total, and parameters."""
-    total = decomposition.errors[0]
-    # Nothing to lose: inputs that never vary, with no ridge.
-    errors = decomposition.errors[1:] / (total if total > 0 else 1.0)
-    return RankChoices(errors, decomposition.parameters[1:], decomposition.dense_parameters)
+    ranks = allocate(layers, budget, rule, resolution).ranks
+    if starved := describe_starved(layers, ranks):
+        warnings.warn(f"{starved}: a larger budget, or another rule, may do better", stacklevel=2)
+    return ranks
 
 
 def allocate(

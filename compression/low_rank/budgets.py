@@ -8,15 +8,33 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from .. import accounting
+from .. import accounting, evaluation
 from ..curve import Curve
 from ..errors import ArgumentError
-from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
-from .allocation import RULES, Allocation, RankChoices, allocate_by_every_rule
+from ..network import layers as layers_of
+from ..training import (
+    Data,
+    Reference,
+    Report,
+    Samples,
+    capped_threads,
+    keep_going,
+    loss_of,
+    samples_for,
+)
+from .allocation import RULES as ALLOCATION_RULES
+from .allocation import Allocation, allocate_by_every_rule
 from .curve import judged
 from .networks import Ranks, prepare
+from .objectives import OBJECTIVES
+from .rank_choices import RankChoices
+from .starvation import describe_starved
+
+RULES = ("best", *ALLOCATION_RULES)
+"""Names of the rules of a budget curve, in the order of its rows."""
 
 UNITS: Mapping[str, Callable[[nn.Sequential], int]] = {
     "parameters": accounting.parameters,
@@ -24,6 +42,9 @@ UNITS: Mapping[str, Callable[[nn.Sequential], int]] = {
     "macs": accounting.macs,
 }
 """What a budget may be in: the columns of a curve's table, measured as there."""
+
+ByObjective = Mapping[str, Mapping[str, RankChoices]]
+"""Objective -> layer -> its choices; costs do not depend on the objective."""
 
 
 def budget_curve(
@@ -37,6 +58,7 @@ def budget_curve(
     ridge: float = 0.0,
     calibration: str = "reference",
     epochs: int = 0,
+    objective: str = "curvature",
     resolution: float | None = None,
     report: Report = keep_going,
 ) -> Curve:
@@ -54,8 +76,13 @@ def budget_curve(
     unit : str
         "parameters", "bytes" or "macs".
     method, layers, ridge, calibration, epochs
-        As for :func:`compression.low_rank_curve`. Ranks are shared out by the errors on the
-        reference's inputs.
+        As for :func:`compression.low_rank_curve`. Ranks are shared out by what each layer loses
+        on the reference's inputs, before any training.
+    objective : str
+        What the rules add up over layers. "curvature": what the loss gains to second order, by
+        Kronecker factors; "measured": what it gains when the layer alone is truncated, on the
+        fitted rows; "kept_energy": −log of the share of the method's own objective that is kept;
+        "energy_share": the share that is dropped.
     resolution : float, optional
         Of the exact rule, see :func:`compression.low_rank.allocation.allocate`.
     report : callable
@@ -66,40 +93,33 @@ def budget_curve(
     -------
     Curve
         One row a budget and rule; the knob is the budget. Besides the usual columns: rule; ranks,
-        a dict layer -> rank or None for dense; energy_lost, the sum over layers of the share that
-        each loses of its own error at rank 0; gap, how far that lies above the exact rule's;
-        exact, whether no allocation loses less (bytes: but for the few by which a file differs
-        from the sum of its layers).
+        a dict layer -> rank or None for dense; predicted_loss, the sum over layers of what the
+        objective says that each loses; gap, how far that lies above the exact rule's; exact,
+        whether no allocation loses less (bytes: but for the few by which a file differs from the
+        sum of its layers); warning, which layers are starved, or an empty text.
+
+        The rule "best" comes first: of all rules' allocations under all objectives the one whose
+        network, not trained on, scores best on the training part, validation rows included; of
+        equal ones the one of least loss.
 
     Raises
     ------
     ArgumentError
-        A budget is too small, or there is no such unit, method or layer.
+        A budget is too small, or there is no such unit, objective, method or layer.
     NotApplicableError
         See :func:`compression.low_rank_curve`.
     """
     if unit not in UNITS:
         raise ArgumentError(f"there is no budget in {unit!r}: choose one of {', '.join(UNITS)}")
+    if objective not in OBJECTIVES:
+        raise ArgumentError(
+            f"there is no objective {objective!r}: choose one of {', '.join(OBJECTIVES)}"
+        )
     with capped_threads():
         samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-        # What a network costs does not depend on where its factors were calibrated.
-        plain = Ranks(family.network, family.layers, family.decompositions)
-        choices, fixed = _choices(plain, UNITS[unit])
-        lines: list[dict[str, Any]] = []
-        for budget in _checked(budgets, choices, fixed):
-            for allocation in _within(budget, plain, choices, fixed, UNITS[unit], resolution):
-                effective = family.effective(allocation.ranks)
-                lines.append(
-                    {
-                        "knob": budget,
-                        "rule": allocation.rule,
-                        "ranks": {name: effective.get(name) for name in family.layers},
-                        "energy_lost": allocation.error,
-                        "gap": allocation.gap,
-                        "exact": allocation.exact,
-                    }
-                )
+        shared = _Budgets(family, samples, UNITS[unit], objective, resolution)
+        lines = [line for budget in shared.checked(budgets) for line in shared.lines(budget)]
         # Rules often agree: each network is judged once.
         networks: list[dict[str, int | None]] = []
         for line in lines:
@@ -116,63 +136,139 @@ def budget_curve(
         return rows(judged(family, networks, reference, dataset, samples, method, epochs, watched))
 
 
+class _Budgets:
+    """What every budget asks for, computed once."""
+
+    def __init__(
+        self,
+        family: Ranks,
+        samples: Samples,
+        cost: Callable[[nn.Sequential], int],
+        objective: str,
+        resolution: float | None,
+    ):
+        self._family, self._samples = family, samples
+        self._cost, self._resolution = cost, resolution
+        # What a network costs does not depend on where its factors were calibrated.
+        self._plain = Ranks(family.network, family.layers, family.decompositions)
+        costs, self._fixed = _costs(self._plain, cost)
+        errors = {name: find(self._plain, samples) for name, find in OBJECTIVES.items()}
+        self._choices: ByObjective = {
+            # The objective asked for comes first: of equally good networks its own is the best.
+            name: {n: RankChoices(errors[name][n], *costs[n]) for n in family.layers}
+            for name in sorted(OBJECTIVES, key=lambda name: name != objective)
+        }
+        self._objective = objective
+        self._scores: dict[tuple, tuple[float, float]] = {}
+        # The last layer tells the classes apart, where it is one of those compressed.
+        last = list(layers_of(family.network))[-1]
+        self._output = last if last in family.layers else None
+        classes = samples.task == "classification"
+        with torch.no_grad():
+            self._classes = family.network(samples.x[:1]).shape[1] if classes else 0
+
+    def checked(self, budgets: Iterable[float] | None) -> list[float]:
+        """The budgets asked for, or ten; raises ArgumentError where one is too small."""
+        fixed = self._fixed
+        if budgets is None:
+            dense = sum(layer.dense_cost for layer in self._choices[self._objective].values())
+            return np.linspace(fixed, fixed + 0.9 * dense, 10).round().tolist()
+        values = list(budgets)
+        if not values:
+            raise ArgumentError(f"no budget was given: choose numbers from {fixed} on")
+        for budget in values:
+            # Written so that a budget that is not a number fails too.
+            if not budget >= fixed:
+                raise ArgumentError(f"a budget of {budget} is too small: choose at least {fixed}")
+        return sorted({float(budget) for budget in values})
+
+    def lines(self, budget: float) -> list[dict[str, Any]]:
+        """What the table says of one budget, a line a rule, beside the network's own columns."""
+        found = self._within(budget)
+        rules = found[self._objective]
+        candidates = [allocation for by_rule in found.values() for allocation in by_rule.values()]
+        best = min(candidates, key=lambda allocation: self._judged(allocation.ranks))
+        predicted = self._predicted(best.ranks)
+        gap = max(predicted - rules["exact"].error, 0.0)
+        best = replace(best, rule="best", error=predicted, gap=gap, exact=rules["exact"].exact)
+        choices = self._choices[self._objective]
+        lines = []
+        for allocation in (best, *rules.values()):
+            effective = self._family.effective(allocation.ranks)
+            ranks = {name: effective.get(name) for name in self._family.layers}
+            lines.append(
+                {
+                    "knob": budget,
+                    "rule": allocation.rule,
+                    "ranks": ranks,
+                    "predicted_loss": allocation.error,
+                    "gap": allocation.gap,
+                    "exact": allocation.exact,
+                    "warning": describe_starved(choices, ranks, self._output, self._classes),
+                }
+            )
+        return lines
+
+    def _within(self, budget: float) -> dict[str, dict[str, Allocation]]:
+        """Every objective's and rule's allocation, of networks that measure at most the budget."""
+        limit = budget
+        while True:
+            found = {
+                name: allocate_by_every_rule(choices, max(limit - self._fixed, 0), self._resolution)
+                for name, choices in self._choices.items()
+            }
+            distinct = {
+                tuple(allocation.ranks.items()): allocation.ranks
+                for by_rule in found.values()
+                for allocation in by_rule.values()
+            }
+            largest = max(self._cost(self._plain.at(ranks)) for ranks in distinct.values())
+            # At the least limit there is but one allocation.
+            if largest <= budget or limit <= self._fixed:
+                return found
+            limit -= largest - budget
+
+    def _predicted(self, ranks: Mapping[str, int | None]) -> float:
+        choices = self._choices[self._objective]
+        return sum(float(choices[n].errors[r - 1]) for n, r in ranks.items() if r is not None)
+
+    @torch.no_grad()
+    def _judged(self, ranks: Mapping[str, int | None]) -> tuple[float, float]:
+        """Minus the score, and the loss, on the training part; smaller is better."""
+        key = tuple(self._family.effective(ranks).items())
+        if key not in self._scores:
+            trained, task = self._samples.trained, self._samples.task
+            target = self._samples.y[:trained]
+            outputs = self._family.at(ranks)(self._samples.x[:trained])
+            predicted = evaluation.predictions(outputs.numpy(), task)
+            score = evaluation.score(predicted, target.numpy(), task)
+            loss = float(loss_of(task)(outputs, target))
+            # A score or a loss that is no number is worse than any.
+            values = np.nan_to_num([-score, loss], nan=np.inf, posinf=np.inf)
+            self._scores[key] = (float(values[0]), float(values[1]))
+        return self._scores[key]
+
+
 @torch.no_grad()
-def _choices(
+def _costs(
     family: Ranks, cost: Callable[[nn.Sequential], int]
-) -> tuple[dict[str, RankChoices], int]:
-    """Each layer's choices, and what the network costs beside its layers' cheapest ones.
+) -> tuple[dict[str, tuple[NDArray[np.int64], int]], int]:
+    """Each layer's costs by rank and dense, and what the network costs beside the cheapest ones.
 
     A rank's cost is what the network that is compressed in this layer alone costs above the
     cheapest rank there: costs of several layers add up, a file's to a few bytes.
     """
     whole = cost(family.network)
-    choices, fixed = {}, whole
+    costs, fixed = {}, whole
     for name, decomposition in family.decompositions.items():
-        costs = np.array(
+        every = np.array(
             [cost(family.at({name: rank})) for rank in range(1, decomposition.max_rank + 1)],
             dtype=np.int64,
         )
-        least = min(int(costs.min()), whole)
-        total = decomposition.errors[0]
-        errors = decomposition.errors[1:] / (total if total > 0 else 1.0)
-        choices[name] = RankChoices(errors, costs - least, whole - least)
+        least = min(int(every.min()), whole)
+        costs[name] = (every - least, whole - least)
         fixed -= whole - least
-    return choices, fixed
-
-
-def _checked(
-    budgets: Iterable[float] | None, choices: Mapping[str, RankChoices], fixed: int
-) -> list[float]:
-    if budgets is None:
-        dense = sum(layer.dense_cost for layer in choices.values())
-        return np.linspace(fixed, fixed + 0.9 * dense, 10).round().tolist()
-    values = list(budgets)
-    if not values:
-        raise ArgumentError(f"no budget was given: choose numbers from {fixed} on")
-    for budget in values:
-        # Written so that a budget that is not a number fails too.
-        if not budget >= fixed:
-            raise ArgumentError(f"a budget of {budget} is too small: choose at least {fixed}")
-    return sorted({float(budget) for budget in values})
-
-
-def _within(
-    budget: float,
-    family: Ranks,
-    choices: Mapping[str, RankChoices],
-    fixed: int,
-    cost: Callable[[nn.Sequential], int],
-    resolution: float | None,
-) -> list[Allocation]:
-    """Every rule's allocation, with networks that measure no more than the budget."""
-    limit = budget
-    while True:
-        found = allocate_by_every_rule(choices, max(limit - fixed, 0), resolution)
-        largest = max(cost(family.at(allocation.ranks)) for allocation in found.values())
-        # At the least limit there is but one allocation.
-        if largest <= budget or limit <= fixed:
-            return [found[rule] for rule in RULES]
-        limit -= largest - budget
+    return costs, fixed
 
 
 def _repeated(curve: Curve, known: list[dict], lines: list[dict[str, Any]]) -> Curve:

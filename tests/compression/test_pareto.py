@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
-from compression import pareto_front
+from compression import paired_change, pareto_front
 from compression.errors import ArgumentError
 from compression.pareto import Wish, at_equal_bytes, best_rows, nearest_row, nearest_to
 
@@ -287,12 +286,8 @@ def test_the_best_difference_at_equal_bytes_is_that_of_exhaustive_search(seed):
         for curve, row in ((one, found.first), (other, found.second))
     ]
     assert found.change == pytest.approx(np.mean(right[0] - right[1]))
-    interval = stats.bootstrap(
-        (right[0] - right[1],), np.mean, method="percentile", n_resamples=4000, random_state=0
-    ).confidence_interval
-    if np.ptp(right[0] - right[1]):
-        assert found.change_low == pytest.approx(interval.low, abs=0.04)
-        assert found.change_high == pytest.approx(interval.high, abs=0.04)
+    interval = paired_change(right[1] == 1, right[0] == 1)
+    assert (found.change_low, found.change_high) == pytest.approx(interval)
 
 
 def test_curves_that_have_no_row_to_compare_are_an_error_in_words():

@@ -271,13 +271,27 @@ def test_rules_stand_beside_the_same_networks_fine_tuned():
     figure = low_rank_figures.budget_scores(
         table, table.assign(score=0.7), reference, 15, "parameters", "classification"
     )
-    plain, tuned = figure.data[: len(low_rank_figures.RULES)], figure.data[5:]
+    rules = len(low_rank_figures.RULES)
+    plain, tuned = figure.data[:rules], figure.data[rules:]
     assert [trace.name for trace in tuned] == [f"{trace.name}, fine-tuned" for trace in plain]
     assert {trace.line.dash for trace in tuned} == {"dash"}
     assert "dash" not in {trace.line.dash for trace in plain}
     assert all(np.allclose(trace.y, 70) for trace in tuned)
     assert all(np.allclose(trace.y, 50) for trace in plain)
     assert [shape.y0 for shape in figure.layout.shapes] == [90, 0]
+
+
+def test_rules_that_starve_a_layer_are_named_with_it():
+    told = low_rank_words.starved(["Exact", "Greedy", "Uniform k"], ["fc1 has 1", "fc1 has 1", ""])
+    assert told == "Exact, Greedy: fc1 has 1."
+    assert low_rank_words.starved(["Exact"], [""]) == ""
+
+
+def test_every_rule_of_a_budget_curve_has_a_name_and_a_colour():
+    from compression.low_rank.budgets import RULES
+
+    assert tuple(low_rank_figures.RULES) == RULES
+    assert len({colour for colour, _ in low_rank_figures.RULES.values()}) == len(RULES)
 
 
 def test_sensitivity_has_a_row_a_layer_and_its_interval_in_the_hover():

@@ -54,8 +54,9 @@ SUGGESTED = (
 
 RULER = (
     "Knobs were chosen on the validation part; the test part only reports. Intervals are of one "
-    "training: Wilson for accuracy, bootstrap for R², paired bootstrap for changes. File sizes are "
-    "measured lengths of safetensors files. A constrained network is dense at run time."
+    "training: Wilson for accuracy, a score interval for paired proportions (Tango 1998) for its "
+    "change, a bootstrap (BCa) for R². File sizes are measured lengths of safetensors files. A "
+    "constrained network is dense at run time."
 )
 
 PLANE_HELP = (

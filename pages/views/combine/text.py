@@ -24,8 +24,9 @@ BOUND = (
 )
 HELD = (
     "Budget by budget: the bytes of each pair. Each side enters with its best row on the "
-    "validation part that is no larger; the difference is on the test part, with its "
-    "paired-bootstrap 95 % interval. One interval in twenty misses by chance: look at all of them. "
+    "validation part that is no larger; the difference is on the test part, with its 95 % interval "
+    "(for paired proportions, Tango 1998, or a paired bootstrap for R²). "
+    "One interval in twenty misses by chance: look at all of them. "
     "Below a method's smallest file there is nothing to compare; differences of more than "
     "10 points (0.1 of R²) may lie outside the axis: zoom out."
 )

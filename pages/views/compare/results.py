@@ -13,7 +13,7 @@ class Difference:
     Attributes
     ----------
     change, change_low, change_high : float
-        Second score minus first, with its paired-bootstrap 95 % interval.
+        Second score minus first, with its 95 % interval, samples being paired.
     first_only, second_only : int
         Test samples that only one of them gets right; 0 for numbers.
     probability : float

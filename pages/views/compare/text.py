@@ -172,7 +172,8 @@ def difference(found: Difference, task: str, samples: int) -> str:
         if found.change_low > 0 or found.change_high < 0
         else "the interval includes 0: no difference is shown"
     )
-    text = f"COC scores **{change}{unit}** against LMM ({low} to {high}, paired bootstrap): {sure}."
+    source = "Tango's interval for pairs" if task == "classification" else "paired bootstrap"
+    text = f"COC scores **{change}{unit}** against LMM ({low} to {high}, {source}): {sure}."
     if math.isnan(found.probability):
         return text
     if found.differing == 0:

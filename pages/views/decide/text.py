@@ -54,7 +54,8 @@ PLANE = (
 )
 RANKED = (
     "Undominated among all that is smaller than the reference, chosen on the validation part; the "
-    "test columns report. Changes are against the reference on the same test samples (paired bootstrap, 95 %)."
+    "test columns report. Changes are against the reference on the same test samples, with 95 % "
+    "intervals: a score interval for paired proportions (Tango 1998), or a paired bootstrap for R²."
 )
 COMPARE = "Choose by name, or draw a lasso around points"
 NEAREST = (

@@ -24,6 +24,7 @@ from pages.shared.plots.palette import (
     LINES,
     LOW_RANK,
     OCHRE,
+    PINK,
     REFERENCE,
     TEAL,
     VIOLET,
@@ -32,10 +33,11 @@ from pages.shared.plots.palette import (
 )
 
 RULES = {
-    "exact": (LOW_RANK, "Exact"),
+    "best": (LOW_RANK, "Best in training"),
+    "exact": (PINK, "Exact"),
     "greedy": (TEAL, "Greedy"),
     "lagrangian": (VIOLET, "Lagrangian"),
-    "uniform_energy": (OCHRE, "Uniform energy"),
+    "uniform_energy": (OCHRE, "Uniform loss"),
     "uniform": (REFERENCE, "Uniform k"),
 }
 SPECTRA = {
@@ -478,13 +480,13 @@ def budget_scores(
                     scale * score,
                     title + kind,
                     colour,
-                    "solid" if rule == "exact" and not kind else dash,
+                    "solid" if rule == "best" and not kind else dash,
                     mode="lines+markers",
                     marker={"size": 6, "symbol": symbol},
                     customdata=np.stack([scale * low, scale * high, gap], axis=1),
                     hovertemplate="budget %{x:,.0f}: %{y:.4g} (%{customdata[0]:.4g} to "
-                    "%{customdata[1]:.4g})<br>%{customdata[2]:.2g} more energy lost than the exact "
-                    f"rule<extra>{title}{kind}</extra>",
+                    "%{customdata[1]:.4g})<br>%predicted loss {customdata[2]:.2g} above the exact "
+                    f"rule's<extra>{title}{kind}</extra>",
                 )
             )
     return build_figure(

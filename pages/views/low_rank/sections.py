@@ -385,7 +385,7 @@ def budgets(trained: Trained, chosen: Setting) -> None:
                 {
                     "rule": figures.RULES[line["rule"]][1],
                     "ranks": text.ranks(own),
-                    "energy lost": line["energy_lost"],
+                    "predicted loss": line["predicted_loss"],
                     "gap to exact": line["gap"],
                     **text.numbers(line, trained.task),
                 }
@@ -394,6 +394,8 @@ def budgets(trained: Trained, chosen: Setting) -> None:
         )
         whole = found.table.assign(ranks=[text.ranks(own) for own in found.ranks])
         tables.draw(table, "budgets", trained, whole)
+        if starved := text.starved(table["rule"], lines["warning"]):
+            st.caption(f":material/warning: {starved}")
         st.caption(text.BUDGET)
 
     draw()

@@ -1,6 +1,6 @@
 """Sentences, labels and columns of the low-rank page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -47,8 +47,10 @@ BASELINE = (
     "compress the same layers."
 )
 BUDGET = (
-    "Energy lost: the sum over layers of the share that each loses in the method's own objective. "
-    "Gap: how far a rule lies above the exact one. Less energy lost need not mean a higher score. "
+    "Predicted loss: the sum over layers of what the training loss gains, to second order, when that "
+    "layer alone is truncated (Kronecker factors, arXiv 1503.05671); the exact rule makes it least. "
+    "Gap: how far a rule lies above that. Best in training: of all rules, by four such predictions, "
+    "the network that scores best on the training part. "
     "Dashed, with epochs after truncation: the same networks trained on, the fair baseline."
 )
 SENSITIVITY = (
@@ -205,6 +207,15 @@ def method(name: str, kind: str, epochs: int) -> str:
     if kind == "plain":
         return title
     return f"{title} + {epochs} epoch{'s' if epochs > 1 else ''}"
+
+
+def starved(rules: Iterable[str], warnings: Iterable[str]) -> str:
+    """Which rules leave which layers too little; empty where none does."""
+    named: dict[str, list[str]] = {}
+    for rule, warning in zip(rules, warnings, strict=True):
+        if warning:
+            named.setdefault(warning, []).append(rule)
+    return " ".join(f"{', '.join(who)}: {warning}." for warning, who in named.items())
 
 
 def ranks(own: Mapping[str, int | None]) -> str:

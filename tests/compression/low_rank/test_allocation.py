@@ -1,4 +1,5 @@
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -10,12 +11,11 @@ from compression.errors import ArgumentError
 from compression.low_rank import allocation
 from compression.low_rank.allocation import (
     RULES,
-    RankChoices,
     allocate,
     allocate_by_every_rule,
-    choices,
 )
 from compression.low_rank.kernels import decompose_kernel
+from compression.low_rank.rank_choices import RankChoices, choices
 from compression.low_rank.truncated_svd import TruncatedSVD
 
 
@@ -166,6 +166,36 @@ def test_ranks_of_weights_fit_the_budget_of_parameters(rule):
     assert spent <= 200
 
 
+def test_weights_that_a_budget_starves_are_warned_of():
+    generator = np.random.default_rng(0)
+    weights = {"a": 10 * generator.normal(size=(30, 30)), "b": np.eye(4, 5) + 0.1}
+    with pytest.warns(UserWarning, match="a has rank 1 while b stays dense"):
+        assert allocate_ranks(weights, 60 + 20) == {"a": 1, "b": None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert allocate_ranks(weights, 10 * 60 + 20)["a"] == 10
+
+
+def test_the_exact_rule_of_weights_keeps_the_largest_product_of_energies():
+    generator = np.random.default_rng(1)
+    weights = {name: generator.normal(size=(4, 5)) for name in "abc"}
+    kept = {}
+    for name, weight in weights.items():
+        squares = np.linalg.svd(weight, compute_uv=False) ** 2
+        kept[name] = {None: 1.0} | {k: squares[:k].sum() / squares.sum() for k in (1, 2)}
+    costs = {None: 20, 1: 9, 2: 18}
+    for budget in (27, 38, 45, 54, 58):
+        products = {
+            ranks: np.prod([kept[name][k] for name, k in zip(weights, ranks, strict=True)])
+            for ranks in itertools.product((None, 1, 2), repeat=3)
+            if sum(costs[k] for k in ranks) <= budget
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = tuple(allocate_ranks(weights, budget).values())
+        assert products[found] == pytest.approx(max(products.values()))
+
+
 def test_a_budget_that_is_too_small_is_answered_with_the_smallest_possible():
     weights = {"a": np.ones((12, 8)), "b": np.eye(1)}
     with pytest.raises(ArgumentError, match="choose at least 21"):  # 12 + 8, and 1 for dense
@@ -195,10 +225,11 @@ def test_what_cannot_be_allocated_is_refused_in_words():
             allocate({"a": curve}, 10)
 
 
-def test_choices_are_shares_of_what_the_layer_has_to_lose():
+def test_choices_lose_minus_the_logarithm_of_what_the_layer_keeps():
     weight = np.diag([4.0, 2.0, 2.0, 1.0])
     found = choices(TruncatedSVD().decompose(weight))
-    np.testing.assert_allclose(found.errors, [9 / 25, 5 / 25, 1 / 25, 0], atol=1e-12)
+    kept = np.array([16, 20, 24, 25]) / 25
+    np.testing.assert_allclose(found.errors, -np.log(kept), atol=1e-12)
     assert found.costs.tolist() == [8, 16, 24, 32]
     assert found.dense_cost == 16
     kernel = np.random.default_rng(0).normal(size=(6, 4, 3))

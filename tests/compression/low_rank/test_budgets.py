@@ -9,8 +9,8 @@ import torch
 import compression
 from compression import accounting
 from compression.errors import ArgumentError
-from compression.low_rank.allocation import RULES
-from compression.low_rank.budgets import UNITS, budget_curve
+from compression.low_rank.budgets import RULES, UNITS, budget_curve
+from compression.low_rank.objectives import OBJECTIVES
 from compression.network import LowRank, layers, matrix
 
 SMALL = ("conv1", "fc1")
@@ -44,13 +44,15 @@ def test_the_exact_rule_loses_as_little_as_the_best_of_all_networks(
 ):
     costs = sorted({cost[unit] for _, cost in every_network})
     budgets = costs[1:-1]
-    curve = budget_curve(signals, small_signals, budgets, unit, layers=SMALL)
+    curve = budget_curve(
+        signals, small_signals, budgets, unit, layers=SMALL, objective="energy_share"
+    )
     exact = curve.table[curve.table["rule"] == "exact"]
     assert list(exact["knob"]) == budgets
     assert (curve.table[unit] <= curve.table["knob"]).all()
     # What a file holds is more than the sum of its layers by some bytes.
     spare = 64 if unit == "bytes" else 0
-    for budget, lost in zip(exact["knob"], exact["energy_lost"], strict=True):
+    for budget, lost in zip(exact["knob"], exact["predicted_loss"], strict=True):
         best = min(loss for loss, cost in every_network if cost[unit] <= budget)
         close = [loss for loss, cost in every_network if cost[unit] <= budget - spare]
         assert best - 1e-6 <= lost <= min(close, default=np.inf) + 1e-6
@@ -58,7 +60,7 @@ def test_the_exact_rule_loses_as_little_as_the_best_of_all_networks(
 
 @pytest.fixture(scope="module")
 def curve(digits, digits_mlp):
-    return budget_curve(digits_mlp, digits, [5000, 12000, 30000])
+    return budget_curve(digits_mlp, digits, [5000, 12000, 30000], objective="energy_share")
 
 
 def test_every_rule_answers_every_budget_and_stays_within(curve, digits, digits_mlp):
@@ -88,12 +90,49 @@ def test_a_row_is_the_network_that_its_ranks_describe(curve, digits, digits_mlp)
             if rank is not None:
                 assert part.right.out_features == rank
                 lost += np.sum(whole[name][rank:] ** 2) / np.sum(whole[name] ** 2)
-        assert line["energy_lost"] == pytest.approx(lost, rel=1e-4, abs=1e-6)
+        assert line["predicted_loss"] == pytest.approx(lost, rel=1e-4, abs=1e-6)
         assert line["parameters"] == accounting.parameters(network)
         with torch.inference_mode():
             predicted = network(torch.from_numpy(digits.x_test)).numpy().argmax(1)
         np.testing.assert_array_equal(predicted, curve.predictions[row])
         assert line["score"] == (predicted == digits.y_test).mean()
+
+
+def test_the_best_rule_scores_highest_on_the_training_part_of_all_rules_and_objectives(
+    digits, digits_mlp
+):
+    x, y = torch.from_numpy(digits.x_train), torch.from_numpy(digits.y_train)
+    budgets = [3000, 6000]
+
+    def judge(curve, row):
+        with torch.inference_mode():
+            outputs = curve.network(row)(x)
+        score = float((outputs.argmax(1) == y).double().mean())
+        return score, -float(torch.nn.functional.cross_entropy(outputs, y))
+
+    judged = {budget: [] for budget in budgets}
+    for objective in OBJECTIVES:
+        curve = budget_curve(digits_mlp, digits, budgets, objective=objective)
+        for row, line in curve.table.iterrows():
+            if line["rule"] != "best":
+                judged[line["knob"]].append(judge(curve, row))
+    found = curve.table[curve.table["rule"] == "best"]
+    for row, line in found.iterrows():
+        assert judge(curve, row) == pytest.approx(max(judged[line["knob"]]), abs=1e-6)
+    assert any(len(set(values)) > 3 for values in judged.values())
+
+
+def test_a_row_says_which_layers_its_budget_starves(digits, digits_mlp):
+    table = budget_curve(digits_mlp, digits, [3000, 45000], objective="energy_share").table
+    for _, line in table.iterrows():
+        ranks = line["ranks"]
+        dense = [name for name in ranks if ranks[name] is None]
+        ones = [name for name in ranks if ranks[name] == 1]
+        assert ("rank 1 while" in line["warning"]) == bool(ones and dense)
+        blind = ranks["fc3"] is not None and ranks["fc3"] < 9
+        assert ("10 classes apart takes 9" in line["warning"]) == blind
+    assert table["warning"].astype(bool).any()
+    assert not table["warning"].astype(bool).all()
 
 
 def test_the_uniform_rule_gives_all_layers_one_rank_or_leaves_them_dense(curve):
@@ -104,8 +143,8 @@ def test_the_uniform_rule_gives_all_layers_one_rank_or_leaves_them_dense(curve):
 def test_a_budget_for_the_whole_network_leaves_it_dense(digits, digits_mlp):
     whole = accounting.parameters(digits_mlp.network)
     curve = budget_curve(digits_mlp, digits, [whole])
-    exact = curve.table.iloc[0]
-    assert exact["energy_lost"] == 0
+    exact = curve.table[curve.table["rule"] == "exact"].iloc[0]
+    assert exact["predicted_loss"] == 0
     assert exact["ranks"] == {"fc1": None, "fc2": None, "fc3": None}
     assert exact["score"] == curve.reference["score"]
 
@@ -166,6 +205,7 @@ def test_rows_so_far_are_those_whose_network_is_judged(digits, digits_mlp):
         ({"budgets": [float("nan")]}, "choose at least"),
         ({"budgets": []}, "from 1236 on"),
         ({"unit": "seconds"}, "parameters, bytes, macs"),
+        ({"objective": "hope"}, "curvature, measured"),
     ],
 )
 def test_impossible_budgets_are_answered_with_possible_ones(arguments, words, digits, digits_mlp):

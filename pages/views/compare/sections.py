@@ -20,7 +20,7 @@ from pages.shared.ui.progress import follow, wait_for
 
 from . import animation, figures, report, tasks, text, undo
 from .results import Pin
-from .side import COC, LMM, PLANE, Follow, Side, tie
+from .side import COC, LMM, PLANE, TAKE_AWAY, Follow, Side, tie
 
 DIFFERENCE, PINNED, BAR, PRESET = "difference", "pinned", "bar", "preset"
 _PINS, _MENU = "_pins", "presets"
@@ -54,7 +54,7 @@ def redrawn(ties: Mapping[str, Follow]) -> list[str]:
         also.append(PRESET)
     if st.session_state.get("differences"):
         also.append(DIFFERENCE)
-    return [*also, PLANE, BAR]
+    return [*also, PLANE, BAR, TAKE_AWAY]
 
 
 def bar(trained: Trained, sides: Sequence[tuple[Side, Job]]) -> None:
@@ -344,15 +344,27 @@ def scrubbed(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) ->
 
 def take_away(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) -> None:
     """The comparison as one file."""
-    if low_rank.result is None or constrained.result is None:
-        return
 
     def draw() -> None:
+        # The fragment stands there before the curves do: a moved slider names it.
+        if low_rank.result is None or constrained.result is None:
+            return
+        # Streamlit builds the file in a thread without a session, a URL or a query.
+        build = partial(
+            report.report,
+            trained,
+            layer,
+            low_rank.result,
+            constrained.result,
+            widgets.number(LMM.knob),
+            widgets.number(COC.knob),
+            link=_link(),
+        )
         with st.container(horizontal=True, gap="small"):
             for label, script in (("Report (HTML)", True), ("without Plotly's script", False)):
                 st.download_button(
                     label,
-                    partial(_report, trained, layer, low_rank.result, constrained.result, script),
+                    partial(build, script=script),
                     file_name=f"{trained.dataset}-{trained.model}-report.html",
                     mime="text/html",
                     on_click="ignore",
@@ -362,12 +374,10 @@ def take_away(trained: Trained, layer: Layer, low_rank: Job, constrained: Job) -
                     help=text.REPORT[script],
                 )
 
-    follow(draw, key="take_away")
+    follow(draw, key=TAKE_AWAY)
 
 
-def _report(
-    trained: Trained, layer: Layer, low_rank: CurveView, constrained: CurveView, script: bool
-) -> str:
-    knobs = [widgets.number(side.knob) for side in (LMM, COC)]
-    link = f"{st.context.url.split('?')[0]}?{urlencode(st.query_params.to_dict())}"
-    return report.report(trained, layer, low_rank, constrained, *knobs, link=link, script=script)
+def _link() -> str:
+    """The URL that gives the page as it is now."""
+    query = urlencode(st.query_params.to_dict())
+    return f"{(st.context.url or '').split('?')[0]}?{query}"

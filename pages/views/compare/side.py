@@ -38,7 +38,7 @@ from pages.shared.ui.progress import flush, follow, show_status
 from . import figures
 from .results import Pin
 
-PLANE = "plane"
+PLANE, TAKE_AWAY = "plane", "take_away"
 
 Follow = Callable[[float], None]
 """What moving a slider does to the other side's: called with its new value."""
@@ -223,7 +223,8 @@ def plane(
     """
 
     def draw() -> None:
-        cost = widgets.segment("cost", "Cost axis", COSTS)
+        # The report links to the page as it is, the axis included.
+        cost = widgets.segment("cost", "Cost axis", COSTS, redraw=(PLANE, TAKE_AWAY))
         both = [
             (side, curve)
             for side, job in ((LMM, low_rank_job), (COC, constrained_job))

@@ -1,0 +1,281 @@
+"""Every download button of every page, pressed; every file, used as its reader would use it."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import compression
+import data
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+BUTTONS = '[data-testid="stDownloadButton"]'
+CHARTS = ".js-plotly-plot"
+SWITCHED_OFF = '[data-testid="stCheckbox"]:not(:has(input:checked)) label'
+CLOSED = '[data-testid="stExpander"] details:not([open]) summary'
+PATIENCE = 180_000  # ms: the switches train networks
+
+# A URL, and the kinds of files that its page has to offer. Every switch is turned on besides.
+SCREENS = {
+    "compare?model=mlp": {".csv", ".html", ".safetensors"},
+    "train?model=mlp": set(),
+    "low_rank?model=mlp&methods=all&epochs=1": {".csv", ".html", ".safetensors"},
+    "constrained?model=softmax_regression": {".csv", ".html", ".safetensors"},
+    "constrained?model=mlp&way=refit": {".csv", ".html", ".safetensors"},
+    "combine?model=mlp&pair_epochs=1": {".csv", ".html", ".safetensors"},
+    "decide?model=mlp&lose=2&compare=Truncated+SVD+rank+1&compare=Truncated+SVD+rank+2": {
+        ".csv",
+        ".html",
+        ".safetensors",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as the page shows it: its header and how many lines it has."""
+
+    columns: list[str]
+    rows: int
+
+
+def wait_until_settled(page):
+    """Wait until the script has rested, and no job has gone on, for more than a poll's time."""
+    from benchmarks.browser import wait_until_idle
+
+    wait_until_idle(page)
+
+
+def open_all(server, visit, screen):
+    """A page with everything on it that a switch, an expander or a pin reveals."""
+    name, query = screen.split("?")
+    page = visit(f"{server.address}/{name}?dataset=iris&{query}")
+    page.set_default_timeout(PATIENCE)
+    page.locator(CHARTS).first.wait_for()
+    wait_until_settled(page)
+    if name == "compare":
+        page.get_by_role("button", name="Pin", exact=True).click()
+        page.locator(".st-key-pins_csv").wait_for()
+    while (switches := page.locator(SWITCHED_OFF)).count():
+        before = switches.count()
+        switches.first.click()
+        page.wait_for_function(
+            "([off, before]) => document.querySelectorAll(off).length !== before",
+            arg=[SWITCHED_OFF, before],
+        )
+        wait_until_settled(page)
+    while (closed := page.locator(CLOSED)).count():
+        closed.first.click()
+        page.wait_for_timeout(500)
+    wait_until_settled(page)
+    return page
+
+
+def key_of(button):
+    """The key that the page gave a button, from the class that Streamlit makes of it."""
+    return button.evaluate(
+        "e => e.closest('[class*=st-key-]').className.match(/st-key-([\\w-]+)/)[1]"
+    )
+
+
+def press(page, button, folder):
+    """The file that a button gives, saved under the name that it gives it."""
+    with page.expect_download(timeout=60_000) as begun:
+        button.locator("button").first.click()  # one with a help text has a second
+    file = folder / key_of(button) / begun.value.suggested_filename
+    begun.value.save_as(file)
+    return file
+
+
+def table_above(button):
+    """The table that stands nearest above a button."""
+    grid = button.locator("xpath=preceding::*[@data-testid='stDataFrame'][1]//table[@role='grid']")
+    columns = grid.locator("th").all_text_contents()
+    assert len(columns) == int(grid.get_attribute("aria-colcount"))
+    return Table(columns, int(grid.get_attribute("aria-rowcount")) - 1)  # without its header
+
+
+def same_table(page, button, file):
+    shown = table_above(button)
+    assert list(file.columns) == shown.columns
+    assert len(file) == shown.rows
+
+
+def same_rows(*columns):
+    """The file has a row for each line, with the numbers themselves in place of their texts."""
+
+    def check(page, button, file):
+        assert len(file) == table_above(button).rows
+        assert set(columns) <= set(file.columns)
+
+    return check
+
+
+def groups(column, *columns):
+    """The page shows one line of each group at this setting; the file has all settings."""
+
+    def check(page, button, file):
+        shown = table_above(button)
+        assert column in shown.columns
+        assert file[column].nunique() == shown.rows
+        assert len(file) > shown.rows
+        assert set(columns) <= set(file.columns)
+
+    return check
+
+
+def points(chart, trace, *columns):
+    """The page shows the file's rows as points: how many there are, by the series' name."""
+
+    def check(page, button, file):
+        count = page.locator(f".st-key-{chart} {CHARTS}").evaluate(trace)
+        assert count == len(file)
+        assert set(columns) <= set(file.columns)
+
+    return check
+
+
+def every_layer(page, button, file):
+    """The page shows one layer's ranks; the file has all layers, each with its ranks."""
+    shown = page.locator(f".st-key-low_rank_errors {CHARTS}").evaluate(FIRST)
+    assert shown in file.groupby("layer").size().tolist()
+    assert {"rank", "predicted", "realised"} <= set(file.columns)
+
+
+def every_bound(page, button, file):
+    """The page shows one bound in all bits, and one number of bits at all bounds."""
+    bits, bounds = (
+        page.locator(f".st-key-{chart} {CHARTS}").evaluate(FIRST)
+        for chart in ("bits_score", "bits_rounding")
+    )
+    assert len(file) == bits * bounds
+    assert {"bits", "bound", "rounding_error", *SCORES} <= set(file.columns)
+
+
+# Of a chart: how many points its first series has, or all of one kind.
+FIRST = "g => g._fullData[0].x.length"
+MARKED = "g => g._fullData.filter(t => t.type === 'scatter')[0].customdata.length"
+ALL = "g => g._fullData.reduce((sum, trace) => sum + trace.x.length, 0)"
+SCORES = ("knob", "parameters", "bytes", "score")
+
+# What a page shows of each of its CSV files, by the button's key.
+SHOWN = {
+    "pins_csv": same_table,
+    "marks_csv": same_table,
+    "rules_csv": same_table,
+    "multipliers_csv": same_table,
+    "ranked_csv": same_rows("choice", "macs", *SCORES),
+    "compared_csv": same_rows("choice", "macs", *SCORES),
+    "methods_csv": groups("method", *SCORES),
+    "ways_csv": groups("way", *SCORES),
+    "budgets_csv": groups("rule", "ranks", *SCORES),
+    "layers_csv": groups("layer", "error", "duality_gap", "kkt_residual", "bound"),
+    "race_csv": groups("solver", "iteration", "seconds", "objective", "duality_gap"),
+    "cross-validation_csv": points("low_rank_folds", FIRST, "rank", "mean", "standard_error"),
+    "sensitivity_csv": points("low_rank_share_kept", ALL, "layer", "share", "change"),
+    "bounds_csv": points("constrained_losses", FIRST, "pinned", "zero", "free", *SCORES),
+    "combined_table": points("combined_heat", MARKED, "rank", "bound", *SCORES),
+    "errors_csv": every_layer,
+    "bits_csv": every_bound,
+}
+
+
+def check_csv(page, button, path):
+    key = key_of(button)
+    assert key in SHOWN, f"say in SHOWN what the page shows of the file of {key}"
+    SHOWN[key](page, button, pd.read_csv(path))
+
+
+def check_model(path):
+    import torch
+
+    samples = torch.from_numpy(data.load("iris", seed=0).x_test)
+    with torch.no_grad():
+        outputs = compression.load(path)(samples).numpy()
+    assert outputs.shape == (len(samples), 3)
+    assert np.isfinite(outputs).all()
+
+
+def check_page(browser, path):
+    """Open an HTML file with the network cut: all charts are drawn, and their sliders work."""
+    if 'src="plotly.min.js"' in path.read_text(encoding="utf-8"):
+        from plotly.offline import get_plotlyjs
+
+        (path.parent / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 1500})
+    page = context.new_page()
+    errors, asked = [], []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    page.locator(f"{CHARTS} .main-svg").first.wait_for()
+    page.wait_for_function(
+        """charts => [...document.querySelectorAll(charts)].every(
+             g => g._fullData?.length && g.querySelector('.main-svg'))""",
+        arg=CHARTS,
+    )
+    for number in range(page.locator(".slider-group").count()):
+        move_slider(page, number)
+    # What a frame does not change has to stay: both confusion matrices have all their squares.
+    if page.locator(".slider-group").count():
+        assert page.locator(".scatterlayer .trace .points path.point").count() >= 2 * 9
+    assert not errors
+    assert [url for url in asked if not re.match(r"file:|data:|blob:", url)] == []
+    context.close()
+
+
+def move_slider(page, number):
+    """Drag a figure's own slider: its label and the figure's texts change."""
+    slider = page.locator(".slider-group").nth(number)
+    label = slider.locator(".slider-label").first
+    before, text = label.text_content(), page.locator("svg").first.text_content()
+    box = slider.locator(".slider-rail-touch-rect").bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2, steps=10)
+    page.mouse.up()
+    page.wait_for_function(
+        "before => document.querySelector('svg').textContent !== before", arg=text
+    )
+    assert label.text_content() != before
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_download_button_gives_a_file_that_works(server, visit, browser, tmp_path, screen):
+    page = open_all(server, visit, screen)
+    kinds = set()
+    for button in page.locator(BUTTONS).all():
+        path = press(page, button, tmp_path)
+        kinds.add(path.suffix)
+        match path.suffix:
+            case ".html":
+                check_page(browser, path)
+            case ".safetensors":
+                check_model(path)
+            case ".csv":
+                check_csv(page, button, path)
+            case _:
+                pytest.fail(f"{key_of(button)} gives {path.name}: no check for such a file")
+    assert kinds == SCREENS[screen]
+
+
+def test_a_report_is_of_the_settings_that_the_page_shows(server, visit, tmp_path):
+    page = visit(f"{server.address}/?dataset=iris&model=mlp&rank=3")
+    page.locator(".st-key-report_true").wait_for()
+    wait_until_settled(page)
+    page.locator(".st-key-rank input[type=range]").press("ArrowRight")
+    page.wait_for_function("location.search.includes('rank=4')")
+    page.locator(".st-key-cost button").nth(1).click()
+    page.wait_for_function("location.search.includes('cost=')")
+    wait_until_settled(page)
+    text = press(page, page.locator(f".st-key-report_true {BUTTONS}"), tmp_path).read_text("utf-8")
+    assert "ranks=[4]" in text
+    (link,) = re.findall(r'The same in the app: <a href="([^"]*)"', text)
+    link = link.replace("&amp;", "&")
+    assert parse_qs(urlparse(link).query) == parse_qs(urlparse(page.url).query)
+    assert link.startswith(server.address)

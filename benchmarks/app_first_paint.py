@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
-from .browser import APP, CHARTS, browsing, interleaved, opened, serving, wait_until_idle
+from .browser import CHARTS, browsing, interleaved, opened, wait_until_idle, write_bare_app
+from .server import ROOT, serve_app
 from .table import Row
 
 BARE = """import streamlit as st
@@ -30,11 +31,10 @@ def rows() -> Iterator[Row]:
 def paint(browser: Browser, rounds: int = 5) -> Row:
     """Cold servers that are up, a browser without a cache; from the address to a visible title."""
     with tempfile.TemporaryDirectory() as folder:
-        bare = Path(folder) / "bare.py"
-        bare.write_text(BARE)
+        bare = write_bare_app(Path(folder), BARE)
         ours, peers = interleaved(
             rounds,
-            lambda: _title(browser, APP, "Compare"),
+            lambda: _title(browser, ROOT, "Compare"),
             lambda: _title(browser, bare, "Bare"),
         )
     ratio = ours / peers
@@ -48,10 +48,10 @@ def paint(browser: Browser, rounds: int = 5) -> Row:
     )
 
 
-def _title(browser: Browser, script: Path, title: str) -> float:
-    with serving(script) as address, opened(browser) as page:
+def _title(browser: Browser, folder: Path, title: str) -> float:
+    with serve_app(folder) as server, opened(browser) as page:
         start = time.perf_counter()
-        page.goto(address, wait_until="commit")
+        page.goto(server.address, wait_until="commit")
         # Looked for at every frame: a locator that waits looks twice a second only.
         page.wait_for_function(f"document.querySelector('h1')?.innerText === {title!r}")
         return time.perf_counter() - start
@@ -65,9 +65,9 @@ def cold(browser: Browser, rounds: int = 3) -> Row:
 
 def _from_command(browser: Browser) -> float:
     start = time.perf_counter()
-    with serving(APP) as address, opened(browser) as page:
-        page.goto(address, wait_until="commit")
-        _all_charts(page)
+    with serve_app() as server, opened(browser) as page:
+        page.goto(server.address, wait_until="commit")
+        wait_for_charts(page)
         return time.perf_counter() - start
 
 
@@ -76,14 +76,14 @@ def warm(browser: Browser, rounds: int = 5) -> Iterator[Row]:
     seeds = itertools.count(1000)
     finished = []
 
-    with serving(APP) as address, opened(browser) as page:
-        page.goto(f"{address}/?seed=999")
+    with serve_app() as server, opened(browser) as page:
+        page.goto(f"{server.address}/?seed=999")
         wait_until_idle(page)
 
         def visit() -> float:
             start = time.perf_counter()
-            page.goto(f"{address}/?seed={next(seeds)}", wait_until="commit")
-            _all_charts(page)
+            page.goto(f"{server.address}/?seed={next(seeds)}", wait_until="commit")
+            wait_for_charts(page)
             seconds = time.perf_counter() - start
             page.wait_for_function("!document.querySelector('[data-testid=stProgress]')")
             finished.append(time.perf_counter() - start)
@@ -103,7 +103,7 @@ def warm(browser: Browser, rounds: int = 5) -> Iterator[Row]:
     )
 
 
-def _all_charts(page) -> None:
+def wait_for_charts(page: Page) -> None:
     """All charts are drawn, whether or not their curves have all points yet."""
     page.wait_for_function(
         f"new Set([...document.querySelectorAll('{CHARTS}')]"

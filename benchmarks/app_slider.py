@@ -8,7 +8,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from .browser import APP, browsing, interleaved, opened, serving, wait_until_idle
+from .browser import browsing, interleaved, opened, wait_until_idle, write_bare_app
+from .server import serve_app
 from .table import Row
 
 LIMIT = 1.5
@@ -66,10 +67,10 @@ def _side(knob: str, side: str) -> Iterator[Row]:
     with (
         browsing() as browser,
         tempfile.TemporaryDirectory() as folder,
-        serving(APP) as ours,
+        serve_app() as ours,
         opened(browser) as page,
     ):
-        page.goto(ours)
+        page.goto(ours.address)
         page.locator(f".st-key-{knob}").wait_for()
         wait_until_idle(page)
         other = next(name for name in SIDES.values() if name != side)
@@ -78,10 +79,10 @@ def _side(knob: str, side: str) -> Iterator[Row]:
             "still": _read(page, f"{other}_spectrum", f"{other}_predictions"),
         }
         (Path(folder) / "charts.json").write_text(json.dumps(charts))
-        script = Path(folder) / "bare.py"
-        script.write_text(BARE.format(path=str(Path(folder) / "charts.json")))
-        with serving(script) as theirs, opened(browser) as bare:
-            bare.goto(theirs)
+        script = BARE.format(path=str(Path(folder) / "charts.json"))
+        bare_app = write_bare_app(Path(folder), script)
+        with serve_app(bare_app) as theirs, opened(browser) as bare:
+            bare.goto(theirs.address)
             bare.locator(".st-key-x").wait_for()
             wait_until_idle(bare)
             measured = _moves(page, knob), _moves(bare, "x")

@@ -1,23 +1,20 @@
-"""A Streamlit server and a real browser, for what a person waits for."""
+"""A real browser, for what a person waits for, and a bare app to hold ours against."""
 
 import contextlib
-import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).parents[1]
-APP = ROOT / "app.py"
 CHARTS = ".js-plotly-plot .main-svg"  # of a chart that Plotly has drawn
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BARE_CONFIG = """[server]
+fileWatcherType = "none"
+[browser]
+gatherUsageStats = false
+"""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,49 +26,6 @@ ARGUMENTS = [
 
 
 @contextlib.contextmanager
-def serving(script: Path) -> Iterator[str]:
-    """A cold server of a Streamlit script, up but not asked for a page yet; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = {
-        "server.port": str(port),
-        "server.address": "127.0.0.1",
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-    }
-    command = [sys.executable, "-m", "streamlit", "run", str(script)]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    process = subprocess.Popen(
-        command,
-        cwd=script.parent,
-        env=os.environ,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for_health(address)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for_health(address: str) -> None:
-    for _ in range(600):
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"{address}/_stcore/health") as answer,
-        ):
-            if answer.read() == b"ok":
-                return
-        time.sleep(0.05)
-    raise TimeoutError(f"no Streamlit server answered at {address} within 30 s")
-
-
-@contextlib.contextmanager
 def browsing() -> Iterator[Browser]:
     """The Chromium on the PATH, or Playwright's own."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
@@ -79,6 +33,14 @@ def browsing() -> Iterator[Browser]:
         browser = session.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+def write_bare_app(folder: Path, script: str) -> Path:
+    """A Streamlit app of one page, as quiet as ours: the peer of what is measured."""
+    (folder / ".streamlit").mkdir()
+    (folder / ".streamlit" / "config.toml").write_text(BARE_CONFIG)
+    (folder / "app.py").write_text(script)
+    return folder
 
 
 @contextlib.contextmanager

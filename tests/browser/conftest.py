@@ -3,66 +3,20 @@
 import contextlib
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running app: where it answers, its process, and the file of what it says on stderr."""
-
-    address: str
-    pid: int
-    log: Path
-
-    def workers(self) -> list[int]:
-        """Process ids of its workers, found as its children."""
-        found = subprocess.run(
-            ["pgrep", "-P", str(self.pid), "-f", "LokyProcess"], capture_output=True, text=True
-        )
-        return [int(pid) for pid in found.stdout.split()]
+from benchmarks.server import Server, serve_app
 
 
 @contextlib.contextmanager
 def _serving(folder: Path) -> Iterator[Server]:
     """A cold server of the app; nothing may have gone wrong in it without being caught."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = {
-        "server.port": port,
-        "server.address": "127.0.0.1",
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-    }
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    log = folder / "stderr.txt"
-    with log.open("w") as stderr:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError):
-                if urllib.request.urlopen(f"{address}/_stcore/health").read() == b"ok":
-                    break
-            time.sleep(0.1)
-        else:
-            pytest.fail(f"the server did not answer within 30 s: {log.read_text()}")
-        yield Server(address, process.pid, log)
-    finally:
-        process.terminate()
-        process.wait(10)
+    log = folder / "terminal.txt"
+    with serve_app(log=log) as running:
+        yield running
     assert "Traceback" not in log.read_text(), log.read_text()
 
 

@@ -10,11 +10,11 @@ from .catalog import LOW_RANK_METHODS as LOW_RANK_METHODS
 from .catalog import MODELS as MODELS
 from .catalog import SOLVERS as SOLVERS
 from .combined.curve import combined_curve as combined_curve
-from .constrained.curve import constrained_curve as constrained_curve
-from .constrained.layer_outputs import layer_certificates as layer_certificates
-from .constrained.path import path as path
-from .constrained.solve import Solution as Solution
-from .constrained.solve import solve as solve
+from .constrained.convex.path import path as path
+from .constrained.convex.solve import Solution as Solution
+from .constrained.convex.solve import solve as solve
+from .constrained.training.curve import constrained_curve as constrained_curve
+from .constrained.training.layer_outputs import layer_certificates as layer_certificates
 from .curve import Curve as Curve
 from .errors import CompressionError as CompressionError
 from .intervals import Interval as Interval

@@ -291,7 +291,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         knob="bound c",
         summary="An optimiser step, then the nearest weights within the bound, and so on.",
         source="Goldstein 1964; Levitin & Polyak 1966",
-        where="compression.constrained.projected_training:ProjectedTraining",
+        where="compression.constrained.training.projected_training:ProjectedTraining",
     ),
     ConstrainedEntry(
         name="learning_compression",
@@ -299,7 +299,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         knob="bound c",
         summary="Free weights learn, drawn ever closer to their nearest point within the bound.",
         source="Carreira-Perpiñán & Idelbayev 2017, arXiv 1707.01209; arXiv 2005.07786",
-        where="compression.constrained.learning_compression:LearningCompression",
+        where="compression.constrained.training.learning_compression:LearningCompression",
     ),
     ConstrainedEntry(
         name="refit",
@@ -307,7 +307,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         knob="bound c",
         summary="No training: each layer's outputs kept as near as the bound allows, certified.",
         source="Least squares with bounds: Tseng & Yun 2009; Beck & Teboulle 2009",
-        where="compression.constrained.refit:Refit",
+        where="compression.constrained.training.refit:Refit",
         trains=False,
     ),
     ConstrainedEntry(
@@ -316,7 +316,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         knob="bound c",
         summary="The reference's weights moved within the bound, and nothing else.",
         source="",
-        where="compression.constrained.clip:Clip",
+        where="compression.constrained.training.baselines:Clip",
         trains=False,
     ),
     ConstrainedEntry(
@@ -325,7 +325,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         knob="bound c",
         summary="The reference trained on for as many epochs as the others: what training alone gives.",
         source="",
-        where="compression.constrained.fine_tuning:FineTuning",
+        where="compression.constrained.training.baselines:FineTuning",
     ),
 )
 
@@ -336,7 +336,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         knob="",
         summary="One weight after the other, each to its best place within its bounds.",
         source="Tseng & Yun 2009; Friedman, Hastie & Tibshirani 2010",
-        where="compression.constrained.solvers.coordinate_descent:CoordinateDescent",
+        where="compression.constrained.convex.solvers.coordinate_descent:CoordinateDescent",
     ),
     Entry(
         name="quasi_newton",
@@ -344,7 +344,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         knob="",
         summary="Limited-memory quasi-Newton steps inside a box.",
         source="Byrd, Lu, Nocedal & Zhu 1995; scipy.optimize.minimize",
-        where="compression.constrained.solvers.quasi_newton:QuasiNewton",
+        where="compression.constrained.convex.solvers.quasi_newton:QuasiNewton",
     ),
     Entry(
         name="hamiltonian_descent",
@@ -352,7 +352,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         knob="",
         summary="A particle with friction rolls down the loss; projected, which the paper does not do.",
         source="Maddison et al. 2018, arXiv 1809.05042",
-        where="compression.constrained.solvers.hamiltonian_descent:HamiltonianDescent",
+        where="compression.constrained.convex.solvers.hamiltonian_descent:HamiltonianDescent",
     ),
     Entry(
         name="accelerated_projected_gradient",
@@ -360,7 +360,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         knob="",
         summary="Gradient step, projection, momentum with restart.",
         source="Beck & Teboulle 2009; O'Donoghue & Candès 2015",
-        where="compression.constrained.solvers.accelerated_projected_gradient:AcceleratedProjectedGradient",
+        where="compression.constrained.convex.solvers.accelerated_projected_gradient:AcceleratedProjectedGradient",
     ),
     Entry(
         name="projected_newton",
@@ -368,7 +368,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         knob="",
         summary="Newton steps on the free weights; a quadratic model finds the pinned ones.",
         source="Bertsekas 1982",
-        where="compression.constrained.solvers.projected_newton:ProjectedNewton",
+        where="compression.constrained.convex.solvers.projected_newton:ProjectedNewton",
     ),
     Entry(
         name="face_newton",
@@ -376,7 +376,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         knob="",
         summary="A gradient step finds who is zero in the L1 ball, a Newton step moves the others.",
         source="after Moré & Toraldo 1991",
-        where="compression.constrained.solvers.face_newton:FaceNewton",
+        where="compression.constrained.convex.solvers.face_newton:FaceNewton",
     ),
     Entry(
         name="cvxpy",
@@ -384,7 +384,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         knob="",
         summary="The independent referee: a cone programme solved by an interior-point method.",
         source="Diamond & Boyd 2016; Goulart & Chen 2024, arXiv 2405.12762",
-        where="compression.constrained.solvers.interior_point:InteriorPoint",
+        where="compression.constrained.convex.solvers.interior_point:InteriorPoint",
     ),
 )
 

@@ -9,8 +9,8 @@ from functools import partial
 
 from torch import nn
 
-from ..constrained.networks import Start, bounds_for, project
-from ..constrained.projected_training import ProjectedTraining
+from ..constrained.training.projected_training import ProjectedTraining
+from ..constrained.training.setup import Start, bounds_for, project
 from ..network import bounded_of, layers
 from .balanced import balanced_ranks
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from .. import accounting, storage
 from ..catalog import COMBINED_METHODS, CONSTRAINTS, find
-from ..constrained.networks import Start
 from ..constrained.sets import check_bound
+from ..constrained.training.setup import Start
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..low_rank.factors import build, check_rank

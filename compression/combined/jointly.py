@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..constrained.networks import Start, bounds_for, members_of, project
 from ..constrained.sets import ConstraintSet
+from ..constrained.training.setup import Start, bounds_for, members_of, project
 from ..low_rank.factors import Array
 from ..network import Bounded, layers, set_bounded
 from .balanced import balanced_ranks

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..constrained.networks import Start
+from ..constrained.training.setup import Start
 from ..network import COMPRESSIBLE, Layer, LowRank, LowRankPlusSparse, layers
 
 MU = (1e-3, 1.0)  # of the first and of the last pass

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..constrained.networks import Start
 from ..constrained.sets import Cardinality
+from ..constrained.training.setup import Start
 from ..low_rank.factors import Array, Factors, check_rank, check_weight
 from ..low_rank.networks import layers_for
 from ..low_rank.truncated_svd import svd

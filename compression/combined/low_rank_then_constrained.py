@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from ..constrained.networks import Start, bounds_for
-from ..constrained.projected_training import ProjectedTraining
+from ..constrained.training.projected_training import ProjectedTraining
+from ..constrained.training.setup import Start, bounds_for
 from ..network import layers
 from .balanced import balanced_ranks
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import nn
 
-from ..constrained.networks import Start
+from ..constrained.training.setup import Start
 
 
 class Method(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..constrained.networks import BATCH_SIZE
+from ..constrained.training.setup import BATCH_SIZE
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..models import recipe_of

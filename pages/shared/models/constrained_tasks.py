@@ -54,7 +54,7 @@ def constrained_curve(
 def method_of(name: str, first_mu: float | None, last_mu: float | None) -> Any:
     """The method of that name in the catalogue, or a solver of convex models."""
     import compression
-    from compression.constrained.optimum import Optimum
+    from compression.constrained.training.optimum import Optimum
 
     entry = compression.CONSTRAINED_METHODS.get(name)
     if entry is None:
@@ -68,7 +68,7 @@ class _Noted:
     """A way to the bounds; each network's weights are noted as it passes."""
 
     def __init__(self, way: Any, constraint: str):
-        from compression.constrained.curve import ascends
+        from compression.constrained.training.curve import ascends
 
         self.way = way
         self.ascending = getattr(way, "ascending", False)
@@ -106,7 +106,7 @@ class _Noted:
 
     def result(self, curve: Any, trained: Any, found: Any, final: bool = False) -> ConstrainedView:
         """Rows in the order of the curve's: bounds ascend."""
-        from compression.constrained.optimum import Optimum
+        from compression.constrained.training.optimum import Optimum
         from compression.network import layers, matrix
 
         facts = multipliers = None
@@ -234,7 +234,7 @@ def report_path(report: Report) -> Callable[[int, int, Any], bool]:
 
 def convex_problem(dataset: str, seed: int) -> tuple[NDArray, NDArray, str]:
     """The rows that references learn from, and the loss that is minimised over them."""
-    from compression.constrained.losses import loss_of
+    from compression.constrained.convex.losses import loss_of
 
     found = load_dataset(dataset, seed)
     rows = found.fit_rows

@@ -23,7 +23,7 @@ def warm_up() -> None:
     import sklearn.model_selection  # noqa: F401
     import torch
 
-    import compression.constrained.curve
+    import compression.constrained.training.curve
     import compression.low_rank.curve
     import compression.low_rank.truncated_svd  # noqa: F401
     import data.base  # noqa: F401
@@ -51,7 +51,7 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
     """Train a reference; the partial result is its history so far, as a table."""
     import compression
     from compression import accounting, evaluation, network, storage
-    from compression.constrained.curve import curve_bounds
+    from compression.constrained.training.curve import curve_bounds
 
     found = load_dataset(dataset, seed)
 

@@ -36,7 +36,7 @@ KEPT = 8_000_000  # weights of all ways together
 def fitting(report: Report, constraint: str, task: str) -> dict[str, str | None]:
     """Solver -> None, or why it cannot work on this set and loss."""
     import compression
-    from compression.constrained.losses import loss_of
+    from compression.constrained.convex.losses import loss_of
 
     members = compression.CONSTRAINTS[constraint].load()()
     return {
@@ -47,8 +47,8 @@ def fitting(report: Report, constraint: str, task: str) -> dict[str, str | None]
 
 def trail(report: Report, origin: Origin, constraint: str) -> Trail:
     """How every weight of a convex model moves with c; on a grid where no path is exact."""
-    from compression.constrained.curve import curve_bounds
-    from compression.constrained.exact_path import ExactPath
+    from compression.constrained.convex.exact_path import ExactPath
+    from compression.constrained.training.curve import curve_bounds
 
     dataset, trained = load_reference(origin)
     bounds = curve_bounds(trained, dataset, constraint, report_path(report))
@@ -71,7 +71,7 @@ def own_bounds(
     """One network, each layer with a bound of its own, as a share of what holds its weight."""
     import compression
     from compression import storage
-    from compression.constrained.networks import bounds_for
+    from compression.constrained.training.setup import bounds_for
     from compression.network import layers
 
     found, trained = load_reference(origin)
@@ -224,8 +224,8 @@ def slices(
     other come first.
     """
     import compression
-    from compression.constrained import plane
-    from compression.constrained.curve import curve_bounds
+    from compression.constrained.convex import loss_plane
+    from compression.constrained.training.curve import curve_bounds
 
     dataset, trained = load_reference(origin)
     bounds = curve_bounds(trained, dataset, constraint, report_path(report))
@@ -236,7 +236,7 @@ def slices(
     optimum = np.array([weight.ravel()[[first, second]] for weight in weights])
     reach = np.array(
         [
-            plane.reach(members, bound, np.delete(weight.ravel(), pair))
+            loss_plane.reach(members, bound, np.delete(weight.ravel(), pair))
             for bound, weight in zip(bounds, weights, strict=True)
         ]
     )
@@ -251,21 +251,21 @@ def slices(
         far=float(far),
         near_loss=np.full((len(bounds), STEPS, STEPS), np.nan, np.float32),
         far_loss=np.full((len(bounds), STEPS, STEPS), np.nan, np.float32),
-        border=np.stack([plane.border(members, own, 2 * max(far, *near)) for own in reach]),
+        border=np.stack([loss_plane.border(members, own, 2 * max(far, *near)) for own in reach]),
     )
     for done, row in enumerate(_spread(len(bounds)), start=1):
         weight, intercept = weights[row], path.intercept_at(bounds[row])
         least = loss.value(loss.from_model(weight, intercept))
         for wide, over in ((near[row], found.near_loss), (far, found.far_loss)):
             ends = np.linspace(-wide, wide, STEPS)
-            over[row] = plane.over_plane(loss, weight, intercept, pair, ends, ends) - least
+            over[row] = loss_plane.over_plane(loss, weight, intercept, pair, ends, ends) - least
         if not report(done, len(bounds), lambda: found, f"bound {done} of {len(bounds)}"):
             break
     return found
 
 
 def _prepared(dataset: str, seed: int) -> Any:
-    from compression.constrained.losses import check_data, prepare
+    from compression.constrained.convex.losses import check_data, prepare
 
     x, y, loss = convex_problem(dataset, seed)
     return prepare(*check_data(x, y, loss), loss)
@@ -283,11 +283,11 @@ def runs(
     from each other come first.
     """
     import compression
-    from compression.constrained.certificate import Certifier
-    from compression.constrained.curve import curve_bounds
-    from compression.constrained.losses import check_data
-    from compression.constrained.problem import Problem
-    from compression.constrained.solve import Judge, settle
+    from compression.constrained.convex.certificate import Certifier
+    from compression.constrained.convex.losses import check_data
+    from compression.constrained.convex.problem import Problem
+    from compression.constrained.convex.solve import Judge, settle
+    from compression.constrained.training.curve import curve_bounds
 
     dataset, trained = load_reference(origin)
     bounds = curve_bounds(trained, dataset, constraint, report_path(report))

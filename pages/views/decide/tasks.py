@@ -42,7 +42,7 @@ def fine_tuned(report: Report, origin: Origin) -> CurveView:
     Its bound is the largest, where the constrained page's own fine-tuning begins.
     """
     import compression
-    from compression.constrained.curve import curve_bounds
+    from compression.constrained.training.curve import curve_bounds
 
     found, trained = load_reference(origin)
     largest = curve_bounds(trained, found, "box")[-1]

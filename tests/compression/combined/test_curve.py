@@ -11,7 +11,7 @@ import compression
 from compression import accounting, storage, training
 from compression.catalog import CONSTRAINTS
 from compression.combined.balanced import balanced_ranks
-from compression.constrained.networks import Start
+from compression.constrained.training.setup import Start
 from compression.errors import ArgumentError
 from compression.low_rank.factors import break_even_rank
 from compression.network import LowRank, LowRankPlusSparse, layers, matrix

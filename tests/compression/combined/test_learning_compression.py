@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from compression.combined.learning_compression import LearningCompression, share_bias, weight_of
-from compression.constrained.networks import Start
+from compression.constrained.training.setup import Start
 from compression.low_rank.factors import Factors
 from compression.network import LowRankPlusSparse, low_rank_layer
 from compression.training import Samples

@@ -8,7 +8,7 @@ import torch
 
 import compression
 from compression import storage
-from compression.constrained.networks import BATCH_SIZE
+from compression.constrained.training.setup import BATCH_SIZE
 from compression.errors import ArgumentError
 from compression.models import recipe_of
 

@@ -1,0 +1,404 @@
+"""Is this really the optimum? Answered from the point alone.
+
+Nothing here is shared with a solver: losses and gradients are computed anew from the data.
+The duality gap g(θ) = ⟨∇L, θ⟩ + σ_C(−∇L) bounds L(θ) − L* for a convex, bounded set and an
+intercept at its own optimum (the Frank-Wolfe gap; Jaggi, ICML 2013): L* lies above the least
+value over the set of the tangent plane at θ. So it does of the tangent plane at any other point;
+where the sum drowns in rounding, a point next to θ with a cleaner gradient takes its place, or
+a lower bound of the loss without any constraint.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..sets import ConstraintSet
+
+Array = NDArray[np.floating]
+
+# Of more free weights no Hessian is formed for a certificate; of more than the second number
+# not while a solver is still running.
+LARGEST_HESSIAN = 1500
+QUICK_HESSIAN = 100
+# Residual, of standardised columns, from which on a Newton step is worth its price.
+NEAR = 1e-3
+# A curvature below this share of the largest is none.
+FLAT = 1e-11
+# Largest slope of an intercept at its own optimum.
+LEVEL = 1e-11
+# A vector whose gauge is this close to the bound, relative to it, lies on the edge of its ball.
+ON_EDGE = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """What can be said of one point.
+
+    Attributes
+    ----------
+    objective : float
+        Loss at the weight, with the intercept at its optimum.
+    intercept : float or ndarray, shape (classes,)
+    gradient : ndarray
+        ∂L/∂θ, of the weight's shape, in loss per unit of the weight.
+    duality_gap : float
+        The objective is at most this far above the optimum, in units of the loss; inf where no
+        such bound is known (upper: unless the bound costs nothing; cardinality: no certificate).
+    kkt_residual : float
+        ‖θ − Π_C(θ − ∇L)‖_∞, or the intercept's gradient if that is larger.
+    scaled_residual : float
+        The same with every column of unit variance and the zero model's loss as unit.
+    multipliers : ndarray, float or None
+        Price of the bound, loss per unit of slack, 0 or more. Elementwise sets: λ⁺ + λ⁻ of every
+        weight, 0 where free. Balls: the one multiplier of the radius. Cardinality: None.
+    violation : float
+        By how much the bound would have to grow to hold the weight.
+    unit : float
+        Loss of the zero model, at most 1 for softmax: what tolerances are relative to.
+    convex, bounded : bool
+        Of the set.
+    """
+
+    objective: float
+    intercept: Array | float
+    gradient: Array
+    duality_gap: float
+    kkt_residual: float
+    scaled_residual: float
+    multipliers: Array | float | None
+    violation: float
+    unit: float
+    convex: bool
+    bounded: bool
+
+    def holds(self, tolerance: float) -> bool:
+        """Whether the point is certified at this tolerance; never where numbers overflowed."""
+        if not (math.isfinite(self.objective) and math.isfinite(self.unit)):
+            return False
+        if not np.isfinite(self.gradient).all():
+            return False
+        if self.duality_gap <= tolerance * self.unit:
+            return True
+        return self.convex and not self.bounded and self.scaled_residual <= tolerance
+
+
+@dataclass(frozen=True, eq=False)
+class Certifier:
+    """Judges points of one problem.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, n)
+    y : ndarray, shape (N,)
+        Targets, or labels from 0 on.
+    loss : str
+        "squared" or "softmax".
+    constraint : ConstraintSet
+    """
+
+    x: Array
+    y: Array
+    loss: str
+    constraint: ConstraintSet
+
+    @cached_property
+    def _mean(self) -> Array:
+        return self.x.mean(axis=0)
+
+    @cached_property
+    def _centred(self) -> Array:
+        return self.x - self._mean
+
+    @cached_property
+    def _spread(self) -> Array:
+        spread = np.sqrt(np.mean(self._centred**2, axis=0))
+        spread[spread <= 1e-12 * np.abs(self.x).max(axis=0)] = 0.0
+        return spread
+
+    @cached_property
+    def _kept(self) -> NDArray[np.bool_]:
+        return self._spread > 0
+
+    @cached_property
+    def _standardised(self) -> Array:
+        return self._centred[:, self._kept] / self._spread[self._kept]
+
+    @cached_property
+    def _target(self) -> Array:
+        target = self.y - self.y.mean()
+        constant = np.abs(target).max() <= 1e-12 * np.abs(self.y).max()
+        return np.zeros(len(target)) if constant else target
+
+    @cached_property
+    def _hot(self) -> Array:
+        return np.eye(int(self.y.max()) + 1)[self.y.astype(int)]
+
+    @cached_property
+    def unit(self) -> float:
+        if self.loss == "softmax":
+            return min(1.0, math.log(self._hot.shape[1]))
+        return 0.5 * float(np.mean(self._target**2))
+
+    @cached_property
+    def _least(self) -> float:
+        """A loss that no weight falls below: the least squares' own, or 0."""
+        if self.loss == "softmax":
+            return 0.0
+        z = self._standardised
+        if z.shape[1] == 0:
+            return self.unit
+        weight = np.linalg.lstsq(z, self._target, rcond=None)[0]
+        return 0.5 * float(np.mean((self._target - z @ weight) ** 2))
+
+    def judge(
+        self,
+        weight: Array,
+        bound: float,
+        intercept: Array | None = None,
+        tolerance: float = 0.0,
+        quick: bool = False,
+    ) -> Certificate:
+        """The certificate of one weight, (n,) or (classes, n), under one bound.
+
+        ``intercept`` is a guess to start from; the optimal one is found here. A gap of
+        ``tolerance``, relative to the unit, is small enough not to look for a smaller one;
+        a quick look does not search long for one.
+        """
+        at = self._look(np.asarray(weight, np.float64), intercept)
+        largest = QUICK_HESSIAN if quick else LARGEST_HESSIAN
+        residual = self._scaled_residual(at, bound)
+        return Certificate(
+            objective=at.objective,
+            intercept=at.intercept,
+            gradient=at.gradient,
+            duality_gap=self._gap(at, bound, tolerance * self.unit, residual, largest),
+            kkt_residual=max(at.slope, self._residual(at, bound)),
+            scaled_residual=residual,
+            multipliers=self._multipliers(at, bound),
+            violation=self.constraint.violation(at.weight, bound),
+            unit=self.unit,
+            convex=self.constraint.convex,
+            bounded=self.constraint.bounded,
+        )
+
+    def _look(self, weight: Array, intercept: Array | None) -> "_Point":
+        if self.loss == "squared":
+            residual = self._centred @ weight - self._target
+            residual -= residual.mean()
+            objective = 0.5 * float(np.mean(residual**2))
+            gradient = residual @ self._centred / len(self.y)
+            gradient[self._spread == 0] = 0.0
+            return _Point(
+                weight, float(self.y.mean() - self._mean @ weight), objective, gradient, 0.0, None
+            )
+        logits = self._centred @ weight.T
+        guess = None if intercept is None else intercept + weight @ self._mean
+        level, objective, share = _best_intercept(logits, self._hot, guess)
+        gradient = (share - self._hot).T @ self._centred / len(self.y)
+        gradient[:, self._spread == 0] = 0.0
+        slope = float(np.abs((share - self._hot).mean(axis=0)).max())
+        return _Point(weight, level - weight @ self._mean, objective, gradient, slope, share)
+
+    def _gap(
+        self, at: "_Point", bound: float, enough: float, residual: float, largest: int
+    ) -> float:
+        convex, bounded = self.constraint.convex, self.constraint.bounded
+        lower = self._tangent(at, bound)
+        if at.objective - self._least <= 1e-3 * self.unit or (convex and bounded):
+            lower = max(lower, self._least)
+        if convex and residual <= NEAR:
+            if bounded and bound < math.inf:
+                # A longer step tells free weights from those that a solver left next to the edge.
+                quick = largest == QUICK_HESSIAN
+                for length in (1.0,) if quick else (1.0, 1e2, 1e4, 1e6):
+                    z: _Point | None = self._shifted(at)
+                    for _ in range(2 if quick else 5):
+                        if z is not None and at.objective - lower > enough:
+                            z = self._polished(z, bound, length, largest)
+                            lower = max(lower, self._tangent(z, bound) if z else -math.inf)
+            if self.loss == "softmax" and at.objective - lower > enough:
+                lower = max(lower, at.objective - self._unconstrained_gap(at, largest))
+        gap = at.objective - lower
+        return max(0.0, gap) if not math.isnan(gap) else math.inf
+
+    def _shifted(self, at: "_Point") -> "_Point":
+        """The same softmax model with the least L1 norm: a weight of each feature becomes zero."""
+        if self.loss != "softmax" or self.constraint.name != "l1":
+            return at
+        middle = np.sort(at.weight, axis=0)[(len(at.weight) - 1) // 2]
+        return replace(at, weight=at.weight - middle)
+
+    def _tangent(self, at: "_Point", bound: float) -> float:
+        """Least value over the set of the loss's tangent plane at a point, itself in or out.
+
+        A convex loss lies above it: a lower bound of the optimum; −inf where there is none.
+        """
+        if not self.constraint.convex or at.slope > LEVEL or bound == math.inf:
+            return -math.inf
+        reach = self.constraint.support(-at.gradient, bound)
+        return at.objective - (float(np.sum(at.gradient * at.weight)) + reach)
+
+    def _polished(self, at: "_Point", bound: float, length: float, largest: int) -> "_Point | None":
+        """A Newton step to where the gradient is what the set asks for: a better tangent.
+
+        Free weights should have no gradient at all; what is left of it costs up to c times
+        its size, which for a column of small numbers and a large c is no small change.
+        """
+        spread = self._spread[self._kept]
+        moved = self._stepped(at, bound, length)
+        gradient = at.gradient[..., self._kept] / spread
+        free = np.ones_like(moved, bool)
+        aim = np.zeros_like(moved)
+        if self.constraint.elementwise:
+            free = ~self.constraint.pinned(moved, bound)
+        elif self.constraint.gauge(moved) >= bound * (1 - ON_EDGE) > 0:
+            # A ball: the gradient is that of its gauge, times the multiplier.
+            free = ~self.constraint.pinned(moved, 0.0)
+            normal = np.sign(moved) if self.constraint.name == "l1" else moved / bound
+            price = float(np.sum(gradient * spread * moved)) / float(np.sum(normal * moved))
+            aim = price * normal / spread
+        if not 0 < int(free.sum()) <= largest:
+            return None
+        wanted = (aim - gradient)[free]
+        if self.loss == "softmax":
+            wanted = np.concatenate([wanted, np.zeros(len(at.weight))])
+        values, vectors = np.linalg.eigh(self._hessian(at, free))
+        steep = values > FLAT * values[-1]
+        step = vectors[:, steep] @ ((vectors[:, steep].T @ wanted) / values[steep])
+        change = np.zeros_like(moved)
+        change[free] = step[: int(free.sum())]
+        weight = at.weight.copy()
+        weight[..., self._kept] += change / spread
+        return self._look(weight, None if self.loss == "squared" else np.asarray(at.intercept))
+
+    def _hessian(self, at: "_Point", free: NDArray[np.bool_]) -> Array:
+        """Of the weights in the mask, standardised columns, then of softmax's intercepts."""
+        z, share = self._standardised, at.share
+        if share is None:
+            return z[:, free].T @ z[:, free] / len(z)
+        classes, columns = np.nonzero(free)
+        levels = np.arange(share.shape[1])
+        design = np.column_stack([z[:, columns], np.ones((len(z), len(levels)))])
+        owner = np.concatenate([classes, levels])
+        rows = share[:, owner] * design
+        hessian = -(rows.T @ rows)
+        for k in levels:
+            own = owner == k
+            hessian[np.ix_(own, own)] += rows[:, own].T @ design[:, own]
+        return hessian / len(z)
+
+    def _unconstrained_gap(self, at: "_Point", largest: int) -> float:
+        """Distance to the softmax loss's infimum over all weights, at most; inf if not known.
+
+        Along any direction of unit length in the Hessian's norm, the loss falls by at most
+        ν t − (e^{−ρt} + ρt − 1)/ρ², with ν the Newton decrement and ρ the largest spread of
+        logits that such a direction makes: the third derivative is at most ρ times the second.
+        Worth its price only where the gradient nearly vanishes.
+        """
+        assert at.share is not None
+        scaled = at.gradient[:, self._kept] / self._spread[self._kept]
+        if scaled.size > largest or np.abs(scaled).max(initial=0.0) > 1e-4:
+            return math.inf
+        z = np.column_stack([self._standardised, np.ones(len(self.x))])
+        (classes, size), width = scaled.shape, z.shape[1]
+        values, vectors = np.linalg.eigh(self._hessian(at, np.ones_like(scaled, bool)))
+        flat = values <= FLAT * values[-1]
+        # Flat for all samples: the same shift of all classes, and what no column tells apart.
+        if flat.sum() != width + (classes - 1) * (width - np.linalg.matrix_rank(z)):
+            return math.inf
+        steep = vectors[:, ~flat] / np.sqrt(values[~flat])
+        slopes = (at.share - self._hot).mean(axis=0)
+        decrement = float(np.linalg.norm(np.concatenate([scaled.ravel(), slopes]) @ steep))
+        of_weights = steep[: classes * size].reshape(classes, size, -1)
+        of_levels = steep[classes * size :].reshape(classes, 1, -1)
+        blocks = np.concatenate([of_weights, of_levels], axis=1)
+        spread = 2 * max(float(np.linalg.norm(z @ block, axis=1).max()) for block in blocks)
+        if decrement * spread >= 0.5:
+            return math.inf
+        # u + (1 − u) log(1 − u) is u²/2 + u³/6 + ... and at most 0.8 u² here.
+        return 0.8 * decrement**2
+
+    def _residual(self, at: "_Point", bound: float) -> float:
+        moved = self.constraint.project(at.weight - at.gradient, bound)
+        return float(np.abs(at.weight - moved).max(initial=0.0))
+
+    def _stepped(self, at: "_Point", bound: float, length: float = 1.0) -> Array:
+        """A gradient step in standardised columns, projected; the kept columns only."""
+        metric = self._spread[self._kept] ** 2
+        weight, gradient = at.weight[..., self._kept], at.gradient[..., self._kept]
+        return self.constraint.project(weight - length * gradient / metric, bound, metric)
+
+    def _scaled_residual(self, at: "_Point", bound: float) -> float:
+        change = at.weight[..., self._kept] - self._stepped(at, bound)
+        largest = float(np.abs(change * self._spread[self._kept]).max(initial=0.0))
+        if largest == 0:
+            return 0.0
+        return largest / math.sqrt(self.unit) if self.unit else math.inf
+
+    def _multipliers(self, at: "_Point", bound: float) -> Array | float | None:
+        weight, gradient = at.weight, at.gradient
+        if not self.constraint.convex:
+            return None
+        if self.constraint.elementwise:
+            edge = bound * (1 - 1e-6)
+            price = np.where(weight >= edge, np.maximum(0.0, -gradient), 0.0)
+            if self.constraint.bounded:
+                price += np.where(weight <= -edge, np.maximum(0.0, gradient), 0.0)
+            return price
+        if self.constraint.gauge(weight) < bound * (1 - 1e-6):
+            return 0.0
+        # σ of the unit ball: how much loss one more unit of radius buys.
+        return self.constraint.support(-gradient, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """The loss at a weight with its best intercept; share: the probabilities (N, classes)."""
+
+    weight: Array
+    intercept: Array | float
+    objective: float
+    gradient: Array
+    slope: float
+    share: Array | None
+
+
+def _best_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Array, float, Array]:
+    """Intercepts (K,) that minimise the cross-entropy for given logits (N, K).
+
+    Damped Newton; returns them with the loss and the probabilities (N, K).
+    """
+    counts = hot.mean(axis=0)
+    level = np.log(counts) if guess is None else np.asarray(guess, np.float64).copy()
+
+    def at(level: Array) -> tuple[float, Array]:
+        total = logits + level
+        top = total.max(axis=1, keepdims=True)
+        share = np.exp(total - top)
+        mass = share.sum(axis=1, keepdims=True)
+        share /= mass
+        fit = np.log(mass[:, 0]) + top[:, 0] - (total * hot).sum(axis=1)
+        return float(fit.mean()), share
+
+    loss, share = at(level)
+    for _ in range(100):
+        slope = share.mean(axis=0) - counts
+        curvature = np.diag(share.mean(axis=0)) - share.T @ share / len(logits)
+        ridge = 1e-12 * np.trace(curvature) + 1e-300
+        step = -np.linalg.solve(curvature + ridge * np.eye(len(slope)), slope)
+        step -= step.mean()
+        step *= min(1.0, 20.0 / max(float(np.abs(step).max()), 1e-300))
+        expected = float(slope @ step)
+        length = 1.0
+        new_loss, new_share = at(level + step)
+        if -expected > 1e-14 * (1 + loss):
+            while new_loss > loss + 1e-4 * length * expected and length > 1e-8:
+                length /= 2
+                new_loss, new_share = at(level + length * step)
+        elif np.abs(new_share.mean(axis=0) - counts).max() > 0.5 * np.abs(slope).max():
+            break  # rounding: neither the loss nor its slope falls any more
+        level, loss, share = level + length * step, new_loss, new_share
+    return level, loss, share

@@ -1,0 +1,269 @@
+"""All bounds at once: how the constrained model moves as c grows."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...catalog import CONSTRAINTS, find
+from ...errors import ArgumentError, CancelledError
+from ...report import Report, keep_going
+from ..sets import ConstraintSet, check_bound
+from .certificate import Certificate, Certifier
+from .exact_path import ExactPath, between, follow
+from .losses import Loss, Squared, check_data, prepare
+from .problem import Problem, Solver
+from .solve import DENSE, TOUCHING, Judge, Solution, moved_inside, settle, unconstrained
+from .solvers.accelerated_projected_gradient import AcceleratedProjectedGradient
+from .solvers.face_newton import FaceNewton
+from .solvers.projected_newton import ProjectedNewton
+
+Array = NDArray[np.floating]
+
+# Largest duality gap on a grid, relative to the loss of the zero model.
+GRID_TOLERANCE = 1e-4
+# Without a certificate nothing says when to stop: steps for each bound.
+UNCERTIFIED_STEPS = 300
+
+
+@dataclass(frozen=True, eq=False)
+class GridPath:
+    """Constrained models on a grid of bounds, each judged.
+
+    Attributes
+    ----------
+    bounds : ndarray, shape (b,)
+        Ascending.
+    weights : ndarray, shape (b, n) or (b, classes, n)
+    intercepts : ndarray, shape (b,) or (b, classes)
+    objectives, duality_gaps : ndarray, shape (b,)
+    certified : ndarray of bool, shape (b,)
+        Whether the gap (upper: the KKT residual) is at most 1e-4 of the zero model's loss.
+    """
+
+    bounds: Array
+    weights: Array
+    intercepts: Array
+    objectives: Array
+    duality_gaps: Array
+    certified: NDArray[np.bool_]
+    certifier: Certifier = field(repr=False)
+
+    def at(self, bound: float) -> Array:
+        """Weight at a bound: of the grid exactly, between two of them interpolated.
+
+        What lies between two points of a convex set that grows with c lies in the set; it is
+        near the optimum there, not certified. Below the grid the smallest bound's weight shrinks
+        in proportion, above it the largest one's stays. Without convexity (cardinality) the next
+        smaller bound's weight serves, below the grid the smallest one's projection.
+        """
+        bound, constraint = check_bound(bound), self.certifier.constraint
+        if constraint.convex:
+            weight = between(self.bounds, self.weights, bound)
+        else:
+            weight = self.weights[self._row_below(bound)]
+        return constraint.project(weight, bound)
+
+    def intercept_at(self, bound: float) -> Array:
+        """Intercept at a bound, in the same way; below the grid that of the smallest bound."""
+        bound = max(check_bound(bound), float(self.bounds[0]))
+        if self.certifier.constraint.convex:
+            return between(self.bounds, self.intercepts, bound)
+        return np.asarray(self.intercepts[self._row_below(bound)])
+
+    def pinned_at(self, bound: float) -> NDArray[np.bool_]:
+        """Which weights are held at a bound: at ±c (box, upper) or at zero (l1, cardinality)."""
+        return self.certifier.constraint.pinned(self.at(bound), check_bound(bound), TOUCHING)
+
+    def certificate_at(self, bound: float) -> Certificate:
+        """The judge's word on the weight at a bound: loss, gap, multipliers."""
+        guess = np.asarray(self.intercept_at(bound))
+        return self.certifier.judge(self.at(bound), check_bound(bound), guess)
+
+    def _row_below(self, bound: float) -> int:
+        return max(int(np.searchsorted(self.bounds, bound, side="right")) - 1, 0)
+
+
+def path(
+    x: Array,
+    y: NDArray[Any],
+    loss: str = "squared",
+    constraint: str = "box",
+    bounds: Iterable[float] | None = None,
+    *,
+    report: Report = keep_going,
+) -> ExactPath | GridPath:
+    """Constrained models at all bounds.
+
+    Exact for the squared loss with a box, an upper bound or an L1 ball; on a grid otherwise.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, n)
+    y : ndarray, shape (N,)
+        Numbers ("squared"), or classes 0, 1, 2, ... ("softmax").
+    loss : str
+        "squared" or "softmax".
+    constraint : str
+        A name of ``compression.CONSTRAINTS``.
+    bounds : numbers, optional
+        The grid, in any order; 40 geometric ones when left out. An exact path holds at every
+        bound and has no need of them.
+    report : callable
+        Called with (done, total, a function that gives the path so far, or None), between two
+        bounds and between a solver's steps; for an exact path done and total count breakpoints,
+        and there is no path so far. Returning False ends a grid after the bounds that are solved.
+
+    Returns
+    -------
+    ExactPath or GridPath
+        Both: ``.at(c)``, ``.intercept_at(c)``, ``.pinned_at(c)``, ``.certificate_at(c)``. An
+        exact one: ``.breakpoints``, and who comes and goes at them. A grid: ``.bounds``.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown set or loss, data that cannot be used, bounds that are not numbers from 0 on.
+    NotConvergedError
+        Columns so nearly collinear that the exact path is lost to rounding.
+    CancelledError
+        The report said to stop before there was a bound, or before an exact path's end.
+    """
+    found: ExactPath | GridPath | None = None
+    try:
+        for _, found in path_by_bound(x, y, loss, constraint, bounds, report):
+            if isinstance(found, ExactPath):
+                break
+    except CancelledError:
+        if found is None:
+            raise
+    assert found is not None
+    return found
+
+
+def path_by_bound(
+    x: Array,
+    y: NDArray[Any],
+    loss: str,
+    constraint: str,
+    bounds: Iterable[float] | None,
+    report: Report = keep_going,
+) -> Iterator[tuple[float, ExactPath | GridPath]]:
+    """Each bound as soon as it is solved, with a path that holds it: see :func:`path`.
+
+    Bounds ascend; over a set that is not convex they descend. An exact path holds all of them
+    at once.
+
+    Raises
+    ------
+    CancelledError
+        The report said to stop.
+    """
+    x, y = check_data(x, y, loss)
+    members: ConstraintSet = find(CONSTRAINTS, constraint, "constraint set").load()()
+    prepared = prepare(x, y, loss)
+    certifier = Certifier(x, y, loss, members)
+    grid = None if bounds is None else _check_bounds(bounds)
+    if isinstance(prepared, Squared) and (members.elementwise or members.name == "l1"):
+        exact = follow(prepared, members, certifier, report)
+        for bound in exact.breakpoints if grid is None else grid:
+            yield float(bound), exact
+        return
+    if grid is None:
+        grid = default_bounds(prepared, members)
+    yield from _grid(prepared, certifier, grid, report)
+
+
+def default_bounds(loss: Loss, constraint: ConstraintSet, count: int = 40) -> Array:
+    """Geometric bounds from where the bound costs next to nothing down to a thousandth of it."""
+    free = unconstrained(loss, constraint, np.inf, floor=1e-3 * loss.zero)
+    assert free is not None
+    largest = constraint.gauge(loss.to_model(free)[0])
+    if largest == 0:
+        raise ArgumentError("the targets do not depend on the inputs: there is no path to follow")
+    bounds = np.geomspace(1e-3 * largest, largest, count)
+    return bounds if constraint.convex else np.unique(np.ceil(bounds))
+
+
+def _check_bounds(bounds: Iterable[float]) -> Array:
+    grid = np.unique([check_bound(bound) for bound in bounds])
+    if grid.size == 0 or not np.isfinite(grid).all():
+        raise ArgumentError("bounds must be one or more finite numbers, 0 or more")
+    return grid
+
+
+def _grid(
+    loss: Loss, certifier: Certifier, bounds: Array, report: Report
+) -> Iterator[tuple[float, GridPath]]:
+    """Each bound as it is solved, with all that are solved by then."""
+    constraint = certifier.constraint
+    tolerance = GRID_TOLERANCE * loss.zero / certifier.unit if certifier.unit else GRID_TOLERANCE
+    method: Solver = AcceleratedProjectedGradient()
+    if constraint.elementwise:
+        method = ProjectedNewton()
+    elif constraint.name == "l1" and np.prod(loss.shape) <= DENSE:
+        method = FaceNewton()
+    rows: list[Solution] = []
+    # Where nothing is convex it is better to take weights away than to add them.
+    order = [float(bound) for bound in (bounds if constraint.convex else bounds[::-1])]
+
+    def gather() -> GridPath:
+        step = 1 if constraint.convex else -1
+        solved, ascending = order[: len(rows)][::step], rows[::step]
+        return GridPath(
+            bounds=np.array(solved),
+            weights=np.array([row.weight for row in ascending]),
+            intercepts=np.array([row.intercept for row in ascending]),
+            objectives=np.array([row.objective for row in ascending]),
+            duality_gaps=np.array([row.duality_gap for row in ascending]),
+            certified=np.array([row.certified for row in ascending]),
+            certifier=certifier,
+        )
+
+    def check_stopped() -> None:
+        if not report(len(rows), len(order), gather if rows else None):
+            raise CancelledError(f"the path was stopped after {len(rows)} of {len(order)} bounds")
+
+    # One-sided bounds never cost softmax anything: one unconstrained model serves them all.
+    free = None
+    if loss.name == "softmax" and not constraint.bounded:
+        least = 0.1 * GRID_TOLERANCE * loss.zero
+        free = unconstrained(loss, constraint, 0.0, least, check_stopped)
+    for done, bound in enumerate(order):
+        problem = Problem(loss, constraint, bound)
+        judge = Judge(problem, certifier, tolerance)
+        if not constraint.convex:
+            judge.max_iterations = UNCERTIFIED_STEPS
+        guess = moved_inside(loss, constraint, bound, free) if free is not None else None
+        if guess is None:
+            guess = _guess(problem, order[:done], rows)
+
+        def watch(point: Array, judge: Judge = judge) -> bool:
+            check_stopped()
+            return judge(point)
+
+        if not watch(guess):
+            method.run(problem, watch, guess)
+            judge.finish()
+        rows.append(settle(judge))
+        yield bound, gather()
+        check_stopped()
+
+
+def _guess(problem: Problem, bounds: list[float], rows: list[Solution]) -> Array:
+    """Where the next bound's point should be: straight on from the last two."""
+    if not rows:
+        return problem.start()
+    last, constraint = rows[-1], problem.constraint
+    weight, intercept = last.weight, last.intercept
+    if len(rows) > 1 and constraint.convex:
+        before = rows[-2]
+        ahead = (problem.bound - bounds[-1]) / (bounds[-1] - bounds[-2])
+        weight = weight + ahead * (last.weight - before.weight)
+        intercept = intercept + ahead * (last.intercept - before.intercept)
+    if constraint.elementwise:
+        # To stay pinned is to be exactly at the bound.
+        weight = np.where(last.pinned, np.copysign(problem.bound, last.weight), weight)
+    return problem.loss.from_model(weight, intercept)

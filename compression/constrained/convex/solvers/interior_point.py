@@ -1,0 +1,122 @@
+"""Interior point: the problem as a cone programme, through cvxpy. The independent referee.
+
+Diamond & Boyd 2016; Clarabel: Goulart & Chen 2024, arXiv 2405.12762. Whatever a cone
+solver ends with is handed over, also what it calls inaccurate or had when its time was up, and
+only the certificate decides whether that is believed; else another solver gets its turn.
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ...sets import ConstraintSet
+from ..losses import Squared
+from ..problem import Array, Problem, Watch, seconds_left
+
+ATTEMPTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("CLARABEL", {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}),
+    ("CLARABEL", {}),
+    ("SCS", {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 20_000}),
+)
+TIME_LIMIT = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}
+CONES: dict[str, Callable[[Any, Any, float], Any]] = {
+    "box": lambda cvxpy, weights, limit: cvxpy.abs(weights) <= limit,
+    "upper": lambda cvxpy, weights, limit: weights <= limit,
+    "l1": lambda cvxpy, weights, limit: cvxpy.norm1(weights) <= limit,
+    "l2": lambda cvxpy, weights, limit: cvxpy.norm2(weights) <= limit,
+}
+
+
+@dataclass(frozen=True)
+class InteriorPoint:
+    """Clarabel at tight tolerances, then at its own, then SCS."""
+
+    requires: ClassVar[tuple[str, ...]] = ("cvxpy",)
+
+    def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
+        if not constraint.convex:
+            return "the set is not convex, so there is no cone programme: choose accelerated_projected_gradient"
+        if constraint.name not in CONES:
+            return f"the set {constraint.name} has not been written as a cone yet"
+        return None
+
+    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+        import cvxpy
+
+        for name, settings in ATTEMPTS:
+            programme, unknown, intercept = _programme(problem)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                programme.get_problem_data(name)  # kept for the solver; its time is ours as well
+                left = seconds_left(watch)
+                if left <= 0:
+                    return
+                limit = {TIME_LIMIT[name]: left} if math.isfinite(left) else {}
+                try:
+                    programme.solve(solver=name, **settings, **limit)
+                except cvxpy.SolverError:
+                    continue
+            if _there(unknown, intercept) and watch(_point(problem, unknown.value, intercept)):
+                return
+
+
+def _there(*variables: Any) -> bool:
+    """Whether a solver left numbers behind."""
+    return all(v is None or (v.value is not None and np.isfinite(v.value).all()) for v in variables)
+
+
+def _programme(problem: Problem) -> tuple[Any, Any, Any]:
+    """The cone programme, its unknown and its intercepts (None where the loss has none)."""
+    import cvxpy
+
+    loss, units = problem.loss, _units(problem)
+    scale = loss.inputs.scale * units
+    intercept = None
+    if isinstance(loss, Squared):
+        # A square root of the Gram matrix stands for the data: as many rows as columns.
+        values, vectors = np.linalg.eigh(loss.gram)
+        kept = values > 1e-14 * max(values[-1], 1e-300)
+        root = (vectors[:, kept] * np.sqrt(values[kept])).T
+        target = vectors[:, kept].T @ loss.correlation / np.sqrt(values[kept])
+        unknown = cvxpy.Variable(len(scale))
+        objective = 0.5 * cvxpy.sum_squares((root * scale) @ unknown - target)
+    else:
+        unknown = cvxpy.Variable((loss.classes, len(scale)))
+        intercept = cvxpy.Variable(loss.classes)
+        logits = (loss.design[:-1].T * scale) @ unknown.T
+        logits = logits + np.ones((loss.samples, 1)) @ cvxpy.reshape(
+            intercept, (1, loss.classes), order="C"
+        )
+        fit = cvxpy.sum(cvxpy.multiply(loss.hot.T, logits))
+        objective = (cvxpy.sum(cvxpy.log_sum_exp(logits, axis=1)) - fit) / loss.samples
+    inside = []
+    if problem.bound < np.inf:
+        size = problem.bound or 1.0
+        share = np.broadcast_to(units / size, unknown.shape).ravel()
+        weights = cvxpy.multiply(share, cvxpy.vec(unknown, order="C"))
+        inside = [CONES[problem.constraint.name](cvxpy, weights, problem.bound / size)]
+    return cvxpy.Problem(cvxpy.Minimize(objective), inside), unknown, intercept
+
+
+def _units(problem: Problem) -> Array:
+    """What one of the unknown is in the data's units of weight, column by column.
+
+    The bound itself, so that the set is of unit size whatever c; where it says nothing of the
+    weights' size, what makes one step of the standardised columns.
+    """
+    scale = problem.loss.inputs.scale
+    size = 1.0
+    if problem.constraint.bounded and 0 < problem.bound < np.inf:
+        size = min(1.0, problem.bound * float(scale.max(initial=0.0)))
+    return size / scale
+
+
+def _point(problem: Problem, unknown: Array, intercept: Any) -> Array:
+    weight = np.asarray(unknown) * _units(problem) * problem.loss.inputs.scale
+    if intercept is None:
+        return weight
+    return np.column_stack([weight, np.asarray(intercept.value)])

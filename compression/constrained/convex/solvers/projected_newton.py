@@ -1,0 +1,89 @@
+"""Projected Newton: a quadratic model at every step, minimised within the box.
+
+Bertsekas, Projected Newton methods for optimization problems with simple constraints, SIAM J.
+Control and Optimization 1982, for the loss and for its model alike. The model's diagonal is
+raised in proportion to the slope that is left (Levenberg & Marquardt): softmax's curvature is
+flat along shifts of all classes, and a step along them would run from bound to bound.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...sets import ConstraintSet
+from ..losses import Loss, Softmax
+from ..problem import Array, Problem, Watch
+from ..quadratic import Dense, MatrixFree, minimise_in_box
+
+# Share of the largest slope at which the model counts as minimised.
+MODEL_TOLERANCE = 0.1
+# Up to so many coordinates softmax's Hessian is written out: from there on products are quicker.
+WRITTEN_OUT = 300
+
+
+@dataclass(frozen=True)
+class ProjectedNewton:
+    """Newton steps on the free weights; the pinned ones are found by the quadratic model.
+
+    ``slack`` is the share of pinned weights, relative to the free ones, that a step may also
+    release.
+    """
+
+    slack: float = 0.3
+
+    def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
+        if not constraint.elementwise:
+            return "needs a bound on every single weight: choose the set box or upper"
+        return None
+
+    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+        loss, lower, upper = problem.loss, problem.lower, problem.upper
+        point = problem.project(start)
+        value, gradient = loss.value_and_gradient(point)
+        while True:
+            step = self._step(problem, point, gradient)
+            expected = float(np.sum(gradient * step))
+            length = 1.0
+            while length > 1e-10:
+                new = np.clip(point + length * step, lower, upper)
+                new_value, new_gradient = loss.value_and_gradient(new)
+                if new_value <= value + 1e-4 * length * expected:
+                    break
+                length /= 2
+            else:
+                return
+            still = new_value >= value
+            point, value, gradient = new, new_value, new_gradient
+            if watch(point) or still:
+                return
+
+    def _step(self, problem: Problem, point: Array, gradient: Array) -> Array:
+        """From the point to the minimum of the quadratic model within the box."""
+        loss, lower, upper = problem.loss, problem.lower, problem.upper
+        at_upper, at_lower = point >= upper, point <= lower
+        held = (at_upper & (gradient < 0)) | (at_lower & (gradient > 0))
+        slope = float(np.abs(gradient[~held]).max(initial=0.0))
+        if isinstance(loss, Softmax) and point.size > WRITTEN_OUT:
+            curvature = loss.curvature(point)
+            raised = damping(loss, float(np.mean(curvature.diagonal())), slope)
+            model = MatrixFree(curvature, raised)
+            return minimise_in_box(model, gradient, lower, upper, point, model.tolerance) - point
+        price = np.abs(gradient[held])
+        spare = int(self.slack * (held.size - price.size)) + 10
+        if spare < price.size:
+            moving = ~held | (np.abs(gradient) <= np.partition(price, spare)[spare])
+        else:
+            moving = np.ones_like(held)
+        hessian = loss.curvature(point).block(moving)
+        hessian[np.diag_indices_from(hessian)] += damping(loss, np.diag(hessian).mean(), slope)
+        step, here = np.zeros_like(point), point[moving]
+        step[moving] = -here + minimise_in_box(
+            Dense(hessian), gradient[moving], lower[moving], upper[moving], here, MODEL_TOLERANCE
+        )
+        return step
+
+
+def damping(loss: Loss, mean: float, slope: float) -> float:
+    """What to add to a Hessian's diagonal, of this mean, where the largest slope is this."""
+    share = slope / max(np.sqrt(2 * loss.zero), 1e-300)
+    return mean * min(1e-3, max(5 * share, 1e-10)) + 0.02 * share + 1e-300

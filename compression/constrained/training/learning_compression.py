@@ -1,0 +1,86 @@
+"""Learning–compression: the augmented Lagrangian."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...network import layers
+from .setup import Limits, Start, confine
+
+
+@dataclass(frozen=True)
+class LearningCompression:
+    """Weights that learn, held ever closer to their nearest point in the sets.
+
+    min L(w)  subject to  w = Δ, Δ_l in C(c_l) for every bounded layer l. An epoch is one round of
+
+        L-step  min over w of L(w) + (μ/2) Σ ‖w − Δ − λ/μ‖², one pass over the training rows,
+        C-step  Δ = Π_C(w − λ/μ),
+        λ ← λ − σ μ (w − Δ),
+
+    and μ grows geometrically over the rounds of a bound. What is yielded is Δ, with the biases of
+    w: feasible whatever w is. Each bound goes on from the Δ and λ of the bound before.
+
+    Attributes
+    ----------
+    first_mu, last_mu : float
+        Penalty of the first and of the last round of each bound, in loss per squared weight. The
+        paper's begins at 1e-3, far from any bound; here the neighbouring bound is the start.
+    multiplier_step : float
+        σ. The paper's is 1, after L-steps that come near their minimum; one pass does not, and
+        multipliers that run ahead of the weights make them swing.
+
+    Source: Carreira-Perpiñán & Idelbayev, arXiv 1707.01209 and 2005.07786.
+    """
+
+    first_mu: float = 0.1
+    last_mu: float = 0.3
+    multiplier_step: float = 0.3
+
+    def schedule(self, rounds: int) -> list[float]:
+        """μ of each round."""
+        return np.geomspace(self.first_mu, self.last_mu, rounds).tolist()
+
+    def networks(
+        self, start: Start, constraint: str, bounds: Sequence[Limits]
+    ) -> Iterator[nn.Sequential]:
+        """A network for each of the descending bounds: the same one, changed in place."""
+        network, compressed = copy.deepcopy(start.network), copy.deepcopy(start.network)
+        learning, shown = layers(network), layers(compressed)
+        for name, layer in learning.items():
+            shown[name].bias = layer.bias
+            if name not in bounds[0]:
+                shown[name].weight = layer.weight
+        w = {name: learning[name].weight for name in bounds[0]}
+        delta = {name: shown[name].weight.detach() for name in bounds[0]}
+        multipliers = {name: torch.zeros_like(weight) for name, weight in delta.items()}
+        aims: dict[str, torch.Tensor] = {}
+
+        def penalty() -> torch.Tensor:
+            return 0.5 * mu * torch.stack([(w[n] - aims[n]).square().sum() for n in w]).sum()
+
+        def compress(limits: Limits) -> None:
+            for name, weight in w.items():
+                delta[name].copy_(weight.detach() - multipliers[name] / mu)
+            confine(compressed, constraint, limits)
+
+        trainer = start.trainer(network, penalty=penalty)
+        for limits in bounds:
+            mu = self.first_mu
+            compress(limits)
+            for name, weight in w.items():
+                weight.detach().copy_(delta[name])
+            for mu in self.schedule(start.epochs):
+                for name in w:
+                    aims[name] = delta[name] + multipliers[name] / mu
+                trainer.epoch()
+                compress(limits)
+                for name, weight in w.items():
+                    multipliers[name] -= self.multiplier_step * mu * (weight.detach() - delta[name])
+            yield compressed

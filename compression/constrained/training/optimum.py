@@ -1,0 +1,164 @@
+"""Linear and softmax regression under a bound, solved."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ...catalog import CONSTRAINTS
+from ...network import layers
+from ...report import Report
+from ..convex.exact_path import ExactPath
+from ..convex.losses import loss_of
+from ..convex.path import GridPath, path_by_bound
+from ..convex.solve import TOUCHING, solve
+from .setup import Limits, Start, confine
+
+PATH = "path"
+EXACT = 1e-6  # of the zero model's loss: the largest gap of an exact path's certified point
+TIGHT = 1e-8
+SECONDS = 10.0  # that a solver may take for each bound
+
+
+class Optimum:
+    """The optimum of a network of one linear layer, certified.
+
+    Solves  min L(θ, b)  subject to  θ in C(c), b free  from the data alone.
+
+    Parameters
+    ----------
+    solver : str
+        "path": all bounds in one go; or a name of ``compression.SOLVERS``, for each bound anew.
+
+    Attributes
+    ----------
+    facts : list of dict
+        What is certified of each bound so far: knob, objective, duality_gap, kkt_residual,
+        certified, inactive, status, price (loss per unit of the bound; NaN without multipliers),
+        seconds (NaN on a path).
+    multipliers : list of ndarray, shape (outputs, inputs)
+        Price of each weight's own bound, where each has one.
+    """
+
+    def __init__(self, solver: str = PATH):
+        self.solver = solver
+        # A path is followed from the smallest bound.
+        self.ascending = solver == PATH
+        self.facts: list[dict[str, Any]] = []
+        self.multipliers: list[NDArray] = []
+
+    def networks(
+        self, start: Start, constraint: str, bounds: Sequence[Limits]
+    ) -> Iterator[nn.Sequential]:
+        """A network for each of the bounds: a new one each time.
+
+        Raises
+        ------
+        NotApplicableError
+            The set does not work for this model.
+        CancelledError
+            The start's report said to stop.
+        """
+        samples = start.samples
+        problem = (
+            samples.x[samples.fit].numpy().astype(np.float64),
+            samples.y[samples.fit].numpy(),
+            loss_of(samples.task),
+            constraint,
+        )
+        knobs = [bound for limits in bounds for bound in limits.values()]
+        answer: Callable[[tuple, Sequence[float]], Iterator[tuple[Any, Any]]]
+        answer = partial(self._path, start.report) if self.solver == PATH else self._solver
+        if self.solver == PATH and constraint == "l2":
+            # It bends everywhere, and next to where the bound costs nothing its price is all
+            # rounding at the path's tolerance; one bound by itself is as quick.
+            answer = self._tightly
+        for limits, (weight, intercept) in zip(bounds, answer(problem, knobs), strict=True):
+            network = copy.deepcopy(start.network)
+            layer = next(iter(layers(network).values()))
+            with torch.no_grad():
+                layer.weight.copy_(torch.from_numpy(np.atleast_2d(weight)))
+                if layer.bias is not None:
+                    layer.bias.copy_(torch.from_numpy(np.atleast_1d(intercept)))
+            confine(network, constraint, limits)  # float32 may have rounded past the bound
+            yield network
+
+    def _path(
+        self, report: Report, problem: tuple, bounds: Sequence[float]
+    ) -> Iterator[tuple[Any, Any]]:
+        x, y, loss, name = problem
+        members = CONSTRAINTS[name].load()()
+        solved = path_by_bound(x, y, loss, name, bounds, report)
+        by_bound: dict[float, ExactPath | GridPath] = {}
+        for bound in bounds:  # in any order; only in the path's own is each there at once
+            while bound not in by_bound:
+                reached, path = next(solved)
+                by_bound[reached] = path
+            found = by_bound[bound]
+            weight, guess = found.at(bound), np.asarray(found.intercept_at(bound))
+            judged = found.certifier.judge(weight, bound, guess, quick=True)
+            if isinstance(found, ExactPath):
+                certified = judged.holds(EXACT)
+            else:
+                certified = bool(found.certified[np.searchsorted(found.bounds, bound)])
+            # One-sided bounds never cost softmax anything.
+            slack = (loss == "softmax" and not members.bounded) or (
+                members.gauge(weight) < bound * (1 - TOUCHING)
+            )
+            self._note(
+                bound,
+                judged,
+                certified=certified,
+                inactive=members.convex and certified and slack,
+                status="" if certified else "the path's own tolerance was not reached",
+                seconds=math.nan,
+            )
+            yield weight, judged.intercept
+
+    def _tightly(self, problem: tuple, bounds: Sequence[float]) -> Iterator[tuple[Any, Any]]:
+        return self._solver(problem, bounds, "accelerated_projected_gradient", TIGHT)
+
+    def _solver(
+        self,
+        problem: tuple,
+        bounds: Sequence[float],
+        solver: str | None = None,
+        tolerance: float = 1e-6,
+    ) -> Iterator[tuple[Any, Any]]:
+        x, y, loss, name = problem
+        chosen = solver or self.solver
+        for bound in bounds:
+            solution = solve(x, y, loss, name, bound, chosen, tolerance, max_seconds=SECONDS)
+            self._note(
+                bound,
+                solution,
+                certified=solution.certified,
+                inactive=solution.inactive,
+                status="" if solution.certified else solution.status,
+                seconds=solution.seconds,
+            )
+            yield solution.weight, solution.intercept
+
+    def _note(self, bound: float, judged: Any, **facts: Any) -> None:
+        """``judged``: a certificate or a solution."""
+        prices = judged.multipliers
+        self.facts.append(
+            {
+                "knob": bound,
+                "objective": judged.objective,
+                "duality_gap": judged.duality_gap,
+                "kkt_residual": judged.kkt_residual,
+                "price": math.nan if prices is None else float(np.sum(prices)),
+                **facts,
+            }
+        )
+        if isinstance(prices, np.ndarray):
+            self.multipliers.append(np.atleast_2d(prices))

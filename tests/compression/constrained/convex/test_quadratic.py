@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear
+
+from compression.constrained.convex.losses import prepare
+from compression.constrained.convex.quadratic import Dense, MatrixFree, minimise_in_box
+
+
+def softmax_model(example, kind="plain", raised=0.1, **settings):
+    """The quadratic at a random point, as products and written out."""
+    problem = example(kind, "softmax", samples=200, features=12)
+    loss = prepare(problem.x, problem.y, "softmax")
+    point = np.random.default_rng(1).normal(size=loss.shape)
+    curvature = loss.curvature(point)
+    hessian = curvature.block(np.ones(loss.shape, bool)) + raised * np.eye(point.size)
+    return MatrixFree(curvature, raised, **settings), hessian, point.shape
+
+
+@pytest.mark.parametrize("kind", ["plain", "scaled", "duplicates"])
+@pytest.mark.parametrize("raised", [1e-1, 1e-4, 1e-8])
+def test_products_solve_what_the_written_out_hessian_solves(example, kind, raised):
+    model, hessian, shape = softmax_model(example, kind, raised, tolerance=1e-10, patience=1000)
+    rng = np.random.default_rng(2)
+    v, free = rng.normal(size=shape), rng.random(shape) < 0.6
+    np.testing.assert_allclose(model.product(v).ravel(), hessian @ v.ravel(), atol=1e-10)
+    right = np.where(free, hessian.dot(v.ravel()).reshape(shape), 0.0)
+    answer = model.solve(free, right)
+    assert (answer[~free] == 0).all()
+    block = hessian[np.ix_(free.ravel(), free.ravel())]
+    np.testing.assert_allclose(block @ answer[free], right[free], atol=1e-9 * np.abs(right).max())
+    np.testing.assert_allclose(
+        answer[free],
+        Dense(hessian).solve(free.ravel(), right.ravel())[free.ravel()],
+        atol=1e-7 / raised * np.abs(right).max(),
+    )
+
+
+def test_the_diagonal_and_the_blocks_are_those_of_the_hessian(example):
+    model, hessian, (classes, width) = softmax_model(example, raised=0.0)
+    np.testing.assert_allclose(model.curvature.diagonal().ravel(), np.diag(hessian), atol=1e-12)
+    for k in range(classes):
+        own = slice(k * width, (k + 1) * width)
+        np.testing.assert_allclose(model.curvature.class_block(k), hessian[own, own], atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("written_out", [True, False])
+def test_a_quadratic_in_a_box_ends_at_the_optimum_of_bounded_least_squares(
+    example, seed, written_out
+):
+    model, hessian, shape = softmax_model(example, tolerance=1e-10, patience=1000)
+    rng = np.random.default_rng(seed)
+    linear, edge = rng.normal(size=shape), np.abs(rng.normal(size=shape))
+    root = np.linalg.cholesky(hessian).T
+    target = -np.linalg.solve(root.T, linear.ravel())
+    best = lsq_linear(root, target, (-edge.ravel(), edge.ravel()), method="bvls", tol=1e-15).x
+    start = np.zeros(shape)
+    if written_out:
+        found = minimise_in_box(
+            Dense(hessian), linear.ravel(), -edge.ravel(), edge.ravel(), start.ravel(), 1e-9
+        )
+    else:
+        found = minimise_in_box(model, linear, -edge, edge, start, 1e-9)
+    np.testing.assert_allclose(found.ravel(), best, atol=1e-7)
+    assert (np.abs(found).ravel() == edge.ravel()).any()

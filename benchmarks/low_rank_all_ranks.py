@@ -17,7 +17,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from compression.low_rank.factors import Decomposition
+from compression.low_rank.decomposition import Decomposition
 from compression.low_rank.networks import Ranks
 from compression.low_rank.truncated_svd import TruncatedSVD
 from compression.network import matrix

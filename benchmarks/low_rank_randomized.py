@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 from threadpoolctl import threadpool_limits
 
-from compression.low_rank.factors import weight_error
+from compression.low_rank.decomposition import weight_error
 from compression.low_rank.randomized_svd import RandomizedSVD
 
 from .table import Row

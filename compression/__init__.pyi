@@ -17,6 +17,7 @@ from .constrained.training.curve import constrained_curve as constrained_curve
 from .constrained.training.layer_outputs import layer_certificates as layer_certificates
 from .curve import Curve as Curve
 from .errors import CompressionError as CompressionError
+from .factors import Factors as Factors
 from .intervals import Interval as Interval
 from .intervals import paired_change as paired_change
 from .latency import latencies as latencies
@@ -26,8 +27,7 @@ from .low_rank.choosing import cross_validated_rank as cross_validated_rank
 from .low_rank.choosing import rank_within as rank_within
 from .low_rank.choosing import ranks_for_energy as ranks_for_energy
 from .low_rank.curve import low_rank_curve as low_rank_curve
-from .low_rank.factors import Factors as Factors
-from .low_rank.factors import factorize as factorize
+from .low_rank.decomposition import factorize as factorize
 from .low_rank.layer_errors import layer_errors as layer_errors
 from .low_rank.sensitivity import sensitivity as sensitivity
 from .pareto import Wish as Wish

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from . import storage
-from .constrained.sets import FREE, LOWER, UPPER, ZERO
 from .network import Layer, array, bounded_of, features_of, layers, pick_layers
+from .weight_states import FREE, LOWER, UPPER, ZERO, WeightState
 
 
 def parameters(network: nn.Module) -> int:
@@ -47,11 +47,11 @@ def _states(layer: Layer) -> NDArray[np.intp]:
     """How many weights are in each state."""
     bounded = bounded_of(layer)
     if bounded is None:
-        counts = np.zeros(4, np.intp)
+        counts = np.zeros(len(WeightState), np.intp)
         counts[FREE] = layer.weight.numel()
         return counts
     found = storage.states(array(layer.weight), bounded)
-    return np.bincount(found.ravel(), minlength=4)
+    return np.bincount(found.ravel(), minlength=len(WeightState))
 
 
 def bytes_of(network: nn.Module) -> int:

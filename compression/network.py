@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .errors import ArgumentError, NotApplicableError
+from .factors import Factors, KernelStages, Stage
 from .grid import Grid
-from .low_rank.factors import Factors
-from .low_rank.kernels import KernelStages, Stage
 
 Array = NDArray[np.floating]
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d

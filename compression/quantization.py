@@ -19,11 +19,12 @@ from torch import nn
 
 from . import accounting, storage
 from .catalog import CONSTRAINTS
-from .constrained.sets import FREE, ConstraintSet
+from .constrained.sets import ConstraintSet
 from .curve import Curve, CurveBuilder
 from .grid import Grid, check_bits
 from .network import Bounded, bounded_layers, layers, set_bounded
 from .training import Data, Reference, Report, capped_threads, keep_going, samples_for
+from .weight_states import FREE
 
 Array = NDArray[np.floating]
 

@@ -29,7 +29,6 @@ from torch import nn
 from . import rebuild
 from .atomic_file import write_whole
 from .catalog import CONSTRAINTS, find
-from .constrained.sets import FREE, LOWER, UPPER, ZERO
 from .errors import NotApplicableError, StorageError
 from .grid import BITS, Grid
 from .network import (
@@ -43,13 +42,12 @@ from .network import (
     set_bounded,
 )
 from .packing import bits_of, pack, to_array, to_parameter, unpack
+from .weight_states import FREE, LOWER, UPPER, WeightState
 
 FORMAT = 1
 _TYPES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}  # bytes a number
 _STATES = [  # what a layer's weights may be, in ascending order
-    sorted(kinds)
-    for count in range(1, 5)
-    for kinds in itertools.combinations((FREE, UPPER, LOWER, ZERO), count)
+    sorted(kinds) for count in range(1, 5) for kinds in itertools.combinations(WeightState, count)
 ]
 # What the layers of one file may expand to, all together: float64 weights of one bit each, or a
 # network so small that its size does not matter.

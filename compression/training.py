@@ -24,6 +24,7 @@ from .network import forward_in_blocks
 from .report import Report as Report
 from .report import keep_going as keep_going
 
+BATCH_SIZE = 256  # of training on: few, steady steps from next to the solution
 THREADS = 2  # the networks here are small: more threads wait for each other
 
 

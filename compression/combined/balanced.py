@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from torch import nn
 
-from ..low_rank.factors import Decomposition
-from ..low_rank.networks import Ranks, layers_for
+from ..low_rank.decomposition import Decomposition
+from ..low_rank.layers import layers_for
+from ..low_rank.networks import Ranks
 from ..low_rank.truncated_svd import TruncatedSVD
 from ..network import matrix
 

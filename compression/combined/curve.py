@@ -15,8 +15,8 @@ from ..constrained.sets import check_bound
 from ..constrained.training.setup import Start
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
-from ..low_rank.factors import build, check_rank
-from ..low_rank.networks import layers_for
+from ..low_rank.decomposition import build, check_rank
+from ..low_rank.layers import layers_for
 from ..models import recipe_of
 from ..network import matrix
 from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for

@@ -14,7 +14,7 @@ from torch import nn
 
 from ..constrained.sets import ConstraintSet
 from ..constrained.training.setup import Start, bounds_for, members_of, project
-from ..low_rank.factors import Array
+from ..low_rank.decomposition import Array
 from ..network import Bounded, layers, set_bounded
 from .balanced import balanced_ranks
 from .learning_compression import LearningCompression, share_bias

@@ -14,8 +14,9 @@ from torch import nn
 
 from ..constrained.sets import Cardinality
 from ..constrained.training.setup import Start
-from ..low_rank.factors import Array, Factors, check_rank, check_weight
-from ..low_rank.networks import layers_for
+from ..factors import Array, Factors
+from ..low_rank.decomposition import check_rank, check_weight
+from ..low_rank.layers import layers_for
 from ..low_rank.truncated_svd import svd
 from ..network import (
     Bounded,

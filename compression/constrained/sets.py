@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
+from ..weight_states import FREE, LOWER, UPPER, ZERO
 
 Array = NDArray[np.floating]
-
-FREE, UPPER, LOWER, ZERO = 0, 1, 2, 3
 
 
 def check_bound(bound: float, title: str = "bound c") -> float:
@@ -79,7 +78,7 @@ class ConstraintSet:
         raise NotImplementedError
 
     def states(self, v: Array, c: float) -> NDArray[np.int8]:
-        """What has to be stored of each weight: 0 a number, 1 it is +c, 2 it is −c, 3 it is 0.
+        """Each weight's ``WeightState``: what has to be stored of it.
 
         Exact comparisons in the type of v: a weight is rebuilt from its state bit by bit.
         """

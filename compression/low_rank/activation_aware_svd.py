@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 
 from .calibration import covariance, mean
-from .factors import (
+from .decomposition import (
     Array,
     Decomposition,
     check_inputs,

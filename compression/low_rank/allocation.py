@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
-from .factors import Array
+from .decomposition import Array
 from .rank_choices import RankChoices, choices
 from .starvation import describe_starved
 from .truncated_svd import TruncatedSVD

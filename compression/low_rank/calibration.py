@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .factors import Array
+from .decomposition import Array
 
 ROWS = 2048
 """Samples held in float64 at a time: memory grows with neither the samples nor their type."""

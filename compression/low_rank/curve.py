@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..constrained.training.setup import BATCH_SIZE
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..models import recipe_of
 from ..training import (
+    BATCH_SIZE,
     Data,
     Reference,
     Report,

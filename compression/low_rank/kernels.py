@@ -13,73 +13,8 @@ from numpy.typing import NDArray
 
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
-from .factors import Array, Decomposition, build, check_array, check_rank, size
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One of the convolutions that follow one another in place of the layer's own.
-
-    Attributes
-    ----------
-    kernel : ndarray, shape (out, in, *spatial)
-    carries : tuple of bool, one a spatial axis
-        Whether this stage takes the layer's stride, padding and dilation along that axis. Where
-        it does not, its kernel has one entry there and its stride is 1.
-    """
-
-    kernel: Array
-    carries: tuple[bool, ...]
-
-    def settings(
-        self, stride: tuple[int, ...], padding: tuple[int, ...] | str, dilation: tuple[int, ...]
-    ) -> dict[str, tuple[int, ...] | str]:
-        """This stage's share of the layer's stride, padding and dilation, one a spatial axis.
-
-        "same" and "valid" stay what they are: a kernel of one entry needs no padding for either.
-        """
-
-        def share(layer: tuple[int, ...], otherwise: int) -> tuple[int, ...]:
-            return tuple(
-                int(value) if carried else otherwise
-                for value, carried in zip(layer, self.carries, strict=True)
-            )
-
-        return {
-            "stride": share(stride, 1),
-            "padding": padding if isinstance(padding, str) else share(padding, 0),
-            "dilation": share(dilation, 1),
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class KernelStages:
-    """A convolution as stages, applied first to last; only the last one has a bias.
-
-    Attributes
-    ----------
-    stages : tuple of Stage
-    bias_shift : ndarray, shape (out,)
-        To be added to the layer's bias, which goes to the last stage.
-    """
-
-    stages: tuple[Stage, ...]
-    bias_shift: Array
-
-    @property
-    def kernel(self) -> Array:
-        """The kernel (out, in, *spatial) that the stages stand for."""
-        # Along each axis only one stage has more than one entry, so composing two convolutions
-        # is a product over channels at every position: a matrix product that broadcasts.
-        whole = _channels_last(self.stages[0].kernel)
-        for stage in self.stages[1:]:
-            whole = _channels_last(stage.kernel) @ whole
-        return np.moveaxis(whole, (-2, -1), (0, 1))
-
-    @property
-    def parameters(self) -> int:
-        """Numbers that the stages' kernels hold, biases aside."""
-        return sum(stage.kernel.size for stage in self.stages)
+from ..factors import KernelStages, Stage
+from .decomposition import Array, Decomposition, build, check_array, check_rank, size
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,7 +225,3 @@ def check_kernel(kernel: Array) -> Array:
             "give (out, in, kw) or (out, in, kh, kw)"
         )
     return check_array(kernel)
-
-
-def _channels_last(kernel: Array) -> Array:
-    return np.moveaxis(kernel, (0, 1), (-2, -1))

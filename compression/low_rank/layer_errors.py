@@ -10,7 +10,8 @@ from torch import nn
 
 from ..network import forward_in_blocks, low_rank_layer
 from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
-from .networks import Chosen, checked, input_rows, prepare
+from .layers import input_rows
+from .networks import Chosen, checked, prepare
 
 
 def layer_errors(

@@ -13,10 +13,12 @@ import torch
 
 from ..training import Samples, loss_of
 from .calibration import covariance, mean
-from .factors import Array, Decomposition
+from .decomposition import Array, Decomposition
 from .kernels import Unfolded
-from .networks import ROWS, LayerDecomposition, Ranks, input_rows
+from .layers import LayerDecomposition, input_rows
+from .networks import Ranks
 from .rank_choices import kept_energy_loss
+from .running_sum import ROWS
 
 POINTS = 16
 """Ranks of a layer at which its loss is measured; between them it is interpolated."""

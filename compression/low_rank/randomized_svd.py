@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError
-from .factors import Array, Decomposition, check_weight, checked_max_rank
+from .decomposition import Array, Decomposition, check_weight, checked_max_rank
 
 
 @dataclass(frozen=True)

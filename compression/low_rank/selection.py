@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError, CancelledError
 from ..training import Report, keep_going
-from .factors import Array
+from .decomposition import Array
 
 Rows = NDArray[np.intp]
 FitAndScore = Callable[[Rows, Rows], Mapping[int, float]]

@@ -12,7 +12,8 @@ from .. import evaluation
 from ..errors import ArgumentError
 from ..network import forward_in_blocks
 from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
-from .networks import LayerDecomposition, Ranks, prepare
+from .layers import LayerDecomposition
+from .networks import Ranks, prepare
 
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from ..errors import ArgumentError
-from .factors import Array, break_even_rank
+from .decomposition import Array, break_even_rank
 
 ENERGY_SHARES = (0.90, 0.95, 0.99)
 

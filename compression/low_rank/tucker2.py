@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
-from .factors import Array, checked_max_rank
-from .kernels import KernelDecomposition, KernelStages, Stage, check_kernel, kernel_error
+from ..factors import KernelStages, Stage
+from .decomposition import Array, checked_max_rank
+from .kernels import KernelDecomposition, check_kernel, kernel_error
 from .truncated_svd import svd
 
 

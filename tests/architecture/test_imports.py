@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -140,6 +142,69 @@ def forbidden_imports(module: str, imported: set[str]) -> set[str]:
     return wrong
 
 
+def imports_between_siblings(parent: str, imported: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Which children of a package, modules or packages with all that is in them, import which."""
+    depth = parent.count(".") + 2
+    inside = [name for name in imported if name.startswith(f"{parent}.")]
+    found: dict[str, set[str]] = {".".join(name.split(".")[:depth]): set() for name in inside}
+    for name in inside:
+        child = ".".join(name.split(".")[:depth])
+        targets = {".".join(other.split(".")[:depth]) for other in imported[name]}
+        found[child] |= (targets & found.keys()) - {child}
+    return found
+
+
+def find_circle(imported: Mapping[str, set[str]]) -> list[str]:
+    """Children that import each other in a circle, first and last the same; empty if none do."""
+    try:
+        TopologicalSorter(imported).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def parents(modules: Iterable[str]) -> set[str]:
+    """Every package that some module stands in."""
+    return {
+        ".".join(parts[:n])
+        for m in modules
+        if (parts := m.split("."))
+        for n in range(1, len(parts))
+    }
+
+
+def numerical_modules() -> dict[str, set[str]]:
+    # The stub names what is loaded on first use: importing the package imports none of it.
+    found = {
+        name: names for name, names in project_imports().items() if not name.endswith("(stub)")
+    }
+    return {
+        name: names for name, names in found.items() if name.startswith(("compression.", "data."))
+    }
+
+
+# Imports inside functions count: a circle that only works when called is one as well. What the
+# catalogues load by name does not: an entry knows nothing of its implementation.
+@pytest.mark.parametrize("parent", sorted(parents(numerical_modules())))
+def test_nothing_imports_in_a_circle(parent):
+    assert not find_circle(imports_between_siblings(parent, numerical_modules()))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("from .low_rank.factors import Factors", "from ..network import layers"),
+        ("def f():\n    from .low_rank import factors", "from .. import network"),
+        ("import compression.low_rank.factors", "def f():\n    import compression.network"),
+    ],
+)
+def test_a_circle_is_noticed(first, second):
+    names = {"compression.network": first, "compression.low_rank.factors": second}
+    found = {name: imports(source, name) for name, source in names.items()}
+    circle = find_circle(imports_between_siblings("compression", found))
+    assert set(circle) == {"compression.network", "compression.low_rank"}
+
+
 @pytest.mark.parametrize("module", modules())
 def test_imports_lead_one_way_only(module):
     assert not forbidden_imports(module, project_imports()[module])
@@ -150,9 +215,12 @@ def test_imports_lead_one_way_only(module):
     [
         ("compression.curve", "import data"),
         ("compression.curve", "from data import load"),
-        ("compression.low_rank.factors", "def f():\n    import streamlit as st"),
-        ("compression.low_rank.factors", "from plotly import graph_objects"),
-        ("compression.low_rank.factors", "import importlib\nimportlib.import_module('data.iris')"),
+        ("compression.low_rank.decomposition", "def f():\n    import streamlit as st"),
+        ("compression.low_rank.decomposition", "from plotly import graph_objects"),
+        (
+            "compression.low_rank.decomposition",
+            "import importlib\nimportlib.import_module('data.iris')",
+        ),
         ("data.base", "from compression.errors import CompressionError"),
         ("data.base", "import plotly.express"),
         ("data.base", "from pages.shared.models import requests"),
@@ -187,7 +255,7 @@ def test_a_forbidden_import_is_noticed(module, source):
         ("pages.views.compare.plane", "from . import text\nfrom .results import Pin"),
         ("pages.views.compare.plane", "import streamlit\nfrom pages.shared.ui import widgets"),
         ("pages.shared.models.requests", "from . import tasks\nimport data, compression"),
-        ("compression.curve", "from .low_rank.factors import Factors\nimport torch"),
+        ("compression.curve", "from .factors import Factors\nimport torch"),
         ("data.catalog", "from .base import prepare"),
     ],
 )
@@ -275,7 +343,7 @@ from compression._common import _streams
 from compression import gzip
 print(compression.__file__)
 print(compression._common.NAME, gzip.NAME, _streams.BUFFER_SIZE)
-import compression.catalog, compression.low_rank.factors
+import compression.catalog, compression.low_rank.decomposition
 print(compression.catalog.__file__)
 print(len(compression.MODELS) > 0)
 """

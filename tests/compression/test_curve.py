@@ -6,7 +6,7 @@ from sklearn.metrics import confusion_matrix
 import compression
 from compression import accounting, evaluation, storage
 from compression.errors import ArgumentError, CompressionError
-from compression.low_rank.factors import break_even_rank
+from compression.low_rank.decomposition import break_even_rank
 from compression.network import LowRank, layers, matrix
 
 COLUMNS = {"knob", "parameters", "bytes", "macs", "train_loss", "test_loss", "score"}

@@ -6,7 +6,7 @@ import torch
 
 import compression
 from compression import network
-from compression.low_rank import networks
+from compression.low_rank import running_sum
 
 BLOCK = 16
 
@@ -45,7 +45,7 @@ def lenet(small_images):
 def most_rows(monkeypatch):
     """The most rows that a module in eval mode was given; training has batches of its own."""
     monkeypatch.setattr(network, "BLOCK", BLOCK)
-    monkeypatch.setattr(networks, "ROWS", BLOCK)
+    monkeypatch.setattr(running_sum, "ROWS", BLOCK)
     seen = [0]
 
     def note(module, arguments):

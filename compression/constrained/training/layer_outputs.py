@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ...low_rank.calibration import ROWS, mean
-from ...low_rank.networks import input_rows
+from ...low_rank.layers import input_rows
 from ...network import Layer, bounded_layers, forward_in_blocks, layers, matrix
 from ...training import Data, Reference, Samples, capped_threads, samples_for
 from ..sets import ConstraintSet

@@ -18,10 +18,8 @@ from torch import nn
 from ...catalog import CONSTRAINTS
 from ...network import Bounded, Layer, matrix, pick_layers, set_bounded
 from ...report import Report, keep_going
-from ...training import Samples, Trainer
+from ...training import BATCH_SIZE, Samples, Trainer
 from ..sets import ConstraintSet
-
-BATCH_SIZE = 256  # few, steady steps: each bound starts next to its solution
 
 Limits = Mapping[str, float]
 """Layer's name -> its bound c, in the units of the weight; other layers are free."""

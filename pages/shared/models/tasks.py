@@ -121,7 +121,7 @@ def _report(predictions: np.ndarray, found: Any) -> pd.DataFrame:
 
 
 def _layer(name: str, part: Any) -> Layer:
-    from compression.low_rank.factors import break_even_rank
+    from compression.low_rank.decomposition import break_even_rank
     from compression.network import matrix
 
     rows, columns = matrix(part).shape

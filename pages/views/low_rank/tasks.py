@@ -54,7 +54,7 @@ def layer_view(
     import compression
     from compression import network
     from compression.low_rank.calibration import covariance
-    from compression.low_rank.networks import KINDS, decompose_layer, input_rows
+    from compression.low_rank.layers import KINDS, decompose_layer, input_rows
 
     found, trained = load_reference(origin)
     parts = network.layers(trained.network)
@@ -136,7 +136,7 @@ def _approximations(
 
 def _matrix(decomposition: Any) -> Any:
     """The factors of every rank, or None where a method's ranks share none."""
-    from compression.low_rank.factors import Decomposition
+    from compression.low_rank.decomposition import Decomposition
     from compression.low_rank.kernels import Unfolded
 
     if isinstance(decomposition, Unfolded):

@@ -13,7 +13,7 @@ from compression.catalog import CONSTRAINTS
 from compression.combined.balanced import balanced_ranks
 from compression.constrained.training.setup import Start
 from compression.errors import ArgumentError
-from compression.low_rank.factors import break_even_rank
+from compression.low_rank.decomposition import break_even_rank
 from compression.network import LowRank, LowRankPlusSparse, layers, matrix
 
 RANKS, BOUNDS = [2, 9], [0.1, 0.4]

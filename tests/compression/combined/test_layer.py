@@ -7,7 +7,7 @@ from torch import nn
 
 import compression
 from compression import accounting, storage
-from compression.low_rank.factors import Factors
+from compression.factors import Factors
 from compression.network import Bounded, LowRankPlusSparse, features_of, low_rank_layer, set_bounded
 
 ROWS, COLUMNS, RANK, NONZERO = 40, 60, 3, 25

@@ -7,7 +7,7 @@ from torch import nn
 
 from compression.combined.learning_compression import LearningCompression, share_bias, weight_of
 from compression.constrained.training.setup import Start
-from compression.low_rank.factors import Factors
+from compression.factors import Factors
 from compression.network import LowRankPlusSparse, low_rank_layer
 from compression.training import Samples
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import compression
-from compression.constrained.sets import FREE, LOWER, UPPER, ZERO, Box, Cardinality, L1Ball
+from compression.constrained.sets import Box, Cardinality, L1Ball
 from compression.errors import ArgumentError
+from compression.weight_states import FREE, LOWER, UPPER, ZERO
 
 SETS = {name: entry.load()() for name, entry in compression.CONSTRAINTS.items()}
 CONVEX = {name: members for name, members in SETS.items() if members.convex}

@@ -4,10 +4,11 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compression.factors import Factors
 from compression.low_rank import calibration
 from compression.low_rank.activation_aware_svd import ActivationAwareSVD
 from compression.low_rank.covariance_eigenvectors import CovarianceEigenvectors
-from compression.low_rank.factors import Factors, output_error, weight_error
+from compression.low_rank.decomposition import output_error, weight_error
 from compression.low_rank.truncated_svd import TruncatedSVD
 
 

@@ -11,7 +11,7 @@ from torch import nn
 import compression
 from compression.catalog import LOW_RANK_METHODS
 from compression.errors import ArgumentError
-from compression.low_rank.factors import break_even_rank, build
+from compression.low_rank.decomposition import break_even_rank, build
 from compression.low_rank.layer_errors import layer_errors
 from compression.network import LowRank, layers, matrix
 

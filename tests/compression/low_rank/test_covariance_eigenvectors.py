@@ -3,7 +3,7 @@ import pytest
 
 from compression.catalog import LOW_RANK_METHODS
 from compression.low_rank.covariance_eigenvectors import CovarianceEigenvectors
-from compression.low_rank.factors import output_error
+from compression.low_rank.decomposition import output_error
 
 
 def layer():

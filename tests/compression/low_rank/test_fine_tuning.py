@@ -8,9 +8,9 @@ import torch
 
 import compression
 from compression import storage
-from compression.constrained.training.setup import BATCH_SIZE
 from compression.errors import ArgumentError
 from compression.models import recipe_of
+from compression.training import BATCH_SIZE
 
 RANKS = [2, 6, 60, 128]
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from compression.catalog import LOW_RANK_METHODS
 from compression.errors import ArgumentError, NotApplicableError
-from compression.low_rank.kernels import KernelStages, Stage, decompose_kernel, patches
+from compression.factors import KernelStages, Stage
+from compression.low_rank.kernels import decompose_kernel, patches
 from compression.low_rank.spatial_svd import SpatialSVD
 from compression.low_rank.tucker2 import Tucker2
 

@@ -12,14 +12,10 @@ from torch.nn.utils import parametrizations
 
 from compression import accounting
 from compression.errors import ArgumentError, NotApplicableError
-from compression.low_rank.factors import factorize
+from compression.low_rank.decomposition import factorize
 from compression.low_rank.kernels import decompose_kernel
-from compression.low_rank.networks import (
-    _linear,
-    decompose_layer,
-    input_rows,
-    layers_for,
-)
+from compression.low_rank.layers import decompose_layer, input_rows, layers_for
+from compression.low_rank.running_sum import _linear
 from compression.network import layers, left_out, low_rank_layer, matrix, pick_layers, replaced
 
 SIDES = st.integers(1, 4)

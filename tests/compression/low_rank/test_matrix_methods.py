@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from compression import factorize
 from compression.catalog import LOW_RANK_METHODS
 from compression.errors import ArgumentError, CompressionError
-from compression.low_rank.factors import (
+from compression.low_rank.decomposition import (
     Decomposition,
     break_even_rank,
     build,

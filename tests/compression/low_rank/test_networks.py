@@ -15,7 +15,7 @@ from compression import accounting, storage
 from compression.catalog import LOW_RANK_METHODS
 from compression.errors import ArgumentError, NotApplicableError
 from compression.low_rank import networks
-from compression.low_rank.factors import build
+from compression.low_rank.decomposition import build
 from compression.low_rank.kernels import decompose_kernel
 from compression.network import LowRank, layers, low_rank_layer
 from compression.training import Samples

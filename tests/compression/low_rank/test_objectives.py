@@ -11,9 +11,10 @@ from torch.nn import functional
 
 import compression
 from compression.low_rank.allocation import allocate
-from compression.low_rank.factors import Decomposition
+from compression.low_rank.decomposition import Decomposition
 from compression.low_rank.kernels import decompose_kernel
-from compression.low_rank.networks import Ranks, decompose_layer, prepare
+from compression.low_rank.layers import decompose_layer
+from compression.low_rank.networks import Ranks, prepare
 from compression.low_rank.objectives import (
     OBJECTIVES,
     curvature_losses,

@@ -9,11 +9,11 @@ import torch
 import compression
 from compression.constrained.training.learning_compression import LearningCompression
 from compression.constrained.training.projected_training import ProjectedTraining
-from compression.constrained.training.setup import BATCH_SIZE, Start, bounds_for
+from compression.constrained.training.setup import Start, bounds_for
 from compression.errors import ArgumentError, CancelledError
 from compression.models import recipe_of
 from compression.network import bounded_of, layers, matrix
-from compression.training import Samples, Trainer
+from compression.training import BATCH_SIZE, Samples, Trainer
 
 CONSTRAINING = [name for name in compression.CONSTRAINED_METHODS if name != "fine_tuning"]
 TRAINING = ["projected_training", "learning_compression", "fine_tuning"]

@@ -1,4 +1,4 @@
-"""What a low-rank method returns, and the one call that factorises a matrix."""
+"""All ranks of one weight, and the one call that factorises a matrix."""
 
 from dataclasses import dataclass, fields
 from typing import ClassVar
@@ -9,33 +9,12 @@ from numpy.typing import NDArray
 from ..arrays import check_plain
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
+from ..factors import Factors
 
 Array = NDArray[np.floating]
 
 LARGEST_MAGNITUDE = 1e60
 """Above it squares of products of weights and inputs come near the end of float64's range."""
-
-
-@dataclass(frozen=True, eq=False)
-class Factors:
-    """A weight of rank k: ``left @ right`` stands for the (m, n) weight.
-
-    Attributes
-    ----------
-    left : ndarray, shape (m, k)
-    right : ndarray, shape (k, n)
-    bias_shift : ndarray, shape (m,)
-        To be added to the layer's bias.
-    """
-
-    left: Array
-    right: Array
-    bias_shift: Array
-
-    @property
-    def weight(self) -> Array:
-        """The (m, n) matrix that the factors stand for."""
-        return self.left @ self.right
 
 
 @dataclass(frozen=True, eq=False)

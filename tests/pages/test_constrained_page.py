@@ -13,11 +13,11 @@ from streamlit.testing.v1 import AppTest
 import compression
 from compression import storage
 from compression.errors import CancelledError
+from compression.weight_states import FREE, LOWER, UPPER, ZERO, WeightState
 from data import load
 from pages.shared import jobs
 from pages.shared.models import constrained_tasks
 from pages.shared.models import tasks as work
-from pages.shared.models.results import FREE, LOWER, UPPER, ZERO
 from pages.views.constrained import figures as constrained_figures
 from pages.views.constrained import tasks as constrained_work
 from pages.views.constrained import text as constrained_words
@@ -142,7 +142,9 @@ def test_weights_and_states_are_those_of_the_files(network):
             down, across = rows.strides
             assert np.array_equal(rows.weights[row], weight[::down, ::across])
             bound = np.float32(rows.bounds[row])
-            counts = [(weight == -bound).sum(), (weight == 0).sum(), 0, (weight == bound).sum()]
+            counts = [0] * len(WeightState)
+            for state, value in ((LOWER, -bound), (ZERO, 0), (UPPER, bound)):
+                counts[state] = (weight == value).sum()
             counts[FREE] = weight.size - sum(counts)
             assert list(rows.held_counts[row]) == counts
             assert rows.free_counts[row].sum() == counts[FREE]
@@ -505,7 +507,16 @@ def test_the_heat_maps_show_the_weight_and_its_states():
     weight, held = constrained_figures.matrix(a_layer(), 0).data
     assert np.allclose(weight.z, [[0.5, -0.5, 0.0], [0.1, 0.5, 0.2]])
     assert (weight.zmin, weight.zmax) == (-0.5, 0.5)
-    assert held.text.tolist() == [["at +c", "at −c", "zero"], ["free", "at +c", "free"]]
+    names = [["at +c", "at −c", "zero"], ["free", "at +c", "free"]]
+    assert held.text.tolist() == names
+    # By value, and each number stands for the colour that the scale gives it.
+    assert held.colorbar.ticktext == ("at −c", "zero", "free", "at +c")
+    assert np.take(held.colorbar.ticktext, held.z).tolist() == names
+    colours = dict(constrained_figures.states().values())
+    for place, name in zip(held.colorbar.tickvals, held.colorbar.ticktext, strict=True):
+        at = (place - held.zmin) / (held.zmax - held.zmin)
+        below = [stop for stop in held.colorscale if stop[0] < at][-1]
+        assert below[1] == colours[name]
 
 
 def test_pictures_have_the_shape_of_the_inputs_and_a_row_of_prices_where_there_are_any():

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from compression.weight_states import FREE, WeightState
 from pages.shared.jobs.report import Report
 
-from .results import FREE, LOWER, UPPER, ZERO, ConstrainedView, LayerRows, Origin
+from .results import ConstrainedView, LayerRows, Origin
 from .tasks import curve_view, load_dataset, load_reference, report_steps
 
 PATH = "path"
@@ -82,13 +83,10 @@ class _Noted:
     def networks(self, start: Any, constraint: str, bounds: Sequence[Any]) -> Iterator[Any]:
         import compression
         from compression import storage
-        from compression.constrained import sets
         from compression.network import bounded_of, layers, matrix
 
         self.elementwise = compression.CONSTRAINTS[constraint].load()().elementwise
 
-        order = np.empty(4, np.int8)
-        order[[sets.LOWER, sets.ZERO, sets.FREE, sets.UPPER]] = LOWER, ZERO, FREE, UPPER
         for limits, network in zip(
             bounds, self.way.networks(start, constraint, bounds), strict=True
         ):
@@ -97,7 +95,7 @@ class _Noted:
                 weight, bounded = matrix(layer), bounded_of(layer)
                 states = np.full(weight.shape, FREE, np.int8)
                 if bounded is not None:
-                    states = order[storage.states(weight, bounded)]
+                    states = storage.states(weight, bounded)
                 self.weights.setdefault(name, []).append(weight)
                 self.states.setdefault(name, []).append(states)
                 own = math.nan if bounded is None else limits[name]
@@ -171,7 +169,9 @@ def _rows(
             np.histogram(weight[own == FREE], ends)[0]
             for weight, own, ends in zip(weights, states, edges, strict=True)
         ],
-        held_counts=np.stack([np.bincount(own.ravel(), minlength=4) for own in states]),
+        held_counts=np.stack(
+            [np.bincount(own.ravel(), minlength=len(WeightState)) for own in states]
+        ),
     )
 
 

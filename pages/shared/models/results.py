@@ -112,10 +112,6 @@ class CurveView:
         return int(np.abs(np.log(self.table["knob"] / knob)).argmin())
 
 
-LOWER, ZERO, FREE, UPPER = range(4)
-"""States of a weight, in the order of their values: −c, 0, a number of its own, +c."""
-
-
 @dataclass(frozen=True, eq=False)
 class LayerRows:
     """One layer's weight at every bound.
@@ -130,7 +126,7 @@ class LayerRows:
     weights : ndarray, shape (rows, m, n)
         Of a large matrix every ``strides[0]``-th row and ``strides[1]``-th column only.
     states : ndarray of int8, shape (rows, m, n)
-        LOWER, ZERO, FREE or UPPER.
+        Each a ``compression.weight_states.WeightState``.
     reference : ndarray, shape (m, n)
         The reference's weight, thinned in the same way.
     strides : (int, int)
@@ -139,8 +135,8 @@ class LayerRows:
         bound of its own, −c and c are among them: no bin holds what is allowed and what is not.
     reference_counts, free_counts : list of ndarray, each of shape (bins,)
         How many of all the reference's weights, and of all free ones, lie in each bin.
-    held_counts : ndarray, shape (rows, 4)
-        How many of all weights are LOWER, ZERO, FREE, UPPER.
+    held_counts : ndarray, shape (rows, states)
+        How many of all weights are in each ``WeightState``.
     """
 
     name: str

@@ -8,7 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.shared.models.results import FREE, LOWER, UPPER, ZERO, LayerRows
+from compression.weight_states import FREE, LOWER, UPPER, ZERO, WeightState
+from pages.shared.models.results import LayerRows
 from pages.shared.models.text import bound_letter, bound_title
 from pages.shared.plots.layout import BELOW, COSTS, MARGIN, build_figure, score_scale, score_title
 from pages.shared.plots.palette import (
@@ -58,8 +59,8 @@ SINGLE_LINES = 40  # weights that a path names one by one
 MOST_LINES = 200
 
 
-def states(letter: str = "c") -> dict[int, tuple[str, str]]:
-    """What a weight can be, each with its colour; ``letter``: of a layer's own bound."""
+def states(letter: str = "c") -> dict[WeightState, tuple[str, str]]:
+    """What a weight can be, by value, with its colour; ``letter``: of a layer's own bound."""
     return {
         LOWER: (f"at −{letter}", VIOLET),
         ZERO: ("zero", REFERENCE),
@@ -187,9 +188,10 @@ def matrix(rows: LayerRows, row: int, letter: str = "c") -> go.Figure:
     down, across = rows.strides
     y, x = (np.arange(0, n, step) + 1 for n, step in zip(rows.shape, (down, across), strict=True))
     names = np.array([name for name, _ in kinds.values()])
+    places = np.argsort(list(kinds))[rows.states[row]]  # in the order in which states are shown
     steps = [
-        [(state + end) / len(kinds), colour]
-        for state, (_, colour) in kinds.items()
+        [(place + end) / len(kinds), colour]
+        for place, (_, colour) in enumerate(kinds.values())
         for end in (0, 1)
     ]
     maps = [
@@ -206,7 +208,7 @@ def matrix(rows: LayerRows, row: int, letter: str = "c") -> go.Figure:
         },
         {
             "type": "heatmap",
-            "z": rows.states[row],
+            "z": places,
             "x": x,
             "y": y,
             "xaxis": "x2",
@@ -216,11 +218,11 @@ def matrix(rows: LayerRows, row: int, letter: str = "c") -> go.Figure:
             "colorbar": {
                 "thickness": 8,
                 "outlinewidth": 0,
-                "tickvals": list(kinds),
+                "tickvals": list(range(len(kinds))),
                 "ticktext": names.tolist(),
                 "xpad": 2,
             },
-            "text": names[rows.states[row]],
+            "text": names[places],
             "hovertemplate": "output %{y}, input %{x}: %{text}<extra></extra>",
         },
     ]

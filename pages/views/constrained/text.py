@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from compression import CONSTRAINED_METHODS, CONSTRAINTS, SOLVERS
+from compression.weight_states import FREE, LOWER, UPPER, ZERO
 from pages.shared.format import format_interval, format_score
 from pages.shared.models.constrained_tasks import PATH
-from pages.shared.models.results import FREE, LOWER, UPPER, ZERO, LayerRows, Trained
+from pages.shared.models.results import LayerRows, Trained
 
 from .results import Runs
 

@@ -13,11 +13,13 @@ import torch
 from torch import nn
 
 from ..constrained.sets import ConstraintSet
+from ..constrained.training.augmented_lagrangian import AugmentedLagrangian
 from ..constrained.training.setup import Start, bounds_for, members_of, project
 from ..low_rank.decomposition import Array
 from ..network import Bounded, layers, set_bounded
 from .balanced import balanced_ranks
-from .learning_compression import LearningCompression, share_bias
+from .compressed_layer import share_bias, weight_of
+from .method import MU
 
 
 def bounded_factors(
@@ -90,12 +92,13 @@ class Jointly:
             parts = {name: factored.get_submodule(name) for name in layers(network)}
             for name, layer in layers(network).items():
                 share_bias(parts[name], layer)
-            learning = LearningCompression(network, start)
+            lagrangian = AugmentedLagrangian(network, start)
             for bound in bounds:
                 limits = bounds_for(before, self.constraint, bound)
                 for name, layer in layers(factored).items():
                     set_bounded(layer, Bounded(self.constraint, limits[name]))
-                learning.run(parts, partial(self._compress, parts, limits))
+                compress = partial(self._compress, parts, limits)
+                lagrangian.run(parts, compress, np.geomspace(*MU, start.epochs).tolist())
                 yield rank, bound, factored
 
     def _compress(
@@ -104,12 +107,12 @@ class Jointly:
         limits: Mapping[str, float],
         name: str,
         target: torch.Tensor,
-    ) -> None:
+    ) -> torch.Tensor:
         part = parts[name]
         if name in limits:  # it stays dense
             part.weight.detach().copy_(target)
             project({name: part}, self.constraint, limits)
-            return
+            return weight_of(part)
         left, right = part.left.weight.detach(), part.right.weight.detach()
         bounds = (limits[f"{name}.left"], limits[f"{name}.right"])
         found = bounded_factors(
@@ -117,3 +120,4 @@ class Jointly:
         )
         for factor, values in zip((left, right), found, strict=True):
             factor.copy_(torch.from_numpy(values))
+        return weight_of(part)

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ..constrained.sets import Cardinality
+from ..constrained.training.augmented_lagrangian import AugmentedLagrangian
 from ..constrained.training.setup import Start
 from ..factors import Array, Factors
 from ..low_rank.decomposition import check_rank, check_weight
@@ -27,7 +28,8 @@ from ..network import (
     replaced,
     set_bounded,
 )
-from .learning_compression import LearningCompression, share_bias
+from .compressed_layer import share_bias, weight_of
+from .method import MU
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,7 @@ class LowRankPlusSparseTraining:
         chosen = layers_for(start.network, "truncated_svd", None)
         for rank in ranks:
             network = copy.deepcopy(start.network)
-            learning = LearningCompression(network, start)
+            lagrangian = AugmentedLagrangian(network, start)
             for bound in bounds:
                 parts: dict[str, LowRankPlusSparse] = {}
                 for name in chosen:
@@ -119,7 +121,9 @@ class LowRankPlusSparseTraining:
                     if rank * sum(layer.weight.shape) + count < layer.weight.numel():
                         parts[name] = _part(layer, rank, count)
                         share_bias(parts[name], layer)
-                learning.run(parts, partial(_compress, parts, rank))
+                lagrangian.run(
+                    parts, partial(_compress, parts, rank), np.geomspace(*MU, start.epochs).tolist()
+                )
                 yield rank, bound, replaced(network, parts)
 
 
@@ -135,7 +139,7 @@ def _part(layer: Layer, rank: int, count: int) -> LowRankPlusSparse:
 
 def _compress(
     parts: Mapping[str, LowRankPlusSparse], rank: int, name: str, target: torch.Tensor
-) -> None:
+) -> torch.Tensor:
     low_rank: Any = parts[name].low_rank
     sparse: Any = parts[name].sparse
     count = sparse.bounded.bound
@@ -146,3 +150,4 @@ def _compress(
         (sparse, found.sparse),
     ):
         layer.weight.detach().copy_(torch.from_numpy(values))
+    return weight_of(parts[name])

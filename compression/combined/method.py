@@ -7,6 +7,9 @@ from torch import nn
 
 from ..constrained.training.setup import Start
 
+MU = (1e-3, 1.0)
+"""Penalty of the first and the last round of learning–compression, in loss per squared weight."""
+
 
 class Method(Protocol):
     """One way from a reference to networks of a rank and a bound."""

@@ -10,22 +10,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...network import layers
-from .setup import Limits, Start, confine
+from ...network import Bounded, layers, set_bounded
+from .augmented_lagrangian import AugmentedLagrangian
+from .setup import Limits, Start, project
 
 
 @dataclass(frozen=True)
 class LearningCompression:
     """Weights that learn, held ever closer to their nearest point in the sets.
 
-    min L(w)  subject to  w = Δ, Δ_l in C(c_l) for every bounded layer l. An epoch is one round of
-
-        L-step  min over w of L(w) + (μ/2) Σ ‖w − Δ − λ/μ‖², one pass over the training rows,
-        C-step  Δ = Π_C(w − λ/μ),
-        λ ← λ − σ μ (w − Δ),
-
-    and μ grows geometrically over the rounds of a bound. What is yielded is Δ, with the biases of
-    w: feasible whatever w is. Each bound goes on from the Δ and λ of the bound before.
+    min L(w)  subject to  w = Δ, Δ_l in C(c_l) for every bounded layer l, by the augmented
+    Lagrangian whose C-step is the projection. An epoch is one round, and μ grows geometrically
+    over the rounds of a bound. What is yielded is Δ, with the biases of w: feasible whatever w
+    is. Each bound goes on from the Δ and λ of the bound before.
 
     Attributes
     ----------
@@ -57,30 +54,18 @@ class LearningCompression:
             shown[name].bias = layer.bias
             if name not in bounds[0]:
                 shown[name].weight = layer.weight
-        w = {name: learning[name].weight for name in bounds[0]}
-        delta = {name: shown[name].weight.detach() for name in bounds[0]}
-        multipliers = {name: torch.zeros_like(weight) for name, weight in delta.items()}
-        aims: dict[str, torch.Tensor] = {}
+        limits: dict[str, float] = {}
 
-        def penalty() -> torch.Tensor:
-            return 0.5 * mu * torch.stack([(w[n] - aims[n]).square().sum() for n in w]).sum()
+        def compress(name: str, target: torch.Tensor) -> torch.Tensor:
+            weight = shown[name].weight.detach()
+            weight.copy_(target)
+            project({name: shown[name]}, constraint, limits)
+            return weight
 
-        def compress(limits: Limits) -> None:
-            for name, weight in w.items():
-                delta[name].copy_(weight.detach() - multipliers[name] / mu)
-            confine(compressed, constraint, limits)
-
-        trainer = start.trainer(network, penalty=penalty)
-        for limits in bounds:
-            mu = self.first_mu
-            compress(limits)
-            for name, weight in w.items():
-                weight.detach().copy_(delta[name])
-            for mu in self.schedule(start.epochs):
-                for name in w:
-                    aims[name] = delta[name] + multipliers[name] / mu
-                trainer.epoch()
-                compress(limits)
-                for name, weight in w.items():
-                    multipliers[name] -= self.multiplier_step * mu * (weight.detach() - delta[name])
+        lagrangian = AugmentedLagrangian(network, start, self.multiplier_step, warm=True)
+        for here in bounds:
+            limits.update(here)
+            lagrangian.run(list(here), compress, self.schedule(start.epochs))
+            for name, bound in here.items():
+                set_bounded(shown[name], Bounded(constraint, bound))
             yield compressed

@@ -7,6 +7,7 @@ from torch import nn
 
 import compression
 from compression import accounting, storage
+from compression.combined.compressed_layer import share_bias, weight_of
 from compression.factors import Factors
 from compression.network import Bounded, LowRankPlusSparse, features_of, low_rank_layer, set_bounded
 
@@ -70,3 +71,24 @@ def test_its_onnx_graph_gives_the_same_outputs(network, tmp_path):
     x = np.random.default_rng(1).normal(size=(7, COLUMNS)).astype(np.float32)
     expected = network(torch.from_numpy(x)).detach().numpy()
     np.testing.assert_allclose(session.run(None, {"samples": x})[0], expected, atol=1e-4)
+
+
+def low_rank(layer):
+    rows, columns = layer.weight.shape
+    generator = np.random.default_rng(0)
+    left, right = generator.normal(size=(rows, 2)), generator.normal(size=(2, columns))
+    return low_rank_layer(layer, Factors(left, right, np.zeros(rows)))
+
+
+def plus_sparse(layer):
+    return LowRankPlusSparse(low_rank(layer), nn.Linear(*layer.weight.T.shape, bias=False))
+
+
+@pytest.mark.parametrize("form", [low_rank, plus_sparse, lambda layer: layer])
+def test_the_weight_of_a_part_and_the_shared_bias_give_its_outputs(form):
+    learns = nn.Linear(6, 4)
+    part = form(nn.Linear(6, 4))
+    share_bias(part, learns)
+    x = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    expected = nn.functional.linear(x, weight_of(part), learns.bias)
+    torch.testing.assert_close(part(x), expected)

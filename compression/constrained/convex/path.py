@@ -240,12 +240,12 @@ def _grid(
         if guess is None:
             guess = _guess(problem, order[:done], rows)
 
-        def watch(point: Array, judge: Judge = judge) -> bool:
+        def callback(point: Array, judge: Judge = judge) -> bool:
             check_stopped()
             return judge(point)
 
-        if not watch(guess):
-            method.run(problem, watch, guess)
+        if callback(guess):
+            method.run(problem, callback, guess)
             judge.finish()
         rows.append(settle(judge))
         yield bound, gather()

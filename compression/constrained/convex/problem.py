@@ -13,7 +13,8 @@ from ..sets import ConstraintSet
 from .losses import Loss
 
 Array = NDArray[np.floating]
-Watch = Callable[[Array], bool]
+Callback = Callable[[Array], bool]
+"""Takes a solver's iterate; returns True to go on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,19 +58,19 @@ class Problem:
 
 
 class Solver(Protocol):
-    """A solver hands every iterate to ``watch`` and stops when that answers True.
+    """A solver hands every iterate to its callback, and stops when that returns False.
 
-    It neither measures nor judges itself, and knows no limit: whoever watches does. One that
-    has nothing to hand over for long asks how many ``seconds_left`` there are.
+    It neither measures nor judges itself, and knows no limit: the callback does. One that has
+    nothing to hand over for long asks how many ``seconds_left`` there are.
     """
 
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
         """None, or the reason why this loss and set cannot be solved this way."""
         ...
 
-    def run(self, problem: Problem, watch: Watch, start: Array) -> None: ...
+    def run(self, problem: Problem, callback: Callback, start: Array) -> None: ...
 
 
-def seconds_left(watch: Watch) -> float:
-    """What whoever watches still allows; inf where there is no limit."""
-    return float(getattr(watch, "left", math.inf))
+def seconds_left(callback: Callback) -> float:
+    """What the callback still allows; inf where there is no limit."""
+    return float(getattr(callback, "left", math.inf))

@@ -98,7 +98,7 @@ class Solution:
 
 
 class Judge:
-    """Watches a solver: times it, judges its iterates, keeps the best, says when to stop."""
+    """A solver's callback: times it, judges its iterates, keeps the best, says whether to go on."""
 
     def __init__(
         self,
@@ -128,23 +128,23 @@ class Judge:
     def __call__(self, point: Array) -> bool:
         self.seconds += time.perf_counter() - self.started
         self.iterations += 1
-        stop = False
+        go_on = True
         if self.iterations >= self._next:
             self._next = max(self.iterations + 1, int(self.iterations * 1.1))
             certificate = self._judge(point)
-            stop = certificate.holds(self.aim)
+            go_on = not certificate.holds(self.aim)
             if self.good_since is None and certificate.holds(self.tolerance):
                 self.good_since = self.iterations
             if self.good_since is not None and self.iterations > 2 * self.good_since + 100:
-                stop = True
+                go_on = False
         else:
             self._unjudged = point.copy()
         if self.iterations >= self.max_iterations:
-            self.limit, stop = f"{self.iterations} iterations", True
+            self.limit, go_on = f"{self.iterations} iterations", False
         elif self.seconds >= self.max_seconds:
-            self.limit, stop = f"{self.seconds:.0f} s", True
+            self.limit, go_on = f"{self.seconds:.0f} s", False
         self.started = time.perf_counter()
-        return stop
+        return go_on
 
     @property
     def left(self) -> float:
@@ -333,18 +333,18 @@ def unconstrained(
         return moved_inside(loss, constraint, bound, point)
     point, inside, steps = np.zeros(loss.shape), True, 0
 
-    def watch(candidate: Array) -> bool:
+    def callback(candidate: Array) -> bool:
         nonlocal point, inside, steps
         check_stopped()
         point, steps = candidate, steps + 1
         inside = moved_inside(loss, constraint, bound, point) is not None
         value, gradient = loss.value_and_gradient(point)
         done = np.abs(gradient).max() <= 1e-13 or value <= floor or steps >= 500
-        return bool(done) or not inside
+        return inside and not done
 
     free = Problem(loss, _Everything(), np.inf)
     method: Solver = ProjectedNewton() if np.prod(loss.shape) <= DENSE else QuasiNewton()
-    method.run(free, watch, free.start())
+    method.run(free, callback, free.start())
     return moved_inside(loss, constraint, bound, point)
 
 

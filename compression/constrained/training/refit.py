@@ -19,7 +19,8 @@ from .setup import Limits, Start, confine, members_of
 BLOCK = 16  # columns a block: their slopes stay in the cache while their weights move
 CHECK = 5  # sweeps, or gradient steps, between two certificates
 
-Done = Callable[[Array], bool]
+Callback = Callable[[Array], bool]
+"""Takes a weight; returns True to go on."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,16 @@ class Refit:
         """
         before = np.inf
 
-        def done(weight: Array) -> bool:
+        def callback(weight: Array) -> bool:
             nonlocal before
             certificate = outputs.certificate(weight, constraint, bound)
             gained, before = before - certificate.error, certificate.error
             if constraint.convex:
-                return certificate.holds(self.tolerance)
-            return gained <= self.tolerance * certificate.whole
+                return not certificate.holds(self.tolerance)
+            return gained > self.tolerance * certificate.whole
 
         descend = _columns if constraint.elementwise else _projected_gradient
-        return descend(outputs, constraint, bound, start.astype(np.float64), self.sweeps, done)
+        return descend(outputs, constraint, bound, start.astype(np.float64), self.sweeps, callback)
 
 
 def _columns(
@@ -92,7 +93,7 @@ def _columns(
     bound: float,
     start: Array,
     sweeps: int,
-    done: Done,
+    callback: Callback,
 ) -> Array:
     """Coordinate descent over the columns, each row's weight to its own best place.
 
@@ -113,7 +114,7 @@ def _columns(
                 own[j + 1 :] += inner[j + 1 :, j, None] * (best - old[j])
                 weight[begin + j] = best
             slope += gram[:, block] @ (weight[block] - old)
-        if sweep % CHECK == 0 and done(weight.T):
+        if sweep % CHECK == 0 and not callback(weight.T):
             break
     return weight.T
 
@@ -124,7 +125,7 @@ def _projected_gradient(
     bound: float,
     start: Array,
     sweeps: int,
-    done: Done,
+    callback: Callback,
 ) -> Array:
     """In weights of inputs of unit variance; inputs that never change get the weight 0."""
     varies, scale = outputs.varies, outputs.scale[outputs.varies]
@@ -147,7 +148,7 @@ def _projected_gradient(
     ahead, momentum = point, 1.0
     for step in range(1, sweeps + 1):
         new = project(ahead - (ahead @ gram - cross) / curvature)
-        if step % CHECK == 0 and done(weight_of(new)):
+        if step % CHECK == 0 and not callback(weight_of(new)):
             return weight_of(new)
         moved = new - point
         if not constraint.convex or np.sum((ahead - new) * moved) > 0:

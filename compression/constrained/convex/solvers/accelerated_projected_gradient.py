@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...sets import ConstraintSet
-from ..problem import Array, Problem, Watch
+from ..problem import Array, Callback, Problem
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class AcceleratedProjectedGradient:
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
         return None
 
-    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+    def run(self, problem: Problem, callback: Callback, start: Array) -> None:
         loss = problem.loss
         ceiling = max(loss.lipschitz, np.finfo(float).tiny)
         curvature = ceiling
@@ -42,7 +42,7 @@ class AcceleratedProjectedGradient:
                 if curvature >= ceiling or loss.value(new) <= model:
                     break
                 curvature = min(2 * curvature, ceiling)
-            if watch(new) or (momentum == 1.0 and np.array_equal(new, point)):
+            if not callback(new) or (momentum == 1.0 and np.array_equal(new, point)):
                 return
             moved = new - point
             point = new

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...sets import ConstraintSet
 from ..losses import Softmax
-from ..problem import Array, Problem, Watch
+from ..problem import Array, Callback, Problem
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,22 @@ class CoordinateDescent:
             )
         return None
 
-    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+    def run(self, problem: Problem, callback: Callback, start: Array) -> None:
         point = problem.project(start)
         if isinstance(problem.loss, Softmax):
-            _by_class(problem, problem.loss, watch, point, self.sweeps)
+            _by_class(problem, problem.loss, callback, point, self.sweeps)
             return
         loss, lower, upper = problem.loss, problem.lower, problem.upper
         while True:
             gradient = loss.gradient(point)
             largest = _sweep(loss.gram, point, gradient, lower, upper)
-            if watch(point) or largest == 0:
+            if not callback(point) or largest == 0:
                 return
 
 
-def _by_class(problem: Problem, loss: Softmax, watch: Watch, point: Array, sweeps: int) -> None:
+def _by_class(
+    problem: Problem, loss: Softmax, callback: Callback, point: Array, sweeps: int
+) -> None:
     lower, upper = problem.lower, problem.upper
     value = loss.value(point)
     while True:
@@ -71,7 +73,7 @@ def _by_class(problem: Problem, loss: Softmax, watch: Watch, point: Array, sweep
                     break
                 length /= 2
         point = problem.project(point)
-        if watch(point) or value >= before:
+        if not callback(point) or value >= before:
             return
 
 

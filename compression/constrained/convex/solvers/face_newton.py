@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ...sets import ConstraintSet
-from ..problem import Array, Problem, Watch
+from ..problem import Array, Callback, Problem
 from .projected_newton import damping
 
 LENGTHS = 0.5 ** np.arange(9)
@@ -27,7 +27,7 @@ class FaceNewton:
             return "works on the faces of the L1 ball only: choose the set l1"
         return None
 
-    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+    def run(self, problem: Problem, callback: Callback, start: Array) -> None:
         loss = problem.loss
         curvature = loss.lipschitz
         point: Array = problem.project(start)
@@ -56,7 +56,7 @@ class FaceNewton:
                 if new_value < value:
                     point, value, gradient = ahead, new_value, new_gradient
                     break
-            if watch(point) or value >= before:
+            if not callback(point) or value >= before:
                 return
 
     def _step(self, problem: Problem, point: Array, gradient: Array, moved: float) -> Array:

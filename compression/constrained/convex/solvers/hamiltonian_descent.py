@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...sets import ConstraintSet
-from ..problem import Array, Problem, Watch
+from ..problem import Array, Callback, Problem
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class HamiltonianDescent:
             return "the set is not convex: projections would throw the particle about; choose accelerated_projected_gradient"
         return None
 
-    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+    def run(self, problem: Problem, callback: Callback, start: Array) -> None:
         loss = problem.loss
         time_step = 1.0 / np.sqrt(max(loss.lipschitz, np.finfo(float).tiny))
         point = problem.project(start)
@@ -52,7 +52,7 @@ class HamiltonianDescent:
                 continue
             still = age == 0 and np.array_equal(new, point)
             point, value, gradient = new, new_value, new_gradient
-            if watch(point) or still:
+            if not callback(point) or still:
                 return
             momentum, age = (np.zeros_like(point), 0) if rising else (moved, age + 1)
             time_step *= self.growth

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...sets import ConstraintSet
 from ..losses import Squared
-from ..problem import Array, Problem, Watch, seconds_left
+from ..problem import Array, Callback, Problem, seconds_left
 
 ATTEMPTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CLARABEL", {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}),
@@ -44,7 +44,7 @@ class InteriorPoint:
             return f"the set {constraint.name} has not been written as a cone yet"
         return None
 
-    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+    def run(self, problem: Problem, callback: Callback, start: Array) -> None:
         import cvxpy
 
         for name, settings in ATTEMPTS:
@@ -52,7 +52,7 @@ class InteriorPoint:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 programme.get_problem_data(name)  # kept for the solver; its time is ours as well
-                left = seconds_left(watch)
+                left = seconds_left(callback)
                 if left <= 0:
                     return
                 limit = {TIME_LIMIT[name]: left} if math.isfinite(left) else {}
@@ -60,7 +60,9 @@ class InteriorPoint:
                     programme.solve(solver=name, **settings, **limit)
                 except cvxpy.SolverError:
                     continue
-            if _there(unknown, intercept) and watch(_point(problem, unknown.value, intercept)):
+            if not _there(unknown, intercept):
+                continue
+            if not callback(_point(problem, unknown.value, intercept)):
                 return
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...sets import ConstraintSet
 from ..losses import Loss, Softmax
-from ..problem import Array, Problem, Watch
+from ..problem import Array, Callback, Problem
 from ..quadratic import Dense, MatrixFree, minimise_in_box
 
 # Share of the largest slope at which the model counts as minimised.
@@ -36,7 +36,7 @@ class ProjectedNewton:
             return "needs a bound on every single weight: choose the set box or upper"
         return None
 
-    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+    def run(self, problem: Problem, callback: Callback, start: Array) -> None:
         loss, lower, upper = problem.loss, problem.lower, problem.upper
         point = problem.project(start)
         value, gradient = loss.value_and_gradient(point)
@@ -54,7 +54,7 @@ class ProjectedNewton:
                 return
             still = new_value >= value
             point, value, gradient = new, new_value, new_gradient
-            if watch(point) or still:
+            if not callback(point) or still:
                 return
 
     def _step(self, problem: Problem, point: Array, gradient: Array) -> Array:

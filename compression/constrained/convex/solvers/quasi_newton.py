@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import Bounds, OptimizeResult, minimize
 
 from ...sets import ConstraintSet
-from ..problem import Array, Problem, Watch
+from ..problem import Array, Callback, Problem
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,19 @@ class QuasiNewton:
             return "L-BFGS-B needs a bound on every single weight: choose the set box or upper"
         return None
 
-    def run(self, problem: Problem, watch: Watch, start: Array) -> None:
+    def run(self, problem: Problem, callback: Callback, start: Array) -> None:
         shape = problem.loss.shape
 
         def value_and_gradient(flat: Array) -> tuple[float, Array]:
             value, gradient = problem.loss.value_and_gradient(flat.reshape(shape))
             return value, gradient.ravel()
 
-        def callback(intermediate_result: OptimizeResult) -> None:
-            if watch(intermediate_result.x.reshape(shape).copy()):
+        def step(intermediate_result: OptimizeResult) -> None:
+            if not callback(intermediate_result.x.reshape(shape).copy()):
                 raise StopIteration
 
         best = problem.project(start).ravel()
-        # Its own tests of convergence are off: whoever watches decides. A line search that
+        # Its own tests of convergence are off: the callback decides. A line search that
         # finds nothing ends a run; a run from there, its memory wiped, may still get on.
         for _ in range(5):
             result = minimize(
@@ -44,7 +44,7 @@ class QuasiNewton:
                 jac=True,
                 method="L-BFGS-B",
                 bounds=Bounds(problem.lower.ravel(), problem.upper.ravel()),
-                callback=callback,
+                callback=step,
                 options={
                     "maxcor": self.memory,
                     "maxiter": 10**9,

@@ -8,6 +8,7 @@ import compression
 from compression.constrained.convex import solve as solving
 from compression.constrained.convex.losses import prepare
 from compression.constrained.convex.path import default_bounds
+from compression.constrained.convex.problem import Problem
 from compression.errors import ArgumentError, NotApplicableError
 
 CONVEX = [name for name, entry in compression.CONSTRAINTS.items() if entry.load()().convex]
@@ -156,45 +157,45 @@ def with_solver(monkeypatch, run):
     monkeypatch.setattr(solving, "SOLVERS", {"mutant": SimpleNamespace(load=lambda: mutant)})
 
 
-def uphill(self, problem, watch, start):
+def uphill(self, problem, callback, start):
     """A sign gone wrong."""
     point = start
     for _ in range(50):
         step = problem.loss.gradient(point) / problem.loss.lipschitz
         point = problem.project(point + step)
-        watch(point)
+        callback(point)
 
 
-def half_uphill(self, problem, watch, start):
+def half_uphill(self, problem, callback, start):
     """A sign gone wrong for one coordinate only."""
     point = start
     for _ in range(500):
         gradient = problem.loss.gradient(point)
         gradient.flat[0] *= -1
         point = problem.project(point - gradient / problem.loss.lipschitz)
-        watch(point)
+        callback(point)
 
 
-def unbounded(self, problem, watch, start):
+def unbounded(self, problem, callback, start):
     """The constraint dropped."""
     point = start
     for _ in range(500):
         point = point - problem.loss.gradient(point) / problem.loss.lipschitz
-        watch(point)
+        callback(point)
 
 
-def half_bounded(self, problem, watch, start):
+def half_bounded(self, problem, callback, start):
     """The constraint dropped for one coordinate."""
     point = start
     for _ in range(500):
         step = point - problem.loss.gradient(point) / problem.loss.lipschitz
         point = problem.project(step)
         point.flat[0] = step.flat[0]
-        watch(point)
+        callback(point)
 
 
-def idle(self, problem, watch, start):
-    watch(start)
+def idle(self, problem, callback, start):
+    callback(start)
 
 
 @pytest.mark.parametrize("run", [uphill, half_uphill, unbounded, half_bounded, idle])
@@ -318,3 +319,21 @@ def test_without_anything_to_learn_from_the_zero_model_is_the_optimum(solver):
         assert solution.certified
         assert (solution.weight == 0).all()
         assert solution.intercept == pytest.approx(y.mean())
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+@pytest.mark.parametrize("solver", compression.SOLVERS)
+def test_a_solver_goes_on_while_its_callback_returns_true(example, solver, calls):
+    data = example("plain", "softmax")
+    name = next(name for name in CONVEX if applies(solver, name, "softmax"))
+    members = compression.CONSTRAINTS[name].load()()
+    bound = 0.1 * largest_bound(data, name)
+    problem = Problem(prepare(data.x, data.y, "softmax"), members, bound)
+    seen = []
+
+    def callback(point):
+        seen.append(point)
+        return len(seen) < calls
+
+    compression.SOLVERS[solver].load()().run(problem, callback, problem.start())
+    assert len(seen) == calls

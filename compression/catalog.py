@@ -61,6 +61,35 @@ class LowRankEntry(Entry):
 
 
 @dataclass(frozen=True)
+class ConstraintEntry(Entry):
+    """A set's line, with what its implementation says of itself, for those who do not load it.
+
+    Attributes
+    ----------
+    convex : bool
+        An optimum can be certified.
+    bounded : bool
+        The set holds no weight of any size: not so where a bound has one side only.
+    elementwise : bool
+        Every weight is held by itself.
+    counts : bool
+        The bound is a number of weights, and no size of theirs.
+    """
+
+    convex: bool = True
+    bounded: bool = True
+    elementwise: bool = False
+    counts: bool = False
+
+
+@dataclass(frozen=True)
+class SolverEntry(Entry):
+    """A solver's line: whether its iterates are a way from the start to the optimum."""
+
+    has_trajectory: bool = True
+
+
+@dataclass(frozen=True)
 class ConstrainedEntry(Entry):
     """A way to meet a bound: whether it trains, so that epochs mean something to it."""
 
@@ -241,24 +270,27 @@ LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
     ),
 )
 
-CONSTRAINTS: Mapping[str, Entry] = _catalogue(
-    Entry(
+CONSTRAINTS: Mapping[str, ConstraintEntry] = _catalogue(
+    ConstraintEntry(
         name="box",
         title="Box |θ| ≤ c",
         knob="bound c",
         summary="Every weight stays within ±c; pinned weights need no number, only their sign.",
         source="",
         where="compression.constrained.sets:Box",
+        elementwise=True,
     ),
-    Entry(
+    ConstraintEntry(
         name="upper",
         title="Upper bound θ ≤ c",
         knob="bound c",
         summary="One-sided: no weight exceeds c. It never costs a softmax model anything.",
         source="",
         where="compression.constrained.sets:Upper",
+        bounded=False,
+        elementwise=True,
     ),
-    Entry(
+    ConstraintEntry(
         name="l1",
         title="L1 ball ‖θ‖₁ ≤ c",
         knob="bound c",
@@ -266,7 +298,7 @@ CONSTRAINTS: Mapping[str, Entry] = _catalogue(
         source="Tibshirani 1996; Duchi et al. 2008",
         where="compression.constrained.sets:L1Ball",
     ),
-    Entry(
+    ConstraintEntry(
         name="l2",
         title="L2 ball ‖θ‖₂ ≤ c",
         knob="bound c",
@@ -274,13 +306,15 @@ CONSTRAINTS: Mapping[str, Entry] = _catalogue(
         source="Hoerl & Kennard 1970",
         where="compression.constrained.sets:L2Ball",
     ),
-    Entry(
+    ConstraintEntry(
         name="cardinality",
         title="Cardinality ‖θ‖₀ ≤ κ",
         knob="count κ",
         summary="At most κ weights differ from zero. Not convex: the optimum is not certified.",
         source="Blumensath & Davies 2009",
         where="compression.constrained.sets:Cardinality",
+        convex=False,
+        counts=True,
     ),
 )
 
@@ -329,8 +363,8 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
     ),
 )
 
-SOLVERS: Mapping[str, Entry] = _catalogue(
-    Entry(
+SOLVERS: Mapping[str, SolverEntry] = _catalogue(
+    SolverEntry(
         name="coordinate_descent",
         title="Coordinate descent",
         knob="",
@@ -338,7 +372,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         source="Tseng & Yun 2009; Friedman, Hastie & Tibshirani 2010",
         where="compression.constrained.convex.solvers.coordinate_descent:CoordinateDescent",
     ),
-    Entry(
+    SolverEntry(
         name="quasi_newton",
         title="Quasi-Newton (L-BFGS-B)",
         knob="",
@@ -346,7 +380,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         source="Byrd, Lu, Nocedal & Zhu 1995; scipy.optimize.minimize",
         where="compression.constrained.convex.solvers.quasi_newton:QuasiNewton",
     ),
-    Entry(
+    SolverEntry(
         name="hamiltonian_descent",
         title="Hamiltonian descent",
         knob="",
@@ -354,7 +388,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         source="Maddison et al. 2018, arXiv 1809.05042",
         where="compression.constrained.convex.solvers.hamiltonian_descent:HamiltonianDescent",
     ),
-    Entry(
+    SolverEntry(
         name="accelerated_projected_gradient",
         title="Accelerated projected gradient",
         knob="",
@@ -362,7 +396,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         source="Beck & Teboulle 2009; O'Donoghue & Candès 2015",
         where="compression.constrained.convex.solvers.accelerated_projected_gradient:AcceleratedProjectedGradient",
     ),
-    Entry(
+    SolverEntry(
         name="projected_newton",
         title="Projected Newton",
         knob="",
@@ -370,7 +404,7 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         source="Bertsekas 1982",
         where="compression.constrained.convex.solvers.projected_newton:ProjectedNewton",
     ),
-    Entry(
+    SolverEntry(
         name="face_newton",
         title="Newton on faces (L1)",
         knob="",
@@ -378,13 +412,14 @@ SOLVERS: Mapping[str, Entry] = _catalogue(
         source="after Moré & Toraldo 1991",
         where="compression.constrained.convex.solvers.face_newton:FaceNewton",
     ),
-    Entry(
+    SolverEntry(
         name="cvxpy",
         title="Interior point (cvxpy, Clarabel)",
         knob="",
         summary="The independent referee: a cone programme solved by an interior-point method.",
         source="Diamond & Boyd 2016; Goulart & Chen 2024, arXiv 2405.12762",
         where="compression.constrained.convex.solvers.interior_point:InteriorPoint",
+        has_trajectory=False,
     ),
 )
 

@@ -32,13 +32,14 @@ class ConstraintSet:
     """What all sets share. A weight array v of any shape is read as one vector.
 
     ``convex``, ``bounded`` and ``elementwise`` say what a solver may rely on: certificates need
-    the first two, coordinate-wise methods the last.
+    the first two, coordinate-wise methods the last. ``counts``: c is a number of weights.
     """
 
     name: ClassVar[str]
     convex: ClassVar[bool] = True
     bounded: ClassVar[bool] = True
     elementwise: ClassVar[bool] = False
+    counts: ClassVar[bool] = False
 
     def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
         """Nearest point of C(c) to v.
@@ -237,6 +238,7 @@ class Cardinality(ConstraintSet):
 
     name = "cardinality"
     convex = False
+    counts = True
 
     def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
         v, kept = np.asarray(v), self.count(c, np.size(v))

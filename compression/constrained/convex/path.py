@@ -184,7 +184,7 @@ def default_bounds(loss: Loss, constraint: ConstraintSet, count: int = 40) -> Ar
     if largest == 0:
         raise ArgumentError("the targets do not depend on the inputs: there is no path to follow")
     bounds = np.geomspace(1e-3 * largest, largest, count)
-    return bounds if constraint.convex else np.unique(np.ceil(bounds))
+    return np.unique(np.ceil(bounds)) if constraint.counts else bounds
 
 
 def _check_bounds(bounds: Iterable[float]) -> Array:

@@ -38,7 +38,7 @@ def default_bounds(network: nn.Sequential, constraint: str) -> list[float]:
     only = single_linear(network)
     scale = float(entry.load()().gauge(matrix(only).astype(np.float64))) if only else 1.0
     bounds = {float(f"{bound * scale:.3g}") for bound in _RELATIVE_BOUNDS}
-    if only and constraint == "cardinality":
+    if only and entry.counts:
         bounds = {float(math.ceil(bound)) for bound in bounds}
     return sorted(bounds)
 
@@ -52,13 +52,14 @@ def curve_bounds(
     nothing, where that is not too far; ``report`` watches the path that is followed to there.
     """
     bounds = default_bounds(reference.network, constraint)
-    if single_linear(reference.network) is None or constraint == "cardinality":
+    entry = find(CONSTRAINTS, constraint, "constraint set")
+    if single_linear(reference.network) is None or entry.counts:
         return bounds
     if loss_of(dataset.task) == "squared":
         rows = dataset.fit_rows
         x, y = np.asarray(dataset.x_train, np.float64)[rows], np.asarray(dataset.y_train)[rows]
         free = path(x, y, "squared", "box", report=report).weights[-1]
-        costless = find(CONSTRAINTS, constraint, "constraint set").load()().gauge(free)
+        costless = entry.load()().gauge(free)
         if bounds[-1] < costless <= FAR * bounds[-1]:
             more = np.geomspace(bounds[-1], BEYOND * costless, 6)[1:]
             bounds += [float(f"{bound:.3g}") for bound in more]
@@ -73,7 +74,7 @@ def single_linear(network: nn.Sequential) -> nn.Linear | None:
 
 def ascends(method: Method, constraint: str) -> bool:
     """Whether a method meets this set's bounds from the smallest to the largest."""
-    return getattr(method, "ascending", False) and CONSTRAINTS[constraint].load().convex
+    return getattr(method, "ascending", False) and CONSTRAINTS[constraint].convex
 
 
 def constrained_curve(

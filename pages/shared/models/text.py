@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from compression import LOW_RANK_METHODS
+from compression import CONSTRAINTS, LOW_RANK_METHODS
 from compression.catalog import Entry
 from pages.shared.format import (
     compare_sizes,
@@ -147,12 +147,12 @@ def bound_title(knob: str, constraint: str = "box") -> str:
     """What a bound's slider or axis is called."""
     if knob == RELATIVE:
         return "Relative bound ρ"
-    return "Count κ" if constraint == "cardinality" else "Bound c"
+    return "Count κ" if CONSTRAINTS[constraint].counts else "Bound c"
 
 
 def layer_letter(knob: str, constraint: str) -> str:
     """Of the bound of one layer, in units of its weights: of a network cₗ, which is ρ times its own."""
-    letter = "κ" if constraint == "cardinality" else "c"
+    letter = "κ" if CONSTRAINTS[constraint].counts else "c"
     return f"{letter}ₗ" if knob == RELATIVE else letter
 
 
@@ -164,7 +164,7 @@ def bound_caption(trained: Trained, curve: CurveView, row: int) -> str:
             f"ρ = {value:.3g}: the bound of each layer is {layer_letter(curve.knob, curve.method)} "
             f"= ρ · {_HOLDS.get(curve.method, 'what holds the weights')} of its reference; biases are free."
         )
-    elif curve.method == "cardinality":
+    elif CONSTRAINTS[curve.method].counts:
         text = f"κ = {value:.3g} weights that are not zero; intercepts are free."
     else:
         text = f"c = {value:.3g}, in units of the weights; intercepts are free."

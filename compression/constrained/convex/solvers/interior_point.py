@@ -35,6 +35,7 @@ CONES: dict[str, Callable[[Any, Any, float], Any]] = {
 class InteriorPoint:
     """Clarabel at tight tolerances, then at its own, then SCS."""
 
+    has_trajectory: ClassVar[bool] = False  # an attempt's end is all that is handed over
     requires: ClassVar[tuple[str, ...]] = ("cvxpy",)
 
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, chdtrc
+from scipy.special import bdtr
 
 from .intervals import Interval, bootstrap_ends, score_ends
 
@@ -103,15 +103,13 @@ class McNemar:
     ----------
     first_only, second_only : int
         Samples that only the first, only the second, gets right.
-    exact, corrected : float
-        Two-sided p-values: of the binomial test, and of the χ² test with continuity correction
-        (Edwards 1948), which is for some 25 such samples or more.
+    exact : float
+        Two-sided p-value of the binomial test.
     """
 
     first_only: int
     second_only: int
     exact: float
-    corrected: float
 
 
 def mcnemar(first: NDArray, second: NDArray, target: NDArray) -> McNemar:
@@ -120,12 +118,9 @@ def mcnemar(first: NDArray, second: NDArray, target: NDArray) -> McNemar:
     only_second = int(((second == target) & (first != target)).sum())
     differing = only_first + only_second
     if differing == 0:
-        return McNemar(0, 0, exact=1.0, corrected=1.0)
-    # No correction beyond a difference of zero: equal counts are no evidence at all.
-    surplus = max(abs(only_first - only_second) - 1, 0)
+        return McNemar(0, 0, exact=1.0)
     exact = 2 * float(bdtr(min(only_first, only_second), differing, 0.5))
-    corrected = float(chdtrc(1, surplus**2 / differing))
-    return McNemar(only_first, only_second, min(exact, 1.0), corrected)
+    return McNemar(only_first, only_second, min(exact, 1.0))
 
 
 def disagreements(first: NDArray, second: NDArray, task: str) -> NDArray[np.intp]:

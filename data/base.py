@@ -52,8 +52,6 @@ class Samples:
         Empty: the labels, as text, are the names.
     target_name, target_unit : str
         Of a regression's target.
-    true_rank : int, optional
-        Rank of the weight that the labels were drawn from, where it is known.
     """
 
     x: ArrayLike
@@ -62,7 +60,6 @@ class Samples:
     class_names: Sequence[str] = ()
     target_name: str = ""
     target_unit: str = ""
-    true_rank: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +93,6 @@ class Dataset:
     target_name, target_unit : str
     target_mean, target_scale : float
         ``y * target_scale + target_mean`` is a regression's target in its own unit.
-    true_rank : int or None
-        Rank of the weight that the labels were drawn from, where it is known.
     remarks : tuple of str
         What a person should know of these values before learning from them.
     """
@@ -122,7 +117,6 @@ class Dataset:
     target_unit: str = ""
     target_mean: float = 0.0
     target_scale: float = 1.0
-    true_rank: int | None = None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -244,7 +238,6 @@ def prepare(
         target_unit=samples.target_unit,
         target_mean=target_mean,
         target_scale=target_scale,
-        true_rank=samples.true_rank,
         remarks=_remarks(len(train), constant, feature_names),
     )
 

@@ -59,5 +59,4 @@ def samples() -> Samples:
         y=y,
         feature_names=tuple(f"x{i}" for i in range(1, x.shape[1] + 1)),
         class_names=tuple(f"corner {i}" for i in range(1, 2**RANK + 1)),
-        true_rank=RANK,
     )

@@ -27,7 +27,7 @@ MARKER_TITLES = {
 }
 
 
-def energy(singular_values: Array, rank: int, total: float | None = None) -> float:
+def energy(singular_values: Array, rank: int) -> float:
     """Share of the spectrum's energy kept at a given rank.
 
     Parameters
@@ -35,8 +35,6 @@ def energy(singular_values: Array, rank: int, total: float | None = None) -> flo
     singular_values : ndarray, shape (r,)
     rank : int
         0 <= rank <= r.
-    total : float, optional
-        Σ s² of the whole spectrum, when only the first values of it are given.
 
     Returns
     -------
@@ -48,27 +46,24 @@ def energy(singular_values: Array, rank: int, total: float | None = None) -> flo
     ArgumentError
         The spectrum is identically zero: there is nothing to keep. Or the rank is out of range.
     """
-    shares = energy_curve(singular_values, total)
+    shares = energy_curve(singular_values)
     if not 0 <= rank < len(shares):
         raise ArgumentError(f"rank {rank} is not possible: choose 0 to {len(shares) - 1}")
     return float(shares[rank])
 
 
-def energy_curve(singular_values: Array, total: float | None = None) -> Array:
+def energy_curve(singular_values: Array) -> Array:
     """Share of the energy kept at rank 0, 1, ..., r; shape (r + 1,)."""
     s = _checked(singular_values)
     # Relative to the largest value, so that squares neither overflow nor vanish.
     squares = (s / s[0]) ** 2
     kept = np.append(0.0, np.cumsum(squares))
-    if total is None:
-        # Divided by its own last value, the curve ends at exactly 1.
-        return kept / kept[-1]
-    return np.minimum(kept / max(total / s[0] / s[0], kept[-1]), 1.0)
+    return kept / kept[-1]  # by its own last value, so that the curve ends at exactly 1
 
 
 def energy_ranks(
-    singular_values: Array, shares: Sequence[float] = ENERGY_SHARES, total: float | None = None
-) -> dict[float, int | None]:
+    singular_values: Array, shares: Sequence[float] = ENERGY_SHARES
+) -> dict[float, int]:
     """Smallest rank that keeps each share of the energy.
 
     Parameters
@@ -76,26 +71,23 @@ def energy_ranks(
     singular_values : ndarray, shape (r,)
     shares : sequence of float
         Each in (0, 1].
-    total : float, optional
-        Σ s² of the whole spectrum, when only the first values of it are given.
 
     Returns
     -------
     dict
-        Share -> rank; None where the given part of the spectrum does not reach the share.
+        Share -> rank.
 
     Raises
     ------
     ArgumentError
         A share is outside (0, 1], or the spectrum is identically zero.
     """
-    curve = energy_curve(singular_values, total)
-    ranks: dict[float, int | None] = {}
+    curve = energy_curve(singular_values)
+    ranks = {}
     for share in shares:
         if not 0 < share <= 1:
             raise ArgumentError(f"energy share {share} is not possible: choose above 0, up to 1")
-        rank = int(np.searchsorted(curve, share, side="left"))
-        ranks[share] = rank if rank < len(curve) else None
+        ranks[share] = int(np.searchsorted(curve, share, side="left"))
     return ranks
 
 
@@ -110,18 +102,13 @@ def effective_rank(singular_values: Array) -> float:
     return float(np.exp(-np.sum(p * np.log(p))))
 
 
-def stable_rank(singular_values: Array, total: float | None = None) -> float:
-    """‖W‖_F² / ‖W‖₂²: at least 1, never above the rank, insensitive to small singular values.
-
-    ``total`` is Σ s² of the whole spectrum, when only the first values of it are given.
-    """
+def stable_rank(singular_values: Array) -> float:
+    """‖W‖_F² / ‖W‖₂²: at least 1, never above the rank, insensitive to small singular values."""
     s = _checked(singular_values)
-    return float(np.sum((s / s[0]) ** 2) if total is None else total / s[0] / s[0])
+    return float(np.sum((s / s[0]) ** 2))
 
 
-def hard_threshold(
-    singular_values: Array, shape: tuple[int, int], noise: float | None = None
-) -> float:
+def hard_threshold(singular_values: Array, shape: tuple[int, int]) -> float:
     """The singular value below which a component of a noisy matrix is better dropped.
 
     The threshold that minimises the asymptotic mean squared error of a low-rank matrix seen
@@ -130,11 +117,9 @@ def hard_threshold(
     Parameters
     ----------
     singular_values : ndarray, shape (min(m, n),)
-        The whole spectrum: its median stands for the noise when that is unknown.
+        The whole spectrum: its median stands for the noise.
     shape : (int, int)
         Of the matrix, in either order.
-    noise : float, optional
-        Standard deviation of the noise in one entry, in the units of the weight, when known.
 
     Returns
     -------
@@ -144,13 +129,13 @@ def hard_threshold(
     Raises
     ------
     ArgumentError
-        Only part of the spectrum is given, or the noise is negative or not finite.
+        Only part of the spectrum is given.
 
     Notes
     -----
     Gavish & Donoho 2014, "The optimal hard threshold for singular values is 4/√3",
-    arXiv 1305.5870: τ = λ*(β) √n σ, or ω(β) · median(s) with ω = λ*(β) / √(median of the
-    Marčenko–Pastur law), β = m/n ≤ 1.
+    arXiv 1305.5870: τ = ω(β) · median(s) with ω = λ*(β) / √(median of the Marčenko–Pastur law),
+    β = m/n ≤ 1.
     """
     s = _checked(singular_values)
     small, large = sorted(shape)
@@ -160,41 +145,29 @@ def hard_threshold(
             f"{shape[0]} x {shape[1]} matrix: give all {small}"
         )
     ratio = small / large
-    if noise is None:
-        return float(
-            _threshold_factor(ratio) / np.sqrt(_marchenko_pastur_median(ratio)) * np.median(s)
-        )
-    if not np.isfinite(noise) or noise < 0:
-        raise ArgumentError(f"noise {noise} is not possible: choose a finite number >= 0")
-    return float(_threshold_factor(ratio) * np.sqrt(large) * noise)
+    factor = _threshold_factor(ratio) / np.sqrt(_marchenko_pastur_median(ratio))
+    return float(factor * np.median(s))
 
 
-def hard_threshold_rank(
-    singular_values: Array, shape: tuple[int, int], noise: float | None = None
-) -> int:
+def hard_threshold_rank(singular_values: Array, shape: tuple[int, int]) -> int:
     """How many singular values stand above :func:`hard_threshold`; may be 0."""
-    threshold = hard_threshold(singular_values, shape, noise)
+    threshold = hard_threshold(singular_values, shape)
     return int(np.count_nonzero(np.asarray(singular_values) > threshold))
 
 
 def markers(
-    singular_values: Array,
-    shape: tuple[int, int],
-    classes: int | None = None,
-    total: float | None = None,
+    singular_values: Array, shape: tuple[int, int], classes: int | None = None
 ) -> dict[str, float]:
     """The ranks worth a mark on a spectrum.
 
     Parameters
     ----------
     singular_values : ndarray, shape (r,)
-        The whole spectrum, or the first values of it with ``total``.
+        The whole spectrum.
     shape : (int, int)
         Of the weight.
     classes : int, optional
         For the last layer of a classifier.
-    total : float, optional
-        Σ s² of the whole spectrum, when only the first values of it are given.
 
     Returns
     -------
@@ -203,12 +176,12 @@ def markers(
         need more of the spectrum than is given are left out.
     """
     found: dict[str, float | None] = {"break_even": float(break_even_rank(*shape))}
-    for share, needed in energy_ranks(singular_values, total=total).items():
+    for share, needed in energy_ranks(singular_values).items():
         found[f"energy_{share * 100:.0f}"] = needed
     if len(singular_values) == min(shape):
         found["effective_rank"] = effective_rank(singular_values)
         found["hard_threshold"] = hard_threshold_rank(singular_values, shape)
-    found["stable_rank"] = stable_rank(singular_values, total)
+    found["stable_rank"] = stable_rank(singular_values)
     if classes is not None:
         found["classes_minus_1"] = classes - 1
     return {name: float(rank) for name in MARKER_TITLES if (rank := found.get(name)) is not None}

@@ -4,107 +4,23 @@ To add one: write its file, then add its line here. Menus, curves, tests and ben
 This module imports nothing heavy: an entry loads its implementation when asked.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
+from .entries import (
+    CombinedEntry,
+    ConstrainedEntry,
+    ConstraintEntry,
+    Described,
+    Entry,
+    LowRankEntry,
+    ModelEntry,
+    SolverEntry,
+)
 from .errors import ArgumentError
 
 E = TypeVar("E", bound="Entry")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a catalogue: what a menu shows, and where the implementation lives."""
-
-    name: str
-    title: str
-    knob: str
-    summary: str
-    source: str
-    where: str
-
-    def load(self) -> Any:
-        """The implementation, imported on first use."""
-        module, _, attribute = self.where.partition(":")
-        return getattr(import_module(module), attribute)
-
-
-class Described(Protocol):
-    """What a model has to know of a dataset: satisfied by a dataset and by its catalogue entry."""
-
-    @property
-    def task(self) -> str: ...
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...
-
-
-@dataclass(frozen=True)
-class ModelEntry(Entry):
-    """A model's line; ``fits`` returns None, or the reason why it cannot learn a dataset."""
-
-    fits: Callable[[Described], str | None]
-
-
-@dataclass(frozen=True)
-class LowRankEntry(Entry):
-    """A low-rank method's line: the layers that it takes, and whether it looks at their inputs.
-
-    A method that takes "linear" works on matrices, and on a convolution's kernel through its
-    unfolding; one that does not works on kernels.
-    """
-
-    layers: tuple[str, ...]
-    needs_inputs: bool = False
-
-
-@dataclass(frozen=True)
-class ConstraintEntry(Entry):
-    """A set's line, with what its implementation says of itself, for those who do not load it.
-
-    Attributes
-    ----------
-    convex : bool
-        An optimum can be certified.
-    bounded : bool
-        The set holds no weight of any size: not so where a bound has one side only.
-    elementwise : bool
-        Every weight is held by itself.
-    counts : bool
-        The bound is a number of weights, and no size of theirs.
-    """
-
-    convex: bool = True
-    bounded: bool = True
-    elementwise: bool = False
-    counts: bool = False
-
-
-@dataclass(frozen=True)
-class SolverEntry(Entry):
-    """A solver's line: whether its iterates are a way from the start to the optimum."""
-
-    has_trajectory: bool = True
-
-
-@dataclass(frozen=True)
-class ConstrainedEntry(Entry):
-    """A way to meet a bound: whether it trains, so that epochs mean something to it."""
-
-    trains: bool = True
-
-
-@dataclass(frozen=True)
-class CombinedEntry(Entry):
-    """A combined method's line: a curve's relative bounds, and its set where that is given.
-
-    The bounds are those of a curve that is asked for none.
-    """
-
-    bounds: tuple[float, ...] = (0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
-    constraint: str | None = None
 
 
 def _catalogue(*entries: E) -> Mapping[str, E]:

@@ -12,7 +12,8 @@ from math import prod
 import torch
 from torch import nn
 
-from .catalog import MODELS, Described, find
+from .catalog import MODELS, find
+from .entries import Described
 from .errors import NotApplicableError
 
 Shape = tuple[int, ...]

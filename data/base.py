@@ -193,13 +193,7 @@ def prepare(
         fit_rows, validation_rows = _split(len(train), VALIDATION_SHARE, seed, y[train])
         target_mean, target_scale = 0.0, 1.0
     else:
-        target = widened(check_numbers(labels[:, None], ["the target"]))
-        if len(target) < SMALLEST_REGRESSION:
-            raise DatasetError(
-                f"there are {len(target)} rows: a regression needs at least {SMALLEST_REGRESSION} "
-                "to learn from, to choose by and to test with"
-            )
-        class_names = ()
+        target, class_names = _numbers(labels), ()
         train, test = _split(len(target), TEST_SHARE, seed)
         fit_rows, validation_rows = _split(len(train), VALIDATION_SHARE, seed)
         mean, scale, constant = column_statistics(target[train])
@@ -319,6 +313,17 @@ def _target(values: ArrayLike, rows: int) -> NDArray[Any]:
     if len(y) != rows:
         raise DatasetError(f"there are {rows} rows of inputs and {len(y)} targets: give one a row")
     return y
+
+
+def _numbers(labels: NDArray[Any]) -> NDArray[Any]:
+    """A regression's target as one column; raises DatasetError where there are too few rows."""
+    target = widened(check_numbers(labels[:, None], ["the target"]))
+    if len(target) < SMALLEST_REGRESSION:
+        raise DatasetError(
+            f"there are {len(target)} rows: a regression needs at least {SMALLEST_REGRESSION} "
+            "to learn from, to choose by and to test with"
+        )
+    return target
 
 
 def _classes(

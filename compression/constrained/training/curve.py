@@ -140,9 +140,7 @@ def constrained_curve(
     find(CONSTRAINTS, constraint, "constraint set")
     chosen = pick_layers(reference.network, layers)
     linear = single_linear(reference.network) is not None
-    way = method or (Optimum() if linear else "projected_training")
-    if isinstance(way, str):
-        way = find(CONSTRAINED_METHODS, way, "method").load()()
+    way = _pick_method(method, linear)
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
     if bounds is None:
@@ -198,6 +196,14 @@ def constrained_curve(
             if not report(done, len(knobs), so_far):
                 break
         return so_far()
+
+
+def _pick_method(method: str | Method | None, linear: bool) -> Method:
+    if method is None:
+        return Optimum() if linear else _pick_method("projected_training", linear)
+    if isinstance(method, str):
+        return find(CONSTRAINED_METHODS, method, "method").load()()
+    return method
 
 
 def _check_bounds(

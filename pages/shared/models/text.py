@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from compression import CONSTRAINTS, LOW_RANK_METHODS
-from compression.catalog import Entry
+from compression.entries import Entry
 from pages.shared.format import (
     compare_sizes,
     format_change,

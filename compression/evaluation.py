@@ -4,7 +4,6 @@ Judges predictions only; it knows neither networks nor methods. The loss is the 
 cross-entropy in nats, or ½ the mean squared error; the score is accuracy, or R².
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -93,34 +92,6 @@ def median_interval(values: Array) -> Interval:
     below = bdtr(np.arange(n), n, 0.5)
     outside = max(int(np.searchsorted(below, (1 - LEVEL) / 2, side="right")), 1)
     return Interval(float(ordered[outside - 1]), float(ordered[n - outside]))
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """Are two classifiers right equally often, judged on the same samples?
-
-    Attributes
-    ----------
-    first_only, second_only : int
-        Samples that only the first, only the second, gets right.
-    exact : float
-        Two-sided p-value of the binomial test.
-    """
-
-    first_only: int
-    second_only: int
-    exact: float
-
-
-def mcnemar(first: NDArray, second: NDArray, target: NDArray) -> McNemar:
-    """McNemar's test (1947) on two sets of predicted classes, each of shape (N,)."""
-    only_first = int(((first == target) & (second != target)).sum())
-    only_second = int(((second == target) & (first != target)).sum())
-    differing = only_first + only_second
-    if differing == 0:
-        return McNemar(0, 0, exact=1.0)
-    exact = 2 * float(bdtr(min(only_first, only_second), differing, 0.5))
-    return McNemar(only_first, only_second, min(exact, 1.0))
 
 
 def disagreements(first: NDArray, second: NDArray, task: str) -> NDArray[np.intp]:

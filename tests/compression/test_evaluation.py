@@ -4,9 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
-from statsmodels.stats.contingency_tables import mcnemar
 
-from compression import evaluation
+from compression import evaluation, paired_tests
 
 
 @given(st.integers(1, 500), st.data())
@@ -50,22 +49,6 @@ def test_r_squared_is_that_of_scikit_learn_and_undefined_for_a_constant_target()
     expected = metrics.r2_score(target, predicted)
     assert evaluation.score(predicted, target, "regression") == pytest.approx(expected)
     assert np.isnan(evaluation.score(predicted, np.ones(50), "regression"))
-
-
-@given(st.integers(0, 60), st.integers(0, 60))
-def test_mcnemar_is_that_of_statsmodels(first_only, second_only):
-    both = np.repeat([[1, 1], [1, 0], [0, 1], [0, 0]], [5, first_only, second_only, 3], axis=0)
-    target = np.ones(len(both), int)
-    found = evaluation.mcnemar(both[:, 0], both[:, 1], target)
-    assert (found.first_only, found.second_only) == (first_only, second_only)
-    table = [[5, first_only], [second_only, 3]]
-    assert found.exact == pytest.approx(mcnemar(table, exact=True).pvalue, abs=1e-12)
-
-
-def test_mcnemar_counts_a_sample_that_both_get_wrong_for_neither():
-    first, second, target = np.array([[2, 1, 0, 0], [1, 1, 2, 0], [0, 1, 2, 1]])
-    found = evaluation.mcnemar(first, second, target)
-    assert (found.first_only, found.second_only) == (0, 1)
 
 
 def test_recalls_are_those_of_scikit_learn_with_scipys_wilson_intervals(classes):
@@ -193,7 +176,7 @@ def test_nothing_is_lost_when_predictions_are_bytes():
             metrics.confusion_matrix(target, wide[0], labels=np.arange(250)),
         )
         assert evaluation.score(narrow[1], kept, "classification") == (wide[1] == target).mean()
-        assert evaluation.mcnemar(narrow[0], narrow[2], kept) == evaluation.mcnemar(
+        assert paired_tests.mcnemar(narrow[0], narrow[2], kept) == paired_tests.mcnemar(
             wide[0], wide[2], target
         )
         np.testing.assert_array_equal(

@@ -19,7 +19,7 @@ def difference(report: Report, dataset: str, seed: int, first: bytes, second: by
     first, second : bytes
         float64 numbers, one a test sample: classes, or standardised targets.
     """
-    from compression import evaluation
+    from compression import evaluation, paired_tests
 
     found = load_dataset(dataset, seed)
     classes = found.task == "classification"
@@ -30,7 +30,7 @@ def difference(report: Report, dataset: str, seed: int, first: bytes, second: by
     target = found.y_test
     comparison = evaluation.Comparison(one, target, found.task)
     change, low, high = (float(values[0]) for values in comparison.changes(other[None]))
-    test = evaluation.mcnemar(one, other, target) if classes else None
+    test = paired_tests.mcnemar(one, other, target) if classes else None
     rows = evaluation.disagreements(one, other, found.task)
     return Difference(
         change=change,

@@ -80,7 +80,7 @@ def choose_low_rank_method(trained: Trained) -> str:
         if kinds.intersection(entry.layers)
     }
     method = widgets.pick(
-        "method", "LMM: low rank by", list(fitting), "truncated_svd", titles=fitting
+        "method", "Low-rank method (LMM)", list(fitting), "truncated_svd", titles=fitting
     )
     widgets.remark("method")
     return method
@@ -88,7 +88,7 @@ def choose_low_rank_method(trained: Trained) -> str:
 
 def choose_constraint() -> str:
     titles = titles_of(compression.CONSTRAINTS)
-    name = widgets.pick("set", "COC: weights in the", list(titles), "box", titles=titles)
+    name = widgets.pick("set", "Constraint set (COC)", list(titles), "box", titles=titles)
     widgets.remark("set")
     return name
 

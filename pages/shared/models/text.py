@@ -39,7 +39,7 @@ def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, 
         ),
         ("File", format_size(line["bytes"]), compare_sizes(trained.bytes, line["bytes"]), "gray"),
         (
-            "MACs a sample",
+            "MACs per sample",
             format_count(line["macs"]),
             compare_sizes(trained.macs, line["macs"]),
             "gray",
@@ -81,7 +81,7 @@ def reference_line(trained: Trained) -> str:
         f"Reference **{format_score(trained.score, task)}** {score_name(task).replace('Test', 'test')} "
         f"({format_interval(trained.score_low, trained.score_high, task)}, "
         f"{len(trained.target):,} samples) · **{format_count(trained.parameters)}** parameters · "
-        f"**{format_size(trained.bytes)}** file · **{format_count(trained.macs)}** MACs a sample"
+        f"**{format_size(trained.bytes)}** file · **{format_count(trained.macs)}** MACs per sample"
     )
 
 

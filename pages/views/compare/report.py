@@ -179,7 +179,7 @@ def _numbers(trained: Trained, rows: Mapping[str, tuple[CurveView, int]]) -> str
         "change (95 % interval)",
         "parameters",
         "file (bytes)",
-        "MACs a sample",
+        "MACs per sample",
     ]
     table = pd.DataFrame.from_dict(lines, orient="index", columns=columns)
     return table.to_html(border=0, justify="left")

@@ -14,6 +14,9 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+# Beside each choice in the session: whether it was chosen, the remark on it, where a knob stands.
+_CHOSEN, _REMARK, _AT = "_chosen_", "_remark_", "_at_"
+
 
 def row() -> DeltaGenerator:
     """A row for a page's first choices."""
@@ -28,11 +31,12 @@ def pick(
     why_not: Callable[[str], str | None] = lambda name: None,
     *,
     titles: Mapping[str, str] | None = None,
-    redraw: Sequence[str] = (),
     help: str | None = None,
     width: int | Literal["stretch"] = "stretch",
 ) -> str:
     """One name out of several, from a menu that is bound to the URL.
+
+    Its remark is drawn by ``remark(key)``, where the page has room for it.
 
     Parameters
     ----------
@@ -40,34 +44,17 @@ def pick(
         The widget's key and the URL's parameter.
     label : str
     options : iterable of str
-        Names, as they stand in the URL.
+        Names; a URL may also say their titles.
     default : str
         One of them; it is what stays out of the URL.
     why_not : callable, optional
         Name -> why it is none of the options, where there is more to say than that.
     titles : mapping, optional
-        Name -> what the menu and the URL show in its place; a URL with the name works too.
-    redraw : sequence of str
-        Keys of the fragments to draw again on a change; none: the widget's own surroundings.
-    width : int or str
-
-    Notes
-    -----
-    Its remark is drawn by ``remark(key)``, where the page has room for it.
+        Name -> what the menu and the URL show in its place.
     """
     names = list(options)
-    reset_none(key, default)
     texts = {name: (titles or {}).get(name, name) for name in names}
-    asked = requested(key)
-    if asked in names:
-        st.session_state[key] = asked
-    elif asked is not None and asked not in texts.values():
-        st.session_state[key] = default
-        reason = why_not(asked) or f"There is no {label.lower()} {asked!r} here"
-        add_remark(
-            key,
-            f"{reason}. Shown instead: {texts[default]}; possible: {', '.join(texts.values())}.",
-        )
+    _replace_unknown_name(key, label, texts, default, why_not)
     return st.selectbox(
         label,
         names,
@@ -77,7 +64,7 @@ def pick(
         bind="query-params",
         persist_state="session",
         on_change=on_change,
-        args=(key, redraw),
+        args=(key,),
         help=help,
         width=width,
     )
@@ -114,8 +101,7 @@ def knob(
     redraw : sequence of str
         Keys of the fragments to draw again on a change; none: the slider's own surroundings.
     then : callable, optional
-        Called with the new value before anything is drawn again: other choices may follow it.
-    help : str, optional
+        Called with the new value before anything is drawn again; it may ask for the drawing too.
 
     Returns
     -------
@@ -124,25 +110,15 @@ def knob(
     """
     numbers = np.asarray(values).tolist()
     texts = dict(zip(numbers, _short_decimals(numbers), strict=True))
-    asked = requested(key)
-    if asked is not None and key not in st.session_state:
-        st.session_state[f"_chosen_{key}"] = True
-    chosen = st.session_state.get(f"_chosen_{key}", False)
-    if chosen and asked is not None and asked not in texts.values():
-        wanted = parse_number(asked)
-        nearest = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
-        st.session_state[key] = nearest
-        if wanted is None or not numbers[0] <= wanted <= numbers[-1]:
-            add_remark(
-                key,
-                f"{label} = {asked} is not possible here, only {texts[numbers[0]]} to "
-                f"{texts[numbers[-1]]}. Shown instead: {texts[nearest]}.",
-            )
+    if key not in st.session_state and requested(key) is not None:
+        st.session_state[_CHOSEN + key] = True
+    if is_chosen(key):
+        _replace_missing_value(key, label, texts, default)
     slider = partial(
         st.select_slider, label, numbers, value=default, format_func=_format_with(texts), help=help
     )
-    if chosen or settled:
-        if not chosen:
+    if settled or is_chosen(key):
+        if not is_chosen(key):
             st.session_state[key] = default
         value = slider(
             key=key,
@@ -157,9 +133,8 @@ def knob(
         with st.container():
             value = slider(key=f"{key}_early_{texts[numbers[-1]]}")
         if value != default:
-            st.session_state[key] = value
-            st.session_state[f"_chosen_{key}"] = True
-    st.session_state[f"_at_{key}"] = value
+            move(key, value)
+    st.session_state[_AT + key] = value
     remark(key)
     return value
 
@@ -175,25 +150,10 @@ def segment(
 ) -> str:
     """One name out of a few, from a row of buttons that is bound to the URL; first the default.
 
-    Parameters
-    ----------
-    key, label : str
-    titles : mapping
-        Name -> what its button shows.
-    redraw : sequence of str
-        As for ``pick``.
-    then : callable, optional
-        As for ``knob``, with the name.
+    ``titles``: name -> what its button shows. ``redraw``, ``then``: as for ``knob``.
     """
     names = list(titles)
-    reset_none(key, names[0])
-    asked = requested(key)
-    if asked in names:
-        st.session_state[key] = asked
-    elif asked is not None and asked not in titles.values():
-        st.session_state[key] = names[0]
-        possible = ", ".join(titles.values())
-        add_remark(key, f"There is no {label.lower()} {asked!r} here. Possible: {possible}.")
+    _replace_unknown_name(key, label, titles, names[0])
     chosen = st.segmented_control(
         label,
         names,
@@ -221,14 +181,9 @@ def several(
 ) -> list[str]:
     """Some of many names, bound to the URL; unknown ones are left out with a remark.
 
-    Parameters
-    ----------
-    key, label : str
-    options : sequence of str
-        As the widget and the URL show them; none holds a comma, which a URL would lose.
-    settled : bool
-        Whether these are all the options. Until then an unknown name is kept: it may be to come.
-    placeholder : str, optional
+    ``options``: as the widget and the URL show them; none holds a comma, which a URL would lose.
+    ``settled``: whether these are all the options. Until then an unknown name is kept: it may be
+    to come.
     """
     asked = st.session_state.get(key)
     if asked is None:
@@ -262,8 +217,8 @@ def switched(key: str) -> bool:
     return str(requested(key)).lower() == "true"
 
 
-def amount(key: str, label: str, step: float, *, width: int = 190) -> float | None:
-    """A number of 0 or more that is bound to the URL, or None: no wish.
+def amount(key: str, label: str, step: float) -> float | None:
+    """A number of 0 or more that is bound to the URL, or None: any.
 
     Its remark is drawn by ``remark(key)``, as that of ``pick``.
     """
@@ -281,38 +236,44 @@ def amount(key: str, label: str, step: float, *, width: int = 190) -> float | No
         step=step,
         format="%g",
         key=key,
-        placeholder="no wish",
+        placeholder="any",
         bind="query-params" if usable else None,
         persist_state="session",
         on_change=on_change,
         args=(key,),
-        width=width,
+        width=190,
     )
 
 
 def number(key: str) -> float:
     """Where a knob that was drawn before stands."""
-    return float(st.session_state[f"_at_{key}"])
+    return float(st.session_state[_AT + key])
+
+
+def is_chosen(key: str) -> bool:
+    """Whether somebody chose, by hand or by URL, and not the default."""
+    return bool(st.session_state.get(_CHOSEN + key, False))
 
 
 def move(key: str, value: Any, said: str = "") -> None:
-    """Choose a value, as if by its widget, with a remark if there is one; for callbacks."""
+    """Choose a value as if by its widget, None: its default; with a remark if there is one.
+
+    For callbacks.
+    """
     st.session_state[key] = value
-    on_change(key)
-    if said:
-        add_remark(key, said)
+    st.session_state[_CHOSEN + key] = value is not None
+    add_remark(key, said)
+
+
+def add_remark(key: str, sentence: str) -> None:
+    st.session_state[_REMARK + key] = sentence
 
 
 def remark(*keys: str) -> None:
     """Draw the remarks on these choices, if there are any; one goes when its choice changes."""
-    remarks = [st.session_state.get(f"_remark_{key}") for key in keys]
+    remarks = [st.session_state.get(_REMARK + key) for key in keys]
     if any(remarks):
         st.warning("\n\n".join(filter(None, remarks)), icon=":material/info:")
-
-
-def _format_with(texts: Mapping[Any, str]) -> Callable[[Any], str]:
-    """What a widget shows of its values, and of one that it still holds from other options."""
-    return lambda value: texts.get(value, str(value))
 
 
 def reset_none(key: str, default: Any) -> None:
@@ -336,6 +297,63 @@ def parse_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def on_change(
+    key: str, redraw: Sequence[str] = (), then: Callable[[Any], None] | None = None
+) -> None:
+    """What every change of a choice does; the callback of widgets."""
+    move(key, st.session_state[key])
+    if then is not None:
+        then(st.session_state[key])
+    if redraw:
+        st.rerun(scope=list(redraw))
+
+
+def _on_slide(key: str, redraw: Sequence[str], then: Callable[[float], None] | None) -> None:
+    # Streamlit also calls this for a slider that was first drawn in a run that did not end.
+    if float(st.session_state[key]) != st.session_state.get(_AT + key):
+        on_change(key, redraw, then)
+
+
+def _replace_unknown_name(
+    key: str,
+    label: str,
+    texts: Mapping[str, str],
+    default: str,
+    why_not: Callable[[str], str | None] = lambda name: None,
+) -> None:
+    """Put the default in place of a name that is none of the options, with a remark."""
+    reset_none(key, default)
+    asked = requested(key)
+    if asked in texts:
+        st.session_state[key] = asked
+    elif asked is not None and asked not in texts.values():
+        reason = why_not(asked) or f"There is no {label.lower()} {asked!r} here"
+        possible = ", ".join(texts.values())
+        st.session_state[key] = default
+        add_remark(key, f"{reason}. Shown instead: {texts[default]}; possible: {possible}.")
+
+
+def _replace_missing_value(
+    key: str, label: str, texts: Mapping[float, str], default: float
+) -> None:
+    """Put the nearest value in place of a number that the curve does not have."""
+    asked = requested(key)
+    if asked is None or asked in texts.values():
+        return
+    numbers, wanted = list(texts), parse_number(asked)
+    nearest = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
+    st.session_state[key] = nearest
+    if wanted is None or not numbers[0] <= wanted <= numbers[-1]:
+        ends = f"{texts[numbers[0]]} to {texts[numbers[-1]]}"
+        sentence = f"{label} = {asked} is not possible here, only {ends}."
+        add_remark(key, f"{sentence} Shown instead: {texts[nearest]}.")
+
+
+def _format_with(texts: Mapping[Any, str]) -> Callable[[Any], str]:
+    """What a widget shows of its values, and of one that it still holds from other options."""
+    return lambda value: texts.get(value, str(value))
+
+
 def _short_decimals(numbers: Sequence[float]) -> list[str]:
     """Short decimals that tell the numbers apart; ``requested`` has to find one by its text."""
     if all(number == int(number) for number in numbers):
@@ -345,24 +363,3 @@ def _short_decimals(numbers: Sequence[float]) -> list[str]:
         if len(set(texts)) == len(texts):
             break
     return texts
-
-
-def add_remark(key: str, sentence: str) -> None:
-    st.session_state[f"_remark_{key}"] = sentence
-
-
-def _on_slide(key: str, redraw: Sequence[str], then: Callable[[float], None] | None) -> None:
-    # Streamlit also calls this for a slider that was first drawn in a run that did not end.
-    if float(st.session_state[key]) != st.session_state.get(f"_at_{key}"):
-        on_change(key, redraw, then)
-
-
-def on_change(
-    key: str, redraw: Sequence[str] = (), then: Callable[[Any], None] | None = None
-) -> None:
-    st.session_state.pop(f"_remark_{key}", None)
-    st.session_state[f"_chosen_{key}"] = True
-    if then is not None:
-        then(st.session_state[key])
-    if redraw:
-        st.rerun(scope=list(redraw))

@@ -1,53 +1,45 @@
 """LMM and COC side by side on one trained model: the landing page."""
 
+from functools import partial
+
 import streamlit as st
 
+from pages.shared import links
 from pages.shared.app_shell import begin_page
 from pages.shared.models import controls, requests
 from pages.shared.models.text import reference_line
 from pages.shared.ui import widgets
-from pages.views.compare import sections
-from pages.views.compare import side as sides
+from pages.views.compare import animation, linking, plane, presets, toolbar
+from pages.views.compare.side import draw_columns, request_sides
+from pages.views.compare.text import TRAINING
 
 begin_page("Compare")
 first = widgets.row()
-trained = controls.require_reference(controls.choose_reference(first))
+chosen = controls.choose_reference(first)
+summary, top = st.empty(), st.container()
+columns = draw_columns()
+if requests.reference(*chosen).result is None:
+    # The same above the sides as later: their headings stay where they are.
+    summary.markdown(TRAINING)
+    with top:
+        toolbar.draw(None)
+    controls.require_reference(chosen)
+    st.rerun()
+trained = controls.require_reference(chosen)
 with first:
     layer = controls.choose_layer(trained)
-st.markdown(reference_line(trained))
-bar = st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute")
-told = st.container()
-left, right = st.columns(2, gap="small", border=True)
-with left:
-    low_rank = requests.low_rank_curve(trained, controls.choose_low_rank_method(trained))
-with right:
+summary.markdown(reference_line(trained))
+with columns[0]:
+    method = controls.choose_low_rank_method(trained)
+with columns[1]:
     constraint = controls.choose_constraint()
-    constrained = requests.constrained_curve(trained, constraint)
-both = (sides.LMM, low_rank), (sides.COC, constrained)
-with bar:
-    ties = sections.ties(low_rank, constrained)
-redraw = sections.redrawn(ties)
-with left:
-    sides.low_rank(trained, layer, low_rank, redraw=redraw, then=ties.get(sides.LMM.key))
-with right:
-    then = ties.get(sides.COC.key)
-    sides.constrained(trained, layer, constraint, constrained, redraw=redraw, then=then)
-plain = sections.beside(trained)
-sides.plane(
-    trained,
-    low_rank,
-    constrained,
-    redraw=redraw,
-    ties=ties,
-    pins=sections.pins_of(trained.dataset) + sections.ghosts(trained, plain),
-)
-with told:
-    sections.preset(trained, low_rank, constrained, plain)
-sections.pinned(trained, both)
-if widgets.switch("differences", "Show where the two differ"):
-    sections.difference(trained, low_rank, constrained)
-if widgets.switch("scrub", "Scrub in the browser, without the server"):
-    sections.scrubbed(trained, layer, low_rank, constrained)
-sections.take_away(trained, layer, low_rank, constrained)
-with bar:
-    sections.bar(trained, both)
+sides = request_sides(trained, layer, method, constraint)
+for column, side in zip(columns, sides, strict=True):
+    with column:
+        side.draw(partial(linking.slide, sides, side))
+baseline = presets.request_baseline(trained)
+plane.draw(sides, presets.ghosts_of(trained, baseline))
+if widgets.switch(links.ANIMATION, "Scrub in the browser, without the server"):
+    animation.draw(sides)
+with top:
+    toolbar.draw(sides, baseline)

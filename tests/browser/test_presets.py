@@ -10,7 +10,7 @@ PRESET = "When whitening helps"
 def test_the_menu_closes_after_a_choice_and_the_sentence_goes_with_the_next_one(server, visit):
     page = visit(f"{server.address}/?dataset=iris&model=softmax_regression")
     page.locator(".js-plotly-plot").nth(4).wait_for()
-    menu = page.get_by_role("button", name="Begin with")
+    menu = page.get_by_role("button", name="Presets")
     choice = page.get_by_role("button", name=PRESET)
     menu.click()
     choice.click()

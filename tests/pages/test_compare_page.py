@@ -17,7 +17,7 @@ from pages.shared.plots.palette import LOW_RANK
 from pages.views.compare import figures as compare_figures
 from pages.views.compare import tasks as compare_work
 from pages.views.compare import text as compare_words
-from pages.views.compare.results import Pin
+from pages.views.compare.results import CurveRow, Pin
 from tests.pages.rendering import rendered, settled
 
 
@@ -133,7 +133,7 @@ def test_a_pin_is_held_against_what_stands_now(pin):
 def test_a_pin_is_a_ghost_in_the_plane(pin):
     import plotly.graph_objects as go
 
-    figure = compare_figures.pinned(go.Figure(), [pin], "bytes", "classification")
+    figure = compare_figures.add_pins(go.Figure(), [pin], "bytes", "classification")
     curve, point = figure.data
     assert list(curve.x) == [500, 600]
     assert list(curve.y) == pytest.approx([80, 90])
@@ -329,7 +329,9 @@ def test_the_cnn_preset_keeps_the_score_at_a_small_rank():
     assert line["knob"] == choice["rank"]
     assert line["change"] >= -0.02
     assert trained.bytes / line["bytes"] > 3
-    said = compare_words.PRESETS[2].look(compare_words.Shown(trained, curve, row, curve, row))
+    said = compare_words.PRESETS[2].look(
+        compare_words.Shown(trained, CurveRow(curve, row), CurveRow(curve, row))
+    )
     singular = curve.spectra["fc1"]
     energy = 100 * np.square(singular[: choice["rank"]]).sum() / np.square(singular).sum()
     assert choice["layer"] in said

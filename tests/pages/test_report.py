@@ -48,7 +48,7 @@ def test_every_row_of_both_curves_is_a_frame(compared):
     ranks = [k for k in low_rank.table["knob"] if k <= most]
     shown = [float(name.removeprefix("k = ")) for name in names if name.startswith("k")]
     assert shown == sorted(set(shown) & set(ranks))
-    assert len(shown) == min(len(ranks), scrub.MOST)  # of more, not every one
+    assert len(shown) == min(len(ranks), scrub.MAX_RANKS)  # of more, not every one
     assert {shown[0], shown[-1]} == {ranks[0], ranks[-1]}
     letter = letter_of(constrained)
     assert sum(name.startswith(letter) for name in names) == len(constrained.table)

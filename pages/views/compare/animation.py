@@ -6,10 +6,12 @@ texts move: Plotly animates those without drawing the rest again, and so keeps u
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import streamlit as st
 from numpy.typing import NDArray
 
 from pages.shared.models import text as words
@@ -17,9 +19,14 @@ from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.models.text import metric_rows
 from pages.shared.plots.layout import COSTS, score_scale, score_title
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE
+from pages.shared.plots.traces import horizontal, note
+from pages.shared.ui import charts
+
+from . import text
+from .side import Sides
 
 HEIGHT = 1120
-MOST = 64  # ranks; of more, evenly chosen ones: each step of a slider makes every frame slower
+MAX_RANKS = 64  # of more, evenly chosen ones: each step of a slider makes every frame slower
 # Of a confusion matrix's text: on coloured cells, and on faint ones of a light or a dark page.
 ON_COLOUR, ON_FAINT = "#ffffff", "#7a808a"
 _AT_ONCE = {
@@ -28,6 +35,23 @@ _AT_ONCE = {
     "transition": {"duration": 0},
 }
 _COLUMNS = ((0.0, 0.47), (0.53, 1.0))
+
+
+def draw(sides: Sides) -> None:
+    """Both curves as one figure whose sliders ask no server."""
+    low_rank, constrained = sides
+    if low_rank.job.result is None or constrained.job.result is None:
+        st.caption(text.BOTH_CURVES)
+        return
+    figure = scrub(
+        low_rank.trained,
+        low_rank.layer,
+        low_rank.job.result,
+        constrained.job.result,
+        low_rank.value,
+        constrained.value,
+    )
+    charts.draw(figure, "scrub_chart", "The comparison with sliders of its own")
 
 
 def scrub(
@@ -52,7 +76,7 @@ def scrub(
     """
     most = max((part.break_even for part in trained.layers), default=0) + 1
     rows = [row for row, k in enumerate(low_rank.table["knob"]) if k <= most] or [0]
-    rows = sorted({rows[round(at)] for at in np.linspace(0, len(rows) - 1, MOST)})
+    rows = sorted({rows[round(at)] for at in np.linspace(0, len(rows) - 1, MAX_RANKS)})
     sides = [
         _Side(0, "k", "Rank k", LOW_RANK, low_rank, rows, low_rank.row(rank)),
         _Side(
@@ -67,7 +91,7 @@ def scrub(
     ]
     traces: list[dict[str, Any]] = []
     frames: list[tuple[str, list[int], list[dict[str, Any]]]] = []
-    sliders = []
+    sliders: list[dict[str, Any]] = []
     for side in sides:
         places = list(range(len(traces), len(traces) + 5))
         begin = min(side.rows, key=lambda row: abs(row - side.begin))
@@ -90,21 +114,17 @@ def scrub(
     return go.Figure(data=traces, frames=whole, layout=layout)
 
 
+@dataclass(frozen=True, eq=False)
 class _Side:
     """One side's curve, its rows that are frames, and where it stands in the figure."""
 
-    def __init__(
-        self,
-        number: int,
-        letter: str,
-        label: str,
-        colour: str,
-        curve: CurveView,
-        rows: list[int],
-        begin: int,
-    ):
-        self.number, self.letter, self.label = number, letter, label
-        self.colour, self.curve, self.rows, self.begin = colour, curve, rows, begin
+    number: int
+    letter: str
+    label: str
+    colour: str
+    curve: CurveView
+    rows: list[int]
+    begin: int
 
     def knob(self, row: int) -> float:
         return float(self.curve.table["knob"].iloc[row])
@@ -148,20 +168,8 @@ def _still(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> list[dict[
                 "line": {"color": side.colour, "width": 2},
             }
         )
-    level = scale * trained.score
-    shapes.append(
-        {
-            "type": "line",
-            "xref": "x5 domain",
-            "yref": "y5",
-            "x0": 0,
-            "x1": 1,
-            "y0": level,
-            "y1": level,
-            "line": {"color": REFERENCE, "width": 1.5, "dash": "dash"},
-        }
-    )
-    return shapes
+    level = horizontal(scale * trained.score)
+    return [*shapes, {**level, "xref": "x5 domain", "yref": "y5"}]
 
 
 def _stairs(values: NDArray) -> str:
@@ -274,16 +282,16 @@ def _predictions(trained: Trained, side: _Side, row: int) -> list[dict[str, Any]
         **axes,
     }
     # Few texts: they take longer than all squares.
-    true, predicted = np.nonzero(counts)
+    rows, columns = np.nonzero(counts)
     texts = {
         "type": "scatter",
         "mode": "text",
-        "x": predicted.tolist(),
-        "y": true.tolist(),
-        "text": [str(count) for count in counts[true, predicted]],
+        "x": columns.tolist(),
+        "y": rows.tolist(),
+        "text": [str(count) for count in counts[rows, columns]],
         "textfont": {
             "size": 12,
-            "color": [ON_COLOUR if value >= 50 else ON_FAINT for value in share[true, predicted]],
+            "color": [ON_COLOUR if value >= 50 else ON_FAINT for value in share[rows, columns]],
         },
         **axes,
     }
@@ -292,7 +300,9 @@ def _predictions(trained: Trained, side: _Side, row: int) -> list[dict[str, Any]
 
 def _change(trace: dict[str, Any]) -> dict[str, Any]:
     """What of a trace its frame has to carry."""
-    kept = {name: trace[name] for name in ("type", "x", "y", "text") if name in trace}
+    kept: dict[str, Any] = {
+        name: trace[name] for name in ("type", "x", "y", "text") if name in trace
+    }
     if isinstance(trace.get("textfont", {}).get("color"), list):
         kept["textfont"] = {"color": trace["textfont"]["color"]}
     if isinstance(trace.get("marker", {}).get("color"), list):
@@ -334,24 +344,12 @@ def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str,
     }
 
     def axis(number: int, x: tuple, y: tuple, across: dict, up: dict) -> None:
-        layout[f"xaxis{number}"] = {"domain": x, "anchor": f"y{number}", "title_standoff": 4}
-        layout[f"yaxis{number}"] = {"domain": y, "anchor": f"x{number}", "title_standoff": 4}
-        layout[f"xaxis{number}"] |= across
-        layout[f"yaxis{number}"] |= up
+        shared = {"title_standoff": 4}
+        layout[f"xaxis{number}"] = {"domain": x, "anchor": f"y{number}", **shared, **across}
+        layout[f"yaxis{number}"] = {"domain": y, "anchor": f"x{number}", **shared, **up}
 
-    def title(text: str, x: float, y: float) -> None:
-        layout["annotations"].append(
-            {
-                "text": f"<b>{text}</b>",
-                "x": x,
-                "y": y,
-                "xref": "paper",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "showarrow": False,
-            }
-        )
+    def title(words: str, x: float, y: float) -> None:
+        layout["annotations"].append(note(x, y, f"<b>{words}</b>", xanchor="left"))
 
     for side in sides:
         x = _COLUMNS[side.number]

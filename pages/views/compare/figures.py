@@ -8,12 +8,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.shared.plots.layout import build_figure, score_scale
-from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, faded
+from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE, faded
+from pages.shared.plots.traces import NO_HOVER, heatmap, interval, line, points, text
 
 from .results import Pin
 
-TITLES = ("LMM", "COC")
-COLOURS = (LOW_RANK, CONSTRAINED)
+HEIGHT = 340
 
 
 def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> go.Figure:
@@ -22,50 +22,31 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
     most = max(int(np.abs(change).max()), 1)
     names = [str(name) for name in class_names]
     axis = {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False}
-    heat = {
-        "type": "heatmap",
-        "z": change,
-        "x": names,
-        "y": names,
-        "zmin": -most,
-        "zmax": most,
-        "hovertemplate": "true %{y}, predicted %{x}<br>%{z:+d} samples in COC<extra></extra>",
-        "colorscale": [
-            [0.0, LOW_RANK],
-            [0.5, "rgba(138,143,152,0.06)"],
-            [1.0, CONSTRAINED],
-        ],
-        "xgap": 1,
-        "ygap": 1,
-        "colorbar": {
-            "title": {"text": "samples more in COC", "side": "right"},
-            "thickness": 10,
-            "outlinewidth": 0,
-        },
-    }
-    # As in a confusion matrix: on faint cells the texts take the page's own colour.
-    texts = []
-    for shown, font in (
-        ((change != 0) & (np.abs(change) < 0.6 * most), {}),
-        ((change != 0) & (np.abs(change) >= 0.6 * most), {"color": "white"}),
-    ):
-        true, predicted = np.nonzero(shown)
-        texts.append(
-            {
-                "type": "scatter",
-                "x": [names[i] for i in predicted],
-                "y": [names[i] for i in true],
-                "text": [f"{value:+d}".replace("-", "−") for value in change[shown]],
-                "mode": "text",
-                "textfont": {"size": 12 if len(names) <= 10 else 9, **font},
-                "hoverinfo": "skip",
-                "showlegend": False,
-            }
+    traces = [
+        heatmap(
+            change,
+            [[0.0, LOW_RANK], [0.5, faded(REFERENCE, 0.06)], [1.0, CONSTRAINED]],
+            x=names,
+            y=names,
+            low=-most,
+            high=most,
+            scale="samples more in COC",
+            hover="true %{y}, predicted %{x}<br>%{z:+d} samples in COC<extra></extra>",
+            xgap=1,
+            ygap=1,
         )
+    ]
+    # As in a confusion matrix: on faint cells the texts take the page's own colour.
+    faint = np.abs(change) < 0.6 * most
+    for shown, font in ((faint, {}), (~faint, {"color": "white"})):
+        true, predicted = np.nonzero(shown & (change != 0))
+        words = [f"{value:+d}".replace("-", "−") for value in change[true, predicted]]
+        columns, rows = [names[i] for i in predicted], [names[i] for i in true]
+        traces.append(text(columns, rows, words, 12 if len(names) <= 10 else 9, **font))
     return build_figure(
-        [heat, *texts],
+        traces,
         "Confusion matrices: COC minus LMM",
-        340,
+        HEIGHT,
         ("Predicted class", axis),
         ("True class", {"autorange": "reversed", **axis}),
     )
@@ -74,85 +55,61 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
 def recalls(table: pd.DataFrame) -> go.Figure:
     """Recall of each class for both, with Wilson's 95 % intervals."""
     places = np.arange(len(table))
+    labels = table[["class", "samples"]].astype(str).to_numpy().tolist()
     traces = []
-    for name, title, colour, shift in zip(
-        ("first", "second"), TITLES, COLOURS, (-0.12, 0.12), strict=True
+    for name, title, colour, shift in (
+        ("first", "LMM", LOW_RANK, -0.12),
+        ("second", "COC", CONSTRAINED, 0.12),
     ):
         share, low, high = (
             100 * table[f"{name}_{column}"].to_numpy() for column in ("share", "low", "high")
         )
         traces.append(
-            {
-                "type": "scatter",
-                "x": places + shift,
-                "y": share,
-                "name": title,
-                "mode": "markers",
-                "marker": {"color": colour, "size": 8},
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": high - share,
-                    "arrayminus": share - low,
-                    "color": faded(colour),
-                    "thickness": 3,
-                    "width": 0,
-                },
-                "customdata": np.stack(
-                    [table["class"].astype(str), table["samples"].astype(str)], axis=1
-                ).tolist(),
-                "hovertemplate": "class %{customdata[0]}: %{y:.1f} % of %{customdata[1]} samples"
-                f"<extra>{title}</extra>",
-            }
+            points(
+                places + shift,
+                share,
+                title,
+                colour,
+                size=8,
+                hover="class %{customdata[0]}: %{y:.1f} % of %{customdata[1]} samples",
+                error_y=interval(share, low, high, colour),
+                customdata=labels,
+            )
         )
     ticks = {"tickvals": places.tolist(), "ticktext": [str(name) for name in table["class"]]}
     return build_figure(
         traces,
         "Recall of each class, with 95 % intervals",
-        340,
+        HEIGHT,
         ("True class", {**ticks, "showgrid": False}),
         ("Recall (%)", {}),
     )
 
 
-def pinned(figure: go.Figure, pins: Sequence[Pin], cost: str, task: str) -> go.Figure:
-    """The plane with the pinned settings: their curves as faint lines, their points by letter."""
-    scale = score_scale(task)
-    ghosts = []
+def add_pins(figure: go.Figure, pins: Sequence[Pin], cost: str, task: str) -> go.Figure:
+    """Add pinned settings to the plane: their curves as faint lines, their points by letter."""
+    scale, ghosts = score_scale(task), []
     for pin in pins:
-        for title, (words, colour, row) in pin.rows.items():
-            table = pin.curves[title]
+        for title, (setting, colour, row) in pin.rows.items():
+            table, name = pin.curves[title], f"{pin.label}, {title}"
+            costs, scores = table[cost].to_numpy(), scale * table["score"].to_numpy()
+            curve = line(costs, scores, name, faded(colour), "dot", width=1.5, showlegend=False)
+            ghosts.append(curve | NO_HOVER)
             ghosts.append(
-                {
-                    "type": "scatter",
-                    "x": table[cost].to_numpy(),
-                    "y": scale * table["score"].to_numpy(),
-                    "name": f"{pin.label}, {title}",
-                    "mode": "lines",
-                    "line": {"color": faded(colour), "width": 1.5, "dash": "dot"},
-                    "hoverinfo": "skip",
-                    "showlegend": False,
-                }
-            )
-            ghosts.append(
-                {
-                    "type": "scatter",
-                    "x": [row[cost]],
-                    "y": [scale * row["score"]],
-                    "name": f"{pin.label}, {title}",
-                    "mode": "markers+text",
-                    "text": [pin.label],
-                    "textposition": "top center",
-                    "textfont": {"color": colour, "size": 13},
-                    "marker": {
-                        "size": 12,
-                        "color": "rgba(0,0,0,0)",
-                        "line": {"color": colour, "width": 2},
-                    },
-                    "hovertemplate": f"%{{y:.4g}}<br>%{{x:,}}<br>{words}, {pin.of}"
-                    f"<extra>{pin.label}, {title}</extra>",
-                    "showlegend": False,
-                }
+                points(
+                    [row[cost]],
+                    [scale * row["score"]],
+                    name,
+                    "rgba(0,0,0,0)",
+                    size=12,
+                    marker={"line": {"color": colour, "width": 2}},
+                    hover=f"%{{y:.4g}}<br>%{{x:,}}<br>{setting}, {pin.of}",
+                    mode="markers+text",
+                    text=[pin.label],
+                    textposition="top center",
+                    textfont={"color": colour, "size": 13},
+                    showlegend=False,
+                )
             )
     if ghosts:
         figure.add_traces(ghosts)

@@ -5,12 +5,15 @@ It asks no server for anything. Without Plotly's script it is 5 MB smaller and l
 """
 
 from collections.abc import Mapping
+from functools import partial
 from html import escape
 from importlib.metadata import version
 from string import Template
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
+import streamlit as st
 from plotly.offline import get_plotlyjs
 
 import compression
@@ -19,12 +22,14 @@ from pages.shared.format import format_count, format_interval, format_score, sco
 from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.models.text import RULER, metric_rows, reference_line
+from pages.shared.ui import blocks
 
-from . import animation
+from . import animation, text
+from .side import Sides
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "cvxpy", "pandas", "plotly", "streamlit")
 
-CODE = Template(
+_CODE = Template(
     """import compression
 import data
 
@@ -46,6 +51,36 @@ compression.save(low_rank.network(0), "low-rank.safetensors")
 )
 
 
+def draw(sides: Sides) -> None:
+    """Buttons for the comparison as one file."""
+    low_rank, constrained = sides
+    if low_rank.job.result is None or constrained.job.result is None:
+        return
+    trained = low_rank.trained
+    # Streamlit builds the file in a thread without a session: bind every value here.
+    build = partial(
+        report,
+        trained,
+        low_rank.layer,
+        low_rank.job.result,
+        constrained.job.result,
+        low_rank.value,
+        constrained.value,
+        link=_link(),
+    )
+    name = f"{trained.dataset}-{trained.model}-report.html"
+    with st.container(horizontal=True, gap="small"):
+        for label, script in (("Report (HTML)", True), ("without Plotly's script", False)):
+            content, key = partial(build, script=script), f"report_{script}".lower()
+            blocks.download(label, content, name, key, text.REPORT[script], "text/html")
+
+
+def _link() -> str:
+    """The URL that shows the page as it is now."""
+    query = urlencode(st.query_params.to_dict())
+    return f"{(st.context.url or '').split('?')[0]}?{query}"
+
+
 def code(
     trained: Trained, low_rank: CurveView, constrained: CurveView, rank: float, bound: float
 ) -> str:
@@ -54,7 +89,7 @@ def code(
         curve.table["knob"].iloc[curve.row(knob)].item()
         for curve, knob in ((low_rank, rank), (constrained, bound))
     ]
-    return CODE.substitute(
+    return _CODE.substitute(
         dataset=trained.dataset,
         model=trained.model,
         seed=trained.seed,
@@ -88,21 +123,13 @@ def report(
         Whether Plotly's script is part of the file.
     """
     figure = animation.scrub(trained, layer, low_rank, constrained, rank, bound)
-    rows = {
-        "LMM": (low_rank, low_rank.row(rank)),
-        "COC": (constrained, constrained.row(bound)),
-    }
-    entries = {
-        "LMM": compression.LOW_RANK_METHODS[low_rank.method],
-        "COC": compression.CONSTRAINTS[constrained.method],
-        "Model": compression.MODELS[trained.model],
-    }
+    rows = low_rank.row(rank), constrained.row(bound)
     source = data.DATASETS[trained.dataset]
+    library = f"<script>{get_plotlyjs()}</script>"
+    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return _PAGE.substitute(
         title=escape(f"{source.title}, {trained.model}: low rank and constrained"),
-        script=f"<script>{get_plotlyjs()}</script>"
-        if script
-        else '<script src="plotly.min.js"></script>',
+        script=library if script else '<script src="plotly.min.js"></script>',
         summary=_markup(reference_line(trained)),
         link=escape(link, quote=True),
         figure=figure.update_layout(template="plotly_white").to_html(
@@ -111,39 +138,54 @@ def report(
             config={"displaylogo": False, "responsive": True},
             auto_play=False,
         ),
-        choices=_pairs(
-            {
-                "Dataset": f"{trained.dataset}: {source.summary}",
-                "Model": trained.model,
-                "Seed": trained.seed,
-                "Rank k": f"{low_rank.table['knob'].iloc[rows['LMM'][1]]:g}",
-                words.bound_title(
-                    constrained.knob, constrained.method
-                ): f"{constrained.table['knob'].iloc[rows['COC'][1]]:g}",
-                "Layer drawn": layer.name,
-            }
-        ),
-        numbers=_numbers(trained, rows),
-        methods=_pairs(
-            {
-                f"{side}: {entry.title}": entry.summary
-                + (f" Source: {entry.source}." if entry.source else "")
-                for side, entry in entries.items()
-            }
-            | {"Data": f"{source.source}. Licence: {source.licence}."}
-        ),
+        choices=_choices(trained, layer, low_rank, constrained, rows),
+        numbers=_numbers(trained, {"LMM": (low_rank, rows[0]), "COC": (constrained, rows[1])}),
+        methods=_methods(trained, low_rank, constrained),
         ruler=escape(RULER),
         code=escape(code(trained, low_rank, constrained, rank, bound)),
-        versions=escape(
-            ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-            + f"; compression {compression.__version__}"
-        ),
+        versions=escape(f"{packages}; compression {compression.__version__}"),
     )
 
 
-def _markup(text: str) -> str:
+def _choices(
+    trained: Trained,
+    layer: Layer,
+    low_rank: CurveView,
+    constrained: CurveView,
+    rows: tuple[int, int],
+) -> str:
+    bound = words.bound_title(constrained.knob, constrained.method)
+    return _pairs(
+        {
+            "Dataset": f"{trained.dataset}: {data.DATASETS[trained.dataset].summary}",
+            "Model": trained.model,
+            "Seed": trained.seed,
+            "Rank k": f"{low_rank.table['knob'].iloc[rows[0]]:g}",
+            bound: f"{constrained.table['knob'].iloc[rows[1]]:g}",
+            "Layer drawn": layer.name,
+        }
+    )
+
+
+def _methods(trained: Trained, low_rank: CurveView, constrained: CurveView) -> str:
+    """Each method, set and model in words, with its source."""
+    entries = {
+        "LMM": compression.LOW_RANK_METHODS[low_rank.method],
+        "COC": compression.CONSTRAINTS[constrained.method],
+        "Model": compression.MODELS[trained.model],
+    }
+    pairs = {
+        f"{side}: {entry.title}": entry.summary
+        + (f" Source: {entry.source}." if entry.source else "")
+        for side, entry in entries.items()
+    }
+    source = data.DATASETS[trained.dataset]
+    return _pairs(pairs | {"Data": f"{source.source}. Licence: {source.licence}."})
+
+
+def _markup(markdown: str) -> str:
     """Markdown's bold as HTML's."""
-    parts = escape(text).split("**")
+    parts = escape(markdown).split("**")
     return "".join(f"<b>{part}</b>" if n % 2 else part for n, part in enumerate(parts))
 
 

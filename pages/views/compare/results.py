@@ -5,6 +5,28 @@ from dataclasses import dataclass
 import pandas as pd
 from numpy.typing import NDArray
 
+from pages.shared.models.results import CurveView
+
+
+@dataclass(frozen=True, eq=False)
+class CurveRow:
+    """One row of a curve: where a side's slider stands."""
+
+    curve: CurveView
+    row: int
+
+    @property
+    def line(self) -> pd.Series:
+        return self.curve.table.iloc[self.row]
+
+    @property
+    def predictions(self) -> NDArray:
+        return self.curve.predictions[self.row]
+
+    @property
+    def confusion(self) -> NDArray | None:
+        return self.curve.confusion[self.row]
+
 
 @dataclass(frozen=True, eq=False)
 class Difference:

@@ -1,269 +1,180 @@
-"""The two sides of a comparison, LMM and COC, and the plane that they share.
+"""The two sides of a comparison: a slider, the row that it picks, and what that row is.
 
-Each is a fragment of its own: moving k draws the LMM side and its mark in the plane again, never
-COC's.
+Each is a fragment: moving k draws the LMM side, the plane and the conclusion again, never COC's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
+from typing import Any, ClassVar
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from compression.pareto import nearest_row
-from pages.shared.format import score_name
+from pages.shared import links
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
-from pages.shared.models.text import (
-    PLANE_HELP,
-    SUGGESTED,
-    bound_caption,
-    metric_rows,
-    missing_value,
-    model_file_name,
-    rank_caption,
-    short_marks,
-    works_on_kernels,
-)
 from pages.shared.plots import standard
-from pages.shared.plots.layout import CONFIG, COSTS
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK
-from pages.shared.ui import blocks, widgets
+from pages.shared.ui import blocks, charts, widgets
 from pages.shared.ui.progress import flush, follow, show_status
 
-from . import figures
-from .results import Pin
-
-PLANE, TAKE_AWAY = "plane", "take_away"
-
-Follow = Callable[[float], None]
-"""What moving a slider does to the other side's: called with its new value."""
+from . import text
+from .results import CurveRow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Side:
-    """What tells the sides apart: keys of the fragment and of its slider, names, colour."""
+    """One side: ``key`` is its fragment's, ``knob`` its slider's, ``label`` names the slider."""
 
-    key: str
-    knob: str
-    title: str
+    key: ClassVar[str]
+    knob: ClassVar[str]
+    title: ClassVar[str]
+    waiting: ClassVar[str]
+    colour: ClassVar[str]
+
+    trained: Trained
+    layer: Layer
+    job: Job[Any]
+    values: Sequence[float]
     label: str
-    waiting: str
-    colour: str
+
+    @property
+    def curve(self) -> CurveView | None:
+        """The curve, or what there is of it."""
+        return self.job.so_far
+
+    @property
+    def value(self) -> float:
+        """Where the slider stands; once it was drawn."""
+        return widgets.number(self.knob)
+
+    @property
+    def current(self) -> CurveRow | None:
+        """The row where the slider stands, of what there is of the curve."""
+        curve = self.curve
+        return None if curve is None else CurveRow(curve, curve.row(self.value))
+
+    def caption(self, curve: CurveView, row: int) -> str:
+        raise NotImplementedError
+
+    def spectrum(self, curve: CurveView, row: int) -> go.Figure | None:
+        """The layer's singular values; None where the method leaves the layer as it is."""
+        raise NotImplementedError
+
+    def file(self, curve: CurveView, row: int) -> Callable[[], bytes] | None:
+        raise NotImplementedError
+
+    def draw(self, then: Callable[[float], None]) -> None:
+        """Draw the side; ``then`` is called with the slider's new value."""
+        follow(partial(self._draw, then), self.job, key=self.key)
+
+    def _draw(self, then: Callable[[float], None]) -> None:
+        result, values = self.job.result, self.values
+        chosen = widgets.knob(
+            self.knob,
+            self.label,
+            values if result is None else result.table["knob"],
+            values[len(values) // 2] if result is None else result.suggestion,
+            settled=result is not None,
+            then=then,
+            help=words.SUGGESTED,
+        )
+        show_status(self.job, self.waiting)
+        if (curve := self.curve) is None:
+            return
+        row = curve.row(chosen)
+        blocks.metrics(self.trained, curve.table.iloc[row], spread=False)
+        flush()
+        chart = self.spectrum(curve, row)
+        if chart is None:
+            st.info("The method leaves this layer as it is: choose another.")
+        else:
+            alt = f"{chart.layout.title.text}, {self.label} = {chosen:g}"
+            charts.draw(chart, f"{self.key}_spectrum", alt)
+        blocks.predictions(
+            self.trained,
+            curve.predictions[row],
+            curve.confusion[row],
+            self.colour,
+            f"{self.key}_predictions",
+        )
+        st.caption(words.missing_value(curve, row, chosen) + self.caption(curve, row))
+        if (content := self.file(curve, row)) is not None:
+            name = words.model_file_name(self.trained, self.title, self.knob, chosen)
+            blocks.model_download(content, name, f"{self.key}_file")
 
 
-LMM = Side("low_rank", "rank", "LMM", "Rank k", "Judging every rank", LOW_RANK)
-COC = Side("constrained", "bound", "COC", "Bound c", "Judging every bound", CONSTRAINED)
+class LowRank(Side):
+    key, knob, title = "low_rank", links.RANK, "LMM"
+    waiting, colour = "Judging every rank", LOW_RANK
 
+    def caption(self, curve: CurveView, row: int) -> str:
+        return words.rank_caption(self.trained, curve, row)
 
-def low_rank(
-    trained: Trained,
-    layer: Layer,
-    job: Job,
-    *,
-    redraw: Sequence[str] = (PLANE,),
-    then: Follow | None = None,
-) -> None:
-    """The LMM side: a rank, what it costs and what it loses.
-
-    ``redraw``: fragments that its slider draws again, beside its own. ``then``: see ``tie``.
-    """
-
-    def spectrum(curve: CurveView, row: int) -> go.Figure | None:
-        values = curve.spectra.get(layer.name)
+    def spectrum(self, curve: CurveView, row: int) -> go.Figure | None:
+        values, name = curve.spectra.get(self.layer.name), self.layer.name
         if values is None:
             return None
         rank = int(curve.table["knob"].iloc[row])
-        if works_on_kernels(curve.method):  # k* and energies of a matrix do not speak of it
-            return standard.spectrum(values, rank, {}, layer.name)
-        if rank > layer.break_even:
+        if words.works_on_kernels(curve.method):  # k* and energies of a matrix do not speak of it
+            return standard.spectrum(values, rank, {}, name)
+        if rank > self.layer.break_even:
             rank = len(values)  # the layer stays dense: nothing is left out
-        return standard.spectrum(values, rank, short_marks(curve.marks[layer.name]), layer.name)
+        return standard.spectrum(values, rank, words.short_marks(curve.marks[name]), name)
 
-    def file(curve: CurveView, row: int) -> Callable[[], bytes]:
+    def file(self, curve: CurveView, row: int) -> Callable[[], bytes]:
         rank = int(curve.table["knob"].iloc[row])
-        return partial(requests.low_rank_file, trained, curve.method, rank)
-
-    values = range(1, trained.largest_rank + 1)
-    _side(LMM, trained, job, values, rank_caption, spectrum, file, redraw=redraw, then=then)
+        return partial(requests.low_rank_file, self.trained, curve.method, rank)
 
 
-def constrained(
-    trained: Trained,
-    layer: Layer,
-    constraint: str,
-    job: Job,
-    alone: bool = False,
-    *,
-    redraw: Sequence[str] = (PLANE,),
-    then: Follow | None = None,
-) -> None:
-    """The COC side: a bound, what it costs and what it loses; or all of a page, if alone."""
+class Constrained(Side):
+    key, knob, title = "constrained", links.BOUND, "COC"
+    waiting, colour = "Judging every bound", CONSTRAINED
 
-    def spectrum(curve: CurveView, row: int) -> go.Figure:
+    def caption(self, curve: CurveView, row: int) -> str:
+        return words.bound_caption(self.trained, curve, row)
+
+    def spectrum(self, curve: CurveView, row: int) -> go.Figure:
+        name = self.layer.name
         return standard.constrained_spectrum(
-            trained.spectra[layer.name], curve.spectra[layer.name][row], layer.name
+            self.trained.spectra[name], curve.spectra[name][row], name
         )
 
-    def file(curve: CurveView, row: int) -> Callable[[], bytes] | None:
-        return (lambda: curve.files[row]) if curve.files else None
+    def file(self, curve: CurveView, row: int) -> Callable[[], bytes] | None:
+        return partial(curve.files.__getitem__, row) if curve.files else None
 
-    values = trained.bounds[constraint]
-    side = replace(COC, label=words.bound_title(words.knob_of(trained), constraint))
-    _side(
-        side, trained, job, values, bound_caption, spectrum, file, alone, redraw=redraw, then=then
+
+Sides = tuple[LowRank, Constrained]
+
+
+def request_sides(trained: Trained, layer: Layer, method: str, constraint: str) -> Sides:
+    """Both sides, their curves asked for."""
+    bound = words.bound_title(words.knob_of(trained), constraint)
+    ranks = range(1, trained.largest_rank + 1)
+    low_rank = requests.low_rank_curve(trained, method)
+    constrained = requests.constrained_curve(trained, constraint)
+    return (
+        LowRank(trained, layer, low_rank, ranks, "Rank k"),
+        Constrained(trained, layer, constrained, trained.bounds[constraint], bound),
     )
 
 
-def _side(
-    side: Side,
-    trained: Trained,
-    job: Job,
-    values: Sequence[float],
-    caption: Callable[[Trained, CurveView, int], str],
-    spectrum: Callable[[CurveView, int], go.Figure | None],
-    file: Callable[[CurveView, int], Callable[[], bytes] | None],
-    alone: bool = False,
-    *,
-    redraw: Sequence[str],
-    then: Follow | None,
-) -> None:
-    def draw() -> None:
-        done = job.result is not None
-        chosen = widgets.knob(
-            side.knob,
-            side.label,
-            job.result.table["knob"] if done else values,
-            job.result.suggestion if done else values[len(values) // 2],
-            settled=done,
-            redraw=(side.key,) if alone else (side.key, *redraw),
-            then=then,
-            help=SUGGESTED,
-        )
-        show_status(job, side.waiting)
-        curve = job.so_far
-        if curve is None:
-            return
-        row = curve.row(chosen)
-        _numbers(trained, curve, row)
-        flush()
-        first, second = st.columns(2) if alone else (st.container(), st.container())
-        chart = spectrum(curve, row)
-        if chart is None:
-            first.info("The method leaves this layer as it is: choose another.")
-        else:
-            first.plotly_chart(
-                chart,
-                key=f"{side.key}_spectrum",
-                alt=f"{chart.layout.title.text}, {side.label} = {chosen:g}",
-                config=CONFIG,
-            )
-        with second:
-            blocks.predictions(
-                trained,
-                curve.predictions[row],
-                curve.confusion[row],
-                side.colour,
-                f"{side.key}_predictions",
-            )
-        st.caption(missing_value(curve, row, chosen) + caption(trained, curve, row))
-        if (data := file(curve, row)) is not None:
-            st.download_button(
-                "Take this model away (safetensors)",
-                data,
-                file_name=model_file_name(trained, side.title, side.knob, chosen),
-                on_click="ignore",
-                key=f"{side.key}_file",
-                icon=":material/download:",
-                type="tertiary",
-            )
-
-    follow(draw, job, key=side.key)
+def current_rows(sides: Sides, *, complete: bool = True) -> tuple[CurveRow, CurveRow] | None:
+    """Where the sliders stand; None until there are both curves, or, not ``complete``, some rows."""
+    low_rank, constrained = (side.current for side in sides)
+    if complete and any(side.job.result is None for side in sides):
+        return None
+    return None if low_rank is None or constrained is None else (low_rank, constrained)
 
 
-def tie(column: str, leading: Job, follower: Side, following: Job) -> Follow:
-    """What moves a side's slider with the other's: to the row that is nearest in a column.
-
-    Parameters
-    ----------
-    column : str
-        "bytes", "parameters" or "validation_score": a match, too, is a choice.
-    leading, following : Job
-        The two curves.
-    follower : Side
-    """
-
-    def follow(value: float) -> None:
-        first, second = leading.so_far, following.so_far
-        if first is None or second is None:
-            return
-        wanted = float(first.table[column].iloc[first.row(value)])
-        row = nearest_row(second.table, column, wanted)
-        widgets.move(follower.knob, second.table["knob"].iloc[row].item())
-
-    return follow
-
-
-def plane(
-    trained: Trained,
-    low_rank_job: Job,
-    constrained_job: Job,
-    *,
-    redraw: Sequence[str] = (PLANE,),
-    ties: Mapping[str, Follow] = MappingProxyType({}),
-    pins: Sequence[Pin] = (),
-) -> None:
-    """Score against cost for both, over the full width; a clicked point moves its side's slider.
-
-    ``ties``: a side's key -> what follows its slider. ``pins``: settings that stay as ghosts.
-    """
-
-    def draw() -> None:
-        # The report links to the page as it is, the axis included.
-        cost = widgets.segment("cost", "Cost axis", COSTS, redraw=(PLANE, TAKE_AWAY))
-        both = [
-            (side, curve)
-            for side, job in ((LMM, low_rank_job), (COC, constrained_job))
-            if (curve := job.so_far) is not None
-        ]
-        if not both:
-            return
-        curves = [
-            (side.title, side.colour, curve.table, curve.row(widgets.number(side.knob)))
-            for side, curve in both
-        ]
-
-        def clicked() -> None:
-            for point in st.session_state["plane_chart"]["selection"]["points"]:
-                if "customdata" in point:
-                    side = both[int(point["customdata"][0])][0]
-                    value = point["customdata"][1]
-                    widgets.move(side.knob, value)
-                    if side.key in ties:
-                        ties[side.key](value)
-                    st.rerun(scope=[side.key, *redraw])
-
-        figure = standard.plane(curves, trained.costs, cost, trained.task)
-        st.plotly_chart(
-            figures.pinned(figure, pins, cost, trained.task),
-            key="plane_chart",
-            on_select=clicked,
-            selection_mode="points",
-            alt=f"{score_name(trained.task)} against {COSTS[cost]}, LMM and COC",
-            config=CONFIG,
-        )
-        st.caption(PLANE_HELP)
-
-    follow(draw, low_rank_job, constrained_job, key=PLANE)
-
-
-def _numbers(trained: Trained, curve: CurveView, row: int) -> None:
-    """What this row stores and how well it does, each beside its baseline."""
-    line = curve.table.iloc[row]
-    with st.container(horizontal=True, gap="small"):
-        for label, value, delta, colour in metric_rows(trained, line):
-            st.metric(label, value, delta, delta_color=colour, delta_arrow="off", width="content")
+def draw_columns() -> Sequence[DeltaGenerator]:
+    """A column a side, each with its heading: readable before anything is computed."""
+    columns = st.columns(2, gap="small", border=True)
+    for column, (heading, formula) in zip(columns, text.HEADINGS, strict=True):
+        column.subheader(heading, anchor=False)
+        column.markdown(formula)
+    return columns

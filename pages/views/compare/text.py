@@ -7,28 +7,75 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pages.shared.format import compare_sizes, format_change, format_score
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import Trained
 
-from .results import Difference, Pin
+from .results import CurveRow, Difference, Pin
 
-TIES = {
+HEADINGS = (
+    ("##### LMM: low-rank matrix decomposition", "W ≈ UₖSₖVₖᵀ, k singular values of each layer"),
+    (
+        "##### COC: compression by constrained optimisation",
+        "min loss subject to |θ| ≤ c, a bound on the weights",
+    ),
+)
+LINKS = {
     "free": "Nothing",
     "bytes": "File size",
     "parameters": "Parameters",
     "validation_score": "Validation score",
 }
-TIED = (
-    "Tied, moving one slider moves the other to the row of its curve that is nearest in that "
+LINK_HELP = (
+    "Linked, moving one slider moves the other to the row of its curve that is nearest in that "
     "number, as near as the curve's steps allow. The score meant is the validation part's: the "
     "test set chooses nothing."
 )
-
-
 REPORT = {
     True: "One file of some 5 MB that works without a network: the moving picture, the numbers, "
     "methods with their sources, versions, and Python code that gives the same numbers.",
     False: "The same, 5 MB smaller: it needs plotly.min.js in its own folder.",
 }
+TRAINING = "The reference is being trained: its score and its size stand here then."
+NO_CONCLUSION = (
+    "Which side is smaller, and whether their scores differ: as soon as both have a row."
+)
+CONCLUSION_HELP = (
+    "A difference is shown where p is below 0.05: of McNemar's exact test on the samples that only "
+    "one of the two gets right, for numbers of a paired test of the squared errors. It speaks of "
+    "this training and these two rows."
+)
+BOTH_CURVES = "As soon as both curves are there."
+LEVEL = 0.05  # a p-value below shows a difference
+
+
+def name_reference(trained: Trained) -> str:
+    return f"{trained.dataset}, {trained.model}, seed {trained.seed}"
+
+
+def conclusion(
+    low_rank: pd.Series,
+    constrained: pd.Series,
+    task: str,
+    differing: int,
+    samples: int,
+    probability: float,
+) -> str:
+    """Which side has the smaller file, how the scores differ, and whether that is shown."""
+    if abs(constrained["bytes"] / low_rank["bytes"] - 1) < 5e-3:
+        size = "a file as long as COC's"
+    else:
+        size = f"a file {compare_sizes(constrained['bytes'], low_rank['bytes'])} than COC's"
+    change = format_change(low_rank["score"] - constrained["score"], task)
+    distance = change.lstrip("+−")
+    if not float(distance):
+        score = "at the same score"
+    else:
+        direction = "less" if change.startswith("−") else "more"
+        unit = "points" if task == "classification" else "of R²"
+        score = f"and scores {distance} {unit} {direction}"
+    verdict = "a difference is shown" if probability < LEVEL else "no difference is shown"
+    p = "p < 0.001" if probability < 1e-3 else f"p = {probability:.2g}"
+    answers = f"{differing:,} of {samples:,} samples differ, " if task == "classification" else ""
+    return f"**LMM** has {size} {score}: **{verdict}**, {answers}{p}."
 
 
 class Shown(NamedTuple):
@@ -38,32 +85,22 @@ class Shown(NamedTuple):
     """
 
     trained: Trained
-    low_rank: CurveView
-    low_rank_row: int
-    constrained: CurveView
-    constrained_row: int
+    low_rank: CurveRow
+    constrained: CurveRow
     plain: pd.Series | None = None
-
-    @property
-    def lmm(self) -> pd.Series:
-        return self.low_rank.table.iloc[self.low_rank_row]
-
-    @property
-    def coc(self) -> pd.Series:
-        return self.constrained.table.iloc[self.constrained_row]
 
 
 class Preset(NamedTuple):
     """Choices that show one thing, and what to look at, with the numbers that the page shows.
 
-    ``beside``: a low-rank method whose curve is drawn beside, as a ghost in the plane.
+    ``baseline``: a low-rank method whose curve is a ghost in the plane.
     """
 
     title: str
     says: str
     choices: Mapping[str, Any]
     look: Callable[[Shown], str]
-    beside: str | None = None
+    baseline: str | None = None
 
 
 def _points(value: float, trained: Trained) -> str:
@@ -85,12 +122,12 @@ def _article(shown: Shown) -> str:
     trained = shown.trained
     return (
         f"Hold the two sides against each other at about one file size: **LMM** has "
-        f"{_against_reference(shown.lmm, trained)}, **COC** {_against_reference(shown.coc, trained)}."
+        f"{_against_reference(shown.low_rank.line, trained)}, **COC** {_against_reference(shown.constrained.line, trained)}."
     )
 
 
 def _binary(shown: Shown) -> str:
-    line, trained = shown.coc, shown.trained
+    line, trained = shown.constrained.line, shown.trained
     return (
         f"Look at COC: **{100 * line['pinned']:.0f} %** of its weights stand at one of two values "
         "a layer, plus or minus the bound, and cost a few bits of a map instead of a number each. "
@@ -101,7 +138,7 @@ def _binary(shown: Shown) -> str:
 
 
 def _convolutions(shown: Shown) -> str:
-    line, (name, values) = shown.lmm, next(iter(shown.low_rank.spectra.items()))
+    line, (name, values) = shown.low_rank.line, next(iter(shown.low_rank.curve.spectra.items()))
     k = int(line["knob"])
     kept = float((values[:k] ** 2).sum() / (values**2).sum())
     return (
@@ -112,7 +149,7 @@ def _convolutions(shown: Shown) -> str:
 
 
 def _whitening(shown: Shown) -> str:
-    line, trained, plain = shown.lmm, shown.trained, shown.plain
+    line, trained, plain = shown.low_rank.line, shown.trained, shown.plain
     if plain is None:
         return "Look at LMM; plain truncated SVD of the same rank is still being judged."
     return (
@@ -157,7 +194,7 @@ PRESETS = (
             "bound": 0.0882,
         },
         _whitening,
-        beside="truncated_svd",
+        baseline="truncated_svd",
     ),
 )
 

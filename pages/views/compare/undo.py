@@ -5,73 +5,76 @@ from typing import Any
 
 import streamlit as st
 
-KEYS = ("dataset", "model", "seed", "layer", "method", "set", "rank", "bound", "cost", "tie")
-KNOBS = ("rank", "bound")
-_PAST, _PLACE, _WHOLE = "_past", "_place", "_whole"
-LONGEST = 100
+from pages.shared import links
+from pages.shared.ui import widgets
+
+KNOBS = (links.RANK, links.BOUND)
+KEYS = (
+    *(*links.REFERENCE, links.LAYER, links.METHOD, links.CONSTRAINT),
+    *(*KNOBS, links.COST, links.TIE),
+)
+LONGEST = 100  # settings that are remembered
+_PAST, _PLACE = "_past", "_place"
 
 
-def now() -> dict[str, Any]:
+def draw_buttons() -> None:
+    for label, step in (("Undo", -1), ("Redo", 1)):
+        st.button(
+            label,
+            key=label.lower(),
+            icon=f":material/{label.lower()}:",
+            disabled=not is_possible(step),
+            on_click=go,
+            args=(step,),
+        )
+    st.button("Reset", key="reset", icon=":material/restart_alt:", on_click=load, args=({},))
+
+
+def current_choices() -> dict[str, Any]:
     """The choices that stand now, by their widgets' keys; knobs only once somebody chose."""
     return {
         key: st.session_state[key]
         for key in KEYS
-        if key in st.session_state and (key not in KNOBS or st.session_state.get(f"_chosen_{key}"))
+        if key in st.session_state and (key not in KNOBS or widgets.is_chosen(key))
     }
 
 
 def record() -> None:
     """Remember the choices, if they are not those of the last look."""
-    past, place = _past()
-    standing = now()
-    if not past:
-        past.append(standing)
-    elif past[place] != standing:
-        del past[place + 1 :]
-        past.append(standing)
-        del past[:-LONGEST]
-    else:
+    past, place = _read_past()
+    choices = current_choices()
+    if past and past[place] == choices:
         return
+    del past[place + 1 :]
+    past.append(choices)
+    del past[:-LONGEST]
     st.session_state[_PLACE] = len(past) - 1
 
 
-def possible(step: int) -> bool:
+def is_possible(step: int) -> bool:
     """Whether there is a setting that many steps on (or back, if negative)."""
-    past, place = _past()
+    past, place = _read_past()
     return 0 <= place + step < len(past)
 
 
 def go(step: int) -> None:
     """Undo or redo; for callbacks."""
-    past, place = _past()
-    if possible(step):
+    past, place = _read_past()
+    if is_possible(step):
         st.session_state[_PLACE] = place + step
         load(past[place + step])
 
 
-def load(setting: Mapping[str, Any]) -> None:
-    """Make these the choices, and put the others back to their defaults; for callbacks."""
+def load(choices: Mapping[str, Any]) -> None:
+    """Make these the choices, put the others back to their defaults, and run the whole app.
+
+    For callbacks; nothing after it is run.
+    """
     for key in KEYS:
-        st.session_state.pop(f"_remark_{key}", None)
-        if key in KNOBS:
-            st.session_state[f"_chosen_{key}"] = key in setting
-            if key not in setting:
-                continue
-        st.session_state[key] = setting.get(key)
-    changed()
+        widgets.move(key, choices.get(key))
+    st.rerun()
 
 
-def changed() -> None:
-    """Ask for a run of the whole app: what was clicked stands in a fragment; for callbacks."""
-    st.session_state[_WHOLE] = True
-
-
-def run_whole() -> None:
-    """Run the whole app now, if a callback has asked for it; a fragment begins with this."""
-    if st.session_state.pop(_WHOLE, False):
-        st.rerun()
-
-
-def _past() -> tuple[list[dict[str, Any]], int]:
+def _read_past() -> tuple[list[dict[str, Any]], int]:
     past = st.session_state.setdefault(_PAST, [])
     return past, st.session_state.setdefault(_PLACE, 0)

@@ -1,0 +1,61 @@
+"""Whether the two sides differ, and where."""
+
+import numpy as np
+import streamlit as st
+
+from compression import paired_tests
+from pages.shared import links
+from pages.shared.jobs import submit
+from pages.shared.plots import standard
+from pages.shared.ui import charts, widgets
+from pages.shared.ui.progress import wait_for
+
+from . import figures, tasks, text
+from .side import Sides, current_rows
+
+
+def conclude(sides: Sides) -> str | None:
+    """Which side is smaller and whether their scores differ, in one sentence; None until known."""
+    if (rows := current_rows(sides, complete=False)) is None:
+        return None
+    first, second = (row.predictions for row in rows)
+    trained = sides[0].trained
+    if trained.task == "classification":
+        probability = paired_tests.mcnemar(first, second, trained.target).exact
+    else:
+        probability = paired_tests.squared_error_test(first, second, trained.target)
+    differing = int(np.count_nonzero(first != second))
+    lines = rows[0].line, rows[1].line
+    return text.conclusion(*lines, trained.task, differing, len(trained.target), probability)
+
+
+def draw(sides: Sides) -> None:
+    """Where the two answer differently, on request."""
+    if not widgets.switch(links.DIFFERENCES, "Show where the two differ"):
+        return
+    if (rows := current_rows(sides)) is None:
+        st.caption(text.BOTH_CURVES)
+        return
+    trained = sides[0].trained
+    answers = [row.predictions.astype("float64").tobytes() for row in rows]
+    job = submit(tasks.difference, trained.dataset, trained.seed, *answers)
+    found = wait_for(job, "Comparing their answers")
+    if found is None:
+        return
+    st.markdown(text.difference(found, trained.task, len(trained.target)))
+    first, second = (row.confusion for row in rows)
+    if found.recalls is not None and first is not None and second is not None:
+        left, right = st.columns(2, gap="medium")
+        with left:
+            figure = figures.difference(first, second, trained.class_names)
+            charts.draw(figure, "confusion_difference", "Confusion matrix of COC minus that of LMM")
+        with right:
+            figure = figures.recalls(found.recalls)
+            charts.draw(figure, "recalls", "Recall of each class for LMM and COC")
+    if isinstance(found.inputs, np.ndarray) and len(found.inputs):
+        pictures = standard.pictures(found.inputs, text.titles(found))
+        pictures.update_layout(title_text="Test samples on which the two differ")
+        charts.draw(pictures, "differing", "Samples on which LMM and COC differ")
+    elif len(found.samples):
+        quantity = "class" if found.recalls is not None else trained.target_title
+        st.dataframe(text.samples(found, quantity), hide_index=True)

@@ -1,0 +1,88 @@
+"""Settings that stay on the page, to hold others against."""
+
+from string import ascii_uppercase
+
+import streamlit as st
+
+from pages.shared.ui import blocks
+
+from . import text, undo
+from .linking import PLANE, TOP
+from .results import Pin
+from .side import Sides, current_rows
+
+MAX_PINS = len(ascii_uppercase)
+_PINS = "_pins"
+
+
+def all_pins() -> list[Pin]:
+    """In the order they were pinned."""
+    return st.session_state.setdefault(_PINS, [])
+
+
+def pins_of(dataset: str) -> list[Pin]:
+    """Those that speak of these data: others have no place in the same plane."""
+    return [pin for pin in all_pins() if pin.choices["dataset"] == dataset]
+
+
+def draw_button(sides: Sides | None) -> None:
+    """A button that pins both models; needs both whole curves."""
+    st.button(
+        "Pin",
+        key="pin",
+        icon=":material/keep:",
+        disabled=sides is None or len(all_pins()) == MAX_PINS,
+        on_click=_pin,
+        args=(sides,),
+        help="Keep these two models on the page, to hold others against.",
+    )
+
+
+def _pin(sides: Sides) -> None:
+    if (current := current_rows(sides)) is None:
+        return
+    rows, curves = {}, {}
+    for side, found in zip(sides, current, strict=True):
+        setting = f"{found.curve.method}, {side.label.lower()} = {side.value:.3g}"
+        rows[side.title] = (setting, side.colour, found.line)
+        curves[side.title] = found.curve.table
+    taken = {pin.label for pin in all_pins()}
+    letter = next(letter for letter in ascii_uppercase if letter not in taken)
+    reference = text.name_reference(sides[0].trained)
+    all_pins().append(Pin(letter, undo.current_choices(), reference, rows, curves))
+    st.rerun(scope=[TOP, PLANE])
+
+
+def _unpin(pin: Pin) -> None:
+    all_pins().remove(pin)
+    st.rerun(scope=[TOP, PLANE])
+
+
+def draw(sides: Sides) -> None:
+    """The pinned models as rows, the current ones held against them."""
+    pins, trained = all_pins(), sides[0].trained
+    if not pins or (rows := current_rows(sides)) is None:
+        return
+    now = {side.title: row.line for side, row in zip(sides, rows, strict=True)}
+    table = text.pins(pins, trained.dataset, now)
+    decimals = st.column_config.NumberColumn(format="%.4f")
+    columns = ("score", "low", "high", "score now − pin")
+    st.subheader("Pinned", anchor=False)
+    st.dataframe(table, hide_index=True, column_config=dict.fromkeys(columns, decimals))
+    with st.container(horizontal=True, gap="small"):
+        for pin in pins:
+            st.button(
+                f"Load {pin.label}",
+                key=f"load_{pin.label}",
+                on_click=undo.load,
+                args=(pin.choices,),
+            )
+            st.button(
+                f"Unpin {pin.label}",
+                key=f"unpin_{pin.label}",
+                on_click=_unpin,
+                args=(pin,),
+                type="tertiary",
+            )
+        name = f"{trained.dataset}-{trained.model}-pins.csv"
+        blocks.download("Pins as CSV", table.to_csv(index=False), name, "pins_csv")

@@ -1,0 +1,60 @@
+"""Score against cost for both sides, and what else follows both sliders below it."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from pages.shared import links
+from pages.shared.format import score_name
+from pages.shared.models.text import PLANE_HELP
+from pages.shared.plots import standard
+from pages.shared.plots.layout import COSTS
+from pages.shared.ui import charts, widgets
+from pages.shared.ui.progress import follow
+
+from . import difference, figures, linking, pins, report
+from .results import Pin
+from .side import Sides
+
+
+def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> None:
+    """The plane, pins, differences and the report. ``ghosts``: drawn as pins are, no rows."""
+    jobs = (side.job for side in sides)
+    follow(partial(_draw, sides, ghosts), *jobs, key=linking.PLANE)
+
+
+def _draw(sides: Sides, ghosts: Sequence[Pin]) -> None:
+    _draw_plane(sides, ghosts)
+    pins.draw(sides)
+    difference.draw(sides)
+    report.draw(sides)
+
+
+def _draw_plane(sides: Sides, ghosts: Sequence[Pin]) -> None:
+    """A clicked point moves its side's slider."""
+    trained = sides[0].trained
+    cost = widgets.segment(links.COST, "Cost axis", COSTS)
+    known = [(side, curve) for side in sides if (curve := side.curve) is not None]
+    if not known:
+        return
+    curves = [
+        (side.title, side.colour, curve.table, curve.row(side.value)) for side, curve in known
+    ]
+    figure = standard.plane(curves, trained.costs, cost, trained.task)
+    charts.draw(
+        figures.add_pins(figure, [*pins.pins_of(trained.dataset), *ghosts], cost, trained.task),
+        "plane_chart",
+        f"{score_name(trained.task)} against {COSTS[cost]}, LMM and COC",
+        on_select=partial(_move_to_point, sides, [side for side, _ in known]),
+    )
+    st.caption(PLANE_HELP)
+
+
+def _move_to_point(sides: Sides, known: Sequence) -> None:
+    for point in st.session_state["plane_chart"]["selection"]["points"]:
+        if "customdata" in point:
+            number, value = point["customdata"][:2]
+            side = known[int(number)]
+            widgets.move(side.knob, value)
+            linking.slide(sides, side, value)

@@ -136,6 +136,7 @@ LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
         source="Eckart & Young 1936",
         where="compression.low_rank.truncated_svd:TruncatedSVD",
         layers=("linear", "conv1d", "conv2d"),
+        singular_vectors=True,
     ),
     LowRankEntry(
         name="activation_aware_svd",
@@ -156,6 +157,7 @@ LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
         where="compression.low_rank.covariance_eigenvectors:CovarianceEigenvectors",
         layers=("linear", "conv1d", "conv2d"),
         needs_inputs=True,
+        ridge_moves_factors=False,
     ),
     LowRankEntry(
         name="randomized_svd",

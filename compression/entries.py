@@ -43,12 +43,17 @@ class ModelEntry(Entry):
 class LowRankEntry(Entry):
     """A low-rank method's line: the layers that it takes, and whether it looks at their inputs.
 
+    ``ridge_moves_factors``: whether σ² moves more than the predicted error. ``singular_vectors``:
+    whether the right factor's rows are right singular vectors of the weight.
+
     A method that takes "linear" works on matrices, and on a convolution's kernel through its
     unfolding; one that does not works on kernels.
     """
 
     layers: tuple[str, ...]
     needs_inputs: bool = False
+    ridge_moves_factors: bool = True
+    singular_vectors: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from math import prod
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -88,3 +89,27 @@ def layer_macs(network: nn.Sequential) -> dict[str, int]:
         for handle in handles:
             handle.remove()
     return found
+
+
+@torch.inference_mode()
+def structure(network: nn.Sequential) -> pd.DataFrame:
+    """A line a module of a chain: layer (its name), kind, output (its shape), parameters, MACs.
+
+    Parameters and multiply–accumulates, for one sample, are those of a dense network.
+    """
+    costs = layer_macs(network)
+    lines = []
+    first = next(network.parameters())
+    h = torch.zeros(1, features_of(network), dtype=first.dtype, device=first.device)
+    for name, part in network.named_children():
+        h = part(h)
+        lines.append(
+            {
+                "layer": name,
+                "kind": type(part).__name__,
+                "output": " × ".join(map(str, h.shape[1:])),
+                "parameters": sum(p.numel() for p in part.parameters()),
+                "MACs": costs.get(name, 0),
+            }
+        )
+    return pd.DataFrame(lines)

@@ -4,9 +4,11 @@ Judges predictions only; it knows neither networks nor methods. The loss is the 
 cross-entropy in nats, or ½ the mean squared error; the score is accuracy, or R².
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
@@ -46,6 +48,28 @@ def confusion(predicted: NDArray, target: NDArray, classes: int) -> NDArray[np.i
     """Counts, shape (classes, classes): row the true class, column the predicted one."""
     pairs = np.bincount(target.astype(np.int64) * classes + predicted, minlength=classes**2)
     return pairs.reshape(classes, classes)
+
+
+def class_report(predicted: NDArray, target: NDArray, class_names: Sequence[str]) -> pd.DataFrame:
+    """Precision, recall, F1 and number of samples of each class, as scikit-learn counts them.
+
+    Parameters
+    ----------
+    predicted, target : ndarray of int, shape (N,)
+    class_names : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        One row a class: class, precision, recall, F1 (each in [0, 1], 0 where undefined), samples.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    values = precision_recall_fscore_support(
+        target, predicted, labels=np.arange(len(class_names)), zero_division=0.0
+    )
+    columns = dict(zip(("precision", "recall", "F1", "samples"), values, strict=True))
+    return pd.DataFrame({"class": list(class_names), **columns})
 
 
 def wilson(successes: float, trials: int) -> Interval:

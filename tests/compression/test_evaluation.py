@@ -198,3 +198,18 @@ def test_a_curve_keeps_a_byte_a_prediction(digits, digits_mlp):
     for row, counts in enumerate(curve.confusion):
         expected = metrics.confusion_matrix(digits.y_test, curve.predictions[row])
         np.testing.assert_array_equal(counts, expected)
+
+
+def test_the_class_report_is_scikit_learn_s():
+    from sklearn.metrics import classification_report
+
+    target, names = np.arange(30) % 3, ("setosa", "versicolor", "virginica")
+    # Half the second class is taken for the third: precision and recall differ.
+    predictions = np.where((target == 1) & (np.arange(30) % 2 == 0), 2, target)
+    expected = classification_report(target, predictions, target_names=names, output_dict=True)
+    table = evaluation.class_report(predictions, target, names).set_index("class")
+    assert list(table.index) == list(names)
+    for name, line in table.iterrows():
+        assert line[["precision", "recall", "F1", "samples"]].tolist() == pytest.approx(
+            [expected[name][key] for key in ("precision", "recall", "f1-score", "support")]
+        )

@@ -23,12 +23,11 @@ from .intervals import paired_change as paired_change
 from .latency import latencies as latencies
 from .low_rank.allocation import allocate_ranks as allocate_ranks
 from .low_rank.budgets import budget_curve as budget_curve
-from .low_rank.choosing import cross_validated_rank as cross_validated_rank
-from .low_rank.choosing import rank_within as rank_within
-from .low_rank.choosing import ranks_for_energy as ranks_for_energy
+from .low_rank.cross_validation import cross_validated_rank as cross_validated_rank
 from .low_rank.curve import low_rank_curve as low_rank_curve
 from .low_rank.decomposition import factorize as factorize
 from .low_rank.layer_errors import layer_errors as layer_errors
+from .low_rank.rank_selection import ranks_for_energy as ranks_for_energy
 from .low_rank.sensitivity import sensitivity as sensitivity
 from .pareto import Wish as Wish
 from .pareto import at_equal_bytes as at_equal_bytes
@@ -41,6 +40,7 @@ from .quantization import quantized_curve as quantized_curve
 from .storage import export_onnx as export_onnx
 from .storage import load as load
 from .storage import save as save
+from .suggestion import rank_within as rank_within
 from .training import Reference as Reference
 from .training import train as train
 

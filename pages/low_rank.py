@@ -2,11 +2,19 @@
 
 import streamlit as st
 
+from pages.shared import links
 from pages.shared.app_shell import begin_page
 from pages.shared.models import controls
 from pages.shared.models.text import reference_line
 from pages.shared.ui import charts, widgets
-from pages.views.low_rank import sections, text
+from pages.views.low_rank import text
+from pages.views.low_rank.budgets import draw_budgets
+from pages.views.low_rank.controls import choose_setting, request_curve
+from pages.views.low_rank.layer_ranks import draw_layer_ranks
+from pages.views.low_rank.methods import draw_methods
+from pages.views.low_rank.rank import draw_rank
+from pages.views.low_rank.selection import draw_selection
+from pages.views.low_rank.sensitivity import draw_sensitivity
 
 begin_page("Low rank", "How low-rank the layers are, which rank to take, and what it costs.")
 charts.begin()
@@ -16,21 +24,17 @@ with first:
     layer = controls.choose_layer(trained)
     method = controls.choose_low_rank_method(trained)
 st.markdown(reference_line(trained))
-chosen = sections.setting(trained, method)
-job = sections.curve(trained, chosen)
-sections.by_rank(trained, layer, chosen, job)
-sections.compared(trained, chosen, job)
-st.subheader("Which rank should I take?", anchor=False)
-st.caption(text.CHOOSING)
-if job.result is not None:
-    sections.by_rules(trained, chosen, job.result)
-if widgets.switch("folds", "Cross-validate the rank (trains five networks)"):
-    sections.cross_validated(trained, chosen)
-sections.sensitivity(trained, chosen)
+setting = choose_setting(trained, method)
+curve = request_curve(trained, setting)
+draw_rank(trained, layer, setting, curve)
+draw_methods(trained, setting, curve)
+draw_selection(trained, setting, curve.result)
+draw_sensitivity(trained, setting)
 st.subheader("A rank of its own for each layer", anchor=False)
-if job.result is not None:
-    sections.by_hand(trained, chosen, job.result)
-if widgets.switch("share", "Share one budget among the layers, by six rules"):
-    sections.budgets(trained, chosen)
+if curve.result is not None:
+    draw_layer_ranks(trained, setting, curve.result)
+if widgets.switch(links.SHARE, "Share one budget among the layers, by six rules"):
+    draw_budgets(trained, setting)
 st.divider()
-charts.take_away("Low rank", text.name(trained, chosen), text.made_from(trained, chosen))
+name, remark = text.file_name(trained, setting), text.describe_setting(trained, setting)
+charts.take_away("Low rank", name, remark)

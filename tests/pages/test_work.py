@@ -34,15 +34,6 @@ def test_a_reference_is_the_model_of_its_file(trained):
     assert trained.report["samples"].sum() == len(trained.target)
 
 
-def test_the_suggestion_is_the_smallest_that_loses_a_point_on_validation(trained):
-    curve = constrained_tasks.constrained_curve(go_on, trained.origin, "box", "path")
-    floor = curve.reference["validation_score"] - work.LOSS_ALLOWED
-    good = curve.table[curve.table["validation_score"] >= floor]
-    chosen = curve.table.iloc[curve.suggested]
-    assert chosen["validation_score"] >= floor
-    assert chosen["parameters"] == good["parameters"].min()
-
-
 def test_every_bound_has_the_file_that_its_row_speaks_of(trained):
     curve = constrained_tasks.constrained_curve(go_on, trained.origin, "box", "path")
     for row in (0, 20, 39):
@@ -55,20 +46,3 @@ def test_a_rank_taken_away_is_the_rank_shown(trained):
     file = work.low_rank_file(go_on, trained.origin, "truncated_svd", 1)
     assert len(file) == curve.table["bytes"][0]
     assert accuracy(file) == curve.table["score"][0]
-
-
-def test_the_report_is_scikit_learn_s():
-    from sklearn.metrics import classification_report
-
-    found = load("iris", seed=0)
-    # Half the second class is taken for the third: precision and recall differ.
-    predictions = np.where((found.y_test == 1) & (np.arange(30) % 2 == 0), 2, found.y_test)
-    expected = classification_report(
-        found.y_test, predictions, target_names=found.class_names, output_dict=True
-    )
-    table = work._report(predictions, found).set_index("class")
-    assert list(table.index) == list(found.class_names)
-    for name, line in table.iterrows():
-        assert line[["precision", "recall", "F1", "samples"]].tolist() == pytest.approx(
-            [expected[name][key] for key in ("precision", "recall", "f1-score", "support")]
-        )

@@ -76,14 +76,16 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
         bytes=accounting.bytes_of(net),
         macs=accounting.macs(net),
         layers=layers,
-        structure=_structure(net),
+        structure=accounting.structure(net),
         class_names=found.class_names,
         target=found.y_test,
         predictions=predictions,
         confusion=evaluation.confusion(predictions, found.y_test, found.classes)
         if found.task == "classification"
         else None,
-        report=_report(predictions, found) if found.task == "classification" else None,
+        report=evaluation.class_report(predictions, found.y_test, found.class_names)
+        if found.task == "classification"
+        else None,
         target_name=found.target_name,
         target_unit=found.target_unit,
         target_mean=found.target_mean,
@@ -109,17 +111,6 @@ def _predict(net: Any, found: Any) -> np.ndarray:
     return evaluation.predictions(outputs, found.task)
 
 
-def _report(predictions: np.ndarray, found: Any) -> pd.DataFrame:
-    """Precision, recall, F1 and samples of each class, as scikit-learn counts them."""
-    from sklearn.metrics import precision_recall_fscore_support
-
-    values = precision_recall_fscore_support(
-        found.y_test, predictions, labels=np.arange(found.classes), zero_division=0.0
-    )
-    columns = dict(zip(("precision", "recall", "F1", "samples"), values, strict=True))
-    return pd.DataFrame(columns, index=pd.Index(found.class_names, name="class")).reset_index()
-
-
 def _layer(name: str, part: Any) -> Layer:
     from compression.low_rank.decomposition import break_even_rank
     from compression.network import matrix
@@ -127,30 +118,6 @@ def _layer(name: str, part: Any) -> Layer:
     rows, columns = matrix(part).shape
     kind = {"Linear": "linear", "Conv1d": "conv1d", "Conv2d": "conv2d"}
     return Layer(name, kind[type(part).__name__], (rows, columns), break_even_rank(rows, columns))
-
-
-def _structure(net: Any) -> pd.DataFrame:
-    """One line a module: name, what it is, the shape it gives, its numbers and MACs."""
-    import torch
-
-    from compression import accounting, network
-
-    costs = accounting.layer_macs(net)
-    lines = []
-    with torch.inference_mode():
-        h = torch.zeros(1, network.features_of(net))
-        for name, part in net.named_children():
-            h = part(h)
-            lines.append(
-                {
-                    "layer": name,
-                    "kind": type(part).__name__,
-                    "output": " × ".join(map(str, h.shape[1:])),
-                    "parameters": sum(p.numel() for p in part.parameters()),
-                    "MACs": costs.get(name, 0),
-                }
-            )
-    return pd.DataFrame(lines)
 
 
 def load_reference(origin: Origin) -> tuple[Any, Any]:
@@ -176,6 +143,7 @@ def curve_view(
 ) -> CurveView:
     """A curve as a page is handed it; marks of the layers whose shapes are given."""
     from compression.low_rank.spectrum import markers
+    from compression.suggestion import suggested_row
 
     return CurveView(
         knob=curve.knob,
@@ -190,7 +158,7 @@ def curve_view(
             for name, shape in (shapes or {}).items()
             if name in curve.spectra
         },
-        suggested=_suggested(curve.table, curve.reference),
+        suggested=suggested_row(curve.table, float(curve.reference["validation_score"])),
         files=files,
     )
 
@@ -208,16 +176,6 @@ def report_steps(
         return report(done, total, so_far_shown, f"{what} {done} of {total}")
 
     return step
-
-
-LOSS_ALLOWED = 0.01  # of score, on the validation part: a point of accuracy
-
-
-def _suggested(table: pd.DataFrame, reference: pd.Series) -> int:
-    good = table[table["validation_score"] >= reference["validation_score"] - LOSS_ALLOWED]
-    if good.empty:
-        return int(table["validation_score"].argmax())
-    return int(good["parameters"].idxmin())
 
 
 def low_rank_curve(

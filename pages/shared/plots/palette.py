@@ -77,7 +77,8 @@ _STYLES: Mapping[str, Mapping[str, Style]] = {
         "low_rank_plus_sparse": Style(COMBINED, "triangle-up"),
     },
     "allocation_rule": {
-        "exact": Style(LOW_RANK),
+        "best": Style(LOW_RANK),
+        "exact": Style(PINK),
         "greedy": Style(TEAL),
         "lagrangian": Style(VIOLET),
         "uniform_energy": Style(OCHRE),

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from compression import LOW_RANK_METHODS
+from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
 from pages.shared.format import format_interval, format_score
 from pages.shared.models.results import Trained
 
-from .results import Approximations, Chosen, LayerRanks, LayerView, Setting
+from .results import Setting
 
 COMPARISONS = {
     "one": "This one",
@@ -65,8 +66,9 @@ CROSS_VALIDATION = (
     "standard error below the best. The axis begins near it: zoom out for smaller ranks."
 )
 
+BREAK_EVEN = "k*"
 _MARKS = {
-    "break_even": ("k*", "Break-even rank k*: above it the layer grows"),
+    "break_even": (BREAK_EVEN, "Break-even rank k*: above it the layer grows"),
     "energy_90": ("90 %", "Keeps 90 % of the energy"),
     "energy_95": ("95 %", "Keeps 95 % of the energy"),
     "energy_99": ("99 %", "Keeps 99 % of the energy"),
@@ -77,12 +79,12 @@ _MARKS = {
 }
 
 
-def short_marks(marks: Mapping[str, float]) -> dict[str, float]:
+def label_marks(marks: Mapping[str, float]) -> dict[str, float]:
     """Label of a line in a picture -> rank; a rank of 0 has no place there."""
     return {_MARKS[name][0]: rank for name, rank in marks.items() if rank > 0}
 
 
-def marks_table(marks: Mapping[str, float], rank: int) -> pd.DataFrame:
+def tabulate_marks(marks: Mapping[str, float], rank: int) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
@@ -95,7 +97,7 @@ def marks_table(marks: Mapping[str, float], rank: int) -> pd.DataFrame:
     )
 
 
-def network_at(trained: Trained, layers: Sequence[LayerRanks], rank: int) -> str:
+def describe_network(trained: Trained, layers: Sequence[LayerRanks], rank: int) -> str:
     """What becomes of each layer at one rank for all."""
     compressed, dense = [], []
     for layer in layers:
@@ -116,11 +118,11 @@ def network_at(trained: Trained, layers: Sequence[LayerRanks], rank: int) -> str
     return " ".join(filter(None, parts))
 
 
-def at_rank(view: LayerView, found: Approximations, rank: int) -> str:
+def describe_rank(view: LayerView, found: Approximations, rank: int) -> str:
     """What a rank that pays keeps of a layer, and what it holds."""
     own = min(rank, found.max_rank)
     held, dense = int(found.ranks.parameters[own]), found.ranks.dense_parameters
-    what = "energy of its outputs" if found.looks_at_inputs else "energy of its weight"
+    what = "energy of its outputs" if found.needs_inputs else "energy of its weight"
     largest = f", the largest of {view.name}," if own < rank else ""
     return (
         f"Rank {own}{largest} keeps **{100 * found.kept[own]:.1f} %** of the {what} in **{held:,}** "
@@ -129,7 +131,7 @@ def at_rank(view: LayerView, found: Approximations, rank: int) -> str:
     )
 
 
-def larger(view: LayerView, found: Approximations, rank: int) -> str:
+def warn_larger(view: LayerView, found: Approximations, rank: int) -> str:
     """That a rank is above k*, in plain words."""
     own = min(rank, found.max_rank)
     held, dense = int(found.ranks.parameters[own]), found.ranks.dense_parameters
@@ -143,26 +145,38 @@ def larger(view: LayerView, found: Approximations, rank: int) -> str:
     )
 
 
-def unfolding(view: LayerView) -> str:
-    """Which matrix stands for a kernel."""
-    if not view.unfolding:
-        return ""
-    text = f"A kernel has more than two sides: its spectrum is that of the matrix {view.unfolding}"
-    if view.method == "spatial_svd":
-        return (
-            f"{text}, which this method truncates. Heat maps, inputs and the activation-weighted "
-            "spectrum keep to a row for each output channel."
-        )
-    if view.method == "tucker2":
-        return (
-            f"{text}. This method truncates both channel sides at once, at the same k: its energy "
-            "is that of its own approximation, never above this spectrum's. k*, 90, 95 and 99 % "
-            "are its own."
-        )
-    return f"{text}; rank k is a convolution to k channels, then one that mixes them."
+_ROWS, _COLUMNS = "output channel", "input channel and place in the kernel"
+_UNFOLDED = {
+    "spatial_svd": (
+        "input channel and row of the kernel",
+        "output channel and column of the kernel",
+        ", which this method truncates. Heat maps, inputs and the activation-weighted spectrum keep "
+        "to a row for each output channel.",
+    ),
+    "tucker2": (
+        _ROWS,
+        _COLUMNS,
+        ". This method truncates both channel sides at once, at the same k: its energy is that of "
+        "its own approximation, never above this spectrum's. k*, 90, 95 and 99 % are its own.",
+    ),
+}
+_MATRIX_METHOD = (
+    _ROWS,
+    _COLUMNS,
+    "; rank k is a convolution to k channels, then one that mixes them.",
+)
 
 
-def unused(view: LayerView, setting: Setting) -> str:
+def describe_unfolding(method: str, shape: tuple[int, int]) -> str:
+    """Which matrix stands for a kernel, and what a method makes of it."""
+    row, column, rest = _UNFOLDED.get(method, _MATRIX_METHOD)
+    return (
+        f"A kernel has more than two sides: its spectrum is that of the matrix {shape[0]} × "
+        f"{shape[1]}: a row for each {row}, a column for each {column}{rest}"
+    )
+
+
+def explain_unused(view: LayerView, setting: Setting) -> str:
     """That a layer that is looked at is not among those that are compressed."""
     return (
         f"{view.name} is not among the layers that are compressed here "
@@ -170,7 +184,7 @@ def unused(view: LayerView, setting: Setting) -> str:
     )
 
 
-def not_taken(view: LayerView) -> str:
+def explain_not_taken(view: LayerView) -> str:
     entry = LOW_RANK_METHODS[view.method]
     return (
         f"{entry.title} compresses {' and '.join(entry.layers)} layers, which {view.name} is not: "
@@ -178,18 +192,32 @@ def not_taken(view: LayerView) -> str:
     )
 
 
-def chosen(found: Chosen, task: str) -> pd.DataFrame:
+def tabulate_rules(table: pd.DataFrame, task: str) -> pd.DataFrame:
     """A line a rule: its ranks, and what they are worth."""
     return pd.DataFrame(
         [
-            {"rule": line["rule"], "ranks": ranks(own), **numbers(line, task)}
-            for (_, line), own in zip(found.table.iterrows(), found.ranks, strict=True)
+            {
+                "rule": _describe_rule(line["rule"], line["amount"], task),
+                "ranks": list_ranks(line["ranks"]),
+                **score_columns(line, task),
+            }
+            for _, line in table.iterrows()
         ]
     )
 
 
-def errors(found: Approximations) -> str:
-    if found.looks_at_inputs:
+def _describe_rule(rule: str, amount: float, task: str) -> str:
+    if rule == "energy":
+        return f"{100 * amount:.0f} % of each layer's energy"
+    lost = f"{amount:g} of R²"
+    if task == "classification":
+        lost = f"{100 * amount:g} point{'' if amount == 0.01 else 's'}"
+    return f"at most {lost} lost on validation"
+
+
+def explain_errors(needs_inputs: bool) -> str:
+    """What predicted and realised errors are measured on."""
+    if needs_inputs:
         return (
             "Predicted on the rows that the method was calibrated on, realised on validation rows "
             "that pass through the compressed layers before it: the distance is what the "
@@ -201,7 +229,7 @@ def errors(found: Approximations) -> str:
     )
 
 
-def method(name: str, kind: str, epochs: int) -> str:
+def method_title(name: str, kind: str, epochs: int) -> str:
     """A method's name as the catalogue has it, with what follows the truncation."""
     title = LOW_RANK_METHODS[name].title
     if kind == "plain":
@@ -209,20 +237,20 @@ def method(name: str, kind: str, epochs: int) -> str:
     return f"{title} + {epochs} epoch{'s' if epochs > 1 else ''}"
 
 
-def starved(rules: Iterable[str], warnings: Iterable[str]) -> str:
+def describe_starved(rules: Iterable[str], warnings: Iterable[str]) -> str:
     """Which rules leave which layers too little; empty where none does."""
     named: dict[str, list[str]] = {}
     for rule, warning in zip(rules, warnings, strict=True):
         if warning:
             named.setdefault(warning, []).append(rule)
-    return " ".join(f"{', '.join(who)}: {warning}." for warning, who in named.items())
+    return " ".join(f"{', '.join(rules)}: {warning}." for warning, rules in named.items())
 
 
-def ranks(own: Mapping[str, int | None]) -> str:
-    return ", ".join(f"{name} {'dense' if rank is None else rank}" for name, rank in own.items())
+def list_ranks(ranks: Mapping[str, int | None]) -> str:
+    return ", ".join(f"{name} {'dense' if rank is None else rank}" for name, rank in ranks.items())
 
 
-def numbers(line: pd.Series, task: str) -> dict[str, object]:
+def score_columns(line: pd.Series, task: str) -> dict[str, object]:
     """What a table says of one compressed network."""
     return {
         "validation": format_score(line["validation_score"], task),
@@ -233,12 +261,12 @@ def numbers(line: pd.Series, task: str) -> dict[str, object]:
     }
 
 
-def name(trained: Trained, setting: Setting) -> str:
+def file_name(trained: Trained, setting: Setting) -> str:
     """Of a file that holds more than one rank."""
     return f"{trained.dataset}-{trained.model}-{setting.method.replace('_', '-')}"
 
 
-def made_from(trained: Trained, setting: Setting) -> str:
+def describe_setting(trained: Trained, setting: Setting) -> str:
     """What the page's figures were made from."""
     text = (
         f"{trained.dataset}, {trained.model}, seed {trained.seed}: "

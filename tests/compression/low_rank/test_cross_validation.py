@@ -1,17 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compression.errors import ArgumentError, CancelledError
-from compression.low_rank.selection import (
+import data
+from compression.errors import ArgumentError, CancelledError, NotApplicableError
+from compression.low_rank.cross_validation import (
     cross_validate,
+    cross_validated_rank,
     one_standard_error,
-    rank_for_energy,
-    rank_within_loss,
     split,
 )
 from compression.low_rank.truncated_svd import TruncatedSVD
+from data import planted
 
 
 def planted_regression(seed, rank=3, rows=120, inputs=10, outputs=8):
@@ -111,33 +114,6 @@ def test_the_same_seed_gives_the_same_folds_and_another_one_others():
     assert (one != other).any()
 
 
-@given(st.lists(st.floats(0.01, 10), min_size=1, max_size=8), st.floats(0.01, 1))
-def test_the_rank_for_an_energy_is_the_smallest_that_keeps_it(values, share):
-    d = TruncatedSVD().decompose(np.diag(values))
-    rank = rank_for_energy(d.errors, share)
-    assert 1 - d.errors[rank] / d.errors[0] >= share
-    assert rank == 1 or 1 - d.errors[rank - 1] / d.errors[0] < share
-
-
-def test_an_energy_that_the_prepared_ranks_do_not_reach_is_refused_in_words():
-    with pytest.raises(ArgumentError, match=r"keeps only 0\.8"):
-        rank_for_energy([10.0, 5.0, 2.0], 0.9)
-    with pytest.raises(ArgumentError, match="share"):
-        rank_for_energy([10.0, 0.0], 1.5)
-    assert rank_for_energy([0.0, 0.0], 0.9) == 1
-
-
-def test_the_rank_within_a_loss_is_the_smallest_that_scores_so():
-    ranks, scores = [1, 2, 3, 4], [0.5, 0.94, 0.93, np.nan]
-    assert rank_within_loss(ranks, scores, loss=0.02, reference=0.95) == 2
-    assert rank_within_loss(ranks, scores, loss=0.5, reference=0.95) == 1
-    assert rank_within_loss(ranks[::-1], scores[::-1], loss=0.02, reference=0.95) == 2
-    with pytest.raises(ArgumentError, match=r"the best loses 0\.01"):
-        rank_within_loss(ranks, scores, loss=0.0, reference=0.95)
-    with pytest.raises(ArgumentError, match="loss"):
-        rank_within_loss(ranks, scores, loss=-1, reference=0.95)
-
-
 def test_what_cannot_be_cross_validated_is_refused_in_words():
     def two_scores(fit, held_out):
         return {1: 1.0, 2: 1.0}
@@ -155,3 +131,84 @@ def test_what_cannot_be_cross_validated_is_refused_in_words():
         one_standard_error([1], [[0.5], [np.nan]])
     with pytest.raises(ArgumentError, match="no ranks"):
         one_standard_error([], np.empty((2, 0)))
+
+
+def drawn(seed):
+    x, y, _ = planted.draw(seed=seed)
+    samples = data.Samples(x, y)
+    return data.prepare(samples, name="planted", title="Planted", task="classification", seed=seed)
+
+
+def test_cross_validation_of_a_model_finds_the_rank_that_was_planted():
+    found = [
+        cross_validated_rank(drawn(seed), "softmax_regression", seed, training_epochs=80).chosen
+        for seed in range(10)
+    ]
+    assert sum(rank == planted.RANK for rank in found) >= 9
+
+
+@pytest.fixture(scope="module")
+def folds(digits):
+    return cross_validated_rank(digits, ranks=[4, 8, 16], folds=3, training_epochs=2)
+
+
+def test_folds_score_what_a_network_trained_without_them_says_of_them(folds, digits):
+    assert folds.scores.shape == (3, 3)
+    rows = len(digits.x_train)
+    # Every score is a share of right answers among a third of the rows, and no memory of them.
+    for scores in folds.scores:
+        counts = [scores * size for size in (rows // 3, rows // 3 + 1)]
+        assert min(abs(count - count.round()).max() for count in counts) < 1e-9
+    table = folds.table
+    np.testing.assert_allclose(table["mean"], folds.scores.mean(axis=0))
+    np.testing.assert_allclose(
+        table["standard_error"], folds.scores.std(axis=0, ddof=1) / np.sqrt(3)
+    )
+    assert table.loc[table["chosen"], "rank"].item() == folds.chosen
+
+
+def test_the_test_part_takes_no_part(folds, digits):
+    spoilt = replace(
+        digits,
+        x_test=np.full_like(digits.x_test, np.nan),
+        y_test=np.zeros_like(digits.y_test),
+        fit_rows=digits.fit_rows[:1],  # nor does this dataset's own validation part
+        validation_rows=digits.validation_rows[:1],
+    )
+    again = cross_validated_rank(spoilt, ranks=[4, 8, 16], folds=3, training_epochs=2)
+    np.testing.assert_array_equal(again.scores, folds.scores)
+
+
+def test_labels_that_mean_nothing_cannot_be_foretold(digits):
+    shuffled = replace(digits, y_train=np.random.default_rng(0).permutation(digits.y_train))
+    scores = cross_validated_rank(shuffled, ranks=[8], folds=3, training_epochs=5).scores
+    assert scores.max() < 0.2  # ten classes: what was held out was not learnt by heart
+
+
+def test_every_rank_is_tried_when_none_is_named_and_regression_has_folds_too(diabetes):
+    found = cross_validated_rank(
+        diabetes, "mlp", method="activation_aware_svd", layers="fc1", folds=2, training_epochs=3
+    )
+    assert list(found.ranks) == list(range(1, 11))
+    assert np.isfinite(found.mean).all()
+
+
+def test_folds_are_reported_and_may_be_stopped(digits):
+    seen = []
+
+    def report(done, total, so_far):
+        seen.append((done, total))
+        return done < 2
+
+    stopped = cross_validated_rank(digits, ranks=[8], folds=4, training_epochs=1, report=report)
+    assert seen == [(1, 4), (2, 4)]
+    assert len(stopped.scores) == 2
+    with pytest.raises(CancelledError):
+        cross_validated_rank(digits, ranks=[8], training_epochs=1, report=lambda *_: False)
+
+
+def test_a_dataset_that_cannot_be_cross_validated_is_refused_in_words(digits):
+    with pytest.raises(ArgumentError, match="folds"):
+        cross_validated_rank(digits, folds=1)
+    with pytest.raises(NotApplicableError, match="choose one of"):
+        cross_validated_rank(digits, method="tucker2", training_epochs=1)

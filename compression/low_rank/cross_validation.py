@@ -1,10 +1,12 @@
-"""Rules that choose one rank from what is known about many.
+"""K-fold cross-validation of the rank, with the one-standard-error rule.
 
-A score is higher the better; every score here comes from training or validation rows, never from
-test rows.
+A score is higher the better; every score here comes from training rows held out, never from test
+rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,83 +14,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError, CancelledError
-from ..training import Report, keep_going
-from .decomposition import Array
+from ..training import Data, Report, keep_going, train
+from .curve import low_rank_curve
+from .factors import Array
+
+INNER_FOLDS = 7
+"""Of each fold's rows to fit, every seventh is set aside to say when to stop training."""
 
 Rows = NDArray[np.intp]
 FitAndScore = Callable[[Rows, Rows], Mapping[int, float]]
 """``(rows to fit, rows held out) -> rank -> score``."""
-
-
-def rank_for_energy(errors: Array, share: float) -> int:
-    """Smallest rank that keeps a share of what there is to keep.
-
-    Parameters
-    ----------
-    errors : ndarray, shape (r + 1,)
-        A decomposition's: loss at rank 0, 1, ..., r, in the method's own squared unit.
-    share : float
-        In (0, 1], of ``errors[0]``.
-
-    Returns
-    -------
-    int
-        From 1 to r.
-
-    Raises
-    ------
-    ArgumentError
-        The share is outside (0, 1], or no prepared rank keeps that much.
-    """
-    errors = np.asarray(errors, dtype=np.float64)
-    if not 0 < share <= 1:
-        raise ArgumentError(f"energy share {share} is not possible: choose above 0, up to 1")
-    if errors[0] == 0:
-        return 1
-    kept = 1 - errors / errors[0]
-    enough = np.flatnonzero(kept >= share)
-    if len(enough) == 0:
-        raise ArgumentError(
-            f"rank {len(errors) - 1} keeps only {kept[-1]:.4f} of the energy: "
-            "ask for no more than that, or prepare larger ranks"
-        )
-    return max(1, int(enough[0]))
-
-
-def rank_within_loss(ranks: Sequence[int], scores: ArrayLike, loss: float, reference: float) -> int:
-    """Smallest rank whose validation score is within a stated loss of the reference's.
-
-    Parameters
-    ----------
-    ranks : sequence of int
-    scores : array_like, shape (ranks,)
-        On validation rows; not finite where there is none.
-    loss : float
-        >= 0, in the score's unit: 0.01 is one point of accuracy.
-    reference : float
-        Score of the uncompressed network on the same rows.
-
-    Returns
-    -------
-    int
-        All that matters is this rank's own score, so a larger rank may miss it by chance.
-
-    Raises
-    ------
-    ArgumentError
-        No rank is that good; the message names the smallest loss that is possible.
-    """
-    ranks_, table = _checked(ranks, np.atleast_1d(np.asarray(scores, dtype=np.float64))[None])
-    if not loss >= 0:
-        raise ArgumentError(f"loss {loss} is not possible: choose a number >= 0")
-    values = np.where(np.isfinite(table[0]), table[0], -np.inf)
-    enough = values >= reference - loss
-    if not enough.any():
-        raise ArgumentError(
-            f"no rank scores within {loss:g} of {reference:g}: "
-            f"the best loses {reference - values.max():g}"
-        )
-    return int(ranks_[enough].min())
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +77,78 @@ class CrossValidation:
                 "chosen": self.ranks == self.chosen,
             }
         )
+
+
+def cross_validated_rank(
+    dataset: Data,
+    model: str = "mlp",
+    seed: int = 0,
+    method: str = "truncated_svd",
+    ranks: Iterable[int] | None = None,
+    layers: Sequence[str] | str | None = None,
+    *,
+    folds: int = 5,
+    training_epochs: int | None = None,
+    ridge: float = 0.0,
+    calibration: str = "reference",
+    epochs: int = 0,
+    report: Report = keep_going,
+) -> CrossValidation:
+    """K-fold cross-validation of the rank, with the one-standard-error rule.
+
+    In each fold a network is trained from its model's recipe on the other folds' rows, some of
+    which say when to stop, compressed to every rank, and scored on the rows held out. The test
+    part takes no part. (The inputs were standardised with the whole training part's statistics.)
+
+    Parameters
+    ----------
+    dataset : Dataset
+    model : str
+        A name of ``compression.MODELS``.
+    seed : int
+        Of the folds, the initial weights and the order of the rows.
+    method, ranks, layers, ridge, calibration, epochs
+        As for :func:`compression.low_rank_curve`.
+    folds : int
+        K, >= 2.
+    training_epochs : int, optional
+        The most epochs of each fold's training; the model's recipe says when left out.
+    report : callable
+        Called after each fold with (done, total, a function that gives the folds so far: None
+        for a single one); returning False ends it there.
+
+    Returns
+    -------
+    CrossValidation
+        ``chosen`` is the rank, ``table`` the error bars.
+
+    Raises
+    ------
+    ArgumentError
+        The folds do not fit the rows; also as :func:`compression.low_rank_curve` does.
+    CancelledError
+        It was ended before there were two folds.
+    NotApplicableError
+        The model cannot learn this dataset, or has no layer for the method.
+    """
+    asked = None if ranks is None else list(ranks)
+
+    def fit_and_score(fit: Rows, held_out: Rows) -> dict[int, float]:
+        part = _Fold.of(dataset, fit, held_out, seed)
+        curve = low_rank_curve(
+            train(part, model, seed, training_epochs),
+            part,
+            method,
+            asked,
+            layers,
+            ridge=ridge,
+            calibration=calibration,
+            epochs=epochs,
+        )
+        return dict(zip(curve.table["knob"], curve.table["score"], strict=True))
+
+    labels = _labels(dataset, dataset.y_train)
+    return cross_validate(fit_and_score, len(dataset.x_train), folds, seed, labels, report)
 
 
 def one_standard_error(ranks: Sequence[int], scores: ArrayLike) -> CrossValidation:
@@ -264,3 +271,42 @@ def _checked(ranks: Sequence[int], scores: Array) -> tuple[NDArray[np.int64], Ar
             f"give (folds, {len(numbers)})"
         )
     return numbers, scores
+
+
+@dataclass(eq=False)
+class _Fold:
+    """A dataset whose test part are the rows held out."""
+
+    name: str
+    task: str
+    input_shape: tuple[int, ...]
+    outputs: int
+    x_train: NDArray
+    y_train: NDArray
+    x_test: NDArray
+    y_test: NDArray
+    fit_rows: NDArray
+    validation_rows: NDArray
+    fingerprint: str = ""  # trained on and judged here alone
+
+    @classmethod
+    def of(cls, dataset: Data, fit: NDArray, held_out: NDArray, seed: int) -> _Fold:
+        target = dataset.y_train[fit]
+        fit_rows, validation_rows = split(len(fit), INNER_FOLDS, seed, _labels(dataset, target))[0]
+        return cls(
+            name=dataset.name,
+            task=dataset.task,
+            input_shape=dataset.input_shape,
+            outputs=dataset.outputs,
+            x_train=dataset.x_train[fit],
+            y_train=target,
+            x_test=dataset.x_train[held_out],
+            y_test=dataset.y_train[held_out],
+            fit_rows=fit_rows,
+            validation_rows=validation_rows,
+        )
+
+
+def _labels(dataset: Data, target: NDArray) -> NDArray | None:
+    """What folds are stratified by: classes."""
+    return target if dataset.task == "classification" else None

@@ -1,0 +1,75 @@
+"""One budget shared among the layers by every rule, beside its fine-tuned baseline."""
+
+import pandas as pd
+import streamlit as st
+
+from pages.shared import links
+from pages.shared.format import score_name
+from pages.shared.jobs import submit
+from pages.shared.models.results import Trained
+from pages.shared.plots.layout import COSTS
+from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui.progress import wait_for
+
+from . import tasks, text
+from .figures.budgets import RULES, budget_ranks, budget_scores
+from .results import Setting
+
+
+def draw_budgets(trained: Trained, setting: Setting) -> None:
+    with widgets.row():
+        unit = widgets.segment(links.UNIT, "Budget in", COSTS)
+        with st.container(width=320):
+            label = "Epochs after truncation"
+            epochs = int(widgets.knob(links.BUDGET_EPOCHS, label, text.BUDGET_EPOCHS, 3))
+    job = submit(tasks.budgets, trained.origin, unit, *setting.arguments)
+    table = wait_for(job, "Sharing ten budgets by every rule")
+    if table is None:
+        return
+    tuned = None
+    if epochs:
+        job = submit(tasks.budgets, trained.origin, unit, *setting.arguments, epochs)
+        tuned = wait_for(job, "Training on what every rule gives")
+
+    @st.fragment
+    def draw() -> None:
+        values = sorted(table["knob"].unique())
+        label = f"Budget: {COSTS[unit].lower()}"
+        budget = widgets.knob(links.BUDGET, label, values, values[len(values) // 3])
+        lines = table[table["knob"] == budget]
+        left, right = st.columns(2, gap="medium")
+        with left:
+            charts.draw(
+                budget_ranks(lines),
+                "budget_ranks",
+                f"Rank of each layer by every rule under a budget of {budget:,.0f}",
+            )
+        with right:
+            charts.draw(
+                budget_scores(table, tuned, trained.costs, budget, unit, trained.task),
+                "budget_scores",
+                f"{score_name(trained.task)} of every rule under each budget",
+            )
+        _draw_table(trained, table, lines)
+        st.caption(text.BUDGET)
+
+    draw()
+
+
+def _draw_table(trained: Trained, table: pd.DataFrame, lines: pd.DataFrame) -> None:
+    shown = pd.DataFrame(
+        [
+            {
+                "rule": RULES.get(line["rule"], line["rule"]),
+                "ranks": text.list_ranks(line["ranks"]),
+                "predicted loss": line["predicted_loss"],
+                "gap to exact": line["gap"],
+                **text.score_columns(line, trained.task),
+            }
+            for _, line in lines.iterrows()
+        ]
+    )
+    whole = table.assign(ranks=[text.list_ranks(ranks) for ranks in table["ranks"]])
+    tables.draw(shown, "budgets", trained, whole)
+    if starved := text.describe_starved(shown["rule"], lines["warning"]):
+        st.caption(f":material/warning: {starved}")

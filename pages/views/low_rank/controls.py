@@ -1,0 +1,49 @@
+"""What is compressed, and how: asked where there is a choice."""
+
+import streamlit as st
+
+import compression
+from pages.shared import links
+from pages.shared.jobs import Job
+from pages.shared.models import requests
+from pages.shared.models.results import CurveView, Trained
+from pages.shared.ui import widgets
+
+from . import text
+from .results import Setting
+
+
+def choose_setting(trained: Trained, method: str) -> Setting:
+    """Which layers are compressed, and what the method looks at."""
+    entry = compression.LOW_RANK_METHODS[method]
+    layers, ridge, calibration = requests.compressed_layers(trained, method), 0.0, "reference"
+    taken = [layer for layer in trained.layers if layer.kind in entry.layers]
+    mixed = len({layer.kind == "linear" for layer in taken}) == 2
+    if not mixed and not entry.needs_inputs:
+        return Setting(method, layers)
+    with widgets.row():
+        if mixed:
+            kinds = widgets.segment(links.LAYER_KINDS, "Compress", text.LAYERS)
+            layers = tuple(
+                layer.name
+                for layer in taken
+                if kinds == "all" or (layer.kind == "linear") == (kinds == "linear")
+            )
+        if entry.needs_inputs:
+            calibration = widgets.segment(links.CALIBRATION, "Inputs from", text.CALIBRATIONS)
+            with st.container(width=320):
+                ridge = float(
+                    widgets.knob(links.RIDGE, "Ridge σ²", text.RIDGES, 0.0, help=text.RIDGE)
+                )
+    if calibration == "sequential":
+        st.caption(text.CALIBRATION)
+    if ridge and not entry.ridge_moves_factors:
+        st.caption(text.RIDGE_MOVES_NO_FACTOR)
+    return Setting(method, layers, ridge, calibration)
+
+
+def request_curve(trained: Trained, setting: Setting) -> Job[CurveView]:
+    """Every rank of this setting."""
+    return requests.low_rank_curve(
+        trained, setting.method, setting.layers, setting.ridge, setting.calibration
+    )

@@ -1,0 +1,70 @@
+"""Methods compared: score against rank, or cost."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from pages.shared.plots.layout import BELOW, COSTS, build_figure, score_scale, score_title
+from pages.shared.plots.palette import style
+from pages.shared.plots.traces import Trace, band, current, horizontal, line
+
+from .layer import FEW_POINTS
+
+AXES = {"knob": "Rank k", **COSTS}
+
+
+def methods(
+    curves: Sequence[tuple[str, str, str, pd.DataFrame]],
+    reference: Mapping[str, float],
+    axis: str,
+    rank: int,
+    task: str,
+) -> go.Figure:
+    """Score against rank, or cost: a line a method, fine-tuned ones dashed.
+
+    ``curves``: (method, title, "plain" | "tuned", table). Bands are the first curve's 95 %
+    intervals; every point's hover has its own.
+    """
+    scale = score_scale(task)
+    first, _, _, table = curves[0]
+    own = style("low_rank", first)
+    ordered = table.sort_values(axis)
+    low, high = (scale * ordered[end].to_numpy() for end in ("score_low", "score_high"))
+    traces: list[Trace] = [band(ordered[axis], low, high, own.colour)]
+    for method, title, kind, rows in curves:
+        knob, low, high, parameters, x, score = (
+            rows[c].to_numpy()
+            for c in ("knob", "score_low", "score_high", "parameters", axis, "score")
+        )
+        tuned = kind == "tuned"
+        look = style("low_rank", method)
+        traces.append(
+            line(
+                x,
+                scale * score,
+                title,
+                look.colour,
+                "dash" if tuned else look.dash,
+                markers=5 if len(rows) <= FEW_POINTS else 0,
+                symbol="circle-open" if tuned else "circle",
+                customdata=np.stack([knob, scale * low, scale * high, parameters], axis=1),
+                hover="k = %{customdata[0]:.0f}: %{y:.4g} "
+                "(%{customdata[1]:.4g} to %{customdata[2]:.4g})<br>"
+                "%{customdata[3]:,.0f} parameters",
+                showlegend=True,
+            )
+        )
+    now = table.iloc[(table["knob"] - rank).abs().argmin()]
+    traces.append(current(now[axis], scale * now["score"], own.colour))
+    return build_figure(
+        traces,
+        f"{score_title(task)} against {AXES[axis].lower()}; band: 95 % interval",
+        420,
+        (AXES[axis], {"type": "log", "tickformat": "~s", "dtick": "D2"}),
+        (score_title(task), {}),
+        hovermode="closest",
+        legend=BELOW,
+        shapes=[horizontal(scale * reference["score"])],
+    )

@@ -1,0 +1,157 @@
+"""A layer's weight as pictures: its approximation and residual, and what its ranks look for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from pages.shared.plots.layout import MARGIN, build_figure
+from pages.shared.plots.palette import DIVERGING, FAINT, LOW_RANK
+from pages.shared.plots.traces import Trace, colour_bar, heatmap, line, note
+
+CELLS = 32_768  # of a heat map; beyond it rows or columns are left out, and the title says so
+PICTURES = 12
+
+
+def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> go.Figure:
+    """Weight, its approximation and what is left, on one scale."""
+    rows, columns = _strides(weight.shape)
+    parts = {
+        "Weight W": weight,
+        f"Approximation Ŵ, rank {rank}": approximation,
+        "Residual W − Ŵ": weight - approximation,
+    }
+    largest = float(np.abs(weight).max()) or 1.0
+    traces, notes = [], []
+    axes: dict[str, Any] = {}
+    for number, (name, matrix) in enumerate(parts.items(), start=1):
+        traces.append(
+            heatmap(
+                matrix[::rows, ::columns].astype(np.float32),
+                DIVERGING,
+                x=np.arange(1, weight.shape[1] + 1, columns),
+                y=np.arange(1, weight.shape[0] + 1, rows),
+                hover="output %{y}, input %{x}<br>%{z:.4g}<extra>" + name + "</extra>",
+                coloraxis="coloraxis",
+                xaxis=f"x{number}",
+                yaxis=f"y{number}",
+            )
+        )
+        x, y, centre = _panel(number, len(parts), 0.02)
+        x["title"] = {"text": "Input (column)", "standoff": 6}
+        y["autorange"] = "reversed"
+        if number == 1:
+            y["title"] = {"text": "Output (row)", "standoff": 6}
+        else:
+            x["matches"], y["matches"] = "x", "y"
+            y["showticklabels"] = False
+        axes |= {_axis("x", number): x, _axis("y", number): y}
+        notes.append(note(centre, 1.0, name))
+    title = f"{layer}: weight, approximation, residual"
+    if rows > 1 or columns > 1:
+        title += f" (every {_ordinal(rows)}row, every {_ordinal(columns)}column)"
+    scale = {
+        "colorscale": DIVERGING,
+        "cmin": -largest,
+        "cmax": largest,
+        "colorbar": colour_bar("units of the weight"),
+    }
+    return _build_side_by_side(traces, title, 340, notes, coloraxis=scale, **axes)
+
+
+def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
+    """What the first ranks of a first layer look for, as pictures or signals, side by side.
+
+    ``exact``: the factors are right singular vectors, of length 1.
+    """
+    traces, notes = [], []
+    axes: dict[str, Any] = {}
+    for number, value in enumerate(values[:PICTURES], start=1):
+        kept = number <= rank
+        place: dict[str, Any] = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+        x, y, centre = _panel(number, PICTURES, 0.008)
+        if value.ndim == 2:
+            largest = float(np.abs(value).max()) or 1.0
+            traces.append(
+                heatmap(
+                    value.astype(np.float32),
+                    DIVERGING,
+                    low=-largest,
+                    high=largest,
+                    opacity=1.0 if kept else 0.3,
+                    hover="row %{y}, column %{x}: %{z:.3g}",
+                    **place,
+                )
+            )
+            x["constrain"] = "domain"
+            y |= {
+                "autorange": "reversed",
+                "scaleanchor": f"x{number}",
+                "constrain": "domain",
+                "constraintoward": "top",  # right below what is said of it
+            }
+        else:
+            traces.append(
+                line(
+                    np.arange(len(value)),
+                    value,
+                    "",
+                    LOW_RANK if kept else FAINT,
+                    width=1.5,
+                    hover="sample %{x}: %{y:.3g}",
+                    showlegend=False,
+                    **place,
+                )
+            )
+        hidden = {"visible": False}
+        axes |= {_axis("x", number): x | hidden, _axis("y", number): y | hidden}
+        notes.append(note(centre, 1.0, str(number) if kept else f"{number}, left out"))
+    what = "Right singular vectors" if exact else "Rows of the right factor"
+    title = f"{what} of {layer}: what each rank looks for in an input"
+    return _build_side_by_side(traces, title, 185, notes, **axes)
+
+
+def _build_side_by_side(
+    traces: Sequence[Trace],
+    title: str,
+    height: int,
+    notes: Sequence[Mapping[str, Any]],
+    **layout: Any,
+) -> go.Figure:
+    """Plots side by side, each with a line of its own above it."""
+    nameless: tuple[str, dict] = ("", {})
+    margin = MARGIN | {"t": 62}
+    return build_figure(
+        traces, title, height, nameless, nameless, annotations=notes, margin=margin, **layout
+    )
+
+
+def _panel(number: int, panels: int, gap: float) -> tuple[dict[str, Any], dict[str, Any], float]:
+    """The two axes of one of several plots side by side, and the middle between its ends."""
+    width = (1 - (panels - 1) * gap) / panels
+    left = (number - 1) * (width + gap)
+    right = min(left + width, 1.0)
+    common = {"showgrid": False, "automargin": True}
+    x = {"domain": (left, right), "anchor": f"y{number}", **common}
+    return x, {"domain": (0, 1), "anchor": f"x{number}", **common}, (left + right) / 2
+
+
+def _axis(name: str, number: int) -> str:
+    return f"{name}axis{number if number > 1 else ''}"
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Every how manieth row and column leave at most CELLS."""
+    rows = columns = 1
+    while -(-shape[0] // rows) * -(-shape[1] // columns) > CELLS:
+        if shape[0] / rows >= shape[1] / columns:
+            rows += 1
+        else:
+            columns += 1
+    return rows, columns
+
+
+def _ordinal(step: int) -> str:
+    return {1: "", 2: "2nd ", 3: "3rd "}.get(step, f"{step}th ")

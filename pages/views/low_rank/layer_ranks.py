@@ -1,0 +1,51 @@
+"""A rank of its own for each layer."""
+
+import streamlit as st
+
+from pages.shared.jobs import submit
+from pages.shared.models.results import CurveView, Trained
+from pages.shared.ui import blocks, widgets
+from pages.shared.ui.progress import wait_for
+
+from . import tasks
+from .results import Setting
+
+PATIENCE_SECONDS = 1.0  # that a page waits for one small network before it shows a progress bar
+
+
+def draw_layer_ranks(trained: Trained, setting: Setting, curve: CurveView) -> None:
+    origin, method = trained.origin, setting.method
+    job = submit(tasks.layer_ranks, origin, method, setting.layers, setting.ridge)
+    layers = wait_for(job, "Counting what each rank holds")
+    if layers is None:
+        return
+    largest = {layer.name: layer.break_even for layer in layers if layer.break_even > 0}
+    if not largest:
+        st.info("No layer has a rank that would make it smaller.", icon=":material/info:")
+        return
+
+    @st.fragment
+    def draw() -> None:
+        suggested = int(curve.suggestion)
+        ranks = []
+        places = st.columns(len(largest), gap="medium")
+        for place, (name, most) in zip(places, largest.items(), strict=True):
+            default = suggested if suggested <= most else 0
+            with place:
+                label = f"{name}: rank (0: dense)"
+                ranks.append(int(widgets.knob(f"rank_{name}", label, range(most + 1), default)))
+        judged = submit(
+            tasks.judge_ranks,
+            origin,
+            method,
+            tuple(largest),
+            tuple(ranks),
+            setting.ridge,
+            setting.calibration,
+        )
+        judged.wait(PATIENCE_SECONDS)
+        table = wait_for(judged, "Judging these ranks")
+        if table is not None:
+            blocks.metrics(trained, table.iloc[0])
+
+    draw()

@@ -1,0 +1,108 @@
+"""Score against rank: this method, all that fit, each beside its fine-tuned baseline."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+import compression
+from pages.shared import links
+from pages.shared.format import score_name
+from pages.shared.jobs import Job
+from pages.shared.models import requests
+from pages.shared.models.results import CurveView, Trained
+from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui.progress import follow, show_status
+
+from . import text
+from .controls import request_curve
+from .figures.methods import AXES, methods
+from .results import Setting
+
+COMPARISON = "low_rank_methods"  # key of this section's fragment
+
+
+def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) -> None:
+    st.subheader("What would a cleverer method have given?", anchor=False)
+    with widgets.row():
+        which = widgets.segment(links.METHODS, "Methods", text.COMPARISONS)
+        axis = widgets.segment(links.AGAINST, "Against", AXES)
+        epochs = 0
+        if which != "one":
+            with st.container(width=320):
+                label = "Epochs after truncation"
+                epochs = int(widgets.knob(links.EPOCHS, label, text.EPOCHS, 3))
+    names = [setting.method]
+    if which == "all":
+        names += [n for n in list_fitting(trained, setting.layers) if n != setting.method]
+    jobs = _request_curves(trained, setting, curve_job, names, epochs)
+
+    def draw() -> None:
+        # The first one's progress stands above, by the slider.
+        others = [(key, job) for key, job in jobs.items() if job is not curve_job]
+        for (name, kind), job in others:
+            if job.status != "waiting":
+                show_status(job, text.method_title(name, kind, epochs))
+        waiting = sum(job.status == "waiting" for _, job in others)
+        if waiting:
+            st.caption(f"{waiting} more wait for their turn.")
+        curves = [
+            (name, text.method_title(name, kind, epochs), kind, job.so_far.table)
+            for (name, kind), job in jobs.items()
+            if job.so_far is not None
+        ]
+        if not curves or curves[0][0] != setting.method:
+            return
+        rank = int(widgets.number(links.RANK))
+        charts.draw(
+            methods(curves, trained.costs, axis, rank, trained.task),
+            "low_rank_methods_chart",
+            f"{score_name(trained.task)} against {AXES[axis]} "
+            f"for {len(curves)} curves, rank {rank} ringed",
+        )
+        _draw_table(trained, curves, rank)
+
+    follow(draw, *jobs.values(), key=COMPARISON)
+    if epochs:
+        st.caption(text.BASELINE)
+
+
+def _request_curves(
+    trained: Trained,
+    setting: Setting,
+    curve_job: Job[CurveView],
+    names: Sequence[str],
+    epochs: int,
+) -> dict[tuple[str, str], Job[CurveView]]:
+    """(method, "plain" or "tuned") -> its curve, of the same layers."""
+    jobs = {(setting.method, "plain"): curve_job}
+    for name in names:
+        other = replace(setting, method=name)
+        if not compression.LOW_RANK_METHODS[name].needs_inputs:
+            other = Setting(name, setting.layers)
+        jobs.setdefault((name, "plain"), request_curve(trained, other))
+        if epochs:
+            jobs[name, "tuned"] = requests.low_rank_curve(trained, *other.arguments, epochs)
+    return jobs
+
+
+def _draw_table(
+    trained: Trained, curves: Sequence[tuple[str, str, str, pd.DataFrame]], rank: int
+) -> None:
+    """All curves at the rank that the slider shows, one line each."""
+    lines = []
+    for _, title, _, table in curves:
+        line = table.iloc[(table["knob"] - rank).abs().argmin()]
+        columns = text.score_columns(line, trained.task)
+        lines.append({"method": title, "k": int(line["knob"]), **columns})
+    every = pd.concat([table.assign(method=title) for _, title, _, table in curves])
+    tables.draw(pd.DataFrame(lines), "methods", trained, every)
+
+
+def list_fitting(trained: Trained, layers: Sequence[str]) -> list[str]:
+    """The methods that can compress all of these layers."""
+    kinds = {layer.kind for layer in trained.layers if layer.name in layers}
+    return [
+        name for name, entry in compression.LOW_RANK_METHODS.items() if kinds <= set(entry.layers)
+    ]

@@ -1,0 +1,174 @@
+"""The rank, what it costs the network and this layer, and the layer seen at this rank."""
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from compression import LOW_RANK_METHODS
+from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
+from pages.shared import links
+from pages.shared.jobs import Job, submit
+from pages.shared.models import requests
+from pages.shared.models.results import CurveView, Layer, Trained
+from pages.shared.models.text import SUGGESTED, missing_value, model_file_name
+from pages.shared.ui import blocks, charts, tables, widgets
+from pages.shared.ui.progress import follow, show_status
+
+from . import tasks, text
+from .figures import layer as layer_figures
+from .figures import pictures
+from .methods import COMPARISON
+from .results import Setting
+
+RANK = "low_rank"  # key of this section's fragment
+
+
+def draw_rank(trained: Trained, layer: Layer, setting: Setting, curve_job: Job[CurveView]) -> None:
+    origin, method = trained.origin, setting.method
+    ranks_job = submit(tasks.layer_ranks, origin, method, setting.layers, setting.ridge)
+    view_job = submit(tasks.layer_view, origin, method, layer.name, setting.ridge)
+    errors_job = submit(tasks.layer_errors, origin, *setting.arguments)
+
+    def draw() -> None:
+        rank = _choose_rank(trained, curve_job)
+        show_status(curve_job, "Judging every rank")
+        if curve_job.so_far is not None:
+            _draw_network(trained, setting, curve_job.so_far, ranks_job.result, rank)
+        show_status(view_job, f"Taking {layer.name} apart")
+        if view_job.result is not None:
+            _draw_layer(trained, view_job.result, setting, errors_job, rank)
+
+    follow(draw, curve_job, ranks_job, view_job, errors_job, key=RANK)
+
+
+def _choose_rank(trained: Trained, curve_job: Job[CurveView]) -> int:
+    curve = curve_job.result
+    values = range(1, trained.largest_rank + 1) if curve is None else curve.table["knob"]
+    default = values[len(values) // 2] if curve is None else curve.suggestion
+    return int(
+        widgets.knob(
+            links.RANK,
+            "Rank k",
+            values,
+            default,
+            settled=curve is not None,
+            redraw=(RANK, COMPARISON),
+            help=SUGGESTED,
+        )
+    )
+
+
+def _draw_network(
+    trained: Trained,
+    setting: Setting,
+    curve: CurveView,
+    layers: list[LayerRanks] | None,
+    rank: int,
+) -> None:
+    """What the rank costs the network, which layers it reaches, and the network's file."""
+    row = curve.row(rank)
+    blocks.metrics(trained, curve.table.iloc[row])
+    caption = missing_value(curve, row, rank)
+    if layers is not None:
+        caption += text.describe_network(trained, layers, int(curve.table["knob"].iloc[row]))
+    st.caption(caption)
+    blocks.model_download(
+        partial(
+            requests.low_rank_file,
+            trained,
+            setting.method,
+            rank,
+            setting.layers,
+            setting.ridge,
+            setting.calibration,
+        ),
+        model_file_name(trained, "LMM", "rank", rank),
+        "low_rank_file",
+    )
+
+
+def _draw_layer(
+    trained: Trained, view: LayerView, setting: Setting, errors_job: Job[pd.DataFrame], rank: int
+) -> None:
+    st.subheader(f"How low-rank is {view.name}?", anchor=False)
+    approximations = view.approximations
+    if approximations is None:
+        st.info(text.explain_not_taken(view), icon=":material/info:")
+    else:
+        if view.name not in setting.layers:
+            st.info(text.explain_unused(view, setting), icon=":material/info:")
+        if not approximations.ranks.pays(rank):
+            warning = text.warn_larger(view, approximations, rank)
+            st.warning(warning, icon=":material/trending_up:")
+        else:
+            st.markdown(text.describe_rank(view, approximations, rank))
+    _draw_spectra(view, rank)
+    if setting.calibration == "sequential":
+        st.caption(text.VIEW_OF_REFERENCE)
+    if view.unfolded_shape is not None:
+        st.caption(text.describe_unfolding(view.method, view.unfolded_shape))
+    with st.expander("What the marks say, as a table"):
+        tables.draw(text.tabulate_marks(view.marks, rank), "marks", trained)
+    if approximations is not None:
+        _draw_pictures(view, approximations, rank)
+        if view.name in setting.layers:
+            _draw_errors(trained, view.name, approximations, errors_job, rank)
+
+
+def _draw_spectra(view: LayerView, rank: int) -> None:
+    scales = {"linear": "Linear", "log": "Logarithmic"}
+    logarithmic = widgets.segment(links.SPECTRUM_SCALE, "Spectra", scales) == "log"
+    marks = text.label_marks(view.marks)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        charts.draw(
+            layer_figures.spectra(view.spectra, marks, rank, logarithmic, view.name),
+            "low_rank_spectra",
+            f"Spectra of {view.name} with marks of the usual ranks, rank {rank} marked",
+        )
+    found = view.approximations
+    objective = found.kept if found is not None and found.own_objective else None
+    break_even = {label: at for label, at in marks.items() if label == text.BREAK_EVEN}
+    with right:
+        charts.draw(
+            layer_figures.energy(objective, view.spectra["weight"], break_even, rank, view.name),
+            "low_rank_energy",
+            f"Share of the energy of {view.name} kept at every rank, rank {rank} marked",
+        )
+
+
+def _draw_pictures(view: LayerView, approximations: Approximations, rank: int) -> None:
+    shown = min(rank, approximations.max_rank)
+    charts.draw(
+        pictures.matrices(view.weight, approximations.weight(rank), shown, view.name),
+        "low_rank_matrices",
+        f"Weight of {view.name}, its approximation of rank {shown}, and the residual",
+    )
+    if view.patterns is not None:
+        exact = LOW_RANK_METHODS[view.method].singular_vectors
+        charts.draw(
+            pictures.patterns(view.patterns, rank, view.name, exact),
+            "low_rank_patterns",
+            f"What the first ranks of {view.name} look for in an input, as pictures",
+        )
+
+
+def _draw_errors(
+    trained: Trained,
+    layer: str,
+    approximations: Approximations,
+    errors_job: Job[pd.DataFrame],
+    rank: int,
+) -> None:
+    show_status(errors_job, "Measuring what each layer loses")
+    errors = errors_job.result
+    if errors is None or not (errors["layer"] == layer).any():
+        return
+    charts.draw(
+        layer_figures.predicted_errors(errors, rank, layer),
+        "low_rank_errors",
+        f"Predicted and realised error of {layer} by rank",
+    )
+    st.caption(text.explain_errors(approximations.needs_inputs))
+    tables.take_away(errors, "errors", trained)

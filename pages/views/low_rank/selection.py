@@ -1,0 +1,53 @@
+"""Which rank the usual rules take, and cross-validation of the rank."""
+
+import streamlit as st
+
+from pages.shared import links
+from pages.shared.jobs import submit
+from pages.shared.models.results import CurveView, Trained
+from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui.progress import wait_for
+
+from . import tasks, text
+from .figures.selection import cross_validation
+from .results import Setting
+
+
+def draw_selection(trained: Trained, setting: Setting, curve: CurveView | None) -> None:
+    st.subheader("Which rank should I take?", anchor=False)
+    st.caption(text.CHOOSING)
+    if curve is not None:
+        _draw_rules(trained, setting, curve)
+    if widgets.switch(links.FOLDS, "Cross-validate the rank (trains five networks)"):
+        _draw_cross_validation(trained, setting)
+
+
+def _draw_rules(trained: Trained, setting: Setting, curve: CurveView) -> None:
+    tried = curve.table
+    job = submit(
+        tasks.ranks_by_rule,
+        trained.origin,
+        tuple(tried["knob"].tolist()),
+        tuple(tried["parameters"].tolist()),
+        tuple(tried["validation_score"].tolist()),
+        curve.reference["validation_score"],
+        *setting.arguments,
+    )
+    table = wait_for(job, "Asking the rules for their ranks")
+    if table is not None:
+        tables.draw(text.tabulate_rules(table, trained.task), "rules", trained)
+
+
+def _draw_cross_validation(trained: Trained, setting: Setting) -> None:
+    """The folds' scores, and the one-standard-error rule."""
+    job = submit(tasks.cross_validate, trained.origin, *setting.arguments)
+    table = wait_for(job, "Training a network in each fold")
+    if table is None:
+        return
+    charts.draw(
+        cross_validation(table, trained.task),
+        "low_rank_folds",
+        "Mean score over folds with one standard error by rank, and the chosen rank",
+    )
+    st.caption(text.CROSS_VALIDATION)
+    tables.take_away(table, "cross-validation", trained)

@@ -1,0 +1,33 @@
+"""What each layer costs when it alone is compressed."""
+
+import streamlit as st
+
+from pages.shared.jobs import submit
+from pages.shared.models.results import Trained
+from pages.shared.ui import charts, tables
+from pages.shared.ui.progress import wait_for
+
+from . import tasks, text
+from .figures.sensitivity import score_changes, share_kept
+from .results import Setting
+
+
+def draw_sensitivity(trained: Trained, setting: Setting) -> None:
+    st.subheader("What does each layer cost me?", anchor=False)
+    origin = trained.origin
+    job = submit(tasks.sensitivity, origin, setting.method, setting.layers, setting.ridge)
+    table = wait_for(job, "Compressing one layer at a time")
+    if table is None:
+        return
+    charts.draw(
+        score_changes(table, trained.task),
+        "low_rank_sensitivity",
+        "Change of the validation score by layer and share of its numbers kept",
+    )
+    charts.draw(
+        share_kept(table, trained.task),
+        "low_rank_share_kept",
+        "Validation score against the share of its numbers that each layer keeps",
+    )
+    st.caption(text.SENSITIVITY)
+    tables.take_away(table, "sensitivity", trained)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from . import storage
-from .network import Layer, array, bounded_of, features_of, layers, pick_layers
+from .network import Layer, array, bounded_of, children_of, features_of, layers, pick_layers
 from .weight_states import FREE, LOWER, UPPER, ZERO, WeightState
 
 
@@ -101,7 +101,7 @@ def structure(network: nn.Sequential) -> pd.DataFrame:
     lines = []
     first = next(network.parameters())
     h = torch.zeros(1, features_of(network), dtype=first.dtype, device=first.device)
-    for name, part in network.named_children():
+    for name, part in children_of(network).items():
         h = part(h)
         lines.append(
             {

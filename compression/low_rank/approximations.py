@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .factors import Array, Decomposition
+from .decomposition import Array, Decomposition
 from .kernels import KernelDecomposition, KernelStages, Unfolded
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import ArgumentError, CancelledError
 from ..training import Data, Report, keep_going, train
 from .curve import low_rank_curve
-from .factors import Array
+from .decomposition import Array
 
 INNER_FOLDS = 7
 """Of each fold's rows to fit, every seventh is set aside to say when to stop training."""

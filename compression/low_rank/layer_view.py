@@ -8,14 +8,15 @@ import numpy as np
 
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError
-from ..network import Layer, forward_in_blocks, matrix, pick_layers
+from ..network import Layer, children_of, forward_in_blocks, matrix, pick_layers
 from ..network import layers as layers_of
 from ..training import Data, Reference, capped_threads, samples_for
 from .approximations import LayerRanks, LayerView, approximate, count_ranks, reshape_patterns
 from .calibration import covariance
-from .factors import Array
+from .decomposition import Array
 from .kernels import KernelDecomposition
-from .networks import KINDS, LayerDecomposition, decompose_layer, input_rows, prepare
+from .layers import KINDS, LayerDecomposition, decompose_layer, input_rows
+from .networks import prepare
 from .rank_selection import rank_for_energy
 from .spatial_svd import SpatialStages, unfolded
 from .spectrum import ENERGY_SHARES, markers
@@ -69,7 +70,7 @@ def view_layer(
     """
     entry = find(LOW_RANK_METHODS, method, "low-rank method")
     part = pick_layers(reference.network, layer)[layer]
-    children = list(dict(reference.network.named_children()))
+    children = list(children_of(reference.network))
     if layer not in children:
         raise ArgumentError(f"{layer} is part of a compressed layer: choose a layer of a reference")
     with capped_threads():

@@ -14,7 +14,7 @@ from ..errors import ArgumentError
 from ..suggestion import row_within
 from ..training import Data, Reference, capped_threads, samples_for
 from .curve import low_rank_curve
-from .factors import Array
+from .decomposition import Array
 from .networks import Ranks, prepare
 from .spectrum import ENERGY_SHARES
 

@@ -113,3 +113,23 @@ def test_a_number_is_read_with_its_unit():
     assert compare_sizes(100, 25) == "4× smaller"
     assert compare_sizes(25, 100) == "4× larger"
     assert compare_sizes(1000, 1001) == "as the reference"
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 4), (6, 9)])
+def test_pictures_stand_in_rows_of_four_each_under_its_label(shape):
+    values = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    figure = standard.pictures(values, list("abcdef"))
+    assert [note.text for note in figure.layout.annotations] == list("abcdef")
+    fifth = figure.data[4]
+    assert np.array_equal(fifth.z if len(shape) == 3 else fifth.y, values[4])
+    # Of the first column and the second row.
+    assert figure.layout[f"{fifth.xaxis[0]}axis5"].domain == figure.layout.xaxis.domain
+    assert figure.layout.yaxis5.domain[1] < figure.layout.yaxis.domain[0]
+
+
+def test_a_learning_curve_has_both_parts_on_a_logarithmic_axis():
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [1, 0.5], "validation_loss": [1.1, 0.7]})
+    figure = standard.learning_curve(history, "classification")
+    assert list(named(figure, "training").y) == [1, 0.5]
+    assert list(named(figure, "validation").y) == [1.1, 0.7]
+    assert figure.layout.yaxis.type == "log"

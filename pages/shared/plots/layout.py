@@ -70,10 +70,34 @@ def build_figure(
     return go.Figure(data=traces, layout=_frame(title, height) | axes | layout)
 
 
+def panel(
+    number: int, columns: int, rows: int = 1, gaps: tuple[float, float] = (0.02, 0.12)
+) -> tuple[dict[str, Any], dict[str, Any], tuple[float, float]]:
+    """One of several plots in a grid, counted from 1 along its rows.
+
+    Its x axis, its y axis, and the middle of its upper edge, where its title stands; ``gaps`` are
+    those between columns and between rows. All as shares of the whole picture.
+    """
+    down, across = divmod(number - 1, columns)
+    width = (1 - (columns - 1) * gaps[0]) / columns
+    height = (1 - (rows - 1) * gaps[1]) / rows
+    left, top = across * (width + gaps[0]), 1 - down * (height + gaps[1])
+    right, bottom = min(left + width, 1.0), max(top - height, 0.0)
+    common = {"showgrid": False, "automargin": True}
+    x = {"domain": (left, right), "anchor": f"y{number}", **common}
+    y = {"domain": (bottom, top), "anchor": f"x{number}", **common}
+    return x, y, ((left + right) / 2, top)
+
+
+def axis_name(side: str, number: int) -> str:
+    """What a layout calls the x or y axis of one of several plots."""
+    return f"{side}axis{number if number > 1 else ''}"
+
+
 def score_title(task: str) -> str:
     return "Test accuracy (%)" if task == "classification" else "Test R²"
 
 
 def score_scale(task: str) -> float:
-    """Accuracies are build_figure in per cent, R² as it is."""
+    """Accuracies are drawn in per cent, R² as it is."""
     return 100.0 if task == "classification" else 1.0

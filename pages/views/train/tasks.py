@@ -8,31 +8,30 @@ from pages.shared.models.tasks import count_rows, load_dataset
 
 from .results import Preview
 
+ROWS = 8  # of a table and of its pictures
+
 
 def preview(report: Report, dataset: str, seed: int) -> Preview:
     """The first rows, some pictures, and how the rows are used."""
-    found = load_dataset(dataset, seed)
-    columns = list(found.feature_names)
-    own_units = found.x_train[:8] * found.scale + found.mean
-    table = pd.DataFrame(np.round(own_units, 4), columns=columns)
-    target = found.y_train[:8]
-    counts = values = None
-    if found.task == "classification":
-        table.insert(0, "class", [found.class_names[label] for label in target])
+    loaded = load_dataset(dataset, seed)
+    samples = loaded.x_train[:ROWS] * loaded.scale + loaded.mean
+    table = pd.DataFrame(np.round(samples, 4), columns=list(loaded.feature_names))
+    counts = values = pictures = None
+    if loaded.task == "classification":
+        names = loaded.class_names
+        table.insert(0, "class", [names[label] for label in loaded.y_train[:ROWS]])
         counts = pd.DataFrame(
             {
-                part: np.bincount(labels, minlength=found.classes)
-                for part, labels in (("training", found.y_train), ("test", found.y_test))
+                part: np.bincount(labels, minlength=loaded.classes)
+                for part, labels in (("training", loaded.y_train), ("test", loaded.y_test))
             },
-            index=pd.Index(found.class_names, name="class"),
+            index=pd.Index(names, name="class"),
         )
     else:
-        unit = f" ({found.target_unit})" if found.target_unit else ""
-        values = pd.Series(
-            found.y_train * found.target_scale + found.target_mean, name=found.target_name + unit
-        )
-        table.insert(0, values.name, values[:8])
-    pictures = None
-    if len(found.input_shape) > 1:
-        pictures = own_units.reshape(-1, *found.input_shape)[:, 0]
-    return Preview(table, pictures, counts, values, found.remarks, count_rows(found))
+        unit = f" ({loaded.target_unit})" if loaded.target_unit else ""
+        target = loaded.y_train * loaded.target_scale + loaded.target_mean
+        values = pd.Series(target, name=loaded.target_name + unit)
+        table.insert(0, values.name, values[:ROWS])
+    if len(loaded.input_shape) > 1:
+        pictures = samples.reshape(-1, *loaded.input_shape)[:, 0]
+    return Preview(table, pictures, counts, values, loaded.remarks, count_rows(loaded))

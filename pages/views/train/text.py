@@ -7,17 +7,17 @@ from pages.shared.models.results import Trained
 from .results import Preview
 
 
-def dataset(entry: Entry, preview: Preview) -> str:
+def describe_dataset(entry: Entry, preview: Preview) -> str:
     """What a dataset is and how its rows are used."""
     rows = ", ".join(f"{number:,} {part}" for part, number in preview.rows.items())
     return f"**{entry.title}.** {entry.summary} Rows: {rows}."
 
 
-def origin(entry: Entry) -> str:
+def describe_origin(entry: Entry) -> str:
     return f"Source: {entry.source}. Licence: {entry.licence}."
 
 
-def training(trained: Trained) -> str:
+def describe_training(trained: Trained) -> str:
     """How the reference was trained, and which part decided when to stop."""
     best = trained.history["validation_loss"].idxmin()
     return (

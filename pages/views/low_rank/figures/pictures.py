@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.shared.plots.layout import MARGIN, build_figure
+from pages.shared.plots.layout import MARGIN, axis_name, build_figure, panel
 from pages.shared.plots.palette import DIVERGING, FAINT, LOW_RANK
 from pages.shared.plots.traces import Trace, colour_bar, heatmap, line, note
 
@@ -39,7 +39,7 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
                 yaxis=f"y{number}",
             )
         )
-        x, y, centre = _panel(number, len(parts), 0.02)
+        x, y, top = panel(number, len(parts))
         x["title"] = {"text": "Input (column)", "standoff": 6}
         y["autorange"] = "reversed"
         if number == 1:
@@ -47,8 +47,8 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
         else:
             x["matches"], y["matches"] = "x", "y"
             y["showticklabels"] = False
-        axes |= {_axis("x", number): x, _axis("y", number): y}
-        notes.append(note(centre, 1.0, name))
+        axes |= {axis_name("x", number): x, axis_name("y", number): y}
+        notes.append(note(*top, name))
     title = f"{layer}: weight, approximation, residual"
     if rows > 1 or columns > 1:
         title += f" (every {_ordinal(rows)}row, every {_ordinal(columns)}column)"
@@ -71,7 +71,7 @@ def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
     for number, value in enumerate(values[:PICTURES], start=1):
         kept = number <= rank
         place: dict[str, Any] = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-        x, y, centre = _panel(number, PICTURES, 0.008)
+        x, y, top = panel(number, PICTURES, gaps=(0.008, 0))
         if value.ndim == 2:
             largest = float(np.abs(value).max()) or 1.0
             traces.append(
@@ -106,8 +106,8 @@ def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
                 )
             )
         hidden = {"visible": False}
-        axes |= {_axis("x", number): x | hidden, _axis("y", number): y | hidden}
-        notes.append(note(centre, 1.0, str(number) if kept else f"{number}, left out"))
+        axes |= {axis_name("x", number): x | hidden, axis_name("y", number): y | hidden}
+        notes.append(note(*top, str(number) if kept else f"{number}, left out"))
     what = "Right singular vectors" if exact else "Rows of the right factor"
     title = f"{what} of {layer}: what each rank looks for in an input"
     return _build_side_by_side(traces, title, 185, notes, **axes)
@@ -126,20 +126,6 @@ def _build_side_by_side(
     return build_figure(
         traces, title, height, nameless, nameless, annotations=notes, margin=margin, **layout
     )
-
-
-def _panel(number: int, panels: int, gap: float) -> tuple[dict[str, Any], dict[str, Any], float]:
-    """The two axes of one of several plots side by side, and the middle between its ends."""
-    width = (1 - (panels - 1) * gap) / panels
-    left = (number - 1) * (width + gap)
-    right = min(left + width, 1.0)
-    common = {"showgrid": False, "automargin": True}
-    x = {"domain": (left, right), "anchor": f"y{number}", **common}
-    return x, {"domain": (0, 1), "anchor": f"x{number}", **common}, (left + right) / 2
-
-
-def _axis(name: str, number: int) -> str:
-    return f"{name}axis{number if number > 1 else ''}"
 
 
 def _strides(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -47,7 +47,7 @@ def test_a_rank_for_each_layer_costs_what_its_factors_hold(digits):
     found = tasks.judge_ranks(go_on, digits.origin, "truncated_svd", ("fc1", "fc2"), (5, 0))
     rows, columns = next(layer.shape for layer in digits.layers if layer.name == "fc1")
     expected = digits.parameters - rows * columns + 5 * (rows + columns)
-    assert found.table["parameters"].iloc[0] == expected
+    assert found["parameters"].iloc[0] == expected
 
 
 def test_training_on_gives_no_worse_training_loss_at_a_low_rank(digits):

@@ -1,0 +1,31 @@
+"""The reference: how it learned, what it consists of, and what it gets right."""
+
+import streamlit as st
+
+from pages.shared.models.results import Trained
+from pages.shared.models.text import reference_line
+from pages.shared.plots.palette import REFERENCE
+from pages.shared.plots.standard import learning_curve
+from pages.shared.ui import blocks, charts
+
+from . import text
+
+
+def draw_model(trained: Trained) -> None:
+    st.subheader("Model", anchor=False)
+    st.markdown(reference_line(trained))
+    st.caption(text.describe_training(trained))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        charts.draw(
+            learning_curve(trained.history, trained.task),
+            "learning_curve",
+            "Training and validation loss by epoch",
+        )
+        st.dataframe(trained.structure, hide_index=True)
+    with right:
+        blocks.predictions(
+            trained, trained.predictions, trained.confusion, REFERENCE, "predictions"
+        )
+        if trained.report is not None:
+            st.dataframe(trained.report.style.format(precision=3), hide_index=True)

@@ -16,6 +16,7 @@ from .constrained.convex.solve import solve as solve
 from .constrained.training.curve import constrained_curve as constrained_curve
 from .constrained.training.layer_outputs import layer_certificates as layer_certificates
 from .curve import Curve as Curve
+from .equal_bytes import at_equal_bytes as at_equal_bytes
 from .errors import CompressionError as CompressionError
 from .factors import Factors as Factors
 from .intervals import Interval as Interval
@@ -30,7 +31,6 @@ from .low_rank.layer_errors import layer_errors as layer_errors
 from .low_rank.rank_selection import ranks_for_energy as ranks_for_energy
 from .low_rank.sensitivity import sensitivity as sensitivity
 from .pareto import Wish as Wish
-from .pareto import at_equal_bytes as at_equal_bytes
 from .pareto import best_rows as best_rows
 from .pareto import nearest_row as nearest_row
 from .pareto import pareto_front as pareto_front

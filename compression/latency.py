@@ -12,16 +12,21 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 import pandas as pd
-from torch import nn
+from numpy.typing import NDArray
 
-from .evaluation import Array, median_interval
-from .storage import export_onnx
-from .training import Report, keep_going
+from .report import Report, keep_going
+
+# A page reads what was measured: torch, SciPy and ONNX Runtime are loaded to measure only.
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .training import Data, Reference
+
+Array = NDArray[np.floating]
 
 BATCHES = (1, 256)
 REFERENCE = "reference"
@@ -101,6 +106,10 @@ def latencies(
 
 
 def _sessions(networks: Mapping[str, nn.Sequential]) -> dict[str, Any]:
+    import onnxruntime
+
+    from .storage import export_onnx
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     sessions = {}
@@ -128,6 +137,8 @@ def _warmed(name: str, session: Any, batch: int) -> _Stopwatch:
 
 def _table(watches: Sequence[_Stopwatch], seconds: Array) -> pd.DataFrame:
     """Medians and intervals from times of shape (rounds, watches); the reference's come first."""
+    from .evaluation import median_interval
+
     ratios = seconds[:, np.arange(len(watches)) % len(BATCHES)] / seconds
     rows = []
     for at, watch in enumerate(watches):
@@ -149,3 +160,122 @@ def break_even(knobs: Sequence[float], ratios: Sequence[float]) -> float | None:
     order = np.argsort(knobs)
     faster = np.logical_and.accumulate(np.asarray(ratios)[order] > 1)
     return float(np.asarray(knobs)[order][faster][-1]) if faster.any() else None
+
+
+def noise_ratio(table: pd.DataFrame, same_graph: str, batch: int) -> float:
+    """Ratio of two times up to which a measurement tells nothing apart; 1 or more.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`latencies` gives it.
+    same_graph : str
+        A model that runs the reference's own graph, as a constrained network does: what lies
+        between their times is where their numbers happen to stand in memory.
+    batch : int
+    """
+    same = table[(table["model"] == same_graph) & (table["batch"] == batch)]
+    return float(max([1.0, *same["ratio_high"], *(1 / same["ratio_low"])]))
+
+
+def times_told_apart(table: pd.DataFrame, same_graph: str, batch: int) -> pd.Series:
+    """Seconds a call by model, the reference's own where the two cannot be told apart.
+
+    They cannot where the 95 % interval of their ratio, widened by :func:`noise_ratio`, holds 1:
+    else noise would choose between two models. Parameters as there.
+    """
+    times = table[table["batch"] == batch].set_index("model")
+    noise = noise_ratio(table, same_graph, batch)
+    alike = (times["ratio_low"] <= noise) & (times["ratio_high"] * noise >= 1)
+    return times["latency"].mask(alike, times["latency"].get(REFERENCE))
+
+
+@dataclass(frozen=True, eq=False)
+class RankLatencies:
+    """How long low rank takes, and some other networks.
+
+    Attributes
+    ----------
+    table : DataFrame
+        As :func:`latencies` gives it; a rank's model is called as :func:`name_rank` says.
+    ranks : DataFrame
+        One row a rank and batch: rank, batch, ratio, ratio_low, ratio_high (how many times
+        faster than the reference), counted (how many times fewer MACs).
+    break_even : dict
+        (batch, "measured" or "counted") -> the largest of the ranks up to which low rank is
+        faster, beyond noise or by its MACs; None: it never is.
+    """
+
+    table: pd.DataFrame
+    ranks: pd.DataFrame
+    break_even: dict[tuple[int, str], float | None]
+
+
+def rank_latencies(
+    reference: Reference,
+    dataset: Data,
+    others: Mapping[str, nn.Sequential],
+    same_graph: str,
+    *,
+    count: int = 20,
+    report: Report = keep_going,
+) -> RankLatencies:
+    """Time low rank at about ``count`` ranks that pay, and other networks, beside the reference.
+
+    Parameters
+    ----------
+    reference : Reference
+    dataset : Dataset
+        The one that it was trained on.
+    others : dict
+        Name -> torch module of this package.
+    same_graph : str
+        The one of them that runs the reference's own graph, see :func:`noise_ratio`.
+    count : int
+    report : callable
+        As for :func:`latencies`; its function gives the RankLatencies so far.
+
+    Raises
+    ------
+    StorageError
+        A network has a layer that cannot be exported.
+    """
+    from . import accounting
+    from .low_rank.networks import prepare
+    from .training import Samples
+
+    family = prepare(reference, Samples(dataset), "truncated_svd")
+    paying = [rank for rank in range(1, family.max_rank + 1) if family.effective(rank)]
+    ranks = _space_ranks(paying, count)
+    networks = {name_rank(rank): family.at(rank) for rank in ranks}
+    macs = accounting.macs(reference.network)
+    counted = {name: macs / accounting.macs(network) for name, network in networks.items()}
+
+    def judge(table: pd.DataFrame) -> RankLatencies:
+        rows = table[table["model"].isin(networks)].reset_index(drop=True)
+        rows["rank"] = rows["model"].map({name_rank(rank): rank for rank in ranks})
+        rows["counted"] = rows["model"].map(counted)
+        ends: dict[tuple[int, str], float | None] = {}
+        for batch, part in rows.groupby("batch"):
+            beyond_noise = part["ratio_low"] / noise_ratio(table, same_graph, int(batch))
+            ends[int(batch), "measured"] = break_even(part["rank"], beyond_noise)
+            ends[int(batch), "counted"] = break_even(part["rank"], part["counted"])
+        return RankLatencies(table, rows, ends)
+
+    def step(done: int, total: int, so_far: Any) -> bool:
+        return report(done, total, lambda: judge(so_far()))
+
+    return judge(latencies(reference.network, networks | dict(others), report=step))
+
+
+def name_rank(rank: int) -> str:
+    """What a network whose linear layers have this rank is called, whatever the method."""
+    return f"rank {rank}"
+
+
+def _space_ranks(ranks: list[int], count: int) -> list[int]:
+    """All of these ranks, or about so many, spaced by ratio; powers of two are among them."""
+    if len(ranks) <= count:
+        return ranks
+    spaced = np.geomspace(ranks[0], ranks[-1], count).round().astype(int).tolist()
+    return sorted({*spaced, *(rank for rank in ranks if rank.bit_count() == 1)})

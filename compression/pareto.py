@@ -1,11 +1,11 @@
-"""Which row to take: the undominated ones, those that fulfil a wish, those of equal budget.
+"""Which row to take: the undominated ones, those that fulfil a wish, the nearest ones.
 
 Every choice is made by the validation score; the test score is only reported.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from .errors import ArgumentError
 
 Array = NDArray[np.floating]
 
+_SAME = ["bytes", "parameters", "macs", "validation_score", "score"]
 _ROUNDING = 1e-12  # in floating point 0.07 − 0.01 is more than 0.06
 
 
@@ -43,8 +44,19 @@ def pareto_front(table: pd.DataFrame, cost: str = "bytes", score: str = "score")
     ArgumentError
         The table has no such column, or it does not hold numbers.
     """
-    costs, scores = _numbers(table, cost), _numbers(table, score)
+    return table.iloc[_front(table, cost, score)]
 
+
+def mark_front(table: pd.DataFrame, cost: str = "bytes", score: str = "score") -> NDArray[np.bool_]:
+    """Which rows of a table :func:`pareto_front` keeps; shape (rows,)."""
+    marks = np.zeros(len(table), bool)
+    marks[_front(table, cost, score)] = True
+    return marks
+
+
+def _front(table: pd.DataFrame, cost: str, score: str) -> NDArray[np.intp]:
+    """Positions of the undominated rows, by rising cost."""
+    costs, scores = numbers_of(table, cost), numbers_of(table, score)
     rows = np.flatnonzero(~(np.isnan(costs) | np.isnan(scores)))
     rows = rows[np.lexsort((-scores[rows], costs[rows]))]
     # Rising cost, falling score within one: a row survives by beating all before it, or by
@@ -54,7 +66,20 @@ def pareto_front(table: pd.DataFrame, cost: str = "bytes", score: str = "score")
     first[:1] = True
     head = rows[np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))]
     equal = (costs[head] == costs[rows]) & (scores[head] == scores[rows])
-    return table.iloc[rows[equal]]
+    return rows[equal]
+
+
+def distinct_rows(table: pd.DataFrame, besides: pd.Series | None = None) -> NDArray[np.intp]:
+    """Positions of the rows that differ from each other in a cost or a score, in their order.
+
+    Of rows that agree in bytes, parameters, macs, validation_score and score the first stays.
+    ``besides``: a line that none of them may agree with, such as the reference's.
+    """
+    numbers = table[_SAME].to_numpy(np.float64)
+    rows = np.sort(np.unique(numbers, axis=0, return_index=True)[1])
+    if besides is not None:
+        rows = rows[(numbers[rows] != besides[_SAME].to_numpy(np.float64)).any(axis=1)]
+    return rows
 
 
 @dataclass(frozen=True)
@@ -80,11 +105,11 @@ class Wish:
         good = np.ones(len(table), bool)
         if self.loss is not None:
             least = reference["validation_score"] - self.loss - _ROUNDING
-            good &= _numbers(table, "validation_score") >= least
+            good &= numbers_of(table, "validation_score") >= least
         for cost, most in self.at_most.items():
-            good &= _numbers(table, cost) <= most
+            good &= numbers_of(table, cost) <= most
         for cost, times in self.times_fewer.items():
-            good &= _numbers(table, cost) * times <= reference[cost]
+            good &= numbers_of(table, cost) * times <= reference[cost]
         return good
 
 
@@ -128,8 +153,8 @@ def best_rows(
     costs = list(dict.fromkeys([cost, *wish.at_most, *wish.times_fewer]))
     criteria = np.column_stack(
         [
-            *(_numbers(everything, name) for name in costs),
-            -_numbers(everything, "validation_score"),
+            *(numbers_of(everything, name) for name in costs),
+            -numbers_of(everything, "validation_score"),
         ]
     )
     if wish.loss is None:
@@ -168,11 +193,18 @@ def nearest_row(table: pd.DataFrame, column: str, value: float) -> int:
     ArgumentError
         The table has no such column, it does not hold numbers, or no row has one.
     """
-    distance = np.abs(_numbers(table, column) - value)
+    distance = np.abs(numbers_of(table, column) - value)
     if np.isnan(distance).all():
         raise ArgumentError(f"no row has a number in column {column!r}: compute the curve first")
-    score = _numbers(table, "validation_score")
-    return int(np.lexsort((_numbers(table, "bytes"), -score, distance))[0])
+    score = numbers_of(table, "validation_score")
+    return int(np.lexsort((numbers_of(table, "bytes"), -score, distance))[0])
+
+
+def nearest_pair(table: pd.DataFrame, rank: float, bound: float) -> int:
+    """Position of the row whose ``rank``, then whose ``bound``, is nearest by ratio."""
+    by_rank = np.abs(np.log(table["rank"] / rank))
+    by_bound = np.abs(np.log(table["bound"] / bound))
+    return int(np.lexsort((by_bound, by_rank))[0])
 
 
 @dataclass(frozen=True)
@@ -229,11 +261,11 @@ def nearest_to(table: pd.DataFrame, wish: Wish, reference: pd.Series) -> list[Ne
     ]
     granted = np.array([part.granted(table, reference) for part, *_ in parts])
     others = [
-        np.delete(granted, at, axis=0).all(axis=0) & ~np.isnan(_numbers(table, column))
+        np.delete(granted, at, axis=0).all(axis=0) & ~np.isnan(numbers_of(table, column))
         for at, (_, column, _) in enumerate(parts)
     ]
     if not any(rows.any() for rows in others):
-        others = [~np.isnan(_numbers(table, column)) for _, column, _ in parts]
+        others = [~np.isnan(numbers_of(table, column)) for _, column, _ in parts]
     return [
         Nearest(column, wished, int(rows[nearest_row(table.iloc[rows], column, wished)]))
         for (_, column, wished), rows in zip(parts, map(np.flatnonzero, others), strict=True)
@@ -241,105 +273,55 @@ def nearest_to(table: pd.DataFrame, wish: Wish, reference: pd.Series) -> list[Ne
     ]
 
 
-@dataclass(frozen=True)
-class Matched:
-    """Two curves at one budget of bytes: each with its best row that fits.
+def keep_smaller(table: pd.DataFrame, reference: pd.Series, cost: str = "bytes") -> pd.DataFrame:
+    """The rows that a recommendation may name: below the reference in ``cost``.
 
-    Attributes
-    ----------
-    budget : float
-        In bytes.
-    first, second : int
-        Positions of the rows, chosen by validation score.
-    validation_change : float
-        The first's validation score minus the second's.
-    change, change_low, change_high : float
-        The same on the test part, with its 95 % interval, samples being paired.
+    Nor may their file be longer than the reference's: fewer parameters in a longer file are no
+    smaller model.
     """
-
-    budget: float
-    first: int
-    second: int
-    validation_change: float
-    change: float
-    change_low: float
-    change_high: float
+    smaller = (table[cost] < reference[cost]) & (table["bytes"] <= reference["bytes"])
+    return table[smaller].reset_index(drop=True)
 
 
-class Judged(Protocol):
-    """A curve, as far as it is needed here."""
+def recommend(
+    table: pd.DataFrame, wish: Wish, reference: pd.Series, cost: str = "bytes"
+) -> pd.DataFrame:
+    """The undominated rows that fulfil a wish and are smaller than the reference.
 
-    @property
-    def table(self) -> pd.DataFrame: ...
-    @property
-    def predictions(self) -> NDArray: ...
-
-
-def at_equal_bytes(
-    first: Judged, second: Judged, target: NDArray, task: str, budget: float | None = None
-) -> Matched:
-    """Does the first curve beat the second with the same bytes?
-
-    Each curve enters with its row of best validation score that is no larger than the budget;
-    the two rows are compared on the test part.
-
-    Parameters
-    ----------
-    first, second : Curve, or anything with its table and predictions
-    target : ndarray, shape (test samples,)
-    task : str
-        "classification" or "regression".
-    budget : float, optional
-        In bytes. When left out the one at which the first is furthest ahead on validation, the
-        smallest such: often one at which the second is of no use any more.
-
-    Raises
-    ------
-    ArgumentError
-        There is no budget, or not this one, at which both curves have a row with a score.
+    In the order of :func:`best_rows`; empty: there is none. Of several that cost the same and
+    score the same the first stays. Parameters as for :func:`best_rows`, with one table.
     """
-    from .evaluation import Comparison  # here, and not above: a page ranks rows without SciPy
-
-    curves = (first, second)
-    sizes = np.concatenate([_numbers(curve.table, "bytes") for curve in curves])
-    budgets = np.unique(sizes) if budget is None else np.array([budget])
-    rows = [_best_within(curve.table, budgets) for curve in curves]
-    both = (rows[0] >= 0) & (rows[1] >= 0)
-    if not both.any():
-        within = "" if budget is None else f" within {budget:g} bytes"
-        raise ArgumentError(
-            f"a curve has no row with a validation score{within}: "
-            "compute more of it, or choose a larger budget"
-        )
-    scores = [
-        _numbers(curve.table, "validation_score")[found]
-        for curve, found in zip(curves, rows, strict=True)
-    ]
-    ahead = np.where(both, scores[0] - scores[1], -np.inf)
-    at = int(np.argmax(ahead))
-    one, other = int(rows[0][at]), int(rows[1][at])
-    comparison = Comparison(second.predictions[other], target, task)
-    change, low, high = comparison.changes(first.predictions[one][None])
-    return Matched(
-        budget=float(budgets[at]),
-        first=one,
-        second=other,
-        validation_change=float(ahead[at]),
-        change=float(change[0]),
-        change_low=float(low[0]),
-        change_high=float(high[0]),
-    )
+    best = best_rows({"": keep_smaller(table, reference, cost)}, wish, reference, cost)
+    best = best.drop(columns=["curve", "row"])
+    return best.iloc[distinct_rows(best)].reset_index(drop=True)
 
 
-def _best_within(table: pd.DataFrame, budgets: Array) -> NDArray[np.intp]:
-    """For each budget of bytes the row of best validation score; −1: none is that small."""
-    front = pareto_front(table.reset_index(drop=True), "bytes", "validation_score")
-    rows = np.append(-1, front.index.to_numpy(np.intp))
-    return rows[np.searchsorted(front["bytes"], budgets, side="right")]
+def recommend_nearest(
+    table: pd.DataFrame, wish: Wish, reference: pd.Series, cost: str = "bytes"
+) -> list[tuple[Nearest, pd.Series]]:
+    """Of the rows smaller than the reference those nearest to each part of a wish.
+
+    Each with its line; see :func:`nearest_to`. None: nothing is smaller.
+    """
+    smaller = keep_smaller(table, reference, cost)
+    if smaller.empty:
+        return []
+    return [(near, smaller.iloc[near.row]) for near in nearest_to(smaller, wish, reference)]
 
 
-def _numbers(table: pd.DataFrame, name: str) -> Array:
-    """A column as float64, NaN where it has no value."""
+def confirm_loss(line: pd.Series, loss: float) -> Literal["yes", "no", "open"]:
+    """Whether the test part confirms that at most so much is lost.
+
+    "yes" or "no" where the whole 95 % interval of the paired difference, change_low to
+    change_high, says so; else "open".
+    """
+    if line["change_low"] >= -loss:
+        return "yes"
+    return "no" if line["change_high"] < -loss else "open"
+
+
+def numbers_of(table: pd.DataFrame, name: str) -> Array:
+    """A column as float64, NaN where it has no value; raises ArgumentError where it holds none."""
     if name not in table.columns:
         raise ArgumentError(
             f"the table has no column {name!r}: choose one of {', '.join(map(str, table.columns))}"

@@ -1,11 +1,16 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import compression
-from compression import latency
+from compression import accounting, latency
 from compression.errors import StorageError
 
 
@@ -122,3 +127,112 @@ def test_the_break_even_is_the_last_knob_before_the_first_that_is_not_faster(pai
         expected = knob
     knobs, ratios = [knob for knob, _ in pairs], [ratio for _, ratio in pairs]
     assert latency.break_even(knobs, ratios) == expected
+
+
+def times(**ratios):
+    """A measurement with these ends of the ratios' intervals; "rank_1" stands for "rank 1"."""
+    seconds = {"reference": 3e-6, "dense": 3.1e-6, "rank_1": 2e-6}
+    return pd.DataFrame(
+        {
+            "model": name.replace("_", " "),
+            "batch": batch,
+            "latency": seconds[name] * batch,
+            "ratio_low": low,
+            "ratio_high": high,
+        }
+        for name, (low, high) in {"reference": (1, 1), **ratios}.items()
+        for batch in (1, 256)
+    )
+
+
+def test_a_model_that_cannot_be_told_from_the_reference_takes_the_reference_s_time():
+    table = times(dense=(0.9, 1.05), rank_1=(1.4, 1.6))
+    for batch in (1, 256):
+        told = latency.times_told_apart(table, "dense", batch)
+        assert told["reference"] == pytest.approx(3e-6 * batch)
+        assert told["dense"] == pytest.approx(3e-6 * batch)
+        assert told["rank 1"] == pytest.approx(2e-6 * batch)
+
+
+@pytest.mark.parametrize(
+    ("dense", "noise"), [((0.99, 1.01), 1 / 0.99), ((1.02, 1.07), 1.07), ((0.8, 0.9), 1 / 0.8)]
+)
+def test_noise_is_the_farthest_end_of_the_same_graph_s_ratio_either_way(dense, noise):
+    assert latency.noise_ratio(times(dense=dense), "dense", 1) == pytest.approx(noise)
+
+
+def test_faster_by_no_more_than_the_same_graph_differs_from_itself_is_not_told_apart():
+    table = times(dense=(1.02, 1.07), rank_1=(1.05, 1.06))
+    assert latency.times_told_apart(table, "dense", 1)["rank 1"] == pytest.approx(3e-6)
+    table = times(dense=(0.99, 1.01), rank_1=(1.05, 1.06))
+    assert latency.times_told_apart(table, "dense", 1)["rank 1"] == pytest.approx(2e-6)
+
+
+def measure(monkeypatch, reference, dataset, table, **knobs):
+    """``rank_latencies`` with this table in place of a stopwatch, and what it was to time."""
+    timed = {}
+
+    def stand_in(network, networks, *, report):
+        timed.update(networks)
+        report(1, 1, lambda: table)
+        return table
+
+    monkeypatch.setattr(latency, "latencies", stand_in)
+    others = {"dense": reference.network}
+    return timed, latency.rank_latencies(reference, dataset, others, "dense", **knobs)
+
+
+def test_only_ranks_that_pay_are_timed_and_their_macs_counted(monkeypatch, digits, digits_softmax):
+    table = times(dense=(0.99, 1.01), rank_1=(1.05, 1.06))
+    seen = []
+
+    def report(done, total, so_far):
+        seen.append(so_far())
+        return True
+
+    timed, found = measure(monkeypatch, digits_softmax, digits, table, report=report)
+    (weight,) = [p for p in digits_softmax.network.parameters() if p.ndim == 2]
+    rows, columns = weight.shape
+    paying = [k for k in range(1, rows + 1) if k * (rows + columns) < rows * columns]
+    assert list(timed) == [*(f"rank {k}" for k in paying), "dense"]
+    counted = rows * columns / (rows + columns)
+    assert found.ranks["counted"].tolist() == pytest.approx([counted, counted])
+    assert found.ranks["rank"].tolist() == [1, 1]
+    assert accounting.macs(timed["rank 1"]) == rows + columns
+    assert found.break_even == dict.fromkeys(
+        [(1, "measured"), (1, "counted"), (256, "measured"), (256, "counted")], 1
+    )
+    assert seen[0].break_even == found.break_even
+
+
+@pytest.mark.parametrize(
+    ("dense", "expected"), [((0.99, 1.01), 1), ((1.02, 1.07), None), ((0.93, 0.98), None)]
+)
+def test_faster_by_less_than_the_same_graph_differs_from_itself_is_not_faster(
+    monkeypatch, digits, digits_softmax, dense, expected
+):
+    table = times(dense=dense, rank_1=(1.05, 1.06))
+    _, found = measure(monkeypatch, digits_softmax, digits, table)
+    assert found.break_even[1, "measured"] == expected
+
+
+@given(st.integers(1, 400), st.integers(2, 30))
+def test_ranks_are_spaced_from_the_first_to_the_last_with_all_powers_of_two(largest, count):
+    ranks = list(range(1, largest + 1))
+    spaced = latency._space_ranks(ranks, count)
+    assert spaced == sorted(set(spaced))
+    assert set(spaced) <= set(ranks)
+    if largest <= count:
+        assert spaced == ranks
+        return
+    assert (spaced[0], spaced[-1]) == (1, largest)
+    powers = {2**n for n in range(10) if 2**n <= largest}
+    assert powers <= set(spaced)
+    assert len(spaced) <= count + len(powers)
+
+
+def test_what_was_measured_is_read_without_torch_scipy_or_onnx_runtime():
+    code = "import sys, compression.latency; print({'torch', 'scipy', 'onnxruntime'} & set(sys.modules))"
+    root = Path(__file__).parents[2]
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert run.stdout.strip() == "set()", run.stderr

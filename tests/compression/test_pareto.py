@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compression import paired_change, pareto_front
+from compression import pareto_front
 from compression.errors import ArgumentError
-from compression.pareto import Wish, at_equal_bytes, best_rows, nearest_row, nearest_to
+from compression.pareto import (
+    Wish,
+    best_rows,
+    confirm_loss,
+    distinct_rows,
+    mark_front,
+    nearest_pair,
+    nearest_row,
+    nearest_to,
+    recommend,
+    recommend_nearest,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +43,9 @@ def test_the_front_is_what_comparing_every_pair_leaves(table):
     complete = table.dropna()
     expected = [index for index, row in complete.iterrows() if not dominated(row, complete)]
     assert sorted(pareto_front(table).index) == expected
+    assert np.flatnonzero(mark_front(table)).tolist() == expected
+    repeated = table.set_axis([0] * len(table))  # positions count, not labels
+    assert np.flatnonzero(mark_front(repeated)).tolist() == expected
 
 
 @given(tables)
@@ -241,59 +254,92 @@ def test_rows_are_ranked_without_scipy():
     assert run.stdout.strip() == "False", run.stderr
 
 
-@dataclass
-class Rows:
-    table: pd.DataFrame
-    predictions: np.ndarray
-
-
-def random_curve(generator, target):
-    rows = generator.integers(1, 7)
-    right = generator.random((rows, len(target))) < generator.random((rows, 1))
-    table = pd.DataFrame(
-        {
-            "bytes": generator.integers(1, 12, rows),
-            "validation_score": generator.integers(0, 5, rows) / 4,
-        }
-    )
-    return Rows(table, np.where(right, target, 1 - target))
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_the_best_difference_at_equal_bytes_is_that_of_exhaustive_search(seed):
+def some_rows(seed):
+    """The reference, of middle size and score, and rows around it."""
     generator = np.random.default_rng(seed)
-    target = generator.integers(0, 2, 60)
-    one, other = random_curve(generator, target), random_curve(generator, target)
-    other.table.loc[0, "bytes"] = 1
-    found = at_equal_bytes(one, other, target, "classification")
+    numbers = generator.integers(300, 700, (20, 3))
+    numbers[0] = generator.integers(300, 700)
+    table = pd.DataFrame(numbers, columns=COSTS)
+    scores = generator.integers(40, 100, (2, 20)) / 100
+    return table.assign(
+        validation_score=scores[0], score=scores[1], id=[f"row {n}" for n in range(20)]
+    )
 
-    def best(curve, budget):
-        within = curve.table[curve.table["bytes"] <= budget]
-        return within["validation_score"].max()
 
-    differences = {b: best(one, b) - best(other, b) for b in range(1, 12)}
-    differences = {b: d for b, d in differences.items() if not np.isnan(d)}
-    assert found.validation_change == max(differences.values())
-    assert differences[found.budget] == found.validation_change
-    wished = max(differences)
-    at_wished = at_equal_bytes(one, other, target, "classification", budget=wished)
-    assert (at_wished.budget, at_wished.validation_change) == (wished, differences[wished])
-    for curve, row in ((one, found.first), (other, found.second)):
-        assert curve.table["bytes"][row] <= found.budget
-        assert curve.table["validation_score"][row] == best(curve, found.budget)
-    right = [
-        (curve.predictions[row] == target).astype(float)
-        for curve, row in ((one, found.first), (other, found.second))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    loss=st.none() | st.floats(0, 0.5),
+    most=st.none() | st.floats(300, 700),
+    fewer=st.none() | st.floats(1, 3),
+    cost=st.sampled_from(COSTS),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_recommendation_breaks_the_wish_is_larger_or_is_beaten_by_a_smaller_row(
+    seed, loss, most, fewer, cost
+):
+    table = some_rows(seed)
+    wish = Wish(
+        loss, {} if most is None else {"bytes": most}, {} if fewer is None else {"macs": fewer}
+    )
+    reference = table.iloc[0]
+    costs = {cost, *wish.at_most, *wish.times_fewer}
+    found = recommend(table, wish, reference, cost)
+    lighter = [
+        line
+        for _, line in table.iterrows()
+        if line[cost] < reference[cost] and line["bytes"] <= reference["bytes"]
     ]
-    assert found.change == pytest.approx(np.mean(right[0] - right[1]))
-    interval = paired_change(right[1] == 1, right[0] == 1)
-    assert (found.change_low, found.change_high) == pytest.approx(interval)
+    for _, line in found.iterrows():
+        assert line["id"] in [other["id"] for other in lighter]
+        assert (
+            loss is None or line["validation_score"] >= reference["validation_score"] - loss - 1e-9
+        )
+        assert most is None or line["bytes"] <= most
+        assert fewer is None or line["macs"] * fewer <= reference["macs"]
+        assert not any(beats(other, line, costs) for other in lighter)
+    if loss is not None:
+        assert found[cost].is_monotonic_increasing
+    if found.empty and (loss, most, fewer) != (None, None, None):
+        near = recommend_nearest(table, wish, reference, cost)
+        assert bool(near) == bool(lighter)
+        assert all(line["id"] in [other["id"] for other in lighter] for _, line in near)
 
 
-def test_curves_that_have_no_row_to_compare_are_an_error_in_words():
-    empty = Rows(pd.DataFrame({"bytes": [1.0], "validation_score": [np.nan]}), np.zeros((1, 3)))
-    with pytest.raises(ArgumentError, match="compute more of it"):
-        at_equal_bytes(empty, empty, np.zeros(3), "classification")
-    one = Rows(pd.DataFrame({"bytes": [5], "validation_score": [0.5]}), np.zeros((1, 3)))
-    with pytest.raises(ArgumentError, match="within 4 bytes"):
-        at_equal_bytes(one, one, np.zeros(3), "classification", budget=4)
+def test_a_recommendation_made_twice_is_named_once():
+    rows = some_rows(0)[:1]
+    smaller = rows.assign(bytes=rows["bytes"] - 1, id="first")
+    table = pd.concat([rows, smaller, smaller.assign(id="second")], ignore_index=True)
+    found = recommend(table, Wish(loss=0.0), table.iloc[0])
+    assert found["id"].tolist() == ["first"]
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 1)] * 5), min_size=1, max_size=12), st.booleans())
+def test_of_rows_that_agree_in_costs_and_scores_the_first_stays(rows, reference_too):
+    table = pd.DataFrame(rows, columns=[*COSTS, "validation_score", "score"], dtype=float)
+    besides = table.iloc[-1] if reference_too else None
+    expected = [
+        row
+        for row, line in enumerate(rows)
+        if line not in rows[:row] and not (reference_too and line == rows[-1])
+    ]
+    assert distinct_rows(table, besides).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "answer"),
+    [(-0.01, 0.02, "yes"), (-0.02, 0.0, "open"), (-0.03, -0.01, "open"), (-0.03, -0.011, "no")],
+)
+def test_the_test_part_confirms_a_loss_denies_it_or_leaves_it_open(low, high, answer):
+    line = pd.Series({"change_low": low, "change_high": high})
+    assert confirm_loss(line, 0.01) == answer
+
+
+def test_the_nearest_pair_is_the_asked_one_where_it_is_there_and_the_rank_comes_first():
+    pairs = [(rank, bound) for rank in (1, 2, 8) for bound in (0.1, 0.4, 1.0)]
+    table = pd.DataFrame(pairs, columns=["rank", "bound"])
+    for row, (rank, bound) in enumerate(pairs):
+        assert nearest_pair(table, rank, bound) == row
+    assert nearest_pair(table[:4], 2, 1.0) == 3  # the rank comes first
+    assert nearest_pair(table[:3], 2, 0.9) == 2
+    assert nearest_pair(table, 3, 0.3) == 4  # by ratio: 3 is nearer to 2 than to 8
+    assert nearest_pair(table, 5, 0.19) == 6  # and 5 to 8 than to 2, 0.19 to 0.1 than to 0.4

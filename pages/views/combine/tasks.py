@@ -54,8 +54,8 @@ def against(
         the two rows), differing (test samples that only one of the two gets right, of numbers
         those with another answer); without numbers where the other has no row that small.
     """
+    from compression.equal_bytes import at_equal_bytes
     from compression.errors import ArgumentError
-    from compression.pareto import at_equal_bytes
 
     found, _ = load_reference(origin)
     first = _judged(together, len(found.y_test), found.task)

@@ -1,0 +1,165 @@
+"""Two curves at equal bytes: does the first beat the second with a file that is no longer?
+
+Rows are chosen by the validation score and compared on the test part.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .errors import ArgumentError
+from .evaluation import Comparison
+from .pareto import Array, numbers_of, pareto_front
+
+_NUMBERS = ("change", "low", "high", "bytes", "other_bytes", "differing")
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Two curves at one budget of bytes: each with its best row that fits.
+
+    Attributes
+    ----------
+    budget : float
+        In bytes.
+    first, second : int
+        Positions of the rows, chosen by validation score.
+    validation_change : float
+        The first's validation score minus the second's.
+    change, change_low, change_high : float
+        The same on the test part, with its 95 % interval, samples being paired.
+    """
+
+    budget: float
+    first: int
+    second: int
+    validation_change: float
+    change: float
+    change_low: float
+    change_high: float
+
+
+class Judged(Protocol):
+    """A curve, as far as it is needed here."""
+
+    @property
+    def table(self) -> pd.DataFrame: ...
+    @property
+    def predictions(self) -> NDArray: ...
+
+
+def at_equal_bytes(
+    first: Judged, second: Judged, target: NDArray, task: str, budget: float | None = None
+) -> Matched:
+    """Does the first curve beat the second with the same bytes?
+
+    Each curve enters with its row of best validation score that is no larger than the budget;
+    the two rows are compared on the test part.
+
+    Parameters
+    ----------
+    first, second : Curve, or anything with its table and predictions
+    target : ndarray, shape (test samples,)
+    task : str
+        "classification" or "regression".
+    budget : float, optional
+        In bytes. When left out the one at which the first is furthest ahead on validation, the
+        smallest such: often one at which the second is of no use any more.
+
+    Raises
+    ------
+    ArgumentError
+        There is no budget, or not this one, at which both curves have a row with a score.
+    """
+    curves = (first, second)
+    sizes = np.concatenate([numbers_of(curve.table, "bytes") for curve in curves])
+    budgets = np.unique(sizes) if budget is None else np.array([budget])
+    rows = [_best_within(curve.table, budgets) for curve in curves]
+    both = (rows[0] >= 0) & (rows[1] >= 0)
+    if not both.any():
+        within = "" if budget is None else f" within {budget:g} bytes"
+        raise ArgumentError(
+            f"a curve has no row with a validation score{within}: "
+            "compute more of it, or choose a larger budget"
+        )
+    scores = [
+        numbers_of(curve.table, "validation_score")[found]
+        for curve, found in zip(curves, rows, strict=True)
+    ]
+    ahead = np.where(both, scores[0] - scores[1], -np.inf)
+    at = int(np.argmax(ahead))
+    one, other = int(rows[0][at]), int(rows[1][at])
+    comparison = Comparison(second.predictions[other], target, task)
+    change, low, high = comparison.changes(first.predictions[one][None])
+    return Matched(
+        budget=float(budgets[at]),
+        first=one,
+        second=other,
+        validation_change=float(ahead[at]),
+        change=float(change[0]),
+        change_low=float(low[0]),
+        change_high=float(high[0]),
+    )
+
+
+def compare_at_equal_bytes(
+    first: Judged, others: Mapping[str, Judged], target: NDArray, task: str
+) -> pd.DataFrame:
+    """The first curve against each of several others, at the bytes of each of its rows.
+
+    Parameters
+    ----------
+    first : Curve, or anything with its table and predictions
+    others : dict
+        Name -> another curve.
+    target : ndarray, shape (test samples,)
+    task : str
+        "classification" or "regression".
+
+    Returns
+    -------
+    DataFrame
+        A line for each budget and each other curve: budget (bytes), other (its name), change, low
+        and high (of the test score, the first's minus the other's, with its paired-bootstrap 95 %
+        interval), bytes and other_bytes (of the two rows), differing (test samples that only one
+        of the two gets right, of numbers those with another answer). NaN where the other curve
+        has no row that small.
+    """
+    lines = []
+    for budget in np.unique(first.table["bytes"]).tolist():
+        for name, other in others.items():
+            line = {"budget": float(budget), "other": name}
+            try:
+                matched = at_equal_bytes(first, other, target, task, budget)
+            except ArgumentError:  # the other is never that small
+                line |= dict.fromkeys(_NUMBERS, np.nan)
+            else:
+                one, two = first.predictions[matched.first], other.predictions[matched.second]
+                values = (
+                    matched.change,
+                    matched.change_low,
+                    matched.change_high,
+                    first.table["bytes"].iloc[matched.first],
+                    other.table["bytes"].iloc[matched.second],
+                    _count_differing(one, two, target, task),
+                )
+                line |= dict(zip(_NUMBERS, map(float, values), strict=True))
+            lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _count_differing(one: NDArray, other: NDArray, target: NDArray, task: str) -> int:
+    if task == "classification":
+        one, other = one == target, other == target
+    return int((one != other).sum())
+
+
+def _best_within(table: pd.DataFrame, budgets: Array) -> NDArray[np.intp]:
+    """For each budget of bytes the row of best validation score; −1: none is that small."""
+    front = pareto_front(table.reset_index(drop=True), "bytes", "validation_score")
+    rows = np.append(-1, front.index.to_numpy(np.intp))
+    return rows[np.searchsorted(front["bytes"], budgets, side="right")]

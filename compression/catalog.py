@@ -357,6 +357,7 @@ COMBINED_METHODS: Mapping[str, CombinedEntry] = _catalogue(
         summary="Train the weights under a bound, then truncate them and train the factors on.",
         source="",
         where="compression.combined.constrained_then_low_rank:ConstrainedThenLowRank",
+        bound_on="weights",
     ),
     CombinedEntry(
         name="jointly",
@@ -375,5 +376,6 @@ COMBINED_METHODS: Mapping[str, CombinedEntry] = _catalogue(
         where="compression.combined.low_rank_plus_sparse:LowRankPlusSparseTraining",
         bounds=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
         constraint="cardinality",
+        bound_on="sparse part",
     ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,11 @@ class ConstrainedEntry(Entry):
 class CombinedEntry(Entry):
     """A combined method's line: a curve's relative bounds, and its set where that is given.
 
-    The bounds are those of a curve that is asked for none.
+    The bounds are those of a curve that is asked for none. ``bound_on``: what they hold, the
+    "factors", the "weights" before they are factored, or the "sparse part" beside the factors,
+    of which they are the share of weights that differ from zero.
     """
 
     bounds: tuple[float, ...] = (0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
     constraint: str | None = None
+    bound_on: Literal["factors", "weights", "sparse part"] = "factors"

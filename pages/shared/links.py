@@ -43,6 +43,10 @@ class Link:
         return {name: str(value) for name, value in self.query.items()}
 
 
+def to_train() -> Link:
+    return _link("train", {})
+
+
 def to_compare(
     *,
     method: str | None = None,

@@ -6,17 +6,18 @@ from pages.shared.app_shell import begin_page
 from pages.shared.models import controls
 from pages.shared.models.text import reference_line
 from pages.shared.ui import charts
-from pages.views.combine import sections, text
+from pages.views.combine import pairs, text
+from pages.views.combine.controls import choose_setting
 
-begin_page("Combine", "Low rank and bounds together, held against each alone at equal bytes.")
+begin_page("Combine", "Low rank and bounds together, compared with each alone at equal bytes.")
 charts.begin()
 trained = controls.require_reference(controls.choose_reference())
 st.markdown(reference_line(trained))
-chosen = sections.setting(trained)
-sections.pairs(trained, chosen)
+setting = choose_setting(trained)
+pairs.draw_pairs(trained, setting)
 st.divider()
 charts.take_away(
     "Combine",
-    text.name(trained, chosen.method),
-    text.made_from(trained, chosen.method, chosen.constraint, chosen.epochs),
+    text.file_name(trained, setting.method),
+    text.describe_origin(trained, setting),
 )

@@ -6,16 +6,17 @@ import pytest
 
 from compression import COMBINED_METHODS, storage
 from compression.combined.curve import combined_curve
-from compression.evaluation import Comparison
+from compression.equal_bytes import compare_at_equal_bytes
 from data import load
 from pages.shared.models import constrained_tasks, requests
 from pages.shared.models import tasks as work
 from pages.shared.models.results import Layer
 from pages.views.combine import figures as combine_figures
-from pages.views.combine import results as combine_results
 from pages.views.combine import tasks as combine_work
 from pages.views.combine import text as combine_words
-from pages.views.combine.sections import _entrant
+from pages.views.combine.controls import any_rank_pays, default_epochs
+from pages.views.combine.pairs import TUNED_RANKS
+from pages.views.combine.verdict import pack_curve
 from tests.pages.rendering import rendered, settled
 
 RANKS, BOUNDS, EPOCHS = (1, 2), (0.4, 1.0), 10
@@ -48,11 +49,11 @@ def alone(trained):
 
 @pytest.fixture(scope="module")
 def margins(trained, together, alone):
-    return combine_work.against(
+    return combine_work.compare_curves(
         go_on,
         trained.origin,
-        _entrant("together", together),
-        tuple(_entrant(name, found) for name, found in alone.items()),
+        pack_curve("together", together),
+        tuple(pack_curve(name, found) for name, found in alone.items()),
     )
 
 
@@ -61,13 +62,13 @@ def test_the_grid_s_ranks_reach_from_1_to_the_last_that_pays(shape):
     rows, columns = shape
     paying = [k for k in range(1, min(shape) + 1) if k * (rows + columns) < rows * columns]
     layers = [Layer("one", "linear", shape, max(paying, default=0))]
-    for count in (requests.COMBINED_RANKS, combine_results.TUNED_RANKS):
+    for count in (requests.COMBINED_RANKS, TUNED_RANKS):
         found = requests.combined_ranks(layers, count)
         assert found[0] == 1
         assert found[-1] == max(paying, default=1)
         assert sorted(set(found)) == list(found)
         assert len(found) <= count
-    assert combine_results.pays(layers) == bool(paying)
+    assert any_rank_pays(layers) == bool(paying)
 
 
 def test_a_grid_of_every_method_is_what_the_package_computes(trained):
@@ -108,64 +109,31 @@ def test_a_stopped_grid_keeps_the_pairs_it_has(trained):
     assert len(ours.table) == len(ours.files) == 2
 
 
-def test_the_nearest_pair_is_the_asked_one_where_it_is_there(together):
-    for row, (_, line) in enumerate(together.table.iterrows()):
-        assert combine_results.cell(together.table, line["rank"], line["bound"]) == row
-    half = together.table[:3]
-    assert combine_results.cell(half, 2, 1.0) == 2  # the rank comes first
-    assert combine_results.cell(half, 1, 0.9) == 1
-
-
-def best_within(table, budget):
-    """By looking at each: the best on validation that is no larger; the smallest of equals."""
-    within = [row for row in range(len(table)) if table["bytes"][row] <= budget]
-    key = lambda row: (-table["validation_score"][row], table["bytes"][row])  # noqa: E731
-    return min(within, key=key, default=None)
-
-
-def test_each_alone_is_held_against_the_combination_at_equal_bytes(
+def test_each_alone_is_compared_with_the_combination_at_equal_bytes(
     trained, together, alone, margins
 ):
-    target = load("iris", seed=0).y_test
-    assert len(margins) == together.table["bytes"].nunique() * len(alone)
-    compared = 0
-    for _, line in margins.iterrows():
-        other = alone[line["alone"]]
-        one, two = (best_within(curve.table, line["budget"]) for curve in (together, other))
-        if two is None:
-            assert np.isnan(line[["change", "low", "high"]].astype(float)).all()
-            continue
-        compared += 1
-        assert line["bytes"] == together.table["bytes"][one]
-        assert line["other_bytes"] == other.table["bytes"][two] <= line["budget"]
-        right = [
-            np.mean(curve.predictions[row] == target)
-            for curve, row in ((together, one), (other, two))
-        ]
-        assert line["change"] == pytest.approx(right[0] - right[1])
-        changes = Comparison(other.predictions[two], target, "classification").changes(
-            together.predictions[one][None]
-        )
-        assert [line["low"], line["high"]] == [changes[1][0], changes[2][0]]
-    assert compared
+    expected = compare_at_equal_bytes(
+        together, alone, load("iris", seed=0).y_test, "classification"
+    )
+    pd.testing.assert_frame_equal(margins, expected)
 
 
 def test_a_budget_that_the_other_never_meets_has_no_numbers(trained, together, alone):
     small = ("together", (10.0, 1e6), (0.9, 0.8), np.zeros((2, 30)).tobytes())
-    table = combine_work.against(
-        go_on, trained.origin, small, (_entrant("low_rank", alone["low_rank"]),)
+    table = combine_work.compare_curves(
+        go_on, trained.origin, small, (pack_curve("low_rank", alone["low_rank"]),)
     )
     assert table["change"].isna().tolist() == [True, False]
-    first, second = (combine_words.verdict(trained, table, budget) for budget in (10.0, 1e6))
+    first, second = (combine_words.give_verdict(trained, table, b) for b in (10.0, 1e6))
     assert "nothing of **low rank alone** is that small" in first[1]
     assert "**low rank alone** of" in second[1]
 
 
 def a_margin(trained, **values):
-    line = {"budget": 300.0, "alone": "bound", "change": 0.0, "low": 0.0, "high": 0.0}
+    line = {"budget": 300.0, "other": "bound", "change": 0.0, "low": 0.0, "high": 0.0}
     line |= {"bytes": 300.0, "other_bytes": 290.0, "differing": 0.0}
     table = pd.DataFrame([line | values])
-    return combine_words.verdict(trained, table, table["budget"][0])
+    return combine_words.give_verdict(trained, table, table["budget"][0])
 
 
 def test_the_verdict_says_when_the_pair_or_what_it_meets_is_larger_than_the_reference(trained):
@@ -188,22 +156,6 @@ def test_equal_answers_are_not_called_as_good_but_not_told_apart_on_so_many_samp
     assert "cannot tell" not in other
 
 
-def test_differing_samples_are_those_that_one_of_the_two_gets_right(
-    trained, together, alone, margins
-):
-    target = load("iris", seed=0).y_test
-    for _, line in margins.dropna(subset="change").iterrows():
-        other = alone[line["alone"]]
-        rows = [best_within(curve.table, line["budget"]) for curve in (together, other)]
-        right = [
-            set(np.flatnonzero(curve.predictions[row] == target))
-            for curve, row in zip((together, other), rows, strict=True)
-        ]
-        assert line["differing"] == len(right[0] ^ right[1])
-        # Nothing differs where the interval has no width, and only there.
-        assert (line["differing"] == 0) == (line["low"] == line["high"] == 0)
-
-
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
@@ -214,15 +166,15 @@ def test_differing_samples_are_those_that_one_of_the_two_gets_right(
     ],
 )
 def test_only_an_interval_beyond_zero_shows_anything(low, high, said):
-    assert combine_words.judged(low, high) == said
+    assert combine_words.say_interval(low, high) == said
 
 
 def test_the_tally_counts_every_budget_that_can_be_compared(margins):
     budgets = margins["budget"].unique()
-    text = combine_words.tally(margins, float(np.median(budgets)))
+    text = combine_words.count_verdicts(margins, float(np.median(budgets)))
     assert f"{(budgets > np.median(budgets)).sum()} of them larger than the reference" in text
-    assert "larger" not in combine_words.tally(margins, budgets.max())
-    for name, lines in margins.dropna(subset="change").groupby("alone"):
+    assert "larger" not in combine_words.count_verdicts(margins, budgets.max())
+    for name, lines in margins.dropna(subset="change").groupby("other"):
         better, worse = (lines["low"] > 0).sum(), (lines["high"] < 0).sum()
         rest = len(lines) - better - worse
         said = f"against {combine_words.ALONE[name]} shown better at {better}, worse at {worse}"
@@ -285,7 +237,7 @@ def test_the_margins_carry_their_intervals_and_the_budget(margins):
     figure = combine_figures.margins(margins, budget, "classification")
     assert len(figure.data) == 3
     for trace, name in zip(figure.data, combine_figures.COLOURS, strict=True):
-        lines = margins[(margins["alone"] == name) & margins["change"].notna()]
+        lines = margins[(margins["other"] == name) & margins["change"].notna()]
         assert np.allclose(trace.y, 100 * lines["change"])
         assert np.allclose(np.add(trace.y, trace.error_y.array), 100 * lines["high"])
         assert np.allclose(np.subtract(trace.y, trace.error_y.arrayminus), 100 * lines["low"])
@@ -296,7 +248,7 @@ def test_the_margins_carry_their_intervals_and_the_budget(margins):
 def test_few_far_differences_do_not_flatten_the_near_ones():
     near = pd.DataFrame(
         {
-            "alone": "bound",
+            "other": "bound",
             "budget": [1.0, 2.0, 3.0],
             "change": [0.01, 0.02, 0.6],
             "low": [0.0, 0.01, 0.5],
@@ -331,6 +283,12 @@ def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
     settled(app)
     assert "ρ = 1 of what" in " ".join(caption.value for caption in app.caption)
     assert before != (app.metric[0].value, app.metric[1].value)
+
+
+def test_a_pair_s_default_epochs_are_some_hundred_steps_within_2_and_50():
+    assert default_epochs(640) == 10  # 10 batches of 64 a pass
+    assert default_epochs(10) == 50
+    assert default_epochs(10**6) == 2
 
 
 def test_low_rank_plus_sparse_asks_for_no_set_and_says_where_nothing_can_be_factored():

@@ -1,16 +1,15 @@
 """Figures of the page that combines. Knows no Streamlit."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from pages.shared.format import format_count, format_interval, format_score, format_size
-from pages.shared.plots import standard
+from pages.shared.plots import standard, traces
 from pages.shared.plots.layout import build_figure, score_scale, score_title
-from pages.shared.plots.palette import COMBINED, CONSTRAINED, LOW_RANK, OCHRE, REFERENCE, TEAL
+from pages.shared.plots.palette import COMBINED, CONSTRAINED, FAINTEST, LOW_RANK, OCHRE, TEAL
 
 from .text import ALONE
 
@@ -37,39 +36,30 @@ def heat(
     scores = scale * table["score"].to_numpy()
     z = np.full((len(bounds), len(ranks)), np.nan)
     z[rows, columns] = scores
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "heatmap",
-            "x": x,
-            "y": y,
-            "z": z,
-            "hoverinfo": "skip",
-            "colorscale": [[0, "rgba(138,143,152,0.10)"], [1, COMBINED]],
-            "xgap": 2,
-            "ygap": 2,
-            "colorbar": {
-                "title": {"text": score_title(task), "side": "right"},
-                "thickness": 10,
-                "outlinewidth": 0,
-            },
-        },
-        {  # A cell of a heat map cannot be selected: unseen points can, and speak for the cells.
-            "type": "scatter",
-            "x": [x[column] for column in columns],
-            "y": [y[row] for row in rows],
-            "mode": "markers",
-            "marker": {"size": 24, "symbol": "square", "opacity": 0},
-            "customdata": table[["rank", "bound"]].to_numpy().tolist(),
-            "text": [
-                f"k = {line['rank']:g}, ρ = {line['bound']:g}: {format_score(line['score'], task)}<br>"
-                f"{format_interval(line['score_low'], line['score_high'], task)}<br>"
-                f"{format_count(line['parameters'])} parameters, {format_size(line['bytes'])}"
-                for _, line in table.iterrows()
-            ],
-            "hovertemplate": "%{text}<extra></extra>",
-            "showlegend": False,
-        },
+    said = [
+        f"k = {line['rank']:g}, ρ = {line['bound']:g}: {format_score(line['score'], task)}<br>"
+        f"{format_interval(line['score_low'], line['score_high'], task)}<br>"
+        f"{format_count(line['parameters'])} parameters, {format_size(line['bytes'])}"
+        for _, line in table.iterrows()
     ]
+    colours = [[0, FAINTEST], [1, COMBINED]]
+    cells = traces.heatmap(
+        z, colours, x=x, y=y, scale=score_title(task), xgap=2, ygap=2, **traces.NO_HOVER
+    )
+    # A cell of a heat map cannot be selected: unseen points can, and speak for the cells.
+    targets = traces.points(
+        [x[column] for column in columns],
+        [y[row] for row in rows],
+        "",
+        COMBINED,
+        size=24,
+        symbol="square",
+        marker={"opacity": 0},
+        hover="%{text}<extra></extra>",
+        customdata=table[["rank", "bound"]].to_numpy().tolist(),
+        text=said,
+        showlegend=False,
+    )
     # On faint cells they take the page's text colour.
     middle = (scores.min() + scores.max()) / 2
     digits = 1 if scale > 1 else 2
@@ -77,7 +67,7 @@ def heat(
         {
             "x": column,  # a name such as "1" would be taken for a number
             "y": row,
-            # Nothing, too, may come from below: it is written without a sign.
+            # Avoid -0.0.
             "text": f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−"),
             "showarrow": False,
             "font": {"size": 12, **({"color": "white"} if value > middle else {})},
@@ -95,7 +85,7 @@ def heat(
     }
     axis = {"type": "category", "categoryorder": "array", "showgrid": False}
     return build_figure(
-        traces,
+        [cells, targets],
         f"{score_title(task)} over rank and bound",
         380,
         ("Rank k", axis | {"categoryarray": x, "range": [-0.5, len(x) - 0.5]}),
@@ -131,39 +121,29 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
     scale = score_scale(task)
     unit = "points of accuracy" if task == "classification" else "R²"
     ends = table["budget"].min(), table["budget"].max()
-    traces = []
+    drawn = []
     # Side by side: at one budget the intervals would lie on one another.
     for place, (name, colour) in enumerate(COLOURS.items()):
-        lines = table[(table["alone"] == name) & table["change"].notna()]
-        traces.append(
-            {
-                "type": "scatter",
-                "name": f"against {ALONE[name]}",
-                "x": lines["budget"] * (ends[1] / ends[0]) ** (0.004 * (place - 1)),
-                "y": scale * lines["change"],
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": scale * (lines["high"] - lines["change"]),
-                    "arrayminus": scale * (lines["change"] - lines["low"]),
-                    "thickness": 1.5,
-                    "width": 0,
-                },
-                "customdata": np.stack(
-                    [scale * lines["low"], scale * lines["high"], lines["budget"]], axis=1
-                ),
-                "mode": "markers",
-                "marker": {"color": colour, "size": 7},
-                "hovertemplate": "%{y:+.3g} (%{customdata[0]:+.3g} to %{customdata[1]:+.3g})<br>"
-                "at most %{customdata[2]:,} bytes<extra>against " + ALONE[name] + "</extra>",
-            }
+        lines = table[(table["other"] == name) & table["change"].notna()]
+        change, low, high = (scale * lines[column] for column in ("change", "low", "high"))
+        drawn.append(
+            traces.points(
+                lines["budget"] * (ends[1] / ends[0]) ** (0.004 * (place - 1)),
+                change,
+                f"against {ALONE[name]}",
+                colour,
+                size=7,
+                hover="%{y:+.3g} (%{customdata[0]:+.3g} to %{customdata[1]:+.3g})<br>"
+                "at most %{customdata[2]:,} bytes",
+                error_y=traces.interval(change, low, high, colour, color=colour, thickness=1.5),
+                customdata=np.stack([low, high, lines["budget"]], axis=1),
+            )
         )
     budgets = {"type": "log", "tickformat": "~s", "dtick": "D2"}
     if ends[1] < 10 * ends[0]:
         budgets = {"tickformat": ",d"}  # within a decade a logarithmic axis has few ticks
-    line = {"type": "line", "line": {"color": REFERENCE, "width": 1.5}}
     return build_figure(
-        traces,
+        drawn,
         "What the combination gains at equal bytes, with 95 % intervals",
         400,
         ("Budget (bytes)", budgets),
@@ -171,16 +151,8 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
         hovermode="closest",
         legend=_BELOW,
         shapes=[
-            line | {"xref": "x domain", "x0": 0, "x1": 1, "y0": 0, "y1": 0},
-            {
-                **line,
-                "yref": "y domain",
-                "y0": 0,
-                "y1": 1,
-                "x0": budget,
-                "x1": budget,
-                "line": {"color": COMBINED, "width": 1.2, "dash": "dot"},
-            },
+            traces.horizontal(0, dash="solid"),
+            traces.vertical(budget, COMBINED, width=1.2, dash="dot"),
         ],
     )
 

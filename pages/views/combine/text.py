@@ -1,7 +1,6 @@
 """Sentences and labels of the page that combines."""
 
 import math
-from collections.abc import Iterable
 
 import pandas as pd
 
@@ -9,9 +8,7 @@ from compression import COMBINED_METHODS, CONSTRAINTS
 from pages.shared.format import compare_sizes, format_change, format_size
 from pages.shared.models.results import Trained
 
-LOW_RANK_LAST = "constrained_then_low_rank"
-SPARSE = "low_rank_plus_sparse"
-EPOCHS = range(1, 51)
+from .results import Setting
 
 NOTHING_TO_FACTOR = (
     "No rank makes a linear layer of this model smaller, so every layer stays dense: what is left "
@@ -22,7 +19,7 @@ BOUND = (
     "A share of what just holds each weight: after the truncation its factors, with bounds first the "
     "reference. For low rank plus sparse the share of a layer's weights that the sparse part may hold."
 )
-HELD = (
+COMPARISON = (
     "Budget by budget: the bytes of each pair. Each side enters with its best row on the "
     "validation part that is no larger; the difference is on the test part, with its 95 % interval "
     "(for paired proportions, Tango 1998, or a paired bootstrap for R²). "
@@ -36,30 +33,32 @@ PLANE = "Points: every pair of a rank and a bound. Bars are 95 % intervals of on
 ALONE = {"low_rank": "low rank alone", "tuned": "low rank trained on", "bound": "bounds alone"}
 
 
-def grid(ranks: Iterable[int], bounds: Iterable[float], method: str, epochs: int) -> str:
+def describe_grid(setting: Setting) -> str:
     """What is computed."""
-    ks, cs = tuple(ranks), tuple(bounds)
-    entry = COMBINED_METHODS[method]
-    passes = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    ranks, bounds = len(setting.ranks), len(setting.bounds)
+    passes = "1 epoch" if setting.epochs == 1 else f"{setting.epochs} epochs"
     return (
-        f"{entry.summary} {_ranks(len(ks))} × {len(cs)} bounds = "
-        f"{len(ks) * len(cs)} networks, {passes} each; of one rank, each begins where the one with "
+        f"{COMBINED_METHODS[setting.method].summary} {_count_ranks(ranks)} × {bounds} bounds = "
+        f"{ranks * bounds} networks, {passes} each; of one rank, each begins where the one with "
         "the next larger bound ended."
     )
 
 
-def _ranks(number: int) -> str:
+def _count_ranks(number: int) -> str:
     return "1 rank" if number == 1 else f"{number} ranks"
 
 
-def baseline(epochs: int, bounds: int, ranks: int) -> str:
+def describe_baseline(setting: Setting, ranks: int) -> str:
+    epochs = setting.epochs * len(setting.bounds)
     return (
-        f"“Low rank trained on” has {epochs * bounds} epochs at each of {_ranks(ranks)}, as many "
+        f"“Low rank trained on” has {epochs} epochs at each of {_count_ranks(ranks)}, as many "
         "as the last bound of a rank has behind it: a gain over it is not a gain of training longer."
     )
 
 
-def pair(trained: Trained, method: str, line: pd.Series, asked: tuple[float, float]) -> str:
+def describe_pair(
+    trained: Trained, method: str, line: pd.Series, asked: tuple[float, float]
+) -> str:
     """What the pair shown is, and where it is not the one asked for."""
     rank, bound = int(line["rank"]), float(line["bound"])
     text = ""
@@ -68,7 +67,8 @@ def pair(trained: Trained, method: str, line: pd.Series, asked: tuple[float, flo
             f"k = {asked[0]:g}, ρ = {asked[1]:g} is not computed yet: shown is k = {rank}, "
             f"ρ = {bound:g}. "
         )
-    if method == SPARSE:
+    bound_on = COMBINED_METHODS[method].bound_on
+    if bound_on == "sparse part":
         return text + (
             f"Rank {rank}, and at most {100 * bound:.3g} % of a layer's weights in the sparse "
             "part; a layer stays dense where both together would hold as many numbers."
@@ -80,7 +80,7 @@ def pair(trained: Trained, method: str, line: pd.Series, asked: tuple[float, flo
         text += f"Rank {rank} in {', '.join(factored)}. "
     if dense:
         text += f"Dense: {', '.join(dense)}. "
-    if method == LOW_RANK_LAST:
+    if bound_on == "weights":
         return text + (
             f"ρ = {bound:g} of what holds each reference weight, before the truncation; factors "
             "and biases are free, dense layers keep it."
@@ -88,13 +88,13 @@ def pair(trained: Trained, method: str, line: pd.Series, asked: tuple[float, flo
     return text + f"ρ = {bound:g} of what holds each factor or dense weight; biases are free."
 
 
-def verdict(trained: Trained, table: pd.DataFrame, budget: float) -> list[str]:
+def give_verdict(trained: Trained, table: pd.DataFrame, budget: float) -> list[str]:
     """Whether the pair is smaller than the reference, and what it is worth against each alone."""
     task = trained.task
     unit = " points" if task == "classification" else " of R²"
-    sentences = [_beside_reference(budget, trained.bytes)]
+    sentences = [_compare_with_reference(budget, trained.bytes)]
     for _, line in table[table["budget"] == budget].iterrows():
-        other = ALONE[line["alone"]]
+        other = ALONE[line["other"]]
         start = f"At {format_size(budget)}"
         if math.isnan(line["change"]):
             sentences.append(f"{start} nothing of **{other}** is that small.")
@@ -113,12 +113,12 @@ def verdict(trained: Trained, table: pd.DataFrame, budget: float) -> list[str]:
         sentences.append(
             f"{start} the combination scores **{format_change(line['change'], task)}{unit}** against "
             f"{against} ({interval}, {line['differing']:,.0f} of {samples:,} test samples differ): "
-            f"**{judged(line['low'], line['high'])}**."
+            f"**{say_interval(line['low'], line['high'])}**."
         )
     return sentences
 
 
-def _beside_reference(length: float, reference: float) -> str:
+def _compare_with_reference(length: float, reference: float) -> str:
     """How a pair's file compares with the reference's."""
     if length > reference:
         return (
@@ -128,21 +128,21 @@ def _beside_reference(length: float, reference: float) -> str:
     return f"This pair's file of {format_size(length)} against the reference's {format_size(reference)}: {compare_sizes(reference, length)}."
 
 
-def judged(low: float, high: float) -> str:
+def say_interval(low: float, high: float) -> str:
     """What an interval of a difference shows."""
     if low > 0:
         return "better"
     return "worse" if high < 0 else "not shown to be better or worse"
 
 
-def tally(table: pd.DataFrame, reference: float) -> str:
+def count_verdicts(table: pd.DataFrame, reference: float) -> str:
     """Over all budgets, how often it is shown to be better or worse.
 
     ``reference``: length of its file, in bytes.
     """
     parts = []
     for name, title in ALONE.items():
-        lines = table[(table["alone"] == name) & table["change"].notna()]
+        lines = table[(table["other"] == name) & table["change"].notna()]
         if lines.empty:
             continue
         better, worse = int((lines["low"] > 0).sum()), int((lines["high"] < 0).sum())
@@ -158,15 +158,15 @@ def tally(table: pd.DataFrame, reference: float) -> str:
     return f"Over {len(budgets)} budgets{of_them}: {'; '.join(parts)}."
 
 
-def name(trained: Trained, method: str) -> str:
+def file_name(trained: Trained, method: str) -> str:
     return f"{trained.dataset}-{trained.model}-{method.replace('_', '-')}"
 
 
-def made_from(trained: Trained, method: str, constraint: str, epochs: int) -> str:
+def describe_origin(trained: Trained, setting: Setting) -> str:
     """What the page's figures were made from."""
-    given = COMBINED_METHODS[method].constraint is not None
-    held = "" if given else f", {CONSTRAINTS[constraint].title}"
+    entry = COMBINED_METHODS[setting.method]
+    chosen = "" if entry.constraint else f", {CONSTRAINTS[setting.constraint].title}"
     return (
         f"{trained.dataset}, {trained.model}, seed {trained.seed}: "
-        f"{COMBINED_METHODS[method].title}{held}, {epochs} epochs a pair."
+        f"{entry.title}{chosen}, {setting.epochs} epochs per pair."
     )

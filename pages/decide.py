@@ -6,18 +6,26 @@ from pages.shared.app_shell import begin_page
 from pages.shared.models import controls
 from pages.shared.models.text import reference_line
 from pages.shared.ui import charts
-from pages.views.decide import sections, text
+from pages.views.decide import text
+from pages.views.decide.answer import draw_answer
+from pages.views.decide.candidates import requested_series
+from pages.views.decide.latency import draw_latency, submit_measurement
+from pages.views.decide.series import submit_series
 
 begin_page("Decide", "The smallest model for a score, over all methods, and how sure that is.")
 charts.begin()
 trained = controls.require_reference(controls.choose_reference())
 st.markdown(reference_line(trained))
-jobs = sections.jobs(trained)
-measurement = sections.measurement(trained, jobs)
+jobs = submit_series(trained, requested_series(trained))
+measurement = submit_measurement(trained)
 measured = measurement.result if measurement else None
-sections.choose(trained, jobs, measured)
-sections.latency(measurement)
+draw_answer(trained, jobs, measured)
+draw_latency(measurement)
 if measurement is not None and measurement.result is not measured:
     st.rerun()  # it ended while the page was drawn: nothing else would look again
 st.divider()
-charts.take_away("Decide", *text.of_figures(trained, jobs))
+charts.take_away(
+    "Decide",
+    text.file_prefix(trained),
+    text.describe_origin(trained, (series.title for series in jobs)),
+)

@@ -1,39 +1,30 @@
 """The page that decides: its table, what its worker hands over, its figures, and it, rendered."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+import compression.catalog
 from compression import COMBINED_METHODS, storage
-from compression.pareto import Wish
+from compression.latency import REFERENCE, RankLatencies
+from compression.pareto import mark_front
 from data import load
+from pages.shared import links
 from pages.shared.format import format_count, format_score, format_size
 from pages.shared.models import constrained_tasks, requests
-from pages.shared.models import requests as cache
 from pages.shared.models import tasks as work
 from pages.shared.models.text import reference_line
-from pages.shared.plots.palette import CONSTRAINED
-from pages.views.decide import figures as decide_figures
-from pages.views.decide import sections as decide_sections
-from pages.views.decide import tasks as decide_work
-from pages.views.decide import text as decide_words
-from pages.views.decide.results import (
-    DENSE,
-    EPOCHS,
-    REFERENCE,
-    Measured,
-    everything,
-    kept_on_test,
-    nearest,
-    ranked,
-    undominated,
-    with_latency,
-)
+from pages.shared.plots.palette import CONSTRAINED, style
+from pages.views.decide import figures, series, tasks
+from pages.views.decide.candidates import PAGE_TITLES, add_latency, link_names, list_candidates
+from pages.views.decide.series import QUICK, list_series, possible_series
+from pages.views.decide.tasks import DENSE, EPOCHS
 from tests.pages.rendering import rendered, settled
+
+SERIES = {series.name: series for series in list_series()}
 
 
 def go_on(*_args):
@@ -60,10 +51,10 @@ def results(trained, box):
             go_on, own, "truncated_svd", ("linear",), epochs=EPOCHS
         ),
         "box": box,
-        "fine_tuned": decide_work.fine_tuned(go_on, own),
-        "budgets": decide_work.budgets(go_on, own),
+        "fine_tuned": tasks.fine_tuned(go_on, own),
+        "budgets": tasks.budgets(go_on, own),
         "refit": constrained_tasks.constrained_curve(go_on, own, "box", "refit"),
-        "quantized": decide_work.quantized(
+        "quantized": tasks.quantized(
             go_on, own, tuple(box.table["knob"][[5, 30]]), (box.files[5], box.files[30])
         ),
         "low_rank_then_constrained": work.combined_grid(
@@ -80,8 +71,8 @@ def results(trained, box):
 
 @pytest.fixture(scope="module")
 def table(results):
-    line = results["box"].reference
-    return everything(line, [decide_words.series(name, f) for name, f in results.items()])
+    curves = {SERIES[name]: curve for name, curve in results.items()}
+    return list_candidates(results["box"].reference, curves)
 
 
 def accuracy(file, part="test"):
@@ -139,31 +130,30 @@ def test_a_choice_leads_to_where_its_row_is(results, table):
     for _, line in table[table["series"].isin(["truncated_svd", "box"])].iterrows():
         row = results[line["series"]].table.iloc[line["place"]]
         knob = "rank" if line["series"] == "truncated_svd" else "bound"
-        assert line["query"][knob] == row["knob"]
-        assert line["page"] == "pages/compare.py"
+        assert line["link"].query[knob] == row["knob"]
+        assert line["link"].page == "pages/compare.py"
         assert line["bytes"] == row["bytes"]
-    assert table.loc[table["family"] == "combined", "page"].eq("pages/combine.py").all()
+    combined = table.loc[table["family"] == "combined", "link"]
+    assert {link.page for link in combined} == {"pages/combine.py"}
 
 
 SMALL = ("mlp", "softmax_regression")
-EVERY = [name for name in decide_figures.LOOK if name not in ("spatial_svd", "tucker2")]
+EVERY = [*(name for name in SERIES if name not in ("spatial_svd", "tucker2")), "reference"]
 """Series of a model without convolutions."""
 
 
 @pytest.fixture(scope="module", params=SMALL)
 def everyone(request):
     """A model, and all that the page can show of it, by the jobs that the page asks for."""
-    job = cache.reference("iris", request.param, 0)
+    job = requests.reference("iris", request.param, 0)
     assert job.wait(60)
-    trained, found = job.result, {}
-    for name in (*decide_sections.QUICK, *decide_sections.more(trained)):
-        if name == "quantized":
-            assert found["box"].wait(60)
-        found[name] = decide_sections.job_of(trained, name, found)
-    assert all(job.wait(100) for job in found.values())
-    curves = {name: job.result for name, job in found.items()}
-    line = curves["box"].reference
-    return trained, everything(line, [decide_words.series(name, c) for name, c in curves.items()])
+    trained, jobs = job.result, {}
+    assert requests.constrained_curve(trained, "box").wait(60)  # of which some get fewer bits
+    for one in possible_series(trained):
+        jobs[one] = one.submit(trained)
+    assert all(job.wait(100) for job in jobs.values())
+    curves = {series: job.result for series, job in jobs.items()}
+    return trained, list_candidates(curves[SERIES["box"]].reference, curves)
 
 
 def rows_of(everyone, name):
@@ -177,14 +167,14 @@ def rows_of(everyone, name):
 @pytest.mark.parametrize("name", EVERY)
 def test_every_row_of_every_series_has_a_page_and_its_own_link(everyone, name):
     _, rows = rows_of(everyone, name)
-    assert rows["page"].isin(list(decide_words.PAGES)).all()
-    links = [str(sorted(query.items())) for query in rows["query"]]
+    assert {link.page for link in rows["link"]} <= set(PAGE_TITLES)
+    links = [str(sorted(link.query.items())) for link in rows["link"]]
     if name != "budgets":  # whose rules stand side by side on their page
         assert len(set(links)) == len(rows)
     for _, line in rows.iterrows():
         if line["family"] != "combined" and name not in ("budgets", "reference"):
             knob = "bound" if line["architecture"] in (DENSE, REFERENCE) else "rank"
-            assert line["query"][knob] == line["knob"]
+            assert line["link"].query[knob] == line["knob"]
 
 
 def shown(app):
@@ -206,11 +196,11 @@ def test_a_click_on_a_choice_opens_a_page_that_shows_that_very_model(everyone, n
     if rows.empty:
         return
     line = rows.iloc[len(rows) // 2]
-    asked = {"more": decide_words.title(name)} if name in decide_sections.more(trained) else {}
+    asked = {} if name in (*QUICK, "reference") else {"more": SERIES[name].title}
     app = rendered("decide.py", dataset="iris", model=trained.model, **asked)
-    app.session_state["_picked"] = decide_words.short(line)
+    app.session_state["_picked"] = line["label"].replace(",", "")
     app.run().button(key="open_picked").click().run()
-    app = settled(app.switch_page(line["page"]))
+    app = settled(app.switch_page(line["link"].page))
     assert not [warning.value for warning in app.warning if "info" in warning.icon]
     expected = (
         format_score(line["score"], trained.task),
@@ -220,94 +210,18 @@ def test_a_click_on_a_choice_opens_a_page_that_shows_that_very_model(everyone, n
     if name == "reference":
         assert reference_line(trained) in [text.value for text in app.markdown]
     elif name == "quantized":
-        assert app.select_slider(key="bits").value == line["query"]["bits"]
+        assert app.select_slider(key="bits").value == line["link"].query["bits"]
         said = [text.value for text in app.markdown if "bytes** instead of" in text.value]
         assert f"**{int(line['bytes']):,} bytes**" in said[0]
-    elif name == "budgets" or name in decide_words.TUNED:  # in a table without files
+    elif name == "budgets" or getattr(SERIES[name], "epochs", 0):  # in a table without files
         assert (*expected[:2], "") in shown(app)
     else:
         assert expected in shown(app)
 
 
-def beats(one, other, costs):
-    """Whether one row is no worse in costs and validation score, and better in one."""
-    pairs = [(one[cost], other[cost]) for cost in costs]
-    pairs.append((-one["validation_score"], -other["validation_score"]))
-    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
-
-
-def some_rows(seed):
-    """The reference, of middle size and score, and rows around it."""
-    generator = np.random.default_rng(seed)
-    numbers = generator.integers(300, 700, (20, 3))
-    numbers[0] = generator.integers(300, 700)
-    table = pd.DataFrame(numbers, columns=["bytes", "parameters", "macs"])
-    scores = generator.integers(40, 100, (2, 20)) / 100
-    return table.assign(
-        validation_score=scores[0], score=scores[1], id=[f"row {n}" for n in range(20)]
-    )
-
-
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    loss=st.none() | st.floats(0, 0.5),
-    most=st.none() | st.floats(300, 700),
-    fewer=st.none() | st.floats(1, 3),
-    cost=st.sampled_from(["bytes", "parameters", "macs"]),
-)
-@settings(max_examples=60, deadline=None)
-def test_no_answer_breaks_the_wish_is_larger_or_is_beaten_by_a_smaller_row(
-    seed, loss, most, fewer, cost
-):
-    table = some_rows(seed)
-    wish = Wish(
-        loss, {} if most is None else {"bytes": most}, {} if fewer is None else {"macs": fewer}
-    )
-    reference = table.iloc[0]
-    costs = {cost, *wish.at_most, *wish.times_fewer}
-    found = ranked(table, wish, reference, cost)
-    lighter = [
-        line
-        for _, line in table.iterrows()
-        if line[cost] < reference[cost] and line["bytes"] <= reference["bytes"]
-    ]
-    for _, line in found.iterrows():
-        assert line["id"] in [other["id"] for other in lighter]
-        assert (
-            loss is None or line["validation_score"] >= reference["validation_score"] - loss - 1e-9
-        )
-        assert most is None or line["bytes"] <= most
-        assert fewer is None or line["macs"] * fewer <= reference["macs"]
-        assert not any(beats(other, line, costs) for other in lighter)
-    if loss is not None:
-        assert found[cost].is_monotonic_increasing
-    if found.empty and (loss, most, fewer) != (None, None, None):
-        near = nearest(table, wish, reference, cost)
-        assert bool(near) == bool(lighter)
-        assert all(line["id"] in [other["id"] for other in lighter] for _, line in near)
-
-
-@pytest.mark.parametrize("cost", ["bytes", "parameters", "macs"])
-def test_the_front_is_what_no_row_beats(table, cost):
-    expected = [
-        not any(beats(other, line, [cost]) for _, other in table.iterrows())
-        for _, line in table.iterrows()
-    ]
-    assert undominated(table, cost).tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "answer"),
-    [(-0.01, 0.02, "yes"), (-0.02, 0.0, "open"), (-0.03, -0.01, "open"), (-0.03, -0.011, "no")],
-)
-def test_the_test_part_agrees_disagrees_or_leaves_open(low, high, answer):
-    line = pd.Series({"change_low": low, "change_high": high})
-    assert kept_on_test(line, 0.01) == answer
-
-
 @pytest.fixture(scope="module")
 def measured(trained, box):
-    return decide_work.latencies(go_on, trained.origin, (DENSE,), (box.files[0],))
+    return tasks.latencies(go_on, trained.origin, box.files[0])
 
 
 def test_latency_counts_macs_as_the_factors_do_and_knows_what_runs_dense(trained, measured):
@@ -333,7 +247,7 @@ def test_a_choice_takes_the_time_of_what_it_runs_as(table):
         for name, (time, low, high) in seconds.items()
         for batch in (1, 256)
     ]
-    timed = with_latency(table, Measured(pd.DataFrame(lines), pd.DataFrame(), {}))
+    timed = add_latency(table, RankLatencies(pd.DataFrame(lines), pd.DataFrame(), {}))
     of = timed.set_index("id")["latency_1"]
     assert of["reference: as trained"] == pytest.approx(3e-3)
     assert of["truncated_svd: rank 1"] == pytest.approx(2e-3)
@@ -344,33 +258,14 @@ def test_a_choice_takes_the_time_of_what_it_runs_as(table):
     assert np.allclose(timed["latency_256"], 256 * timed["latency_1"], equal_nan=True)
 
 
-def test_faster_by_less_than_the_same_graph_differs_from_itself_is_not_faster(
-    trained, box, monkeypatch
-):
-    from compression import latency
-
-    def measured(dense, low_rank):
-        lines = [
-            {"model": name, "batch": batch, "latency": 1e-5, "ratio_low": low, "ratio_high": high}
-            for name, (low, high) in {REFERENCE: (1, 1), DENSE: dense, "rank 1": low_rank}.items()
-            for batch in (1, 256)
-        ]
-        monkeypatch.setattr(latency, "latencies", lambda *a, **k: pd.DataFrame(lines))
-        return decide_work.latencies(go_on, trained.origin, (DENSE,), (box.files[0],))
-
-    assert measured((0.99, 1.01), (1.05, 1.06)).break_even[1, "measured"] == 1
-    assert measured((1.02, 1.07), (1.05, 1.06)).break_even[1, "measured"] is None
-    assert measured((0.93, 0.98), (1.05, 1.06)).break_even[1, "measured"] is None
-
-
 def named(figure, name):
     return [trace for trace in figure.data if trace.name == name]
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_the_plane_fades_what_is_dominated_and_bars_the_rest(table, part):
-    front = undominated(table, "parameters")
-    figure = decide_figures.plane(table, front, "parameters", part, "classification")
+    front = mark_front(table, "parameters", "validation_score")
+    figure = figures.plane(table, front, "parameters", part, "classification")
     value, ends = {"test": ("score", "score"), "validation": ("validation_score", "validation")}[
         part
     ]
@@ -394,15 +289,15 @@ def test_the_plane_fades_what_is_dominated_and_bars_the_rest(table, part):
 
 def test_rows_without_a_latency_are_not_drawn_against_it(table):
     timed = table.assign(latency_1=np.where(table["series"] == "box", np.nan, 1.5))
-    front = undominated(timed, "latency_1")
-    figure = decide_figures.plane(timed, front, "latency_1", "test", "classification")
+    front = mark_front(timed, "latency_1", "validation_score")
+    figure = figures.plane(timed, front, "latency_1", "test", "classification")
     assert not any("box" in str(trace.customdata) for trace in figure.data)
 
 
 def test_a_picked_choice_is_ringed(table):
-    figure = decide_figures.plane(
+    figure = figures.plane(
         table,
-        undominated(table, "bytes"),
+        mark_front(table, "bytes", "validation_score"),
         "bytes",
         "test",
         "classification",
@@ -414,7 +309,7 @@ def test_a_picked_choice_is_ringed(table):
 
 def test_changes_have_their_paired_intervals_and_the_limit(table):
     rows = table[table["series"] == "box"][:4]
-    figure = decide_figures.changes(rows, "classification", 0.02, None)
+    figure = figures.changes(rows, "classification", 0.02, None)
     for trace, (_, line) in zip(figure.data, rows.iterrows(), strict=True):
         assert trace.x[0] == pytest.approx(100 * line["change"])
         assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(100 * line["change_low"])
@@ -423,18 +318,69 @@ def test_changes_have_their_paired_intervals_and_the_limit(table):
 
 
 def test_speed_is_drawn_beside_what_macs_say(measured):
-    figure = decide_figures.speed(measured)
+    figure = figures.speed(measured)
     assert [trace.name for trace in figure.data][-1] == "if MACs were time"
     assert list(figure.data[-1].y) == [pytest.approx(12 / 7)]
     assert len(figure.data) == 3
 
 
-def test_every_series_has_a_colour_and_a_title_of_its_own():
-    assert len(set(decide_figures.LOOK.values())) == len(decide_figures.LOOK)
-    titles = [decide_words.title(name) for name in decide_figures.LOOK if name != "reference"]
-    assert len(set(titles)) == len(titles)
+def test_every_series_has_a_style_and_a_title_of_its_own():
+    styles = {(series.style.colour, series.style.symbol) for series in SERIES.values()}
+    assert len(styles) == len(SERIES)
+    titles = {series.title for series in SERIES.values()}
+    assert len(titles) == len(SERIES)
     assert not any("," in title for title in titles)
-    assert decide_figures.LOOK["box"][0] == CONSTRAINED
+    assert SERIES["box"].style.colour == CONSTRAINED
+
+
+def with_copy(monkeypatch, catalogue, name, **changed):
+    """A catalogue with one more entry named "new", a copy of another one."""
+    entries = dict(getattr(compression.catalog, catalogue))
+    entries["new"] = replace(entries[name], name="new", **changed)
+    monkeypatch.setattr(series, catalogue, entries)
+    return next(one for one in list_series() if one.name == "new")
+
+
+def test_a_new_low_rank_method_has_a_title_a_spare_style_and_links(monkeypatch, results):
+    new = with_copy(monkeypatch, "LOW_RANK_METHODS", "truncated_svd", title="A new method")
+    assert (new.title, new.style) == ("A new method", style("low_rank", "new"))
+    choices = new.list_choices(results["truncated_svd"])
+    assert choices[1].text == choices[1].architecture == "rank 2"
+    assert choices[1].link == links.to_compare(method="new", rank=2)
+
+
+def test_a_new_set_has_a_title_a_spare_style_a_letter_and_links(monkeypatch, box):
+    new = with_copy(monkeypatch, "CONSTRAINTS", "cardinality", title="A new set", knob="size z")
+    assert (new.title, new.style) == ("A new set", style("constraint", "new"))
+    bound = box.table["knob"][3]
+    choice = new.list_choices(box)[3]
+    assert (choice.text, choice.architecture) == (f"z = {bound:.3g}", DENSE)
+    assert choice.link == links.to_compare(constraint="new", bound=bound)
+
+
+def test_a_new_combined_method_has_a_title_a_spare_style_and_links(monkeypatch, results):
+    curve = results["low_rank_then_constrained"]
+    rank, bound = int(curve.table["rank"][2]), curve.table["bound"][2]
+    entries = ("low_rank_then_constrained", "low_rank_plus_sparse")
+    texts = f"rank {rank}, ρ = {bound:g}", f"rank {rank} + {100 * bound:g} % sparse"
+    for name, text, chosen in zip(entries, texts, ("box", None), strict=True):
+        new = with_copy(monkeypatch, "COMBINED_METHODS", name, title="Both, but new")
+        assert (new.title, new.style) == ("Both but new", style("combined", "new"))
+        choice = new.list_choices(curve)[2]
+        assert choice.text == text
+        assert choice.link == links.to_combine(
+            method="new", constraint=chosen, epochs=EPOCHS, rank=rank, bound=bound
+        )
+
+
+def test_a_series_of_no_known_style_is_drawn_with_a_spare_one(monkeypatch, results):
+    new = with_copy(monkeypatch, "LOW_RANK_METHODS", "truncated_svd", title="A new method")
+    curve = results["truncated_svd"]
+    table = list_candidates(curve.reference, {new: curve})
+    front = mark_front(table, "bytes", "validation_score")
+    figure = figures.plane(table, front, "bytes", "test", "classification")
+    colours = {trace.marker.color for trace in named(figure, "A new method")}
+    assert colours == {style("low_rank", "new").colour}
 
 
 IRIS = {"dataset": "iris", "model": "softmax_regression"}
@@ -521,7 +467,7 @@ def test_more_series_are_computed_when_they_are_chosen_or_a_link_asks_for_them()
 
 def test_every_choice_has_a_short_name_that_a_link_can_hold(everyone):
     _, table = everyone
-    names = [decide_words.short(line) for _, line in table.iterrows()]
+    names = link_names(table).tolist()
     assert len(set(names)) == len(names)
     assert not any("," in name for name in names)
 
@@ -536,7 +482,7 @@ def compared(app):
 
 def test_a_link_reproduces_the_comparison_of_series_that_are_still_to_be_computed(table):
     combined = table[table["family"] == "combined"].iloc[-1]
-    wanted = ["Truncated SVD rank 1", decide_words.short(combined)]
+    wanted = ["Truncated SVD rank 1", combined["label"].replace(",", "")]
     query = {"more": "Low rank then bounds", "compare": wanted}
     app = rendered("decide.py", **IRIS, **query)
     assert sorted(compared(app)) == sorted(wanted)

@@ -1,0 +1,39 @@
+"""What is asked of a compressed model."""
+
+import streamlit as st
+
+from compression.latency import RankLatencies
+from compression.pareto import Wish
+from pages.shared import links
+from pages.shared.ui import widgets
+
+from . import text
+
+POINTS_LOST = 1.0  # on validation, that a recommendation may lose if nothing else is asked for
+_KEYS = (links.POINTS_LOST, links.MAX_KILOBYTES, links.FEWER_MACS)
+
+
+def choose_requirements(task: str, measured: RankLatencies | None) -> tuple[Wish, str]:
+    """The wish, and the cost to keep low."""
+    lost = "Points lost, at most" if task == "classification" else "Hundredths of R² lost, at most"
+    with widgets.row():
+        # Into the link, and not as the widget's default, which a link leaves out: one that asks
+        # for a size alone goes on meaning just that.
+        if not any(key in st.session_state or key in st.query_params for key in _KEYS):
+            st.session_state[links.POINTS_LOST] = POINTS_LOST
+            st.query_params[links.POINTS_LOST] = f"{POINTS_LOST:g}"
+        points = widgets.amount(links.POINTS_LOST, lost, 0.5)
+        kilobytes = widgets.amount(links.MAX_KILOBYTES, "Max. file size (kB)", 5.0)
+        fewer = widgets.amount(links.FEWER_MACS, "× fewer MACs, at least", 1.0)
+        titles = text.COSTS | (text.TIMES if widgets.switched(links.MEASURE) else {})
+        cost = widgets.segment(links.SMALLEST_IN, "Smallest in", titles)
+    wish = Wish(
+        loss=None if points is None else text.POINT * points,
+        at_most={} if kilobytes is None else {"bytes": text.KILO * kilobytes},
+        times_fewer={} if fewer is None else {"macs": fewer},
+    )
+    widgets.remark(*_KEYS)
+    if cost in text.TIMES and measured is None:
+        st.caption(text.NOT_MEASURED)
+        cost = next(iter(text.COSTS))
+    return wish, cost

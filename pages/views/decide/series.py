@@ -1,0 +1,314 @@
+"""The series of choices that the page can show: each with its title, its job and its links.
+
+A method, set or combined method of the catalogue has a series without a line here.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
+
+from compression import COMBINED_METHODS, CONSTRAINED_METHODS, CONSTRAINTS, LOW_RANK_METHODS
+from compression.latency import REFERENCE, name_rank
+from pages.shared import links
+from pages.shared.jobs import Job, submit
+from pages.shared.links import Link
+from pages.shared.models import requests
+from pages.shared.models.requests import Way
+from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.text import RELATIVE
+from pages.shared.plots import palette
+from pages.shared.plots.palette import Style, style
+
+from . import tasks
+from .tasks import DENSE, EPOCHS
+
+QUICK = ("truncated_svd", "activation_aware_svd", "truncated_svd_tuned", "box", "fine_tuned")
+"""Names of the series that are computed unasked."""
+TUNED = ("truncated_svd", "activation_aware_svd")
+WAYS = ("refit", "learning_compression")
+PENALTIES = {"learning_compression": (0.1, 0.3)}  # first and last μ, for networks
+COARSE = 3  # every third bound in few bits: each is judged at all of them
+BOX = "box"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A row of a series.
+
+    Attributes
+    ----------
+    text : str
+        What tells it apart within the series: "rank 12".
+    architecture : str
+        Choices with the same one take the same time.
+    link : Link
+        Where it can be looked at.
+    """
+
+    text: str
+    architecture: str
+    link: Link
+
+
+@dataclass(frozen=True)
+class Series(ABC):
+    """The choices of one method, by the job of the page that shows them."""
+
+    family: ClassVar[str]  # "low_rank", "constrained", "combined" or "baseline"
+    name: str
+    title: str
+    style: Style
+
+    @property
+    def short_title(self) -> str:
+        """Without its formula, and without commas, at which a link would be cut."""
+        return re.split(" (?=[|θ‖])", self.title)[0].replace(",", "")
+
+    @abstractmethod
+    def submit(self, trained: Trained) -> Job[Any] | None:
+        """The job of its curve; None: it cannot begin yet."""
+
+    @abstractmethod
+    def list_choices(self, curve: CurveView) -> list[Choice]:
+        """A choice for each row of its curve."""
+
+    def model_file(
+        self, trained: Trained, curve: CurveView, row: int
+    ) -> Callable[[], bytes] | None:
+        """What makes the file of a row; None: it is not to be had."""
+        return partial(curve.files.__getitem__, row) if curve.files else None
+
+
+@dataclass(frozen=True)
+class LowRank(Series):
+    """Every rank of a method; with epochs some ranks, each trained on."""
+
+    family = "low_rank"
+    method: str
+    epochs: int = 0
+
+    def submit(self, trained: Trained) -> Job[CurveView]:
+        return requests.low_rank_curve(trained, self.method, epochs=self.epochs)
+
+    def list_choices(self, curve: CurveView) -> list[Choice]:
+        on_matrices = "linear" in LOW_RANK_METHODS[self.method].layers
+        return [
+            Choice(
+                name_rank(k), name_rank(k) if on_matrices else f"{self.name}: {k}", self._link(k)
+            )
+            for k in map(int, curve.table["knob"])
+        ]
+
+    def _link(self, rank: int) -> Link:
+        if not self.epochs:
+            return links.to_compare(method=self.method, rank=rank)
+        return links.to_low_rank(method=self.method, rank=rank, methods="tuned", epochs=self.epochs)
+
+    def model_file(
+        self, trained: Trained, curve: CurveView, row: int
+    ) -> Callable[[], bytes] | None:
+        rank = int(curve.table["knob"].iloc[row])
+        return partial(requests.low_rank_file, trained, self.method, rank, epochs=self.epochs)
+
+
+class Budgets(Series):
+    """Ten budgets of bytes, shared among the layers by every rule."""
+
+    family = "low_rank"
+
+    def submit(self, trained: Trained) -> Job[CurveView]:
+        return submit(tasks.budgets, trained.origin)
+
+    def list_choices(self, curve: CurveView) -> list[Choice]:
+        choices = []
+        for ranks, budget in zip(curve.table["ranks"], curve.table["knob"], strict=True):
+            words = ", ".join(f"{layer} {rank or 'dense'}" for layer, rank in ranks.items())
+            link = links.to_low_rank(
+                method="truncated_svd", share=True, unit="bytes", budget=float(budget)
+            )
+            choices.append(Choice(words, f"{self.name}: {words}", link))
+        return choices
+
+
+@dataclass(frozen=True)
+class Bounded(Series):
+    """Every bound of a set, met as the other pages meet it."""
+
+    family = "constrained"
+    constraint: str
+
+    def submit(self, trained: Trained) -> Job[Any] | None:
+        return requests.constrained_curve(trained, self.constraint)
+
+    def list_choices(self, curve: CurveView) -> list[Choice]:
+        letter = "ρ" if curve.knob == RELATIVE else CONSTRAINTS[self.constraint].knob.split()[-1]
+        return [
+            Choice(
+                f"{letter} = {line['knob']:.3g}{self._more(line)}", DENSE, self._link(curve, line)
+            )
+            for line in curve.table.to_dict("records")
+        ]
+
+    def _more(self, line: dict) -> str:
+        """What tells rows of one bound apart."""
+        return ""
+
+    def _link(self, curve: CurveView, line: dict) -> Link:
+        return links.to_compare(constraint=self.constraint, bound=float(line["knob"]))
+
+
+class ByWay(Bounded):
+    """The bounds of the box, met in the way of the series' name."""
+
+    def _settings(self, convex: bool) -> tuple[int | None, tuple[float, float] | None]:
+        """Epochs and penalties, where they mean something."""
+        trains = CONSTRAINED_METHODS[self.name].trains
+        return EPOCHS if trains else None, None if convex else PENALTIES.get(self.name)
+
+    def submit(self, trained: Trained) -> Job[Any] | None:
+        _, penalties = self._settings(trained.convex)
+        return requests.constrained_curve(
+            trained, self.constraint, Way(self.name, EPOCHS, penalties)
+        )
+
+    def _link(self, curve: CurveView, line: dict) -> Link:
+        bound = float(line["knob"])
+        if curve.knob != RELATIVE:  # a convex model's page shows every way beside the optimum
+            return links.to_constrained(constraint=self.constraint, bound=bound, ways="all")
+        epochs, penalties = self._settings(convex=False)
+        first, last = penalties or (None, None)
+        return links.to_constrained(
+            constraint=self.constraint,
+            bound=bound,
+            way=self.name,
+            epochs=epochs,
+            first_mu=first,
+            last_mu=last,
+        )
+
+
+class Quantized(Bounded):
+    """Some bounds of the set, their free weights in a few bits."""
+
+    def submit(self, trained: Trained) -> Job[Any] | None:
+        curve = requests.constrained_curve(trained, self.constraint).result
+        if curve is None:
+            return None
+        bounds, files = tuple(curve.table["knob"][::COARSE]), curve.files[::COARSE]
+        return submit(tasks.quantized, trained.origin, bounds, files)
+
+    def _more(self, line: dict) -> str:
+        return f", {line['bits']} bits"
+
+    def _link(self, curve: CurveView, line: dict) -> Link:
+        of_network = curve.knob == RELATIVE
+        return links.to_constrained(
+            constraint=self.constraint,
+            bound=float(line["knob"]),
+            way="projected_training" if of_network else None,
+            epochs=EPOCHS if of_network else None,
+            few_bits=True,
+            bits=int(line["bits"]),
+        )
+
+
+class Combined(Series):
+    """Pairs of a rank and a bound, by the combined method of the series' name."""
+
+    family = "combined"
+
+    def submit(self, trained: Trained) -> Job[CurveView]:
+        constraint = COMBINED_METHODS[self.name].constraint or BOX
+        return requests.combined_grid(trained, self.name, constraint, EPOCHS)
+
+    def list_choices(self, curve: CurveView) -> list[Choice]:
+        return [
+            self._choice(int(rank), float(bound))
+            for rank, bound in zip(curve.table["rank"], curve.table["bound"], strict=True)
+        ]
+
+    def _choice(self, rank: int, bound: float) -> Choice:
+        entry = COMBINED_METHODS[self.name]
+        link = links.to_combine(
+            method=self.name,
+            constraint=None if entry.constraint else BOX,
+            epochs=EPOCHS,
+            rank=rank,
+            bound=bound,
+        )
+        if entry.bound_on == "sparse part":
+            text = f"rank {rank} + {100 * bound:g} % sparse"
+            return Choice(text, f"{self.name}: {rank}", link)
+        return Choice(f"rank {rank}, ρ = {bound:g}", name_rank(rank), link)
+
+
+class FineTuned(Series):
+    """The reference trained on without a bound: what the same epochs alone give."""
+
+    family = "baseline"
+
+    def submit(self, trained: Trained) -> Job[CurveView]:
+        return submit(tasks.fine_tuned, trained.origin)
+
+    def list_choices(self, curve: CurveView) -> list[Choice]:
+        of_network = curve.knob == RELATIVE
+        link = links.to_constrained(
+            constraint=BOX,
+            bound=float(curve.table["knob"].iloc[0]),
+            way="projected_training" if of_network else None,
+            epochs=EPOCHS if of_network else None,
+        )
+        return [Choice("trained on", REFERENCE, link)]
+
+
+def list_series() -> list[Series]:
+    """Every series, in the order of the menu."""
+    low_rank = {name: style("low_rank", name) for name in LOW_RANK_METHODS}
+    box = style("constraint", BOX)
+    series: list[Series] = [
+        LowRank(name, entry.title, low_rank[name], name) for name, entry in LOW_RANK_METHODS.items()
+    ]
+    for name in TUNED:
+        title = f"{LOW_RANK_METHODS[name].title} + {EPOCHS} epochs"
+        look = replace(low_rank[name], symbol="diamond")
+        series.append(LowRank(f"{name}_tuned", title, look, name, EPOCHS))
+    pentagon = replace(low_rank["truncated_svd"], symbol="pentagon")
+    series.append(Budgets("budgets", "Bytes shared among layers", pentagon))
+    series += [
+        Bounded(name, entry.title, style("constraint", name), name)
+        for name, entry in CONSTRAINTS.items()
+    ]
+    for name in WAYS:
+        title = f"Box by {CONSTRAINED_METHODS[name].title.lower()}"
+        look = replace(box, symbol=style("way", name).symbol)
+        series.append(ByWay(name, title, look, BOX))
+    pentagon = replace(box, symbol="pentagon")
+    series.append(Quantized("quantized", "Box in fewer bits", pentagon, BOX))
+    series += [
+        Combined(name, entry.title.replace(",", ""), style("combined", name))
+        for name, entry in COMBINED_METHODS.items()
+    ]
+    look = Style(palette.REFERENCE, "diamond-open")
+    return [*series, FineTuned("fine_tuned", f"Reference + {EPOCHS} epochs", look)]
+
+
+def possible_series(trained: Trained) -> list[Series]:
+    """Every series that the model's layers allow."""
+    kinds = {layer.kind for layer in trained.layers}
+    return [
+        series
+        for series in list_series()
+        if not isinstance(series, LowRank)
+        or kinds.intersection(LOW_RANK_METHODS[series.method].layers)
+    ]
+
+
+def submit_series(trained: Trained, names: Iterable[str]) -> dict[Series, Job[Any]]:
+    """The quick series and the named ones, each with its job, if it can begin."""
+    possible = {series.name: series for series in possible_series(trained)}
+    wanted = [*QUICK, *(name for name in possible if name in names and name not in QUICK)]
+    jobs = {possible[name]: possible[name].submit(trained) for name in wanted}
+    return {series: job for series, job in jobs.items() if job is not None}

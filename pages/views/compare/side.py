@@ -175,6 +175,6 @@ def draw_columns() -> Sequence[DeltaGenerator]:
     """A column a side, each with its heading: readable before anything is computed."""
     columns = st.columns(2, gap="small", border=True)
     for column, (heading, formula) in zip(columns, text.HEADINGS, strict=True):
-        column.subheader(heading, anchor=False)
+        column.markdown(heading)
         column.markdown(formula)
     return columns

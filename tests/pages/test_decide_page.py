@@ -509,6 +509,10 @@ def test_a_link_of_before_that_calls_a_relative_bound_c_shows_the_same_choices()
     assert card(app) == "Box, ρ = 0.284"
     assert compared(app) == ["Box ρ = 0.284"]
     assert "Box c = 0.5" in app.warning[0].value
+    # Beside a name of now, and with every curve there from the first run on.
+    mixed = rendered("decide.py", **WINE, compare=["Truncated SVD rank 1", "Box c = 0.284"])
+    assert sorted(compared(mixed)) == ["Box ρ = 0.284", "Truncated SVD rank 1"]
+    assert not mixed.warning
     convex = rendered("decide.py", **IRIS)
     boxes = [name for name in convex.multiselect(key="compare").options if "Box" in name]
     assert boxes

@@ -226,15 +226,21 @@ def _draw_comparison(trained: Trained, table: pd.DataFrame, cost: str, settled: 
     asked = st.session_state.get(links.COMPARED, st.query_params.get_all(links.COMPARED))
     known = set(names)
     current = [name if (new := rename_old(name)) not in known else new for name in asked]
-    if current != asked:
+    old = current != asked
+    # Of a widget's first run Streamlit takes the URL's names over those that are set here: they
+    # are options once, and renamed in the next run.
+    first = old and links.COMPARED not in st.session_state
+    if old and not first:
         st.session_state[links.COMPARED] = current
     compared = widgets.several(
         links.COMPARED,
         "Compare these",
         names.tolist(),
-        settled=settled,
+        settled=settled and not first,
         placeholder=text.COMPARE,
     )
+    if first:
+        st.rerun()
     if compared:
         draw_table(trained, table[names.isin(compared)].sort_values(cost), "compared")
 

@@ -170,7 +170,7 @@ def test_light_and_dark_differ_and_nothing_is_wider_than_the_window(server, visi
 def seconds(page):
     """How long the job that is waited for has been going on, by its own clock."""
     bar = page.locator('[data-testid="stProgress"]').first
-    return int(re.search(r"(\d+) s$", bar.inner_text().strip())[1])
+    return int(re.search(r"(\d+) s so far", bar.inner_text())[1])
 
 
 def test_a_closed_tab_ends_no_training(server, visit):

@@ -37,6 +37,17 @@ def die(report):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def hoard(report, how):
+    """Ask for more memory than any machine has."""
+    if how == "numpy":
+        return np.zeros(2**58)
+    if how == "torch":
+        import torch
+
+        return torch.empty(2**58)
+    raise MemoryError
+
+
 def sleep(report, seconds):
     """Deaf: never asks whether to go on."""
     time.sleep(seconds)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from pages.shared.jobs import pool as pool_module
+from pages.shared.jobs import sessions, waiting_line
 from pages.shared.jobs.pool import Pool
 from tests.pages import tasks
 
@@ -24,6 +26,29 @@ def pool():
     pool = Pool(workers=1, kept_bytes=3_000_000, warm_up=f"{TASKS}:count")
     yield pool
     pool.close()
+
+
+@pytest.fixture
+def as_session(monkeypatch):
+    """Be somebody from now on; None is a thread of no session, as at first."""
+
+    def be(name):
+        monkeypatch.setattr(sessions, "_provider", lambda: name)
+
+    be(None)
+    return be
+
+
+@pytest.fixture
+def busy(pool, as_session):
+    """A job of no session that runs, so that what comes waits."""
+    job = pool.submit(tasks.count, to=10**6, pause=0.0101)
+    job.retry()
+    until(lambda: job.status == "running")
+    yield job
+    as_session(None)
+    job.cancel()
+    over(job)
 
 
 def over(job, seconds=30):
@@ -101,7 +126,7 @@ def test_a_bug_is_told_without_its_text(pool):
 def test_a_killed_worker_is_reported_and_replaced(pool):
     job = over(pool.submit(tasks.die))
     assert job.status == "failed"
-    assert "it was replaced" in job.error
+    assert "memory ran out; it was replaced: choose a smaller model or fewer rows" in job.error
     assert over(pool.submit(tasks.count, to=2, pause=0.0)).status == "done"
 
 
@@ -135,6 +160,212 @@ def test_the_least_recently_asked_for_goes_when_memory_is_needed(pool):
 def test_what_cannot_name_a_job_is_refused(pool, value):
     with pytest.raises((ValueError, TypeError), match="seed is"):
         pool.submit(tasks.numbers, size=1, seed=value)
+
+
+def test_one_of_two_sessions_stops_a_job_for_itself_alone(pool, as_session):
+    as_session("A")
+    job = pool.submit(tasks.count, to=10**6, pause=0.0102)
+    until(lambda: job.status == "running")
+    as_session("B")
+    assert pool.submit(tasks.count, to=10**6, pause=0.0102) is job
+    job.cancel()
+    assert job.withdrawn
+    assert pool.submit(tasks.count, to=10**6, pause=0.0102) is job  # a page that runs again
+    assert job.withdrawn
+    as_session("A")
+    assert not job.withdrawn
+    assert not job._stop_by
+    job.cancel()
+    assert over(job).status == "cancelled"
+
+
+def test_a_session_that_stopped_a_job_may_want_it_again(pool, as_session):
+    as_session("A")
+    job = pool.submit(tasks.count, to=10**6, pause=0.0103)
+    as_session("B")
+    job.look()
+    job.cancel()
+    job.retry()
+    assert not job.withdrawn
+    as_session("A")
+    job.cancel()
+    assert not job._stop_by  # B is there
+    as_session("B")
+    job.cancel()
+    assert over(job).status == "cancelled"
+
+
+def test_a_job_that_others_stopped_begins_again_for_who_asks_now(pool, busy, as_session):
+    as_session("A")
+    job = pool.submit(tasks.count, to=3, pause=0.0104)
+    job.cancel()
+    assert job.status == "cancelled"
+    assert pool.submit(tasks.count, to=3, pause=0.0104).status == "cancelled"
+    as_session("B")
+    assert pool.submit(tasks.count, to=3, pause=0.0104) is job
+    assert job.status == "waiting"
+
+
+def test_who_asks_for_a_job_that_is_stopping_gets_it_again(pool, as_session):
+    as_session("A")
+    job = pool.submit(tasks.count, to=3, pause=0.51)
+    until(lambda: job.status == "running")
+    job.cancel()
+    as_session("B")
+    assert pool.submit(tasks.count, to=3, pause=0.51) is job
+    assert over(job).status != "done"  # whoever waited for the first run is told
+    until(lambda: job.status == "done")
+
+
+def test_a_newcomer_begins_though_one_session_has_filled_the_pool(as_session):
+    pool = Pool(workers=2, warm_up=f"{TASKS}:count")
+    as_session("A")
+    heavy = [pool.submit(tasks.count, to=10**6, pause=0.02 + n / 1000) for n in range(4)]
+    until(lambda: [job.status for job in heavy].count("running") == 2)
+    as_session("B")
+    assert over(pool.submit(tasks.count, to=2, pause=0.0)).status == "done"
+    assert [job.status for job in heavy].count("running") == 2
+    pool.close()
+
+
+def test_a_job_too_many_fails_at_once_and_can_be_tried_again(pool, busy, as_session, monkeypatch):
+    monkeypatch.setattr(waiting_line, "SESSION_LIMIT", 2)
+    as_session("A")
+    waiting = [pool.submit(tasks.numbers, size=1, seed=seed) for seed in (21, 22)]
+    refused = pool.submit(tasks.numbers, size=1, seed=23)
+    assert (refused.status, refused.error) == (
+        "failed",
+        "too much is waiting already (2 jobs of yours): try again later",
+    )
+    assert refused not in pool.jobs()
+    as_session("B")
+    assert pool.submit(tasks.numbers, size=1, seed=24).status == "waiting"
+    as_session("A")
+    waiting[0].cancel()
+    refused.retry()
+    assert refused.status == "waiting"
+    assert pool.submit(tasks.numbers, size=1, seed=23) is refused
+
+
+def test_what_waits_counts_in_the_memory_that_is_kept(pool, busy):
+    old = [job for job in pool.jobs() if job.status == "done"]
+    megabyte = bytes(1_000_000)
+    waiting = [pool.submit(tasks.count, to=megabyte, pause=seed) for seed in (1, 2)]
+    assert [job.status for job in waiting] == ["waiting", "waiting"]
+    refused = pool.submit(tasks.count, to=megabyte, pause=3)  # of 3 MB
+    assert refused.status == "failed"
+    assert refused.error.startswith("too much is waiting already (2 MB)")
+    assert pool.health()["kept_bytes"] <= 3_000_000
+    assert not old or old[0] not in pool.jobs()
+    for job in waiting:
+        job.cancel()
+
+
+def test_what_nobody_waits_for_any_more_is_forgotten(pool, busy, as_session, monkeypatch):
+    as_session("A")
+    job = pool.submit(tasks.numbers, size=1, seed=31)
+    monkeypatch.setattr(waiting_line, "ABANDONED_SECONDS", -1.0)
+    assert over(job).status == "cancelled"
+    assert job not in pool.jobs()
+    monkeypatch.setattr(waiting_line, "ABANDONED_SECONDS", 90.0)
+    again = pool.submit(tasks.numbers, size=1, seed=31)
+    assert again is not job
+    assert again.status == "waiting"
+    again.cancel()
+
+
+class NoProcess:
+    """Stands for a process that the system has no memory or file handle for."""
+
+    def __init__(self, warm_up):
+        raise OSError(24, "Too many open files")
+
+
+def test_a_pool_without_processes_says_so_and_works_again_when_there_are_some(monkeypatch):
+    monkeypatch.setattr(pool_module, "FIRST_PAUSE", 0.05)
+    real = pool_module.WorkerProcess
+    monkeypatch.setattr(pool_module, "WorkerProcess", NoProcess)
+    pool = Pool(workers=1, warm_up=f"{TASKS}:count")
+    job = over(pool.submit(tasks.count, to=2, pause=0.0))
+    assert (job.status, job.error) == ("failed", pool_module.NO_WORKER)
+    assert not pool.health()["ok"]
+    monkeypatch.setattr(pool_module, "WorkerProcess", real)
+    until(lambda: pool.health()["processes"])
+    job.retry()
+    assert over(job).status == "done"
+    health = pool.health()
+    assert health["ok"]
+    assert health["threads"] == 2
+    # The same in the middle of its life: all are killed, and none can be had for a while.
+    monkeypatch.setattr(pool_module, "WorkerProcess", NoProcess)
+    for process in list(pool._processes):
+        process.kill()
+        process._process.join()
+    assert over(pool.submit(tasks.count, to=3, pause=0.0)).error == pool_module.NO_WORKER
+    monkeypatch.setattr(pool_module, "WorkerProcess", real)
+    until(lambda: pool.health()["ok"])
+    assert over(pool.submit(tasks.count, to=4, pause=0.0)).status == "done"
+    pool.close()
+
+
+def test_a_process_that_does_not_start_leaves_no_file_open(monkeypatch):
+    from loky.backend import get_context
+
+    def start(self):
+        raise MemoryError
+
+    monkeypatch.setattr(get_context("loky").Process, "start", start)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(MemoryError):
+            pool_module.WorkerProcess("")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_closed_pool_ends_what_waits_and_what_runs():
+    pool = Pool(workers=1, warm_up=f"{TASKS}:count")
+    running, waiting = (pool.submit(tasks.sleep, seconds=s) for s in (60, 61))
+    until(lambda: running.status == "running")
+    processes = list(pool._processes)
+    pool.close()
+    for job in (running, waiting, pool.submit(tasks.sleep, seconds=62)):
+        assert over(job).error.startswith(pool_module.CLOSED)
+    until(lambda: not any(process.alive() for process in processes))
+    assert not pool.health()["ok"]
+    until(lambda: not pool.health()["threads"])
+
+
+def test_health_counts_what_runs_and_waits(pool, busy):
+    waiting = pool.submit(tasks.count, to=6, pause=0.0)
+    waiting._asked -= 100
+    health = pool.health()
+    assert health["ok"]
+    assert (health["workers"], health["running"], health["waiting"]) == (1, 1, 1)
+    assert health["oldest_waiting_seconds"] == pytest.approx(100, abs=20)
+    assert all(isinstance(value, (bool, int, float)) for value in health.values())
+    waiting.cancel()
+
+
+def test_health_is_bad_when_a_thread_has_gone_or_a_job_waits_for_nothing(pool, busy, monkeypatch):
+    waiting = pool.submit(tasks.count, to=7, pause=0.0)
+    waiting._asked -= 100
+    with monkeypatch.context() as patch:
+        patch.setattr(pool, "_running", {})
+        assert not pool.health()["ok"]
+    waiting.cancel()
+    gone = threading.Thread()
+    monkeypatch.setattr(pool, "_threads", [*pool._threads, gone])
+    assert not pool.health()["ok"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "cores", "workers"),
+    [("", 1, 1), ("", 3, 3), ("", 64, 4), ("6", 2, 6), ("0", 2, 2), ("many", 2, 2)],
+)
+def test_workers_follow_the_cores_or_the_setting(setting, cores, workers, monkeypatch):
+    monkeypatch.setenv("COMPRESS_WORKERS", setting)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert pool_module.default_workers() == workers
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

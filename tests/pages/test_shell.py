@@ -64,7 +64,14 @@ class Pool:
     """Remembers what it was asked for."""
 
     def __init__(self):
-        self.cancelled, self.retried = [], []
+        self.cancelled, self.retried, self.looked = [], [], []
+        self.outlook = 3, 20.4
+
+    def look(self, job):
+        self.looked.append(job)
+
+    def look_ahead(self, job):
+        return self.outlook
 
     def cancel(self, job):
         self.cancelled.append(job)
@@ -120,13 +127,58 @@ def test_a_running_job_shows_how_far_it_is_and_what_it_has(app, job):
     (bar,) = app.get("progress")
     assert bar.proto.value == 40
     assert bar.proto.text.startswith("Counting: at 4 · ")
+    assert job._pool.looked == [job]
     assert [button.label for button in app.button] == ["Cancel"]
 
 
-def test_a_waiting_job_says_that_it_waits_for_its_turn(app):
+@pytest.mark.parametrize(
+    ("outlook", "said"),
+    [
+        ((3, 20.4), "Counting: waiting, 3rd in line · 12 s so far, about 20 s to go"),
+        ((1, None), "Counting: waiting, 1st in line · 12 s so far"),
+        ((None, None), "Counting: waiting · 12 s so far"),
+    ],
+)
+def test_a_waiting_job_says_its_place_and_an_estimate_where_there_is_one(app, job, outlook, said):
+    job._pool.outlook = outlook
     app.run()
     (bar,) = app.get("progress")
-    assert "waiting for its turn" in bar.proto.text
+    assert bar.proto.text.startswith("Counting: waiting")
+    job._asked = time.monotonic() - 12.2
+    assert progress.describe_progress(job, "Counting") == said
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds", "said"),
+    [
+        (0.25, 10.2, "10 s so far, about 31 s to go"),  # 10.2 × 0.75 / 0.25 = 30.6
+        (0.0, 10.2, "10 s so far"),
+        (0.5, 1.2, "1 s so far"),
+    ],
+)
+def test_a_running_job_estimates_the_rest_from_the_share_done(job, share, seconds, said):
+    job.status, job.progress, job._began = "running", share, time.monotonic() - seconds
+    assert progress.describe_progress(job, "Counting") == f"Counting · {said}"
+
+
+def test_places_in_a_line_are_written_as_in_english():
+    written = {1: "1st", 2: "2nd", 3: "3rd", 4: "4th", 11: "11th", 12: "12th", 13: "13th"}
+    written |= {21: "21st", 102: "102nd", 111: "111th", 113: "113th"}
+    assert {number: progress.ordinal(number) for number in written} == written
+
+
+def test_a_job_that_one_person_stopped_goes_on_for_the_others(app, job):
+    runs(job, partial="four")
+    job._withdrawn.add("test session id")  # of every AppTest
+    app.run()
+    assert app.info[0].value == "Counting was stopped."
+    assert [button.label for button in app.button] == ["Start again"]
+    assert not app.get("progress")
+    app.button[0].click().run()
+    assert job._pool.retried == [job]
+    job._withdrawn = {"another"}
+    app.run()
+    assert [button.label for button in app.button] == ["Cancel"]
 
 
 def test_a_job_is_cancelled_by_its_button_and_keeps_what_it_has(app, job):
@@ -215,3 +267,43 @@ def test_a_moved_slider_leaves_a_job_going():
     assert job.partial["reached"] > reached
     job.cancel()
     assert job.wait(20)
+
+
+def cleared():
+    import streamlit as st
+
+    from pages.shared import jobs
+    from pages.shared.ui.progress import follow, show_status
+    from tests.pages import tasks
+
+    if st.session_state.get("clear"):  # what Streamlit does when any client sends clear_cache
+        st.cache_data.clear()
+        st.cache_resource.clear()
+    asked = [jobs.submit(tasks.count, to=10**6, pause=0.011 + n / 1000) for n in range(9)]
+    st.session_state["jobs"] = asked
+    for job in asked:
+        follow(lambda job=job: show_status(job, "Counting"), job)
+
+
+def test_cleared_caches_leave_what_runs_and_what_waits_alone():
+    app = AppTest.from_function(cleared, default_timeout=60)
+    asked = app.run().session_state["jobs"]
+    pool = asked[0]._pool
+    for _ in range(200):
+        running = [job for job in asked if job.partial is not None]
+        if running:
+            break
+        time.sleep(0.1)
+    waiting = next(job for job in asked if job.status == "waiting")
+    reached, began = running[0].partial["reached"], running[0]._began
+    app.session_state["clear"] = True
+    assert app.run().session_state["jobs"] == asked
+    time.sleep(0.6)
+    assert asked[0]._pool is pool
+    assert running[0].status == "running"
+    assert running[0]._began == began
+    assert running[0].partial["reached"] > reached
+    assert waiting.status == "waiting"
+    for job in reversed(asked):
+        job.cancel()
+        assert job.wait(20)

@@ -124,6 +124,15 @@ def test_an_error_for_a_person_comes_without_a_trace_and_a_bug_with_one():
     assert "a secret" in trace
 
 
+@pytest.mark.parametrize("how", ["numpy", "torch", "python"])
+def test_a_task_whose_memory_ran_out_says_what_to_choose(how):
+    assert perform("hoard", how=how)[0] == (
+        "failed",
+        "memory ran out: choose a smaller model or fewer rows",
+        None,
+    )
+
+
 def test_a_result_that_cannot_leave_its_process_is_a_bug_of_the_task():
     kind, _, trace = perform("unsendable")[0]
     assert kind == "failed"

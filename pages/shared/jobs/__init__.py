@@ -20,8 +20,18 @@ from typing import Concatenate, ParamSpec, TypeVar
 from .job import Job
 from .pool import Pool
 from .report import Report
+from .sessions import identify_sessions_by
 
-__all__ = ["Job", "Pool", "Report", "shared_pool", "start", "submit"]
+__all__ = [
+    "Job",
+    "Pool",
+    "Report",
+    "health",
+    "identify_sessions_by",
+    "shared_pool",
+    "start",
+    "submit",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,6 +54,11 @@ def start() -> None:
     shared_pool()
 
 
+def health() -> dict[str, float]:
+    """Whether jobs can be done, ``ok``, and how many run and wait: see ``Pool.health``."""
+    return shared_pool().health()
+
+
 def submit(
     task: Callable[Concatenate[Report, P], R], /, *args: P.args, **kwargs: P.kwargs
 ) -> Job[R]:
@@ -62,5 +77,6 @@ def submit(
     -------
     Job
         In whatever state it is; a failed or cancelled one is started again by ``job.retry()``.
+        One that could not be taken, since too much is waiting, has failed with that sentence.
     """
     return shared_pool().submit(task, *args, **kwargs)

@@ -49,7 +49,7 @@ def size_of_argument(value: Any) -> int:
     """Bytes that an argument holds on to."""
     if isinstance(value, tuple):
         return sum(map(size_of_argument, value))
-    return len(value) if isinstance(value, bytes) else 0
+    return len(value) if isinstance(value, (bytes, str)) else 32
 
 
 def hashable(value: Any) -> Hashable:

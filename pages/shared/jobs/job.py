@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from . import worker
 from .arguments import size_of_argument
+from .durations import Key
+from .sessions import Session, current_session
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -35,23 +36,26 @@ class Job(Generic[R]):
     error : str
         Once failed: a sentence for the person who waits.
     seconds : float
-        Since the work began, or that it took.
+        Since the work began, or that it took; while it waits: since it was asked for.
+    size : int
+        Bytes that it holds: arguments, what there is so far, the result.
     """
 
-    def __init__(self, key: Hashable, task: str, arguments: dict[str, Any], pool: "Pool | None"):
+    def __init__(self, key: Key, task: str, arguments: dict[str, Any], pool: "Pool | None"):
         self.key, self.task = key, task
         self._arguments: dict[str, Any] | None = arguments
         self._pool = pool
+        self._withdrawn: set[Session] = set()  # who cancelled it, and did not ask again
         self._reset()
 
     def _reset(self) -> None:
         self.status: Status = "waiting"
         self.progress, self.message, self.error = 0.0, "", ""
         self.result: R | None = None
-        self.size = 0
+        self._result_size = 0
         self._partial: tuple[worker.Packed | None, Any] = (None, None)
-        self._began = self._ended = 0.0
-        self._number, self._asked_to_stop = 0, False
+        self._asked, self._began, self._ended = time.monotonic(), 0.0, 0.0
+        self._number, self._stop_by = 0, 0.0  # when its process is ended, once asked to stop
         self._over, self._news = threading.Event(), threading.Event()
 
     @property
@@ -74,9 +78,27 @@ class Job(Generic[R]):
 
     @property
     def seconds(self) -> float:
-        if not self._began:
-            return 0.0
-        return (self._ended or time.monotonic()) - self._began
+        return (self._ended or time.monotonic()) - (self._began or self._asked)
+
+    @property
+    def size(self) -> int:
+        arguments = size_of_argument(tuple((self._arguments or {}).values()))
+        return JOB_BYTES + arguments + worker.size(self._partial[0]) + self._result_size
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether this session has cancelled it, though it goes on for others."""
+        return current_session() in self._withdrawn
+
+    def look_ahead(self) -> tuple[int | None, float | None]:
+        """Place in the line of a waiting job, from 1, and estimated seconds until it is over.
+
+        None where there is no place, and where nothing is known to estimate from.
+        """
+        if self.status == "running":
+            known = self.seconds >= 2 and self.progress >= 0.05
+            return None, self.seconds * (1 / self.progress - 1) if known else None
+        return (None, None) if self._pool is None else self._pool.look_ahead(self)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until the job is over; False if it is not after ``timeout`` seconds."""
@@ -86,13 +108,21 @@ class Job(Generic[R]):
         """Block until there is something to show, a partial result or the end of the job."""
         return self._news.wait(timeout)
 
+    def look(self) -> None:
+        """Say that this session is there still, and wants it."""
+        if self._pool is not None:
+            self._pool.look(self)
+
     def cancel(self) -> None:
-        """Ask the job to stop, for every session; what there is so far stays."""
+        """Take back this session's wish; the job stops when nobody else is there for it.
+
+        Outside of any session: stop it for everybody. What there is so far stays.
+        """
         assert self._pool is not None
         self._pool.cancel(self)
 
     def retry(self) -> None:
-        """Start a failed or cancelled job again, for every session."""
+        """Want it again: a failed or cancelled job starts again, for every session."""
         assert self._pool is not None
         self._pool.retry(self)
 
@@ -111,13 +141,11 @@ class Job(Generic[R]):
     def _end(
         self, status: Status, *, result: R | None = None, size: int = 0, error: str = ""
     ) -> None:
-        self.result, self.error = result, error
-        self.size = JOB_BYTES + size + worker.size(self._partial[0])
+        self.result, self.error, self._result_size = result, error, size
         if status == "done":
             self.progress = 1.0
             self._arguments = None
-        else:
-            self.size += size_of_argument(tuple((self._arguments or {}).values()))
+            self._withdrawn.clear()
         self._ended = time.monotonic()
         self.status = status  # Set the status last: readers check it first, then the result.
         self._news.set()

@@ -1,106 +1,93 @@
-"""Worker processes, the queue before them, and the results that are kept."""
+"""Worker processes, the jobs that wait for them, and the results that are kept."""
 
 import contextlib
 import logging
 import os
-import signal
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
-from multiprocessing.connection import Connection
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import worker
 from .arguments import bind, hashable, task_name
+from .durations import Key
 from .job import Job
+from .process import KILLED, WorkerProcess
 from .report import Report
+from .sessions import Session, current_session
+from .waiting_line import LineFullError, WaitingLine
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-WORKERS = 2
+MAX_WORKERS = 4  # by default: each takes about 250 MB
 KEPT_BYTES = 512 * 2**20
 CANCEL_GRACE_SECONDS = 10.0  # that a cancelled task may take to notice, before its process is ended
+POLL_SECONDS = 0.25  # between two looks at what nobody tells a thread
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two tries to start a process
+BUSY_SECONDS = 5.0  # of all workers, after which the spare one is made ready
+STUCK_SECONDS = 30.0  # that a job may wait while nothing runs
 WARM_UP = "pages.shared.models.tasks:warm_up"
-# One thread a worker: the networks are small, and the app needs its core.
-ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 WENT_WRONG = "something went wrong here that should not (it was logged): try again, or report it"
+NO_WORKER = "no worker process could be started (no memory or file handle was left): try again soon"
+KILLED_ERROR = (
+    "the worker process was killed, most likely because memory ran out; it was replaced: "
+    "choose a smaller model or fewer rows, or try again"
+)
+CLOSED = "the app is being stopped"
 
 log = logging.getLogger(__name__)
 
 
-class _Process:
-    """A worker process and the app's end of its pipe."""
-
-    def __init__(self, warm_up: str):
-        from loky.backend import get_context  # here, in a worker's thread: the title paints first
-
-        context = get_context("loky")
-        self.pipe: Connection
-        self.pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=worker.serve, args=(theirs, warm_up), env=ENVIRONMENT, daemon=True
-        )
-        self._process.start()
-        theirs.close()  # so that the pipe ends with the worker
-        self._sending = threading.Lock()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def alive(self) -> bool:
-        return self._process.is_alive()
-
-    def send(self, *message: Any) -> None:
-        with self._sending:
-            self.pipe.send(message)
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):  # loky's processes have no kill()
-            os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-
-    def end(self) -> str:
-        """Make sure that it is gone; says how it went."""
-        self.pipe.close()
-        self._process.join(1)
-        if self._process.exitcode is None:
-            self.kill()
-            self._process.join()
-        code = self._process.exitcode
-        if code is None:
-            return "nobody knows how"  # others waited for it first, as when the app itself ends
-        if code == -signal.SIGKILL:
-            return "it was killed, as happens when memory runs out"
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+def default_workers() -> int:
+    """COMPRESS_WORKERS, where it is a number above 0; else as many as cores, up to 4."""
+    asked = os.environ.get("COMPRESS_WORKERS", "")
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    if asked:
+        log.warning("COMPRESS_WORKERS=%s is no number above 0: taking the cores' count", asked)
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(cores, MAX_WORKERS)
 
 
 class Pool:
-    """Worker processes, the queue before them, and the results that are kept.
+    """Worker processes, the jobs that wait for them, and the results that are kept.
 
     Parameters
     ----------
-    workers : int
-        Jobs that run at the same time; the others wait in order.
+    workers : int, optional
+        Jobs that run at the same time; see ``WaitingLine`` for the order of the others, and for
+        the spare worker, whose process starts when it is first of use.
     kept_bytes : int
-        Bound on the pickled sizes of what is kept; the least recently asked for goes first.
+        Bound on the sizes of arguments and results; of results the least recently asked for goes
+        first, and what would have to wait beyond it fails at once.
     warm_up : str
         Function that a new process calls before its first job, if it exists.
     """
 
     def __init__(
-        self, workers: int = WORKERS, kept_bytes: int = KEPT_BYTES, warm_up: str = WARM_UP
+        self, workers: int | None = None, kept_bytes: int = KEPT_BYTES, warm_up: str = WARM_UP
     ):
+        self._workers = default_workers() if workers is None else workers
         self._kept_bytes, self._warm_up = kept_bytes, warm_up
-        self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
-        self._waiting: deque[Job] = deque()
-        self._running: dict[Job, _Process] = {}
-        self._numbers = 0
+        self._jobs: OrderedDict[Key, Job] = OrderedDict()
+        self._line: WaitingLine[Job] = WaitingLine(self._workers)
+        self._running: dict[Job, WorkerProcess] = {}
+        self._processes: set[WorkerProcess] = set()
+        self._numbers = self._failed_starts = 0
         self._closed = False
         self._change = threading.Condition()
-        for number in range(1, workers + 1):
-            threading.Thread(target=self._serve_jobs, name=f"worker {number}", daemon=True).start()
+        self._threads = [
+            threading.Thread(
+                target=self._serve_jobs, args=(number,), name=f"worker {number}", daemon=True
+            )
+            for number in range(1, self._workers + 2)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(
         self, task: Callable[Concatenate[Report, P], R], /, *args: P.args, **kwargs: P.kwargs
@@ -112,11 +99,17 @@ class Pool:
         name, arguments = task_name(task), bind(task, args, kwargs)
         key = (name, *((argument, hashable(value)) for argument, value in arguments.items()))
         with self._change:
+            self._drop_abandoned()
             job = self._jobs.get(key)
             if job is None:
-                job = self._jobs[key] = Job(key, name, arguments, self)
-                self._enqueue(job)
-            self._jobs.move_to_end(key)
+                job = Job(key, name, arguments, self)
+                self._enqueue(job, current_session())
+            elif job.status == "cancelled" and not job.withdrawn:  # others have stopped it
+                self._restart(job, current_session())
+            else:
+                self.look(job)
+            if key in self._jobs:
+                self._jobs.move_to_end(key)
             return job
 
     def jobs(self) -> list[Job]:
@@ -124,111 +117,252 @@ class Pool:
         with self._change:
             return list(self._jobs.values())
 
-    def retry(self, job: Job) -> None:
-        """Start a failed or cancelled job again, for every session."""
+    def look(self, job: Job) -> None:
+        """Note that the calling session wants a job and is there still."""
         with self._change:
-            if job.status in ("failed", "cancelled"):
-                job._reset()
-                self._jobs[job.key] = job
-                self._enqueue(job)
+            if not job.withdrawn:
+                self._line.look(job, current_session())
+
+    def look_ahead(self, job: Job) -> tuple[int | None, float | None]:
+        """A waiting job's place in the line, and seconds until it is done, where that is known."""
+        with self._change:
+            return self._line.position(job), self._line.estimate(job)
+
+    def retry(self, job: Job) -> None:
+        """Want a job again; one that has failed or is cancelled starts again."""
+        with self._change:
+            job._withdrawn.discard(current_session())
+            if job.pending:
+                self.look(job)
+            elif job.status != "done" and self._jobs.get(job.key, job) is job:
+                self._restart(job, current_session())
 
     def cancel(self, job: Job) -> None:
-        """Take a waiting job out of the queue; ask a running one to stop."""
+        """Take back a session's wish for a job, and stop it unless somebody else is there for it.
+
+        Outside of any session: stop it for everybody.
+        """
+        session = current_session()
         with self._change:
-            if job in self._waiting:
-                self._waiting.remove(job)
-                job._end("cancelled")
-            elif job in self._running and not job._asked_to_stop:
-                job._asked_to_stop, job.message = True, "stopping"
-                with contextlib.suppress(OSError):  # it has just gone: its thread sees to it
-                    self._running[job].send("cancel", job._number)
-                timer = threading.Timer(
-                    CANCEL_GRACE_SECONDS, self._kill_unresponsive, (job, job._number)
-                )
-                timer.daemon = True
-                timer.start()
+            if not job.pending:
+                return
+            leaving = self._line.watchers(job) if session is None else []
+            job._withdrawn.update([session, *leaving])
+            wanted = [self._line.withdraw(job, each) for each in (*leaving, session)][-1]
+            if not wanted:
+                self._stop(job)
 
     def close(self) -> None:
-        """End the worker processes; running jobs fail."""
+        """End the worker processes, what runs and what waits."""
         with self._change:
             self._closed = True
+            for job in self._line.waiting:
+                self._line.remove(job)
+                job._end("failed", error=CLOSED)
             for process in self._running.values():
                 process.kill()
             self._change.notify_all()
 
-    def _enqueue(self, job: Job) -> None:
-        self._waiting.append(job)
-        self._change.notify()
-
-    def _kill_unresponsive(self, job: Job, number: int) -> None:
+    def health(self) -> dict[str, float]:
+        """What the pool is doing, in plain numbers; ``ok`` is False when it cannot do its work."""
         with self._change:
-            if job in self._running and job._number == number:
-                self._running[job].kill()
+            waits = [job.seconds for job in self._line.waiting]
+            runs = [job.seconds for job in self._running]
+            took = sorted(job.seconds for job in self._jobs.values() if job.status == "done")
+            threads = sum(thread.is_alive() for thread in self._threads)
+            oldest = max(waits, default=0.0)
+            starved = bool(self._failed_starts) and not self._processes
+            stuck = oldest > STUCK_SECONDS and not runs
+            return {
+                "ok": threads == len(self._threads) and not (self._closed or starved or stuck),
+                "workers": self._workers,
+                "threads": threads,
+                "processes": len(self._processes),
+                "failed_starts": self._failed_starts,
+                "running": len(runs),
+                "waiting": len(waits),
+                "oldest_waiting_seconds": oldest,
+                "longest_running_seconds": max(runs, default=0.0),
+                "median_job_seconds": took[len(took) // 2] if took else 0.0,
+                "kept_bytes": sum(job.size for job in self._jobs.values()),
+            }
 
-    def _serve_jobs(self) -> None:
+    def _enqueue(self, job: Job, *sessions: Session) -> None:
+        """Let a job wait; where that is too much it fails, and is not kept."""
+        try:
+            if self._closed:
+                raise LineFullError(CLOSED)
+            pending = sum(other.size for other in (*self._line.waiting, *self._running))
+            if pending + job.size > self._kept_bytes:
+                raise LineFullError(f"too much is waiting already ({pending / 2**20:.0f} MB)")
+            self._line.add(job, job.key, sessions[0])
+        except LineFullError as full:
+            job._end("failed", error=f"{full}: try again later")
+            return
+        for session in sessions[1:]:
+            self._line.look(job, session)
+        self._jobs[job.key] = job
+        self._make_room()
+        self._change.notify_all()
+
+    def _restart(self, job: Job, *sessions: Session) -> None:
+        job._reset()
+        self._enqueue(job, *sessions)
+
+    def _stop(self, job: Job) -> None:
+        """Take a waiting job out of the line; ask a running one to stop."""
+        if job not in self._running:
+            self._line.remove(job)
+            job._end("cancelled")
+        elif not job._stop_by:
+            job._stop_by, job.message = time.monotonic() + CANCEL_GRACE_SECONDS, "stopping"
+            with contextlib.suppress(OSError):  # it has just gone: its thread sees to it
+                self._running[job].send("cancel", job._number)
+
+    def _drop_abandoned(self) -> None:
+        """Forget what waits for nobody: who comes back asks anew."""
+        for job in self._line.drop_abandoned():
+            self._jobs.pop(job.key, None)
+            job._end("cancelled")
+
+    def _serve_jobs(self, number: int) -> None:
         """The life of one worker: take a job, follow it to its end, take the next."""
-        process = _Process(self._warm_up)
-        while (job := self._take_job()) is not None:
-            if not process.alive():
-                process.end()
-                process = _Process(self._warm_up)
-            with self._change:
-                self._numbers += 1
-                job._begin(self._numbers)
-                self._running[job] = process
+        process: WorkerProcess | None = None
+        while not self._closed:
             try:
-                process.send("task", job._number, job.task, job._arguments)
-                self._follow(job, process)
-            except (EOFError, OSError):
-                how = process.end()
-                if job._asked_to_stop:
-                    job._end("cancelled")
-                else:
-                    log.error("a worker process stopped during %s: %s", job.task, how)
-                    job._end(
-                        "failed",
-                        error=f"the worker process stopped ({how}); it was replaced: try again",
-                    )
-                if not self._closed:
-                    process = _Process(self._warm_up)
-            except Exception:
-                # Its messages cannot be read: what else is in the pipe cannot be trusted either.
-                log.exception("what %s sent could not be read", job.task)
-                process.kill()
-                process.end()
-                job._end("failed", error=WENT_WRONG)
-                process = _Process(self._warm_up)
-            with self._change:
-                del self._running[job]
-                self._make_room()
-        process.end()
+                if process is None or not process.alive():
+                    self._dismiss(process)
+                    if number > self._workers:
+                        self._wait_until_spare_is_wanted()
+                    process = self._start_process()
+                elif (job := self._take_job(process)) and not self._perform(job, process):
+                    self._dismiss(process)
+                    process = None
+            except Exception:  # this thread must not end: nobody would serve in its place
+                log.exception("%s went wrong", threading.current_thread().name)
+                time.sleep(FIRST_PAUSE)
+        self._dismiss(process)
 
-    def _take_job(self) -> Job | None:
+    def _wait_until_spare_is_wanted(self) -> None:
+        """Not at the first busy moment: a first visitor's jobs need the cores themselves."""
         with self._change:
-            self._change.wait_for(lambda: self._waiting or self._closed)
-            return None if self._closed else self._waiting.popleft()
+            while not self._closed and (
+                len(self._running) < self._workers
+                or (
+                    min(job.seconds for job in self._running) < BUSY_SECONDS
+                    and self._line.find_next() is None
+                )
+            ):
+                self._change.wait(POLL_SECONDS if self._running else None)
 
-    def _follow(self, job: Job, process: _Process) -> None:
+    def _start_process(self) -> WorkerProcess | None:
+        """A new worker process, however long it takes to get one; None when the pool closes."""
+        pause = FIRST_PAUSE
+        while not self._closed:
+            try:
+                process = WorkerProcess(self._warm_up)
+            except Exception:
+                log.exception("a worker process could not be started")
+                with self._change:
+                    self._failed_starts += 1
+                    if not self._processes:  # nobody else serves those who wait
+                        for job in self._line.waiting:
+                            self._line.remove(job)
+                            job._end("failed", error=NO_WORKER)
+                    self._change.wait_for(lambda: self._closed, pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                with self._change:
+                    self._processes.add(process)
+                return process
+        return None
+
+    def _dismiss(self, process: WorkerProcess | None) -> str:
+        """End a process; says how it went."""
+        if process is None:
+            return ""
+        with self._change:
+            self._processes.discard(process)
+        return process.end()
+
+    def _take_job(self, process: WorkerProcess) -> Job | None:
+        """The job that this process does next; None when it has gone or the pool closes."""
+        with self._change:
+            while not self._closed and process.alive():
+                self._drop_abandoned()
+                if (job := self._line.take()) is not None:
+                    self._numbers += 1
+                    job._begin(self._numbers)
+                    self._running[job] = process
+                    self._change.notify_all()
+                    return job
+                self._change.wait(POLL_SECONDS if len(self._line) else None)
+            return None
+
+    def _perform(self, job: Job, process: WorkerProcess) -> bool:
+        """Have a job done; whether the process can be used again."""
+        ending: dict[str, Any] = {"status": "failed", "error": WENT_WRONG}
+        usable = False
+        try:
+            process.send("task", job._number, job.task, job._arguments)
+            ending = self._follow(job, process)
+            usable = True
+        except (EOFError, OSError):
+            ending = self._explain_loss(job, self._dismiss(process))
+        except Exception:
+            # Its messages cannot be read: what else is in the pipe cannot be trusted either.
+            log.exception("what %s sent could not be read", job.task)
+            process.kill()
+        finally:
+            self._finish(job, ending)
+        return usable
+
+    def _follow(self, job: Job, process: WorkerProcess) -> dict[str, Any]:
+        """Note what a task reports; how it ends."""
         while True:
+            if not process.pipe.poll(POLL_SECONDS):
+                if 0 < job._stop_by < time.monotonic():
+                    process.kill()
+                continue
             kind, *message = process.pipe.recv()
             if kind == "progress":
                 job._note(*message)
-                continue
-            if kind == "done":
-                job._end("done", result=worker.unpack(message[0]), size=worker.size(message[0]))
+            elif kind == "done":
+                size = worker.size(message[0])
+                return {"status": "done", "result": worker.unpack(message[0]), "size": size}
             elif kind == "failed":
                 sentence, trace = message
                 if trace is not None:
                     log.error("%s failed with %s\n%s", job.task, sentence, trace)
                     sentence = WENT_WRONG
-                job._end("failed", error=sentence)
+                return {"status": "failed", "error": sentence}
             else:
-                job._end("cancelled")
-            return
+                return {"status": "cancelled"}
+
+    def _explain_loss(self, job: Job, how: str) -> dict[str, Any]:
+        """How a job ends whose process has gone."""
+        if self._closed:
+            return {"status": "failed", "error": CLOSED}
+        if job._stop_by:
+            return {"status": "cancelled"}
+        log.error("a worker process stopped during %s: %s", job.task, how)
+        error = f"the worker process stopped ({how}); it was replaced: try again"
+        return {"status": "failed", "error": KILLED_ERROR if how == KILLED else error}
+
+    def _finish(self, job: Job, ending: dict[str, Any]) -> None:
+        with self._change:
+            del self._running[job]
+            asked_again = self._line.watchers(job) if ending["status"] == "cancelled" else []
+            self._line.finish(job, job.seconds if ending["status"] == "done" else None)
+            job._end(**ending)
+            if asked_again:  # while it was stopping
+                self._restart(job, *asked_again)
+            self._make_room()
+            self._change.notify_all()
 
     def _make_room(self) -> None:
         over = [job for job in self._jobs.values() if not job.pending]
-        kept = sum(job.size for job in over)
+        kept = sum(job.size for job in self._jobs.values())
         for job in over[:-1]:  # the newest stays, however large: somebody has just asked for it
             if kept <= self._kept_bytes:
                 break

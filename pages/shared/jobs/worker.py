@@ -4,6 +4,7 @@ It imports no Streamlit. One pipe joins it to the app: tasks and cancellations c
 and results go out. When the pipe closes the app is gone, however it went, and so is the worker.
 """
 
+import contextlib
 import logging
 import os
 import pickle
@@ -19,6 +20,7 @@ from typing import Any
 
 BETWEEN_REPORTS = 0.25  # seconds; pages look twice a second
 SHARE_FOR_PARTIALS = 0.1  # of the running time, at most, goes into handing over what there is
+MEMORY_RAN_OUT = "memory ran out: choose a smaller model or fewer rows"
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +80,8 @@ def serve(pipe: Connection, warm_up: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the app's; the pipe tells the worker
     if hasattr(os, "nice"):
         os.nice(5)  # a moved slider goes before a training
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write("500")  # when memory runs out, Linux ends a worker and not the app
     tasks: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
     cancelled: set[int] = set()
     threading.Thread(target=_listen, args=(pipe, tasks, cancelled), daemon=True).start()
@@ -122,5 +126,9 @@ def _perform(
         return ("cancelled",)
     except (CompressionError, DatasetError) as error:
         return "failed", str(error), None
+    except MemoryError:
+        return "failed", MEMORY_RAN_OUT, None
     except Exception as error:
+        if "can't allocate memory" in str(error):  # a RuntimeError of torch
+            return "failed", MEMORY_RAN_OUT, None
         return "failed", type(error).__name__, traceback.format_exc()

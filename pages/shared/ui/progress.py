@@ -6,13 +6,23 @@ from functools import wraps
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages.shared import jobs
 from pages.shared.jobs import Job
 
 POLL_SECONDS = 0.5  # seconds
 SILENT_SECONDS = 0.7  # seconds: a job that is over by then never shows a progress bar
 FLUSH_SECONDS = 0.012  # seconds: a little more than Streamlit's own pause between two messages
 FIRST_POINTS_SECONDS = 0.3  # seconds that a picture may come later, to come with its first points
+
+
+def _current_session() -> str | None:
+    context = get_script_run_ctx(suppress_warning=True)
+    return None if context is None else context.session_id
+
+
+jobs.identify_sessions_by(_current_session)
 
 
 def wait_for(job: Job, label: str, so_far: Callable[[Job], Any] | None = None) -> Any:
@@ -66,6 +76,8 @@ def follow(draw: Callable[[], Any], *watched: Job, key: str | None = None) -> No
 
     @wraps(draw)
     def look() -> None:
+        for job in watched:
+            job.look()
         if pending and not any(job.pending for job in watched):
             st.rerun()
         draw()
@@ -78,20 +90,33 @@ def show_status(job: Job, label: str) -> None:
 
     Nothing when the job is done. It does not look again by itself: see ``follow``.
     """
-    if job.pending:
-        said = f"{label}: {job.message}" if job.message else label
-        if job.status == "waiting":
-            said = f"{label}: waiting for its turn"
+    if job.pending and not job.withdrawn:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.progress(job.progress, f"{said} · {job.seconds:.0f} s")
+            st.progress(job.progress, describe_progress(job, label))
             st.button("Cancel", key=f"cancel-{id(job)}", on_click=job.cancel)
         return
     if job.status == "failed":
         st.error(f"{label} did not work: {job.error}", icon=":material/error:")
         again = "Try again"
-    elif job.status == "cancelled":
+    elif job.status == "cancelled" or job.pending:
         st.info(f"{label} was stopped.", icon=":material/stop_circle:")
         again = "Start again"
     else:
         return
     st.button(again, key=f"again-{id(job)}", on_click=job.retry)
+
+
+def describe_progress(job: Job, label: str) -> str:
+    """What a job is doing or how far it is from its turn, and its seconds so far and to go."""
+    place, to_go = job.look_ahead()
+    said = f"{label}: {job.message}" if job.message else label
+    if job.status == "waiting":
+        said = f"{label}: waiting" + ("" if place is None else f", {ordinal(place)} in line")
+    left = "" if to_go is None else f", about {max(to_go, 1):.0f} s to go"
+    return f"{said} · {job.seconds:.0f} s so far{left}"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"

@@ -1,0 +1,60 @@
+"""A worker process and the app's end of its pipe."""
+
+import contextlib
+import os
+import signal
+import threading
+from multiprocessing.connection import Connection
+from typing import Any
+
+from . import worker
+
+KILLED = "killed"
+# One thread a worker: the networks are small, and the app needs its core.
+ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+class WorkerProcess:
+    """A worker process and the app's end of its pipe."""
+
+    def __init__(self, warm_up: str):
+        from loky.backend import get_context  # here, in a worker's thread: the title paints first
+
+        context = get_context("loky")
+        self.pipe: Connection
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=worker.serve, args=(theirs, warm_up), env=ENVIRONMENT, daemon=True
+        )
+        self._process.start()
+        theirs.close()  # so that the pipe ends with the worker
+        self._sending = threading.Lock()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    def send(self, *message: Any) -> None:
+        with self._sending:
+            self.pipe.send(message)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):  # loky's processes have no kill()
+            os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def end(self) -> str:
+        """Make sure that it is gone; says how it went."""
+        self.pipe.close()
+        self._process.join(1)
+        if self._process.exitcode is None:
+            self.kill()
+            self._process.join()
+        code = self._process.exitcode
+        if code is None:
+            return "nobody knows how"  # others waited for it first, as when the app itself ends
+        if code == -signal.SIGKILL:
+            return KILLED
+        return f"signal {-code}" if code < 0 else f"exit code {code}"

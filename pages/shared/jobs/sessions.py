@@ -1,0 +1,23 @@
+"""Which session asks: told by whoever knows, since this package imports no Streamlit."""
+
+from collections.abc import Callable
+
+Session = str | None
+
+
+def _outside() -> Session:
+    return None
+
+
+_provider: Callable[[], Session] = _outside
+
+
+def identify_sessions_by(provider: Callable[[], Session]) -> None:
+    """Set what tells the session of the calling thread: its name, or None outside of any."""
+    global _provider
+    _provider = provider
+
+
+def current_session() -> Session:
+    """The session of the calling thread; None for a thread of no session, as of a download."""
+    return _provider()

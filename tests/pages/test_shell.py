@@ -257,7 +257,7 @@ def beside_a_slider():
 def test_a_moved_slider_leaves_a_job_going():
     app = AppTest.from_function(beside_a_slider, default_timeout=20)
     job = app.run().session_state["job"]
-    assert job.wait_for_news(20)
+    assert job.wait_for_news(60)
     began, reached = job._began, job.partial["reached"]
     app.slider(key="rank").set_value(4).run()
     assert app.session_state["job"] is job
@@ -266,7 +266,7 @@ def test_a_moved_slider_leaves_a_job_going():
     assert job._began == began
     assert job.partial["reached"] > reached
     job.cancel()
-    assert job.wait(20)
+    assert job.wait(60)
 
 
 def cleared():
@@ -289,7 +289,7 @@ def test_cleared_caches_leave_what_runs_and_what_waits_alone():
     app = AppTest.from_function(cleared, default_timeout=60)
     asked = app.run().session_state["jobs"]
     pool = asked[0]._pool
-    for _ in range(200):
+    for _ in range(600):
         running = [job for job in asked if job.partial is not None]
         if running:
             break
@@ -306,4 +306,4 @@ def test_cleared_caches_leave_what_runs_and_what_waits_alone():
     assert waiting.status == "waiting"
     for job in reversed(asked):
         job.cancel()
-        assert job.wait(20)
+        assert job.wait(60)

@@ -252,6 +252,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         summary="Free weights learn, drawn ever closer to their nearest point within the bound.",
         source="Carreira-Perpiñán & Idelbayev 2017, arXiv 1707.01209; arXiv 2005.07786",
         where="compression.constrained.training.learning_compression:LearningCompression",
+        has_penalties=True,
     ),
     ConstrainedEntry(
         name="refit",
@@ -261,6 +262,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         source="Least squares with bounds: Tseng & Yun 2009; Beck & Teboulle 2009",
         where="compression.constrained.training.refit:Refit",
         trains=False,
+        certifies_layers=True,
     ),
     ConstrainedEntry(
         name="clip",
@@ -270,6 +272,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         source="",
         where="compression.constrained.training.baselines:Clip",
         trains=False,
+        is_baseline=True,
     ),
     ConstrainedEntry(
         name="fine_tuning",
@@ -278,6 +281,8 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         summary="The reference trained on for as many epochs as the others: what training alone gives.",
         source="",
         where="compression.constrained.training.baselines:FineTuning",
+        keeps_bound=False,
+        is_baseline=True,
     ),
 )
 
@@ -338,6 +343,7 @@ SOLVERS: Mapping[str, SolverEntry] = _catalogue(
         source="Diamond & Boyd 2016; Goulart & Chen 2024, arXiv 2405.12762",
         where="compression.constrained.convex.solvers.interior_point:InteriorPoint",
         has_trajectory=False,
+        largest_curve=5000,
     ),
 )
 

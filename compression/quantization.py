@@ -8,7 +8,7 @@ finer. Sets without such a c use the layer's largest absolute free weight in its
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,8 +21,9 @@ from . import accounting, storage
 from .catalog import CONSTRAINTS
 from .constrained.sets import ConstraintSet
 from .curve import Curve, CurveBuilder
-from .grid import Grid, check_bits
+from .grid import BITS, Grid, check_bits
 from .network import Bounded, bounded_layers, layers, set_bounded
+from .report import far_apart_first
 from .training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .weight_states import FREE
 
@@ -200,3 +201,42 @@ def fewest_bits(table: pd.DataFrame, allowed: float = 0.01) -> int:
     """
     most = table.loc[table["bits"].idxmax(), "validation_score"]
     return int(table.loc[table["validation_score"] >= most - allowed, "bits"].min())
+
+
+def bits_by_bound(
+    reference: Reference,
+    dataset: Data,
+    networks: Sequence[tuple[float, nn.Sequential]],
+    *,
+    report: Report = keep_going,
+) -> pd.DataFrame:
+    """Every bound's network in every number of bits, judged.
+
+    Parameters
+    ----------
+    reference : Reference
+    dataset : Dataset
+        The one that the reference was trained on.
+    networks : sequence of (float, torch module)
+    report : callable
+        Called after each bound, those far apart first, with (done, total, a function that gives
+        the table so far); returning False ends the table there.
+
+    Returns
+    -------
+    DataFrame
+        A line a bound and number of bits: the columns of a quantised curve's table, bound, and
+        fewest_bits, with which this bound loses at most a point.
+    """
+    tables: list[pd.DataFrame] = []
+
+    def so_far() -> pd.DataFrame:
+        return pd.concat(tables).sort_values(["bound", "bits"], ignore_index=True)
+
+    for done, row in enumerate(far_apart_first(len(networks)), start=1):
+        bound, network = networks[row]
+        curve = quantized_curve(reference, dataset, [(b, network, b) for b in BITS])
+        tables.append(curve.table.assign(bound=bound, fewest_bits=fewest_bits(curve.table)))
+        if not report(done, len(networks), so_far):
+            break
+    return so_far()

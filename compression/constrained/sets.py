@@ -15,6 +15,8 @@ from ..weight_states import FREE, LOWER, UPPER, ZERO
 
 Array = NDArray[np.floating]
 
+CIRCLE_CORNERS = 72  # that an outline draws a circle with
+
 
 def check_bound(bound: float, title: str = "bound c") -> float:
     """The bound as a float; raises ArgumentError unless it is a number from 0 on (inf: no bound)."""
@@ -86,6 +88,30 @@ class ConstraintSet:
         v = np.asarray(v)
         return np.where((v == 0) & ~np.signbit(v), ZERO, FREE).astype(np.int8)
 
+    def bound_left(self, others: Array, c: float) -> float:
+        """The bound that two weights share when the others have these values.
+
+        Here c itself: what a weight may be does not depend on the others.
+        """
+        return check_bound(c)
+
+    def outline(self, bound_left: float, far: float) -> Array | None:
+        """What the set leaves of the plane of two weights, as a polygon around it.
+
+        Parameters
+        ----------
+        bound_left : float
+            As ``bound_left`` gives it.
+        far : float
+            Where a picture has ended: the polygon is cut there on the set's open side.
+
+        Returns
+        -------
+        ndarray, shape (p, 2), or None
+            Its corners, anticlockwise; the last is the first. None: no polygon is known.
+        """
+        return None
+
 
 @dataclass(frozen=True)
 class Box(ConstraintSet):
@@ -114,6 +140,9 @@ class Box(ConstraintSet):
         codes[(v == -edge) & (codes == FREE)] = LOWER
         return codes
 
+    def outline(self, bound_left: float, far: float) -> Array | None:
+        return _square(-bound_left, bound_left)
+
 
 @dataclass(frozen=True)
 class Upper(ConstraintSet):
@@ -141,6 +170,9 @@ class Upper(ConstraintSet):
         codes = super().states(v, c)
         codes[(v == _edge(v, c, 0.0)) & (codes == FREE)] = UPPER
         return codes
+
+    def outline(self, bound_left: float, far: float) -> Array | None:
+        return _square(-far, bound_left)
 
 
 @dataclass(frozen=True)
@@ -195,6 +227,13 @@ class L1Ball(ConstraintSet):
     def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
         return np.abs(v) <= _slack(c, tolerance)
 
+    def bound_left(self, others: Array, c: float) -> float:
+        return max(check_bound(c) - self.gauge(others), 0.0)
+
+    def outline(self, bound_left: float, far: float) -> Array | None:
+        corners = np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0), (1.0, 0.0)])
+        return bound_left * corners
+
 
 @dataclass(frozen=True)
 class L2Ball(ConstraintSet):
@@ -230,6 +269,14 @@ class L2Ball(ConstraintSet):
 
     def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
         return np.zeros(np.shape(v), bool)
+
+    def bound_left(self, others: Array, c: float) -> float:
+        return math.sqrt(max(check_bound(c) ** 2 - float(np.sum(np.square(others))), 0.0))
+
+    def outline(self, bound_left: float, far: float) -> Array | None:
+        turns = np.linspace(0, 2 * np.pi, CIRCLE_CORNERS + 1)
+        turns[-1] = 0.0
+        return bound_left * np.stack([np.cos(turns), np.sin(turns)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -272,6 +319,10 @@ def _edge(v: Array, c: float, tolerance: float) -> np.floating:
     # Rounded to the type of v, as the projection rounds it.
     with np.errstate(over="ignore"):
         return np.asarray(v).dtype.type(check_bound(c) * (1.0 - tolerance))
+
+
+def _square(low: float, high: float) -> Array:
+    return np.array([(high, high), (low, high), (low, low), (high, low), (high, high)], float)
 
 
 def _slack(c: float, tolerance: float) -> float:

@@ -6,12 +6,80 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from ..sets import ConstraintSet
-from .losses import Loss, Softmax, Squared
+from ...report import Report, far_apart_first, keep_going
+from .exact_path import ExactPath
+from .losses import Loss, Softmax, Squared, check_data, prepare
+from .path import GridPath
+from .results import LossPlanes
 
 Array = NDArray[np.floating]
 
-TURNS = 72  # corners that a circle is drawn with
+STEPS = 41  # grid points of a window, each way
+WIDER = 1.3  # a window's width over that of what it has to hold
+
+
+def loss_planes(
+    x: Array,
+    y: NDArray[Any],
+    loss: str,
+    path: ExactPath | GridPath,
+    bounds: Array,
+    pair: tuple[int, int],
+    *,
+    report: Report = keep_going,
+) -> LossPlanes:
+    """The loss around the optimum of every bound, in the plane of two weights.
+
+    The other weights stay at that bound's optimum, softmax's intercepts too.
+
+    Parameters
+    ----------
+    x, y, loss
+        As for :func:`compression.path`.
+    path : ExactPath or GridPath
+        Of these data.
+    bounds : ndarray, shape (b,)
+        Ascending.
+    pair : (int, int)
+        The two weights, numbered row by row.
+    report : callable
+        Called after each bound, those far apart first, with (done, total, a function that gives
+        the planes so far); returning False leaves the other bounds NaN.
+    """
+    members = path.certifier.constraint
+    prepared = prepare(*check_data(x, y, loss), loss)
+    bounds, numbers = np.asarray(bounds, float), list(pair)
+    weights = [path.at(bound) for bound in bounds]
+    optimum = np.array([weight.ravel()[numbers] for weight in weights])
+    left = np.array(
+        [
+            members.bound_left(np.delete(weight.ravel(), numbers), bound)
+            for bound, weight in zip(bounds, weights, strict=True)
+        ]
+    )
+    sizes = np.abs(optimum).max(axis=1)
+    far = float(WIDER * (sizes.max() or bounds[-1]))
+    near = WIDER * np.maximum(left, sizes)
+    near[near == 0] = far  # the set leaves both weights nothing
+    outlines = [members.outline(own, 2 * max(far, *near)) for own in left]
+    found = LossPlanes(
+        bounds=bounds,
+        optimum=optimum,
+        near=near,
+        far=far,
+        near_loss=np.full((len(bounds), STEPS, STEPS), np.nan, np.float32),
+        far_loss=np.full((len(bounds), STEPS, STEPS), np.nan, np.float32),
+        outlines=outlines,
+    )
+    for done, row in enumerate(far_apart_first(len(bounds)), start=1):
+        weight, intercept = weights[row], path.intercept_at(bounds[row])
+        least = prepared.value(prepared.from_model(weight, intercept))
+        for wide, losses in ((near[row], found.near_loss), (far, found.far_loss)):
+            ends = np.linspace(-wide, wide, STEPS)
+            losses[row] = over_plane(prepared, weight, intercept, pair, ends, ends) - least
+        if not report(done, len(bounds), lambda: found):
+            break
+    return found
 
 
 def over_plane(
@@ -98,44 +166,3 @@ def _column(loss: Softmax, feature: int) -> Array:
         return np.zeros(loss.samples)
     p = int(place[0])
     return loss.inputs.scale[p] * loss.design[p] + loss.inputs.mean[p]
-
-
-def reach(members: ConstraintSet, bound: float, others: Array) -> float:
-    """How far from 0 one of two weights may be, the others where they are.
-
-    For an upper bound: how far up.
-    """
-    if members.name == "l1":
-        return max(bound - float(np.abs(others).sum()), 0.0)
-    if members.name == "l2":
-        return float(np.sqrt(max(bound**2 - float(np.sum(others**2)), 0.0)))
-    return bound
-
-
-def border(members: ConstraintSet, reach: float, far: float) -> Array:
-    """What a set leaves of the plane of two weights, as a polygon.
-
-    Parameters
-    ----------
-    members : ConstraintSet
-        Convex.
-    reach : float
-        As above.
-    far : float
-        Where a picture has ended: the polygon is cut there on a set's open side.
-
-    Returns
-    -------
-    ndarray, shape (p, 2)
-        Its corners; the last is the first. A circle has many.
-    """
-    corners: Any
-    if members.name == "l1":
-        corners = [(reach, 0), (0, reach), (-reach, 0), (0, -reach)]
-    elif members.name == "l2":
-        turns = np.linspace(0, 2 * np.pi, TURNS, endpoint=False)
-        corners = reach * np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    else:
-        low = -reach if members.bounded else -far
-        corners = [(reach, reach), (low, reach), (low, low), (reach, low)]
-    return np.array([*corners, corners[0]], np.float64)

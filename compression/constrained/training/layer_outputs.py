@@ -12,7 +12,7 @@ bias. All rows of Ŵ share Σ. A convolution's x are its patches.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,6 +25,7 @@ from torch import nn
 from ...low_rank.calibration import ROWS, mean
 from ...low_rank.layers import input_rows
 from ...network import Layer, bounded_layers, forward_in_blocks, layers, matrix
+from ...report import Report, keep_going
 from ...training import Data, Reference, Samples, capped_threads, samples_for
 from ..sets import ConstraintSet
 from .setup import members_of
@@ -249,3 +250,39 @@ def layer_certificates(reference: Reference, dataset: Data, network: nn.Sequenti
                 }
             )
     return pd.DataFrame(lines)
+
+
+def certificates_by_bound(
+    reference: Reference,
+    dataset: Data,
+    networks: Sequence[tuple[float, nn.Sequential]],
+    *,
+    report: Report = keep_going,
+) -> pd.DataFrame:
+    """How near each layer of every bound's network is to the best outputs that its bound allows.
+
+    Parameters
+    ----------
+    reference, dataset
+        As for :func:`layer_certificates`.
+    networks : sequence of (float, torch module)
+        Bound and network of each row of a curve.
+    report : callable
+        Called after each bound with (done, total, a function that gives the table so far);
+        returning False ends the table there.
+
+    Returns
+    -------
+    DataFrame
+        The lines of :func:`layer_certificates` of every network, with a column bound.
+    """
+    tables: list[pd.DataFrame] = []
+
+    def so_far() -> pd.DataFrame:
+        return pd.concat(tables, ignore_index=True)
+
+    for done, (bound, network) in enumerate(networks, start=1):
+        tables.append(layer_certificates(reference, dataset, network).assign(bound=bound))
+        if not report(done, len(networks), so_far):
+            break
+    return so_far()

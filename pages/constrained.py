@@ -6,7 +6,15 @@ from pages.shared.app_shell import begin_page
 from pages.shared.models import controls, requests
 from pages.shared.models.text import reference_line
 from pages.shared.ui import charts, widgets
-from pages.views.constrained import sections, text
+from pages.views.constrained import text
+from pages.views.constrained.bits import draw_bits
+from pages.views.constrained.bound import draw_bound
+from pages.views.constrained.controls import choose_penalties, choose_way
+from pages.views.constrained.layer_bounds import draw_layer_bounds
+from pages.views.constrained.loss_plane import draw_loss_plane
+from pages.views.constrained.methods import draw_methods
+from pages.views.constrained.path import draw_path
+from pages.views.constrained.race import draw_race
 
 begin_page(
     "Constrained",
@@ -18,22 +26,22 @@ trained = controls.require_reference(controls.choose_reference(first))
 with first:
     layer = controls.choose_layer(trained)
     constraint = controls.choose_constraint()
-    way = sections.solver(trained, constraint) if trained.convex else sections.method(trained)
+    way = choose_way(trained, constraint)
 st.markdown(reference_line(trained))
-way = sections.schedule(way)
+way = choose_penalties(way)
 job = requests.constrained_curve(trained, constraint, way)
-sections.by_bound(trained, layer, constraint, trained.bounds[constraint], way, job)
-sections.moves(trained, constraint, job)
-sections.compared(trained, constraint, way, job)
-sections.stored(trained, job)
+draw_bound(trained, layer, constraint, way, job)
+draw_path(trained, constraint, job)
+draw_methods(trained, constraint, way, job)
+draw_bits(trained, job)
 if trained.convex:
-    sections.plane(trained, constraint, job)
-    sections.raced(trained, constraint, job)
+    draw_loss_plane(trained, constraint, job)
+    draw_race(trained, constraint, job)
 else:
-    sections.own_bounds(trained, constraint, way, job)
+    draw_layer_bounds(trained, constraint, way, job)
 st.divider()
 charts.take_away(
     "Constrained",
-    text.name(trained, constraint, way.name),
-    text.made_from(trained, constraint, way.name),
+    text.name_file(trained, constraint, way.name),
+    text.describe_choices(trained, constraint, way.name),
 )

@@ -21,7 +21,7 @@ SHARE, UNIT, BUDGET, BUDGET_EPOCHS = "share", "unit", "budget", "budget_epochs"
 WAY, WAY_EPOCHS, SOLVER, FIRST_MU, LAST_MU = "way", "passes", "solver", "first_mu", "last_mu"
 WAYS, BOUND_AGAINST, FEW_BITS, BITS = "ways", "bound_against", "few_bits", "bits"
 RACE, RACE_BOUND, PLANE, ACROSS, UP = "race", "race_at", "plane", "across", "up"
-OWN_BOUNDS = "own_bounds"
+OWN_BOUNDS, LAYER_BOUND = "own_bounds", "bound_{}"  # of each layer by its name
 # Combine
 COMBINED_METHOD, PAIR_EPOCHS = "together", "pair_epochs"
 # Decide

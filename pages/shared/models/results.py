@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from compression.constrained.weight_history import LayerHistory
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -112,46 +114,6 @@ class CurveView:
         return int(np.abs(np.log(self.table["knob"] / knob)).argmin())
 
 
-@dataclass(frozen=True, eq=False)
-class LayerRows:
-    """One layer's weight at every bound.
-
-    Attributes
-    ----------
-    name : str
-    shape : (int, int)
-        Of the weight as a matrix: outputs, inputs.
-    bounds : ndarray, shape (rows,)
-        The layer's own c, in the units of the weight; NaN where it has none.
-    weights : ndarray, shape (rows, m, n)
-        Of a large matrix every ``strides[0]``-th row and ``strides[1]``-th column only.
-    states : ndarray of int8, shape (rows, m, n)
-        Each a ``compression.weight_states.WeightState``.
-    reference : ndarray, shape (m, n)
-        The reference's weight, thinned in the same way.
-    strides : (int, int)
-    edges : list of ndarray, each of shape (bins + 1,)
-        For each row those of its histogram, in the units of the weight. Where each weight has a
-        bound of its own, −c and c are among them: no bin holds what is allowed and what is not.
-    reference_counts, free_counts : list of ndarray, each of shape (bins,)
-        How many of all the reference's weights, and of all free ones, lie in each bin.
-    held_counts : ndarray, shape (rows, states)
-        How many of all weights are in each ``WeightState``.
-    """
-
-    name: str
-    shape: tuple[int, int]
-    bounds: NDArray
-    weights: NDArray
-    states: NDArray[np.int8]
-    reference: NDArray
-    strides: tuple[int, int]
-    edges: list[NDArray]
-    reference_counts: list[NDArray[np.int64]]
-    free_counts: list[NDArray[np.int64]]
-    held_counts: NDArray[np.int64]
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ConstrainedView(CurveView):
     """A constrained curve: one way to the bounds, every bound judged.
@@ -159,7 +121,7 @@ class ConstrainedView(CurveView):
     Attributes
     ----------
     layers : dict
-        Name -> LayerRows.
+        Name -> its history.
     facts : DataFrame or None
         What is certified of each row, for a convex loss: knob, objective, duality_gap,
         kkt_residual, certified, inactive, status, price (loss per unit of the bound; NaN without
@@ -172,7 +134,7 @@ class ConstrainedView(CurveView):
         The two largest weights of the reference's first layer, numbered row by row.
     """
 
-    layers: dict[str, LayerRows]
+    layers: dict[str, LayerHistory]
     facts: pd.DataFrame | None
     multipliers: NDArray | None
     feature_names: tuple[str, ...]

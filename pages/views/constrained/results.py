@@ -1,10 +1,7 @@
-"""What the constrained page is handed: names, tables and arrays, and nothing of torch."""
+"""What the constrained page is handed beside what ``compression`` defines."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -24,85 +21,3 @@ class Trail:
     bounds: NDArray
     weights: NDArray
     exact: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Race:
-    """All solvers on one problem.
-
-    Attributes
-    ----------
-    table : DataFrame
-        A line a solver: solver, objective, duality_gap, kkt_residual, iterations, seconds,
-        status, pinned (share of the weights).
-    tracks : dict
-        Solver -> DataFrame of iteration, seconds, objective, duality_gap, above (the objective
-        over the best lower bound that any certificate gave).
-    """
-
-    table: pd.DataFrame
-    tracks: dict[str, pd.DataFrame]
-
-
-@dataclass(frozen=True, eq=False)
-class Slices:
-    """The loss in the plane of two weights at every bound, the others at that bound's optimum.
-
-    Attributes
-    ----------
-    bounds : ndarray, shape (b,)
-    optimum : ndarray, shape (b, 2)
-    near : ndarray, shape (b,)
-        Half the width of a window around the origin that just holds the set, or what it leaves.
-    far : float
-        Half the width of one window for all bounds, which holds every optimum.
-    near_loss, far_loss : ndarray of float32, shape (b, g, g)
-        Loss above that of the bound's optimum on a regular grid over either window, a row a value
-        of the second weight; NaN until it is there.
-    border : ndarray, shape (b, p, 2)
-        A polygon around what the set allows; on an open side it ends outside both windows.
-    """
-
-    bounds: NDArray
-    optimum: NDArray
-    near: NDArray
-    far: float
-    near_loss: NDArray[np.float32]
-    far_loss: NDArray[np.float32]
-    border: NDArray
-
-    def row(self, bound: float) -> int:
-        """Row of the nearest bound."""
-        return int(np.abs(self.bounds - bound).argmin())
-
-
-class End(NamedTuple):
-    """How a solver's way ended: after how many iterations, and whether at a certified optimum."""
-
-    iterations: int
-    certified: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Runs:
-    """Solvers' ways from the zero model to the optimum of every bound.
-
-    Attributes
-    ----------
-    bounds : ndarray, shape (b,)
-    weights : dict
-        Solver -> for each bound an ndarray of float32, shape (iterates, weights), or None until it
-        is there. The first iterate and the last are always among them.
-    kept : int
-        Iterates of a way at most.
-    ends : dict
-        Solver -> row of the bound -> End.
-    seconds : float
-        That a way may take.
-    """
-
-    bounds: NDArray
-    weights: dict[str, list[NDArray[np.float32] | None]]
-    kept: int
-    ends: dict[str, dict[int, End]]
-    seconds: float

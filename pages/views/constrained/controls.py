@@ -1,0 +1,115 @@
+"""The constrained page's first choices: how the bounds are met."""
+
+import streamlit as st
+
+from compression import CONSTRAINED_METHODS, CONSTRAINTS
+from pages.shared import links
+from pages.shared.jobs import submit
+from pages.shared.models.requests import PATH, Way, default_way
+from pages.shared.models.results import Trained
+from pages.shared.ui import charts, widgets
+from pages.shared.ui.progress import wait_for
+
+from . import tasks, text
+from .figures.methods import schedule
+
+# Fragments that follow the bound.
+BOUND, MOVES, WAYS, STORED = "constrained", "constrained_moves", "constrained_ways", "bits_stored"
+LOSS_PLANE = "constrained_plane"
+PATIENCE_SECONDS = 1.0  # that a page waits for something small before it shows a progress bar
+
+
+def list_followers(trained: Trained) -> tuple[str, ...]:
+    """The fragments to draw again when the bound moves."""
+    return BOUND, MOVES, WAYS, STORED, *((LOSS_PLANE,) if trained.convex else ())
+
+
+def choose_way(trained: Trained, constraint: str) -> Way:
+    """A solver of a convex model, a network's method and its epochs."""
+    return _choose_solver(trained, constraint) if trained.convex else _choose_method(trained)
+
+
+def _choose_solver(trained: Trained, constraint: str) -> Way:
+    found = check_solvers(trained, constraint)
+    if found is None:
+        return Way(PATH)
+    convex = CONSTRAINTS[constraint].convex
+    rows, outputs = trained.rows["training"], trained.layers[0].shape[0]
+    reasons = text.rule_out_solvers(found, rows, outputs, convex)
+    titles = text.title_solvers()
+    offered = [PATH, *(name for name, why in reasons.items() if why is None)]
+    name = widgets.pick(
+        links.SOLVER,
+        "Solver",
+        offered,
+        PATH,
+        lambda asked: f"{titles[asked]}: {reasons[asked]}" if reasons.get(asked) else None,
+        titles={name: titles[name] for name in offered},
+        help=text.explain_missing_solvers(reasons),
+        width=230,
+    )
+    widgets.remark(links.SOLVER)
+    return Way(name)
+
+
+def _choose_method(trained: Trained) -> Way:
+    titles = text.title_ways()
+    name = widgets.pick(
+        links.WAY,
+        "Method",
+        list(titles),
+        default_way(trained).name,
+        lambda asked: (
+            f"{CONSTRAINED_METHODS[asked].title} has no bound: it is a baseline below"
+            if asked in CONSTRAINED_METHODS
+            else None
+        ),
+        titles=titles,
+        width=230,
+    )
+    epochs = "3"
+    if CONSTRAINED_METHODS[name].trains:
+        epochs = widgets.pick(links.WAY_EPOCHS, "Epochs per bound", text.EPOCHS, "3", width=120)
+    widgets.remark(links.WAY, links.WAY_EPOCHS)
+    return Way(name, int(epochs))
+
+
+def choose_penalties(way: Way) -> Way:
+    """The way with its first and last penalty, where it has any; of a refit, what it aims at."""
+    entry = CONSTRAINED_METHODS.get(way.name)
+    if entry is not None and entry.certifies_layers:
+        st.caption(text.REFIT)
+    if entry is None or not entry.has_penalties:
+        return way
+    first, last, picture = st.columns([1, 1, 2], gap="medium", vertical_alignment="center")
+    with first:
+        low = widgets.knob(links.FIRST_MU, "First μ", text.PENALTIES, 0.1)
+    with last:
+        high = widgets.knob(links.LAST_MU, "Last μ", text.PENALTIES, 0.3)
+    with picture:
+        charts.draw(
+            schedule(way.name, low, high, way.epochs),
+            "constrained_schedule",
+            f"Penalty from {low:g} to {high:g} over {way.epochs} rounds of each bound",
+        )
+    st.caption(text.PENALTY)
+    return Way(way.name, way.epochs, (low, high))
+
+
+def check_solvers(trained: Trained, constraint: str) -> dict[str, str | None] | None:
+    """Solver -> None, or why it does not fit the set; None while that is not known."""
+    job = submit(tasks.check_solvers, constraint, trained.task)
+    job.wait(PATIENCE_SECONDS)
+    return wait_for(job, "Asking which solvers fit")
+
+
+def require_solvers(trained: Trained, constraint: str) -> tuple[str, ...] | None:
+    """The solvers that find the optimum over a set; None while unknown, or where there is none."""
+    if not CONSTRAINTS[constraint].convex:
+        st.info(
+            "The set is not convex: there is no optimum to find. Choose another set.",
+            icon=":material/info:",
+        )
+        return None
+    found = check_solvers(trained, constraint)
+    return None if found is None else tuple(name for name, why in found.items() if why is None)

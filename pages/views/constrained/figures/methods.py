@@ -1,0 +1,103 @@
+"""Figures of the ways to a bound: their scores, and learning–compression's penalties."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from compression import CONSTRAINED_METHODS
+from pages.shared.models.constrained_tasks import PATH
+from pages.shared.models.text import bound_letter
+from pages.shared.plots.layout import BELOW, COSTS, build_figure, score_scale, score_title
+from pages.shared.plots.palette import CONSTRAINED, Style, style
+from pages.shared.plots.traces import current, horizontal, interval, line, vertical
+
+from .axes import bound_axis
+
+AXES = {"knob": "Bound", **COSTS}
+
+
+def methods(
+    curves: Sequence[tuple[str, str, pd.DataFrame]],
+    reference: Mapping[str, float],
+    axis: str,
+    bound: float,
+    knob: str,
+    task: str,
+) -> go.Figure:
+    """Score against the bound, or what it costs: a line a way; bars are the first one's intervals.
+
+    ``curves``: (way's name in the catalogue, title, table).
+    """
+    scale = score_scale(task)
+    traces = []
+    for number, (name, title, table) in enumerate(curves):
+        own, ordered = _style_of(name), table.sort_values("knob")
+        low, high, scores = (
+            scale * ordered[column].to_numpy() for column in ("score_low", "score_high", "score")
+        )
+        traces.append(
+            line(
+                ordered[axis],
+                scores,
+                title,
+                own.colour,
+                own.dash,
+                markers=6,
+                symbol=own.symbol,
+                mode="lines+markers" if axis == "knob" else "markers",
+                error_y=interval(scores, low, high, own.colour, visible=number == 0),
+                # As lists: of a row of an array a click would be told something else.
+                customdata=np.stack(
+                    [ordered["knob"], low, high, ordered["bytes"]], axis=1
+                ).tolist(),
+                hover=f"{bound_letter(knob)} = "
+                "%{customdata[0]:.4g}: %{y:.4g} (%{customdata[1]:.4g} to %{customdata[2]:.4g})<br>"
+                "%{customdata[3]:,} bytes",
+            )
+        )
+    first = curves[0][2]
+    now = first.iloc[(first["knob"] - bound).abs().argmin()]
+    traces.append(current(now[axis], scale * now["score"], _style_of(curves[0][0]).colour, size=14))
+    costs: dict[str, Any] = {"type": "log", "tickformat": "~s"}
+    if axis != "knob":
+        ends = [v for _, _, table in curves for v in (table[axis].min(), table[axis].max())]
+        costs["dtick"] = "D1" if max(ends) < 10 * min(ends) else "D2"
+    marks = [vertical(bound, CONSTRAINED)] if axis == "knob" else []
+    return build_figure(
+        traces,
+        f"{score_title(task)} against {AXES[axis].lower()}, with 95 % intervals of the first",
+        420,
+        bound_axis(knob) if axis == "knob" else (COSTS[axis], costs),
+        (score_title(task), {}),
+        shapes=[horizontal(scale * reference["score"]), *marks],
+        hovermode="closest",
+        legend=BELOW | {"y": -0.16},
+    )
+
+
+def _style_of(way: str) -> Style:
+    """Of a method, or of the optimum, whichever solver finds it."""
+    return style("way", way if way in CONSTRAINED_METHODS else PATH)
+
+
+def schedule(way: str, first: float, last: float, count: int) -> go.Figure:
+    """The penalty, round by round of each bound: geometric."""
+    rounds = line(
+        np.arange(1, count + 1),
+        np.geomspace(first, last, count),
+        "μ",
+        style("way", way).colour,
+        markers=6,
+        hover="round %{x}: μ = %{y:.3g}<extra></extra>",
+        showlegend=False,
+    )
+    return build_figure(
+        [rounds],
+        "Penalty μ of each round",
+        200,
+        ("Round of a bound", {"dtick": max(1, count // 10)}),
+        ("μ", {"type": "log", "tickformat": "~g", "dtick": "D2"}),
+    )

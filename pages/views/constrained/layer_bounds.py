@@ -1,0 +1,67 @@
+"""On request, of a network: a bound of its own for each layer."""
+
+from functools import partial
+
+import streamlit as st
+
+from pages.shared import links
+from pages.shared.jobs import Job, submit
+from pages.shared.models.requests import Way
+from pages.shared.models.results import ConstrainedView, CurveView, Trained
+from pages.shared.ui import blocks, widgets
+from pages.shared.ui.progress import wait_for
+
+from . import tasks, text
+from .controls import PATIENCE_SECONDS
+
+
+def draw_layer_bounds(
+    trained: Trained, constraint: str, way: Way, job: Job[ConstrainedView]
+) -> None:
+    st.subheader("A bound of its own for each layer", anchor=False)
+
+    @st.fragment
+    def draw() -> None:
+        if not widgets.switch(links.OWN_BOUNDS, "Choose a bound for each layer"):
+            return
+        if job.result is None:
+            st.caption("As soon as every bound is judged.")
+            return
+        shares = _choose_shares(trained, job.result)
+        st.caption(text.OWN)
+        one = submit(
+            tasks.bound_layers,
+            trained.origin,
+            constraint,
+            way.name,
+            shares,
+            way.epochs,
+            *(way.penalties or ()),
+        )
+        one.wait(PATIENCE_SECONDS)
+        found = wait_for(one, "Constraining each layer")
+        if found is None:
+            return
+        blocks.metrics(trained, found.table.iloc[0])
+        blocks.model_download(
+            partial(found.files.__getitem__, 0),
+            f"{trained.dataset}-{trained.model}-coc-own-bounds.safetensors",
+            "own_bounds_file",
+        )
+
+    draw()
+
+
+def _choose_shares(trained: Trained, curve: CurveView) -> tuple[float, ...]:
+    shares = []
+    places = st.columns(len(trained.layers), gap="medium")
+    for place, layer in zip(places, trained.layers, strict=True):
+        with place:
+            share = widgets.knob(
+                links.LAYER_BOUND.format(layer.name),
+                f"{layer.name}: relative bound ρ",
+                curve.table["knob"],
+                curve.suggestion,
+            )
+            shares.append(float(share))
+    return tuple(shares)

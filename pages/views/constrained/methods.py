@@ -1,0 +1,86 @@
+"""Score against the bound or its cost: the chosen way, the baselines, all ways."""
+
+import pandas as pd
+import streamlit as st
+
+from compression import CONSTRAINED_METHODS
+from pages.shared import links
+from pages.shared.format import format_interval, format_score, score_name
+from pages.shared.jobs import Job
+from pages.shared.models import requests
+from pages.shared.models.requests import Way
+from pages.shared.models.results import ConstrainedView, Trained
+from pages.shared.models.text import bound_letter
+from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui.progress import follow, show_status
+
+from . import text
+from .controls import WAYS, list_followers
+from .figures import methods as figures
+
+_CHART = "constrained_ways_chart"
+
+
+def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[ConstrainedView]) -> None:
+    st.subheader("What would another way have given?", anchor=False)
+    with widgets.row():
+        which = widgets.segment(links.WAYS, "Methods", text.COMPARED)
+        axis = widgets.segment(links.BOUND_AGAINST, "Against", figures.AXES)
+    jobs = {way.name: job}
+    for name, entry in CONSTRAINED_METHODS.items():
+        if name != way.name and (which == "all" or entry.is_baseline):
+            jobs[name] = requests.constrained_curve(trained, constraint, Way(name, way.epochs))
+
+    def move_bound() -> None:
+        for point in st.session_state[_CHART]["selection"]["points"]:
+            # The first curve is of this way: the slider has its bounds.
+            if point["curve_number"] == 0:
+                widgets.move(links.BOUND, point["customdata"][0])
+                st.rerun(scope=list(list_followers(trained)))
+
+    def draw() -> None:
+        titles = {name: text.title_way(name, way.epochs) for name in jobs}
+        for name, other in jobs.items():
+            if other is not job:
+                show_status(other, titles[name])
+        first = job.so_far
+        if first is None:
+            return
+        curves = [
+            (name, titles[name], found.table)
+            for name, other in jobs.items()
+            if (found := other.so_far) is not None
+        ]
+        bound = widgets.number(links.BOUND)
+        charts.draw(
+            figures.methods(curves, trained.costs, axis, bound, first.knob, trained.task),
+            _CHART,
+            f"{score_name(trained.task)} against {figures.AXES[axis]} for {len(curves)} ways",
+            on_select=move_bound,
+        )
+        lines = [
+            _describe_row(
+                title, table.iloc[(table["knob"] - bound).abs().argmin()], first.knob, trained
+            )
+            for _, title, table in curves
+        ]
+        every = pd.concat([table.assign(way=title) for _, title, table in curves])
+        tables.draw(pd.DataFrame(lines), "ways", trained, every)
+
+    follow(draw, *jobs.values(), key=WAYS)
+    st.caption(text.WAYS)
+
+
+def _describe_row(title: str, line: pd.Series, knob: str, trained: Trained) -> dict[str, object]:
+    """What a table says of one constrained network."""
+    task = trained.task
+    return {
+        "way": title,
+        bound_letter(knob): f"{line['knob']:.3g}",
+        "validation": format_score(line["validation_score"], task),
+        "test": format_score(line["score"], task),
+        "95 % interval": format_interval(line["score_low"], line["score_high"], task),
+        "parameters": int(line["parameters"]),
+        "bytes": int(line["bytes"]),
+        "free": f"{100 * line['free']:.0f} %",
+    }

@@ -1,0 +1,85 @@
+"""What moves with the bound: shares of held weights, losses, the price, and every weight."""
+
+import streamlit as st
+
+from compression import CONSTRAINTS
+from pages.shared import links
+from pages.shared.jobs import Job, submit
+from pages.shared.models.results import ConstrainedView, Trained
+from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui.progress import follow, show_status
+
+from . import tasks, text
+from .controls import MOVES
+from .figures import path as figures
+from .results import Trail
+
+
+def draw_path(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> None:
+    trail_job = submit(tasks.trace_weights, trained.origin, constraint) if trained.convex else None
+    st.subheader("What happens as the bound tightens?", anchor=False)
+
+    def draw() -> None:
+        curve = job.so_far
+        if curve is None:
+            return
+        bound = widgets.number(links.BOUND)
+        _draw_shares_and_losses(trained, curve, bound)
+        facts = curve.facts
+        priced = facts is not None and bool((facts["price"] > 0).any())
+        left, right = st.columns([3, 2], gap="medium") if priced else (st.container(), None)
+        if trail_job is not None:
+            with left:
+                show_status(trail_job, "Following the path")
+                if trail_job.result is not None:
+                    _draw_trail(trained, curve, trail_job.result, bound, constraint)
+        if right is not None and facts is not None:
+            with right:
+                charts.draw(
+                    figures.price(facts, bound, curve.knob, text.name_loss_unit(trained.task)),
+                    "constrained_price",
+                    "What one more unit of the bound would take off the training loss, against it",
+                )
+        table = curve.table if facts is None else curve.table.merge(facts, on="knob")
+        tables.take_away(table, "bounds", trained)
+
+    follow(draw, *((job,) if trail_job is None else (job, trail_job)), key=MOVES)
+
+
+def _draw_shares_and_losses(trained: Trained, curve: ConstrainedView, bound: float) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        charts.draw(
+            figures.shares(curve.table, bound, curve.knob),
+            "constrained_shares",
+            "Shares of pinned, zero and free weights against the bound",
+        )
+    if len(curve.layers) > 1:
+        with right:
+            charts.draw(
+                figures.free_by_layer(curve.layers, curve.table["knob"], bound, curve.knob),
+                "constrained_free_by_layer",
+                "Share of each layer's weights that are free against the bound",
+            )
+        right = st.container()
+    with right:
+        unit = text.name_loss_unit(trained.task)
+        charts.draw(
+            figures.losses(curve.table, curve.reference, bound, curve.knob, unit),
+            "constrained_losses",
+            "Training, validation and test loss against the bound",
+        )
+
+
+def _draw_trail(
+    trained: Trained, curve: ConstrainedView, trail: Trail, bound: float, constraint: str
+) -> None:
+    outputs, inputs = trail.weights.shape[1:]
+    names = text.name_weights(curve.feature_names, inputs, outputs, trained.class_names)
+    elementwise = CONSTRAINTS[constraint].elementwise
+    charts.draw(
+        figures.path(trail, names, trained.class_names, bound, elementwise),
+        "constrained_path",
+        f"Path of the weights against the bound, {'exact' if trail.exact else 'on a grid'}",
+    )
+    st.caption(text.describe_trail(len(trail.bounds), trail.exact))

@@ -1,0 +1,124 @@
+"""What the constrained page says."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compression.constrained.convex.results import End, Trajectories
+from pages.views.constrained import bound, race, text
+
+
+def test_a_way_that_ran_out_of_time_is_said_to_be_short_of_the_optimum():
+    way = [np.zeros((3, 2), np.float32)]
+    ends = {"cvxpy": {0: End(3, False)}, "quasi_newton": {0: End(3, True)}}
+    found = Trajectories(np.ones(1), {"cvxpy": way, "quasi_newton": way}, 40, ends, 2.0)
+    said = text.describe_plane(found, 0, "regression")
+    titles = text.title_solvers()
+    assert f"Stopped after 2 s, short of the optimum: {titles['cvxpy']}." in said
+    assert "Not there yet" not in said
+
+
+def test_trajectories_that_are_missing_are_named_and_the_kept_iterates_counted():
+    iterates = np.zeros((3, 2), np.float32)
+    own = {"cvxpy": [iterates, None], "quasi_newton": [iterates, iterates]}
+    found = Trajectories(np.ones(2), own, 6, {}, 2.0)
+    said = text.describe_plane(found, 1, "regression")
+    assert f"Not there yet: {text.title_solvers()['cvxpy']}." in said
+    assert "at most 6 iterates" in said
+
+
+def fact(**changed):
+    return pd.Series(
+        {
+            "objective": 0.3,
+            "duality_gap": 2e-7,
+            "kkt_residual": 1e-8,
+            "certified": True,
+            "inactive": False,
+            "status": "",
+            "price": 0.5,
+            **changed,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "convex", "kind", "said"),
+    [
+        ({}, True, "success", "within 2e-7 of the optimum"),
+        ({"inactive": True}, True, "success", "costs nothing"),
+        ({"duality_gap": math.inf}, True, "success", "not bounded"),
+        (
+            {"certified": False, "status": "stopped at 60 s"},
+            True,
+            "warning",
+            "gap 2.0e-07 reached",
+        ),
+        ({"certified": False}, False, "info", "not convex"),
+    ],
+)
+def test_a_certificate_claims_no_more_than_is_known(changed, convex, kind, said):
+    found, sentence = text.describe_certificate(fact(**changed), convex)
+    assert found == kind
+    assert said in sentence
+
+
+def test_prices_are_named_and_the_dearest_first():
+    names = text.name_weights(["row 1, column 1", "x2"], 2, 2, ["a", "b"])
+    assert names[0][0] == "row 1 column 1 → a"
+    table = bound.rank_prices(
+        np.array([[0.1, 0.0], [0.3, 0.2]]), np.array([[1, 1], [-1, 1]]), names
+    )
+    assert list(table["weight"]) == ["row 1 column 1 → b", "x2 → b", "row 1 column 1 → a"]
+    assert list(table["bound"]) == ["−c", "+c", "+c"]
+
+
+def test_prices_are_shown_with_the_same_decimals_and_the_dearest_with_four_digits():
+    for prices, shown in (
+        ([0.3132, 0.12, 0.02475], ["0.3132", "0.1200", "0.0248"]),
+        ([123.456, 2.0], ["123.5", "2.0"]),
+        ([2e-5, 1e-6], ["0.00002000", "0.00000100"]),
+    ):
+        table = bound.format_prices(pd.DataFrame({"price": prices}))
+        assert list(table["price"]) == shown
+
+
+def test_the_end_of_a_race_says_who_was_stopped_and_leaves_the_gap_to_its_own_column():
+    line = {
+        "solver": "cvxpy", "objective": 0.1, "duality_gap": 2e-6, "kkt_residual": 1e-5,
+        "iterations": 1, "seconds": 30.2, "pinned": 0.0,
+    }  # fmt: skip
+    statuses = ["certified", "not certified: gap 2.0e-06 reached, stopped at 30 s"]
+    shown = race.tabulate_race(pd.DataFrame([{**line, "status": said} for said in statuses]))
+    assert list(shown["status"]) == ["certified", "stopped at 30 s"]
+
+
+def test_a_moment_is_not_no_time_at_all():
+    for seconds, said in (
+        (0.000214, "0.214 ms"),
+        (0.09999, "100 ms"),
+        (0.853, "0.85 s"),
+        (34.23, "34.2 s"),
+    ):
+        assert text.format_duration(seconds) == said
+
+
+def test_an_interior_point_is_not_offered_where_it_takes_minutes():
+    reasons = {"cvxpy": None, "quasi_newton": None}
+    assert text.rule_out_solvers(reasons, 100, 3, True)["cvxpy"] is None
+    many = text.rule_out_solvers(reasons, 1200, 10, True)
+    assert "minute" in many["cvxpy"]
+    assert many["quasi_newton"] is None
+
+
+def test_no_solver_is_offered_over_a_set_without_certificates():
+    reasons = text.rule_out_solvers({"cvxpy": "no cone", "quasi_newton": None}, 100, 3, False)
+    assert reasons["cvxpy"] == "no cone"
+    assert "certificate" in reasons["quasi_newton"]
+
+
+def test_no_title_that_stands_in_a_url_has_a_comma():
+    every = [text.title_solvers(), text.title_ways(), text.COMPARED]
+    assert not any("," in title for titles in every for title in titles.values())

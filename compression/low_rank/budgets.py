@@ -14,6 +14,7 @@ from torch import nn
 from .. import accounting, evaluation
 from ..curve import Curve
 from ..errors import ArgumentError
+from ..network import forward_in_blocks
 from ..network import layers as layers_of
 from ..training import (
     Data,
@@ -239,7 +240,7 @@ class _Budgets:
         if key not in self._scores:
             trained, task = self._samples.trained, self._samples.task
             target = self._samples.y[:trained]
-            outputs = self._family.at(ranks)(self._samples.x[:trained])
+            outputs = forward_in_blocks(self._family.at(ranks), self._samples.x[:trained])
             predicted = evaluation.predictions(outputs.numpy(), task)
             score = evaluation.score(predicted, target.numpy(), task)
             loss = float(loss_of(task)(outputs, target))

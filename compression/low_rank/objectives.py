@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 import torch
 
+from ..network import forward_in_blocks
 from ..training import Samples, loss_of
+from . import running_sum
 from .calibration import covariance, mean
 from .decomposition import Array, Decomposition
 from .kernels import Unfolded
 from .layers import LayerDecomposition, input_rows
 from .networks import Ranks
 from .rank_choices import kept_energy_loss
-from .running_sum import ROWS
 
 POINTS = 16
 """Ranks of a layer at which its loss is measured; between them it is interpolated."""
@@ -116,7 +117,7 @@ def quadratic_errors(
 def output_curvatures(family: Ranks, x: torch.Tensor, task: str) -> dict[str, Array]:
     """G of each layer: what the loss curves by at the layer's outputs, shape (m, m), in float64."""
     totals: dict[str, Array] = {}
-    for chunk in x.split(ROWS):
+    for chunk in x.split(running_sum.ROWS):
         with torch.enable_grad():
             seen: dict[str, torch.Tensor] = {}
             h = chunk
@@ -157,7 +158,7 @@ def measured_losses(family: Ranks, samples: Samples) -> dict[str, Array]:
     loss = loss_of(samples.task)
     losses = {}
     with torch.no_grad():
-        whole = float(loss(family.network(x), y))
+        whole = float(loss(forward_in_blocks(family.network, x), y))
         for name, decomposition in family.decompositions.items():
             alone = Ranks(family.network, {name: family.layers[name]}, {name: decomposition})
             smaller = decomposition.parameters[1:] < decomposition.dense_parameters
@@ -173,11 +174,10 @@ def measured_losses(family: Ranks, samples: Samples) -> dict[str, Array]:
 
 def _inputs(family: Ranks, x: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
     """Each layer's name and what the reference gives it, in forward order."""
-    with torch.no_grad():
-        for name, module in family.network.named_children():
-            if name in family.layers:
-                yield name, x
-            x = module(x)
+    for name, module in family.network.named_children():
+        if name in family.layers:
+            yield name, x
+        x = forward_in_blocks(module, x)
 
 
 Objective = Callable[[Ranks, Samples], dict[str, Array]]

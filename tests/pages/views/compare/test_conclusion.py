@@ -87,7 +87,9 @@ def test_the_conclusion_follows_both_sliders():
         expected = binomtest(only[0], sum(only)).pvalue if sum(only) else 1.0
         assert f"{int((first != second).sum())} of {len(trained.target)} samples differ" in found
         said = re.search(r"p (?:= ([\d.e-]+)|< 0.001)", found)
-        assert (float(said[1].rstrip(".")) == float(f"{expected:.2g}")) if said[1] else expected < 1e-3
+        assert (
+            (float(said[1].rstrip(".")) == float(f"{expected:.2g}")) if said[1] else expected < 1e-3
+        )
         assert ("a difference is shown" in found) == (expected < 0.05)
         seen.add(found)
     assert len(seen) > 1

@@ -1,0 +1,72 @@
+"""One file and one line: what is added to a catalogue is on every page, with nothing else to do."""
+
+import gc
+
+import pytest
+
+import compression
+import data
+from pages.shared import jobs
+from pages.shared.jobs.arguments import bind, hashable, task_name
+from tests.pages import new_entries
+from tests.pages.rendering import opened, settled
+
+
+class HerePool:
+    """Does each job at once, in this process, which knows the new entries."""
+
+    def __init__(self):
+        self._jobs = {}
+
+    def submit(self, task, *args, **kwargs):
+        name, arguments = task_name(task), bind(task, args, kwargs)
+        key = (name, *((argument, hashable(value)) for argument, value in arguments.items()))
+        if key not in self._jobs:
+            self._jobs[key] = job = jobs.Job(key, name, {}, None)
+            job._begin(1)
+            job._end("done", result=task(lambda *_: True, **arguments))
+        return self._jobs[key]
+
+    def jobs(self):
+        return list(self._jobs.values())
+
+
+def add(monkeypatch, catalogue, entry):
+    """As its line in catalog.py would."""
+    (entries,) = gc.get_referents(catalogue)
+    monkeypatch.setitem(entries, entry.name, entry)
+
+
+@pytest.fixture
+def pool(monkeypatch):
+    add(monkeypatch, data.DATASETS, new_entries.DATASET)
+    for name, entry in new_entries.ENTRIES.items():
+        add(monkeypatch, getattr(compression, name), entry)
+    pool = HerePool()
+    monkeypatch.setattr(jobs, "_pool", pool)
+    return pool
+
+
+NEW = {"dataset": "new_data", "model": "new_model", "method": "new_svd", "set": "new_set"}
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("compare.py", {"differences": "true"}),
+        ("train.py", {}),
+        ("low_rank.py", {"methods": "all", "share": "true"}),
+        ("constrained.py", {"ways": "all", "few_bits": "true"}),
+        ("constrained.py", {"model": "softmax_regression", "solver": "new_solver"}),
+        ("combine.py", {"together": "new_pair"}),
+        ("decide.py", {"more": ["A new_svd", "A new_set", "A new_pair"]}),
+    ],
+)
+def test_every_page_shows_what_was_added_to_the_catalogues(pool, page, query):
+    app = settled(opened(page, **(NEW | query)))
+    assert not app.error
+    assert app.selectbox(key="dataset").value == "new_data"
+    if page != "train.py":
+        assert app.get("plotly_chart")
+    done = {job.task.split(":")[1] for job in pool.jobs()}
+    assert "reference" in done

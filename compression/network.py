@@ -17,7 +17,7 @@ from torch import nn
 
 from .errors import ArgumentError, NotApplicableError
 from .factors import Factors, KernelStages, Stage
-from .grid import Grid
+from .grid import AnyGrid, Grid
 
 Array = NDArray[np.floating]
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d
@@ -71,6 +71,20 @@ def bounded_of(layer: nn.Module) -> Bounded | None:
 def set_bounded(layer: nn.Module, bounded: Bounded) -> None:
     """Note that the layer's weight lies in a set: it is stored and counted accordingly."""
     object.__setattr__(layer, "bounded", bounded)
+
+
+def grid_of(layer: nn.Module) -> AnyGrid | None:
+    """What the layer's weights, of a bounded layer the free ones, may be; None: any number."""
+    bounded = bounded_of(layer)
+    return getattr(layer, "grid", None) if bounded is None else bounded.grid
+
+
+def set_grid(layer: nn.Module, grid: AnyGrid) -> None:
+    """Note that the weights of a layer without a bound stand on a grid: they are stored as codes.
+
+    For a bounded layer ``set_bounded`` notes its grid too.
+    """
+    object.__setattr__(layer, "grid", grid)
 
 
 def bounded_layers(network: nn.Module) -> dict[str, tuple[Layer, Bounded]]:

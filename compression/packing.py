@@ -1,5 +1,7 @@
 """Numbers as a model file keeps them: arrays of their bits, and codes of a few bits each."""
 
+import zlib
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -46,3 +48,76 @@ def to_parameter(array: NDArray, dtype: str) -> nn.Parameter:
         raise ValueError("dtype")
     values = torch.from_numpy(array.copy())
     return nn.Parameter(values.view(torch.bfloat16) if dtype == "bfloat16" else values)
+
+
+# How a sequence of codes stands in a file.
+PACKED = "packed"
+DEFLATED = "zlib"  # the packed bits, deflated
+PLANES = "bytes"  # a byte of each code, then the next byte of each, deflated
+_NOTE_BYTES = 24  # that it takes to say which
+
+
+def shortest(codes: NDArray[np.unsignedinteger], bits: int) -> tuple[NDArray[np.uint8], str]:
+    """Codes of so many bits each in the fewest bytes, and which of the three ways that is."""
+    packed = pack(codes, bits)
+    best, way = packed, PACKED
+    found = {DEFLATED: packed}
+    if bits not in (1, 2, 4, 8):  # a code would begin anywhere in a byte
+        found[PLANES] = _planes(codes, bits)
+    for name, plain in found.items():
+        deflated = np.frombuffer(_deflate(plain.tobytes()), np.uint8)
+        if len(deflated) + (_NOTE_BYTES if way == PACKED else 0) < len(best):
+            best, way = deflated, name
+    return best, way
+
+
+def expand(stored: NDArray[np.uint8], bits: int, count: int, way: str) -> NDArray[np.uint16]:
+    """``count`` codes of what :func:`shortest` gave; ValueError where the bytes are none of these.
+
+    Never takes more memory than so many codes do, whatever the bytes say.
+    """
+    if way == PACKED:
+        return unpack(stored, bits, count)
+    if way == DEFLATED:
+        return unpack(inflate(stored, -(-count * bits // 8)), bits, count)
+    if way != PLANES:
+        raise ValueError("coding")
+    planes = inflate(stored, count * -(-bits // 8)).reshape(-1, count).astype(np.uint16)
+    codes = np.zeros(count, np.uint16)
+    for number, plane in enumerate(planes):
+        codes |= plane << np.uint16(8 * number)
+    if codes.max(initial=0) >= 1 << bits:
+        raise ValueError("codes")
+    return codes
+
+
+def _deflate(plain: bytes) -> bytes:
+    """The shorter of two: with repetitions, and with the frequencies of the bytes alone.
+
+    Few different bytes in no order repeat each other by chance, and to say where costs more.
+    """
+    ways = []
+    for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY):
+        stream = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
+        ways.append(stream.compress(plain) + stream.flush())
+    return min(ways, key=len)
+
+
+def _planes(codes: NDArray[np.unsignedinteger], bits: int) -> NDArray[np.uint8]:
+    return np.concatenate([(codes >> (8 * n)).astype(np.uint8) for n in range(-(-bits // 8))])
+
+
+def inflate(stored: NDArray[np.uint8], length: int, exact: bool = True) -> NDArray[np.uint8]:
+    """Deflated bytes again, ``length`` of them (at most, where not exact); ValueError otherwise."""
+    if stored.dtype != np.uint8 or stored.ndim != 1:
+        raise ValueError("deflated")
+    stream = zlib.decompressobj()
+    try:
+        plain = stream.decompress(stored.tobytes(), length + 1)
+    except zlib.error as error:
+        raise ValueError("deflated") from error
+    if not stream.eof or stream.unused_data or len(plain) > length:
+        raise ValueError("deflated")
+    if exact and len(plain) != length:
+        raise ValueError("deflated")
+    return np.frombuffer(plain, np.uint8)

@@ -1,15 +1,17 @@
-"""Free weights in a few bits: how the bound trades clipping against rounding.
+"""Weights in a few bits, and how a bound trades clipping against rounding.
 
-A weight that is pinned or zero is kept by its state and stays as it is. The free ones of a box
-lie on (−c, c): b bits make cells of width 2c / 2^b, so that a smaller bound clips more and rounds
-finer. Sets without such a c use the layer's largest absolute free weight in its place.
+A weight without a bound is rounded to the points of a uniform grid around 0, of the reach that
+keeps the squared error least. In a bounded layer a weight that is pinned or zero is kept by its
+state and stays as it is. The free ones of a box lie on (−c, c): b bits make cells of width
+2c / 2^b, so that a smaller bound clips more and rounds finer. Sets without such a c use the
+layer's largest absolute free weight in its place.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,8 +23,19 @@ from . import accounting, storage
 from .catalog import CONSTRAINTS
 from .constrained.sets import ConstraintSet
 from .curve import Curve, CurveBuilder
-from .grid import BITS, Grid, check_bits
-from .network import Bounded, bounded_layers, layers, set_bounded
+from .errors import NotApplicableError
+from .grid import BITS, AnyGrid, Grid, check_bits, nearest_channel_grid, nearest_grid
+from .network import (
+    Bounded,
+    Layer,
+    array,
+    bounded_of,
+    grid_of,
+    layers,
+    pick_layers,
+    set_bounded,
+    set_grid,
+)
 from .report import far_apart_first
 from .training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .weight_states import FREE
@@ -30,68 +43,108 @@ from .weight_states import FREE
 Array = NDArray[np.floating]
 
 
-@dataclass(frozen=True, eq=False)
-class Quantized:
-    """A network whose free weights are quantised.
+def quantize(network: nn.Sequential, bits: int, *, per_channel: bool = False) -> nn.Sequential:
+    """The network with its weights in b bits each; its biases stay as they are.
 
-    Attributes
-    ----------
-    network : torch module
-        In eval mode; ``compression.save`` keeps its free weights as codes.
-    table : DataFrame
-        One row a bounded layer: layer, free (number of free weights), step (width of a cell),
-        largest_error and rms_error (of rounding, over all weights of the layer), in the units of
-        the weights.
-    """
-
-    network: nn.Sequential
-    table: pd.DataFrame
-
-
-def quantize(network: nn.Sequential, bits: int) -> Quantized:
-    """Round the free weights of all bounded layers to b bits.
-
-    Rounding moves a weight by half a step at most and changes no state: a box or an upper bound
-    still holds, and as many weights are free. (A ball may be left by as much as it adds up to.)
+    Each layer has a uniform grid of 2^b points. Rounding moves a weight by half a step at most,
+    unless it lies beyond the grid, which it then ends at. In a bounded layer only the free
+    weights move, none changes its state, and none lies beyond: a box or an upper bound still
+    holds, and as many weights are free. (A ball may be left by as much as it adds up to.)
 
     Parameters
     ----------
     network : torch module
-        A curve's; never changed.
+        Dense, low rank, constrained or any mixture of them, of linear layers and convolutions;
+        never changed.
     bits : int
-        2 to 16, or 32: as they are.
+        1 to 16, or 32: as they are.
+    per_channel : bool
+        A grid for each output (channel) of a layer without a bound, in place of one for all;
+        each costs a stored number.
+
+    Returns
+    -------
+    torch module
+        In eval mode, each layer with a note of its grid: ``compression.save`` keeps its weights
+        as codes, but for weights of type bfloat16, which it keeps as they are.
 
     Raises
     ------
     ArgumentError
         Other bits.
     NotApplicableError
-        No layer has a bound.
+        The network has no weights, one of them stands at two places, or is not finite.
+
+    Notes
+    -----
+    The grid of a layer without a bound minimises ‖W − Ŵ‖² over a few reaches, from the one with
+    the largest weight for its last point downwards. Uniform grids: Jacob et al. 2018, arXiv
+    1712.05877.
     """
     bits = check_bits(bits)
-    network = copy.deepcopy(network)
-    lines = []
-    for name, (layer, bounded) in bounded_layers(network).items():
-        weight = layer.weight.detach().cpu().numpy().copy()
-        free = storage.states(weight, bounded) == FREE
-        rounded, step = weight.copy(), 0.0
+    network = copy.deepcopy(network).eval()
+    for name, layer in pick_layers(network, None).items():
+        weight = array(layer.weight)
+        if not np.isfinite(weight).all():
+            raise NotApplicableError(
+                f"layer {name} holds values that are not finite: train the network again"
+            )
         if bits < 32:
-            grid = _grid(weight[free], bounded, bits)
-            rounded[free] = grid.values(grid.codes(weight[free]), weight.dtype)
-            layer.weight.detach().copy_(torch.from_numpy(rounded))
-            set_bounded(layer, replace(bounded, grid=grid))
-            step = grid.step
-        error = np.abs(rounded.astype(np.float64) - weight)
+            _round(layer, weight.copy(), bits, per_channel)
+    return network
+
+
+def _round(layer: Layer, weight: Array, bits: int, per_channel: bool) -> None:
+    """Move a layer's weights to a grid, in place, and note it."""
+    bounded = bounded_of(layer)
+    grid: AnyGrid
+    if bounded is None:
+        grid = (nearest_channel_grid if per_channel else nearest_grid)(weight, bits)
+        weight = grid.values(grid.codes(weight), weight.dtype)
+        set_grid(layer, grid)
+    else:
+        free = storage.states(weight, bounded) == FREE
+        grid = _grid(weight[free], bounded, bits)
+        weight[free] = grid.values(grid.codes(weight[free]), weight.dtype)
+        set_bounded(layer, replace(bounded, grid=grid))
+    layer.weight.detach().copy_(torch.from_numpy(weight))
+
+
+def rounding_errors(network: nn.Module, quantized: nn.Module) -> pd.DataFrame:
+    """What rounding did to each layer's weights.
+
+    Parameters
+    ----------
+    network, quantized : torch module
+        A network, and what :func:`quantize` made of it.
+
+    Returns
+    -------
+    DataFrame
+        One row a layer: layer, weights (number of weights), free (number of those that are
+        neither pinned nor zero), step (width of a cell, of the widest row where each has its own;
+        0 where nothing is quantised), largest_error and rms_error (over all weights of the
+        layer), in the units of the weights.
+    """
+    lines = []
+    for name, layer in layers(quantized).items():
+        grid, bounded = grid_of(layer), bounded_of(layer)
+        weight = array(layers(network)[name].weight)
+        error = np.abs(array(layer.weight).astype(np.float64) - weight)
+        free = weight.size
+        if bounded is not None:
+            free = int((storage.states(weight, bounded) == FREE).sum())
         lines.append(
             {
                 "layer": name,
-                "free": int(free.sum()),
-                "step": step,
+                "weights": weight.size,
+                "free": free,
+                "step": 0.0 if grid is None else grid.step,
                 "largest_error": float(error.max()),
                 "rms_error": float(np.sqrt(np.mean(error**2))),
             }
         )
-    return Quantized(network, pd.DataFrame(lines))
+    return pd.DataFrame(lines)
 
 
 def _grid(free: Array, bounded: Bounded, bits: int) -> Grid:
@@ -112,7 +165,7 @@ def quantized_curve(
     *,
     report: Report = keep_going,
 ) -> Curve:
-    """Networks in a few bits, judged: one network in many bits, or many bounds in the same.
+    """Networks in a few bits, judged: one network in many bits, or many networks in the same.
 
     Parameters
     ----------
@@ -120,7 +173,7 @@ def quantized_curve(
     dataset : Dataset
         The one that the reference was trained on.
     rows : iterable of (knob's value, network, bits)
-        Networks of a constrained curve of this reference.
+        Networks of this reference: itself, or of any of its curves.
     knob : str
         What the knob's values are.
     report : callable
@@ -131,23 +184,22 @@ def quantized_curve(
     -------
     Curve
         Its table has also the columns bits; step, the widest cell of any layer; clipping_error,
-        what the bound cuts off the reference's weights; rounding_error, what quantisation adds;
-        largest_rounding_error. Errors are root mean squares over all weights of the bounded
-        layers, in the units of the weights. ``bytes`` are those of the quantised files.
+        what the bounds cut off the reference's weights (over the bounded layers, 0 where there
+        are none); rounding_error, what quantisation adds; largest_rounding_error. Errors are root
+        mean squares over all weights, in their units. ``bytes`` are those of the quantised files.
 
     Raises
     ------
     ArgumentError
-        Bits other than 2 to 16 and 32.
+        Bits other than 1 to 16 and 32.
     NotApplicableError
-        A network has no bounded layer.
+        A network has no weights, or weights that are not finite.
     """
     given = list(rows)
     files: list[bytes] = []
     with capped_threads():
         samples = samples_for(reference, dataset)
         judge = CurveBuilder(reference, dataset, samples)
-        macs = accounting.macs(reference.network)
 
         def so_far() -> Curve:
             curve = judge.curve(
@@ -160,20 +212,20 @@ def quantized_curve(
 
         for done, (value, network, bits) in enumerate(given, start=1):
             quantized = quantize(network, bits)
-            files.append(storage.to_bytes(quantized.network))
-            sizes = [layer.weight.numel() for layer, _ in bounded_layers(network).values()]
-            rounding = quantized.table
+            files.append(storage.to_bytes(quantized))
+            rounding = rounding_errors(network, quantized)
+            sizes = rounding["weights"]
             facts = {
-                "parameters": accounting.parameters(quantized.network),
+                "parameters": accounting.parameters(quantized),
                 "bytes": len(files[-1]),
-                "macs": macs,
+                "macs": accounting.macs(quantized),
                 "bits": bits,
                 "step": rounding["step"].max(),
                 "clipping_error": clipping_error(reference.network, network),
                 "rounding_error": np.sqrt(np.average(rounding["rms_error"] ** 2, weights=sizes)),
                 "largest_rounding_error": rounding["largest_error"].max(),
             }
-            judge.add(value, samples.outputs(quantized.network), facts)
+            judge.add(value, samples.outputs(quantized), facts)
             if not report(done, len(given), so_far):
                 break
         return so_far()
@@ -183,15 +235,18 @@ def clipping_error(reference: nn.Module, network: nn.Module) -> float:
     """What a network's bounds cut off the reference's weights: root mean square, in their units.
 
     Of the bounds alone: how far the reference's weights are from their nearest points in the
-    sets, over all weights of the bounded layers.
+    sets, over all weights of the bounded layers that are layers of the reference; 0 without any.
     """
     squares, count = 0.0, 0
-    for name, (_, bounded) in bounded_layers(network).items():
+    for name, layer in layers(network).items():
+        bounded = bounded_of(layer)
+        if bounded is None or name not in layers(reference):
+            continue  # a factor stands for no weight of the reference
         weight = layers(reference)[name].weight.detach().cpu().numpy()
         members: ConstraintSet = CONSTRAINTS[bounded.constraint].load()()
         cut = weight.astype(np.float64) - members.project(weight, bounded.bound)
         squares, count = squares + float(np.sum(cut**2)), count + weight.size
-    return float(np.sqrt(squares / count))
+    return float(np.sqrt(squares / max(count, 1)))
 
 
 def fewest_bits(table: pd.DataFrame, allowed: float = 0.01) -> int:

@@ -44,7 +44,7 @@ _KINDS = {
     ),
 }
 _NAMES = {kind.layer: name for name, kind in _KINDS.items()}
-_STATE = {"_parameters", "_buffers", "_modules", "training", "bounded"}
+_STATE = {"_parameters", "_buffers", "_modules", "training", "bounded", "grid"}
 
 
 def called(name: str) -> str:

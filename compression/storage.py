@@ -1,15 +1,13 @@
 """A compressed model to and from one safetensors file.
 
 The file holds the network's structure as JSON in its header and its numbers as tensors. A
-constrained layer is kept as a map of states (free, +c, −c, 0: as few bits a weight as there are
-states), the free values and c, where that is shorter than the plain weight; quantised free values
-are kept as codes of as few bits as their grid has. Loading gives back the same bits, and executes
-nothing.
+constrained layer is kept as the states of its weights (free, +c, −c, 0), the free values and c,
+where that is shorter than the plain weight; quantised values are kept as codes of as few bits as
+their grid has. Loading gives back the same bits, and executes nothing.
 """
 
 import copy
 import io
-import itertools
 import json
 import os
 import warnings
@@ -28,9 +26,9 @@ from torch import nn
 
 from . import rebuild
 from .atomic_file import write_whole
-from .catalog import CONSTRAINTS, find
+from .catalog import CONSTRAINTS
 from .errors import NotApplicableError, StorageError
-from .grid import BITS, Grid
+from .grid import AnyGrid, ChannelGrid
 from .network import (
     COMPRESSIBLE,
     Bounded,
@@ -39,31 +37,21 @@ from .network import (
     bounded_of,
     children_of,
     features_of,
+    grid_of,
     set_bounded,
+    set_grid,
 )
-from .packing import bits_of, pack, to_array, to_parameter, unpack
-from .weight_states import FREE, LOWER, UPPER, WeightState
+from .packing import to_array, to_parameter
+from .weight_codes import LARGEST_EXPANSION, Reader, encode
+from .weight_codes import states as states
 
 FORMAT = 1
+_NEWER_FORMAT = 2  # of files that a reader of the first format would not understand
 _TYPES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}  # bytes a number
-_STATES = [  # what a layer's weights may be, in ascending order
-    sorted(kinds) for count in range(1, 5) for kinds in itertools.combinations(WeightState, count)
-]
-# What the layers of one file may expand to, all together: float64 weights of one bit each, or a
-# network so small that its size does not matter.
-_LARGEST_EXPANSION = 64
+# What the layers of one file may expand to, all together, unless the network is so small that its
+# size does not matter.
 _SMALL_NETWORK_BYTES = 1 << 24
-_LARGE_BYTES = 1 << 20  # a layer above this takes at least one bit a weight
 _MOST_MODULES = 10_000
-
-
-def states(weight: NDArray, bounded: Bounded) -> NDArray[np.int8]:
-    """Which weights are no numbers of their own: FREE, UPPER (+c), LOWER (−c) or ZERO."""
-    return (
-        find(CONSTRAINTS, bounded.constraint, "constraint set")
-        .load()()
-        .states(weight, bounded.bound)
-    )
 
 
 def _type_of(tensor: torch.Tensor, name: str) -> str:
@@ -115,38 +103,27 @@ def _encode_numbers(
         if (other := _type_of(module.bias, name)) != dtype:
             line["bias_dtype"] = other
         tensors[f"{name}.bias"] = to_array(module.bias)
-    bounded = bounded_of(module)
+    bounded, grid = bounded_of(module), grid_of(module)
     if bounded is not None:
         line["set"] = bounded.constraint
         line["c"] = float(bounded.bound)
-    if bounded is not None and dtype != "bfloat16":
-        found = states(weight, bounded)
-        kinds = np.unique(found)
-        if len(kinds) == 1 and weight.nbytes > _LARGE_BYTES:
-            # At least one bit a weight, so that a small file stands for a small network.
-            kinds = np.array([*kinds, kinds[0] + 1] if kinds[0] == 0 else [kinds[0] - 1, *kinds])
-        bits = bits_of(len(kinds))
-        free = weight[found == FREE]
-        stored = free if bounded.grid is None else _codes(free, bounded.grid, line)
-        if -(-weight.size * bits // 8) + stored.nbytes < weight.nbytes:
-            line["states"] = kinds.tolist()
-            if bits:
-                tensors[f"{name}.map"] = pack(np.searchsorted(kinds, found).astype(np.uint8), bits)
-            if free.size:
-                tensors[f"{name}.free"] = stored
-            return line
-    tensors[f"{name}.weight"] = weight
-    return line
+    if (bounded is None and grid is None) or dtype == "bfloat16":
+        tensors[f"{name}.weight"] = weight
+        return line
+    shortest, arrays = encode(weight, bounded, grid)
+    tensors |= {f"{name}.{part}": array for part, array in arrays.items()}
+    return line | shortest
 
 
-def _codes(free: NDArray, grid: Grid, line: dict[str, Any]) -> NDArray:
-    """The free values' packed codes, their grid noted in the line; or themselves where they are
-    not (or no longer) on the grid."""
-    codes = grid.codes(free)
-    if grid.values(codes, free.dtype).tobytes() != free.tobytes():
-        return free
-    line["grid"] = [grid.bits, grid.low, grid.high]
-    return pack(codes, grid.bits)
+def _format(line: dict[str, Any]) -> int:
+    """The oldest format whose readers understand a line of the structure."""
+    nested = line.get("chain") or line.get("sum")
+    if nested is not None:
+        return max((_format(part) for part in nested.values()), default=FORMAT)
+    grid = line.get("grid")
+    newer = "usual" in line or "coding" in line
+    newer |= grid is not None and ("set" not in line or grid[0] == 1)
+    return _NEWER_FORMAT if newer else FORMAT
 
 
 def to_bytes(network: nn.Module) -> bytes:
@@ -164,7 +141,7 @@ def to_bytes(network: nn.Module) -> bytes:
     dtype = "float32" if first is None else str(first.dtype).removeprefix("torch.")
     structure = _encode(network, "", tensors, dtype)
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    header = {"format": FORMAT, "dtype": dtype, "network": structure}
+    header = {"format": _format(structure), "dtype": dtype, "network": structure}
     header["checksum"] = _checksum(header, contiguous)
     # One entry only: the library writes several in an order that changes from call to call.
     return safetensors.numpy.save(contiguous, metadata={"compression": _json(header)})
@@ -189,7 +166,7 @@ class _Reader:
 
     def __init__(self, tensors: dict[str, NDArray], dtype: str, length: int):
         self.tensors, self._usual = tensors, dtype
-        self._bytes = max(_SMALL_NETWORK_BYTES, _LARGEST_EXPANSION * length)
+        self._bytes = max(_SMALL_NETWORK_BYTES, LARGEST_EXPANSION * length)
         self._modules = _MOST_MODULES
 
     def module(self, line: dict, name: str) -> nn.Module:
@@ -214,16 +191,19 @@ class _Reader:
         if dtype not in _TYPES or bias_dtype not in _TYPES:
             raise ValueError("dtype")
         shape = tuple(layer.weight.shape)
+        stored = Reader(line, name, self.tensors, shape)
         if "states" in line:
             self._spend(prod(shape) * _TYPES[dtype])
-            weight = _from_states(line, name, self.tensors, shape, np.dtype(dtype))
+            weight = stored.weight(np.dtype(dtype))
         else:
             weight = self.tensors.pop(f"{name}.weight")
         self._fill(layer, "weight", weight, dtype, name)
         if layer.bias is not None:
             self._fill(layer, "bias", self.tensors.pop(f"{name}.bias"), bias_dtype, name)
         if "set" in line:
-            set_bounded(layer, _bounded(line, name))
+            set_bounded(layer, _bounded(line, name, stored.grid))
+        elif stored.grid is not None:
+            set_grid(layer, stored.grid)
         return layer
 
     def _spend(self, count: int) -> None:
@@ -246,7 +226,7 @@ class _Reader:
         setattr(layer, part, parameter)
 
 
-def _bounded(line: dict, name: str) -> Bounded:
+def _bounded(line: dict, name: str, grid: AnyGrid | None) -> Bounded:
     if line["set"] not in CONSTRAINTS:
         raise StorageError(
             f"{rebuild.called(name)} lies in a set named {str(line['set'])[:40]!r}, which is not "
@@ -255,38 +235,9 @@ def _bounded(line: dict, name: str) -> Bounded:
     bound = float(line["c"])
     if not -inf < bound < inf:
         raise ValueError("bound")
-    return Bounded(line["set"], bound, _grid(line))
-
-
-def _grid(line: dict) -> Grid | None:
-    if "grid" not in line:
-        return None
-    bits, low, high = line["grid"]
-    if type(bits) is not int or bits not in BITS[:-1] or not -inf < low <= high < inf:
+    if isinstance(grid, ChannelGrid):
         raise ValueError("grid")
-    return Grid(bits, low, high)
-
-
-def _from_states(line: dict, name: str, tensors: dict, shape: tuple, dtype: np.dtype) -> NDArray:
-    if line["states"] not in _STATES:
-        raise ValueError("states")
-    kinds = np.array(line["states"], np.uint8)
-    count, bits = prod(shape), bits_of(len(kinds))
-    codes = unpack(tensors.pop(f"{name}.map"), bits, count) if bits else np.zeros(count, np.uint8)
-    found = kinds[codes]
-    bound = dtype.type(line["c"])
-    weight = np.zeros(count, dtype)
-    weight[found == UPPER] = bound
-    weight[found == LOWER] = -bound
-    places, grid = found == FREE, _grid(line)
-    if places.any():
-        free = tensors.pop(f"{name}.free")
-        if grid is not None:
-            free = grid.values(unpack(free, grid.bits, int(places.sum())), dtype)
-        if free.dtype != dtype or free.ndim != 1 or len(free) != places.sum():
-            raise ValueError("free values")
-        weight[places] = free
-    return weight.reshape(shape)
+    return Bounded(line["set"], bound, grid)
 
 
 def from_bytes(content: bytes) -> nn.Sequential:
@@ -304,7 +255,8 @@ def from_bytes(content: bytes) -> nn.Sequential:
     try:
         tensors = safetensors.numpy.load(content)
         header = _metadata(content)
-        if header["format"] != FORMAT or header["checksum"] != _checksum(header, tensors):
+        known = header["format"] in (FORMAT, _NEWER_FORMAT)
+        if not known or header["checksum"] != _checksum(header, tensors):
             raise damaged
         network = _Reader(tensors, header["dtype"], len(content)).module(header["network"], "")
     except StorageError:

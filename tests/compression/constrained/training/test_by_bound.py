@@ -29,7 +29,7 @@ def test_bits_are_measured_and_the_fewest_lose_at_most_a_point(diabetes):
         assert (own["fewest_bits"] == good.min()).all()
         for bits in (2, 8):
             line = own[own["bits"] == bits].iloc[0]
-            written = storage.to_bytes(compression.quantize(network, bits).network)
+            written = storage.to_bytes(compression.quantize(network, bits))
             assert line["bytes"] == len(written)
             assert line["step"] == pytest.approx(2 * bound / 2**bits, rel=1e-6)
     assert (table["fewest_bits"] > 2).any()

@@ -1,0 +1,237 @@
+"""One layer's weight in the fewest bytes: states and free values, or the plain numbers.
+
+What is no number of its own (+c, −c, 0) is kept by its state, as a map of a few bits a weight or
+by the places of those that are not in the usual state; a quantised value by its code. Maps, places
+and codes are deflated where that is shorter; numbers never are.
+"""
+
+import itertools
+import json
+from math import inf, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .catalog import CONSTRAINTS, find
+from .grid import FEW_BITS, AnyGrid, ChannelGrid, Grid
+from .network import Bounded
+from .packing import PACKED, bits_of, expand, inflate, pack, shortest, unpack
+from .weight_states import FREE, LOWER, UPPER, WeightState
+
+LARGEST_EXPANSION = 256
+"""Bytes that a byte of a file may stand for, in a network that is not small."""
+_LARGE_BYTES = 1 << 20  # a layer above this is held to it
+_TENSOR_BYTES = 64  # that a tensor's line in the header takes
+_STATES = [  # what a layer's weights may be, in ascending order
+    sorted(kinds) for count in range(1, 5) for kinds in itertools.combinations(WeightState, count)
+]
+_ESCAPE = 255  # as many weights in the usual state, and the next byte goes on
+
+Line = dict[str, Any]
+Tensors = dict[str, NDArray]
+Stored = tuple[Line, Tensors]
+"""Entries of a layer's line in the file's structure, and its tensors by their last names."""
+
+
+def states(weight: NDArray, bounded: Bounded) -> NDArray[np.int8]:
+    """Which weights are no numbers of their own: FREE, UPPER (+c), LOWER (−c) or ZERO."""
+    return (
+        find(CONSTRAINTS, bounded.constraint, "constraint set")
+        .load()()
+        .states(weight, bounded.bound)
+    )
+
+
+def encode(weight: NDArray, bounded: Bounded | None, grid: AnyGrid | None) -> Stored:
+    """The shortest form of a weight that has a bound, a grid or both.
+
+    A grid that the free weights are not (or no longer) on is left out.
+    """
+    found = np.zeros(weight.shape, np.int8) if bounded is None else states(weight, bounded)
+    free = weight if bounded is None else weight[found == FREE]
+    codes = None
+    if grid is not None:
+        codes = grid.codes(free)
+        if grid.values(codes, free.dtype).tobytes() != free.tobytes():
+            grid = codes = None
+    noted = _note_grid(grid)
+    plain = noted[0], noted[1] | {"weight": weight}
+    whole = _join(noted, min(_maps(found), key=_length), _values(free, codes, grid))
+    if weight.nbytes > _LARGE_BYTES and _length(whole) * LARGEST_EXPANSION < weight.nbytes:
+        # So that a small file stands for a small network.
+        least = 1 if bounded is None else 2
+        whole = _join(noted, _plain_map(found, least), _values(free, codes, grid, few=False))
+    return min(plain, whole, key=_length)
+
+
+def _note_grid(grid: AnyGrid | None) -> Stored:
+    if isinstance(grid, ChannelGrid):
+        return {"grid": [grid.bits]}, {"reaches": np.array(grid.reaches, np.float32)}
+    return {} if grid is None else {"grid": [grid.bits, grid.low, grid.high]}, {}
+
+
+def _join(*parts: Stored) -> Stored:
+    line: Line = {}
+    tensors: Tensors = {}
+    for entries, arrays in parts:
+        ways = line.get("coding", {}) | entries.get("coding", {})
+        line |= entries | ({"coding": ways} if ways else {})
+        tensors |= arrays
+    return line, tensors
+
+
+def _length(stored: Stored) -> int:
+    line, tensors = stored
+    # The structure stands in the header as text within text: quotes are escaped.
+    noted = len(json.dumps(json.dumps(line)))
+    return noted + sum(array.nbytes + _TENSOR_BYTES for array in tensors.values())
+
+
+def _sequence(name: str, codes: NDArray, bits: int, few: bool = True) -> Stored:
+    """Codes as one tensor, which is left out where they need no bits."""
+    if not bits or not codes.size:
+        return {}, {}
+    stored, way = shortest(codes, bits) if few else (pack(codes, bits), PACKED)
+    return {} if way == PACKED else {"coding": {name: way}}, {name: stored}
+
+
+def _values(free: NDArray, codes: NDArray | None, grid: AnyGrid | None, few: bool = True) -> Stored:
+    if grid is not None and codes is not None:
+        return _sequence("free", codes.ravel(), grid.bits, few)
+    return {}, {"free": free.ravel()} if free.size else {}
+
+
+def _plain_map(found: NDArray, least: int = 1) -> Stored:
+    """A few packed bits for each weight's state; bits for at least so many states."""
+    kinds = np.unique(found).tolist()
+    if len(kinds) < least:
+        kinds = [kinds[0], kinds[0] + 1] if kinds[0] == 0 else [kinds[0] - 1, kinds[0]]
+    codes = np.searchsorted(kinds, found.ravel()).astype(np.uint8)
+    return _join(({"states": kinds}, {}), _sequence("map", codes, bits_of(len(kinds)), few=False))
+
+
+def _maps(found: NDArray) -> list[Stored]:
+    """Ways to say which weight is in which state."""
+    kinds, counts = np.unique(found, return_counts=True)
+    ways = [_plain_map(found)]
+    if len(kinds) > 1:
+        head: Stored = ({"states": kinds.tolist()}, {})
+        codes = np.searchsorted(kinds, found.ravel()).astype(np.uint8)
+        ways.append(_join(head, _sequence("map", codes, bits_of(len(kinds)))))
+        usual = kinds[np.argmax(counts)]
+        others = np.delete(kinds, np.argmax(counts))
+        unusual = found.ravel()[found.ravel() != usual]
+        marks = np.searchsorted(others, unusual).astype(np.uint8)
+        ways.append(
+            _join(
+                ({"states": kinds.tolist(), "usual": int(usual)}, {}),
+                _sequence("gaps", _gaps(found.ravel() != usual), 8),
+                _sequence("marks", marks, bits_of(len(others))),
+            )
+        )
+    return ways
+
+
+def _gaps(unusual: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """How many usual weights stand before each unusual one, in bytes."""
+    between = np.diff(np.flatnonzero(unusual), prepend=-1) - 1
+    ends = np.cumsum(between // _ESCAPE + 1) - 1
+    gaps = np.full(ends[-1] + 1, _ESCAPE, np.uint8)
+    gaps[ends] = between % _ESCAPE
+    return gaps
+
+
+def _places(gaps: NDArray[np.uint16], count: int) -> NDArray[np.bool_]:
+    """Which of so many weights are unusual; ValueError where the gaps lead beyond them."""
+    if not len(gaps) or gaps[-1] == _ESCAPE:
+        raise ValueError("gaps")
+    ends = gaps != _ESCAPE
+    places = np.cumsum(gaps, dtype=np.int64)[ends] + np.arange(ends.sum())
+    if places[-1] >= count:
+        raise ValueError("gaps")
+    unusual = np.zeros(count, bool)
+    unusual[places] = True
+    return unusual
+
+
+class Reader:
+    """The parts of one layer's weight, from its line and its tensors; each is taken once.
+
+    Its methods raise ValueError, KeyError or TypeError where they do not fit each other.
+    """
+
+    def __init__(self, line: Line, name: str, tensors: Tensors, shape: tuple[int, ...]):
+        self._line, self._name, self._tensors, self._shape = line, name, tensors, shape
+        self.grid = self._read_grid()
+
+    def weight(self, dtype: np.dtype) -> NDArray:
+        """The weight of a line that has states."""
+        count = prod(self._shape)
+        found = self._states(count)
+        weight = np.zeros(count, dtype)
+        if "set" in self._line:
+            bound = dtype.type(self._line["c"])
+            weight[found == UPPER] = bound
+            weight[found == LOWER] = -bound
+        elif found.any():
+            raise ValueError("states")
+        places = found == FREE
+        if places.any():
+            weight[places] = self._free(int(places.sum()), dtype)
+        return weight.reshape(self._shape)
+
+    def _take(self, name: str) -> NDArray:
+        return self._tensors.pop(f"{self._name}.{name}")
+
+    def _codes(self, name: str, bits: int, count: int) -> NDArray[np.uint16]:
+        if not bits:
+            return np.zeros(count, np.uint16)
+        way = self._line.get("coding", {}).get(name, PACKED)
+        return expand(self._take(name), bits, count, way)
+
+    def _states(self, count: int) -> NDArray[np.uint8]:
+        line = self._line
+        if line["states"] not in _STATES:
+            raise ValueError("states")
+        kinds = np.array(line["states"], np.uint8)
+        if "usual" not in line:
+            return kinds[self._codes("map", bits_of(len(kinds)), count)]
+        others = kinds[kinds != line["usual"]]
+        if len(others) != len(kinds) - 1 or not len(others):
+            raise ValueError("usual")
+        gaps = self._take("gaps")
+        if "gaps" in line.get("coding", {}):
+            gaps = inflate(gaps, count + count // _ESCAPE + 1, exact=False)
+        unusual = _places(unpack(gaps, 8, len(gaps)), count)
+        found = np.full(count, line["usual"], np.uint8)
+        found[unusual] = others[self._codes("marks", bits_of(len(others)), int(unusual.sum()))]
+        return found
+
+    def _free(self, count: int, dtype: np.dtype) -> NDArray:
+        if self.grid is not None:
+            codes = self._codes("free", self.grid.bits, count)
+            if isinstance(self.grid, ChannelGrid):
+                codes = codes.reshape(self._shape)
+            return self.grid.values(codes, dtype).ravel()
+        free = self._take("free")
+        if free.dtype != dtype or free.ndim != 1 or len(free) != count:
+            raise ValueError("free values")
+        return free
+
+    def _read_grid(self) -> AnyGrid | None:
+        if "grid" not in self._line:
+            return None
+        bits, *ends = self._line["grid"]
+        if type(bits) is not int or bits not in FEW_BITS:
+            raise ValueError("grid")
+        if ends:
+            low, high = ends
+            if not -inf < low <= high < inf:
+                raise ValueError("grid")
+            return Grid(bits, low, high)
+        reaches = self._take("reaches")
+        fits = reaches.dtype == np.float32 and reaches.shape == self._shape[:1]
+        if not fits or not (np.isfinite(reaches) & (reaches >= 0)).all():
+            raise ValueError("grid")
+        return ChannelGrid(bits, tuple(reaches.astype(float).tolist()))

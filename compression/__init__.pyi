@@ -3,6 +3,8 @@
 from .accounting import bytes_of as bytes_of
 from .accounting import macs as macs
 from .accounting import parameters as parameters
+from .baselines.curve import baseline_curve as baseline_curve
+from .catalog import BASELINES as BASELINES
 from .catalog import COMBINED_METHODS as COMBINED_METHODS
 from .catalog import CONSTRAINED_METHODS as CONSTRAINED_METHODS
 from .catalog import CONSTRAINTS as CONSTRAINTS
@@ -37,6 +39,7 @@ from .pareto import pareto_front as pareto_front
 from .quantization import fewest_bits as fewest_bits
 from .quantization import quantize as quantize
 from .quantization import quantized_curve as quantized_curve
+from .quantization import rounding_errors as rounding_errors
 from .storage import export_onnx as export_onnx
 from .storage import load as load
 from .storage import save as save

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from .entries import (
+    BaselineEntry,
     CombinedEntry,
     ConstrainedEntry,
     ConstraintEntry,
@@ -97,6 +98,7 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         source="",
         where="compression.models:mlp",
         fits=_any_input,
+        scalable=True,
     ),
     ModelEntry(
         name="lenet300",
@@ -106,6 +108,7 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         source="LeCun, Bottou, Bengio & Haffner 1998",
         where="compression.models:lenet300",
         fits=_any_input,
+        scalable=True,
     ),
     ModelEntry(
         name="lenet5",
@@ -115,6 +118,7 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         source="LeCun, Bottou, Bengio & Haffner 1998",
         where="compression.models:lenet5",
         fits=_images_only,
+        scalable=True,
     ),
     ModelEntry(
         name="conv1d",
@@ -124,6 +128,7 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         source="Greydanus & Kobak 2020, arXiv 2011.14439",
         where="compression.models:conv1d",
         fits=_signals_only,
+        scalable=True,
     ),
 )
 
@@ -383,5 +388,41 @@ COMBINED_METHODS: Mapping[str, CombinedEntry] = _catalogue(
         bounds=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
         constraint="cardinality",
         bound_on="sparse part",
+    ),
+)
+
+BASELINES: Mapping[str, BaselineEntry] = _catalogue(
+    BaselineEntry(
+        name="rounding",
+        title="Rounding to few bits",
+        knob="bits",
+        summary="The reference's weights on a uniform grid of b bits, and nothing else.",
+        source="Uniform grids: Jacob et al. 2018, arXiv 1712.05877",
+        where="compression.baselines.rounding:Rounding",
+        trains=False,
+    ),
+    BaselineEntry(
+        name="quantization_aware",
+        title="Quantisation-aware training",
+        knob="bits",
+        summary="The reference trained on with rounded weights; gradients pass the rounding unchanged.",
+        source="Bengio et al. 2013, arXiv 1308.3432; Jacob et al. 2018, arXiv 1712.05877",
+        where="compression.baselines.quantization_aware:QuantizationAware",
+    ),
+    BaselineEntry(
+        name="magnitude_pruning",
+        title="Magnitude pruning with fine-tuning",
+        knob="share kept",
+        summary="Only the largest weights of all layers together, trained on.",
+        source="Han et al. 2015, arXiv 1506.02626",
+        where="compression.baselines.magnitude_pruning:MagnitudePruning",
+    ),
+    BaselineEntry(
+        name="smaller_network",
+        title="Smaller network from scratch",
+        knob="width",
+        summary="The same architecture with fewer units, trained as the reference was.",
+        source="",
+        where="compression.baselines.smaller_network:SmallerNetwork",
     ),
 )

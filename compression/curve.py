@@ -28,10 +28,12 @@ class Curve:
     ----------
     knob : str
         What the column ``knob`` holds: "rank", "bound" (in the weights' units),
-        "relative bound" (share of what just holds each layer's reference weight), "bits", or
-        "choice" (a row's number, from 1).
+        "relative bound" (share of what just holds each layer's reference weight), "bits",
+        "share kept", "width" (both shares of the reference's), or "choice" (a row's number, from
+        1).
     method : str
-        Name of the low-rank method or of the constraint set, or "quantization".
+        Name of the low-rank method, of the constraint set or of the alternative, or
+        "quantization".
     table : DataFrame
         One row a knob value: knob, parameters, bytes, macs, ratio (reference's parameters over
         these), train_loss, validation_loss, test_loss, validation_score, validation_low,

@@ -35,9 +35,18 @@ class Described(Protocol):
 
 @dataclass(frozen=True)
 class ModelEntry(Entry):
-    """A model's line; ``fits`` returns None, or the reason why it cannot learn a dataset."""
+    """A model's line.
+
+    Attributes
+    ----------
+    fits : callable
+        Returns None, or the reason why the model cannot learn a dataset.
+    scalable : bool
+        It has hidden layers: its builder takes ``width``, a share of their units.
+    """
 
     fits: Callable[[Described], str | None]
+    scalable: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,3 +141,13 @@ class CombinedEntry(Entry):
     bounds: tuple[float, ...] = (0.1, 0.15, 0.25, 0.4, 0.6, 1.0)
     constraint: str | None = None
     bound_on: Literal["factors", "weights", "sparse part"] = "factors"
+
+
+@dataclass(frozen=True)
+class BaselineEntry(Entry):
+    """An alternative's line: whether it trains, so that epochs mean something to it.
+
+    ``knob`` is what a curve's knob holds: "bits", "share kept" or "width".
+    """
+
+    trains: bool = True

@@ -56,64 +56,74 @@ def softmax_regression(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe
     return [("linear", nn.Linear(prod(input_shape), outputs))], FULL_BATCH
 
 
-def _multilayer(sizes: list[int]) -> Layers:
+def _scaled(units: int, width: float) -> int:
+    """A layer's units in a network of so many times the width; at least one."""
+    return max(1, round(width * units))
+
+
+def _multilayer(inputs: int, hidden: tuple[int, ...], outputs: int, width: float) -> Layers:
     layers: Layers = []
+    sizes = [inputs, *(_scaled(units, width) for units in hidden), outputs]
     for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
         layers.append((f"fc{number}", nn.Linear(inputs, outputs)))
         layers.append((f"relu{number}", nn.ReLU()))
     return layers[:-1]
 
 
-def mlp(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+def mlp(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers, Recipe]:
     """Hidden layers of 256 and 128 rectified units."""
-    return _multilayer([prod(input_shape), 256, 128, outputs]), MINI_BATCH
+    return _multilayer(prod(input_shape), (256, 128), outputs, width), MINI_BATCH
 
 
-def lenet300(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+def lenet300(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers, Recipe]:
     """LeNet-300-100: hidden layers of 300 and 100 rectified units (LeCun et al. 1998)."""
-    return _multilayer([prod(input_shape), 300, 100, outputs]), MINI_BATCH
+    return _multilayer(prod(input_shape), (300, 100), outputs, width), MINI_BATCH
 
 
-def lenet5(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+def lenet5(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers, Recipe]:
     """LeNet-5 with rectified units and maximum pooling (LeCun et al. 1998)."""
-    channels, height, width = input_shape
-    flat = 16 * ((height // 2 - 4) // 2) * ((width // 2 - 4) // 2)
+    channels, rows, columns = input_shape
+    first, second, third, fourth = (_scaled(units, width) for units in (6, 16, 120, 84))
+    flat = second * ((rows // 2 - 4) // 2) * ((columns // 2 - 4) // 2)
     return [
         ("image", nn.Unflatten(1, input_shape)),
-        ("conv1", nn.Conv2d(channels, 6, 5, padding=2)),
+        ("conv1", nn.Conv2d(channels, first, 5, padding=2)),
         ("relu1", nn.ReLU()),
         ("pool1", nn.MaxPool2d(2)),
-        ("conv2", nn.Conv2d(6, 16, 5)),
+        ("conv2", nn.Conv2d(first, second, 5)),
         ("relu2", nn.ReLU()),
         ("pool2", nn.MaxPool2d(2)),
         ("flat", nn.Flatten()),
-        ("fc1", nn.Linear(flat, 120)),
+        ("fc1", nn.Linear(flat, third)),
         ("relu3", nn.ReLU()),
-        ("fc2", nn.Linear(120, 84)),
+        ("fc2", nn.Linear(third, fourth)),
         ("relu4", nn.ReLU()),
-        ("fc3", nn.Linear(84, outputs)),
+        ("fc3", nn.Linear(fourth, outputs)),
     ], MINI_BATCH
 
 
-def conv1d(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe]:
+def conv1d(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers, Recipe]:
     """Three strided 1-D convolutions of 25 channels and a linear layer (Greydanus & Kobak 2020)."""
     channels, samples = input_shape
+    units = _scaled(25, width)
     for kernel in (5, 3, 3):
         samples = (samples + 2 - kernel) // 2 + 1
     return [
         ("signal", nn.Unflatten(1, input_shape)),
-        ("conv1", nn.Conv1d(channels, 25, 5, stride=2, padding=1)),
+        ("conv1", nn.Conv1d(channels, units, 5, stride=2, padding=1)),
         ("relu1", nn.ReLU()),
-        ("conv2", nn.Conv1d(25, 25, 3, stride=2, padding=1)),
+        ("conv2", nn.Conv1d(units, units, 3, stride=2, padding=1)),
         ("relu2", nn.ReLU()),
-        ("conv3", nn.Conv1d(25, 25, 3, stride=2, padding=1)),
+        ("conv3", nn.Conv1d(units, units, 3, stride=2, padding=1)),
         ("relu3", nn.ReLU()),
         ("flat", nn.Flatten()),
-        ("fc1", nn.Linear(25 * samples, outputs)),
+        ("fc1", nn.Linear(units * samples, outputs)),
     ], Recipe(epochs=120, batch_size=64, learning_rate=3e-3, patience=15)
 
 
-def build(model: str, data: Described, outputs: int, seed: int) -> tuple[nn.Sequential, Recipe]:
+def build(
+    model: str, data: Described, outputs: int, seed: int, width: float = 1.0
+) -> tuple[nn.Sequential, Recipe]:
     """A freshly initialised network for a dataset, and its recipe.
 
     Parameters
@@ -125,21 +135,29 @@ def build(model: str, data: Described, outputs: int, seed: int) -> tuple[nn.Sequ
         Number of classes, or 1.
     seed : int
         Of the initial weights; torch's global generator is left as it was.
+    width : float
+        Units of each hidden layer, in shares of the model's own.
 
     Raises
     ------
     ArgumentError
         There is no such model.
     NotApplicableError
-        The model cannot learn this dataset; the message says why.
+        The model cannot learn this dataset, or has no hidden layer and no other width; the
+        message says why.
     """
     entry = find(MODELS, model, "model")
     reason = entry.fits(data)
     if reason:
         raise NotApplicableError(f"{entry.title} {reason}")
+    if width != 1 and not entry.scalable:
+        raise NotApplicableError(
+            f"{entry.title} has no hidden layer that could have fewer units: choose another baseline"
+        )
+    settings = {"width": width} if entry.scalable else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers, recipe = entry.load()(tuple(data.input_shape), outputs)
+        layers, recipe = entry.load()(tuple(data.input_shape), outputs, **settings)
     return nn.Sequential(OrderedDict(layers)), recipe
 
 

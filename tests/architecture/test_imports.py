@@ -56,6 +56,7 @@ CATALOGUES = {
     "constrained methods": compression.CONSTRAINED_METHODS,
     "combined methods": compression.COMBINED_METHODS,
     "solvers": compression.SOLVERS,
+    "baselines": compression.BASELINES,
     "datasets": data.DATASETS,
 }
 ENTRIES = [

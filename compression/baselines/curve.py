@@ -1,0 +1,98 @@
+"""Score against the knob of an alternative: what other people would use, every value judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from torch import nn
+
+from .. import accounting, storage
+from ..catalog import BASELINES, find
+from ..curve import Curve, CurveBuilder
+from ..errors import ArgumentError
+from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
+from .method import Method, Start
+
+
+def baseline_curve(
+    reference: Reference,
+    dataset: Data,
+    method: str = "rounding",
+    knobs: Iterable[float] | None = None,
+    *,
+    epochs: int | None = None,
+    report: Report = keep_going,
+) -> Curve:
+    """Compress by an alternative at every value of its knob, and judge each.
+
+    Parameters
+    ----------
+    reference : Reference
+    dataset : Dataset
+        The one that the reference was trained on.
+    method : str
+        A name of ``compression.BASELINES``.
+    knobs : iterable of float, optional
+        Bits, shares of the weights kept or shares of the width, as the method's line in the
+        catalogue says, in any order; the method's own when left out.
+    epochs : int, optional
+        Passes over the training rows for each network, for methods that train. When left out 10,
+        and for a smaller network those that the reference had (at most: it stops as its recipe
+        says).
+    report : callable
+        Called after each network with (done, total, a function that gives the curve so far);
+        returning False ends the curve there.
+
+    Returns
+    -------
+    Curve
+        Rows in ascending order of the knob, which is named by the method's line. The table has
+        also the column epochs: those spent on the row beyond the reference's own, and for a
+        smaller network all of its own. There are no spectra.
+
+    Raises
+    ------
+    ArgumentError
+        Unknown method, fewer than one epoch, or a value that the knob cannot have.
+    NotApplicableError
+        The method does not work for the reference's model.
+    """
+    entry = find(BASELINES, method, "baseline")
+    way: Method = entry.load()()
+    if epochs is not None and epochs < 1:
+        raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
+    with capped_threads():
+        start = Start(reference, dataset, samples_for(reference, dataset), epochs)
+        given = way.knobs(start) if knobs is None else knobs
+        values = sorted({way.check(knob) for knob in given})
+        if not values:
+            raise ArgumentError(f"no value of {entry.knob} was given: choose one or more")
+        judge = CurveBuilder(reference, dataset, start.samples)
+        files: list[bytes] = []
+
+        def so_far() -> Curve:
+            curve = judge.curve(
+                knob=entry.knob,
+                method=method,
+                spectra={},
+                _network=lambda row: storage.from_bytes(files[row]),
+            )
+            return replace(curve, table=curve.table.astype({"epochs": int}))
+
+        for knob in values:
+            network, spent = way.network(start, knob)
+            files.append(storage.to_bytes(network))
+            costs = _costs(network, len(files[-1])) | {"epochs": spent}
+            judge.add(knob, start.samples.outputs(network), costs)
+            if not report(len(files), len(values), so_far):
+                break
+        return so_far()
+
+
+def _costs(network: nn.Sequential, length: int) -> dict[str, int]:
+    return {
+        "parameters": accounting.parameters(network),
+        "bytes": length,
+        "macs": accounting.macs(network),
+    }

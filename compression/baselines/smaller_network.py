@@ -1,0 +1,67 @@
+"""A smaller network from scratch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from .. import accounting
+from ..models import build
+from ..training import Trainer
+from .method import Start, check_share
+
+_SHARES = (0.03, 0.06, 0.09, 0.125, 0.18, 0.25, 0.35, 0.5)
+_HALVINGS = 10
+
+
+@dataclass(frozen=True)
+class SmallerNetwork:
+    """The reference's architecture with fewer units in every hidden layer, trained as it was.
+
+    min L(θ) over the weights of a network of so many times the width, from the model's own random
+    start, by the reference's recipe, for as many epochs as the reference had at most.
+    """
+
+    def knobs(self, start: Start) -> tuple[float, ...]:
+        """Widths whose files take about 3 % to 50 % of the reference's bytes, and no more."""
+        whole = accounting.bytes_of(start.reference.network)
+        found = [_widest(start, share * whole) for share in _SHARES]
+        return tuple(dict.fromkeys(width for width in found if width is not None))
+
+    def check(self, knob: float) -> float:
+        """A share of the units of every hidden layer, above 0."""
+        return check_share(knob, "width")
+
+    def network(self, start: Start, knob: float) -> tuple[nn.Sequential, int]:
+        """A network of so many times the width, trained."""
+        reference = start.reference
+        network, recipe = build(
+            reference.model, start.dataset, start.dataset.outputs, reference.seed, knob
+        )
+        trainer = Trainer(
+            network.eval(),
+            start.samples,
+            recipe.learning_rate,
+            recipe.batch_size,
+            reference.seed,
+        )
+        epochs = start.epochs or len(reference.history) or recipe.epochs
+        history = trainer.run(epochs, recipe.patience)
+        return network.eval(), len(history)
+
+
+def _widest(start: Start, most: float) -> float | None:
+    """The largest width, to three digits, whose file has at most so many bytes; None: none has."""
+
+    def fits(width: float) -> bool:
+        model, data = start.reference.model, start.dataset
+        network, _ = build(model, data, data.outputs, start.reference.seed, width)
+        return accounting.bytes_of(network) <= most
+
+    low, high = 0.0, 0.999
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    width = float(f"{low:.3g}")
+    return width if width and fits(width) else low or None

@@ -20,9 +20,10 @@ _SHARES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 class MagnitudePruning:
     """The largest weights of all layers together, the others zero; then the rest is trained on.
 
-    min ‖θ − θ_ref‖²  subject to  ‖θ‖₀ ≤ share · n  over the n weights of all layers, biases left
+    min ‖θ − θ_now‖²  subject to  ‖θ‖₀ ≤ share · n  over the n weights of all layers, biases left
     out, and after that min L(θ) over the weights that are left. Every share starts from the
-    reference: one round of pruning and retraining.
+    reference and is reached in rounds of an epoch each, by an equal ratio a round, within the
+    first half of the epochs: a network that loses nearly all weights at once does not recover.
     Source: Han, Pool, Tran & Dally 2015, arXiv 1506.02626.
     """
 
@@ -38,16 +39,19 @@ class MagnitudePruning:
         """The reference's network with so large a share of its weights, trained on."""
         network = copy.deepcopy(start.reference.network).eval()
         pruned = pick_layers(network, None)
-        kept = largest(pruned, knob)
+        kept: dict[str, torch.Tensor] = {}
 
         @torch.no_grad()
         def clear() -> None:
             for name, layer in pruned.items():
                 layer.weight.masked_fill_(~kept[name], 0.0)
 
-        clear()
         trainer = start.trainer(network, clear)
-        for _ in range(start.fine_tuning_epochs):
+        rounds = -(-start.fine_tuning_epochs // 2)
+        for done in range(1, start.fine_tuning_epochs + 1):
+            if done <= rounds:
+                kept.update(largest(pruned, knob ** (done / rounds)))
+                clear()
             trainer.epoch()
         for name, layer in pruned.items():
             set_bounded(layer, Bounded("cardinality", float(kept[name].sum())))

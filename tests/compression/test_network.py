@@ -28,6 +28,8 @@ CALLS = {
     "refit": lambda r, d: compression.constrained_curve(r, d, bounds=[0.5], method="refit"),
     "combined": lambda r, d: compression.combined_curve(r, d, ranks=[2], bounds=[0.5], epochs=1),
     "budget_curve": lambda r, d: compression.budget_curve(r, d, budgets=[20_000]),
+    "rounding": lambda r, d: compression.baseline_curve(r, d, knobs=[3]),
+    "smaller_network": lambda r, d: compression.baseline_curve(r, d, "smaller_network", [0.5]),
     "quantized_curve": lambda r, d: compression.quantized_curve(r, d, [(4, clipped(r, d), 4)]),
     "layer_certificates": lambda r, d: compression.layer_certificates(r, d, clipped(r, d)),
     "sensitivity": lambda r, d: compression.sensitivity(r, d),

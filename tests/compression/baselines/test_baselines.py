@@ -147,6 +147,17 @@ def test_pruned_weights_stay_zero_and_the_others_are_trained_on(digits, digits_m
     assert moved > 0.5 * sum(int(part.sum()) for part in kept.values())
 
 
+@pytest.mark.parametrize("epochs", [1, 3, 6])
+def test_pruning_in_rounds_ends_with_exactly_the_share_asked_for(digits, digits_mlp, epochs):
+    curve = compression.baseline_curve(
+        digits_mlp, digits, "magnitude_pruning", [0.03], epochs=epochs
+    )
+    found = layers(curve.network(0))
+    total = sum(layer.weight.numel() for layer in found.values())
+    count = sum(int((layer.weight != 0).sum()) for layer in found.values())
+    assert count == sum(bounded_of(layer).bound for layer in found.values()) == round(0.03 * total)
+
+
 def test_a_pruned_file_takes_its_numbers_and_little_more(digits, digits_mlp):
     curve = compression.baseline_curve(digits_mlp, digits, "magnitude_pruning", [0.05], epochs=1)
     total = sum(layer.weight.numel() for layer in layers(digits_mlp.network).values())

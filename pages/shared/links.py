@@ -12,7 +12,7 @@ DATASET, MODEL, SEED = "dataset", "model", "seed"
 # Several pages
 LAYER, METHOD, CONSTRAINT, RANK, BOUND, COST = "layer", "method", "set", "rank", "bound", "cost"
 # Compare
-TIE, DIFFERENCES, ANIMATION = "tie", "differences", "scrub"
+TIE, DIFFERENCES, ANIMATION, BASELINES = "tie", "differences", "scrub", "baselines"
 # Low rank
 LAYER_KINDS, CALIBRATION, RIDGE, SPECTRUM_SCALE = "layers", "calibration", "ridge", "scale"
 METHODS, AGAINST, EPOCHS, FOLDS = "methods", "against", "epochs", "folds"
@@ -53,8 +53,10 @@ def to_compare(
     rank: int | None = None,
     constraint: str | None = None,
     bound: float | None = None,
+    baselines: str | None = None,
 ) -> Link:
-    return _link("compare", {METHOD: method, RANK: rank, CONSTRAINT: constraint, BOUND: bound})
+    query = {METHOD: method, RANK: rank, CONSTRAINT: constraint, BOUND: bound}
+    return _link("compare", query | {BASELINES: baselines})
 
 
 def to_low_rank(

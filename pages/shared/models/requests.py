@@ -110,6 +110,11 @@ def constrained_curve(
     )
 
 
+def baseline_curve(trained: Trained, method: str) -> Job[CurveView]:
+    """What people would do instead, at every value of its knob."""
+    return jobs.submit(tasks.baseline_curve, trained.origin, method)
+
+
 def combined_ranks(layers: Sequence[Layer], count: int = COMBINED_RANKS) -> tuple[int, ...]:
     """Ranks spaced by ratio, from 1 to the last that makes some linear layer smaller."""
     largest = max(layer.break_even for layer in layers if layer.kind == "linear")

@@ -246,6 +246,19 @@ def low_rank_file(
     return storage.to_bytes(curve.network(0))
 
 
+def baseline_curve(report: Report, origin: Origin, method: str) -> CurveView:
+    """An alternative at every value of its knob; the partial result is the curve so far."""
+    import compression
+    from compression import storage
+
+    dataset, reference = load_reference(origin)
+    curve = compression.baseline_curve(
+        reference, dataset, method, report=report_steps(report, "network")
+    )
+    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
+    return curve_view(curve, files=files)
+
+
 def combined_grid(
     report: Report,
     origin: Origin,

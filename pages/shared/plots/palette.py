@@ -84,7 +84,12 @@ _STYLES: Mapping[str, Mapping[str, Style]] = {
         "uniform_energy": Style(OCHRE),
         "uniform": Style(REFERENCE),
     },
-    "baseline": {},
+    "baseline": {
+        "rounding": Style(SLATE, "cross", "dash"),
+        "quantization_aware": Style(GREEN, "cross", "dash"),
+        "magnitude_pruning": Style(OCHRE, "x", "dash"),
+        "smaller_network": Style(VIOLET, "hourglass", "dash"),
+    },
 }
 
 _SPARE_COLOURS = (SLATE, SKY, APRICOT, GREEN, VIOLET, OCHRE)

@@ -1,14 +1,16 @@
 """Figures of the comparison: two models' difference, and settings that stay as ghosts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.shared.plots.layout import build_figure, score_scale
-from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE, faded
+from compression import BASELINES
+from pages.shared.models.results import CurveView
+from pages.shared.plots.layout import COSTS, build_figure, score_scale
+from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE, faded, style
 from pages.shared.plots.traces import NO_HOVER, heatmap, interval, line, points, text
 
 from .results import Pin
@@ -50,6 +52,32 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
         ("Predicted class", axis),
         ("True class", {"autorange": "reversed", **axis}),
     )
+
+
+def add_baselines(
+    figure: go.Figure, curves: Mapping[str, CurveView], cost: str, task: str
+) -> go.Figure:
+    """The plane with what people would do instead as thin lines; a click on them does nothing."""
+    scale = score_scale(task)
+    traces = []
+    for name, curve in curves.items():
+        table = curve.table.sort_values(cost)
+        look, title = style("baseline", name), BASELINES[name].title
+        traces.append(
+            line(
+                table[cost],
+                scale * table["score"],
+                title,
+                look.colour,
+                look.dash,
+                width=1.2,
+                markers=5,
+                symbol=look.symbol,
+                text=[f"{curve.knob}: {knob:g}" for knob in table["knob"]],
+                hover=f"%{{text}}: %{{y:.4g}}<br>%{{x:,}} {COSTS[cost]}",
+            )
+        )
+    return figure.add_traces(traces) if traces else figure
 
 
 def recalls(table: pd.DataFrame) -> go.Figure:

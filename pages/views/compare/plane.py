@@ -13,28 +13,32 @@ from pages.shared.plots.layout import COSTS
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import follow
 
-from . import difference, figures, linking, pins, report
+from . import baselines, difference, figures, linking, pins, report
 from .results import Pin
 from .side import Sides
+
+COST_AXES = ("bytes", "parameters", "macs")  # bits cost no parameters: the file comes first
 
 
 def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> None:
     """The plane, pins, differences and the report. ``ghosts``: drawn as pins are, no rows."""
-    jobs = (side.job for side in sides)
-    follow(partial(_draw, sides, ghosts), *jobs, key=linking.PLANE)
+    behind = baselines.request_baselines(sides[0].trained)
+    jobs = [*(side.job for side in sides), *behind.values()]
+    follow(partial(_draw, sides, ghosts, behind), *jobs, key=linking.PLANE)
 
 
-def _draw(sides: Sides, ghosts: Sequence[Pin]) -> None:
-    _draw_plane(sides, ghosts)
+def _draw(sides: Sides, ghosts: Sequence[Pin], behind: baselines.Baselines) -> None:
+    _draw_plane(sides, ghosts, behind)
     pins.draw(sides)
     difference.draw(sides)
     report.draw(sides)
 
 
-def _draw_plane(sides: Sides, ghosts: Sequence[Pin]) -> None:
+def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: baselines.Baselines) -> None:
     """A clicked point moves its side's slider."""
     trained = sides[0].trained
-    cost = widgets.segment(links.COST, "Cost axis", COSTS)
+    cost = widgets.segment(links.COST, "Cost axis", {name: COSTS[name] for name in COST_AXES})
+    baselines.draw_status(behind)
     known = [(side, curve) for side in sides if (curve := side.curve) is not None]
     if not known:
         return
@@ -42,12 +46,15 @@ def _draw_plane(sides: Sides, ghosts: Sequence[Pin]) -> None:
         (side.title, side.colour, curve.table, curve.row(side.value)) for side, curve in known
     ]
     figure = standard.plane(curves, trained.costs, cost, trained.task)
+    others = baselines.curves_of(behind)
+    figure = figures.add_baselines(figure, others, cost, trained.task)
     charts.draw(
         figures.add_pins(figure, [*pins.pins_of(trained.dataset), *ghosts], cost, trained.task),
         "plane_chart",
         f"{score_name(trained.task)} against {COSTS[cost]}, LMM and COC",
         on_select=partial(_move_to_point, sides, [side for side, _ in known]),
     )
+    baselines.describe(sides, others)
     st.caption(PLANE_HELP)
 
 

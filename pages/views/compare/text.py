@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+import compression
 from pages.shared.format import compare_sizes, format_change, format_score
 from pages.shared.models.results import Trained
 
@@ -262,3 +263,22 @@ def pins(kept: Sequence[Pin], dataset: str, now: Mapping[str, pd.Series]) -> pd.
                 }
             )
     return pd.DataFrame(lines)
+
+
+BASELINES = {"rounding": "Rounding", "all": "All baselines", "none": "Nothing"}
+BASELINES_HELP = (
+    "What people would do instead: rounding the weights to few bits, quantisation-aware training, "
+    "magnitude pruning with fine-tuning, a smaller network from scratch. They compete by measured "
+    "file size; all but rounding are trained for some epochs at each point."
+)
+
+
+def describe_baseline(name: str, knob: float) -> str:
+    """A row of a baseline in words: "rounding to few bits (6 bits)"."""
+    entry = compression.BASELINES[name]
+    parts = {
+        "bits": f"{knob:g} bits",
+        "share kept": f"{100 * knob:.3g} % of the weights kept",
+        "width": f"{100 * knob:.3g} % of the width",
+    }
+    return f"{entry.title.lower()} ({parts.get(entry.knob, f'{entry.knob} {knob:g}')})"

@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
-from compression import COMBINED_METHODS, CONSTRAINED_METHODS, CONSTRAINTS, LOW_RANK_METHODS
+from compression import (
+    BASELINES,
+    COMBINED_METHODS,
+    CONSTRAINED_METHODS,
+    CONSTRAINTS,
+    LOW_RANK_METHODS,
+)
 from compression.latency import REFERENCE, name_rank
 from pages.shared import links
 from pages.shared.jobs import Job, submit
@@ -25,7 +31,10 @@ from pages.shared.plots.palette import Style, style
 from . import tasks
 from .tasks import DENSE, EPOCHS
 
-QUICK = ("truncated_svd", "activation_aware_svd", "truncated_svd_tuned", "box", "fine_tuned")
+QUICK = (
+    *("truncated_svd", "activation_aware_svd", "truncated_svd_tuned"),
+    *("box", "rounding", "fine_tuned"),
+)
 """Names of the series that are computed unasked."""
 TUNED = ("truncated_svd", "activation_aware_svd")
 WAYS = ("refit", "learning_compression")
@@ -57,7 +66,7 @@ class Choice:
 class Series(ABC):
     """The choices of one method, by the job of the page that shows them."""
 
-    family: ClassVar[str]  # "low_rank", "constrained", "combined" or "baseline"
+    family: ClassVar[str]  # "low_rank", "constrained", "combined", "alternative" or "baseline"
     name: str
     title: str
     style: Style
@@ -245,6 +254,26 @@ class Combined(Series):
         return Choice(f"rank {rank}, ρ = {bound:g}", name_rank(rank), link)
 
 
+class Baseline(Series):
+    """What people would do instead, by the baseline of the series' name."""
+
+    family = "alternative"
+
+    def submit(self, trained: Trained) -> Job[CurveView]:
+        return requests.baseline_curve(trained, self.name)
+
+    def list_choices(self, curve: CurveView) -> list[Choice]:
+        link = links.to_compare(baselines="all" if BASELINES[self.name].trains else "rounding")
+        # A narrower network takes its own time; rounded or pruned ones are dense at run time.
+        unit = BASELINES[self.name].knob
+        texts = [
+            f"{knob:g} bits" if unit == "bits" else f"{unit} {100 * knob:.3g} %"
+            for knob in curve.table["knob"]
+        ]
+        dense = curve.table["macs"].nunique() == 1
+        return [Choice(text, DENSE if dense else f"{self.name}: {text}", link) for text in texts]
+
+
 class FineTuned(Series):
     """The reference trained on without a bound: what the same epochs alone give."""
 
@@ -290,6 +319,9 @@ def list_series() -> list[Series]:
     series += [
         Combined(name, entry.title.replace(",", ""), style("combined", name))
         for name, entry in COMBINED_METHODS.items()
+    ]
+    series += [
+        Baseline(name, entry.title, style("baseline", name)) for name, entry in BASELINES.items()
     ]
     look = Style(palette.REFERENCE, "diamond-open")
     return [*series, FineTuned("fine_tuned", f"Reference + {EPOCHS} epochs", look)]

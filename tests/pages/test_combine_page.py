@@ -274,7 +274,7 @@ def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
     assert len(app.get("plotly_chart")) == 4
     sliders = {slider.key: slider.value for slider in app.select_slider}
     assert sliders == {"pair_epochs": 4, "rank": 1, "bound": 0.25}
-    said = [text.value for text in app.markdown if "the combination scores" in text.value]
+    said = [text.value for text in app.markdown if "the combination" in text.value]
     assert len(said) == 1
     for name in combine_words.ALONE.values():
         assert f"**{name}**" in said[0]

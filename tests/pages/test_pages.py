@@ -20,7 +20,9 @@ MODELS = [("digits", "mlp"), ("iris", "softmax_regression"), ("diabetes", "linea
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_shows_its_charts_and_no_error(page, dataset, model):
     app = rendered(page, dataset=dataset, model=model)
-    assert len(app.get("plotly_chart")) >= 2
+    # Where nothing is smaller than the reference Decide shows the plane and a sentence.
+    nothing = any("No compressed model is smaller" in info.value for info in app.info)
+    assert len(app.get("plotly_chart")) >= (1 if nothing else 2)
 
 
 @pytest.mark.parametrize(("dataset", "model"), [*MODELS, ("mnist1d", "conv1d")])

@@ -54,12 +54,14 @@ def test_the_predicted_error_falls_with_the_rank_and_is_the_realised_one(method,
     assert d.max_rank == min(weight.shape)
     assert np.all(np.diff(d.errors) <= 0)
     assert np.all(np.diff(d.singular_values) <= 0)
-    # What single precision can hold of the largest product in play, mean included.
+    # What single precision can hold of the largest product in play, mean included; below its
+    # smallest number a bias shift is 0.
     reach = np.sum(weight.astype(np.float64) ** 2)
+    least = float(np.finfo(weight.dtype).smallest_subnormal) ** 2 * weight.shape[0]
     if d.mean is not None:
         reach *= np.mean(np.sum(inputs.astype(np.float64) ** 2, axis=1)) + ridge
     for rank in range(1, d.max_rank + 1):
-        tolerance = EXACT[weight.dtype.type] * reach + 1e-300
+        tolerance = EXACT[weight.dtype.type] * reach + least + 1e-300
         assert abs(d.realised_error(rank, inputs) - d.errors[rank]) <= tolerance
 
 

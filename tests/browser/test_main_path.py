@@ -217,7 +217,7 @@ def test_a_cancelled_curve_keeps_the_points_it_has(server, visit):
 
 
 def test_one_side_goes_on_when_the_other_fails(cold_server, visit):
-    page = visit(f"{cold_server.address}/?dataset=mnist_5k&model=lenet300&seed=6")
+    page = visit(f"{cold_server.address}/?dataset=mnist_5k&model=lenet300&seed=6&baselines=none")
     both_curves_under_way(page)
     os.kill(cold_server.workers()[0], signal.SIGKILL)
     page.get_by_text("it was replaced").wait_for()

@@ -37,7 +37,9 @@ def _draw(sides: Sides, ghosts: Sequence[Pin], behind: baselines.Baselines) -> N
 def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: baselines.Baselines) -> None:
     """A clicked point moves its side's slider."""
     trained = sides[0].trained
-    cost = widgets.segment(links.COST, "Cost axis", {name: COSTS[name] for name in COST_AXES})
+    # Drawn once more after a change: the report links to the page as it is, the axis included.
+    axes = {name: COSTS[name] for name in COST_AXES}
+    cost = widgets.segment(links.COST, "Cost axis", axes, redraw=(linking.PLANE,))
     baselines.draw_status(behind)
     known = [(side, curve) for side in sides if (curve := side.curve) is not None]
     if not known:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,11 @@ def _serving(folder: Path) -> Iterator[Server]:
     log = folder / "terminal.txt"
     with serve_app(log=log) as running:
         yield running
-    assert "Traceback" not in log.read_text(), log.read_text()
+    # A worker that was starting when its server was stopped finds its pipe empty.
+    said = re.sub(
+        r"LokyProcess-\d+ failed.*?Ran out of input", "", log.read_text(), flags=re.DOTALL
+    )
+    assert "Traceback" not in said, said
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,9 @@ IDLE = """() => document.querySelector('[data-testid="stApp"]')
 
 
 def opened(server, visit):
-    page = visit(f"{server.address}/decide?lose=2&by=macs")  # rounding saves no MACs: low rank is on the front
+    page = visit(
+        f"{server.address}/decide?lose=2&by=macs"
+    )  # rounding saves no MACs: low rank is on the front
     page.locator(PLANE).first.wait_for()  # a redraw may have two for a moment
     page.wait_for_function(IDLE)
     page.wait_for_timeout(900)  # a poll that was under way

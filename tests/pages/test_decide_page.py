@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import compression.catalog
-from compression import COMBINED_METHODS, storage
+from compression import BASELINES, COMBINED_METHODS, storage
 from compression.latency import REFERENCE, RankLatencies
 from compression.pareto import mark_front
 from data import load
@@ -138,7 +138,11 @@ def test_a_choice_leads_to_where_its_row_is(results, table):
 
 
 SMALL = ("mlp", "softmax_regression")
-EVERY = [*(name for name in SERIES if name not in ("spatial_svd", "tucker2")), "reference"]
+# A baseline's page is the plane of Compare, where its whole curve stands: see the test below.
+EVERY = [
+    *(name for name in SERIES if name not in ("spatial_svd", "tucker2", *BASELINES)),
+    "reference",
+]
 """Series of a model without convolutions."""
 
 
@@ -175,6 +179,21 @@ def test_every_row_of_every_series_has_a_page_and_its_own_link(everyone, name):
         if line["family"] != "combined" and name not in ("budgets", "reference"):
             knob = "bound" if line["architecture"] in (DENSE, REFERENCE) else "rank"
             assert line["link"].query[knob] == line["knob"]
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_opens_the_plane_of_compare_with_its_curve(everyone, name):
+    trained, table = everyone
+    rows = table[table["series"] == name]
+    if rows.empty:
+        assert BASELINES[name].knob == "width"
+        assert trained.convex
+        return
+    link = rows["link"].iloc[0]
+    assert link.page == "pages/compare.py"
+    assert link.query["baselines"] in ("rounding", "all")
+    assert rows["choice"].is_unique
+    assert (rows["bytes"] < trained.bytes).any() or trained.convex
 
 
 def shown(app):

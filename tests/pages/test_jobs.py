@@ -248,7 +248,6 @@ def test_a_job_too_many_fails_at_once_and_can_be_tried_again(pool, busy, as_sess
 
 
 def test_what_waits_counts_in_the_memory_that_is_kept(pool, busy):
-    old = [job for job in pool.jobs() if job.status == "done"]
     megabyte = bytes(1_000_000)
     waiting = [pool.submit(tasks.count, to=megabyte, pause=seed) for seed in (1, 2)]
     assert [job.status for job in waiting] == ["waiting", "waiting"]
@@ -256,7 +255,6 @@ def test_what_waits_counts_in_the_memory_that_is_kept(pool, busy):
     assert refused.status == "failed"
     assert refused.error.startswith("too much is waiting already (2 MB)")
     assert pool.health()["kept_bytes"] <= 3_000_000
-    assert not old or old[0] not in pool.jobs()
     for job in waiting:
         job.cancel()
 

@@ -16,6 +16,7 @@ from compression import (
     CONSTRAINED_METHODS,
     CONSTRAINTS,
     LOW_RANK_METHODS,
+    MODELS,
 )
 from compression.latency import REFERENCE, name_rank
 from pages.shared import links
@@ -333,8 +334,16 @@ def possible_series(trained: Trained) -> list[Series]:
     return [
         series
         for series in list_series()
-        if not isinstance(series, LowRank)
-        or kinds.intersection(LOW_RANK_METHODS[series.method].layers)
+        if not (
+            isinstance(series, LowRank)
+            and not kinds.intersection(LOW_RANK_METHODS[series.method].layers)
+        )
+        # A linear model has no width: a smaller one of its kind is not to be had.
+        and not (
+            isinstance(series, Baseline)
+            and BASELINES[series.name].knob == "width"
+            and not MODELS[trained.model].scalable
+        )
     ]
 
 

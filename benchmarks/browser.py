@@ -54,7 +54,8 @@ def opened(browser: Browser) -> Iterator[Page]:
 
 
 def wait_until_idle(page: Page) -> None:
-    """Nothing runs and nothing is waited for."""
+    """Wait until for a second from now on nothing has run and nothing was waited for."""
+    page.evaluate("window.idleSince = undefined")  # of an earlier wait: a click came since
     page.wait_for_function(
         """() => {
              const app = document.querySelector('[data-testid="stApp"]');

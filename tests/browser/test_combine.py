@@ -2,20 +2,17 @@
 
 import pytest
 
+from benchmarks.browser import wait_until_idle
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 HEAT = ".st-key-combined_heat .js-plotly-plot"
-IDLE = """() => document.querySelector('[data-testid="stApp"]')
-            ?.getAttribute('data-test-script-state') === 'notRunning'
-            && !document.querySelector('[data-testid="stProgress"]')"""
 
 
 def opened(server, visit):
     page = visit(f"{server.address}/combine?dataset=iris&pair_epochs=2")
     page.locator(".st-key-combined_plane .js-plotly-plot").first.wait_for()  # the last chart
-    page.wait_for_function(IDLE)
-    page.wait_for_timeout(900)  # a poll that was under way
-    page.wait_for_function(IDLE)
+    wait_until_idle(page)
     page.locator(HEAT).scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     return page
@@ -62,7 +59,6 @@ def test_a_click_anywhere_in_a_cell_moves_both_sliders(server, visit, aside):
                  `.st-key-${knob} [data-testid=stSliderThumbValue]`)?.innerText) === [rank, bound][i])""",
             arg=[cell["rank"], cell["bound"]],
         )
-        page.wait_for_function(IDLE)
-        page.wait_for_timeout(500)
+        wait_until_idle(page)
         words = f"rank={cell['rank']:g}", f"bound={cell['bound']:g}"
         assert all(word in page.url for word in words)

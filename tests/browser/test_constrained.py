@@ -3,26 +3,18 @@
 import pytest
 
 import compression
+from benchmarks.browser import wait_until_idle
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-IDLE = """() => document.querySelector('[data-testid="stApp"]')
-            ?.getAttribute('data-test-script-state') === 'notRunning'
-            && !document.querySelector('[data-testid="stProgress"]')"""
 WAYS = ".st-key-constrained_ways_chart .js-plotly-plot"
 
 
 def opened(server, visit, options=""):
     page = visit(f"{server.address}/constrained?dataset=iris&model=softmax_regression{options}")
     page.locator(".st-key-ways_csv").wait_for()  # below the chart
-    idle(page)
+    wait_until_idle(page)
     return page
-
-
-def idle(page):
-    page.wait_for_function(IDLE)
-    page.wait_for_timeout(900)  # a poll that was under way
-    page.wait_for_function(IDLE)
 
 
 def certificate(page):
@@ -68,8 +60,7 @@ def test_a_click_moves_the_bound_on_a_point_of_the_chosen_way_only(server, visit
         page.wait_for_timeout(300)
         page.mouse.click(point["x"], point["y"])
         if way == 1:
-            page.wait_for_timeout(500)
-            idle(page)
+            wait_until_idle(page)
             assert bound(page).inner_text() == at
     page.wait_for_function(
         """at => document.querySelector('.st-key-bound [data-testid=stSliderThumbValue]')
@@ -83,7 +74,7 @@ def test_a_race_runs_to_its_end_with_every_solver_that_fits(server, visit):
     page = opened(server, visit, "&race=true")
     chart = page.locator(".st-key-race_seconds .js-plotly-plot")
     chart.first.wait_for()
-    idle(page)
+    wait_until_idle(page)
     members = compression.CONSTRAINTS["box"].load()()
     fitting = {
         entry.title.replace(", ", " and ")
@@ -103,7 +94,7 @@ def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
     }
     for chart in planes.values():
         chart.first.wait_for()
-    idle(page)
+    wait_until_idle(page)
 
     def seen(chart):
         return chart.evaluate(
@@ -117,12 +108,14 @@ def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
 
     before = {name: seen(chart) for name, chart in planes.items()}
     page.locator(".st-key-bound input[type=range]").press("ArrowLeft")
-    for name, chart in planes.items():
+    for name in planes:
         page.wait_for_function(
             """([name, title]) => document.querySelector(`.st-key-${name} .js-plotly-plot`)
                                   .layout.title.text !== title""",
             arg=[name, before[name]["title"]],
         )
+    wait_until_idle(page)  # until then the old chart stands beside the new one
+    for name, chart in planes.items():
         at, now = before[name], seen(chart)
         assert f"c = {float(bound(page).inner_text()):.3g}" in now["title"]
         assert now["edge"] == pytest.approx(float(bound(page).inner_text()), rel=1e-2)

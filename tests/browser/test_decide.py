@@ -4,13 +4,12 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
+from benchmarks.browser import wait_until_idle
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PLANE = ".st-key-decide_plane .js-plotly-plot"
 CHIPS = ".st-key-compare .react-aria-ComboBox [data-tag]"
-IDLE = """() => document.querySelector('[data-testid="stApp"]')
-            ?.getAttribute('data-test-script-state') === 'notRunning'
-            && !document.querySelector('[data-testid="stProgress"]')"""
 
 
 def opened(server, visit):
@@ -18,9 +17,7 @@ def opened(server, visit):
         f"{server.address}/decide?lose=2&by=macs"
     )  # rounding saves no MACs: low rank is on the front
     page.locator(PLANE).first.wait_for()  # a redraw may have two for a moment
-    page.wait_for_function(IDLE)
-    page.wait_for_timeout(900)  # a poll that was under way
-    page.wait_for_function(IDLE)
+    wait_until_idle(page)
     page.locator(PLANE).scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     return page
@@ -49,7 +46,7 @@ def test_a_click_loads_a_choice_and_one_more_shows_it_in_the_sliders(server, vis
     assert f"rank {point['rank']}" in page.locator(f"{PLANE} .hoverlayer").text_content()
     page.mouse.click(point["x"], point["y"])
     page.locator("p > strong", has_text=f"Truncated SVD, rank {point['rank']}").last.wait_for()
-    page.wait_for_function(IDLE)
+    wait_until_idle(page)
     assert parse_qs(urlparse(page.url).query)["choice"] == [f"Truncated SVD rank {point['rank']}"]
     page.get_by_role("button", name="Open in Compare").click()
     page.get_by_role("heading", name="Compare").wait_for()
@@ -72,14 +69,14 @@ def test_a_lasso_puts_points_into_a_table(server, visit):
     page.mouse.up()
     chips = page.locator(CHIPS)
     chips.first.wait_for()
-    page.wait_for_function(IDLE)
+    wait_until_idle(page)
     assert page.locator('[data-testid="stDataFrame"]').count() == 2
     asked = parse_qs(urlparse(page.url).query)["compare"]
     assert f"Truncated SVD rank {point['rank']}" in asked
     assert len(asked) == chips.count()
     again = visit(page.url)
     again.locator(CHIPS).first.wait_for()
-    again.wait_for_function(IDLE)
+    wait_until_idle(again)
     assert again.locator(CHIPS).count() == len(asked)
 
 
@@ -91,7 +88,7 @@ def test_choices_are_compared_without_a_mouse(server, visit):
     page.keyboard.press("Enter")
     chips = page.locator(CHIPS)
     chips.first.wait_for()
-    page.wait_for_function(IDLE)
+    wait_until_idle(page)
     assert "Truncated SVD rank 12" in chips.inner_text()
     page.locator('[data-testid="stDataFrame"]').nth(1).wait_for()
     box.focus()

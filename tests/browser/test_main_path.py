@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from benchmarks.browser import wait_until_idle
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 IRIS = "dataset=iris&model=softmax_regression"
@@ -16,20 +18,7 @@ CHARTS = ".js-plotly-plot"
 
 def charts(page, count):
     page.wait_for_function(f"document.querySelectorAll('{CHARTS}').length >= {count}")
-    idle(page)
-
-
-def idle(page):
-    page.wait_for_function(
-        """() => document.querySelector('[data-testid="stApp"]')
-             ?.getAttribute('data-test-script-state') === 'notRunning'
-             && !document.querySelector('[data-testid="stProgress"]')"""
-    )
-    page.wait_for_timeout(700)  # a poll that was under way
-    page.wait_for_function(
-        """() => document.querySelector('[data-testid="stApp"]')
-             .getAttribute('data-test-script-state') === 'notRunning'"""
-    )
+    wait_until_idle(page)
 
 
 def slider(page, key):
@@ -55,7 +44,7 @@ def move(page, key, press):
         slider(page, key).press(press)
         for _ in range(50):
             if parameters(page) != before:
-                idle(page)
+                wait_until_idle(page)
                 return before, parameters(page)
             page.wait_for_timeout(100)
     raise AssertionError(f"{press} on {key} changed nothing")
@@ -128,7 +117,7 @@ def test_a_click_on_a_curve_moves_its_side(server, visit):
     page.wait_for_timeout(200)
     page.mouse.click(place["x"], place["y"])
     page.wait_for_function("location.search.includes('rank=3')")
-    idle(page)
+    wait_until_idle(page)
     assert shown(page, "rank") == "3"
 
 
@@ -208,7 +197,7 @@ def test_a_cancelled_curve_keeps_the_points_it_has(server, visit):
                 button.click(timeout=2000)
         page.wait_for_timeout(1000)
     stopped.wait_for()
-    idle(page)
+    wait_until_idle(page)
     assert page.locator(f".st-key-constrained_predictions {CHARTS}").count() == 1
     points = page.locator(f".st-key-plane_chart {CHARTS}").evaluate(
         "g => g._fullData.find(t => t.name === 'COC').x.length"
@@ -259,6 +248,6 @@ def test_a_click_on_the_other_curve_moves_the_other_side(server, visit):
     page.wait_for_timeout(200)
     page.mouse.click(place["x"], place["y"])
     page.wait_for_function("location.search.includes('bound=')")
-    idle(page)
+    wait_until_idle(page)
     assert float(shown(page, "bound")) == place["bound"]
     assert shown(page, "rank") == before

@@ -2,6 +2,8 @@
 
 import pytest
 
+from benchmarks.browser import wait_until_idle
+
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PRESET = "When whitening helps"
@@ -10,6 +12,7 @@ PRESET = "When whitening helps"
 def test_the_menu_closes_after_a_choice_and_the_sentence_goes_with_the_next_one(server, visit):
     page = visit(f"{server.address}/?dataset=iris&model=softmax_regression")
     page.locator(".js-plotly-plot").nth(4).wait_for()
+    wait_until_idle(page)  # a menu that opens while the page redraws is closed by it
     menu = page.get_by_role("button", name="Presets")
     choice = page.get_by_role("button", name=PRESET)
     menu.click()
@@ -18,6 +21,7 @@ def test_the_menu_closes_after_a_choice_and_the_sentence_goes_with_the_next_one(
     said = page.locator('[data-testid="stAlert"]', has_text=PRESET)
     said.get_by_text("plain truncated SVD (ghost)").wait_for()
     assert choice.count() == 0
+    wait_until_idle(page)
     # It opens again, as before.
     menu.click()
     choice.wait_for()

@@ -38,14 +38,6 @@ def _frame(title: str, height: int) -> dict[str, Any]:
     }
 
 
-def frame_figure(figure: go.Figure, title: str, height: int, **options: Any) -> go.Figure:
-    """A figure that was built step by step, with the frame that all figures have."""
-    figure.update_layout(**_frame(title, height), **options)
-    figure.update_xaxes(automargin=True, title_standoff=STANDOFF["x"])
-    figure.update_yaxes(automargin=True, title_standoff=STANDOFF["y"])
-    return figure
-
-
 def build_figure(
     traces: Sequence[Mapping[str, Any]],
     title: str,

@@ -6,8 +6,8 @@ What is compressed, and how, is ``low_rank/curve.py``'s and ``constrained/curve.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,13 +36,19 @@ class Curve:
         "quantization".
     table : DataFrame
         One row a knob value: knob, parameters, bytes, macs, ratio (reference's parameters over
-        these), train_loss, validation_loss, test_loss, validation_score, validation_low,
+        these), epochs (passes over the training rows that lie behind it, beyond the reference's
+        own; of a network from scratch all of them), train_loss, validation_loss, test_loss, validation_score, validation_low,
         validation_high, score, score_low, score_high, change (score minus the reference's),
         change_low, change_high.
     reference : Series
-        The same columns for the uncompressed network; its knob is NaN.
+        The same columns for the uncompressed network; its knob is NaN, its epochs are those that
+        it was trained for, NaN where its history is not known.
     predictions : ndarray, shape (rows, test samples)
         Classes, in the smallest unsigned integers that hold them, or numbers.
+    gains : ndarray, shape (rows, validation samples)
+        What each validation sample adds to the change of validation score against the reference:
+        the mean over the samples is the change. Of classes 1 where only the compressed network is
+        right, −1 where only the reference is.
     confusion : list of ndarray, shape (classes, classes), or of None
         Of each row on the test part; rows true, columns predicted. None for regression.
     spectra : dict
@@ -55,6 +61,7 @@ class Curve:
     table: pd.DataFrame
     reference: pd.Series
     predictions: NDArray
+    gains: NDArray
     confusion: list[NDArray[np.int64] | None]
     spectra: dict[str, NDArray]
     _network: Callable[[int], nn.Sequential]
@@ -62,6 +69,19 @@ class Curve:
     def network(self, row: int) -> nn.Sequential:
         """The compressed network of one row, in eval mode."""
         return self._network(range(len(self.table))[row])
+
+    def pick(self, rows: Sequence[int] | NDArray[np.intp], **described: Any) -> Curve:
+        """The same curve with these rows, in this order."""
+        chosen = np.asarray(rows, np.intp)
+        return replace(
+            self,
+            table=self.table.iloc[chosen].reset_index(drop=True),
+            predictions=self.predictions[chosen],
+            gains=self.gains[chosen],
+            confusion=[self.confusion[row] for row in chosen],
+            _network=lambda row: self.network(int(chosen[row])),
+            **described,
+        )
 
 
 class CurveBuilder:
@@ -78,7 +98,12 @@ class CurveBuilder:
         self._rows: list[dict[str, float]] = []
         self._predicted: list[NDArray] = []
         self._validated: list[NDArray] = []
-        self.add(float("nan"), samples.outputs(reference.network), reference.network)
+        self.add(
+            float("nan"),
+            samples.outputs(reference.network),
+            reference.network,
+            len(reference.history) or float("nan"),
+        )
         rows = dataset.validation_rows
         self._validation = evaluation.Comparison(
             self._validated[0], dataset.y_train[rows], dataset.task, seed=0
@@ -87,7 +112,13 @@ class CurveBuilder:
             self._predicted[0], dataset.y_test, dataset.task, seed=0
         )
 
-    def add(self, knob: float, outputs: torch.Tensor, network: nn.Sequential | dict) -> None:
+    def add(
+        self,
+        knob: float,
+        outputs: torch.Tensor,
+        network: nn.Sequential | dict,
+        epochs: float = 0,
+    ) -> None:
         """One row from all samples' outputs; costs from the network, or a row's known costs."""
         check_outputs(outputs, self.dataset)
         losses = self._losses(outputs, self.samples.y)
@@ -100,6 +131,7 @@ class CurveBuilder:
         self._rows.append(
             {
                 "knob": knob,
+                "epochs": epochs,
                 **costs,
                 "train_loss": train,
                 "validation_loss": validation,
@@ -141,14 +173,17 @@ class CurveBuilder:
         ) = self._comparison.changes(predicted)
         # The reference is itself, not another model that happens to answer alike.
         table.loc[0, ["change", "change_low", "change_high"]] = 0.0
+        rows = self.dataset.validation_rows
+        gains = evaluation.gains(np.stack(self._validated), self.dataset.y_train[rows], task)
         confusion: list[NDArray[np.int64] | None] = [None] * (len(predicted) - 1)
         if task == "classification":
             classes = self.dataset.outputs
             confusion = [evaluation.confusion(row, target, classes) for row in predicted[1:]]
         return Curve(
-            table=table.iloc[1:].reset_index(drop=True),
+            table=table.iloc[1:].reset_index(drop=True).astype({"epochs": int}),
             reference=table.iloc[0],
             predictions=predicted[1:],
+            gains=gains[1:],
             confusion=confusion,
             **described,
         )

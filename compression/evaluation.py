@@ -44,6 +44,21 @@ def score(predicted: NDArray, target: NDArray, task: str) -> float:
     return float(1 - ((predicted - target) ** 2).sum() / spread) if spread else float("nan")
 
 
+def gains(predicted: NDArray, target: NDArray, task: str) -> NDArray:
+    """What each sample adds to a score's change against the first model's: shape (models, N).
+
+    The mean over the samples is the change. Of classes −1, 0 or 1; of R² the squares that the
+    first model has more, N times as a share of the target's spread (NaN where it has none).
+    """
+    if task == "classification":
+        right = (predicted == target).astype(np.int8)
+        return right - right[0]
+    squares = (predicted.astype(np.float64) - target) ** 2
+    spread = ((target - target.mean(dtype=np.float64)) ** 2).mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return ((squares[0] - squares) / spread).astype(np.float32)
+
+
 def confusion(predicted: NDArray, target: NDArray, classes: int) -> NDArray[np.int64]:
     """Counts, shape (classes, classes): row the true class, column the predicted one."""
     pairs = np.bincount(target.astype(np.int64) * classes + predicted, minlength=classes**2)

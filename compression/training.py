@@ -166,6 +166,7 @@ class Trainer:
     after_step: Callable[[], None] | None = None
     penalty: Callable[[], torch.Tensor] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+    epochs: int = field(default=0, init=False)  # so far
 
     def __post_init__(self) -> None:
         self._adam = _Adam(list(self.network.parameters()), self.learning_rate)
@@ -190,6 +191,7 @@ class Trainer:
                 self.after_step()
             total += float(loss.detach()) * len(batch)
         self.network.eval()
+        self.epochs += 1
         return total / len(rows)
 
     def run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from torch import nn
 
@@ -47,9 +46,8 @@ def baseline_curve(
     Returns
     -------
     Curve
-        Rows in ascending order of the knob, which is named by the method's line. The table has
-        also the column epochs: those spent on the row beyond the reference's own, and for a
-        smaller network all of its own. There are no spectra.
+        Rows in ascending order of the knob, which is named by the method's line. There are no
+        spectra.
 
     Raises
     ------
@@ -72,19 +70,18 @@ def baseline_curve(
         files: list[bytes] = []
 
         def so_far() -> Curve:
-            curve = judge.curve(
+            return judge.curve(
                 knob=entry.knob,
                 method=method,
                 spectra={},
                 _network=lambda row: storage.from_bytes(files[row]),
             )
-            return replace(curve, table=curve.table.astype({"epochs": int}))
 
         for knob in values:
             network, spent = way.network(start, knob)
             files.append(storage.to_bytes(network))
-            costs = _costs(network, len(files[-1])) | {"epochs": spent}
-            judge.add(knob, start.samples.outputs(network), costs)
+            costs = _costs(network, len(files[-1]))
+            judge.add(knob, start.samples.outputs(network), costs, spent)
             if not report(len(files), len(values), so_far):
                 break
         return so_far()

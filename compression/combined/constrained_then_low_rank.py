@@ -52,3 +52,8 @@ class ConstrainedThenLowRank:
                 for _ in range(after):
                     trainer.epoch()
                 yield rank, bound, network
+
+    def epochs_behind(self, epochs: int, bounds: int) -> int:
+        """Those of the dense network's bounds up to this one, and those of the factors."""
+        after = epochs // 2
+        return (epochs - after) * bounds + after

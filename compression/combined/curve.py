@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -111,7 +110,9 @@ def combined_curve(
                 "bytes": len(files[-1]),
                 "macs": accounting.macs(network),
             }
-            judge.add(rank, start.samples.outputs(network), costs)
+            done = pairs[1].index(bound) + 1
+            spent = combined.epochs_behind(epochs, done)
+            judge.add(rank, start.samples.outputs(network), costs, spent)
             if not report(len(files), total, so_far):
                 break
         return so_far()
@@ -139,11 +140,4 @@ def _descending(bounds: Iterable[float]) -> list[float]:
 
 def _sorted(curve: Curve) -> Curve:
     """The same rows by rank, and those of one rank by bound."""
-    order = np.lexsort((curve.table["bound"], curve.table["rank"]))
-    return replace(
-        curve,
-        table=curve.table.iloc[order].reset_index(drop=True),
-        predictions=curve.predictions[order],
-        confusion=[curve.confusion[row] for row in order],
-        _network=lambda row: curve.network(int(order[row])),
-    )
+    return curve.pick(np.lexsort((curve.table["bound"], curve.table["rank"])))

@@ -101,6 +101,10 @@ class Jointly:
                 lagrangian.run(parts, compress, np.geomspace(*MU, start.epochs).tolist())
                 yield rank, bound, factored
 
+    def epochs_behind(self, epochs: int, bounds: int) -> int:
+        """Those of all bounds up to this one."""
+        return epochs * bounds
+
     def _compress(
         self,
         parts: Mapping[str, Any],

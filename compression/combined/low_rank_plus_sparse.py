@@ -126,6 +126,10 @@ class LowRankPlusSparseTraining:
                 )
                 yield rank, bound, replaced(network, parts)
 
+    def epochs_behind(self, epochs: int, bounds: int) -> int:
+        """Those of all bounds up to this one."""
+        return epochs * bounds
+
 
 def _part(layer: Layer, rank: int, count: int) -> LowRankPlusSparse:
     """A layer of this form with zeros for numbers."""

@@ -43,3 +43,7 @@ class LowRankThenConstrained:
             )
             for bound, network in zip(bounds, path, strict=True):
                 yield rank, bound, network
+
+    def epochs_behind(self, epochs: int, bounds: int) -> int:
+        """Those of all bounds up to this one."""
+        return epochs * bounds

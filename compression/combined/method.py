@@ -26,3 +26,7 @@ class Method(Protocol):
             going on.
         """
         ...
+
+    def epochs_behind(self, epochs: int, bounds: int) -> int:
+        """Epochs that lie behind the network of so many-th a bound, with so many for each pair."""
+        ...

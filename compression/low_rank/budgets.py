@@ -275,12 +275,6 @@ def _costs(
 def _repeated(curve: Curve, known: list[dict], lines: list[dict[str, Any]]) -> Curve:
     """The curve's rows, known by their ranks, as often as the lines name them."""
     places = [known.index(line["ranks"]) for line in lines]
-    table = curve.table.iloc[places].reset_index(drop=True)
-    return replace(
-        curve,
-        knob="budget",
-        table=table.assign(**{column: [line[column] for line in lines] for column in lines[0]}),
-        predictions=curve.predictions[places],
-        confusion=[curve.confusion[place] for place in places],
-        _network=lambda row: curve.network(places[row]),
-    )
+    found = curve.pick(places, knob="budget")
+    facts = {column: [line[column] for line in lines] for column in lines[0]}
+    return replace(found, table=found.table.assign(**facts))

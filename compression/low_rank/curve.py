@@ -135,10 +135,11 @@ def judged(
         if new[row]:
             build, outputs = next(evaluated)
             network = build()
-            if epochs and effective[row]:
+            trains = epochs > 0 and bool(effective[row])
+            if trains:
                 network = _fine_tuned(network, reference, dataset, samples, epochs)
                 outputs = samples.outputs(network)
-            judge.add(knob, outputs, network)
+            judge.add(knob, outputs, network, epochs if trains else 0)
         else:
             judge.repeat(knob)
         if epochs:

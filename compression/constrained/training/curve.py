@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,7 @@ def constrained_curve(
     *,
     method: str | Method | None = None,
     epochs: int = 3,
+    warm_start: bool = True,
     report: Report = keep_going,
 ) -> Curve:
     """Constrain to every bound and judge each.
@@ -115,6 +116,9 @@ def constrained_curve(
         to a certified optimum at each bound, and a network is trained with projections.
     epochs : int
         Passes over the training rows a bound, for methods that train.
+    warm_start : bool
+        Each bound goes on from the network of the bound before, so that the tightest one has the
+        epochs of all behind it. False: each starts from the reference, with as many epochs as any.
     report : callable
         Called after each bound, for a model that is solved also on the way to it, with (done,
         total, a function that gives the curve so far, None before the first bound); returning
@@ -175,7 +179,9 @@ def constrained_curve(
             )
             return curve if each or upwards else _reversed(curve)
 
-        networks = way.networks(start, constraint, limits)
+        networks = (way.networks if warm_start else partial(_each_alone, way))(
+            start, constraint, limits
+        )
         for done, knob in enumerate(knobs, start=1):
             try:
                 network = next(networks)
@@ -190,12 +196,21 @@ def constrained_curve(
                 "macs": macs,
                 **accounting.shares(network, chosen),
             }
-            judge.add(knob, samples.outputs(network), costs)
+            judge.add(knob, samples.outputs(network), costs, start.epochs_spent)
             for name, layer in pick_layers(network, list(chosen)).items():
                 spectra[name].append(np.linalg.svd(matrix(layer), compute_uv=False))
             if not report(done, len(knobs), so_far):
                 break
         return so_far()
+
+
+def _each_alone(
+    way: Method, start: Start, constraint: str, bounds: Sequence[Limits]
+) -> Iterator[nn.Sequential]:
+    """A method's networks, none of which knows of the others."""
+    for here in bounds:
+        start.trainers.clear()
+        yield from way.networks(start, constraint, [here])
 
 
 def _pick_method(method: str | Method | None, linear: bool) -> Method:
@@ -236,12 +251,5 @@ def _check_bound(bound: Any) -> float:
 
 def _reversed(curve: Curve) -> Curve:
     """The same rows from the last to the first: bounds ascend."""
-    count = len(curve.table)
-    return replace(
-        curve,
-        table=curve.table.iloc[::-1].reset_index(drop=True),
-        predictions=curve.predictions[::-1],
-        confusion=curve.confusion[::-1],
-        spectra={name: rows[::-1] for name, rows in curve.spectra.items()},
-        _network=lambda row: curve.network(count - 1 - row),
-    )
+    rows = range(len(curve.table))[::-1]
+    return curve.pick(rows, spectra={name: each[::-1] for name, each in curve.spectra.items()})

@@ -8,7 +8,7 @@ holds the reference's weight (for a box its largest absolute value).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -40,6 +40,8 @@ class Start:
         Of the order of the training rows.
     epochs : int
         Passes over the training rows for each bound.
+    trainers : list of Trainer
+        All that were made so far: what was spent.
     report : callable
         Asked between two networks by methods that spend long on one; see ``compression.report``.
     """
@@ -50,6 +52,12 @@ class Start:
     seed: int
     epochs: int
     report: Report = keep_going
+    trainers: list[Trainer] = field(default_factory=list)
+
+    @property
+    def epochs_spent(self) -> int:
+        """Passes over the training rows so far."""
+        return sum(trainer.epochs for trainer in self.trainers)
 
     def trainer(
         self,
@@ -58,7 +66,7 @@ class Start:
         penalty: Callable[[], torch.Tensor] | None = None,
     ) -> Trainer:
         """A trainer of this network, in place."""
-        return Trainer(
+        made = Trainer(
             network,
             self.samples,
             self.learning_rate,
@@ -67,6 +75,8 @@ class Start:
             after_step,
             penalty,
         )
+        self.trainers.append(made)
+        return made
 
 
 class Method(Protocol):

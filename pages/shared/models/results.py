@@ -98,6 +98,7 @@ class CurveView:
     table: pd.DataFrame
     reference: pd.Series
     predictions: NDArray
+    gains: NDArray
     confusion: list[NDArray[np.int64] | None]
     spectra: dict[str, NDArray]
     marks: dict[str, dict[str, float]]

@@ -151,6 +151,7 @@ def curve_view(
         table=curve.table,
         reference=curve.reference,
         predictions=curve.predictions,
+        gains=curve.gains,
         confusion=curve.confusion,
         spectra=curve.spectra,
         marks={

@@ -21,6 +21,7 @@ from .curve import Curve as Curve
 from .equal_bytes import at_equal_bytes as at_equal_bytes
 from .errors import CompressionError as CompressionError
 from .factors import Factors as Factors
+from .graphs.reading import read_model as read_model
 from .intervals import Interval as Interval
 from .intervals import paired_change as paired_change
 from .latency import latencies as latencies

@@ -1,0 +1,118 @@
+"""A process of its own in which files from strangers are read first.
+
+What it does is limited in memory, in processor seconds and in seconds: a file that makes it
+crash, hang or grow ends that process, and a sentence is left. It answers in JSON and plain bytes,
+which cannot carry code.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import CompressionError, NotApplicableError, StorageError
+from .limits import CHILD_BYTES, CHILD_CPU_SECONDS, CHILD_WALL_SECONDS
+
+Files = dict[str, bytes]
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+_START = f"import sys; sys.path.insert(0, {_ROOT!r}); from compression.graphs.decoder import serve"
+_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+_ERRORS = {"StorageError": StorageError, "NotApplicableError": NotApplicableError}
+
+STOPPED = (
+    "this file needs more memory or time to be read than a model of its size should "
+    f"({CHILD_BYTES // 2**20:,} MB, {CHILD_CPU_SECONDS} s): it is damaged, or made to do harm"
+)
+
+
+def write_frame(stream: IO[bytes], header: dict[str, Any], files: Mapping[str, bytes]) -> None:
+    """A JSON header and the files' bytes, with their lengths before them."""
+    line = header | {"files": [[name, len(content)] for name, content in files.items()]}
+    text = json.dumps(line).encode()
+    stream.write(len(text).to_bytes(8, "little") + text)
+    for content in files.values():
+        stream.write(content)
+    stream.flush()
+
+
+def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], Files]:
+    """What ``write_frame`` wrote; EOFError where the other end has gone."""
+    header = json.loads(_exactly(stream, int.from_bytes(_exactly(stream, 8), "little")))
+    return header, {name: _exactly(stream, length) for name, length in header.pop("files")}
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    content = stream.read(length)
+    if len(content) < length:
+        raise EOFError
+    return content
+
+
+class Child:
+    """The process, started when it is first asked and again after it was ended."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def ask(
+        self, call: str, files: Mapping[str, bytes], **values: Any
+    ) -> tuple[dict[str, Any], Files]:
+        """What a function of ``decoder.CALLS`` gives for these files.
+
+        Raises
+        ------
+        CompressionError
+            The file cannot be read, or reading it passed the limits.
+        """
+        with self._lock:
+            try:
+                header, answer = self._exchange({"call": call, "values": values}, files)
+            except (EOFError, OSError, ValueError) as error:
+                self._end()
+                raise StorageError(STOPPED) from error
+        if "error" in header:
+            raise _ERRORS.get(header["kind"], CompressionError)(header["error"])
+        return header["values"], answer
+
+    def _exchange(
+        self, header: dict[str, Any], files: Mapping[str, bytes]
+    ) -> tuple[dict[str, Any], Files]:
+        process = self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        limit = threading.Timer(CHILD_WALL_SECONDS, process.kill)
+        limit.start()
+        try:
+            write_frame(process.stdin, header, files)
+            return read_frame(process.stdout)
+        finally:
+            limit.cancel()
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        """The process; a new one where there is none, or it left after a while without work."""
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self._end()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"{_START}; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | _THREADS,
+        )
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+CHILD = Child()

@@ -1,0 +1,89 @@
+"""What the child process does: one call at a time, within limits of memory and processor time."""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import CompressionError
+from .child import STOPPED, Files, read_frame, write_frame
+from .limits import CHILD_BYTES, CHILD_CPU_SECONDS
+
+IDLE_SECONDS = 120
+
+
+def _safetensors(files: Files) -> tuple[dict[str, Any], Files]:
+    from .tensors import read_safetensors
+
+    for content in files.values():
+        read_safetensors(content)
+    return {}, {}
+
+
+def _checkpoint(files: Files) -> tuple[dict[str, Any], Files]:
+    from .checkpoint import convert
+
+    return {}, {"safetensors": convert(next(iter(files.values())))}
+
+
+CALLS: dict[str, Callable[..., tuple[dict[str, Any], Files]]] = {
+    "safetensors": _safetensors,
+    "checkpoint": _checkpoint,
+}
+# What a call needs is imported before its time and memory are counted.
+IMPORTS = {"checkpoint": "compression.graphs.checkpoint"}
+
+
+def serve() -> None:
+    """Answer until the asking process has gone, or has not asked for a while."""
+    asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not pass for an answer
+    while select.select([asked], [], [], IDLE_SECONDS)[0]:
+        try:
+            header, files = read_frame(asked)
+        except EOFError:
+            return
+        __import__(IMPORTS.get(header["call"], "compression.graphs.tensors"))
+        _limit()
+        try:
+            values, answer = CALLS[header["call"]](files, **header["values"])
+            reply: dict[str, Any] = {"values": values}
+        except CompressionError as error:
+            reply, answer = {"error": str(error), "kind": type(error).__name__}, {}
+        except (MemoryError, RecursionError):
+            reply, answer = {"error": STOPPED, "kind": "StorageError"}, {}
+        _unlimit()
+        write_frame(answers, reply, answer)
+        del files, answer
+
+
+def _limit() -> None:
+    """Let the system end this process once it has grown or computed too much."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + CHILD_BYTES, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.setitimer(signal.ITIMER_PROF, CHILD_CPU_SECONDS)  # its signal ends the process
+
+
+def _unlimit() -> None:
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def _data_bytes() -> int:
+    """What this process holds of its own, as the limit counts it."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        for line in status:
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    return 0

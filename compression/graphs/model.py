@@ -1,0 +1,177 @@
+"""A model out of a file: its weights, their spectra, and the same model with smaller ones."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, NotApplicableError
+from ..report import Report, keep_going
+from . import spectra
+from .limits import show
+from .spectra import Array
+from .weights import Weight
+
+Ranks = Mapping[str, int | None]
+
+
+class Model(ABC):
+    """A model as a file holds it.
+
+    Attributes
+    ----------
+    weights : tuple of Weight
+        All of two or more axes, each tensor once, in the order of the file.
+    file_bytes : int
+        Of the files that it was read from.
+    parameters : int
+        Numbers of all its tensors of floating types, each tensor once.
+    """
+
+    weights: tuple[Weight, ...]
+    file_bytes: int
+    parameters: int
+
+    def __init__(self) -> None:
+        self._spectra: dict[str, Array] = {}
+        self._energies: dict[str, float] = {}
+
+    @abstractmethod
+    def matrix(self, layer: str) -> Array:
+        """A weight as a float64 matrix (outputs, inputs · spatial)."""
+
+    @abstractmethod
+    def compressed(self, ranks: Ranks) -> "Model":
+        """The same kind of model, with factors in place of some weights.
+
+        Parameters
+        ----------
+        ranks : mapping of str to int or None
+            Layer -> rank; None, as any layer that is left out, stays dense.
+
+        Raises
+        ------
+        ArgumentError
+            There is no such layer, or no such rank.
+        NotApplicableError
+            The layer cannot be compressed; the message says why.
+        """
+
+    @abstractmethod
+    def to_bytes(self) -> dict[str, bytes]:
+        """The files by name, in the format that the model came in."""
+
+    def weight(self, layer: str) -> Weight:
+        """A weight by its name, or by one of its aliases.
+
+        Raises
+        ------
+        ArgumentError
+            There is none of that name.
+        """
+        for weight in self.weights:
+            if layer == weight.name or layer in weight.aliases:
+                return weight
+        some = ", ".join(show(weight.name) for weight in self.weights[:5])
+        more = f" and {len(self.weights) - 5} more" if len(self.weights) > 5 else ""
+        raise ArgumentError(f"there is no layer {show(layer)}: there are {some or 'none'}{more}")
+
+    def spectrum(self, layer: str) -> Array:
+        """Singular values of a weight's matrix, in descending order.
+
+        Raises
+        ------
+        ArgumentError
+            There is no such layer.
+        NotApplicableError
+            It holds values that are not finite, or none above 0.
+        """
+        name = self.weight(layer).name
+        if name not in self._spectra:
+            matrix = self.matrix(name)
+            values = spectra.singular_values(matrix)
+            self._energies[name] = float(np.sum(matrix**2))
+            self._spectra[name] = values
+        return self._spectra[name]
+
+    def energy(self, layer: str) -> float:
+        """Sum of the squares of a weight's entries, of the singular values not computed too."""
+        self.spectrum(layer)
+        return self._energies[self.weight(layer).name]
+
+    def measure(self, report: Report = keep_going) -> None:
+        """Take all spectra, told of after each; what is left is taken when it is asked for."""
+        for place, weight in enumerate(self.weights):
+            try:
+                self.spectrum(weight.name)
+            except NotApplicableError:
+                continue
+            finally:
+                done = report(place + 1, len(self.weights), None)
+            if not done:
+                return
+
+    @cached_property
+    def layers(self) -> Any:
+        """One row a weight, as a DataFrame.
+
+        Columns: layer, kind, shape, parameters, share (of all parameters), rank_90, rank_95,
+        rank_99 (smallest ranks that keep that much of the energy), break_even (largest rank that
+        saves numbers), saving_99 (share of the layer's numbers saved at rank_99; negative: it
+        grows), aliases, reason ("" where it can be compressed).
+        """
+        import pandas as pd
+
+        rows = [self._row(weight) for weight in self.weights]
+        columns = ["layer", "kind", "shape", "parameters", "share", "rank_90", "rank_95"]
+        columns += ["rank_99", "break_even", "saving_99", "aliases", "reason"]
+        table = pd.DataFrame(rows, columns=columns)
+        return table.astype(dict.fromkeys(("rank_90", "rank_95", "rank_99"), "Int64"))
+
+    def _row(self, weight: Weight) -> dict[str, Any]:
+        reason, ranks = weight.reason, (None, None, None)
+        try:
+            values = self.spectrum(weight.name)
+        except NotApplicableError:
+            reason = "holds values that are not finite"
+        else:
+            ranks = spectra.energy_ranks(values, self.energy(weight.name))  # type: ignore[assignment]
+            if values[0] == 0:
+                reason = reason or "is zero everywhere"
+        last = ranks[2]
+        return {
+            "layer": weight.name,
+            "kind": weight.kind,
+            "shape": weight.shape,
+            "parameters": weight.parameters,
+            "share": weight.parameters / max(self.parameters, 1),
+            "rank_90": ranks[0],
+            "rank_95": ranks[1],
+            "rank_99": last,
+            "break_even": weight.break_even,
+            "saving_99": None if last is None else 1 - weight.stored(last) / weight.parameters,
+            "aliases": weight.aliases,
+            "reason": reason,
+        }
+
+    def checked_ranks(self, ranks: Ranks) -> dict[str, int]:
+        """The layers to be replaced, by their own names; errors as in :meth:`compressed`."""
+        checked: dict[str, int] = {}
+        for layer, rank in ranks.items():
+            weight = self.weight(layer)
+            if rank is None:
+                continue
+            if weight.reason:
+                raise NotApplicableError(f"layer {show(layer)} {weight.reason}")
+            if isinstance(rank, bool) or not isinstance(rank, (int, np.integer)):
+                raise ArgumentError(f"rank {rank!r} is no whole number: choose one, or None")
+            if not 1 <= rank <= weight.max_rank:
+                raise ArgumentError(
+                    f"rank {rank} is not possible for layer {show(layer)}, a "
+                    f"{weight.matrix_shape[0]} x {weight.matrix_shape[1]} matrix: choose 1 to "
+                    f"{weight.max_rank}, or None to keep it dense"
+                )
+            checked[weight.name] = int(rank)
+        return checked

@@ -21,6 +21,11 @@ from .curve import Curve as Curve
 from .equal_bytes import at_equal_bytes as at_equal_bytes
 from .errors import CompressionError as CompressionError
 from .factors import Factors as Factors
+from .few_bits import best_bits as best_bits
+from .few_bits import few_bits_curve as few_bits_curve
+from .few_bits import fewest_bits as fewest_bits
+from .few_bits import quantized_curve as quantized_curve
+from .few_bits import with_bits as with_bits
 from .graphs.reading import read_model as read_model
 from .intervals import Interval as Interval
 from .intervals import paired_change as paired_change
@@ -37,9 +42,7 @@ from .pareto import Wish as Wish
 from .pareto import best_rows as best_rows
 from .pareto import nearest_row as nearest_row
 from .pareto import pareto_front as pareto_front
-from .quantization import fewest_bits as fewest_bits
 from .quantization import quantize as quantize
-from .quantization import quantized_curve as quantized_curve
 from .quantization import rounding_errors as rounding_errors
 from .storage import export_onnx as export_onnx
 from .storage import load as load

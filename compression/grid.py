@@ -60,18 +60,21 @@ class Grid:
 
 @dataclass(frozen=True)
 class ChannelGrid:
-    """A grid around 0 for each row of a weight, which is an output (channel).
+    """A grid for each row of a weight, which is an output (channel).
 
     Attributes
     ----------
     bits : int
         b, from 1 to 16.
     reaches : tuple of float
-        One a row: its grid lies on [−reach, reach]. As float32 holds them.
+        One a row: its grid lies on [centre − reach, centre + reach]. As float32 holds them.
+    centres : tuple of float
+        One a row, as float32 holds them; empty: all are 0.
     """
 
     bits: int
     reaches: tuple[float, ...]
+    centres: tuple[float, ...] = ()
 
     @property
     def step(self) -> float:
@@ -80,16 +83,20 @@ class ChannelGrid:
 
     def codes(self, values: Array) -> NDArray[np.uint16]:
         """Number of the cell that each value lies in; values of shape (rows, ...)."""
-        reaches = self._column(values.ndim)
-        return _cells(values, self.bits, -reaches, reaches * 2 / 2**self.bits)
+        low, reaches = self._columns(values.ndim)
+        return _cells(values, self.bits, low, reaches * 2 / 2**self.bits)
 
     def values(self, codes: NDArray[np.uint16], dtype: np.dtype) -> Array:
         """The middle of each cell, for codes of shape (rows, ...)."""
-        reaches = self._column(codes.ndim)
-        return (-reaches + (codes + 0.5) * (reaches * 2 / 2**self.bits)).astype(dtype)
+        low, reaches = self._columns(codes.ndim)
+        return (low + (codes + 0.5) * (reaches * 2 / 2**self.bits)).astype(dtype)
 
-    def _column(self, axes: int) -> Array:
-        return np.array(self.reaches).reshape(-1, *[1] * (axes - 1))
+    def _columns(self, axes: int) -> tuple[Array, Array]:
+        """Each row's low end and reach, shaped to go with its values."""
+        shape = (-1, *[1] * (axes - 1))
+        reaches = np.array(self.reaches).reshape(shape)
+        low = np.array(self.centres).reshape(shape) - reaches if self.centres else -reaches
+        return low, reaches
 
 
 AnyGrid = Grid | ChannelGrid
@@ -101,26 +108,75 @@ def _cells(values: Array, bits: int, low: Array | float, step: Array | float) ->
     return np.clip(cells, 0, 2**bits - 1).astype(np.uint16)
 
 
-def nearest_grid(weight: Array, bits: int) -> Grid:
-    """The grid around 0 that rounds a weight with the least squared error, of a few."""
-    (reach,) = _reaches(weight.reshape(1, -1), bits)
-    return Grid(bits, -reach, reach)
+def nearest_grid(
+    weight: Array, bits: int, *, zero_point: bool = False, moment: Array | None = None
+) -> Grid:
+    """The grid that rounds a weight with the least error, of a few.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (outputs, ...)
+    bits : int
+    zero_point : bool
+        Its middle may be elsewhere than at 0.
+    moment : ndarray, shape (n, n), optional
+        Second moment (1/N) Σ x xᵀ of the inputs that the weight, as a matrix, is multiplied with:
+        the error is then that of the outputs, mean ‖(W − Ŵ) x‖². ‖W − Ŵ‖² without it.
+    """
+    (centre,), (reach,) = _search(_matrix(weight), 1, bits, zero_point, moment)
+    return Grid(bits, centre - reach, centre + reach)
 
 
-def nearest_channel_grid(weight: Array, bits: int) -> ChannelGrid:
+def nearest_channel_grid(
+    weight: Array, bits: int, *, zero_point: bool = False, moment: Array | None = None
+) -> ChannelGrid:
     """The same for each row of a weight of shape (rows, ...)."""
-    return ChannelGrid(bits, _reaches(weight.reshape(len(weight), -1), bits))
+    matrix = _matrix(weight)
+    centres, reaches = _search(matrix, len(matrix), bits, zero_point, moment)
+    return ChannelGrid(bits, reaches, centres if zero_point else ())
 
 
-def _reaches(rows: Array, bits: int) -> tuple[float, ...]:
-    """Each row's best reach: min ‖row − rounded‖² over a few shares of the largest weight's."""
-    whole = np.abs(rows).max(axis=1, initial=0.0).astype(np.float64) * 2**bits / (2**bits - 1)
-    best, least = np.zeros(len(rows)), np.full(len(rows), np.inf)
-    for share in _SHARES:
-        reaches = (share * whole).astype(np.float32).astype(np.float64)
-        grid = ChannelGrid(bits, tuple(reaches))
-        rounded = grid.values(grid.codes(rows), np.dtype(np.float64))
-        errors = np.sum((rounded - rows) ** 2, axis=1)
-        better = errors < least
-        best[better], least[better] = reaches[better], errors[better]
-    return tuple(best.tolist())
+def _matrix(weight: Array) -> Array:
+    return weight.reshape(len(weight), -1) if weight.ndim > 1 else weight.reshape(1, -1)
+
+
+def _search(
+    rows: Array, grids: int, bits: int, zero_point: bool, moment: Array | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Centres and reaches of one grid for all rows, or of one a row, of the least error.
+
+    Of a few centres, 0 always, and of a few shares of the reach that ends at the last weight.
+    """
+    parts = rows.reshape(grids, -1).astype(np.float64)
+    best = np.full((2, grids), np.nan)
+    least = np.full(grids, np.inf)
+    for centre in _centres(parts, zero_point):
+        farthest = np.abs(parts - centre[:, None]).max(axis=1, initial=0.0)
+        for share in _SHARES:
+            reach = _single(share * farthest * 2**bits / (2**bits - 1))
+            grid = ChannelGrid(bits, tuple(reach), tuple(centre) if zero_point else ())
+            off = grid.values(grid.codes(parts), np.dtype(np.float64)) - parts
+            errors = _errors(off, rows.shape, moment)
+            better = errors < least
+            best[:, better], least[better] = np.stack([centre, reach])[:, better], errors[better]
+    best = np.nan_to_num(best)  # without any weight nothing was better
+    return tuple(best[0].tolist()), tuple(best[1].tolist())
+
+
+def _errors(off: Array, shape: tuple[int, ...], moment: Array | None) -> Array:
+    """The error of each grid, for what its weights are off by."""
+    if moment is None:
+        return np.sum(off**2, axis=1)
+    matrix = off.reshape(shape)
+    return np.sum((matrix @ moment) * matrix, axis=1).reshape(len(off), -1).sum(axis=1)
+
+
+def _centres(parts: Array, zero_point: bool) -> list[Array]:
+    zero = np.zeros(len(parts))
+    if not zero_point or not parts.size:
+        return [zero]
+    return [zero, _single((parts.max(axis=1) + parts.min(axis=1)) / 2), _single(parts.mean(axis=1))]
+
+
+def _single(values: Array) -> Array:
+    return values.astype(np.float32).astype(np.float64)

@@ -67,7 +67,10 @@ def encode(weight: NDArray, bounded: Bounded | None, grid: AnyGrid | None) -> St
 
 def _note_grid(grid: AnyGrid | None) -> Stored:
     if isinstance(grid, ChannelGrid):
-        return {"grid": [grid.bits]}, {"reaches": np.array(grid.reaches, np.float32)}
+        ends = {"reaches": np.array(grid.reaches, np.float32)}
+        if grid.centres:
+            ends["centres"] = np.array(grid.centres, np.float32)
+        return {"grid": [grid.bits]}, ends
     return {} if grid is None else {"grid": [grid.bits, grid.low, grid.high]}, {}
 
 
@@ -230,8 +233,17 @@ class Reader:
             if not -inf < low <= high < inf:
                 raise ValueError("grid")
             return Grid(bits, low, high)
-        reaches = self._take("reaches")
-        fits = reaches.dtype == np.float32 and reaches.shape == self._shape[:1]
-        if not fits or not (np.isfinite(reaches) & (reaches >= 0)).all():
+        reaches = self._take_ends("reaches")
+        centres: tuple[float, ...] = ()
+        if f"{self._name}.centres" in self._tensors:
+            centres = self._take_ends("centres")
+        if min(reaches, default=0.0) < 0:
             raise ValueError("grid")
-        return ChannelGrid(bits, tuple(reaches.astype(float).tolist()))
+        return ChannelGrid(bits, reaches, centres)
+
+    def _take_ends(self, name: str) -> tuple[float, ...]:
+        """A finite number for each row."""
+        ends = self._take(name)
+        if ends.dtype != np.float32 or ends.shape != self._shape[:1] or not np.isfinite(ends).all():
+            raise ValueError("grid")
+        return tuple(ends.astype(float).tolist())

@@ -10,9 +10,10 @@ from hypothesis.extra import numpy as hnp
 import compression
 from compression import accounting, storage
 from compression.errors import ArgumentError
+from compression.few_bits import clipping_error
 from compression.grid import BITS, FEW_BITS, Grid
 from compression.network import Bounded, bounded_of, layers, matrix, set_bounded
-from compression.quantization import clipping_error, rounding_errors
+from compression.quantization import rounding_errors
 
 FEW = FEW_BITS
 
@@ -79,24 +80,28 @@ def test_quantising_twice_is_quantising_once(weight, bits):
 
 
 @pytest.mark.parametrize("constraint", compression.CONSTRAINTS)
-def test_other_sets_spread_their_cells_up_to_the_largest_free_weight(constraint):
+def test_other_sets_spread_their_cells_up_to_about_the_largest_free_weight(constraint):
     weight = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
     members = compression.CONSTRAINTS[constraint].load()()
     bound = float(np.float32(0.4 * members.gauge(weight)))
     weight = members.project(weight, bound)
     network = one_layer(weight, Bounded(constraint, bound))
     quantized = compression.quantize(network, 4)
-    free = weight[storage.states(weight, Bounded(constraint, bound)) == 0]
-    high = low = np.abs(free).max()
+    kept = storage.states(weight, Bounded(constraint, bound)) == 0
+    free = weight[kept]
+    rounded, step = weight_of(quantized), rounding_errors(network, quantized)["step"][0]
+    assert len(np.unique(rounded[kept])) <= 16
+    largest = np.abs(free).max()
     if members.elementwise:
-        high = bound
-        low = bound if members.bounded else low
-    assert rounding_errors(network, quantized)["step"][0] == pytest.approx((high + low) / 16)
-    rounded = weight_of(quantized)
-    assert len(np.unique(rounded[storage.states(weight, Bounded(constraint, bound)) == 0])) <= 16
-    assert rounded.max() <= high
-    if members.elementwise:
+        low = bound if members.bounded else largest
+        assert step == pytest.approx((bound + low) / 16)
+        assert rounded.max() <= bound
         assert members.violation(rounded, bound) == 0
+    else:
+        assert step <= 2 * largest / 15 * (1 + 1e-6)
+        plain = Grid(4, -largest, largest)
+        widest = plain.values(plain.codes(free), np.dtype(np.float64))
+        assert ((rounded[kept] - free) ** 2).sum() <= ((widest - free) ** 2).sum()
 
 
 @pytest.mark.parametrize("bits", FEW)

@@ -52,36 +52,6 @@ def codes_in(line, name, tensors, count):
     return [int(text[k * bits : (k + 1) * bits][::-1], 2) for k in range(count)]
 
 
-def networks(reference, dataset):
-    yield "dense", reference.network
-    yield "low rank", compression.low_rank_curve(reference, dataset, ranks=[3]).network(0)
-    for constraint in ("box", "cardinality"):
-        curve = compression.constrained_curve(
-            reference, dataset, constraint, bounds=[0.2], method="clip"
-        )
-        yield constraint, curve.network(0)
-    for method in ("low_rank_then_constrained", "low_rank_plus_sparse"):
-        curve = compression.combined_curve(
-            reference, dataset, method, ranks=[3], bounds=[0.2], epochs=1
-        )
-        yield method, curve.network(0)
-
-
-@pytest.fixture(scope="module")
-def families(digits, digits_mlp, small_images, small_signals):
-    found = dict(networks(digits_mlp, digits))
-    for dataset, model in ((small_images, "lenet5"), (small_signals, "conv1d")):
-        reference = compression.train(dataset, model=model, epochs=1)
-        found[model] = reference.network
-        found[f"{model}, box"] = compression.constrained_curve(
-            reference, dataset, bounds=[0.3], method="clip"
-        ).network(0)
-    found["tucker2"] = compression.low_rank_curve(
-        compression.train(small_images, model="lenet5", epochs=1), small_images, "tucker2", [2]
-    ).network(0)
-    return found
-
-
 FAMILIES = (
     "dense",
     "low rank",

@@ -84,7 +84,7 @@ def store_in_bits(
     report: Report, origin: Origin, files: tuple[bytes, ...], knobs: tuple[float, ...]
 ) -> pd.DataFrame:
     """Every bound's network in every number of bits, judged."""
-    from compression.quantization import bits_by_bound
+    from compression.few_bits import bits_by_bound
 
     return bits_by_bound(
         *_reference_and_networks(origin, files, knobs), report=_report_bounds(report)

@@ -43,7 +43,7 @@ def quantized(
 ) -> CurveView:
     """Constrained networks, by their files, with their free weights in a few bits."""
     from compression import storage
-    from compression.quantization import quantized_curve
+    from compression.few_bits import quantized_curve
 
     dataset, reference = load_reference(origin)
     rows = [

@@ -9,8 +9,8 @@ import torch
 from torch.nn.utils import prune
 
 import compression
-from compression import catalog, models, storage
-from compression.baselines import magnitude_pruning, quantization_aware
+from compression import catalog, models, storage, straight_through
+from compression.baselines import magnitude_pruning
 from compression.baselines.method import Start
 from compression.errors import ArgumentError, NotApplicableError
 from compression.grid import Grid
@@ -85,9 +85,9 @@ def test_rounding_is_quantize_of_the_reference(digits, digits_mlp):
 def test_the_forward_pass_in_training_is_the_stored_model_s_bit_by_bit(references, bits):
     for reference, dataset in references.values():
         network, samples = copy.deepcopy(reference.network), Samples(dataset)
-        rounding = quantization_aware.straighten(network, bits)
+        rounding = straight_through.straighten(network, bits)
         Trainer(network, samples, 1e-3, 64, 0).epoch()
-        frozen = quantization_aware.freeze(network, rounding, reference.network)
+        frozen = straight_through.freeze(network, rounding, reference.network)
         stored = storage.from_bytes(storage.to_bytes(frozen))
         assert torch.equal(network(samples.x), stored(samples.x))
         for name, layer in layers(stored).items():
@@ -101,7 +101,7 @@ def test_the_forward_pass_in_training_is_the_stored_model_s_bit_by_bit(reference
 def test_the_gradient_passes_the_rounding_unchanged():
     weight = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
     target = torch.ones(5, 4)
-    rounded = quantization_aware._StraightThrough.apply(weight, Grid(2, -1.0, 1.0))
+    rounded = straight_through.StraightThrough.apply(weight, Grid(2, -1.0, 1.0))
     ((rounded - target) ** 2).sum().backward()
     assert torch.equal(weight.grad, 2 * (rounded.detach() - target))
 

@@ -5,7 +5,7 @@ import pytest
 import compression
 from compression import storage
 from compression.constrained.training.layer_outputs import certificates_by_bound
-from compression.quantization import bits_by_bound
+from compression.few_bits import bits_by_bound
 
 BOUNDS = (0.1, 1.0)
 

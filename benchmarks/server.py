@@ -44,9 +44,14 @@ def read_commands(readme: Path = ROOT / "README.md") -> list[str]:
 
 @contextlib.contextmanager
 def serve_app(
-    folder: Path = ROOT, streamlit: Path = STREAMLIT, log: Path = Path(os.devnull)
+    folder: Path = ROOT,
+    streamlit: Path = STREAMLIT,
+    log: Path = Path(os.devnull),
+    store: str = "none",
 ) -> Iterator[Server]:
     """A cold server of a folder's ``app.py``, up but not asked for a page yet.
+
+    ``store``: URL of the database that results are kept in; by default everything is computed.
 
     No option but those that a machine needs which runs several and has no screen: what a test or
     a benchmark sees is then what somebody who follows the README sees.
@@ -63,7 +68,13 @@ def serve_app(
     command = [str(streamlit), "run", "app.py"]
     command += [f"--server.{name}={value}" for name, value in options.items()]
     with log.open("w") as terminal:
-        process = subprocess.Popen(command, cwd=folder, stdout=terminal, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=terminal,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {"COMPRESS_STORE": store},
+        )
     server = Server(f"http://127.0.0.1:{port}", process.pid, log)
     try:
         _wait_for_health(server, process)

@@ -1,6 +1,8 @@
-"""Two test processes share the cores: no library may start a thread for each."""
+"""Two test processes share the cores, and nothing that a person has kept is read or changed."""
 
 import os
+
+os.environ["COMPRESS_STORE"] = "none"
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")

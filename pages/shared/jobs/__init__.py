@@ -2,7 +2,7 @@
 
 Whatever needs torch or cvxpy runs in a worker process; the app's own process stays light. One job
 serves every session that asks for the same thing; it goes on when a slider moves or a tab closes,
-and its result is kept until memory is needed for newer ones.
+and its result is kept until memory is needed for newer ones, and in a database beyond the process.
 
     job = jobs.submit(tasks.reference, dataset="digits", model="mlp", seed=0)
     job.status, job.progress, job.partial, job.result
@@ -18,8 +18,9 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from .job import Job
+from .kept_results import default_url
 from .pool import Pool
-from .report import Report
+from .report import Report, measures_time
 from .sessions import identify_sessions_by
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Report",
     "health",
     "identify_sessions_by",
+    "measures_time",
     "shared_pool",
     "start",
     "submit",
@@ -45,7 +47,7 @@ def shared_pool() -> Pool:
     global _pool
     with _starting:
         if _pool is None:
-            _pool = Pool()
+            _pool = Pool(store=default_url())
         return _pool
 
 

@@ -39,10 +39,19 @@ class Job(Generic[R]):
         Since the work began, or that it took; while it waits: since it was asked for.
     size : int
         Bytes that it holds: arguments, what there is so far, the result.
+    lasting : bool
+        Whether its result may be kept beyond this process.
     """
 
-    def __init__(self, key: Key, task: str, arguments: dict[str, Any], pool: "Pool | None"):
-        self.key, self.task = key, task
+    def __init__(
+        self,
+        key: Key,
+        task: str,
+        arguments: dict[str, Any],
+        pool: "Pool | None",
+        lasting: bool = False,
+    ):
+        self.key, self.task, self.lasting = key, task, lasting
         self._arguments: dict[str, Any] | None = arguments
         self._pool = pool
         self._withdrawn: set[Session] = set()  # who cancelled it, and did not ask again
@@ -125,6 +134,11 @@ class Job(Generic[R]):
         """Want it again: a failed or cancelled job starts again, for every session."""
         assert self._pool is not None
         self._pool.retry(self)
+
+    def _recall(self, result: R, size: int, seconds: float) -> None:
+        """Be done with a result that was computed before, in ``seconds`` then."""
+        self._began = time.monotonic() - seconds
+        self._end("done", result=result, size=size)
 
     def _begin(self, number: int) -> None:
         self._number = number

@@ -13,8 +13,9 @@ from . import worker
 from .arguments import bind, hashable, task_name
 from .durations import Key
 from .job import Job
+from .kept_results import KeptResults
 from .process import KILLED, WorkerProcess
-from .report import Report
+from .report import Report, is_measuring
 from .sessions import Session, current_session
 from .waiting_line import LineFullError, WaitingLine
 
@@ -66,11 +67,18 @@ class Pool:
         first, and what would have to wait beyond it fails at once.
     warm_up : str
         Function that a new process calls before its first job, if it exists.
+    store : str, optional
+        URL of the database that results are kept in beyond this process; None: they are not.
     """
 
     def __init__(
-        self, workers: int | None = None, kept_bytes: int = KEPT_BYTES, warm_up: str = WARM_UP
+        self,
+        workers: int | None = None,
+        kept_bytes: int = KEPT_BYTES,
+        warm_up: str = WARM_UP,
+        store: str | None = None,
     ):
+        self._store = KeptResults(store)
         self._workers = default_workers() if workers is None else workers
         self._kept_bytes, self._warm_up = kept_bytes, warm_up
         self._jobs: OrderedDict[Key, Job] = OrderedDict()
@@ -98,12 +106,19 @@ class Pool:
         """
         name, arguments = task_name(task), bind(task, args, kwargs)
         key = (name, *((argument, hashable(value)) for argument, value in arguments.items()))
+        lasting = not is_measuring(task)
+        kept = self._store.find(name, arguments) if lasting and key not in self._jobs else None
         with self._change:
             self._drop_abandoned()
             job = self._jobs.get(key)
             if job is None:
-                job = Job(key, name, arguments, self)
-                self._enqueue(job, current_session())
+                job = Job(key, name, arguments, self, lasting)
+                if kept is None:
+                    self._enqueue(job, current_session())
+                else:
+                    job._recall(*kept)
+                    self._jobs[key] = job
+                    self._make_room()
             elif job.status == "cancelled" and not job.withdrawn:  # others have stopped it
                 self._restart(job, current_session())
             else:
@@ -302,7 +317,7 @@ class Pool:
     def _perform(self, job: Job, process: WorkerProcess) -> bool:
         """Have a job done; whether the process can be used again."""
         ending: dict[str, Any] = {"status": "failed", "error": WENT_WRONG}
-        usable = False
+        usable, arguments = False, job._arguments or {}
         try:
             process.send("task", job._number, job.task, job._arguments)
             ending = self._follow(job, process)
@@ -315,6 +330,8 @@ class Pool:
             process.kill()
         finally:
             self._finish(job, ending)
+        if job.lasting and ending["status"] == "done":
+            self._store.keep(job.task, arguments, ending["result"], job.seconds)
         return usable
 
     def _follow(self, job: Job, process: WorkerProcess) -> dict[str, Any]:

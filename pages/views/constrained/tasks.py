@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from compression.constrained.convex.results import LossPlanes, Race, Trajectories
-from pages.shared.jobs.report import Report
+from pages.shared.jobs.report import Report, measures_time
 from pages.shared.models.constrained_tasks import load_method
 from pages.shared.models.results import CurveView, Origin
 from pages.shared.models.tasks import curve_view, load_dataset, load_reference, report_steps
@@ -101,6 +101,7 @@ def _reference_and_networks(
     return reference, dataset, networks
 
 
+@measures_time
 def race_solvers(
     report: Report, origin: Origin, constraint: str, bound: float, solvers: tuple[str, ...]
 ) -> Race:

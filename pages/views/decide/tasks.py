@@ -3,7 +3,7 @@
 from typing import Any
 
 from compression.latency import RankLatencies
-from pages.shared.jobs.report import Report
+from pages.shared.jobs.report import Report, measures_time
 from pages.shared.models.results import CurveView, Origin
 from pages.shared.models.tasks import curve_view, load_reference, report_steps
 
@@ -62,6 +62,7 @@ def _view_with_files(curve: Any) -> CurveView:
     return curve_view(curve, files=files)
 
 
+@measures_time
 def latencies(report: Report, origin: Origin, constrained: bytes) -> RankLatencies:
     """How long low rank takes at some ranks, and a constrained network by its file."""
     from compression import latency, storage

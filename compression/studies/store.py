@@ -1,0 +1,253 @@
+"""Where what was computed is kept: a database, looked up by what was asked for.
+
+SQLite by default, any other database that SQLAlchemy knows by its URL. A fit is there when it is
+over, and never before: what is pending is a request without a row. Contents are checked against
+their SHA-256 on reading; what fails is dropped, so that it is computed again.
+"""
+
+import hashlib
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sql
+from sqlalchemy.dialects import postgresql, sqlite
+
+from compression.errors import CompressionError
+
+BUSY_SECONDS = 10.0  # that a writer waits for another one
+SECONDS_BETWEEN_MARKS = 3600.0  # of the last use: no write for every look
+
+log = logging.getLogger(__name__)
+
+_metadata = sql.MetaData()
+FITS = sql.Table(
+    "fits",
+    _metadata,
+    sql.Column("key", sql.String(64), primary_key=True),
+    sql.Column("name", sql.String, nullable=False, index=True),
+    sql.Column("request", sql.Text, nullable=False),
+    sql.Column("status", sql.String(8), nullable=False),
+    sql.Column("sentence", sql.Text, nullable=False),
+    sql.Column("seconds", sql.Float, nullable=False),
+    sql.Column("host", sql.String, nullable=False),
+    sql.Column("finished_at", sql.Float, nullable=False),
+    sql.Column("used_at", sql.Float, nullable=False, index=True),
+    sql.Column("digest", sql.String(64), index=True),
+    sql.Column("bytes", sql.Integer, nullable=False),
+)
+BLOBS = sql.Table(
+    "blobs",
+    _metadata,
+    sql.Column("digest", sql.String(64), primary_key=True),
+    sql.Column("content", sql.LargeBinary, nullable=False),
+)
+
+
+class StoreError(CompressionError):
+    """The database cannot be opened, read or written; the sentence says which and why."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What is kept of one request: its content, or the sentence with which it failed."""
+
+    content: bytes | None
+    sentence: str
+    seconds: float
+
+
+def identify(request: Mapping[str, Any]) -> str:
+    """Key of a request: the SHA-256 of its canonical JSON, in hexadecimal."""
+    return hashlib.sha256(_canonical(request).encode()).hexdigest()
+
+
+def _canonical(request: Mapping[str, Any]) -> str:
+    return json.dumps(request, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+class Store:
+    """Fits by their requests, in a database.
+
+    Parameters
+    ----------
+    url : str
+        Of the database, as SQLAlchemy writes it: "sqlite:///results.db",
+        "postgresql+psycopg://user@host/name". A SQLite file's folder is made.
+    max_bytes : int, optional
+        Bound on all contents; the least recently used go first.
+
+    Raises
+    ------
+    StoreError
+        Here and in every method: the database says no. Nothing that was kept is lost by that.
+    """
+
+    def __init__(self, url: str, max_bytes: int | None = None):
+        self._max_bytes = max_bytes
+        try:
+            self._engine = sql.create_engine(url)
+            if self._engine.dialect.name == "sqlite":
+                file = self._engine.url.database
+                if file and file != ":memory:":
+                    Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _set_up_sqlite(self._engine)
+            with self._writing() as connection:
+                _metadata.create_all(connection)
+        except (sql.exc.SQLAlchemyError, ImportError, OSError) as error:
+            raise StoreError(f"no store can be opened at {_hide_password(url)}: {error}") from error
+
+    def put(
+        self,
+        request: Mapping[str, Any],
+        content: bytes | None,
+        *,
+        name: str = "",
+        seconds: float = 0.0,
+        sentence: str = "",
+    ) -> None:
+        """Keep a fit: its content, or None and the sentence with which it failed.
+
+        The first that is kept of a request stays: others had the same answer.
+        """
+        now, digest = time.time(), None if content is None else hashlib.sha256(content).hexdigest()
+        row = {
+            "key": identify(request),
+            "name": name,
+            "request": _canonical(request),
+            "status": "failed" if content is None else "done",
+            "sentence": sentence,
+            "seconds": seconds,
+            "host": socket.gethostname(),
+            "finished_at": now,
+            "used_at": now,
+            "digest": digest,
+            "bytes": len(content or b""),
+        }
+
+        def write(connection: sql.Connection) -> None:
+            if content is not None:
+                self._insert(connection, BLOBS, {"digest": digest, "content": content})
+            self._insert(connection, FITS, row)
+            if self._max_bytes is not None:
+                _drop_least_used(connection, self._max_bytes)
+
+        self._write(write)
+
+    def get(self, request: Mapping[str, Any]) -> Fit | None:
+        """The fit of a request, or None where there is none, or a damaged one."""
+        key = identify(request)
+        both = FITS.outerjoin(BLOBS, FITS.c.digest == BLOBS.c.digest)
+        query = sql.select(FITS, BLOBS.c.content).select_from(both).where(FITS.c.key == key)
+        row = next(iter(self._read(query)), None)
+        if row is None:
+            return None
+        if row.digest is not None and not _is_intact(row.content, row.digest):
+            log.warning("what was kept of %s is damaged: it is computed again", row.name)
+            self.delete([key])
+            return None
+        if time.time() - row.used_at > SECONDS_BETWEEN_MARKS:
+            mark = FITS.update().where(FITS.c.key == key).values(used_at=time.time())
+            self._write(lambda connection: connection.execute(mark))
+        return Fit(row.content, row.sentence, row.seconds)
+
+    def table(self, name: str | None = None) -> pd.DataFrame:
+        """What is kept, a row a fit without its content, the newest first.
+
+        Columns: key, name, request, status, sentence, seconds, host, finished_at, used_at, digest,
+        bytes. Moments are seconds since 1970.
+        """
+        query = sql.select(FITS).order_by(FITS.c.finished_at.desc())
+        if name is not None:
+            query = query.where(FITS.c.name == name)
+        return pd.DataFrame(self._read(query), columns=[column.name for column in FITS.columns])
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Forget these fits."""
+        chosen = FITS.delete().where(FITS.c.key.in_(list(keys)))
+
+        def write(connection: sql.Connection) -> None:
+            connection.execute(chosen)
+            _drop_orphans(connection)
+
+        self._write(write)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    def _insert(self, connection: sql.Connection, table: sql.Table, row: dict[str, Any]) -> None:
+        """Insert a row unless there is one of its key: two writers may have the same answer."""
+        dialect = {"sqlite": sqlite, "postgresql": postgresql}[self._engine.dialect.name]
+        connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+
+    def _writing(self) -> Any:
+        return self._engine.begin()
+
+    def _write(self, change: Callable[[sql.Connection], Any]) -> None:
+        try:
+            with self._writing() as connection:
+                change(connection)
+        except sql.exc.SQLAlchemyError as error:
+            raise StoreError(f"the store could not be written: {error}") from error
+
+    def _read(self, query: sql.Select) -> list[Any]:
+        try:
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as reading:
+                return list(reading.execute(query))
+        except sql.exc.SQLAlchemyError as error:
+            raise StoreError(f"the store could not be read: {error}") from error
+
+
+def _is_intact(content: bytes | None, digest: str) -> bool:
+    return content is not None and hashlib.sha256(content).hexdigest() == digest
+
+
+def _drop_least_used(connection: sql.Connection, max_bytes: int) -> None:
+    """Forget the fits beyond a bound, but never the one that was used last."""
+    if (connection.scalar(sql.select(sql.func.sum(FITS.c.bytes))) or 0) <= max_bytes:
+        return
+    newest_first = sql.select(FITS.c.key, FITS.c.bytes).order_by(FITS.c.used_at.desc())
+    total, dropped = 0, []
+    for place, (key, size) in enumerate(connection.execute(newest_first)):
+        total += size
+        if place and total > max_bytes:
+            dropped.append(key)
+    if dropped:
+        connection.execute(FITS.delete().where(FITS.c.key.in_(dropped)))
+        _drop_orphans(connection)
+
+
+def _drop_orphans(connection: sql.Connection) -> None:
+    used = sql.select(FITS.c.digest).where(FITS.c.digest.is_not(None))
+    connection.execute(BLOBS.delete().where(BLOBS.c.digest.not_in(used)))
+
+
+def _set_up_sqlite(engine: sql.Engine) -> None:
+    """Readers beside a writer, and writers that wait for each other instead of failing."""
+
+    @sql.event.listens_for(engine, "connect")
+    def connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_SECONDS)}")
+        connection.execute("PRAGMA synchronous = NORMAL")  # atomic under kill -9, as WAL is
+
+    @sql.event.listens_for(engine, "begin")
+    def begin(connection: sql.Connection) -> None:
+        # A transaction that begins as a reader and then writes fails when another has written.
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _hide_password(url: str) -> str:
+    try:
+        return sql.make_url(url).render_as_string(hide_password=True)
+    except sql.exc.ArgumentError:
+        return repr(url)

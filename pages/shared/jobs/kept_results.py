@@ -1,0 +1,135 @@
+"""Results that outlive the process: a restarted app shows at once what was computed before.
+
+COMPRESS_STORE names the database by its URL, or is ``none``; without it a file in the user's own
+data folder is used. What cannot be kept, or cannot be read again, is computed again.
+"""
+
+import hashlib
+import logging
+import math
+import os
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from compression.studies.store import Store
+
+SETTING, OFF = "COMPRESS_STORE", "none"
+MAX_BYTES = 2 * 2**30  # of all that is kept
+OPEN_SECONDS = 10.0  # that the first look waits for the database to be opened
+LIBRARIES = ("numpy", "scipy", "torch", "scikit-learn", "cvxpy", "clarabel")
+ROOT = Path(__file__).parents[3]
+
+log = logging.getLogger(__name__)
+
+
+class Kept(NamedTuple):
+    """A result that was computed before: its size in bytes, and the seconds that it took then."""
+
+    result: Any
+    size: int
+    seconds: float
+
+
+class KeptResults:
+    """Results by task and arguments, in a database that is opened off the caller's thread."""
+
+    def __init__(self, url: str | None):
+        self._url = url
+        self._store: Store | None = None
+        self._request_version = ""
+        self._ready = threading.Event()
+        if url is None:
+            self._ready.set()
+        else:
+            threading.Thread(target=self._open, name="open store", daemon=True).start()
+
+    def find(self, task: str, arguments: dict[str, Any]) -> Kept | None:
+        """What is kept of this task and these arguments, of the same versions; else None."""
+        if not self._ready.wait(OPEN_SECONDS) or self._store is None:
+            return None
+        from .encoding import EncodingError, decode
+
+        try:
+            fit = self._store.get(self._request(task, arguments))
+            if fit is None or fit.content is None:
+                return None
+            return Kept(decode(fit.content), len(fit.content), fit.seconds)
+        except EncodingError as error:
+            log.warning("what was kept of %s cannot be read: %s", task, error)
+        except Exception:  # the database may have gone: whoever waits gets it computed
+            log.warning("the store cannot be used", exc_info=True)
+        return None
+
+    def keep(self, task: str, arguments: dict[str, Any], result: Any, seconds: float) -> None:
+        """Keep a result; where that is not possible the log says so."""
+        if not self._ready.wait(OPEN_SECONDS) or self._store is None:
+            return
+        from .encoding import EncodingError, encode
+
+        try:
+            content, request = encode(result), self._request(task, arguments)
+            self._store.put(request, content, name=task, seconds=seconds)
+        except EncodingError as error:
+            log.warning("the result of %s is not kept: %s", task, error)
+        except Exception:  # a full disk must not end the thread that serves jobs
+            log.warning("the result of %s could not be kept", task, exc_info=True)
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def _open(self) -> None:
+        try:
+            from compression.studies.store import Store
+
+            assert self._url is not None
+            self._request_version = _version_of_everything()
+            self._store = Store(self._url, MAX_BYTES)
+        except Exception as error:  # read-only or full folders: the app works without
+            log.warning("nothing is kept beyond this run: %s", error)
+        finally:
+            self._ready.set()
+
+    def _request(self, task: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        named = {name: _as_json(value) for name, value in arguments.items()}
+        return {"task": task, "arguments": named, "version": self._request_version}
+
+
+def default_url() -> str | None:
+    """The database that the environment names, or a file of the user's; None: nothing is kept."""
+    asked = os.environ.get(SETTING, "")
+    if asked:
+        return None if asked.lower() == OFF else asked
+    from platformdirs import user_data_path
+
+    return f"sqlite:///{user_data_path('compress') / 'results.db'}"
+
+
+def _version_of_everything() -> str:
+    """SHA-256 of the code and data that results come from, and of the libraries' versions."""
+    digest = hashlib.sha256(" ".join(f"{name} {version(name)}" for name in LIBRARIES).encode())
+    sources = [
+        *(ROOT / "compression").rglob("*.py"),
+        *(ROOT / "data").rglob("*.py"),
+        *(ROOT / "pages").rglob("*tasks.py"),
+        *(ROOT / "pages").rglob("results.py"),
+    ]
+    for source in sorted(sources):
+        digest.update(source.relative_to(ROOT).as_posix().encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
+
+
+def _as_json(value: Any) -> Any:
+    """An argument for a key: bytes by their SHA-256, equal numbers written alike."""
+    if isinstance(value, bytes):
+        return {"sha256": hashlib.sha256(value).hexdigest()}
+    if isinstance(value, tuple):
+        return [_as_json(item) for item in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return str(value)
+        return int(value) if value.is_integer() else value
+    return value

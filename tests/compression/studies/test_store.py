@@ -1,0 +1,134 @@
+"""What is put into a store comes back whole, or not at all."""
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from compression.studies.store import Store, StoreError, identify
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path / 'folder' / 'results.db'}"
+
+
+def database(url):
+    return sqlite3.connect(url.removeprefix("sqlite:///"))
+
+
+def test_a_fit_is_found_by_its_request_however_its_names_are_ordered(url):
+    Store(url).put({"rank": 3, "seed": 0}, b"content", name="curve", seconds=1.5)
+    fit = Store(url).get({"seed": 0, "rank": 3})
+    assert (fit.content, fit.seconds, fit.sentence) == (b"content", 1.5, "")
+    assert Store(url).get({"seed": 1, "rank": 3}) is None
+
+
+def test_a_failed_fit_keeps_its_sentence(url):
+    store = Store(url)
+    store.put({"rank": 0}, None, sentence="rank 0 is not possible")
+    assert store.get({"rank": 0}).content is None
+    assert store.get({"rank": 0}).sentence == "rank 0 is not possible"
+    assert store.table()["status"].tolist() == ["failed"]
+
+
+def test_the_first_fit_of_a_request_stays(url):
+    store = Store(url)
+    store.put({"rank": 3}, b"first")
+    store.put({"rank": 3}, b"second")
+    assert store.get({"rank": 3}).content == b"first"
+    assert len(store.table()) == 1
+
+
+@pytest.mark.parametrize("change", ["content = zeroblob(length(content))", "content = x'00'"])
+def test_a_damaged_content_is_dropped_and_can_be_kept_again(url, change, caplog):
+    store = Store(url)
+    store.put({"rank": 3}, b"content", name="curve")
+    with database(url) as connection:
+        connection.execute(f"UPDATE blobs SET {change}")
+    assert store.get({"rank": 3}) is None
+    assert "curve is damaged" in caplog.text
+    store.put({"rank": 3}, b"content")
+    assert store.get({"rank": 3}).content == b"content"
+
+
+def test_one_flipped_bit_is_found(url):
+    store = Store(url)
+    store.put({"rank": 3}, bytes(100))
+    with database(url) as connection:
+        connection.execute("UPDATE blobs SET content = ?", (bytes(99) + b"\x01",))
+    assert store.get({"rank": 3}) is None
+
+
+def test_the_least_recently_used_go_first(url, monkeypatch):
+    store, now = Store(url, max_bytes=250), [0.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    for number in range(2):
+        now[0] += 1
+        store.put({"number": number}, bytes([number]) * 100)
+    now[0] = 10_000
+    assert store.get({"number": 0}) is not None  # used again
+    now[0] += 1
+    store.put({"number": 2}, b"2" * 100)
+    assert [store.get({"number": number}) is None for number in range(3)] == [False, True, False]
+    with database(url) as connection:
+        assert connection.execute("SELECT count(*) FROM blobs").fetchone() == (2,)
+
+
+def test_the_newest_stays_however_large(url):
+    store = Store(url, max_bytes=10)
+    store.put({"number": 0}, b"0" * 100)
+    store.put({"number": 1}, b"1" * 100)
+    assert store.get({"number": 0}) is None
+    assert store.get({"number": 1}) is not None
+
+
+def test_what_is_deleted_is_gone_and_what_shares_its_content_is_not(url):
+    store = Store(url)
+    for number in range(2):
+        store.put({"number": number}, b"the same")
+    store.delete([identify({"number": 0})])
+    assert store.get({"number": 0}) is None
+    assert store.get({"number": 1}).content == b"the same"
+
+
+@pytest.mark.parametrize("url", ["sqlite:////proc/no/such/file.db", "nonsense", "nosuch://x/y"])
+def test_a_database_that_cannot_be_opened_is_a_sentence(url):
+    with pytest.raises(StoreError, match="no store can be opened"):
+        Store(url)
+
+
+def test_a_password_is_not_repeated():
+    with pytest.raises(StoreError) as caught:
+        Store("mysql+nosuch://user:secret@host/name")
+    assert "secret" not in str(caught.value)
+
+
+def write_for_ever(url, first):
+    store = Store(url)
+    for number in range(first, first + 10_000):
+        store.put({"number": number}, os.urandom(20_000))
+
+
+def test_writers_that_are_killed_leave_only_whole_fits(url):
+    store = Store(url)
+    for round_ in range(4):
+        writers = [
+            multiprocessing.get_context("fork").Process(target=write_for_ever, args=(url, first))
+            for first in (100_000 * round_, 100_000 * round_ + 50_000)
+        ]
+        for writer in writers:
+            writer.start()
+        before = len(store.table())
+        while len(store.table()) < before + 5:
+            time.sleep(0.01)
+        for writer in writers:
+            os.kill(writer.pid, signal.SIGKILL)
+            writer.join()
+    with database(url) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        numbers = [row[0] for row in connection.execute("SELECT request FROM fits")]
+    assert all(store.get({"number": int(text[10:-1])}).content for text in numbers)

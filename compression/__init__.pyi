@@ -3,6 +3,8 @@
 from .accounting import bytes_of as bytes_of
 from .accounting import macs as macs
 from .accounting import parameters as parameters
+from .adapters.adapter import read_adapter as read_adapter
+from .adapters.adapter import resize_adapter as resize_adapter
 from .baselines.curve import baseline_curve as baseline_curve
 from .catalog import BASELINES as BASELINES
 from .catalog import COMBINED_METHODS as COMBINED_METHODS

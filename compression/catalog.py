@@ -40,13 +40,13 @@ def find(catalogue: Mapping[str, E], name: str, what: str) -> E:
 
 def _regression_only(data: Described) -> str | None:
     if data.task != "regression":
-        return "predicts a number; this dataset has classes: choose softmax_regression or mlp"
+        return "predicts a number; this dataset has classes"
     return None
 
 
 def _classes_only(data: Described) -> str | None:
     if data.task != "classification":
-        return "predicts classes; this dataset has a number as its target: choose linear_regression or mlp"
+        return "predicts classes; this dataset has a number as its target"
     return None
 
 
@@ -56,18 +56,18 @@ def _any_input(data: Described) -> str | None:
 
 def _images_only(data: Described) -> str | None:
     if len(data.input_shape) != 3:
-        return "needs images (channels, height, width); this dataset has none: choose mlp"
+        return "needs images (channels, height, width); this dataset has none"
     if min(data.input_shape[1:]) < 12:
         height, width = data.input_shape[1:]
-        return f"needs images of at least 12 x 12; these are {height} x {width}: choose mlp"
+        return f"needs images of at least 12 x 12; these are {height} x {width}"
     return None
 
 
 def _signals_only(data: Described) -> str | None:
     if len(data.input_shape) != 2:
-        return "needs signals (channels, samples); this dataset has none: choose mlp"
+        return "needs signals (channels, samples); this dataset has none"
     if data.input_shape[1] < 16:
-        return f"needs signals of at least 16 samples; these have {data.input_shape[1]}: choose mlp"
+        return f"needs signals of at least 16 samples; these have {data.input_shape[1]}"
     return None
 
 

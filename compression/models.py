@@ -149,7 +149,8 @@ def build(
     entry = find(MODELS, model, "model")
     reason = entry.fits(data)
     if reason:
-        raise NotApplicableError(f"{entry.title} {reason}")
+        fitting = [name for name, other in MODELS.items() if other.fits(data) is None]
+        raise NotApplicableError(f"{entry.title} {reason}: choose {' or '.join(fitting)}")
     if width != 1 and not entry.scalable:
         raise NotApplicableError(
             f"{entry.title} has no hidden layer that could have fewer units: choose another baseline"

@@ -35,6 +35,13 @@ def format_size(length: float) -> str:
     return f"{length / 1e6:,.1f} MB"
 
 
+def describe_cost(cost: str, value: float) -> str:
+    """A number of parameters, bytes or MACs with its unit."""
+    if cost == "bytes":
+        return format_size(value)
+    return f"{format_count(value)} {'MACs' if cost == 'macs' else cost}"
+
+
 def compare_sizes(reference: float, value: float) -> str:
     """How many times smaller than the reference; or larger, said plainly."""
     ratio = reference / value

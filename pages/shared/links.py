@@ -13,6 +13,7 @@ DATASET, MODEL, SEED = "dataset", "model", "seed"
 LAYER, METHOD, CONSTRAINT, RANK, BOUND, COST = "layer", "method", "set", "rank", "bound", "cost"
 # Compare
 TIE, DIFFERENCES, ANIMATION, BASELINES = "tie", "differences", "scrub", "baselines"
+WHOLE_AXIS = "whole"
 # Low rank
 LAYER_KINDS, CALIBRATION, RIDGE, SPECTRUM_SCALE = "layers", "calibration", "ridge", "scale"
 METHODS, AGAINST, EPOCHS, FOLDS = "methods", "against", "epochs", "folds"

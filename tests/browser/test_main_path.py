@@ -77,7 +77,7 @@ def test_a_first_visit_ends_in_all_charts_without_a_click(server, visit):
     page.get_by_role("heading", name="Compare").wait_for()
     charts(page, 5)
     assert slider(page, "rank").is_visible()
-    assert page.locator(".st-key-dataset input").input_value() == "digits"
+    assert page.locator(".st-key-dataset input").input_value() == "Digits, 8 × 8"
     assert len(parameters(page)) == 2
 
 

@@ -218,18 +218,17 @@ def test_a_score_of_about_nothing_is_written_without_a_sign(together):
 
 @pytest.mark.parametrize("cost", ["parameters", "bytes", "macs"])
 def test_the_plane_has_pairs_as_points_and_each_alone_as_a_line(trained, together, alone, cost):
-    tables = {name: curve.table for name, curve in alone.items()}
     figure = combine_figures.plane(
-        ("Both", together.table, 1), tables, trained.costs, cost, "classification"
+        ("Both", together.table, 1), alone, trained.costs, cost, "classification"
     )
     by_name = {trace.name: trace for trace in figure.data}
     assert by_name["Both"].mode == "markers"
-    assert list(by_name["Both"].x) == together.table[cost].tolist()
+    assert list(by_name["Both"].x) == sorted(together.table[cost])
     assert list(by_name["Both, now"].x) == [together.table[cost][1]]
-    for name, table in tables.items():
+    for name, curve in alone.items():
         line = by_name[combine_words.ALONE[name]]
         assert "lines" in line.mode
-        assert np.allclose(line.y, 100 * table["score"])
+        assert np.allclose(line.y, 100 * curve.table.sort_values(cost, kind="stable")["score"])
 
 
 def test_the_margins_carry_their_intervals_and_the_budget(margins):

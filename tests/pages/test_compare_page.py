@@ -395,7 +395,7 @@ def test_the_plane_s_axis_is_the_chosen_cost(wine, cost):
     wine.segmented_control(key="cost").set_value(cost).run()
     plane = chart(settled(wine), "plane_chart")
     title = plane["layout"]["xaxis"]["title"]["text"].lower()
-    assert {"parameters": "parameters", "bytes": "bytes", "macs": "macs"}[cost] in title
+    assert {"parameters": "parameters", "bytes": "file size", "macs": "macs"}[cost] in title
     # The reference as a dashed line, and a point of each side.
     assert any(shape["line"].get("dash") == "dash" for shape in plane["layout"]["shapes"])
     assert {"LMM, now", "COC, now"} <= {trace["name"] for trace in plane["data"]}

@@ -71,14 +71,22 @@ def test_a_class_without_samples_has_an_empty_row():
 @pytest.mark.parametrize("cost", COSTS)
 def test_the_plane_shows_score_against_the_chosen_cost(cost):
     reference = {"score": 0.95, "parameters": 40, "bytes": 400, "macs": 9}
-    curves = [("LMM", LOW_RANK, table(), 1), ("COC", CONSTRAINED, table(), None)]
+    words = ["rank 1", "rank 2", "rank 3"]
+    curves = [
+        standard.PlaneCurve("LMM", LOW_RANK, table(), 1, words),
+        standard.PlaneCurve("COC", CONSTRAINED, table()[::-1], None, words[::-1]),
+    ]
     figure = standard.plane(curves, reference, cost, "classification")
     line = named(figure, "LMM")
     assert list(line.x) == list(table()[cost])
     assert np.allclose(line.y, [50, 80, 90])
     assert np.allclose(line.error_y.array, [10, 5, 5])
     assert np.allclose(line.error_y.arrayminus, [10, 10, 5])
-    assert [list(row[:2]) for row in named(figure, "COC").customdata] == [[1, 1], [1, 2], [1, 3]]
+    # Joined in the order of the cost, whatever the order of the rows is.
+    assert [list(row) for row in named(figure, "COC").customdata] == [[1, 1], [1, 2], [1, 3]]
+    said = [text.split(" (")[0] for text in named(figure, "COC").text]
+    assert said == ["rank 1: 50.0 %", "rank 2: 80.0 %", "rank 3: 90.0 %"]
+    assert "knob" not in str(figure)
     assert list(named(figure, "LMM, now").x) == [table()[cost][1]]
     assert figure.layout.shapes[0].y0 == pytest.approx(95)
     assert not [trace for trace in figure.data if trace.name == "COC, now"]

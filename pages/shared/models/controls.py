@@ -31,7 +31,8 @@ class Choices(NamedTuple):
 def choose_reference(place: DeltaGenerator | None = None) -> Choices:
     """Dataset, model and seed in a row, and remarks on what was asked for in vain."""
     with widgets.row() if place is None else place:
-        dataset = widgets.pick("dataset", "Dataset", data.DATASETS, DATASET, width=200)
+        titles = titles_of(data.DATASETS)
+        dataset = widgets.pick("dataset", "Dataset", titles, DATASET, titles=titles, width=230)
         entry = data.DATASETS[dataset]
         unfit = {name: model.fits(entry) for name, model in compression.MODELS.items()}
         model = widgets.pick(
@@ -42,6 +43,7 @@ def choose_reference(place: DeltaGenerator | None = None) -> Choices:
             lambda name: (
                 f"{compression.MODELS[name].title} {unfit[name]}" if name in unfit else None
             ),
+            titles=titles_of(compression.MODELS),
             width=200,
         )
         seed = _choose_seed()
@@ -66,7 +68,9 @@ def choose_layer(trained: Trained) -> Layer:
     """The layer whose spectrum is looked at; at first one that every page's defaults compress."""
     layers = {layer.name: layer for layer in trained.layers}
     linear = [layer.name for layer in trained.layers if layer.kind == "linear"]
-    name = widgets.pick("layer", "Layer", list(layers), (linear or list(layers))[0], width=150)
+    titles = {name: layer.title for name, layer in layers.items()}
+    first = (linear or list(layers))[0]
+    name = widgets.pick("layer", "Layer", list(layers), first, titles=titles, width=250)
     widgets.remark("layer")
     return layers[name]
 

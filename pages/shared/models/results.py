@@ -1,6 +1,7 @@
 """What crosses from a worker to a page: names, numbers, tables and arrays, and nothing of torch."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,27 @@ from compression.constrained.weight_history import LayerHistory
 
 @dataclass(frozen=True)
 class Layer:
-    """A compressible layer: its name, its kind (linear, conv1d, conv2d), its weight's (rows, columns)."""
+    """A compressible layer: its name, its kind (linear, conv1d, conv2d), its weight's (rows, columns).
+
+    ``kernel``: the sizes of a convolution's window.
+    """
 
     name: str
     kind: str
     shape: tuple[int, int]
     break_even: int
+    kernel: tuple[int, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """As menus and headings name it: "fc1 · linear 64 → 256"."""
+        rows, columns = self.shape
+        if self.kind == "linear":
+            what = f"linear {columns} → {rows}"
+        else:
+            window = " × ".join(map(str, self.kernel))
+            what = f"convolution {columns // prod(self.kernel)} → {rows}, window {window}"
+        return what if self.name == self.kind else f"{self.name} · {what}"
 
 
 Origin = tuple[bytes, str, str, int]

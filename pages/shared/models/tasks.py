@@ -117,7 +117,13 @@ def _layer(name: str, part: Any) -> Layer:
 
     rows, columns = matrix(part).shape
     kind = {"Linear": "linear", "Conv1d": "conv1d", "Conv2d": "conv2d"}
-    return Layer(name, kind[type(part).__name__], (rows, columns), break_even_rank(rows, columns))
+    return Layer(
+        name,
+        kind[type(part).__name__],
+        (rows, columns),
+        break_even_rank(rows, columns),
+        tuple(getattr(part, "kernel_size", ())),
+    )
 
 
 def load_reference(origin: Origin) -> tuple[Any, Any]:

@@ -1,12 +1,12 @@
 """Sentences on the reference and on rows of its curves."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
-from compression import CONSTRAINTS, LOW_RANK_METHODS
-from compression.entries import Entry
+from compression import CONSTRAINTS, LOW_RANK_METHODS, MODELS
+from data import DATASETS
 from pages.shared.format import (
     compare_sizes,
     format_change,
@@ -66,12 +66,24 @@ PLANE_HELP = (
 
 NOT_CONVEX = (
     "The loss of a network with hidden layers is not convex: no method can certify an optimum, "
-    "and none is claimed. Choose softmax_regression or linear_regression to see certificates."
+    "and none is claimed. Choose softmax regression or linear regression to see certificates."
 )
 
 
-def titles_of(catalogue: Mapping[str, Entry]) -> dict[str, str]:
+class Titled(Protocol):
+    """A line of a catalogue."""
+
+    @property
+    def title(self) -> str: ...
+
+
+def titles_of(catalogue: Mapping[str, Titled]) -> dict[str, str]:
     return {name: entry.title for name, entry in catalogue.items()}
+
+
+def name_reference(trained: Trained) -> str:
+    """Dataset, model and seed, as their menus show them."""
+    return f"{DATASETS[trained.dataset].title}, {MODELS[trained.model].title}, seed {trained.seed}"
 
 
 def reference_line(trained: Trained) -> str:
@@ -148,6 +160,21 @@ def bound_title(knob: str, constraint: str = "box") -> str:
     if knob == RELATIVE:
         return "Relative bound ρ"
     return "Count κ" if CONSTRAINTS[constraint].counts else "Bound c"
+
+
+def describe_setting(knob: str, value: float, constraint: str = "box") -> str:
+    """Where a curve's slider stands, in words: "rank 4", "ρ = 0.181"."""
+    if knob == "rank":
+        return f"rank {value:g}"
+    letter = bound_letter(knob)
+    if knob == "bound" and CONSTRAINTS[constraint].counts:
+        letter = "κ"
+    return f"{letter} = {value:.3g}"
+
+
+def describe_settings(curve: CurveView) -> list[str]:
+    """Each row's setting in words."""
+    return [describe_setting(curve.knob, value, curve.method) for value in curve.table["knob"]]
 
 
 def layer_letter(knob: str, constraint: str) -> str:

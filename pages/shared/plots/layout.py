@@ -81,6 +81,17 @@ def panel(
     return x, y, ((left + right) / 2, top)
 
 
+def cost_axis(cost: str, low: float, high: float) -> tuple[str, dict[str, Any]]:
+    """Title and settings of an axis of costs from ``low`` to ``high``: bytes are read as kB."""
+    settings = {
+        "type": "log",
+        "tickformat": "~s",
+        "dtick": "D1" if high < 10 * low else "D2",
+        "ticksuffix": "B" if cost == "bytes" else "",
+    }
+    return "File size" if cost == "bytes" else COSTS[cost], settings
+
+
 def axis_name(side: str, number: int) -> str:
     """What a layout calls the x or y axis of one of several plots."""
     return f"{side}axis{number if number > 1 else ''}"

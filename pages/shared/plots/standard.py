@@ -1,14 +1,26 @@
 """Figures that several pages show. Knows no Streamlit; a figure is tested by its traces."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from .layout import BELOW, COSTS, MARGIN, axis_name, build_figure, panel, score_scale, score_title
+from pages.shared.format import describe_cost, format_interval, format_score
+
+from .layout import (
+    BELOW,
+    COSTS,
+    MARGIN,
+    axis_name,
+    build_figure,
+    cost_axis,
+    panel,
+    score_scale,
+    score_title,
+)
 from .palette import CONSTRAINED, FAINT, LOW_RANK, REFERENCE
 from .traces import (
     NO_HOVER,
@@ -24,6 +36,8 @@ from .traces import (
     text,
     vertical,
 )
+
+IN_SIGHT = 0.2  # of score below the reference: where decisions lie
 
 
 def spectrum(
@@ -157,25 +171,41 @@ def predicted_true(
     )
 
 
+class PlaneCurve(NamedTuple):
+    """A method in the plane: ``settings`` are its knob's values in words, a row each.
+
+    ``row``: the current one, or None.
+    """
+
+    name: str
+    colour: str
+    table: pd.DataFrame
+    row: int | None
+    settings: Sequence[str]
+
+
 def plane(
-    curves: Sequence[tuple[str, str, pd.DataFrame, int | None]],
+    curves: Sequence[PlaneCurve],
     reference: Mapping[str, float],
     cost: str,
     task: str,
+    *,
+    whole: bool = True,
 ) -> go.Figure:
     """Score against cost: a curve a method, the reference dashed, the current points ringed.
 
-    ``curves``: (name, colour, table, current row or None). A point's ``customdata`` is (method's
-    position in ``curves``, knob, ends of the interval).
+    Points are joined in the order of their cost. A point's ``customdata`` is (method's position in
+    ``curves``, knob). Not ``whole``: the score's axis ends where decisions do.
     """
     scale = score_scale(task)
     traces: list[Trace] = []
-    for number, (name, colour, table, row) in enumerate(curves):
-        costs, knobs = (table[column].to_numpy() for column in (cost, "knob"))
+    for number, (name, colour, table, row, settings) in enumerate(curves):
+        order = np.argsort(table[cost].to_numpy(), kind="stable")
+        costs, knobs = (table[column].to_numpy()[order] for column in (cost, "knob"))
         score, low, high = (
-            scale * table[column].to_numpy() for column in ("score", "score_low", "score_high")
+            scale * table[column].to_numpy()[order]
+            for column in ("score", "score_low", "score_high")
         )
-        places = np.full(len(table), number)
         traces.append(
             line(
                 costs,
@@ -185,29 +215,53 @@ def plane(
                 markers=6,
                 error_y=interval(score, low, high, colour),
                 # Lists: an array would come back from a click as something else.
-                customdata=np.stack([places, knobs, low, high], axis=1).tolist(),
-                hover="%{y:.4g} (%{customdata[2]:.4g} to %{customdata[3]:.4g})<br>"
-                f"%{{x:,}} {COSTS[cost]}<br>knob %{{customdata[1]:.4g}}",
+                customdata=[[number, knob] for knob in knobs.tolist()],
+                text=[
+                    f"{settings[at]}: {_describe_point(cost, task, *numbers)}"
+                    for at, *numbers in zip(order, costs, score, low, high, strict=True)
+                ],
+                hover="%{text}",
             )
         )
         if row is not None:
-            ring = current(costs[row], score[row], colour, size=15)
+            line_now = table.iloc[row]
+            ring = current(line_now[cost], scale * line_now["score"], colour, size=15)
             traces.append(ring | {"name": f"{name}, now"})
     level = scale * reference["score"]
-    hover = f"%{{y:.4g}}<br>%{{x:,}} {COSTS[cost]}"
+    hover = f"{format_score(reference['score'], task)}, {describe_cost(cost, reference[cost])}"
     place = [reference[cost]], [level]
     traces.append(points(*place, "reference", REFERENCE, size=11, symbol="diamond", hover=hover))
-    ends = [value for *_, table, _ in curves for value in (table[cost].min(), table[cost].max())]
-    ticks = "D1" if max(ends) < 10 * min(ends) else "D2"
+    ends = [end for curve in curves for end in (curve.table[cost].min(), curve.table[cost].max())]
+    across = cost_axis(cost, min(ends), max(ends))
+    words = COSTS[cost] if cost == "macs" else across[0].lower()
     return build_figure(
         traces,
-        f"{score_title(task)} against {COSTS[cost].lower()}, with 95 % intervals",
+        f"{score_title(task)} against {words}, with 95 % intervals",
         420,
-        (COSTS[cost], {"type": "log", "tickformat": "~s", "dtick": ticks}),
-        (score_title(task), {}),
+        across,
+        (score_title(task), {} if whole else {"range": _where_decisions_lie(curves, level, scale)}),
         hovermode="closest",
         shapes=[horizontal(level)],
     )
+
+
+def _describe_point(cost: str, task: str, amount: float, *drawn: float) -> str:
+    """A point's hover; ``drawn``: the score and the ends of its interval as they are drawn."""
+    score, low, high = (value / score_scale(task) for value in drawn)
+    ends = format_interval(low, high, task)
+    return f"{format_score(score, task)} ({ends}), {describe_cost(cost, amount)}"
+
+
+def _where_decisions_lie(
+    curves: Sequence[PlaneCurve], level: float, scale: float
+) -> tuple[float, float]:
+    """From ``IN_SIGHT`` below the reference, or from the current points, up to the best."""
+    scores = [
+        scale * curve.table["score"].iloc[curve.row] for curve in curves if curve.row is not None
+    ]
+    low = min([level - scale * IN_SIGHT, *(score - 0.02 * scale for score in scores)])
+    high = max(level, *(scale * curve.table["score_high"].max() for curve in curves))
+    return low, high + 0.04 * (high - low)
 
 
 def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:

@@ -7,6 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages.shared.format import format_count, format_interval, format_score, format_size
+from pages.shared.models.results import CurveView
+from pages.shared.models.text import describe_settings
 from pages.shared.plots import standard, traces
 from pages.shared.plots.layout import build_figure, score_scale, score_title
 from pages.shared.plots.palette import COMBINED, CONSTRAINED, FAINTEST, LOW_RANK, OCHRE, TEAL
@@ -99,18 +101,26 @@ def heat(
 
 def plane(
     together: tuple[str, pd.DataFrame, int],
-    alone: Mapping[str, pd.DataFrame],
+    alone: Mapping[str, CurveView],
     reference: Mapping[str, float],
     cost: str,
     task: str,
 ) -> go.Figure:
     """Score against cost: the pairs as points, each alone as a curve.
 
-    ``together``: (title, table, current row). ``alone``: a name of ``ALONE`` -> its table.
+    ``together``: (title, table, current row). ``alone``: a name of ``ALONE`` -> its curve.
     """
     title, table, current = together
-    curves = [(ALONE[name], COLOURS[name], rows, None) for name, rows in alone.items()]
-    figure = standard.plane([*curves, (title, COMBINED, table, current)], reference, cost, task)
+    curves = [
+        standard.PlaneCurve(ALONE[name], COLOURS[name], curve.table, None, describe_settings(curve))
+        for name, curve in alone.items()
+    ]
+    pairs = [
+        f"rank {rank:g}, ρ = {bound:.3g}"
+        for rank, bound in zip(table["rank"], table["bound"], strict=True)
+    ]
+    curves.append(standard.PlaneCurve(title, COMBINED, table, current, pairs))
+    figure = standard.plane(curves, reference, cost, task)
     # A grid has no order along which a line could run.
     figure.update_traces({"mode": "markers", "marker.size": 8}, {"name": title})
     return figure.update_layout(legend=_BELOW)

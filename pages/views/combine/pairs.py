@@ -111,10 +111,10 @@ def _draw_plane(
     alone: Mapping[str, Job[Any]],
 ) -> None:
     cost = widgets.segment(links.COST, "Cost axis", COSTS)
-    tables = {n: curve.table for n, job in alone.items() if (curve := job.so_far) is not None}
+    curves = {n: curve for n, job in alone.items() if (curve := job.so_far) is not None}
     pairs = (COMBINED_METHODS[setting.method].title, together.table, row)
     charts.draw(
-        figures.plane(pairs, tables, trained.costs, cost, trained.task),
+        figures.plane(pairs, curves, trained.costs, cost, trained.task),
         "combined_plane",
         f"{score_name(trained.task)} against {COSTS[cost]}: together and each alone",
     )

@@ -7,6 +7,7 @@ import pandas as pd
 from compression import COMBINED_METHODS, CONSTRAINTS
 from pages.shared.format import compare_sizes, format_change, format_size
 from pages.shared.models.results import Trained
+from pages.shared.models.text import name_reference
 
 from .results import Setting
 
@@ -166,7 +167,4 @@ def describe_origin(trained: Trained, setting: Setting) -> str:
     """What the page's figures were made from."""
     entry = COMBINED_METHODS[setting.method]
     chosen = "" if entry.constraint else f", {CONSTRAINTS[setting.constraint].title}"
-    return (
-        f"{trained.dataset}, {trained.model}, seed {trained.seed}: "
-        f"{entry.title}{chosen}, {setting.epochs} epochs per pair."
-    )
+    return f"{name_reference(trained)}: {entry.title}{chosen}, {setting.epochs} epochs per pair."

@@ -356,7 +356,7 @@ def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str,
         indices = {"title": "Index i", "range": [0.3, len(trained.spectra[layer.name]) + 0.7]}
         spectrum = {"title": "Singular value", "range": [0, _highest(trained, layer)]}
         axis(1 + side.number, x, (0.665, 0.88), indices, spectrum)
-        title(f"Singular values of {layer.name}", x[0], 0.885)
+        title(f"Singular values of {layer.title}", x[0], 0.885)
         axis(3 + side.number, x, (0.345, 0.585), *_prediction_axes(trained, sides, side.number))
         title(
             "Confusion matrix, test set" if trained.class_names else "Predicted against true",

@@ -8,12 +8,14 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from compression import BASELINES
+from pages.shared.format import describe_cost, format_score
 from pages.shared.models.results import CurveView
-from pages.shared.plots.layout import COSTS, build_figure, score_scale
+from pages.shared.plots.layout import build_figure, score_scale
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE, faded, style
 from pages.shared.plots.traces import NO_HOVER, heatmap, interval, line, points, text
 
 from .results import Pin
+from .text import name_value
 
 HEIGHT = 340
 
@@ -73,8 +75,13 @@ def add_baselines(
                 width=1.2,
                 markers=5,
                 symbol=look.symbol,
-                text=[f"{curve.knob}: {knob:g}" for knob in table["knob"]],
-                hover=f"%{{text}}: %{{y:.4g}}<br>%{{x:,}} {COSTS[cost]}",
+                text=[
+                    f"{name_value(name, knob)}: {format_score(score, task)}, {describe_cost(cost, x)}"
+                    for knob, score, x in zip(
+                        table["knob"], table["score"], table[cost], strict=True
+                    )
+                ],
+                hover="%{text}",
             )
         )
     return figure.add_traces(traces) if traces else figure
@@ -131,7 +138,8 @@ def add_pins(figure: go.Figure, pins: Sequence[Pin], cost: str, task: str) -> go
                     "rgba(0,0,0,0)",
                     size=12,
                     marker={"line": {"color": colour, "width": 2}},
-                    hover=f"%{{y:.4g}}<br>%{{x:,}}<br>{setting}, {pin.of}",
+                    hover=f"{setting}: {format_score(row['score'], task)}, "
+                    f"{describe_cost(cost, row[cost])}<br>{pin.of}",
                     mode="markers+text",
                     text=[pin.label],
                     textposition="top center",

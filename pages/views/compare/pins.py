@@ -4,6 +4,7 @@ from string import ascii_uppercase
 
 import streamlit as st
 
+from pages.shared.models.text import describe_setting, name_reference
 from pages.shared.ui import blocks
 
 from . import text, undo
@@ -43,12 +44,13 @@ def _pin(sides: Sides) -> None:
         return
     rows, curves = {}, {}
     for side, found in zip(sides, current, strict=True):
-        setting = f"{found.curve.method}, {side.label.lower()} = {side.value:.3g}"
+        where = describe_setting(found.curve.knob, found.line["knob"], found.curve.method)
+        setting = f"{side.method_title}, {where}"
         rows[side.title] = (setting, side.colour, found.line)
         curves[side.title] = found.curve.table
     taken = {pin.label for pin in all_pins()}
     letter = next(letter for letter in ascii_uppercase if letter not in taken)
-    reference = text.name_reference(sides[0].trained)
+    reference = name_reference(sides[0].trained)
     all_pins().append(Pin(letter, undo.current_choices(), reference, rows, curves))
     st.rerun(scope=[TOP, PLANE])
 

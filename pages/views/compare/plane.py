@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.shared import links
 from pages.shared.format import score_name
-from pages.shared.models.text import PLANE_HELP
+from pages.shared.models.text import PLANE_HELP, describe_settings
 from pages.shared.plots import standard
 from pages.shared.plots.layout import COSTS
 from pages.shared.ui import charts, widgets
@@ -39,15 +39,20 @@ def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: baselines.Baselines
     trained = sides[0].trained
     # Drawn once more after a change: the report links to the page as it is, the axis included.
     axes = {name: COSTS[name] for name in COST_AXES}
-    cost = widgets.segment(links.COST, "Cost axis", axes, redraw=(linking.PLANE,))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        cost = widgets.segment(links.COST, "Cost axis", axes, redraw=(linking.PLANE,))
+        whole = widgets.switch(links.WHOLE_AXIS, "Whole score axis")
     baselines.draw_status(behind)
     known = [(side, curve) for side in sides if (curve := side.curve) is not None]
     if not known:
         return
     curves = [
-        (side.title, side.colour, curve.table, curve.row(side.value)) for side, curve in known
+        standard.PlaneCurve(
+            side.title, side.colour, curve.table, curve.row(side.value), describe_settings(curve)
+        )
+        for side, curve in known
     ]
-    figure = standard.plane(curves, trained.costs, cost, trained.task)
+    figure = standard.plane(curves, trained.costs, cost, trained.task, whole=whole)
     others = baselines.curves_of(behind)
     figure = figures.add_baselines(figure, others, cost, trained.task)
     charts.draw(

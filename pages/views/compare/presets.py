@@ -6,6 +6,7 @@ from compression import LOW_RANK_METHODS
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.text import name_reference
 from pages.shared.ui import widgets
 
 from . import text, undo
@@ -59,8 +60,8 @@ def ghosts_of(trained: Trained, job: Job[CurveView] | None) -> list[Pin]:
     curve, rank = job.result, widgets.number(LowRank.knob)
     title = LOW_RANK_METHODS[curve.method].title
     row = curve.table.iloc[curve.row(rank)]
-    rows = {LowRank.title: (f"{title}, rank k = {rank:g}", LowRank.colour, row)}
-    return [Pin(title, {}, text.name_reference(trained), rows, {LowRank.title: curve.table})]
+    rows = {LowRank.title: (f"{title}, rank {rank:g}", LowRank.colour, row)}
+    return [Pin(title, {}, name_reference(trained), rows, {LowRank.title: curve.table})]
 
 
 def draw_message(sides: Sides, baseline: Job[CurveView] | None) -> None:

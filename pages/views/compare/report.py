@@ -128,7 +128,9 @@ def report(
     library = f"<script>{get_plotlyjs()}</script>"
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return _PAGE.substitute(
-        title=escape(f"{source.title}, {trained.model}: low rank and constrained"),
+        title=escape(
+            f"{source.title}, {compression.MODELS[trained.model].title}: low rank and constrained"
+        ),
         script=library if script else '<script src="plotly.min.js"></script>',
         summary=_markup(reference_line(trained)),
         link=escape(link, quote=True),
@@ -157,12 +159,12 @@ def _choices(
     bound = words.bound_title(constrained.knob, constrained.method)
     return _pairs(
         {
-            "Dataset": f"{trained.dataset}: {data.DATASETS[trained.dataset].summary}",
-            "Model": trained.model,
+            "Dataset": f"{data.DATASETS[trained.dataset].title}: {data.DATASETS[trained.dataset].summary}",
+            "Model": compression.MODELS[trained.model].title,
             "Seed": trained.seed,
             "Rank k": f"{low_rank.table['knob'].iloc[rows[0]]:g}",
             bound: f"{constrained.table['knob'].iloc[rows[1]]:g}",
-            "Layer drawn": layer.name,
+            "Layer drawn": layer.title,
         }
     )
 

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from compression import CONSTRAINTS, LOW_RANK_METHODS
 from pages.shared import links
 from pages.shared.jobs import Job
 from pages.shared.models import requests
@@ -57,6 +58,11 @@ class Side:
         """The row where the slider stands, of what there is of the curve."""
         curve = self.curve
         return None if curve is None else CurveRow(curve, curve.row(self.value))
+
+    @property
+    def method_title(self) -> str:
+        """Of the low-rank method, or of the set."""
+        raise NotImplementedError
 
     def caption(self, curve: CurveView, row: int) -> str:
         raise NotImplementedError
@@ -112,19 +118,24 @@ class LowRank(Side):
     key, knob, title = "low_rank", links.RANK, "LMM"
     waiting, colour = "Judging every rank", LOW_RANK
 
+    @property
+    def method_title(self) -> str:
+        return "" if self.curve is None else LOW_RANK_METHODS[self.curve.method].title
+
     def caption(self, curve: CurveView, row: int) -> str:
         return words.rank_caption(self.trained, curve, row)
 
     def spectrum(self, curve: CurveView, row: int) -> go.Figure | None:
         values, name = curve.spectra.get(self.layer.name), self.layer.name
+        title = self.layer.title
         if values is None:
             return None
         rank = int(curve.table["knob"].iloc[row])
         if words.works_on_kernels(curve.method):  # k* and energies of a matrix do not speak of it
-            return standard.spectrum(values, rank, {}, name)
+            return standard.spectrum(values, rank, {}, title)
         if rank > self.layer.break_even:
             rank = len(values)  # the layer stays dense: nothing is left out
-        return standard.spectrum(values, rank, words.short_marks(curve.marks[name]), name)
+        return standard.spectrum(values, rank, words.short_marks(curve.marks[name]), title)
 
     def file(self, curve: CurveView, row: int) -> Callable[[], bytes]:
         rank = int(curve.table["knob"].iloc[row])
@@ -135,13 +146,17 @@ class Constrained(Side):
     key, knob, title = "constrained", links.BOUND, "COC"
     waiting, colour = "Judging every bound", CONSTRAINED
 
+    @property
+    def method_title(self) -> str:
+        return "" if self.curve is None else CONSTRAINTS[self.curve.method].title
+
     def caption(self, curve: CurveView, row: int) -> str:
         return words.bound_caption(self.trained, curve, row)
 
     def spectrum(self, curve: CurveView, row: int) -> go.Figure:
         name = self.layer.name
         return standard.constrained_spectrum(
-            self.trained.spectra[name], curve.spectra[name][row], name
+            self.trained.spectra[name], curve.spectra[name][row], self.layer.title
         )
 
     def file(self, curve: CurveView, row: int) -> Callable[[], bytes] | None:

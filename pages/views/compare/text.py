@@ -48,10 +48,6 @@ BOTH_CURVES = "As soon as both curves are there."
 LEVEL = 0.05  # a p-value below shows a difference
 
 
-def name_reference(trained: Trained) -> str:
-    return f"{trained.dataset}, {trained.model}, seed {trained.seed}"
-
-
 def conclusion(
     low_rank: pd.Series,
     constrained: pd.Series,
@@ -273,12 +269,17 @@ BASELINES_HELP = (
 )
 
 
-def describe_baseline(name: str, knob: float) -> str:
-    """A row of a baseline in words: "rounding to few bits (6 bits)"."""
-    entry = compression.BASELINES[name]
+def name_value(name: str, knob: float) -> str:
+    """A value of a baseline's knob in words: "6 bits"."""
+    kind = compression.BASELINES[name].knob
     parts = {
         "bits": f"{knob:g} bits",
         "share kept": f"{100 * knob:.3g} % of the weights kept",
         "width": f"{100 * knob:.3g} % of the width",
     }
-    return f"{entry.title.lower()} ({parts.get(entry.knob, f'{entry.knob} {knob:g}')})"
+    return parts.get(kind, f"{kind} {knob:g}")
+
+
+def describe_baseline(name: str, knob: float) -> str:
+    """A row of a baseline in words: "rounding to few bits (6 bits)"."""
+    return f"{compression.BASELINES[name].title.lower()} ({name_value(name, knob)})"

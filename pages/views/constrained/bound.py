@@ -68,10 +68,10 @@ def draw_bound(
         with right:
             charts.draw(
                 constrained_spectrum(
-                    trained.spectra[layer.name], found.spectra[layer.name][row], layer.name
+                    trained.spectra[layer.name], found.spectra[layer.name][row], layer.title
                 ),
                 "constrained_spectrum",
-                f"Singular values of {layer.name} under the bound, over the reference's",
+                f"Singular values of {layer.title} under the bound, over the reference's",
             )
 
     follow(draw, *((job,) if layers_job is None else (job, layers_job)), key=BOUND)

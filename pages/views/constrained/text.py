@@ -11,6 +11,7 @@ from compression.constrained.weight_history import LayerHistory
 from compression.weight_states import FREE, LOWER, UPPER, ZERO
 from pages.shared.models.constrained_tasks import PATH
 from pages.shared.models.results import Trained
+from pages.shared.models.text import name_reference
 
 EPOCHS = ("1", "3", "10", "30")
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -256,7 +257,4 @@ def name_file(trained: Trained, constraint: str, way: str) -> str:
 def describe_choices(trained: Trained, constraint: str, way: str) -> str:
     """What the page's figures were made from."""
     by = title_solvers()[way] if trained.convex else CONSTRAINED_METHODS[way].title
-    return (
-        f"{trained.dataset}, {trained.model}, seed {trained.seed}; weights in the "
-        f"{CONSTRAINTS[constraint].title}; {by}."
-    )
+    return f"{name_reference(trained)}; weights in the {CONSTRAINTS[constraint].title}; {by}."

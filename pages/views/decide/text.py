@@ -16,6 +16,7 @@ from pages.shared.format import (
     format_size,
 )
 from pages.shared.models.results import Trained
+from pages.shared.models.text import name_reference
 
 Line: TypeAlias = Mapping[str, Any] | pd.Series
 
@@ -213,7 +214,7 @@ def file_prefix(trained: Trained) -> str:
 
 def describe_origin(trained: Trained, titles: Iterable[str]) -> str:
     """What the page's figures were made from."""
-    return f"{trained.dataset}, {trained.model}, seed {trained.seed}: {', '.join(titles)}."
+    return f"{name_reference(trained)}: {', '.join(titles)}."
 
 
 def say_waiting(titles: Iterable[str]) -> str:

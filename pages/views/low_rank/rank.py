@@ -37,7 +37,7 @@ def draw_rank(trained: Trained, layer: Layer, setting: Setting, curve_job: Job[C
             _draw_network(trained, setting, curve_job.so_far, ranks_job.result, rank)
         show_status(view_job, f"Taking {layer.name} apart")
         if view_job.result is not None:
-            _draw_layer(trained, view_job.result, setting, errors_job, rank)
+            _draw_layer(trained, layer.title, view_job.result, setting, errors_job, rank)
 
     follow(draw, curve_job, ranks_job, view_job, errors_job, key=RANK)
 
@@ -89,9 +89,14 @@ def _draw_network(
 
 
 def _draw_layer(
-    trained: Trained, view: LayerView, setting: Setting, errors_job: Job[pd.DataFrame], rank: int
+    trained: Trained,
+    title: str,
+    view: LayerView,
+    setting: Setting,
+    errors_job: Job[pd.DataFrame],
+    rank: int,
 ) -> None:
-    st.subheader(f"How low-rank is {view.name}?", anchor=False)
+    st.subheader(f"How low-rank is {title}?", anchor=False)
     approximations = view.approximations
     if approximations is None:
         st.info(text.explain_not_taken(view), icon=":material/info:")

@@ -8,6 +8,7 @@ from compression import LOW_RANK_METHODS
 from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
 from pages.shared.format import format_interval, format_score
 from pages.shared.models.results import Trained
+from pages.shared.models.text import name_reference
 
 from .results import Setting
 
@@ -269,7 +270,7 @@ def file_name(trained: Trained, setting: Setting) -> str:
 def describe_setting(trained: Trained, setting: Setting) -> str:
     """What the page's figures were made from."""
     text = (
-        f"{trained.dataset}, {trained.model}, seed {trained.seed}: "
+        f"{name_reference(trained)}: "
         f"{LOW_RANK_METHODS[setting.method].title} of {', '.join(setting.layers)}"
     )
     if LOW_RANK_METHODS[setting.method].needs_inputs:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from math import ceil, prod
+from math import prod
 from numbers import Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,10 +27,9 @@ from .columns import (
     widened,
 )
 from .errors import DatasetError
+from .splitting import TEST_SHARE, VALIDATION_SHARE, set_aside
 
 TASKS = ("classification", "regression")
-TEST_SHARE = 0.2
-VALIDATION_SHARE = 0.15
 SMALLEST_CLASS = 3
 SMALLEST_REGRESSION = 10
 
@@ -95,6 +94,11 @@ class Dataset:
         ``y * target_scale + target_mean`` is a regression's target in its own unit.
     remarks : tuple of str
         What a person should know of these values before learning from them.
+    feature_units : tuple of str
+        What one unit of each feature is ("one standard deviation, 12.3"); empty: a standard
+        deviation of each.
+    zero_one : tuple of int
+        Features that are 0 or 1 and not standardised.
     """
 
     name: str
@@ -118,6 +122,8 @@ class Dataset:
     target_mean: float = 0.0
     target_scale: float = 1.0
     remarks: tuple[str, ...] = ()
+    feature_units: tuple[str, ...] = ()
+    zero_one: tuple[int, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -150,6 +156,8 @@ def prepare(
     input_shape: tuple[int, ...] | None = None,
     source: str = "",
     licence: str = "",
+    tested: NDArray[np.bool_] | None = None,
+    scaled_on: Literal["training", "fit"] = "training",
 ) -> Dataset:
     """Check samples, split them 80/20, set validation rows aside, and standardise.
 
@@ -164,11 +172,15 @@ def prepare(
     input_shape : tuple of int, optional
         Shape of one sample; None: that of ``samples.x``.
     source, licence : str
+    tested : ndarray of bool, shape (N,), optional
+        The rows of a test part that was given.
+    scaled_on : str
+        The rows that means and deviations are of: "training" part, or its "fit" rows only.
 
     Returns
     -------
     Dataset
-        The same arrays for the same samples and seed. All statistics are of the training part.
+        The same arrays for the same samples and seed.
 
     Raises
     ------
@@ -180,32 +192,24 @@ def prepare(
     if task not in TASKS:
         raise DatasetError(f"there is no task named {task!r}: choose one of {', '.join(TASKS)}")
     seed = check_seed(seed)
-    table, shape = _table(samples.x, input_shape)
+    table, shape = read_inputs(samples.x, input_shape)
     feature_names = _feature_names(samples.feature_names, table.shape[1])
     columns = [f"column {feature!r}" for feature in feature_names]
     values = check_numbers(table, columns)
-    labels = _target(samples.y, len(values))
+    labels = read_target(samples.y, len(values))
     y: NDArray[Any]
-
+    target_mean, target_scale = 0.0, 1.0
     if task == "classification":
-        y, class_names = _classes(labels, tuple(map(str, samples.class_names)))
-        train, test = _split(len(y), TEST_SHARE, seed, y)
-        fit_rows, validation_rows = _split(len(train), VALIDATION_SHARE, seed, y[train])
-        target_mean, target_scale = 0.0, 1.0
+        y, class_names = read_classes(labels, tuple(map(str, samples.class_names)))
+        parts = _split(len(y), seed, y, tested)
     else:
-        target, class_names = _numbers(labels), ()
-        train, test = _split(len(target), TEST_SHARE, seed)
-        fit_rows, validation_rows = _split(len(train), VALIDATION_SHARE, seed)
-        mean, scale, constant = column_statistics(target[train])
-        if constant[0]:
-            raise DatasetError(
-                f"the target is {target[train[0], 0]:g} in every row that is learnt from: there is "
-                "nothing to predict; choose another column as the target, or give rows that differ"
-            )
-        target_mean, target_scale = float(mean[0]), float(scale[0])
-        y = as_float32((target - mean) / scale, ["the target"])[:, 0]
-
-    x_train, x_test, (mean, scale, constant) = standardised(values, train, test, columns)
+        target, class_names = read_numbers(labels)[:, 0], ()
+        parts = _split(len(target), seed, None, tested)
+    train, test, fit_rows, validation_rows = parts
+    measured = train[np.sort(fit_rows)] if scaled_on == "fit" else train
+    if task == "regression":
+        y, target_mean, target_scale = standardise_target(target, measured)
+    x_train, x_test, (mean, scale, constant) = standardised(values, train, test, measured, columns)
     if constant.all():
         raise DatasetError(
             "every column has one value throughout the rows that are learnt from: there is "
@@ -232,7 +236,36 @@ def prepare(
         target_unit=samples.target_unit,
         target_mean=target_mean,
         target_scale=target_scale,
-        remarks=_remarks(len(train), constant, feature_names),
+        remarks=describe_oddities(len(train), constant, feature_names),
+    )
+
+
+def standardise_target(
+    target: NDArray[np.float64], measured: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], float, float]:
+    """A number to predict as float32, with the mean and deviation that it has over some rows."""
+    mean, scale, constant = column_statistics(target[measured][:, None])
+    if constant[0]:
+        raise DatasetError(
+            f"the target is {target[measured[0]]:g} in every row that is learnt from: there is "
+            "nothing to predict; choose another column as the target, or give rows that differ"
+        )
+    scaled = as_float32((target[:, None] - mean) / scale, ["the target"])[:, 0]
+    return scaled, float(mean[0]), float(scale[0])
+
+
+def _split(
+    rows: int, seed: int, y: NDArray[np.int64] | None, tested: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], ...]:
+    """Rows of the training and of the test part; positions in the training part of both its halves."""
+    if tested is None:
+        train, test = set_aside(rows, TEST_SHARE, seed, y)
+    else:
+        train, test = np.flatnonzero(~tested), np.flatnonzero(tested)
+    return (
+        train,
+        test,
+        *set_aside(len(train), VALIDATION_SHARE, seed, None if y is None else y[train]),
     )
 
 
@@ -269,7 +302,7 @@ def _array(values: ArrayLike, what: str) -> NDArray[Any]:
         ) from None
 
 
-def _table(
+def read_inputs(
     values: ArrayLike, input_shape: tuple[int, ...] | None
 ) -> tuple[NDArray[Any], tuple[int, ...]]:
     """The inputs as rows and columns, and the shape of one sample."""
@@ -304,7 +337,7 @@ def _feature_names(names: Sequence[str], columns: int) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def _target(values: ArrayLike, rows: int) -> NDArray[Any]:
+def read_target(values: ArrayLike, rows: int) -> NDArray[Any]:
     y = _array(values, "the target")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -315,7 +348,7 @@ def _target(values: ArrayLike, rows: int) -> NDArray[Any]:
     return y
 
 
-def _numbers(labels: NDArray[Any]) -> NDArray[Any]:
+def read_numbers(labels: NDArray[Any]) -> NDArray[Any]:
     """A regression's target as one column; raises DatasetError where there are too few rows."""
     target = widened(check_numbers(labels[:, None], ["the target"]))
     if len(target) < SMALLEST_REGRESSION:
@@ -326,7 +359,7 @@ def _numbers(labels: NDArray[Any]) -> NDArray[Any]:
     return target
 
 
-def _classes(
+def read_classes(
     labels: NDArray[Any], names: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels as positions in the class names; raises DatasetError where no classifier can be learnt."""
@@ -390,40 +423,7 @@ def _label(label: Any) -> str:
     return str(label)
 
 
-def _split(
-    rows: int, share: float, seed: int, y: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows to keep, and those set aside."""
-    from sklearn.model_selection import train_test_split
-
-    # A stratified part needs room for one row of each class.
-    smallest = 1 if y is None else len(np.unique(y))
-    keep, aside = train_test_split(
-        np.arange(rows), test_size=max(ceil(share * rows), smallest), random_state=seed, stratify=y
-    )
-    if y is not None:
-        _share_classes(keep, aside, y)
-    return keep, aside
-
-
-def _share_classes(keep: NDArray[np.int64], aside: NDArray[np.int64], y: NDArray[np.int64]) -> None:
-    """Give both parts a row of every class, in place; their sizes stay.
-
-    Stratifying rounds: of three rows it may set none aside, or leave too few for the next split.
-    A class of two rows that are kept has then one for either part.
-    """
-    counts = np.bincount(y)
-    for label in np.flatnonzero(counts):
-        least_kept = min(2, counts[label] - 1)
-        for poor, rich, least in ((aside, keep, 1), (keep, aside, least_kept)):
-            for _ in range(least - np.count_nonzero(y[poor] == label)):
-                surplus = np.bincount(y[poor], minlength=len(counts))
-                surplus[label] = 0
-                given, taken = np.argmax(y[poor] == surplus.argmax()), np.argmax(y[rich] == label)
-                poor[given], rich[taken] = rich[taken], poor[given]
-
-
-def _remarks(
+def describe_oddities(
     rows: int, constant: NDArray[np.bool_], feature_names: tuple[str, ...]
 ) -> tuple[str, ...]:
     remarks = []

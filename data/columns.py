@@ -65,10 +65,15 @@ def widened(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def standardised(
-    values: NDArray[Any], train: NDArray[np.int64], test: NDArray[np.int64], names: list[str]
+    values: NDArray[Any],
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
+    measured: NDArray[np.int64],
+    names: list[str],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[NDArray[Any], ...]]:
-    """Both parts as float32, and each column's mean, deviation and whether it is constant.
+    """Both parts as float32; each column's mean, deviation and whether it is constant.
 
+    These are of the rows ``measured``.
     A few columns at a time: the table is never held in float64 as a whole.
     """
     rows, columns = values.shape
@@ -79,7 +84,7 @@ def standardised(
     for start, stop in zip(starts, [*starts[1:], columns], strict=True):
         own = slice(start, stop)
         wide = widened(values[:, own])
-        mean[own], scale[own], constant[own] = column_statistics(wide[train])
+        mean[own], scale[own], constant[own] = column_statistics(wide[measured])
         wide -= mean[own]
         wide /= scale[own]
         narrow = as_float32(wide, names[own])

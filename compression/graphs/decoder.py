@@ -13,6 +13,7 @@ from .child import STOPPED, Files, read_frame, write_frame
 from .limits import CHILD_BYTES, CHILD_CPU_SECONDS
 
 IDLE_SECONDS = 120
+DAMAGED = "this file is damaged, or is no file of its kind: take another copy"
 
 
 def _safetensors(files: Files) -> tuple[dict[str, Any], Files]:
@@ -29,12 +30,23 @@ def _checkpoint(files: Files) -> tuple[dict[str, Any], Files]:
     return {}, {"safetensors": convert(next(iter(files.values())))}
 
 
+def _onnx(files: Files) -> tuple[dict[str, Any], Files]:
+    from .onnx_model import read_onnx
+
+    read_onnx(files)
+    return {}, {}
+
+
 CALLS: dict[str, Callable[..., tuple[dict[str, Any], Files]]] = {
     "safetensors": _safetensors,
     "checkpoint": _checkpoint,
+    "onnx": _onnx,
 }
 # What a call needs is imported before its time and memory are counted.
-IMPORTS = {"checkpoint": "compression.graphs.checkpoint"}
+IMPORTS = {
+    "checkpoint": "compression.graphs.checkpoint",
+    "onnx": "compression.graphs.onnx_model",
+}
 
 
 def serve() -> None:
@@ -53,8 +65,10 @@ def serve() -> None:
             reply: dict[str, Any] = {"values": values}
         except CompressionError as error:
             reply, answer = {"error": str(error), "kind": type(error).__name__}, {}
-        except (MemoryError, RecursionError):
+        except MemoryError:
             reply, answer = {"error": STOPPED, "kind": "StorageError"}, {}
+        except Exception:  # libraries raise what a damaged file makes them raise
+            reply, answer = {"error": DAMAGED, "kind": "StorageError"}, {}
         _unlimit()
         write_frame(answers, reply, answer)
         del files, answer

@@ -30,9 +30,11 @@ def read_model(files: Mapping[str, bytes]) -> Model:
         The files are of no such kind, damaged, or larger than is read.
     """
     check_files(files)
-    graphs = [name for name in files if name.lower().endswith(".onnx")]
-    if graphs:
-        raise StorageError("ONNX graphs are not read yet")
+    if any(name.lower().endswith(".onnx") for name in files):
+        from .onnx_model import read_onnx  # here: its library takes a second to load
+
+        CHILD.ask("onnx", files)
+        return read_onnx(files)
     if len(files) > 1:
         raise StorageError(
             f"there are {len(files)} files: give one file, or an ONNX graph with its data"

@@ -1,0 +1,162 @@
+"""A model as an ONNX graph: its weights, and the graph with factors in place of some of them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from ..errors import StorageError
+from . import spectra
+from .model import Model, Ranks
+from .onnx_attributes import find_attributes
+from .onnx_file import open_graph
+from .onnx_surgery import replace
+from .onnx_uses import Source, describe, find_sources
+from .spectra import Array
+from .weights import FACTOR, REASONS, Weight
+
+# What exporters call a tensor that has no name of its own.
+_NAMELESS = re.compile(r"(onnx::\w*?_?|val_|_val_|_?const\w*_?|t|)\d+", re.IGNORECASE)
+Types = dict[str, onnx.TypeProto]
+_OLDEST_IR = 4  # from which on a tensor need not be an input as well
+
+
+class OnnxModel(Model):
+    """A model as an ONNX graph.
+
+    Attributes
+    ----------
+    proto : onnx.ModelProto
+        Normalised: functions inlined, constants and the tensors of branches in one place, equal
+        tensors once.
+    """
+
+    def __init__(self, proto: onnx.ModelProto, file_name: str, file_bytes: int) -> None:
+        super().__init__()
+        self.file_name, self.file_bytes = file_name, file_bytes
+        graph, maps = _to_ir(proto)
+        _normalise(graph)
+        self.proto = _to_proto(graph, maps)
+        self._attributes = {weight.name: matrix for weight, matrix in find_attributes(graph)}
+        self._sources: dict[str, Source] = {}
+        weights = []
+        sources = find_sources(graph)
+        names = _names(sources)
+        for source, name in zip(sources, names, strict=True):
+            weight = describe(source, name)
+            if weight is not None:
+                self._sources[name] = source
+                weights.append(_as_factor(weight, graph))
+        weights += [weight for weight, _ in find_attributes(graph)]
+        self.weights = tuple(weights)
+        tensors = [value.const_value for value in graph.graph.initializers.values()]
+        self.parameters = sum(
+            t.size for t in tensors if t is not None and t.dtype.is_floating_point()
+        ) + sum(matrix.size for matrix in self._attributes.values())
+
+    def matrix(self, layer: str) -> Array:
+        name = self.weight(layer).name
+        if name in self._attributes:
+            return self._attributes[name]
+        source = self._sources[name]
+        shape = self.weight(name).matrix_shape
+        use = next(use for use in source.uses if use.matrix.shape == shape)
+        return np.ascontiguousarray(use.matrix, dtype=np.float64)
+
+    def compressed(self, ranks: Ranks) -> "OnnxModel":
+        """The graph with two nodes in place of one for each layer of a rank."""
+        checked = self.checked_ranks(ranks)
+        graph, maps = _to_ir(self.proto)
+        sources = {source.value.name: source for source in find_sources(graph)}
+        for layer, rank in checked.items():
+            source = sources[self._sources[layer].value.name]
+            replace(graph, source, spectra.factorize(self.matrix(layer), rank))
+        common.RemoveUnusedNodesPass()(graph)
+        graph.ir_version = max(graph.ir_version or 0, _OLDEST_IR)
+        proto = _to_proto(graph, maps)
+        return OnnxModel(proto, self.file_name, proto.ByteSize())
+
+    def to_bytes(self) -> dict[str, bytes]:
+        return {self.file_name: self.proto.SerializeToString()}
+
+
+def read_onnx(files: Mapping[str, bytes]) -> OnnxModel:
+    """The model of an ONNX file, or of the pair of a graph and its data.
+
+    Raises
+    ------
+    StorageError
+        It is no graph, is damaged, lacks its data, or has nothing to compress.
+    """
+    proto = open_graph(files)
+    name = next(name for name in files if name.lower().endswith(".onnx"))
+    model = OnnxModel(proto, name, sum(len(content) for content in files.values()))
+    if not model.weights:
+        raise StorageError(
+            "no node of the graph multiplies by a matrix: there is nothing to compress"
+        )
+    return model
+
+
+def _to_ir(proto: onnx.ModelProto) -> tuple[ir.Model, Types]:
+    """The graph to work on, and the types of outputs that its library does not know.
+
+    scikit-learn's exporter gives probabilities as maps from class to number.
+    """
+    plain = onnx.ModelProto()
+    plain.CopyFrom(proto)
+    maps = {}
+    for value in (*plain.graph.output, *plain.graph.value_info):
+        sequence = value.type.sequence_type.elem_type
+        if value.type.HasField("map_type") or sequence.HasField("map_type"):
+            maps[value.name] = onnx.TypeProto()
+            maps[value.name].CopyFrom(value.type)
+            value.ClearField("type")
+    return ir.from_proto(plain), maps
+
+
+def _to_proto(model: ir.Model, maps: Types) -> onnx.ModelProto:
+    proto = ir.to_proto(model)
+    for value in (*proto.graph.output, *proto.graph.value_info):
+        if value.name in maps:
+            value.type.CopyFrom(maps[value.name])
+    return proto
+
+
+def _normalise(model: ir.Model) -> None:
+    for change in (
+        common.InlinePass(),
+        common.LiftConstantsToInitializersPass(size_limit=0),
+        common.RemoveInitializersFromInputsPass(),
+        common.LiftSubgraphInitializersToMainGraphPass(),
+        common.DeduplicateHashedInitializersPass(size_limit=2**40),
+    ):
+        change(model)
+    model.ir_version = max(model.ir_version or 0, _OLDEST_IR)
+
+
+def _names(sources: list[Source]) -> list[str]:
+    """What each is called: its own name, or that of the node that takes it."""
+    taken = {str(source.value.name) for source in sources}
+    names = []
+    for source in sources:
+        name = str(source.value.name)
+        node = source.uses[0].node.name if source.uses else ""
+        if node and node not in taken and _NAMELESS.fullmatch(name):
+            taken.add(node)
+            name = node
+        names.append(name)
+    return names
+
+
+def _as_factor(weight: Weight, graph: ir.Model) -> Weight:
+    stem, _, half = weight.name.rpartition(".")
+    halves = {f"{stem}.left", f"{stem}.right"}
+    if half not in ("left", "right") or not halves <= graph.graph.initializers.keys():
+        return weight
+    fields: dict[str, Any] = {"kind": FACTOR, "reason": REASONS[FACTOR]}
+    return Weight(**(vars(weight) | fields))

@@ -1,0 +1,64 @@
+"""ONNX graphs made by hand, and what ONNX Runtime gives for them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+KINDS = {
+    "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE,
+    "float16": TensorProto.FLOAT16,
+}
+
+
+def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(operator, inputs.split(), outputs.split(), **attributes)
+
+
+def constant(name: str, values: np.ndarray) -> onnx.NodeProto:
+    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(values))
+
+
+def build(
+    nodes: Sequence[onnx.NodeProto],
+    weights: Mapping[str, np.ndarray],
+    shape: Sequence[int | str],
+    *,
+    opset: int = 17,
+    dtype: str = "float32",
+    weights_are_inputs: bool = False,
+    more_inputs: Sequence[onnx.ValueInfoProto] = (),
+) -> bytes:
+    """A graph from x of a shape to y; floating weights take the type."""
+    kind = KINDS[dtype]
+    held = {
+        name: values.astype(dtype) if values.dtype.kind == "f" else values
+        for name, values in weights.items()
+    }
+    inputs = [helper.make_tensor_value_info("x", kind, shape), *more_inputs]
+    if weights_are_inputs:
+        inputs += [
+            helper.make_tensor_value_info(name, kind, values.shape) for name, values in held.items()
+        ]
+    graph = helper.make_graph(
+        nodes,
+        "made",
+        inputs,
+        [helper.make_tensor_value_info("y", kind, None)],
+        [numpy_helper.from_array(values, name) for name, values in held.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model.ir_version = 3 if weights_are_inputs else 8
+    return model.SerializeToString()
+
+
+def run(content: bytes, **inputs: np.ndarray) -> list[Any]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)

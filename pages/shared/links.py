@@ -14,6 +14,8 @@ LAYER, METHOD, CONSTRAINT, RANK, BOUND, COST = "layer", "method", "set", "rank",
 # Compare
 TIE, DIFFERENCES, ANIMATION, BASELINES = "tie", "differences", "scrub", "baselines"
 WHOLE_AXIS = "whole"
+# How it works
+EXAMPLE_RANK, EXAMPLE_BOUND, STATEMENTS = "example_rank", "example_bound", "statements"
 # Low rank
 LAYER_KINDS, CALIBRATION, RIDGE, SPECTRUM_SCALE = "layers", "calibration", "ridge", "scale"
 METHODS, AGAINST, EPOCHS, FOLDS = "methods", "against", "epochs", "folds"

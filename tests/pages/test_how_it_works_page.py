@@ -1,0 +1,79 @@
+"""The page that explains the methods: what it shows is computed, and right."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear
+
+from pages.shared.glossary import GLOSSARY, explain
+from pages.shared.models import constrained_tasks, tasks
+from pages.views.how_it_works import examples, figures, text
+from tests.pages.rendering import rendered
+
+
+def report(*arguments, **named):
+    return True
+
+
+@pytest.fixture(scope="module")
+def app():
+    return rendered("how_it_works.py", example_rank="2", example_bound="0.5")
+
+
+def said(app):
+    return " ".join(part.value for part in app.markdown)
+
+
+def test_the_page_shows_both_methods_and_every_term(app):
+    assert [part.value for part in app.latex] == [
+        f"$$\n{text.LOW_RANK_FORMULA}\n$$",
+        f"$$\n{text.CONSTRAINED_FORMULA}\n$$",
+    ]
+    assert {chart.key for chart in app.get("plotly_chart")} == {"shadow", "feasible"}
+    for term, meaning in GLOSSARY.items():
+        assert f"**{term}**: {meaning}" in said(app)
+
+
+def test_a_rank_keeps_the_energy_that_numpy_counts(app):
+    found = examples.decompose_picture()
+    values = np.linalg.svd(found.of_rank(examples.SIDE), compute_uv=False)
+    share = 100 * (values[:2] ** 2).sum() / (values**2).sum()
+    assert f"Rank **2** keeps **{share:.1f} %**" in said(app)
+    figure = figures.shadow(found, 2)
+    residual = np.linalg.norm(figure.data[0].z - figure.data[1].z)
+    assert residual == pytest.approx(np.linalg.norm(values[2:]), abs=0.02)
+
+
+def test_the_shown_optimum_is_scipy_s():
+    found = examples.solve_bounded()
+    certifier = found.path.certifier
+    x, y = certifier.x - certifier.x.mean(axis=0), certifier.y - certifier.y.mean()
+    for bound in (0.2, 0.5, 1.9):
+        expected = lsq_linear(x, y, (-bound, bound), tol=1e-12).x
+        star = figures.feasible(found, bound).data[-1]
+        assert (star.x[0], star.y[0]) == pytest.approx(tuple(expected), abs=1e-6)
+    assert found.loss.min() >= found.path.certificate_at(9.0).objective - 1e-12
+
+
+def test_the_statements_are_measured_on_the_curves():
+    trained = tasks.reference(report, "iris", "softmax_regression", 0)
+    low_rank = tasks.low_rank_curve(report, trained.origin, "truncated_svd")
+    constrained = constrained_tasks.constrained_curve(report, trained.origin, "box", "path")
+    table = text.tabulate_statements([(trained, low_rank, constrained)])
+    assert len(table) == 3
+    first = low_rank.table.iloc[low_rank.suggested]
+    assert table["measured"][0].startswith("Wrong: ")
+    assert f"{100 * first['score']:.1f} %" in table["measured"][1]
+    # Its file is shorter than that of any bound: the page says so, and compares nothing.
+    assert first["bytes"] < constrained.table["bytes"].min()
+    assert "No bound gives a file as small" in table["measured"][2]
+    # A longer file of LMM leaves room for bounds: the best on validation is shown.
+    longer = replace(low_rank, table=low_rank.table.assign(bytes=10**6))
+    best = constrained.table.loc[constrained.table["validation_score"].idxmax()]
+    measured = text.tabulate_statements([(trained, longer, constrained)])["measured"][2]
+    assert f"c = {best['knob']:.3g}: {100 * best['score']:.1f} %" in measured
+
+
+def test_a_help_text_says_what_the_glossary_says():
+    assert explain("box") == f"**box**: {GLOSSARY['box']}"

@@ -127,7 +127,9 @@ def _describe(name: str, tensors: Mapping[str, Tensor], others: tuple[str, ...])
         reason = same_tensor(show(looked_up[0])) if looked_up else ""
     elif others and kind == EMBEDDING:
         reason = same_tensor(show(others[0]))
-    return Weight(name, kind, shape, matrix_shape, 1, others, reason or too_small(matrix_shape))
+    reason = reason or too_small(matrix_shape)
+    each = len(tensors[name].data) // tensors[name].size
+    return Weight(name, kind, shape, matrix_shape, 1, others, reason, each)
 
 
 def _kind(name: str, shape: tuple[int, ...], tensors: Mapping[str, Tensor]) -> tuple[str, str]:

@@ -37,15 +37,23 @@ def _onnx(files: Files) -> tuple[dict[str, Any], Files]:
     return {}, {}
 
 
+def _compare(files: Files) -> tuple[dict[str, Any], Files]:
+    from .runner import compare
+
+    return compare(files["before"], files["after"]), {}
+
+
 CALLS: dict[str, Callable[..., tuple[dict[str, Any], Files]]] = {
     "safetensors": _safetensors,
     "checkpoint": _checkpoint,
     "onnx": _onnx,
+    "compare": _compare,
 }
 # What a call needs is imported before its time and memory are counted.
 IMPORTS = {
     "checkpoint": "compression.graphs.checkpoint",
     "onnx": "compression.graphs.onnx_model",
+    "compare": "compression.graphs.runner",
 }
 
 

@@ -63,6 +63,11 @@ class Model(ABC):
     def to_bytes(self) -> dict[str, bytes]:
         """The files by name, in the format that the model came in."""
 
+    def factor_names(self, layer: str) -> tuple[str, str]:
+        """What a compressed model calls the two factors of a layer: (m, k) and (k, n)."""
+        name = self.weight(layer).name
+        return f"{name}.left", f"{name}.right"
+
     def weight(self, layer: str) -> Weight:
         """A weight by its name, or by one of its aliases.
 

@@ -67,6 +67,10 @@ class OnnxModel(Model):
         use = next(use for use in source.uses if use.matrix.shape == shape)
         return np.ascontiguousarray(use.matrix, dtype=np.float64)
 
+    def factor_names(self, layer: str) -> tuple[str, str]:
+        name = self._sources[self.weight(layer).name].value.name
+        return f"{name}.left", f"{name}.right"
+
     def compressed(self, ranks: Ranks) -> "OnnxModel":
         """The graph with two nodes in place of one for each layer of a rank."""
         checked = self.checked_ranks(ranks)

@@ -25,7 +25,6 @@ from .weights import (
 
 FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 OTHER = "other"
-_FEWEST = 4  # numbers below which nothing is called a weight
 
 
 @dataclass(eq=False)
@@ -80,7 +79,7 @@ def find_sources(model: ir.Model) -> list[Source]:
     sources = []
     for value in model.graph.initializers.values():
         tensor = value.const_value
-        if tensor is None or tensor.dtype not in FLOATS or tensor.size < _FEWEST:
+        if tensor is None or tensor.dtype not in FLOATS:
             continue
         if value.is_graph_input():
             continue

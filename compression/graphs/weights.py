@@ -38,6 +38,8 @@ class Weight:
         Other names, or other places, of the same tensor.
     reason : str
         Why it cannot be compressed; "" where it can.
+    bytes_each : int
+        Of one of its numbers.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Weight:
     groups: int = 1
     aliases: tuple[str, ...] = ()
     reason: str = ""
+    bytes_each: int = 4
 
     @property
     def parameters(self) -> int:

@@ -30,6 +30,8 @@ COMBINED_METHOD, PAIR_EPOCHS = "together", "pair_epochs"
 # Decide
 POINTS_LOST, MAX_KILOBYTES, FEWER_MACS, SMALLEST_IN = "lose", "kb", "fewer", "by"
 MORE_SERIES, SCORE_PART, COMPARED, CHOICE, MEASURE = "more", "part", "compare", "choice", "measure"
+# Your model
+WEIGHT, ENERGY, KEEP = "weight", "energy", "keep"
 
 REFERENCE = (DATASET, MODEL, SEED)
 

@@ -1,0 +1,94 @@
+"""Whether a written model is the one that was promised, found by reading it back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import CompressionError, StorageError
+from .child import CHILD
+from .limits import show
+from .model import Model, Ranks
+from .reading import read_model
+
+_TOLERANCES = {2: 2e-2, 4: 1e-4, 8: 1e-6}  # of a weight's norm, by bytes a number
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """What was found in the files that were read back.
+
+    Attributes
+    ----------
+    errors : dict
+        Layer -> ‖W − Ŵ‖ / ‖W‖ of the weight that the file holds.
+    difference : float
+        The largest distance of such an error from the one that its spectrum promised.
+    outputs : dict
+        What both models give for random inputs: see ``runner.compare``; empty where they cannot
+        be run.
+    why_not : str
+        Why they cannot be run.
+    """
+
+    errors: dict[str, float]
+    difference: float
+    outputs: dict[str, Any] = field(default_factory=dict)
+    why_not: str = ""
+
+
+def write_checked(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
+    """The files of a smaller model, read back and compared.
+
+    Raises
+    ------
+    StorageError
+        What was read back is not what the spectra promised.
+    """
+    smaller = model.compressed(ranks)
+    files = smaller.to_bytes()
+    again = read_model(files)
+    errors, difference = {}, 0.0
+    for layer, rank in model.checked_ranks(ranks).items():
+        left, right = model.factor_names(layer)
+        weight, matrix = model.weight(layer), model.matrix(layer)
+        norm = np.linalg.norm(matrix)
+        errors[layer] = float(
+            np.linalg.norm(matrix - again.matrix(left) @ again.matrix(right)) / norm
+        )
+        kept = float(np.sum(model.spectrum(layer)[:rank] ** 2)) / model.energy(layer)
+        promised = float(np.sqrt(max(1 - kept, 0.0)))
+        difference = max(difference, abs(errors[layer] - promised))
+        if not abs(errors[layer] - promised) <= _TOLERANCES[weight.bytes_each]:
+            raise StorageError(
+                f"layer {show(layer)} of the written file is off by {errors[layer]:.3g} of its "
+                f"norm, and {promised:.3g} was expected: the file is not given out"
+            )
+    try:
+        outputs = compare_outputs(model, smaller)
+    except CompressionError as error:
+        return files, Check(errors, difference, {}, str(error))
+    return files, Check(errors, difference, outputs)
+
+
+def compare_outputs(before: Model, after: Model) -> dict[str, Any]:
+    """What two models give for the same random inputs; see ``runner.compare``.
+
+    Raises
+    ------
+    CompressionError
+        They have no graph that can be run, or running it failed.
+    """
+    files = {"before": _graph(before), "after": _graph(after)}
+    return CHILD.ask("compare", files)[0]
+
+
+def _graph(model: Model) -> bytes:
+    graphs: Mapping[str, bytes] = model.to_bytes()
+    for name, content in graphs.items():
+        if name.lower().endswith(".onnx"):
+            return content
+    raise StorageError(
+        "the file holds tensors without a graph, which cannot be run: give an ONNX export too"
+    )

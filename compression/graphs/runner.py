@@ -1,0 +1,116 @@
+"""ONNX graphs run by ONNX Runtime, in the child process alone."""
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from ..errors import NotApplicableError
+
+ROWS = 32
+_LENGTHS = (8, 32, 224)  # tried in turn for axes whose length the graph leaves open
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(bool)": np.bool_,
+}
+CANNOT = "the graph could not be run on inputs made up for it: judge it with data of its own"
+
+
+def open_session(content: bytes) -> onnxruntime.InferenceSession:
+    """A session of one thread that says nothing.
+
+    Raises
+    ------
+    NotApplicableError
+        ONNX Runtime does not take the graph.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the library has no common base of its own errors
+        raise NotApplicableError(
+            "ONNX Runtime does not take this graph: it needs other operators or another opset"
+        ) from error
+
+
+def run(session: onnxruntime.InferenceSession, inputs: dict[str, NDArray]) -> NDArray:
+    """The first output of a floating type, as float64.
+
+    Raises
+    ------
+    NotApplicableError
+        The inputs do not fit, or there is no such output.
+    """
+    try:
+        outputs = session.run(None, inputs)
+    except Exception as error:
+        raise NotApplicableError(CANNOT) from error
+    for output in outputs:
+        if isinstance(output, np.ndarray) and output.dtype.kind == "f" and output.size:
+            return output.astype(np.float64)
+        if isinstance(output, list) and output and isinstance(output[0], dict):
+            # scikit-learn's maps from class to probability
+            return np.array([list(line.values()) for line in output], dtype=np.float64)
+    raise NotApplicableError("the graph has no output of floating numbers to compare")
+
+
+def compare(before: bytes, after: bytes) -> dict[str, Any]:
+    """Outputs of two graphs for the same random inputs.
+
+    Returns
+    -------
+    dict
+        rows; relative (‖y − ŷ‖ / ‖y‖); largest (|y − ŷ|); same (share of rows whose largest
+        output is at the same place, None where that says nothing); inputs (in words).
+    """
+    first, second = open_session(before), open_session(after)
+    last: NotApplicableError | None = None
+    for length in _LENGTHS:
+        try:
+            inputs = random_inputs(first, length)
+            y, other = run(first, inputs), run(second, inputs)
+        except NotApplicableError as error:
+            last = error
+            continue
+        if y.shape != other.shape or not np.isfinite(y).all():
+            raise NotApplicableError("the outputs for random inputs are not finite")
+        norm = float(np.linalg.norm(y))
+        ranked = y.ndim == 2 and 1 < y.shape[1] <= 10_000
+        return {
+            "rows": len(y),
+            "relative": float(np.linalg.norm(y - other)) / norm if norm else 0.0,
+            "largest": float(np.abs(y - other).max()),
+            "same": float((y.argmax(1) == other.argmax(1)).mean()) if ranked else None,
+        }
+    raise last or NotApplicableError(CANNOT)
+
+
+def random_inputs(session: onnxruntime.InferenceSession, length: int) -> dict[str, NDArray]:
+    """Normal numbers, small indices, and ones for masks, of the shapes that the graph asks for."""
+    rng = np.random.default_rng(0)
+    inputs: dict[str, NDArray] = {}
+    for value in session.get_inputs():
+        if value.type not in _TYPES:
+            raise NotApplicableError(CANNOT)
+        shape = [
+            axis if isinstance(axis, int) and axis > 0 else (ROWS if place == 0 else length)
+            for place, axis in enumerate(value.shape)
+        ]
+        if np.prod(shape, dtype=float) > 2**24:
+            raise NotApplicableError(CANNOT)
+        kind = _TYPES[value.type]
+        if "mask" in value.name or kind is np.bool_:
+            inputs[value.name] = np.ones(shape, kind)
+        elif np.issubdtype(kind, np.integer):
+            most = 2 if "type" in value.name else 100
+            inputs[value.name] = rng.integers(0, most, shape).astype(kind)
+        else:
+            inputs[value.name] = rng.standard_normal(shape).astype(kind)
+    return inputs

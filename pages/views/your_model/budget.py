@@ -1,0 +1,99 @@
+"""One share of the parameters: its ranks, its size, and the file to take away."""
+
+import streamlit as st
+
+from pages.shared import jobs, links
+from pages.shared.format import format_count, format_size
+from pages.shared.jobs import Job
+from pages.shared.ui import blocks, charts, widgets
+from pages.shared.ui.progress import follow, show_status
+
+from . import figures, tasks, text
+from .results import Built, ModelView
+from .tasks import Files
+
+_AT_ONCE = 4 * 2**20  # bytes up to which a file is written without being asked for
+_ASKED = "_your_model_asked"
+
+
+def draw_budget(view: ModelView, files: Files) -> None:
+    """The slider, what it gives, and the checked file."""
+    st.subheader("How small, and what is kept", anchor=False)
+    if view.plan is None:
+        st.info(text.NOTHING, icon=":material/info:")
+        return
+    row = _choose_row(view)
+    line = view.plan.iloc[row]
+    saved = 1 - line["share"]
+    places = st.columns(3)
+    places[0].metric(
+        "Parameters",
+        format_count(line["parameters"]),
+        f"−{100 * saved:.0f} %" if saved > 0 else "as yours",
+        delta_color="off",
+        delta_arrow="off",
+    )
+    places[1].metric(
+        "File size, about",
+        format_size(line["bytes"]),
+        f"yours: {format_size(view.file_bytes)}",
+        delta_color="off",
+        delta_arrow="off",
+    )
+    places[2].metric(
+        "Energy kept, weakest layer",
+        f"{100 * line['energy']:.1f} %",
+        text.count_layers(len(view.ranks[row])),
+        delta_color="off",
+        delta_arrow="off",
+    )
+    st.caption(text.describe_plan(view, row))
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        figure = figures.energy_by_size(view.plan, row, view.file_bytes)
+        charts.draw(
+            figure,
+            "energy_by_size",
+            f"Energy kept against file size: {100 * line['energy']:.1f} % at "
+            f"{format_size(line['bytes'])}",
+        )
+    with right:
+        st.warning(text.NO_SCORE, icon=":material/warning:")
+        if view.ranks[row]:
+            _draw_file(view, files, row)
+
+
+def _choose_row(view: ModelView) -> int:
+    assert view.plan is not None
+    shares = [round(100 * share, 1) for share in view.plan["share"]]
+    chosen = widgets.knob(
+        links.KEEP, "Parameters kept (%)", sorted(set(shares)), shares[view.start]
+    )
+    return shares.index(chosen)
+
+
+def _draw_file(view: ModelView, files: Files, row: int) -> None:
+    """The file of a row, once it is written and compared."""
+    ranks = view.ranks[row]
+    if view.file_bytes > _AT_ONCE:
+        if st.button("Write and check the smaller file", key="write_smaller"):
+            st.session_state[_ASKED] = ranks
+        if st.session_state.get(_ASKED) != ranks:
+            return
+    job: Job[Built] = jobs.submit(tasks.build, files, ranks)
+
+    def draw() -> None:
+        show_status(job, "Writing and comparing")
+        built = job.result
+        if built is None:
+            return
+        st.markdown(text.describe_built(view, built))
+        blocks.download(
+            f"Download {text.plain(built.file_name, 30)}",
+            built.content,
+            text.smaller_name(built.file_name),
+            "smaller_model",
+            help="Written, read back and compared before this button appeared.",
+        )
+
+    follow(draw, job, key="smaller_file")

@@ -1,0 +1,67 @@
+"""What the page on one's own model is handed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class ModelView:
+    """A model before any data.
+
+    Attributes
+    ----------
+    file_name : str
+        Of the graph, or of the tensors.
+    kind : str
+        "ONNX graph" or "tensors".
+    file_bytes, parameters : int
+    layers : DataFrame
+        See ``compression.graphs.model.Model.layers``; with rows, columns (of each matrix) and
+        energy (the sum of squares of its entries) besides.
+    spectra : mapping
+        Layer -> singular values, where they are finite.
+    plan : DataFrame or None
+        See ``compression.graphs.plan.Plan``; None where no layer can be made smaller.
+    ranks : tuple
+        Of each row of the plan: pairs of a layer and its rank.
+    start : int
+        Row of the plan that is shown first.
+    """
+
+    file_name: str
+    kind: str
+    file_bytes: int
+    parameters: int
+    layers: pd.DataFrame
+    spectra: Mapping[str, NDArray]
+    plan: pd.DataFrame | None
+    ranks: tuple[tuple[tuple[str, int], ...], ...]
+    start: int
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A smaller model, read back and compared before it is handed out.
+
+    Attributes
+    ----------
+    file_name : str
+    content : bytes
+    difference : float
+        Largest distance of a layer's error, ‖W − Ŵ‖ / ‖W‖, from what its spectrum promised.
+    outputs : mapping
+        rows, relative, largest and same: the outputs for random inputs beside the original's;
+        empty where they could not be compared.
+    why_not : str
+        Why they could not.
+    """
+
+    file_name: str
+    content: bytes
+    difference: float
+    outputs: Mapping[str, Any]
+    why_not: str

@@ -1,0 +1,72 @@
+"""The worker's side of the page on one's own model: files in, tables and a smaller file out.
+
+Files that people bring stay in memory: none of these results is kept beyond the process.
+"""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pages.shared.jobs.report import Report, measures_time
+
+from .results import Built, ModelView
+
+if TYPE_CHECKING:
+    from compression.graphs.model import Model
+
+Files = tuple[tuple[str, bytes], ...]
+
+
+@measures_time
+def read(report: Report, files: Files) -> ModelView:
+    """Weights, spectra, and ranks for every share of the parameters."""
+    from compression import CompressionError
+    from compression.graphs.plan import plan, starting_row
+
+    model = _load(files)
+
+    def tell(part: str, first: float):
+        return lambda done, total, _: report(first + 0.5 * done / total, 1, None, part)
+
+    model.measure(tell("taking spectra", 0.0))
+    layers = model.layers.assign(
+        rows=[weight.matrix_shape[0] for weight in model.weights],
+        columns=[weight.matrix_shape[1] for weight in model.weights],
+    )
+    spectra = {
+        weight.name: model.spectrum(weight.name)
+        for weight in model.weights
+        if layers.loc[layers["layer"] == weight.name, "rank_99"].notna().all()
+    }
+    layers["energy"] = [
+        model.energy(name) if name in spectra else float("nan") for name in layers["layer"]
+    ]
+    name = next((n for n, _ in files if n.lower().endswith(".onnx")), files[0][0])
+    kind = "ONNX graph" if name.lower().endswith(".onnx") else "tensors"
+    facts = (name, kind, model.file_bytes, model.parameters, layers, spectra)
+    try:
+        found = plan(model, report=tell("sharing budgets", 0.5))
+    except CompressionError:
+        return ModelView(*facts, None, (), 0)
+    ranks = tuple(tuple(sorted(chosen.items())) for chosen in found.ranks)
+    return ModelView(*facts, found.table, ranks, starting_row(found.table))
+
+
+@measures_time
+def build(report: Report, files: Files, ranks: tuple[tuple[str, int], ...]) -> Built:
+    """The smaller model's file, written, read back and compared."""
+    from compression.graphs.check import write_checked
+
+    written, check = write_checked(_load(files), dict(ranks))
+    ((name, content),) = written.items()
+    return Built(name, content, check.difference, check.outputs, check.why_not)
+
+
+def _load(files: Files) -> "Model":
+    return _load_once(files)
+
+
+@lru_cache(maxsize=2)
+def _load_once(files: Files) -> "Model":
+    import compression
+
+    return compression.read_model(dict(files))

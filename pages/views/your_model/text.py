@@ -1,0 +1,157 @@
+"""Sentences of the page on one's own model. Names out of files are never taken for markup."""
+
+from html import escape
+
+import pandas as pd
+
+from pages.shared.format import compare_sizes, format_count, format_size
+
+from .results import Built, ModelView
+
+NO_SCORE = (
+    "**Without data the score is unknown.** The energy that weights keep is no accuracy: some "
+    "models answer the same at 80 %, others fail at 99 %."
+)
+NOTHING = "No layer of this model can be made smaller by a lower rank; the table says why."
+UPLOAD_HELP = (
+    "ONNX (.onnx, with its .onnx.data where there is one), .safetensors, or a state dict "
+    "(.pt, .pth, .bin, .ckpt). Files are read by a process of its own with little memory and "
+    "time; nothing in them is executed, and they are not kept."
+)
+COLUMNS = {
+    "layer": "layer",
+    "why": "why, why not",
+    "kind": "kind",
+    "shape": "shape",
+    "parameters": "parameters",
+    "share": "share (%)",
+    "rank_90": "rank at 90 %",
+    "rank_95": "rank at 95 %",
+    "rank_99": "rank at 99 %",
+    "break_even": "break-even k*",
+    "saving": "saves (%)",
+}
+
+
+def plain(name: str, length: int = 60) -> str:
+    """A name out of a file as one line of letters."""
+    text = "".join(letter if letter.isprintable() else "·" for letter in str(name))
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def markup(name: str) -> str:
+    """A name for a figure, whose texts are a kind of HTML."""
+    return escape(plain(name, 40), quote=False)
+
+
+def code(name: str) -> str:
+    """A name for Markdown: between backticks nothing in it is markup."""
+    return f"`{plain(name).replace('`', chr(39))}`"
+
+
+def describe_model(view: ModelView) -> str:
+    able = int((view.layers["reason"] == "").sum())
+    count = len(view.layers)
+    return (
+        f"{code(view.file_name)}: **{format_size(view.file_bytes)}**, {view.kind}; "
+        f"**{format_count(view.parameters)}** parameters. "
+        f"{count} {'weight has' if count == 1 else 'weights have'} two or more axes, and {able} of "
+        "them could be stored as two factors."
+    )
+
+
+def saving(layers: pd.DataFrame, energy: str) -> pd.Series:
+    """Share of each layer's numbers that its rank at that energy saves; negative: it grows."""
+    ranks = layers[f"rank_{energy}"].astype("Float64")
+    sides = layers["rows"] + layers["columns"]
+    return 1 - ranks * sides / layers["parameters"]
+
+
+def why(row: pd.Series, energy: str) -> str:
+    """Why a layer can shrink at an energy, or why not, as a sentence without its subject."""
+    if row["reason"]:
+        return str(row["reason"])
+    rank, limit = int(row[f"rank_{energy}"]), int(row["break_even"])
+    if rank <= limit:
+        return f"rank {rank} keeps {energy} % of its energy and is within break-even, {limit}"
+    return (
+        f"{energy} % of its energy needs rank {rank}, above break-even, {limit}: two factors would "
+        "be larger than the layer"
+    )
+
+
+def layer_table(view: ModelView, energy: str) -> pd.DataFrame:
+    """The table as it is shown and handed out."""
+    table = view.layers.copy()
+    table["layer"] = [plain(name, 200) for name in table["layer"]]
+    table["shape"] = [" × ".join(map(str, shape)) for shape in table["shape"]]
+    table["share"] = 100 * table["share"]
+    table["saving"] = 100 * saving(view.layers, energy)
+    table["why"] = [why(row, energy) for _, row in view.layers.iterrows()]
+    return table[list(COLUMNS)].rename(columns=COLUMNS)
+
+
+def describe_map(view: ModelView, energy: str) -> str:
+    """What the layer map shows, in words."""
+    able = view.layers["reason"] == ""
+    gain = saving(view.layers, energy).fillna(0)
+    growing = int((able & (gain < 0)).sum())
+    saved = float((view.layers["parameters"] * gain)[able & (gain > 0)].sum()) / view.parameters
+    return (
+        f"At {energy} % of each layer's energy {int((able & (gain > 0)).sum())} layers shrink, "
+        f"{growing} would grow and {int((~able).sum())} cannot be replaced; together that saves "
+        f"{100 * saved:.0f} % of the parameters."
+    )
+
+
+def count_layers(number: int) -> str:
+    return f"{number} {'layer' if number == 1 else 'layers'} replaced"
+
+
+def describe_plan(view: ModelView, row: int) -> str:
+    """What one row of the plan replaces."""
+    assert view.plan is not None
+    line, ranks = view.plan.iloc[row], view.ranks[row]
+    if not ranks:
+        return "All parameters are kept: nothing is replaced."
+    some = ", ".join(f"{code(layer)} → {rank}" for layer, rank in ranks[:6])
+    more = f" and {len(ranks) - 6} more" if len(ranks) > 6 else ""
+    return (
+        f"Ranks: {some}{more}. The layer that loses most is {code(line['weakest'])}, which keeps "
+        f"{100 * line['energy']:.1f} % of its energy. Of all ranks of this size these keep the "
+        "largest product of the layers' energies."
+    )
+
+
+def describe_built(view: ModelView, built: Built) -> str:
+    """What was found in the written file."""
+    size = len(built.content)
+    found = (
+        f"The file has **{format_size(size)}**, {compare_sizes(view.file_bytes, size)} than what "
+        f"you brought. Read back, every layer is as far from yours as its spectrum said, to "
+        f"{built.difference:.0e} of its norm."
+    ).replace("as the reference than", "as large as")
+    if not built.outputs:
+        return f"{found} Its outputs could not be compared: {plain(built.why_not, 300)}."
+    outputs = built.outputs
+    found += (
+        f" On {outputs['rows']} random inputs its outputs differ from the original's by "
+        f"**{100 * outputs['relative']:.2g} %** of their norm, at most by {outputs['largest']:.2g}"
+    )
+    if outputs["same"] is not None:
+        found += f"; the largest output is the same for {100 * outputs['same']:.0f} % of them"
+    return f"{found}. Random inputs are no data: on yours it may be better or worse."
+
+
+def smaller_name(file_name: str) -> str:
+    """What the smaller file is called: the name with a remark before its ending."""
+    stem, _, ending = plain(file_name, 200).rpartition(".")
+    return f"{stem}-low-rank.{ending}".replace("/", "_").replace("\\", "_")
+
+
+def describe_origin(view: ModelView) -> str:
+    """What the figures were made from, as plain text."""
+    return (
+        f"{plain(view.file_name)}: {format_size(view.file_bytes)}, "
+        f"{format_count(view.parameters)} parameters."
+    )

@@ -1,0 +1,40 @@
+"""Which model is shown: the files that were brought, or the example."""
+
+import streamlit as st
+
+from compression.graphs import example
+from compression.graphs.limits import MAX_FILE_BYTES
+from pages.shared import jobs
+from pages.shared.jobs import Job
+from pages.shared.ui.progress import wait_for
+
+from . import tasks, text
+from .results import ModelView
+from .tasks import Files
+
+_ENDINGS = ["onnx", "data", "safetensors", "pt", "pth", "bin", "ckpt"]
+
+
+def choose_files() -> Files:
+    """The uploaded files by name; the example while there are none."""
+    uploaded = st.file_uploader(
+        "Your model",
+        type=_ENDINGS,
+        accept_multiple_files=True,
+        key="your_model_files",
+        help=text.UPLOAD_HELP,
+        max_upload_size=MAX_FILE_BYTES // 2**20,
+    )
+    if not uploaded:
+        st.caption(f"Shown until you bring a file: an example, {example.TITLE}, as ONNX.")
+        return ((example.NAME, example.content()),)
+    return tuple(sorted((file.name, file.getvalue()) for file in uploaded))
+
+
+def require_model(files: Files) -> ModelView:
+    """The model in the files; what stands in the way of it ends the page."""
+    job: Job[ModelView] = jobs.submit(tasks.read, files)
+    view = wait_for(job, "Reading the model")
+    if view is None:
+        st.stop()
+    return view

@@ -1,0 +1,22 @@
+"""A person's own model: which layers can shrink, why others cannot, and the smaller file."""
+
+import streamlit as st
+
+from pages.shared.app_shell import begin_page
+from pages.shared.ui import charts
+from pages.views.your_model import text
+from pages.views.your_model.budget import draw_budget
+from pages.views.your_model.layers import draw_layers
+from pages.views.your_model.upload import choose_files, require_model
+
+begin_page(
+    "Your model", "Bring a trained file; see which layers can shrink; leave with a smaller one."
+)
+charts.begin()
+files = choose_files()
+view = require_model(files)
+st.markdown(text.describe_model(view))
+draw_layers(view)
+draw_budget(view, files)
+st.divider()
+charts.take_away("Your model", "your-model", text.describe_origin(view))

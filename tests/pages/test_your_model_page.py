@@ -1,0 +1,117 @@
+"""The page on one's own model: the example, uploads, and the file that people leave with."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+
+import compression
+from compression.graphs import example
+from pages.views.your_model import figures, tasks, text
+from tests.compression.graphs.conftest import low_rank_matrix, safetensors_file
+from tests.pages.rendering import opened, rendered, settled
+
+HOSTILE = "<b>x</b> ![p](http://a.b/c) `$\n"
+
+
+def charts(app):
+    return {chart.key: json.loads(chart.proto.spec) for chart in app.get("plotly_chart")}
+
+
+def upload(app, **files):
+    app.file_uploader(key="your_model_files").set_value(
+        [
+            (name.replace("__", "."), content, "application/octet-stream")
+            for name, content in files.items()
+        ]
+    )
+    return settled(app)
+
+
+def test_the_example_shows_its_map_its_spectrum_and_its_plan():
+    app = rendered("your_model.py", weight="middle.weight", energy="90")
+    drawn = charts(app)
+    assert set(drawn) == {"layer_map", "spectrum", "energy_by_size"}
+    (tiles,) = drawn["layer_map"]["data"]
+    model = compression.read_model({example.NAME: example.content()})
+    assert tiles["labels"] == list(model.layers["layer"])
+    said = dict(zip(tiles["labels"], tiles["text"], strict=True))
+    rank, limit = model.layers.set_index("layer").loc["wide.weight", ["rank_90", "break_even"]]
+    saved = 1 - rank * (64 + 512) / (64 * 512)
+    assert rank <= limit
+    assert said["wide.weight"] == f"−{100 * saved:.0f} %"
+    assert said["grouped.weight"] == "stays"
+    (table,) = (frame.value for frame in app.dataframe)
+    whys = dict(zip(table["layer"], table["why, why not"], strict=True))
+    assert "groups share no channels" in whys["grouped.weight"]
+    assert app.selectbox(key="weight").value == "middle.weight"
+    assert any("score is unknown" in warning.value for warning in app.warning)
+
+
+def test_the_slider_s_ranks_are_those_of_the_file_that_is_handed_out():
+    files = ((example.NAME, example.content()),)
+    view = tasks.read(lambda *_: True, files)
+    app = rendered("your_model.py", keep=str(round(100 * view.plan["share"].iloc[8], 1)))
+    built = tasks.build(lambda *_: True, files, view.ranks[8])
+    again = compression.read_model({"again.onnx": built.content})
+    for layer, rank in view.ranks[8]:
+        assert f"`{layer}` → {rank}" in " ".join(caption.value for caption in app.caption)
+        assert again.matrix(f"{layer}.left").shape[1] == rank
+    shown = " ".join(markdown.value for markdown in app.markdown)
+    assert f"**{len(built.content) / 1000:,.0f} kB**" in shown
+    (button,) = [b for b in app.get("download_button") if b.proto.label.startswith("Download")]
+    assert button.proto.label == "Download digits.onnx"
+    session = onnxruntime.InferenceSession(built.content)
+    x = np.random.default_rng(1).normal(size=(4, 1, 8, 8)).astype(np.float32)
+    before = onnxruntime.InferenceSession(example.content()).run(None, {"image": x})[0]
+    change = np.linalg.norm(session.run(None, {"image": x})[0] - before) / np.linalg.norm(before)
+    assert 0 < change < 10 * built.outputs["relative"]
+
+
+def test_an_upload_takes_the_example_s_place_and_its_names_are_no_markup():
+    values = {HOSTILE: low_rank_matrix(40, 30, 4), "b": np.ones(40)}
+    app = upload(opened("your_model.py").run(), own__safetensors=safetensors_file(values))
+    assert not app.error
+    drawn = charts(app)
+    assert drawn["layer_map"]["data"][0]["labels"] == [
+        "&lt;b&gt;x&lt;/b&gt; ![p](http://a.b/c) `$·"
+    ]
+    for words in (*app.markdown, *app.caption):
+        outside = "".join(words.value.split("`")[::2])
+        assert "<b>" not in outside
+        assert "![" not in outside
+
+
+def test_a_file_that_cannot_be_read_gets_its_sentence():
+    app = upload(opened("your_model.py").run(), broken__onnx=b"nothing of the kind")
+    assert ["this is no ONNX graph" in error.value for error in app.error] == [True]
+
+
+def test_a_model_that_cannot_shrink_says_so():
+    values = {"embed.weight": np.random.default_rng(0).normal(size=(30, 20))}
+    app = upload(opened("your_model.py").run(), own__safetensors=safetensors_file(values))
+    assert any(info.value == text.NOTHING for info in app.info)
+    assert "download_button" not in [b.key for b in app.get("download_button")]
+
+
+@pytest.mark.parametrize(
+    ("rank", "word", "sign"), [(3, "within break-even", "−"), (9, "above", "+")]
+)
+def test_map_and_table_say_the_same_of_a_layer(rank, word, sign):
+    layers = pd.DataFrame(
+        {
+            "layer": ["w"],
+            "parameters": [128],
+            "rows": [8],
+            "columns": [16],
+            "rank_99": [rank],
+            "break_even": [5],
+            "reason": [""],
+        }
+    )
+    assert word in text.why(layers.iloc[0], "99")
+    (tile,) = figures.layer_map(layers, "99", "w").data
+    assert tile.text[0] == f"{sign}{abs(100 * (1 - rank * 24 / 128)):.0f} %"
+    assert ("192, 57, 43" in tile.marker.colors[0]) == (rank == 9)

@@ -48,6 +48,40 @@ BLOBS = sql.Table(
     sql.Column("digest", sql.String(64), primary_key=True),
     sql.Column("content", sql.LargeBinary, nullable=False),
 )
+NUMBERS = (
+    *("knob", "rank", "bound", "bits", "parameters", "bytes", "macs", "ratio", "epochs"),
+    *("train_loss", "validation_loss", "test_loss"),
+    *("validation_score", "validation_low", "validation_high"),
+    *("score", "score_low", "score_high", "change", "change_low", "change_high"),
+    *("train_rows", "validation_rows", "test_rows"),
+)
+ROWS = sql.Table(
+    "rows",
+    _metadata,
+    sql.Column("fit", sql.String(64), primary_key=True),
+    sql.Column("position", sql.Integer, primary_key=True),
+    *(sql.Column(name, sql.Float) for name in NUMBERS),
+)
+STUDIES = sql.Table(
+    "studies",
+    _metadata,
+    sql.Column("name", sql.String(100), primary_key=True),
+    sql.Column("specification", sql.Text, nullable=False),
+    sql.Column("changed_at", sql.Float, nullable=False),
+)
+STUDY_FITS = sql.Table(
+    "study_fits",
+    _metadata,
+    sql.Column("study", sql.String(100), primary_key=True),
+    sql.Column("fit", sql.String(64), primary_key=True),
+)
+LEASES = sql.Table(
+    "leases",
+    _metadata,
+    sql.Column("fit", sql.String(64), primary_key=True),
+    sql.Column("owner", sql.String(64), nullable=False),
+    sql.Column("expires_at", sql.Float, nullable=False),
+)
 
 
 class StoreError(CompressionError):
@@ -111,10 +145,12 @@ class Store:
         name: str = "",
         seconds: float = 0.0,
         sentence: str = "",
+        rows: pd.DataFrame | None = None,
     ) -> None:
-        """Keep a fit: its content, or None and the sentence with which it failed.
+        """Keep a fit: its content and rows, or None and the sentence with which it failed.
 
-        The first that is kept of a request stays: others had the same answer.
+        The first that is kept of a request stays: others had the same answer. Of ``rows`` the
+        columns of ``NUMBERS`` are kept.
         """
         now, digest = time.time(), None if content is None else hashlib.sha256(content).hexdigest()
         row = {
@@ -134,7 +170,8 @@ class Store:
         def write(connection: sql.Connection) -> None:
             if content is not None:
                 self._insert(connection, BLOBS, {"digest": digest, "content": content})
-            self._insert(connection, FITS, row)
+            if self._insert(connection, FITS, row) and rows is not None and len(rows):
+                connection.execute(ROWS.insert(), _rows_of(row["key"], rows))
             if self._max_bytes is not None:
                 _drop_least_used(connection, self._max_bytes)
 
@@ -170,10 +207,11 @@ class Store:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Forget these fits."""
-        chosen = FITS.delete().where(FITS.c.key.in_(list(keys)))
+        chosen = list(keys)
 
         def write(connection: sql.Connection) -> None:
-            connection.execute(chosen)
+            connection.execute(FITS.delete().where(FITS.c.key.in_(chosen)))
+            connection.execute(ROWS.delete().where(ROWS.c.fit.in_(chosen)))
             _drop_orphans(connection)
 
         self._write(write)
@@ -182,10 +220,17 @@ class Store:
         """Give the connections back."""
         self._engine.dispose()
 
-    def _insert(self, connection: sql.Connection, table: sql.Table, row: dict[str, Any]) -> None:
-        """Insert a row unless there is one of its key: two writers may have the same answer."""
-        dialect = {"sqlite": sqlite, "postgresql": postgresql}[self._engine.dialect.name]
-        connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+    def _insert(self, connection: sql.Connection, table: sql.Table, row: dict[str, Any]) -> bool:
+        """Insert a row unless there is one of its key: two writers may have the same answer.
+
+        Returns whether it was inserted.
+        """
+        insert = self._upsert(table).values(row).on_conflict_do_nothing()
+        return connection.execute(insert).rowcount == 1
+
+    def _upsert(self, table: sql.Table) -> Any:
+        """An INSERT that can say what happens to a row whose key is there."""
+        return (sqlite if self._engine.dialect.name == "sqlite" else postgresql).insert(table)
 
     def _writing(self) -> Any:
         return self._engine.begin()
@@ -210,10 +255,13 @@ def _is_intact(content: bytes | None, digest: str) -> bool:
 
 
 def _drop_least_used(connection: sql.Connection, max_bytes: int) -> None:
-    """Forget the fits beyond a bound, but never the one that was used last."""
-    if (connection.scalar(sql.select(sql.func.sum(FITS.c.bytes))) or 0) <= max_bytes:
+    """Forget the fits beyond a bound, but never the one that was used last, nor a study's."""
+    in_no_study = FITS.c.key.not_in(sql.select(STUDY_FITS.c.fit))
+    size = sql.select(sql.func.sum(FITS.c.bytes)).where(in_no_study)
+    if (connection.scalar(size) or 0) <= max_bytes:
         return
-    newest_first = sql.select(FITS.c.key, FITS.c.bytes).order_by(FITS.c.used_at.desc())
+    columns = sql.select(FITS.c.key, FITS.c.bytes).where(in_no_study)
+    newest_first = columns.order_by(FITS.c.used_at.desc())
     total, dropped = 0, []
     for place, (key, size) in enumerate(connection.execute(newest_first)):
         total += size
@@ -221,7 +269,17 @@ def _drop_least_used(connection: sql.Connection, max_bytes: int) -> None:
             dropped.append(key)
     if dropped:
         connection.execute(FITS.delete().where(FITS.c.key.in_(dropped)))
+        connection.execute(ROWS.delete().where(ROWS.c.fit.in_(dropped)))
         _drop_orphans(connection)
+
+
+def _rows_of(key: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    kept = rows[[name for name in NUMBERS if name in rows.columns]].astype(float)
+    values = kept.astype(object).where(kept.notna(), None).to_dict("records")
+    return [
+        {"fit": key, "position": place, **dict.fromkeys(NUMBERS), **row}
+        for place, row in enumerate(values)
+    ]
 
 
 def _drop_orphans(connection: sql.Connection) -> None:

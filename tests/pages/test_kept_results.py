@@ -87,7 +87,7 @@ def test_another_version_of_the_code_computes_again(restarted, url, monkeypatch)
     job = restarted().submit(tasks.count, to=1, pause=0)
     assert job.wait(60)
     until(lambda: kept(url))
-    monkeypatch.setattr(kept_results, "_version_of_everything", lambda: "another")
+    monkeypatch.setattr(kept_results, "SOURCES", ("data",))
     assert restarted().submit(tasks.count, to=1, pause=0).pending
 
 

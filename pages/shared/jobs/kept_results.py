@@ -9,8 +9,6 @@ import logging
 import math
 import os
 import threading
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
 SETTING, OFF = "COMPRESS_STORE", "none"
 MAX_BYTES = 2 * 2**30  # of all that is kept
 OPEN_SECONDS = 10.0  # that the first look waits for the database to be opened
-LIBRARIES = ("numpy", "scipy", "torch", "scikit-learn", "cvxpy", "clarabel")
-ROOT = Path(__file__).parents[3]
+SOURCES = ("compression", "data", "pages/**/*tasks.py", "pages/**/results.py")
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +36,7 @@ class KeptResults:
     def __init__(self, url: str | None):
         self._url = url
         self._store: Store | None = None
-        self._request_version = ""
+        self._version = ""
         self._ready = threading.Event()
         if url is None:
             self._ready.set()
@@ -84,9 +81,10 @@ class KeptResults:
     def _open(self) -> None:
         try:
             from compression.studies.store import Store
+            from compression.studies.version import code_version
 
             assert self._url is not None
-            self._request_version = _version_of_everything()
+            self._version = code_version(*SOURCES)
             self._store = Store(self._url, MAX_BYTES)
         except Exception as error:  # read-only or full folders: the app works without
             log.warning("nothing is kept beyond this run: %s", error)
@@ -95,7 +93,7 @@ class KeptResults:
 
     def _request(self, task: str, arguments: dict[str, Any]) -> dict[str, Any]:
         named = {name: _as_json(value) for name, value in arguments.items()}
-        return {"task": task, "arguments": named, "version": self._request_version}
+        return {"task": task, "arguments": named, "version": self._version}
 
 
 def default_url() -> str | None:
@@ -106,20 +104,6 @@ def default_url() -> str | None:
     from platformdirs import user_data_path
 
     return f"sqlite:///{user_data_path('compress') / 'results.db'}"
-
-
-def _version_of_everything() -> str:
-    """SHA-256 of the code and data that results come from, and of the libraries' versions."""
-    digest = hashlib.sha256(" ".join(f"{name} {version(name)}" for name in LIBRARIES).encode())
-    sources = [
-        *(ROOT / "compression").rglob("*.py"),
-        *(ROOT / "data").rglob("*.py"),
-        *(ROOT / "pages").rglob("*tasks.py"),
-        *(ROOT / "pages").rglob("results.py"),
-    ]
-    for source in sorted(sources):
-        digest.update(source.relative_to(ROOT).as_posix().encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()
 
 
 def _as_json(value: Any) -> Any:

@@ -1,0 +1,128 @@
+"""One fit: what a worker process is given, and what it hands back.
+
+A worker holds nothing between fits but the dataset that it has loaded last, so that any worker can
+go on, on this machine or on another.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+import pandas as pd
+
+from compression.errors import CompressionError
+
+from .specification import find_family
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a fit came to.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        A curve's table, or the reference's one row.
+    content : bytes or None
+        The reference's model file; None for curves, and where it failed.
+    sentence : str
+        With which it failed; "" where it did not.
+    seconds : float
+        That it took.
+    """
+
+    rows: pd.DataFrame
+    content: bytes | None
+    sentence: str
+    seconds: float
+
+
+def compute(request: Mapping[str, Any], file: bytes | None = None) -> Outcome:
+    """Compute one fit.
+
+    Parameters
+    ----------
+    request : mapping
+        Of ``Study.references`` or ``Study.curve_requests``.
+    file : bytes, optional
+        The reference's model file, for a curve.
+
+    Returns
+    -------
+    Outcome
+        A failing fit has its sentence; only what is no CompressionError has a sentence of its
+        type alone.
+    """
+    import torch
+
+    began = time.perf_counter()
+    torch.set_num_threads(1)
+    content, rows, sentence = None, pd.DataFrame(), ""
+    try:
+        if request["stage"] == "reference":
+            content, rows = _reference(request)
+        else:
+            assert file is not None
+            content, rows = b"", _curve(request, file)
+    except CompressionError as error:
+        sentence = str(error)
+    except MemoryError:
+        sentence = "memory ran out: choose a smaller model or fewer rows"
+    except Exception as error:  # one fit must not end the study; its sentence is kept
+        sentence = f"{type(error).__name__}: {error}"
+    return Outcome(rows, content, sentence, time.perf_counter() - began)
+
+
+@lru_cache(maxsize=2)
+def _dataset(name: str, seed: int) -> Any:
+    import data
+
+    return data.load(name, seed=seed)
+
+
+def _reference(request: Mapping[str, Any]) -> tuple[bytes, pd.DataFrame]:
+    import compression
+    from compression import storage
+    from compression.curve import CurveBuilder
+    from compression.training import samples_for
+
+    dataset = _dataset(request["dataset"], request["seed"])
+    trained = compression.train(
+        dataset, model=request["model"], seed=request["seed"], epochs=request["epochs"]
+    )
+    judged = CurveBuilder(trained, dataset, samples_for(trained, dataset))
+    row = judged.curve(knob="", method="", spectra={}, _network=None).reference
+    parts = {
+        "train_rows": len(dataset.fit_rows),
+        "validation_rows": len(dataset.validation_rows),
+        "test_rows": len(dataset.x_test),
+    }
+    return storage.to_bytes(trained.network), pd.DataFrame([{**row, **parts}])
+
+
+def _curve(request: Mapping[str, Any], file: bytes) -> pd.DataFrame:
+    import compression
+    from compression import storage
+
+    asked = request["reference"]
+    dataset = _dataset(asked["dataset"], asked["seed"])
+    reference = compression.Reference(
+        storage.from_bytes(file),
+        pd.DataFrame(),
+        float("nan"),
+        compression.Interval(float("nan"), float("nan")),
+        asked["model"],
+        asked["dataset"],
+        asked["seed"],
+        float("nan"),
+        dataset.fingerprint,
+    )
+    module, _, name = find_family(request["family"]).where.partition(":")
+    make = getattr(import_module(module), name)
+    curve = make(reference, dataset, **request["settings"])
+    if request["bits"]:
+        curve = compression.few_bits_curve(reference, dataset, curve, request["bits"])
+    return curve.table

@@ -1,0 +1,248 @@
+"""Run a study: every fit once, the shared work shared, whatever stops on the way.
+
+What is pending is a fit without a row in the store, so that a study that was stopped, in whatever
+way, goes on where it was: at most the fits in flight are lost. Workers hand rows back; only the
+driver writes. Two drivers on one store share a study by leases that expire.
+"""
+
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from compression.errors import CompressionError
+
+from .fit import Outcome, compute
+from .specification import Study
+from .store import identify
+from .study_store import StudyStore
+
+LEASE_SECONDS = 120.0
+TRIES = 3  # of a fit whose worker was lost
+LOOK_SECONDS = 0.5  # between two looks at what is done, and at other drivers' work
+LOST = "the worker process was lost {} times, most likely because memory ran out: choose less"
+NO_REFERENCE = "its reference failed: {}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is.
+
+    Attributes
+    ----------
+    done, failed, total : int
+        Fits; failed ones are among the done.
+    seconds_left : float or None
+        Estimated from the fits of this run; None while there is none.
+    """
+
+    done: int
+    failed: int
+    total: int
+    seconds_left: float | None = None
+
+
+def run(
+    study: Study,
+    store: str | StudyStore = "sqlite:///studies.db",
+    executor: Executor | None = None,
+    *,
+    workers: int | None = None,
+    report: Callable[[Progress], bool] = lambda progress: True,
+) -> Progress:
+    """Compute what is not there yet of a study.
+
+    Parameters
+    ----------
+    study : Study
+    store : str or StudyStore
+        URL of the database, or an open one.
+    executor : concurrent.futures.Executor, optional
+        Who computes: any that takes functions of modules. Left out: processes of this machine, one
+        BLAS thread each.
+    workers : int, optional
+        Fits at a time; as many as cores less one, at least one, when left out.
+    report : callable
+        Called with a ``Progress`` after each fit and twice a second; returning False stops the
+        study: what is in flight is finished and kept.
+
+    Returns
+    -------
+    Progress
+
+    Raises
+    ------
+    StoreError
+        The database cannot be opened or written.
+    """
+    kept = StudyStore(store) if isinstance(store, str) else store
+    workers = max((os.cpu_count() or 2) - 1, 1) if workers is None else workers
+    driver = _Driver(study, kept, executor, workers)
+    try:
+        return driver.drive(report)
+    finally:
+        kept.release(driver.owner)
+        if isinstance(store, str):
+            kept.close()
+
+
+class _Driver:
+    """One process's share of a study."""
+
+    def __init__(
+        self, study: Study, store: StudyStore, executor: Executor | None, workers: int
+    ) -> None:
+        self.owner = uuid.uuid4().hex
+        self._study, self._store, self._executor, self._workers = study, store, executor, workers
+        self._own = executor is None
+        references = list(study.references())
+        requests = [
+            request
+            for reference in references
+            for request in (reference, *study.curve_requests(reference))
+        ]
+        keys = store.put_study(study.name, study.to_json(), requests)
+        self._requests = dict(zip(keys, requests, strict=True))
+        self._done = store.done(study.name)
+        # References before their own curves, and these before the next reference.
+        self._waiting = deque(key for key in keys if key not in self._done)
+        self._flying: dict[Future[Outcome], str] = {}
+        self._lost: dict[str, int] = {}
+        self._seconds: list[float] = []
+        self._failed = int((store.study_fits(study.name)["status"] == "failed").sum())
+        self._leased_until = 0.0
+
+    def drive(self, report: Callable[[Progress], bool]) -> Progress:
+        going_on = report(self._progress())
+        while (going_on and self._waiting) or self._flying:
+            if going_on:
+                self._submit()
+            self._renew_leases()
+            ended, _ = wait(self._flying, LOOK_SECONDS, FIRST_COMPLETED)
+            for future in ended:
+                self._take(future)
+            if not self._flying and not ended:
+                time.sleep(LOOK_SECONDS)  # another driver has what is left
+                self._see_others()
+            going_on = report(self._progress()) and going_on
+        return self._progress()
+
+    def _progress(self) -> Progress:
+        left = len(self._requests) - len(self._done)
+        pace = sum(self._seconds) / len(self._seconds) / self._workers if self._seconds else None
+        return Progress(
+            len(self._done),
+            self._failed,
+            len(self._requests),
+            None if pace is None else pace * left,
+        )
+
+    def _submit(self) -> None:
+        """Keep as many fits in flight as there are workers, and as many again ready for them."""
+        room = 2 * self._workers - len(self._flying)
+        ready: list[str] = []
+        for key in self._waiting:
+            if len(ready) >= room:
+                break
+            if self._is_ready(key):
+                ready.append(key)
+        if not ready:
+            return
+        leased = self._store.lease(ready, self.owner, LEASE_SECONDS)
+        over = self._store.over(leased)  # by a driver that has given its lease back
+        for key in leased:
+            self._waiting.remove(key)
+            if key in over:
+                self._done.add(key)
+            else:
+                self._start(key)
+
+    def _is_ready(self, key: str) -> bool:
+        reference = self._requests[key].get("reference")
+        return reference is None or identify(reference) in self._done
+
+    def _start(self, key: str) -> None:
+        request, file = self._requests[key], None
+        if (reference := request.get("reference")) is not None:
+            fit = self._store.get(reference)
+            if fit is None:  # its content was damaged, and it was dropped: compute it again
+                self._done.discard(identify(reference))
+                self._waiting.extendleft([key, identify(reference)])
+                return
+            if fit.content is None:
+                self._keep(key, Outcome(_NO_ROWS, None, NO_REFERENCE.format(fit.sentence), 0.0))
+                return
+            file = fit.content
+        try:
+            self._flying[self._pool().submit(compute, request, file)] = key
+        except BrokenExecutor:
+            self._lose(key)
+
+    def _pool(self) -> Executor:
+        if not self._own:
+            assert self._executor is not None
+            return self._executor
+        import loky
+
+        return loky.get_reusable_executor(
+            max_workers=self._workers, timeout=60, env=dict.fromkeys(_ONE_THREAD, "1")
+        )
+
+    def _take(self, future: Future[Outcome]) -> None:
+        key = self._flying.pop(future)
+        try:
+            outcome = future.result()
+        except (BrokenExecutor, OSError, EOFError):
+            self._lose(key)
+            return
+        except CompressionError as error:
+            outcome = Outcome(_NO_ROWS, None, str(error), 0.0)
+        self._seconds.append(outcome.seconds)
+        self._keep(key, outcome)
+
+    def _lose(self, key: str) -> None:
+        """A worker is gone: its fit is tried again, a few times."""
+        self._lost[key] = self._lost.get(key, 0) + 1
+        if self._lost[key] < TRIES:
+            self._waiting.append(key)  # behind the others: it may be the one that kills
+        else:
+            self._keep(key, Outcome(_NO_ROWS, None, LOST.format(TRIES), 0.0))
+
+    def _keep(self, key: str, outcome: Outcome) -> None:
+        request = self._requests[key]
+        self._store.put(
+            request,
+            outcome.content,
+            name=_name(request),
+            seconds=outcome.seconds,
+            sentence=outcome.sentence,
+            rows=outcome.rows,
+        )
+        self._done.add(key)
+        self._failed += bool(outcome.sentence)
+
+    def _renew_leases(self) -> None:
+        if self._flying and time.monotonic() > self._leased_until - LEASE_SECONDS / 2:
+            self._store.lease(self._flying.values(), self.owner, LEASE_SECONDS)
+            self._leased_until = time.monotonic() + LEASE_SECONDS
+
+    def _see_others(self) -> None:
+        """What other drivers have done meanwhile is not computed here."""
+        self._done = self._store.done(self._study.name)
+        self._waiting = deque(key for key in self._waiting if key not in self._done)
+        fits = self._store.study_fits(self._study.name)
+        self._failed = int((fits["status"] == "failed").sum())
+
+
+def _name(request: Mapping[str, Any]) -> str:
+    return request["stage"] if request["stage"] == "reference" else request["family"]
+
+
+_NO_ROWS = pd.DataFrame()
+_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

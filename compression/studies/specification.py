@@ -1,0 +1,305 @@
+"""What a study is made of: datasets, models, seeds, and the curves that each gets."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import data
+from compression.catalog import (
+    BASELINES,
+    COMBINED_METHODS,
+    CONSTRAINED_METHODS,
+    CONSTRAINTS,
+    LOW_RANK_METHODS,
+    MODELS,
+    find,
+)
+from compression.errors import ArgumentError
+
+from .version import code_version
+
+MAX_FITS = 1_000_000
+LARGEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of curve: where it is made, its settings, and what must be said."""
+
+    where: str
+    settings: tuple[str, ...]
+    catalogues: Mapping[str, tuple[Mapping[str, Any], str]]
+    required: tuple[str, ...]
+
+
+FAMILIES: Mapping[str, Family] = {
+    "low_rank": Family(
+        "compression:low_rank_curve",
+        ("method", "ranks", "layers", "ridge", "calibration", "epochs"),
+        {"method": (LOW_RANK_METHODS, "low-rank method")},
+        ("method",),
+    ),
+    "constrained": Family(
+        "compression:constrained_curve",
+        ("constraint", "bounds", "layers", "method", "epochs", "warm_start"),
+        {
+            "constraint": (CONSTRAINTS, "constraint set"),
+            "method": (CONSTRAINED_METHODS, "way to a bound"),
+        },
+        ("constraint",),
+    ),
+    "baseline": Family(
+        "compression:baseline_curve",
+        ("method", "knobs", "epochs"),
+        {"method": (BASELINES, "baseline")},
+        ("method",),
+    ),
+    "combined": Family(
+        "compression:combined_curve",
+        ("method", "ranks", "bounds", "epochs", "constraint"),
+        {
+            "method": (COMBINED_METHODS, "combination"),
+            "constraint": (CONSTRAINTS, "constraint set"),
+        },
+        ("method", "ranks", "bounds"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Curves of one family and setting.
+
+    Attributes
+    ----------
+    family : str
+        A name of ``FAMILIES``.
+    settings : mapping
+        Keywords of that family's function, knob values among them; what is left out has the
+        function's defaults.
+    bits : tuple of int
+        Each row in these numbers of bits too, rounded; () for none.
+    name : str
+        What its rows are called; made of the settings when left out.
+    """
+
+    family: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    bits: tuple[int, ...] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        family = find_family(self.family)
+        for name in self.settings:
+            if name not in family.settings:
+                raise ArgumentError(
+                    f"{self.family} has no setting {name!r}: choose of {', '.join(family.settings)}"
+                )
+        for name in family.required:
+            if name not in self.settings:
+                raise ArgumentError(f"{self.family} needs the setting {name!r}")
+        for name, (catalogue, what) in family.catalogues.items():
+            if self.settings.get(name) is not None:
+                find(catalogue, self.settings[name], what)
+
+    @property
+    def label(self) -> str:
+        """The name, or method and set, and what differs from the defaults, knob values aside."""
+        if self.name:
+            return self.name
+        names = [self.settings[name] for name in ("method", "constraint") if name in self.settings]
+        rest = [
+            f"{name} {self.settings[name]}"
+            for name in ("layers", "ridge", "calibration", "epochs", "warm_start")
+            if name in self.settings
+        ]
+        return ", ".join([" ".join(names), *rest, *(["few bits"] if self.bits else [])])
+
+    def request(self) -> dict[str, Any]:
+        """As plain values, for a key."""
+        return {"family": self.family, "settings": dict(self.settings), "bits": list(self.bits)}
+
+
+def find_family(name: str) -> Family:
+    try:
+        return FAMILIES[name]
+    except (KeyError, TypeError):
+        raise ArgumentError(
+            f"there is no family named {name!r}: choose one of {', '.join(FAMILIES)}"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Study:
+    """Every dataset, model and seed with every curve: each combination is a fit.
+
+    Attributes
+    ----------
+    name : str
+        By which its table is found again.
+    datasets, models : tuple of str
+        Names of ``data.DATASETS`` and ``compression.MODELS``; a model that does not work for a
+        dataset is left out for it.
+    seeds : tuple of int
+        Each is a split of its own, and an initialisation and order of rows.
+    curves : tuple of Curves
+    epochs : int or None
+        Of the reference; None: as its recipe says.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    curves: tuple[Curves, ...]
+    epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.strip() or len(self.name) > 100:
+            raise ArgumentError("a study needs a name of 1 to 100 characters")
+        for what in ("datasets", "models", "seeds", "curves"):
+            values = getattr(self, what)
+            if not values:
+                raise ArgumentError(f"a study needs at least one of its {what}")
+            if len(set(map(repr, values))) < len(values):
+                raise ArgumentError(f"one of the {what} stands there twice")
+        labels = [each.label for each in self.curves]
+        if doubled := {each for each in labels if labels.count(each) > 1}:
+            raise ArgumentError(
+                f"two curves are both called {doubled.pop()!r}: give each a name of its own"
+            )
+        for name in self.datasets:
+            if name not in data.DATASETS:
+                raise ArgumentError(
+                    f"there is no dataset named {name!r}: choose of {', '.join(data.DATASETS)}"
+                )
+        for name in self.models:
+            find(MODELS, name, "model")
+        for seed in self.seeds:
+            if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
+                raise ArgumentError(f"{seed!r} is no seed: choose whole numbers from 0")
+        if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
+            raise ArgumentError(f"{self.epochs!r} epochs train nothing: choose 1 or more")
+        if (count := self.count()) > MAX_FITS:
+            raise ArgumentError(f"{count:,} fits are too many: at most {MAX_FITS:,}")
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The (dataset, model) pairs that work together."""
+        return [
+            (name, model)
+            for name in self.datasets
+            for model in self.models
+            if MODELS[model].fits(data.DATASETS[name]) is None
+        ]
+
+    def count(self) -> int:
+        """How many fits there are, references included."""
+        return len(self.pairs()) * len(self.seeds) * (1 + len(self.curves))
+
+    def references(self) -> Iterator[dict[str, Any]]:
+        """A request for each reference: what its key is made of."""
+        version = code_version("compression", "data")
+        for name, model in self.pairs():
+            for seed in self.seeds:
+                yield {
+                    "stage": "reference",
+                    "dataset": name,
+                    "model": model,
+                    "seed": seed,
+                    "epochs": self.epochs,
+                    "version": version,
+                }
+
+    def curve_requests(self, reference: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """A request for each curve of a reference."""
+        for curves in self.curves:
+            yield {"stage": "curve", "reference": dict(reference), **curves.request()}
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "name": self.name,
+                "datasets": self.datasets,
+                "models": self.models,
+                "seeds": self.seeds,
+                "epochs": self.epochs,
+                "curves": [
+                    {
+                        "family": each.family,
+                        "bits": each.bits,
+                        "name": each.label,
+                        **each.settings,
+                    }
+                    for each in self.curves
+                ],
+            }
+        )
+
+
+def read_study(text: str) -> Study:
+    """A study from TOML.
+
+    ``name``, ``datasets``, ``models``, ``seeds`` (a list, or how many), optionally ``epochs``, and
+    a table ``[[curves]]`` each: ``family``, optionally ``bits``, and the family's settings.
+
+    Raises
+    ------
+    ArgumentError
+        It is no TOML, or says something that no study can have; the message says what would do.
+    """
+    try:
+        return study_from(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ArgumentError(f"this is no TOML: {error}") from None
+
+
+def study_from(found: Mapping[str, Any]) -> Study:
+    """A study from plain values, as TOML or JSON give them; raises ArgumentError."""
+    known = ("name", "datasets", "models", "seeds", "epochs", "curves")
+    if unknown := set(found) - set(known):
+        raise ArgumentError(
+            f"a study has no {', '.join(sorted(unknown))}: it has {', '.join(known)}"
+        )
+    if missing := [each for each in known if each not in found and each != "epochs"]:
+        raise ArgumentError(f"the study does not say its {', '.join(missing)}")
+    seeds = found["seeds"]
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        seeds = range(seeds) if 0 <= seeds <= MAX_FITS else ()
+    texts = {what: _texts(what, found[what]) for what in ("datasets", "models")}
+    if not isinstance(found["name"], str):
+        raise ArgumentError("a study's name is a text")
+    if not isinstance(seeds, (list, tuple, range)):
+        raise ArgumentError("seeds is a list of whole numbers, or how many")
+    return Study(
+        found["name"],
+        texts["datasets"],
+        texts["models"],
+        tuple(seeds),
+        tuple(_curves_from(each) for each in _tables(found["curves"])),
+        found.get("epochs"),
+    )
+
+
+def _texts(what: str, values: Any) -> tuple[str, ...]:
+    if not isinstance(values, (list, tuple)) or not all(isinstance(each, str) for each in values):
+        raise ArgumentError(f"{what} is a list of names")
+    return tuple(values)
+
+
+def _tables(values: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(values, list) or not all(isinstance(each, Mapping) for each in values):
+        raise ArgumentError("curves is a list of tables: write each under [[curves]]")
+    return values
+
+
+def _curves_from(found: Mapping[str, Any]) -> Curves:
+    own = ("family", "bits", "name")
+    settings = {name: value for name, value in found.items() if name not in own}
+    bits = found.get("bits", [])
+    if not isinstance(bits, (list, tuple)) or not all(isinstance(each, int) for each in bits):
+        raise ArgumentError("bits is a list of whole numbers")
+    if not isinstance(found.get("name", ""), str):
+        raise ArgumentError("a curve's name is a text")
+    return Curves(found.get("family", ""), settings, tuple(bits), found.get("name", ""))

@@ -1,0 +1,115 @@
+"""Studies in a store: which fits belong to one, what is done of it, and who works on what."""
+
+import time
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sql
+
+from .store import FITS, LEASES, NUMBERS, ROWS, STUDIES, STUDY_FITS, Store, identify
+
+
+class StudyStore(Store):
+    """A store that knows studies too."""
+
+    def put_study(
+        self, name: str, specification: str, requests: Iterable[Mapping[str, Any]]
+    ) -> list[str]:
+        """Keep what a study is made of, in place of what it was; its fits' keys, in their order."""
+        keys = [identify(request) for request in requests]
+        row = {"name": name, "specification": specification, "changed_at": time.time()}
+
+        def write(connection: sql.Connection) -> None:
+            connection.execute(STUDIES.delete().where(STUDIES.c.name == name))
+            connection.execute(STUDIES.insert(), row)
+            connection.execute(STUDY_FITS.delete().where(STUDY_FITS.c.study == name))
+            connection.execute(STUDY_FITS.insert(), [{"study": name, "fit": key} for key in keys])
+
+        self._write(write)
+        return keys
+
+    def done(self, name: str) -> set[str]:
+        """Keys of a study's fits that are over, failed ones too."""
+        query = sql.select(STUDY_FITS.c.fit).join(FITS, FITS.c.key == STUDY_FITS.c.fit)
+        return {row.fit for row in self._read(query.where(STUDY_FITS.c.study == name))}
+
+    def over(self, keys: Collection[str]) -> set[str]:
+        """Which of these few fits are over."""
+        return {row.key for row in self._read(sql.select(FITS.c.key).where(FITS.c.key.in_(keys)))}
+
+    def studies(self) -> pd.DataFrame:
+        """A row a study, the last changed first: name, fits, done, failed, seconds, changed_at."""
+        fits = STUDY_FITS.outerjoin(FITS, FITS.c.key == STUDY_FITS.c.fit)
+        counts = (
+            sql.select(
+                STUDY_FITS.c.study,
+                sql.func.count().label("fits"),
+                sql.func.count(FITS.c.key).label("done"),
+                sql.func.count(sql.case((FITS.c.status == "failed", 1))).label("failed"),
+                sql.func.coalesce(sql.func.sum(FITS.c.seconds), 0.0).label("seconds"),
+            )
+            .select_from(fits)
+            .group_by(STUDY_FITS.c.study)
+            .subquery()
+        )
+        query = (
+            sql.select(STUDIES.c.name, *(counts.c[each] for each in _COUNTS), STUDIES.c.changed_at)
+            .join(counts, counts.c.study == STUDIES.c.name)
+            .order_by(STUDIES.c.changed_at.desc())
+        )
+        return pd.DataFrame(self._read(query), columns=["name", *_COUNTS, "changed_at"])
+
+    def specification(self, name: str) -> str | None:
+        """A study's specification as JSON; None where there is no such study."""
+        query = sql.select(STUDIES.c.specification).where(STUDIES.c.name == name)
+        return next((row.specification for row in self._read(query)), None)
+
+    def study_fits(self, name: str) -> pd.DataFrame:
+        """A row a fit that is over: key, request, status, sentence, seconds, host."""
+        columns = [FITS.c[each] for each in _OF_A_FIT]
+        query = sql.select(*columns).join(STUDY_FITS, STUDY_FITS.c.fit == FITS.c.key)
+        found = self._read(query.where(STUDY_FITS.c.study == name))
+        return pd.DataFrame(found, columns=list(_OF_A_FIT))
+
+    def study_rows(self, name: str, columns: Collection[str] = NUMBERS) -> pd.DataFrame:
+        """The rows of all its fits: fit, position and these columns, in their order."""
+        chosen = [ROWS.c.fit, ROWS.c.position, *(ROWS.c[each] for each in columns)]
+        query = (
+            sql.select(*chosen)
+            .join(STUDY_FITS, STUDY_FITS.c.fit == ROWS.c.fit)
+            .where(STUDY_FITS.c.study == name)
+            .order_by(ROWS.c.fit, ROWS.c.position)
+        )
+        table = pd.DataFrame(self._read(query), columns=["fit", "position", *columns])
+        return table.astype(dict.fromkeys(columns, float))
+
+    def lease(self, keys: Iterable[str], owner: str, seconds: float) -> list[str]:
+        """Which of these fits the owner may work on now: no other driver's lease holds them.
+
+        A lease is good for ``seconds``; asking again makes it longer.
+        """
+        now, wanted = time.time(), list(keys)
+        insert = self._upsert(LEASES)
+        ours = {"owner": insert.excluded.owner, "expires_at": insert.excluded.expires_at}
+        free = (LEASES.c.expires_at < now) | (LEASES.c.owner == owner)
+        take = insert.on_conflict_do_update(index_elements=["fit"], set_=ours, where=free)
+        held: list[str] = []
+
+        def write(connection: sql.Connection) -> None:
+            held.clear()
+            for key in wanted:
+                row = {"fit": key, "owner": owner, "expires_at": now + seconds}
+                if connection.execute(take.values(row)).rowcount == 1:
+                    held.append(key)
+
+        self._write(write)
+        return held
+
+    def release(self, owner: str) -> None:
+        """Give all leases of an owner back."""
+        self._write(lambda each: each.execute(LEASES.delete().where(LEASES.c.owner == owner)))
+
+
+_COUNTS = ("fits", "done", "failed", "seconds")
+_OF_A_FIT = ("key", "request", "status", "sentence", "seconds", "host")

@@ -1,0 +1,196 @@
+"""A study's results as one table, and what can be said of them."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from compression.errors import ArgumentError
+
+from .specification import study_from
+from .store import NUMBERS
+from .study_store import StudyStore
+
+PAIR = ["dataset", "model", "seed"]
+
+
+def table(store: str | StudyStore, name: str) -> pd.DataFrame:
+    """Every row of a study's fits that are over.
+
+    Returns
+    -------
+    DataFrame
+        Columns dataset, model, seed, family ("reference" for the references), label (the curve in
+        words), then the numbers of a curve's table (NaN where a family has none), reference_bytes
+        and reference_score, share (bytes over the reference's).
+
+    Raises
+    ------
+    ArgumentError
+        There is no such study; the message names those that there are.
+    """
+    kept = StudyStore(store) if isinstance(store, str) else store
+    specification = kept.specification(name)
+    if specification is None:
+        names = ", ".join(kept.studies()["name"]) or "none yet"
+        raise ArgumentError(f"there is no study named {name!r}: there are {names}")
+    fits = kept.study_fits(name)
+    described = pd.DataFrame(
+        [_describe(json.loads(text), _labels(specification)) for text in fits["request"]],
+        columns=[*PAIR, "family", "label"],
+        index=pd.Index(fits["key"], name="fit"),
+    )
+    rows = kept.study_rows(name).join(described, on="fit")
+    references = rows[rows["family"] == "reference"].set_index(PAIR)
+    for what in ("bytes", "score"):
+        rows = rows.join(references[what].rename(f"reference_{what}"), on=PAIR)
+    rows["share"] = rows["bytes"] / rows["reference_bytes"]
+    if isinstance(store, str):
+        kept.close()
+    names = [*PAIR, "family", "label", *NUMBERS, "reference_bytes", "reference_score", "share"]
+    return rows.sort_values([*PAIR, "family", "label", "position"])[names].reset_index(drop=True)
+
+
+def failures(store: StudyStore, name: str) -> pd.DataFrame:
+    """The fits that failed: dataset, model, seed, family, label, sentence."""
+    fits = store.study_fits(name)
+    fits = fits[fits["status"] == "failed"]
+    labels = _labels(store.specification(name) or "")
+    described = [_describe(json.loads(text), labels) for text in fits["request"]]
+    found = pd.DataFrame(described, columns=[*PAIR, "family", "label"])
+    return found.assign(sentence=fits["sentence"].to_numpy())
+
+
+def _labels(specification: str) -> dict[str, str]:
+    """What each curve's rows are called, by its request."""
+    curves = study_from(json.loads(specification)).curves if specification else ()
+    return {json.dumps(each.request(), sort_keys=True): each.label for each in curves}
+
+
+def _describe(request: dict, labels: dict[str, str]) -> tuple:
+    if request["stage"] == "reference":
+        where, family, label = request, "reference", "reference"
+    else:
+        where, family = request["reference"], request["family"]
+        asked = {name: request[name] for name in ("family", "settings", "bits")}
+        label = labels[json.dumps(asked, sort_keys=True)]
+    return where["dataset"], where["model"], where["seed"], family, label
+
+
+def best_within(rows: pd.DataFrame, share: float) -> pd.DataFrame:
+    """Of each dataset, model, seed and label the row that fits a share of the reference's bytes.
+
+    The best on validation; of equal ones the smallest. The test score only reports.
+    """
+    fitting = rows[(rows["share"] <= share) & (rows["family"] != "reference")]
+    ordered = fitting.sort_values(["validation_score", "bytes"], ascending=[False, True])
+    return ordered.groupby([*PAIR, "label"], as_index=False).first()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference of scores over seeds.
+
+    Attributes
+    ----------
+    mean, low, high : float
+        In units of the score; a 95 % interval unless asked otherwise.
+    probability : float
+        Two-sided p-value of no difference.
+    seeds : int
+    """
+
+    mean: float
+    low: float
+    high: float
+    probability: float
+    seeds: int
+
+
+def corrected_difference(
+    differences: Sequence[float] | NDArray,
+    test_rows: float,
+    train_rows: float,
+    confidence: float = 0.95,
+) -> Difference:
+    """Interval and test of a mean difference over splits that share rows.
+
+    The plain t-interval takes the splits for independent and is too narrow; the variance of the
+    mean is taken as (1 / J + test rows / training rows) times the differences' own (Nadeau &
+    Bengio 2003, Inference for the generalization error).
+
+    Parameters
+    ----------
+    differences : sequence of float, length J >= 2
+        A difference of scores on each split.
+    test_rows, train_rows : float
+        Of a split.
+    confidence : float
+        Between 0 and 1.
+    """
+    values = np.asarray(differences, dtype=float)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise ArgumentError("differences of at least two splits are needed, all of them numbers")
+    if not (train_rows > 0 and test_rows > 0):
+        raise ArgumentError("the splits' numbers of test and training rows must be above 0")
+    count, mean = len(values), float(values.mean())
+    error = math.sqrt((1 / count + test_rows / train_rows) * float(values.var(ddof=1)))
+    reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
+    if error:
+        probability = float(2 * stats.t.sf(abs(mean) / error, count - 1))
+    else:
+        probability = 1.0 if mean == 0 else 0.0
+    return Difference(mean, mean - reach, mean + reach, probability, count)
+
+
+def adjust_probabilities(probabilities: Sequence[float] | NDArray) -> NDArray:
+    """p-values of many tests, adjusted so that any false one is as rare as their level says.
+
+    Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    values = np.asarray(probabilities, dtype=float)
+    order = np.argsort(values)
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def compare_labels(rows: pd.DataFrame, share: float, against: str) -> pd.DataFrame:
+    """Every label against one, at a share of the reference's bytes, paired by seed.
+
+    Returns
+    -------
+    DataFrame
+        dataset, model, label, seeds, mean, low, high (score of the label minus that of
+        ``against``), probability (adjusted by Holm over all rows), verdict ("better", "worse",
+        "tie").
+    """
+    best = best_within(rows, share).set_index([*PAIR, "label"])["score"].unstack()
+    if against not in best.columns:
+        raise ArgumentError(
+            f"no row of {against!r} fits {100 * share:g} % of the bytes: choose one of "
+            f"{', '.join(best.columns)}"
+        )
+    parts = rows[rows["family"] == "reference"].groupby(["dataset", "model"])
+    sizes = parts[["train_rows", "test_rows"]].mean()
+    found = []
+    for (dataset, model), scores in best.groupby(level=["dataset", "model"]):
+        for label in scores.columns.drop(against):
+            paired = (scores[label] - scores[against]).dropna()
+            if len(paired) < 2:
+                continue
+            train, test = sizes.loc[(dataset, model), ["train_rows", "test_rows"]]
+            result = corrected_difference(paired.to_numpy(), test, train)
+            found.append((dataset, model, label, *vars(result).values()))
+    names = ["dataset", "model", "label", "mean", "low", "high", "probability", "seeds"]
+    compared = pd.DataFrame(found, columns=names)
+    compared["probability"] = adjust_probabilities(compared["probability"])
+    shown = compared["probability"] < 0.05
+    compared["verdict"] = np.where(shown, np.where(compared["mean"] > 0, "better", "worse"), "tie")
+    return compared

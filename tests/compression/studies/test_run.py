@@ -1,0 +1,216 @@
+"""A study computes every fit once, and loses nothing when it is stopped."""
+
+import multiprocessing
+import os
+import signal
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future
+from threading import Thread
+
+import pandas as pd
+import pytest
+
+import compression
+import data
+from compression import studies
+from compression.studies import fit
+from compression.studies.store import FITS, LEASES, identify
+from compression.studies.study_store import StudyStore
+
+STUDY = studies.Study(
+    "small",
+    ("iris",),
+    ("softmax_regression",),
+    (0, 1),
+    (
+        studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [1, 2]}),
+        studies.Curves("baseline", {"method": "rounding", "knobs": [2, 8]}),
+    ),
+)
+
+
+class Inline(Executor):
+    """Computes at once, in the calling thread; counts what it was given."""
+
+    def __init__(self, compute=None):
+        self.requests, self._compute = [], compute
+
+    def submit(self, function, /, request, *arguments):
+        self.requests.append(request)
+        future = Future()
+        try:
+            future.set_result((self._compute or function)(request, *arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path / 'studies.db'}"
+
+
+@pytest.fixture
+def store(url):
+    return StudyStore(url)
+
+
+def run(store, executor=None, study=STUDY, **options):
+    return studies.run(study, store, executor or Inline(), workers=1, **options)
+
+
+def test_the_table_is_what_the_functions_give(store):
+    progress = run(store)
+    assert (progress.done, progress.failed, progress.total) == (6, 0, 6)
+    table = studies.table(store, "small")
+    assert len(table) == 2 * (1 + 2 + 2)
+    for seed in STUDY.seeds:
+        dataset = data.load("iris", seed=seed)
+        reference = compression.train(dataset, model="softmax_regression", seed=seed)
+        curve = compression.low_rank_curve(reference, dataset, "truncated_svd", [1, 2]).table
+        rows = table[(table["seed"] == seed) & (table["label"] == "truncated_svd")]
+        for column in ("knob", "bytes", "score", "validation_score", "change_low"):
+            assert rows[column].tolist() == curve[column].tolist()
+        own = table[(table["seed"] == seed) & (table["family"] == "reference")].iloc[0]
+        assert own["score"] == reference.score
+        assert own["test_rows"] == len(dataset.x_test)
+        assert (rows["reference_bytes"] == own["bytes"]).all()
+
+
+def test_a_second_run_computes_nothing(store):
+    run(store)
+    again = Inline()
+    assert run(store, again).done == 6
+    assert not again.requests
+
+
+def test_one_reference_serves_all_its_curves(store):
+    executor = Inline()
+    run(store, executor)
+    stages = [request["stage"] for request in executor.requests]
+    assert stages.count("reference") == 2
+    assert len(stages) == 6
+
+
+def test_a_stopped_study_goes_on_where_it_was(store):
+    seen, first = [], Inline()
+
+    def stop_after_three(progress):
+        seen.append(progress.done)
+        return progress.done < 3
+
+    assert run(store, first, report=stop_after_three).done < 6
+    second = Inline()
+    assert run(store, second).done == 6
+    assert len(first.requests) + len(second.requests) == 6
+    assert seen == sorted(seen)
+
+
+def test_a_failing_fit_is_kept_with_its_sentence_and_the_rest_goes_on(store):
+    bad = studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [99]}, name="too large")
+    study = studies.Study("bad", STUDY.datasets, STUDY.models, (0,), (*STUDY.curves, bad))
+    progress = run(store, study=study)
+    assert (progress.done, progress.failed) == (4, 1)
+    failed = studies.failures(store, "bad")
+    assert failed["label"].tolist() == ["too large"]
+    assert "rank 99 is not possible" in failed["sentence"][0]
+    assert set(studies.table(store, "bad")["label"]) == {"reference", "truncated_svd", "rounding"}
+
+
+def test_without_its_reference_a_curve_says_so(store):
+    def no_reference(request, *rest):
+        return fit.Outcome(pd.DataFrame(), None, "the training diverged", 0.0)
+
+    executor = Inline(no_reference)
+    assert run(store, executor).failed == 6
+    assert len(executor.requests) == 2
+    said = studies.failures(store, "small")["sentence"]
+    assert said.str.contains("its reference failed: the training diverged").sum() == 4
+
+
+def test_a_lost_worker_costs_its_fit_another_try_and_not_the_study(store):
+    lost = {"rounding": 1, "truncated_svd": 99}
+
+    def lose(request, *rest):
+        method = request.get("settings", {}).get("method")
+        if lost.get(method, 0) > 0:
+            lost[method] -= 1
+            raise BrokenExecutor
+        return fit.compute(request, *rest)
+
+    progress = run(store, Inline(lose))
+    assert (progress.done, progress.failed) == (6, 2)
+    failed = studies.failures(store, "small")
+    assert set(failed["label"]) == {"truncated_svd"}
+    assert failed["sentence"].str.contains("lost 3 times").all()
+
+
+def test_what_another_driver_holds_is_left_to_it(store):
+    """Its lease runs out; then the fit is free."""
+    reference = identify(next(STUDY.references()))
+    assert store.lease([reference], "another", 60) == [reference]
+    executor, ends = Inline(), time.monotonic() + 1.5
+
+    run(store, executor, report=lambda progress: time.monotonic() < ends)
+    assert [request.get("seed") for request in executor.requests if "seed" in request] == [1]
+    store._write(lambda connection: connection.execute(LEASES.update().values(expires_at=0.0)))
+    assert run(store).done == 6
+
+
+def test_two_drivers_share_a_study_without_doubling(url):
+    executors = [Inline(), Inline()]
+    drivers = [Thread(target=run, args=(StudyStore(url), each)) for each in executors]
+    for driver in drivers:
+        driver.start()
+    for driver in drivers:
+        driver.join()
+    asked = [identify(request) for each in executors for request in each.requests]
+    assert len(asked) == len(set(asked)) == 6
+    assert len(studies.table(url, "small")) == 10
+
+
+def test_a_damaged_reference_is_computed_again(store):
+    study = studies.Study("part", STUDY.datasets, STUDY.models, (0,), STUDY.curves[:1])
+    run(store, study=study)
+    store._write(lambda each: each.execute(FITS.update().values(digest="0" * 64)))
+    wider = studies.Study("part", STUDY.datasets, STUDY.models, (0,), STUDY.curves)
+    assert run(store, study=wider).failed == 0
+    assert set(studies.table(store, "part")["label"]) >= {"reference", "rounding"}
+
+
+def drive(url):
+    run(StudyStore(url))
+
+
+def test_a_driver_that_is_killed_loses_at_most_what_it_was_computing(url, store):
+    context = multiprocessing.get_context("fork")
+    for done in (1, 3):
+        driver = context.Process(target=drive, args=(url,))
+        driver.start()
+        while len(store.done("small")) < done and driver.is_alive():
+            time.sleep(0.005)
+        os.kill(driver.pid, signal.SIGKILL)
+        driver.join()
+    store._write(lambda each: each.execute(LEASES.update().values(expires_at=0.0)))
+    last = Inline()
+    run(store, last)
+    assert len(last.requests) <= 6 - 3
+    whole = StudyStore("sqlite://")
+    run(whole)
+    pd.testing.assert_frame_equal(studies.table(store, "small"), studies.table(whole, "small"))
+
+
+def test_processes_give_the_same_table(url, store):
+    studies.run(STUDY, url, workers=1)
+    run(whole := StudyStore("sqlite://"))
+    pd.testing.assert_frame_equal(studies.table(url, "small"), studies.table(whole, "small"))
+
+
+def test_studies_are_listed_with_what_is_done(store):
+    run(store)
+    listed = store.studies().iloc[0]
+    assert (listed["name"], listed["fits"], listed["done"], listed["failed"]) == ("small", 6, 6, 0)
+    with pytest.raises(
+        compression.CompressionError, match="no study named 'other': there are small"
+    ):
+        studies.table(store, "other")

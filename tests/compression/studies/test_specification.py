@@ -1,0 +1,102 @@
+"""A study says what it is made of, or a sentence says what it cannot be."""
+
+import json
+
+import pytest
+
+from compression.errors import ArgumentError
+from compression.studies import Curves, Study, read_study
+from compression.studies.specification import study_from
+
+TEXT = """
+name = "ranks"
+datasets = ["iris", "diabetes"]
+models = ["softmax_regression", "linear_regression", "mlp"]
+seeds = 3
+
+[[curves]]
+family = "low_rank"
+method = "truncated_svd"
+ranks = [1, 2]
+epochs = 3
+
+[[curves]]
+family = "constrained"
+constraint = "box"
+bits = [2, 4]
+"""
+
+
+def test_models_that_do_not_work_for_a_dataset_are_left_out():
+    assert read_study(TEXT).pairs() == [
+        ("iris", "softmax_regression"),
+        ("iris", "mlp"),
+        ("diabetes", "linear_regression"),
+        ("diabetes", "mlp"),
+    ]
+
+
+def test_each_pair_and_seed_has_a_reference_and_every_curve():
+    study = read_study(TEXT)
+    references = list(study.references())
+    assert len(references) == 4 * 3
+    assert len(list(study.curve_requests(references[0]))) == 2
+    assert study.count() == 4 * 3 * (1 + 2)
+
+
+def test_labels_say_the_method_and_what_differs():
+    assert [each.label for each in read_study(TEXT).curves] == [
+        "truncated_svd, epochs 3",
+        "box, few bits",
+    ]
+
+
+def test_a_study_comes_back_from_its_own_json():
+    study = read_study(TEXT)
+    back = study_from(json.loads(study.to_json()))
+    assert list(back.references()) == list(study.references())
+    assert [each.label for each in back.curves] == [each.label for each in study.curves]
+    reference = next(study.references())
+    assert list(back.curve_requests(reference)) == list(study.curve_requests(reference))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "ranks"', "name = 3", "a text"),
+        ('name = "ranks"', 'name = ""', "1 to 100 characters"),
+        ('name = "ranks"', "", "does not say its name"),
+        ('"iris"', '"irises"', "no dataset named 'irises': choose of"),
+        ('"mlp"', '"mpl"', "no model named 'mpl'"),
+        ('["iris", "diabetes"]', '"iris"', "a list of names"),
+        ('["iris", "diabetes"]', "[]", "at least one"),
+        ('"diabetes"', '"iris"', "stands there twice"),
+        ("seeds = 3", "seeds = 0", "at least one of its seeds"),
+        ("seeds = 3", "seeds = [0.5]", "no seed"),
+        ("seeds = 3", "seeds = [true]", "no seed"),
+        ("seeds = 3", "seeds = [-1]", "no seed"),
+        ("seeds = 3", 'seeds = "3"', "a list of whole numbers"),
+        ("seeds = 3", "seeds = 500000", "too many"),
+        ("seeds = 3", "seeds = 3\nepochs = 0", "0 epochs train nothing"),
+        ("seeds = 3", "seeds = 3\nfolds = 3", "has no folds"),
+        ('family = "low_rank"', 'family = "low"', "no family named 'low'"),
+        ('family = "low_rank"', "", "no family named ''"),
+        ('"truncated_svd"', '"svd"', "no low-rank method named 'svd'"),
+        ('method = "truncated_svd"', "", "needs the setting 'method'"),
+        ('constraint = "box"', 'constraint = "boxes"', "no constraint set named 'boxes'"),
+        ("epochs = 3", "epoch = 3", "no setting 'epoch': choose of method, ranks"),
+        ("bits = [2, 4]", 'bits = "2"', "bits is a list"),
+        ("[[curves]]", "[curves]", "no TOML"),
+        ("name =", "name", "no TOML"),
+    ],
+)
+def test_what_cannot_be_is_said(old, new, said):
+    assert old in TEXT
+    with pytest.raises(ArgumentError, match=said):
+        read_study(TEXT.replace(old, new))
+
+
+def test_two_curves_of_one_name_are_refused():
+    curves = [Curves("low_rank", {"method": "truncated_svd", "ranks": [k]}) for k in (1, 2)]
+    with pytest.raises(ArgumentError, match="both called 'truncated_svd'"):
+        Study("s", ("iris",), ("mlp",), (0,), tuple(curves))

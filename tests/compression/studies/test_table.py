@@ -1,0 +1,88 @@
+"""What is said of a study's rows: chosen on validation, corrected for shared rows and many tests."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from compression.errors import ArgumentError
+from compression.studies import adjust_probabilities, compare_labels, corrected_difference
+from compression.studies.table import best_within
+
+
+def test_the_corrected_interval_is_wider_by_the_rows_that_splits_share():
+    values, test, train = np.array([0.02, -0.01, 0.03, 0.01, 0.02]), 30, 120
+    plain = corrected_difference(values, 1e-12, 1.0)
+    corrected = corrected_difference(values, test, train)
+    ratio = math.sqrt((1 / 5 + test / train) / (1 / 5))
+    assert corrected.high - corrected.mean == pytest.approx(ratio * (plain.high - plain.mean))
+    # The plain one is Student's: t(0.975, 4) = 2.776445
+    assert plain.high - plain.mean == pytest.approx(2.776445 * values.std(ddof=1) / math.sqrt(5))
+
+
+def test_the_corrected_test_keeps_its_level_where_the_plain_one_does_not():
+    """Differences of splits that share rows are correlated by test / (test + train)."""
+    random, seeds, share = np.random.default_rng(0), 10, 0.2
+    common = random.standard_normal((4000, 1)) * math.sqrt(share)
+    own = random.standard_normal((4000, seeds)) * math.sqrt(1 - share)
+    rows = common + own
+    corrected = [corrected_difference(row, share, 1 - share).probability < 0.05 for row in rows]
+    plain = [corrected_difference(row, 1e-12, 1.0).probability < 0.05 for row in rows]
+    assert np.mean(corrected) < 0.08
+    assert np.mean(plain) > 0.2
+
+
+def test_equal_scores_are_no_difference():
+    same = corrected_difference([0.0, 0.0, 0.0], 30, 120)
+    assert (same.mean, same.low, same.high, same.probability) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("values", [[0.1], [0.1, math.nan], [[0.1, 0.2]]])
+def test_too_few_differences_are_refused(values):
+    with pytest.raises(ArgumentError, match="at least two"):
+        corrected_difference(values, 30, 120)
+
+
+def test_adjusted_probabilities_match_statsmodels():
+    values = np.random.default_rng(1).uniform(size=30) ** 3
+    np.testing.assert_allclose(
+        adjust_probabilities(values), multipletests(values, method="holm")[1]
+    )
+
+
+def rows(seeds=6):
+    """A label that is always better, one that is level, and a row too large to count."""
+    noise = np.random.default_rng(2).normal(0, 0.002, (seeds, 2))
+    found = []
+    for seed in range(seeds):
+        own = ("d", "m", seed)
+        found.append((*own, "reference", "reference", 1.0, 0.95, 0.95, 400, 120, 30))
+        for label, share, score in (
+            ("plain", 0.2, 0.80),
+            ("better", 0.2, 0.90 + noise[seed, 0]),
+            ("level", 0.2, 0.80 + noise[seed, 1]),
+            ("better", 0.9, 0.99),
+        ):
+            found.append((*own, "low_rank", label, share, score, score, 400 * share, None, None))
+    names = ["dataset", "model", "seed", "family", "label", "share", "validation_score", "score"]
+    return pd.DataFrame(found, columns=[*names, "bytes", "train_rows", "test_rows"])
+
+
+def test_rows_are_chosen_by_validation_within_the_share():
+    table = rows()
+    table.loc[table["label"] == "better", "score"] = 0.0  # the test score chooses nothing
+    best = best_within(table, 0.25)
+    assert (best["share"] == 0.2).all()
+    assert len(best) == 6 * 3
+
+
+def test_labels_are_compared_in_pairs_and_a_tie_is_called_a_tie():
+    compared = compare_labels(rows(), 0.25, "plain").set_index("label")
+    assert compared.loc["better", "verdict"] == "better"
+    assert compared.loc["better", "mean"] == pytest.approx(0.1, abs=0.01)
+    assert compared.loc["level", "verdict"] == "tie"
+    assert compared.loc["level", "seeds"] == 6
+    with pytest.raises(ArgumentError, match="no row of 'other' fits 25 %"):
+        compare_labels(rows(), 0.25, "other")

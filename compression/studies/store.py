@@ -152,9 +152,10 @@ class Store:
         The first that is kept of a request stays: others had the same answer. Of ``rows`` the
         columns of ``NUMBERS`` are kept.
         """
-        now, digest = time.time(), None if content is None else hashlib.sha256(content).hexdigest()
+        key, now = identify(request), time.time()
+        digest = None if content is None else hashlib.sha256(content).hexdigest()
         row = {
-            "key": identify(request),
+            "key": key,
             "name": name,
             "request": _canonical(request),
             "status": "failed" if content is None else "done",
@@ -171,7 +172,7 @@ class Store:
             if content is not None:
                 self._insert(connection, BLOBS, {"digest": digest, "content": content})
             if self._insert(connection, FITS, row) and rows is not None and len(rows):
-                connection.execute(ROWS.insert(), _rows_of(row["key"], rows))
+                connection.execute(ROWS.insert(), _rows_of(key, rows))
             if self._max_bytes is not None:
                 _drop_least_used(connection, self._max_bytes)
 

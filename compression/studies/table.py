@@ -37,8 +37,8 @@ def table(store: str | StudyStore, name: str) -> pd.DataFrame:
     kept = StudyStore(store) if isinstance(store, str) else store
     specification = kept.specification(name)
     if specification is None:
-        names = ", ".join(kept.studies()["name"]) or "none yet"
-        raise ArgumentError(f"there is no study named {name!r}: there are {names}")
+        known = ", ".join(kept.studies()["name"]) or "none yet"
+        raise ArgumentError(f"there is no study named {name!r}: there are {known}")
     fits = kept.study_fits(name)
     described = pd.DataFrame(
         [_describe(json.loads(text), _labels(specification)) for text in fits["request"]],

@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "compression": {"compression"},
     "data": {"data"},
 }
+# The parts of compression that load datasets by themselves: what a person runs without a page.
+LOADS_DATASETS = ("compression.studies", "compression.__main__", "compression.command_line")
 WITHOUT_A_SCREEN = ("compression", "data")
 # Under pages, wherever they stand: what runs in a worker process, and what is drawn or said.
 WITHOUT_STREAMLIT = (
@@ -130,6 +132,8 @@ def forbidden_imports(module: str, imported: set[str]) -> set[str]:
     if own is None:
         return set()
     wrong = {name for name in imported if package(name) not in MAY_IMPORT[own] | {None}}
+    if module.startswith(LOADS_DATASETS):
+        wrong = {name for name in wrong if package(name) != "data"}
     if own in ("view", "page"):
         # A view belongs to the page of its name, and to its own modules.
         page = module.split(".")[2 if own == "view" else 1]
@@ -224,6 +228,8 @@ def test_imports_lead_one_way_only(module):
         ),
         ("data.base", "from compression.errors import CompressionError"),
         ("data.base", "import plotly.express"),
+        ("compression.studies.fit", "import streamlit"),
+        ("compression.studies.fit", "from pages.shared import jobs"),
         ("data.base", "from pages.shared.models import requests"),
         ("pages.shared.models.requests", "from pages import compare"),
         ("pages.shared.models.requests", "from ... import compare"),
@@ -258,6 +264,7 @@ def test_a_forbidden_import_is_noticed(module, source):
         ("pages.shared.models.requests", "from . import tasks\nimport data, compression"),
         ("compression.curve", "from .factors import Factors\nimport torch"),
         ("data.catalog", "from .base import prepare"),
+        ("compression.studies.fit", "import data"),
     ],
 )
 def test_an_allowed_import_is_not_taken_for_a_forbidden_one(module, source):

@@ -51,7 +51,7 @@ def prepared(net: Any, kind: type[Decomposition] = Decomposition) -> Ranks:
 
 def all_ranks(net: Any, x: torch.Tensor) -> None:
     ranks = range(1, min(net[0].weight.shape) + 1)
-    for _ in prepared(net, NeverDense).evaluated(x, ranks):
+    for _ in prepared(net, NeverDense).evaluate(x, ranks):
         pass
 
 
@@ -60,7 +60,7 @@ def with_fallback(net: Any, x: torch.Tensor) -> None:
     family = prepared(net)
     last = min(net[0].weight.shape)
     paying = [rank for rank in range(1, last + 1) if family.effective(rank)]
-    for _ in family.evaluated(x, [*paying, last]):
+    for _ in family.evaluate(x, [*paying, last]):
         pass
 
 

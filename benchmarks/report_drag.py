@@ -66,7 +66,7 @@ def _report() -> str:
         return True
 
     trained = work.reference(go_on, "digits", "mlp", 0)
-    low_rank = work.low_rank_curve(go_on, trained.origin, method="truncated_svd")
+    low_rank = work.low_rank_curve(go_on, trained.origin, ("truncated_svd", None))
     constrained = constrained_tasks.constrained_curve(
         go_on,
         trained.origin,

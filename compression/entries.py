@@ -65,6 +65,10 @@ class LowRankEntry(Entry):
     ridge_moves_factors: bool = True
     singular_vectors: bool = False
 
+    @property
+    def works_on_matrices(self) -> bool:
+        return "linear" in self.layers
+
 
 @dataclass(frozen=True)
 class ConstraintEntry(Entry):

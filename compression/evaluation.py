@@ -194,7 +194,7 @@ class Comparison:
             n = len(self._target)
             ends = [wilson((row == self._target).sum(), n) for row in predicted]
             return np.array([e.low for e in ends]), np.array([e.high for e in ends])
-        resampled, left_out = self._resampled(predicted), self._left_out(predicted)
+        resampled, left_out = self.resample(predicted), self.leave_out(predicted)
         return bootstrap_ends(resampled, self._scores(predicted), left_out, LEVEL)
 
     def changes(self, predicted: NDArray) -> tuple[Array, Array, Array]:
@@ -211,14 +211,14 @@ class Comparison:
             low, high = score_ends(gains, losses, len(self._target), LEVEL)
             return change, low, high
         with np.errstate(invalid="ignore"):  # both infinite: a target that does not vary
-            resampled = self._resampled(predicted) - self._resampled(reference)
-            left_out = self._left_out(predicted) - self._left_out(reference)
+            resampled = self.resample(predicted) - self.resample(reference)
+            left_out = self.leave_out(predicted) - self.leave_out(reference)
         return change, *bootstrap_ends(resampled, change, left_out, LEVEL)
 
     def _scores(self, predicted: NDArray) -> Array:
         return np.array([score(row, self._target, self._task) for row in predicted])
 
-    def _resampled(self, predicted: NDArray) -> Array:
+    def resample(self, predicted: NDArray) -> Array:
         """R² in every resample, shape (models, resamples)."""
         counts, n = draws(len(self._target), self._seed), len(self._target)
         target = self._target.astype(np.float64)
@@ -232,7 +232,7 @@ class Comparison:
                 values.append(1 - lost @ times.T / spread)
         return np.hstack(values)
 
-    def _left_out(self, predicted: NDArray) -> Array:
+    def leave_out(self, predicted: NDArray) -> Array:
         """R² without each of the samples, shape (models, N)."""
         target = self._target.astype(np.float64)
         n = len(target)

@@ -89,7 +89,7 @@ def latencies(
         A network has a layer that cannot be exported.
     """
     watches = [
-        _warmed(name, session, batch)
+        _warm_up(name, session, batch)
         for name, session in _sessions({REFERENCE: reference, **networks}).items()
         for batch in BATCHES
     ]
@@ -124,7 +124,7 @@ def _sessions(networks: Mapping[str, nn.Sequential]) -> dict[str, Any]:
     return sessions
 
 
-def _warmed(name: str, session: Any, batch: int) -> _Stopwatch:
+def _warm_up(name: str, session: Any, batch: int) -> _Stopwatch:
     """Called until it is warm, with the number of calls that then make a turn."""
     features = session.get_inputs()[0].shape[1]
     samples = np.random.default_rng(0).normal(size=(batch, features)).astype(np.float32)

@@ -56,14 +56,14 @@ def softmax_regression(input_shape: Shape, outputs: int) -> tuple[Layers, Recipe
     return [("linear", nn.Linear(prod(input_shape), outputs))], FULL_BATCH
 
 
-def _scaled(units: int, width: float) -> int:
+def _scale_units(units: int, width: float) -> int:
     """A layer's units in a network of so many times the width; at least one."""
     return max(1, round(width * units))
 
 
 def _multilayer(inputs: int, hidden: tuple[int, ...], outputs: int, width: float) -> Layers:
     layers: Layers = []
-    sizes = [inputs, *(_scaled(units, width) for units in hidden), outputs]
+    sizes = [inputs, *(_scale_units(units, width) for units in hidden), outputs]
     for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
         layers.append((f"fc{number}", nn.Linear(inputs, outputs)))
         layers.append((f"relu{number}", nn.ReLU()))
@@ -83,7 +83,7 @@ def lenet300(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Laye
 def lenet5(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers, Recipe]:
     """LeNet-5 with rectified units and maximum pooling (LeCun et al. 1998)."""
     channels, rows, columns = input_shape
-    first, second, third, fourth = (_scaled(units, width) for units in (6, 16, 120, 84))
+    first, second, third, fourth = (_scale_units(units, width) for units in (6, 16, 120, 84))
     flat = second * ((rows // 2 - 4) // 2) * ((columns // 2 - 4) // 2)
     return [
         ("image", nn.Unflatten(1, input_shape)),
@@ -105,7 +105,7 @@ def lenet5(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers
 def conv1d(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers, Recipe]:
     """Three strided 1-D convolutions of 25 channels and a linear layer (Greydanus & Kobak 2020)."""
     channels, samples = input_shape
-    units = _scaled(25, width)
+    units = _scale_units(25, width)
     for kernel in (5, 3, 3):
         samples = (samples + 2 - kernel) // 2 + 1
     return [

@@ -263,7 +263,7 @@ def children_of(network: nn.Module) -> dict[str, nn.Module]:
     return {name: part for name, part in network._modules.items() if part is not None}
 
 
-def replaced(network: nn.Sequential, new: Mapping[str, nn.Module]) -> nn.Sequential:
+def replace_layers(network: nn.Sequential, new: Mapping[str, nn.Module]) -> nn.Sequential:
     """The network with these layers in the place of the named ones; the others are shared.
 
     Raises NotApplicableError where one of the named ones, or its weight, stands at two places.

@@ -100,7 +100,7 @@ class Wish:
     at_most: Mapping[str, float] = field(default_factory=dict)
     times_fewer: Mapping[str, float] = field(default_factory=dict)
 
-    def granted(self, table: pd.DataFrame, reference: pd.Series) -> NDArray[np.bool_]:
+    def find_fulfilling(self, table: pd.DataFrame, reference: pd.Series) -> NDArray[np.bool_]:
         """Which rows fulfil it; one without the cost or the score that is asked for does not."""
         good = np.ones(len(table), bool)
         if self.loss is not None:
@@ -159,11 +159,13 @@ def best_rows(
     )
     if wish.loss is None:
         criteria = np.roll(criteria, 1, axis=1)
-    rows = np.flatnonzero(wish.granted(everything, reference) & ~np.isnan(criteria).any(axis=1))
-    return everything.iloc[rows[_undominated(criteria[rows])]].reset_index(drop=True)
+    rows = np.flatnonzero(
+        wish.find_fulfilling(everything, reference) & ~np.isnan(criteria).any(axis=1)
+    )
+    return everything.iloc[rows[_find_front(criteria[rows])]].reset_index(drop=True)
 
 
-def _undominated(criteria: Array) -> NDArray[np.intp]:
+def _find_front(criteria: Array) -> NDArray[np.intp]:
     """Rows (smaller is better) that no other one beats, in lexicographic order."""
     left = np.lexsort(criteria.T[::-1])
     front = []
@@ -259,7 +261,7 @@ def nearest_to(table: pd.DataFrame, wish: Wish, reference: pd.Series) -> list[Ne
         (Wish(times_fewer={cost: times}), cost, reference[cost] / times)
         for cost, times in wish.times_fewer.items()
     ]
-    granted = np.array([part.granted(table, reference) for part, *_ in parts])
+    granted = np.array([part.find_fulfilling(table, reference) for part, *_ in parts])
     others = [
         np.delete(granted, at, axis=0).all(axis=0) & ~np.isnan(numbers_of(table, column))
         for at, (_, column, _) in enumerate(parts)

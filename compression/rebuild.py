@@ -47,7 +47,7 @@ _NAMES = {kind.layer: name for name, kind in _KINDS.items()}
 _STATE = {"_parameters", "_buffers", "_modules", "training", "bounded", "grid"}
 
 
-def called(name: str) -> str:
+def name_module(name: str) -> str:
     """How a sentence names a module."""
     return f"layer {name}" if name else "the network"
 
@@ -77,7 +77,7 @@ def describe(module: nn.Module, name: str) -> dict[str, Any]:
             plain = build(line, bias=getattr(module, "bias", None) is not None)
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         raise StorageError(
-            f"{called(name)} cannot be saved: its settings ({module.extra_repr()}) do not build "
+            f"{name_module(name)} cannot be saved: its settings ({module.extra_repr()}) do not build "
             f"another {type(module).__name__}"
         ) from error
     check_attributes(module, plain, name)
@@ -91,10 +91,10 @@ def check_type(module: nn.Module, name: str) -> None:
         return
     if parametrize.is_parametrized(module):
         raise StorageError(
-            f"{called(name)} cannot be saved with its parametrizations: remove them first, with "
+            f"{name_module(name)} cannot be saved with its parametrizations: remove them first, with "
             "torch.nn.utils.parametrize.remove_parametrizations"
         )
-    named = called(name) + " of type " + type(module).__name__
+    named = name_module(name) + " of type " + type(module).__name__
     if not name:
         raise StorageError(f"{named} cannot be saved: give an nn.Sequential, and no subclass of it")
     raise StorageError(
@@ -112,21 +112,23 @@ def check_attributes(module: nn.Module, again: nn.Module, name: str) -> None:
         if key in first and key in second and _plain(first[key]) == _plain(second[key]):
             continue
         what = "a hook" if "hook" in key else f"the setting {key}"
-        raise StorageError(f"{called(name)} cannot be saved with {what}, which a file cannot keep")
+        raise StorageError(
+            f"{name_module(name)} cannot be saved with {what}, which a file cannot keep"
+        )
     for key in ("_parameters", "_buffers", *(("_modules",) if type(module) in _NAMES else ())):
         added = first[key].keys() ^ second[key].keys()
         if added:
             raise StorageError(
-                f"{called(name)} cannot be saved with {', '.join(sorted(added))}, which is no part "
+                f"{name_module(name)} cannot be saved with {', '.join(sorted(added))}, which is no part "
                 f"of a plain {type(module).__name__}"
             )
     for key, expected in again._parameters.items():
         found = module._parameters[key]
         if (found is None) != (expected is None):
-            raise StorageError(f"{called(name)} cannot be saved: its {key} is missing")
+            raise StorageError(f"{name_module(name)} cannot be saved: its {key} is missing")
         if found is not None and expected is not None and found.shape != expected.shape:
             raise StorageError(
-                f"{called(name)} cannot be saved: its {key} has the shape {tuple(found.shape)}, "
+                f"{name_module(name)} cannot be saved: its {key} has the shape {tuple(found.shape)}, "
                 f"its settings say {tuple(expected.shape)}"
             )
 
@@ -229,7 +231,7 @@ def _follow(module: nn.Module, name: str, width: _Width) -> _Width:
             if part
         ]
         if None not in ends and len(set(ends)) > 1:
-            raise StorageError(f"{called(name)}: its two parts do not fit each other")
+            raise StorageError(f"{name_module(name)}: its two parts do not fit each other")
         return ends[0]
     if isinstance(module, nn.Sequential):
         for child, part in module._modules.items():
@@ -250,7 +252,7 @@ def _follow(module: nn.Module, name: str, width: _Width) -> _Width:
         return None
     if width is not None and width[0] == takes[0] and width != takes:
         raise StorageError(
-            f"{called(name)} takes {takes[1]} {takes[0]} and is given {width[1]}: the layers of "
+            f"{name_module(name)} takes {takes[1]} {takes[0]} and is given {width[1]}: the layers of "
             "this network do not fit each other"
         )
     return gives

@@ -58,7 +58,7 @@ def _type_of(tensor: torch.Tensor, name: str) -> str:
     dtype = str(tensor.dtype).removeprefix("torch.")
     if dtype not in _TYPES or tensor.layout != torch.strided or tensor.is_meta:
         raise StorageError(
-            f"{rebuild.called(name)} cannot be saved: its weight is of type {dtype} on device "
+            f"{rebuild.name_module(name)} cannot be saved: its weight is of type {dtype} on device "
             f"{tensor.device}; use dense tensors of {', '.join(_TYPES)} that hold numbers"
         )
     return dtype
@@ -201,7 +201,7 @@ class _Reader:
         if layer.bias is not None:
             self._fill(layer, "bias", self.tensors.pop(f"{name}.bias"), bias_dtype, name)
         if "set" in line:
-            set_bounded(layer, _bounded(line, name, stored.grid))
+            set_bounded(layer, _read_bounded(line, name, stored.grid))
         elif stored.grid is not None:
             set_grid(layer, stored.grid)
         return layer
@@ -220,16 +220,16 @@ class _Reader:
             raise ValueError("shapes")
         if not torch.isfinite(parameter).all():
             raise StorageError(
-                f"{rebuild.called(name)}: its {part} holds values that are not finite; "
+                f"{rebuild.name_module(name)}: its {part} holds values that are not finite; "
                 "train the network again, or repair it"
             )
         setattr(layer, part, parameter)
 
 
-def _bounded(line: dict, name: str, grid: AnyGrid | None) -> Bounded:
+def _read_bounded(line: dict, name: str, grid: AnyGrid | None) -> Bounded:
     if line["set"] not in CONSTRAINTS:
         raise StorageError(
-            f"{rebuild.called(name)} lies in a set named {str(line['set'])[:40]!r}, which is not "
+            f"{rebuild.name_module(name)} lies in a set named {str(line['set'])[:40]!r}, which is not "
             f"known here: known are {', '.join(CONSTRAINTS)}"
         )
     bound = float(line["c"])

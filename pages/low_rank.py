@@ -4,12 +4,12 @@ import streamlit as st
 
 from pages.shared import links
 from pages.shared.app_shell import begin_page
-from pages.shared.models import controls
+from pages.shared.models import controls, requests
 from pages.shared.models.text import reference_line
 from pages.shared.ui import charts, widgets
 from pages.views.low_rank import text
 from pages.views.low_rank.budgets import draw_budgets
-from pages.views.low_rank.controls import choose_setting, request_curve
+from pages.views.low_rank.controls import choose_setting
 from pages.views.low_rank.layer_ranks import draw_layer_ranks
 from pages.views.low_rank.methods import draw_methods
 from pages.views.low_rank.rank import draw_rank
@@ -25,7 +25,7 @@ with first:
     method = controls.choose_low_rank_method(trained)
 st.markdown(reference_line(trained))
 setting = choose_setting(trained, method)
-curve = request_curve(trained, setting)
+curve = requests.low_rank_curve(trained, setting)
 draw_rank(trained, layer, setting, curve)
 draw_methods(trained, setting, curve)
 draw_selection(trained, setting, curve.result)

@@ -26,10 +26,10 @@ def balanced_ranks(network: nn.Sequential) -> Ranks:
     """
     chosen = layers_for(network, "truncated_svd", None)
     found = {name: TruncatedSVD().decompose(matrix(layer)) for name, layer in chosen.items()}
-    return Ranks(network, chosen, {name: _balanced(one) for name, one in found.items()})
+    return Ranks(network, chosen, {name: _balance_lengths(one) for name, one in found.items()})
 
 
-def _balanced(decomposition: Decomposition) -> Decomposition:
+def _balance_lengths(decomposition: Decomposition) -> Decomposition:
     """The same products from columns and rows of equal length, so that one bound suits both."""
     columns = np.linalg.norm(decomposition.left, axis=0)
     rows = np.linalg.norm(decomposition.right, axis=1)

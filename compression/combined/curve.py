@@ -98,7 +98,7 @@ def combined_curve(
                 spectra={},
                 _network=lambda row: storage.from_bytes(files[row]),
             )
-            return _sorted(curve)
+            return _sort_rows(curve)
 
         total = len(pairs[0]) * len(pairs[1])
         for rank, bound, network in combined.networks(start, *pairs):
@@ -138,6 +138,6 @@ def _descending(bounds: Iterable[float]) -> list[float]:
     return sorted(values, reverse=True)
 
 
-def _sorted(curve: Curve) -> Curve:
+def _sort_rows(curve: Curve) -> Curve:
     """The same rows by rank, and those of one rank by bound."""
     return curve.pick(np.lexsort((curve.table["bound"], curve.table["rank"])))

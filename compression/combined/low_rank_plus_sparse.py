@@ -25,7 +25,7 @@ from ..network import (
     LowRankPlusSparse,
     layers,
     low_rank_layer,
-    replaced,
+    replace_layers,
     set_bounded,
 )
 from .compressed_layer import share_bias, weight_of
@@ -56,7 +56,7 @@ class Split:
         return self.left @ self.right + self.sparse
 
 
-def split(
+def split_weight(
     weight: Array, rank: int, count: float, sparse: Array | None = None, rounds: int = 100
 ) -> Split:
     """Split a weight into low rank and sparse.
@@ -102,7 +102,7 @@ class LowRankPlusSparseTraining:
 
     min L(w)  subject to  w = L + S, rank L ≤ k, ‖S‖₀ ≤ κ,  for each linear layer whose numbers
     that makes fewer; the others stay dense and free. The relative bound is the share of the
-    layer's weights that S may hold. The C-step is one round of :func:`split`, from the last S.
+    layer's weights that S may hold. The C-step is one round of :func:`split_weight`, from the last S.
     """
 
     def networks(
@@ -124,7 +124,7 @@ class LowRankPlusSparseTraining:
                 lagrangian.run(
                     parts, partial(_compress, parts, rank), np.geomspace(*MU, start.epochs).tolist()
                 )
-                yield rank, bound, replaced(network, parts)
+                yield rank, bound, replace_layers(network, parts)
 
     def epochs_behind(self, epochs: int, bounds: int) -> int:
         """Those of all bounds up to this one."""
@@ -147,7 +147,7 @@ def _compress(
     low_rank: Any = parts[name].low_rank
     sparse: Any = parts[name].sparse
     count = sparse.bounded.bound
-    found = split(target.numpy(), rank, count, sparse.weight.detach().numpy(), rounds=1)
+    found = split_weight(target.numpy(), rank, count, sparse.weight.detach().numpy(), rounds=1)
     for layer, values in (
         (low_rank.left, found.left),
         (low_rank.right, found.right),

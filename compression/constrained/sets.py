@@ -73,7 +73,7 @@ class ConstraintSet:
         """By how much c would have to grow to hold v, in the units of c; 0 inside."""
         return max(0.0, self.gauge(v) - check_bound(c))
 
-    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+    def find_pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
         """Which weights the set holds in place: at ±c, or at exactly zero.
 
         ``tolerance`` is relative to c: the distance at which a weight counts as held.
@@ -130,7 +130,7 @@ class Box(ConstraintSet):
     def gauge(self, v: Array) -> float:
         return float(np.abs(v).max(initial=0.0))
 
-    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+    def find_pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
         return np.abs(v) >= _edge(v, c, tolerance)
 
     def states(self, v: Array, c: float) -> NDArray[np.int8]:
@@ -163,7 +163,7 @@ class Upper(ConstraintSet):
     def gauge(self, v: Array) -> float:
         return float(np.max(v, initial=0.0))
 
-    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+    def find_pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
         return np.asarray(v) >= _edge(v, c, tolerance)
 
     def states(self, v: Array, c: float) -> NDArray[np.int8]:
@@ -224,7 +224,7 @@ class L1Ball(ConstraintSet):
     def gauge(self, v: Array) -> float:
         return float(np.abs(v).sum(dtype=np.float64))
 
-    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+    def find_pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
         return np.abs(v) <= _slack(c, tolerance)
 
     def bound_left(self, others: Array, c: float) -> float:
@@ -267,7 +267,7 @@ class L2Ball(ConstraintSet):
             return largest
         return largest * float(np.linalg.norm((v / largest).ravel()))
 
-    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+    def find_pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
         return np.zeros(np.shape(v), bool)
 
     def bound_left(self, others: Array, c: float) -> float:
@@ -307,7 +307,7 @@ class Cardinality(ConstraintSet):
     def gauge(self, v: Array) -> float:
         return float(np.count_nonzero(v))
 
-    def pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
+    def find_pinned(self, v: Array, c: float, tolerance: float = 0.0) -> NDArray[np.bool_]:
         return np.asarray(v) == 0
 
     def count(self, c: float, size: int) -> int:

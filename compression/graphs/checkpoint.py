@@ -63,7 +63,7 @@ def convert(content: bytes) -> bytes:
         )
     found = dict(_flatten(loaded))
     check_names(found, "tensors", MAX_TENSORS)
-    return write_safetensors({name: _plain(name, found[name]) for name in _cleaned(found)})
+    return write_safetensors({name: _plain(name, found[name]) for name in _strip_prefixes(found)})
 
 
 def write(tensors: Mapping[str, Tensor]) -> bytes:
@@ -152,7 +152,7 @@ def _plain(name: str, tensor: torch.Tensor) -> Tensor:
     return Tensor(_TYPES[tensor.dtype], tuple(tensor.shape), data)
 
 
-def _cleaned(found: dict[str, Any]) -> dict[str, Any]:
+def _strip_prefixes(found: dict[str, Any]) -> dict[str, Any]:
     """Renamed in place: what stands before every name says nothing of it."""
     while found:
         first = next(iter(found))

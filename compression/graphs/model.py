@@ -156,7 +156,9 @@ class Model(ABC):
             "rank_95": ranks[1],
             "rank_99": last,
             "break_even": weight.break_even,
-            "saving_99": None if last is None else 1 - weight.stored(last) / weight.parameters,
+            "saving_99": None
+            if last is None
+            else 1 - weight.count_stored(last) / weight.parameters,
             "aliases": weight.aliases,
             "reason": reason,
         }

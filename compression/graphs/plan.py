@@ -93,7 +93,7 @@ def _row(model: Model, ranks: dict[str, int], parameters: int) -> dict[str, obje
     energies = {layer: kept_energy(model, layer, rank) for layer, rank in ranks.items()}
     weakest = min(energies, key=energies.__getitem__, default="")
     saved = sum(
-        (model.weight(layer).parameters - model.weight(layer).stored(rank))
+        (model.weight(layer).parameters - model.weight(layer).count_stored(rank))
         * model.weight(layer).bytes_each
         for layer, rank in ranks.items()
     )

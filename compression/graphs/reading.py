@@ -42,17 +42,17 @@ def read_model(files: Mapping[str, bytes]) -> Model:
     (name, content), *_ = files.items()
     if name.lower().endswith(".safetensors"):
         CHILD.ask("safetensors", {name: content})
-        return _checked(read_bag(content, name), name)
+        return _refuse_adapters(read_bag(content, name), name)
     if name.lower().endswith(CHECKPOINTS):
         _, answer = CHILD.ask("checkpoint", {name: content})
-        return _checked(read_bag(answer["safetensors"], name, len(content)), name)
+        return _refuse_adapters(read_bag(answer["safetensors"], name, len(content)), name)
     raise StorageError(
         f"{show(name)} is of no kind that is read here: give a file named .onnx, .safetensors, "
         f"{', '.join(CHECKPOINTS)}"
     )
 
 
-def _checked(bag: Model, name: str) -> Model:
+def _refuse_adapters(bag: Model, name: str) -> Model:
     if any(part in weight.name for weight in bag.weights for part in ADAPTER_PARTS):
         raise StorageError(
             f"{show(name)} holds LoRA adapters, which have a low rank already: "

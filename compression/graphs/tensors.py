@@ -85,7 +85,7 @@ def read_safetensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]
     try:
         found = safetensors.deserialize(content)
     except (safetensors.SafetensorError, ValueError, OverflowError) as error:
-        raise _damaged() from error
+        raise _damage_error() from error
     lines = dict(found)
     tensors = {
         name: Tensor(line["dtype"], tuple(line["shape"]), memoryview(line["data"]))
@@ -94,7 +94,7 @@ def read_safetensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]
     for name, tensor in tensors.items():
         known = tensor.dtype in _BYTES
         if known and tensor.size * _BYTES[tensor.dtype] != len(tensor.data):
-            raise _damaged()
+            raise _damage_error()
         if len(tensor.shape) > MAX_AXES:
             raise StorageError(
                 f"tensor {show(name)} has {len(tensor.shape)} axes: up to {MAX_AXES} are read"
@@ -102,7 +102,7 @@ def read_safetensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]
     return tensors, metadata
 
 
-def _damaged() -> StorageError:
+def _damage_error() -> StorageError:
     return StorageError("this is no safetensors file, or it is damaged: take another copy")
 
 
@@ -115,17 +115,17 @@ def _check_header(content: bytes) -> tuple[list[str], dict[str, str]]:
             f"{MAX_HEADER_BYTES // 2**20} MB are read"
         )
     if len(content) < 8 or not 2 <= length <= len(content) - 8:
-        raise _damaged()
+        raise _damage_error()
     try:
         header = json.loads(content[8 : 8 + length], object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise _damaged() from error
+        raise _damage_error() from error
     if not isinstance(header, dict):
-        raise _damaged()
+        raise _damage_error()
     metadata = header.pop("__metadata__", {})
     check_names(header, "tensors", MAX_TENSORS)
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
-        raise _damaged()
+        raise _damage_error()
     return list(header), metadata
 
 

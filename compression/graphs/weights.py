@@ -64,7 +64,7 @@ class Weight:
     def max_rank(self) -> int:
         return min(self.matrix_shape)
 
-    def stored(self, rank: int | None) -> int:
+    def count_stored(self, rank: int | None) -> int:
         """Numbers that are stored at a rank; None: dense."""
         return self.parameters if rank is None else rank * sum(self.matrix_shape)
 

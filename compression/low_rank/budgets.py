@@ -28,7 +28,7 @@ from ..training import (
 )
 from .allocation import RULES as ALLOCATION_RULES
 from .allocation import Allocation, allocate_by_every_rule
-from .curve import judged
+from .curve import judge_networks
 from .networks import Ranks, prepare
 from .objectives import OBJECTIVES
 from .rank_choices import RankChoices
@@ -120,7 +120,7 @@ def budget_curve(
         samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
         shared = _Budgets(family, samples, UNITS[unit], objective, resolution)
-        lines = [line for budget in shared.checked(budgets) for line in shared.lines(budget)]
+        lines = [line for budget in shared.check_budgets(budgets) for line in shared.lines(budget)]
         # Rules often agree: each network is judged once.
         networks: list[dict[str, int | None]] = []
         for line in lines:
@@ -129,12 +129,16 @@ def budget_curve(
 
         def rows(curve: Curve) -> Curve:
             known = networks[: len(curve.table)]
-            return _repeated(curve, known, [line for line in lines if line["ranks"] in known])
+            return _repeat_rows(curve, known, [line for line in lines if line["ranks"] in known])
 
-        def watched(done: int, total: int, partial: Callable[[], Curve]) -> bool:
+        def report_rows(done: int, total: int, partial: Callable[[], Curve]) -> bool:
             return report(done, total, lambda: rows(partial()))
 
-        return rows(judged(family, networks, reference, dataset, samples, method, epochs, watched))
+        return rows(
+            judge_networks(
+                family, networks, reference, dataset, samples, method, epochs, report_rows
+            )
+        )
 
 
 class _Budgets:
@@ -168,7 +172,7 @@ class _Budgets:
         with torch.no_grad():
             self._classes = family.network(samples.x[:1]).shape[1] if classes else 0
 
-    def checked(self, budgets: Iterable[float] | None) -> list[float]:
+    def check_budgets(self, budgets: Iterable[float] | None) -> list[float]:
         """The budgets asked for, or ten; raises ArgumentError where one is too small."""
         fixed = self._fixed
         if budgets is None:
@@ -188,8 +192,8 @@ class _Budgets:
         found = self._within(budget)
         rules = found[self._objective]
         candidates = [allocation for by_rule in found.values() for allocation in by_rule.values()]
-        best = min(candidates, key=lambda allocation: self._judged(allocation.ranks))
-        predicted = self._predicted(best.ranks)
+        best = min(candidates, key=lambda allocation: self._judge_training(allocation.ranks))
+        predicted = self._predict_loss(best.ranks)
         gap = max(predicted - rules["exact"].error, 0.0)
         best = replace(best, rule="best", error=predicted, gap=gap, exact=rules["exact"].exact)
         choices = self._choices[self._objective]
@@ -229,12 +233,12 @@ class _Budgets:
                 return found
             limit -= largest - budget
 
-    def _predicted(self, ranks: Mapping[str, int | None]) -> float:
+    def _predict_loss(self, ranks: Mapping[str, int | None]) -> float:
         choices = self._choices[self._objective]
         return sum(float(choices[n].errors[r - 1]) for n, r in ranks.items() if r is not None)
 
     @torch.no_grad()
-    def _judged(self, ranks: Mapping[str, int | None]) -> tuple[float, float]:
+    def _judge_training(self, ranks: Mapping[str, int | None]) -> tuple[float, float]:
         """Minus the score, and the loss, on the training part; smaller is better."""
         key = tuple(self._family.effective(ranks).items())
         if key not in self._scores:
@@ -272,7 +276,7 @@ def _costs(
     return costs, fixed
 
 
-def _repeated(curve: Curve, known: list[dict], lines: list[dict[str, Any]]) -> Curve:
+def _repeat_rows(curve: Curve, known: list[dict], lines: list[dict[str, Any]]) -> Curve:
     """The curve's rows, known by their ranks, as often as the lines name them."""
     places = [known.index(line["ranks"]) for line in lines]
     found = curve.pick(places, knob="budget")

@@ -170,7 +170,7 @@ def one_standard_error(ranks: Sequence[int], scores: ArrayLike) -> CrossValidati
     ArgumentError
         There are fewer than two folds, a score is missing, or the shapes do not fit.
     """
-    ranks_, table = _checked(ranks, np.asarray(scores, dtype=np.float64))
+    ranks_, table = _check_scores(ranks, np.asarray(scores, dtype=np.float64))
     if len(table) < 2:
         raise ArgumentError("one fold has no standard error: give the scores of at least 2")
     if not np.isfinite(table).all():
@@ -221,7 +221,7 @@ def cross_validate(
     def so_far() -> CrossValidation | None:
         return _of_folds(scores) if len(scores) > 1 else None
 
-    for fit, held_out in split(n_rows, folds, seed, labels):
+    for fit, held_out in split_folds(n_rows, folds, seed, labels):
         scores.append(fit_and_score(fit, held_out))
         if not report(len(scores), folds, so_far):
             break
@@ -238,7 +238,7 @@ def _of_folds(scores: Sequence[Mapping[int, float]]) -> CrossValidation:
     return one_standard_error(ranks, [[fold[rank] for rank in ranks] for fold in scores])
 
 
-def split(
+def split_folds(
     n_rows: int, folds: int, seed: int = 0, labels: ArrayLike | None = None
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """``(rows to fit, rows held out)`` for each fold; every row is held out once.
@@ -261,7 +261,7 @@ def split(
     return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
 
 
-def _checked(ranks: Sequence[int], scores: Array) -> tuple[NDArray[np.int64], Array]:
+def _check_scores(ranks: Sequence[int], scores: Array) -> tuple[NDArray[np.int64], Array]:
     numbers = np.asarray(ranks, dtype=np.int64)
     if numbers.ndim != 1 or len(numbers) == 0:
         raise ArgumentError("there are no ranks to choose from: give at least one")
@@ -292,7 +292,9 @@ class _Fold:
     @classmethod
     def of(cls, dataset: Data, fit: NDArray, held_out: NDArray, seed: int) -> _Fold:
         target = dataset.y_train[fit]
-        fit_rows, validation_rows = split(len(fit), INNER_FOLDS, seed, _labels(dataset, target))[0]
+        fit_rows, validation_rows = split_folds(
+            len(fit), INNER_FOLDS, seed, _labels(dataset, target)
+        )[0]
         return cls(
             name=dataset.name,
             task=dataset.task,

@@ -24,7 +24,7 @@ from ..training import (
     keep_going,
     samples_for,
 )
-from .networks import Chosen, Ranks, checked, prepare
+from .networks import Chosen, Ranks, check_choices, prepare
 
 TRAINED_RANKS = 16  # that a curve has whose networks are trained on: each costs its epochs
 
@@ -83,8 +83,8 @@ def low_rank_curve(
     with capped_threads():
         samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-        values = checked(ranks, family)
-        return judged(family, values, reference, dataset, samples, method, epochs, report)
+        values = check_choices(ranks, family)
+        return judge_networks(family, values, reference, dataset, samples, method, epochs, report)
 
 
 def spaced_ranks(
@@ -104,7 +104,7 @@ def spaced_ranks(
 
 
 @torch.no_grad()
-def judged(
+def judge_networks(
     family: Ranks,
     values: Sequence[Chosen],
     reference: Reference,
@@ -121,7 +121,7 @@ def judged(
     # Rows that compress the same layers to the same ranks are judged once.
     new = [not row or effective[row] != effective[row - 1] for row in range(len(values))]
     distinct = [value for value, is_new in zip(values, new, strict=True) if is_new]
-    evaluated = family.evaluated(samples.x, distinct)
+    evaluated = family.evaluate(samples.x, distinct)
     judge = CurveBuilder(reference, dataset, samples)
     trained: list[nn.Sequential] = []
     described: dict[str, Any] = {

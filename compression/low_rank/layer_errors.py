@@ -11,7 +11,7 @@ from torch import nn
 from ..network import forward_in_blocks, low_rank_layer
 from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .layers import input_rows
-from .networks import Chosen, checked, prepare
+from .networks import Chosen, check_choices, prepare
 
 
 def layer_errors(
@@ -40,7 +40,7 @@ def layer_errors(
     with capped_threads(), torch.no_grad():
         samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-        values = checked(ranks, family)
+        values = check_choices(ranks, family)
         lines: list[dict] = []
 
         def table() -> pd.DataFrame:
@@ -48,7 +48,7 @@ def layer_errors(
 
         for done, rank in enumerate(values, start=1):
             effective = family.effective(rank)
-            decomposed = family.decomposed(rank)
+            decomposed = family.decompositions_at(rank)
             x, passed = samples.x[samples.validation], nn.Sequential()
             for name, module in reference.network.named_children():
                 if name in decomposed:

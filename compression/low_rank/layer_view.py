@@ -18,7 +18,7 @@ from .kernels import KernelDecomposition
 from .layers import KINDS, LayerDecomposition, decompose_layer, input_rows
 from .networks import prepare
 from .rank_selection import rank_for_energy
-from .spatial_svd import SpatialStages, unfolded
+from .spatial_svd import SpatialStages, unfold_kernel
 from .spectrum import ENERGY_SHARES, markers
 
 
@@ -104,7 +104,7 @@ def view_layer(
 def truncated_matrix(decomposition: LayerDecomposition) -> Array:
     """The matrix that a method truncates: the weight, (outputs, inputs), or another unfolding."""
     if isinstance(decomposition, SpatialStages):
-        return unfolded(decomposition.kernel)
+        return unfold_kernel(decomposition.kernel)
     if isinstance(decomposition, KernelDecomposition):
         return decomposition.kernel.reshape(len(decomposition.kernel), -1)
     return decomposition.weight

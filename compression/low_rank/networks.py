@@ -19,7 +19,7 @@ from torch import nn
 
 from ..catalog import LOW_RANK_METHODS
 from ..errors import ArgumentError
-from ..network import Layer, children_of, forward_in_blocks, low_rank_layer, replaced
+from ..network import Layer, children_of, forward_in_blocks, low_rank_layer, replace_layers
 from ..training import Reference, Samples
 from .decomposition import check_rank
 from .layers import LayerDecomposition, decompose_layer, input_rows, layers_for
@@ -81,7 +81,7 @@ class Ranks:
         check_rank(rank, decomposition.max_rank, decomposition.shape)
         return bool(decomposition.parameters[rank] < decomposition.dense_parameters)
 
-    def decomposed(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
+    def decompositions_at(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
         """What the compressed layers are taken from at these ranks, by name."""
         return {name: self.decompositions[name] for name in self.effective(ranks)}
 
@@ -90,16 +90,18 @@ class Ranks:
 
         Dense layers are shared with the reference: copy before training.
         """
-        return self._built(ranks).network()
+        return self._prepare_build(ranks).network()
 
-    def _built(self, ranks: Chosen) -> _Built:
-        return _Built(self.network, self.layers, self.decomposed(ranks), self.effective(ranks))
+    def _prepare_build(self, ranks: Chosen) -> _Built:
+        return _Built(
+            self.network, self.layers, self.decompositions_at(ranks), self.effective(ranks)
+        )
 
     @torch.no_grad()
-    def evaluated(
+    def evaluate(
         self, x: torch.Tensor, ranks: Sequence[Chosen]
     ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
-        """For each choice, in the order of :func:`checked`: what builds its network, and its outputs."""
+        """For each choice, in the order of :func:`check_choices`: what builds its network, and its outputs."""
         rising = [rank for rank in ranks if not isinstance(rank, Mapping)]
         if len(rising) == len(ranks):
             yield from self._rising(x, rising)
@@ -110,7 +112,7 @@ class Ranks:
         self, x: torch.Tensor, ranks: Sequence[Chosen]
     ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
         for choice in ranks:
-            built = self._built(choice)
+            built = self._prepare_build(choice)
             yield built.network, forward_in_blocks(built.network(), x)
 
     def _rising(
@@ -130,14 +132,14 @@ class Ranks:
             else:  # above some rank the layer stays as it is, and what it gives is known
                 changing = next(i for i, rank in enumerate(own) if set(own[i:]) == {rank})
             for rank in ranks[:changing]:
-                built = self._built(rank)
+                built = self._prepare_build(rank)
                 rest = nn.Sequential(*map(built.part, children[place + 1 :]))
                 chunks = first.at(self.effective(rank).get(name), partial(built.part, name))
                 yield built.network, torch.cat([rest(chunk) for chunk in chunks])
             ranks = ranks[changing:]
             if not ranks:
                 return
-            known, start = self._built(ranks[0]).network(), place
+            known, start = self._prepare_build(ranks[0]).network(), place
 
 
 class _Built:
@@ -164,7 +166,7 @@ class _Built:
         return self._new[name]
 
     def network(self) -> nn.Sequential:
-        return replaced(self._network, {name: self.part(name) for name in self._decomposed})
+        return replace_layers(self._network, {name: self.part(name) for name in self._decomposed})
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +189,7 @@ class SequentialRanks(Ranks):
     decompose: Callable[[str, torch.Tensor], LayerDecomposition]
 
     @torch.no_grad()
-    def decomposed(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
+    def decompositions_at(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
         effective = self.effective(ranks)
         found: dict[str, LayerDecomposition] = {}
         x, passed = self.x, nn.Sequential()
@@ -265,7 +267,7 @@ def prepare(
     return Ranks(reference.network, chosen, found)
 
 
-def checked(ranks: Iterable[Chosen] | None, family: Ranks) -> list[Chosen]:
+def check_choices(ranks: Iterable[Chosen] | None, family: Ranks) -> list[Chosen]:
     """The choices that a family can answer.
 
     Parameters

@@ -165,7 +165,7 @@ def measured_losses(family: Ranks, samples: Samples) -> dict[str, Array]:
             largest = 1 + int(np.flatnonzero(smaller).max(initial=-1))
             spaced = np.geomspace(1, max(largest, 1), POINTS).round().astype(int)
             ranks = [int(k) for k in np.unique(spaced) if k <= largest]
-            gains = [float(loss(out, y)) - whole for _, out in alone.evaluated(x, ranks)]
+            gains = [float(loss(out, y)) - whole for _, out in alone.evaluate(x, ranks)]
             points = [*ranks, max(decomposition.max_rank, largest + 1)]
             every = np.interp(np.arange(1, decomposition.max_rank + 1), points, [*gains, 0.0])
             losses[name] = np.maximum.accumulate(np.maximum(every, 0.0)[::-1])[::-1]

@@ -77,7 +77,9 @@ class RunningSum:
                 self._projected = _linear(self._right, self._right.weight[block], self._x)
                 self._projected -= _over_positions(self._centre[block], self._projected)
             upto = min(rank - self._rank, self._block - within)
-            added = self._added(slice(self._rank, self._rank + upto), slice(within, within + upto))
+            added = self._add_ranks(
+                slice(self._rank, self._rank + upto), slice(within, within + upto)
+            )
             self._rank += upto
             if self._rank == rank:
                 return added
@@ -85,7 +87,7 @@ class RunningSum:
                 pass
         return self._sum.split(ROWS)
 
-    def _added(self, ranks: slice, within: slice) -> Iterator[torch.Tensor]:
+    def _add_ranks(self, ranks: slice, within: slice) -> Iterator[torch.Tensor]:
         left, projected = self._left.weight[:, ranks], self._projected[:, within]
         if self._sum is None:
             self._sum = _linear(self._left, left, projected)

@@ -79,7 +79,7 @@ def sensitivity(
             alone = Ranks(family.network, {name: layer}, {name: decomposition})
             ranks = [_affordable(decomposition, share) for share in wanted]
             distinct = sorted(set(ranks))
-            evaluated = zip(distinct, alone.evaluated(x, distinct), strict=True)
+            evaluated = zip(distinct, alone.evaluate(x, distinct), strict=True)
             outputs = {rank: found.numpy() for rank, (_, found) in evaluated}
             predicted = np.stack(
                 [evaluation.predictions(outputs[rank], dataset.task) for rank in ranks]

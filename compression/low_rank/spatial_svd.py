@@ -50,7 +50,7 @@ class SpatialSVD:
                 f"a kernel of shape {kernel.shape} has one spatial axis: give (out, in, kh, kw)"
             )
         outputs, channels, height, width = kernel.shape
-        unfolding = unfolded(kernel)
+        unfolding = unfold_kernel(kernel)
         rank = checked_max_rank(max_rank, min(unfolding.shape), kernel.shape)
         u, s, vt = svd(unfolding)
         # Both stages get the same share of the scale.
@@ -66,7 +66,7 @@ class SpatialSVD:
         )
 
 
-def unfolded(kernel: Array) -> Array:
+def unfold_kernel(kernel: Array) -> Array:
     """A kernel (out, in, kh, kw) as the matrix (in · kh, out · kw) that the method truncates."""
     outputs, channels, height, width = kernel.shape
     return kernel.transpose(1, 2, 0, 3).reshape(channels * height, outputs * width)

@@ -54,7 +54,7 @@ def energy(singular_values: Array, rank: int) -> float:
 
 def energy_curve(singular_values: Array) -> Array:
     """Share of the energy kept at rank 0, 1, ..., r; shape (r + 1,)."""
-    s = _checked(singular_values)
+    s = _check_values(singular_values)
     # Relative to the largest value, so that squares neither overflow nor vanish.
     squares = (s / s[0]) ** 2
     kept = np.append(0.0, np.cumsum(squares))
@@ -96,7 +96,7 @@ def effective_rank(singular_values: Array) -> float:
 
     Source: Roy & Vetterli 2007, "The effective rank: a measure of effective dimensionality".
     """
-    s = _checked(singular_values)
+    s = _check_values(singular_values)
     p = s / s[0]
     p = p[p > 0] / p.sum()
     return float(np.exp(-np.sum(p * np.log(p))))
@@ -104,7 +104,7 @@ def effective_rank(singular_values: Array) -> float:
 
 def stable_rank(singular_values: Array) -> float:
     """‖W‖_F² / ‖W‖₂²: at least 1, never above the rank, insensitive to small singular values."""
-    s = _checked(singular_values)
+    s = _check_values(singular_values)
     return float(np.sum((s / s[0]) ** 2))
 
 
@@ -137,7 +137,7 @@ def hard_threshold(singular_values: Array, shape: tuple[int, int]) -> float:
     arXiv 1305.5870: τ = ω(β) · median(s) with ω = λ*(β) / √(median of the Marčenko–Pastur law),
     β = m/n ≤ 1.
     """
-    s = _checked(singular_values)
+    s = _check_values(singular_values)
     small, large = sorted(shape)
     if len(s) != small:
         raise ArgumentError(
@@ -187,7 +187,7 @@ def markers(
     return {name: float(rank) for name in MARKER_TITLES if (rank := found.get(name)) is not None}
 
 
-def _checked(singular_values: Array) -> Array:
+def _check_values(singular_values: Array) -> Array:
     s = np.asarray(singular_values, dtype=np.float64)
     if s.ndim != 1 or len(s) == 0 or not np.isfinite(s).all():
         raise ArgumentError("a spectrum is a list of at least one finite singular value")

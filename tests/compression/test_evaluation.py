@@ -116,7 +116,7 @@ def test_the_bootstrap_in_blocks_is_the_direct_formula_on_the_same_draws(block, 
         [evaluation.score(row[own], target[own], "regression") for own in rows] for row in predicted
     ]
     comparison = evaluation.Comparison(predicted[0], target, "regression", seed=5)
-    np.testing.assert_allclose(comparison._resampled(predicted), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(comparison.resample(predicted), expected, rtol=0, atol=1e-6)
     evaluation.draws.cache_clear()
 
 

@@ -172,7 +172,7 @@ def test_the_interval_of_r_squared_agrees_with_scipys_bca(numbers):
     low, high = comparison.intervals(worse[None])
     assert (low[0], high[0]) == pytest.approx(tuple(expected), abs=0.03)
     # The percentiles alone would fail here: the correction is what is tested.
-    percentiles = np.percentile(comparison._resampled(worse[None]), [2.5, 97.5])
+    percentiles = np.percentile(comparison.resample(worse[None]), [2.5, 97.5])
     assert np.abs(percentiles - expected).max() > 0.03
 
 
@@ -192,11 +192,11 @@ def test_resamples_of_r_squared_equal_the_score_of_the_drawn_rows(numbers):
     target, reference, worse = numbers
     comparison = evaluation.Comparison(reference, target, "regression")
     drawn = np.repeat(np.arange(80), evaluation.draws(80, 0)[0])
-    assert comparison._resampled(worse[None])[0, 0] == pytest.approx(
+    assert comparison.resample(worse[None])[0, 0] == pytest.approx(
         metrics.r2_score(target[drawn], worse[drawn])
     )
     rest = np.delete(np.arange(80), 7)
-    assert comparison._left_out(worse[None])[0, 7] == pytest.approx(
+    assert comparison.leave_out(worse[None])[0, 7] == pytest.approx(
         metrics.r2_score(target[rest], worse[rest])
     )
 

@@ -71,7 +71,7 @@ class Ellipsoid(ConstraintSet):
     def gauge(self, v):
         return 2 * float(np.linalg.norm(v))
 
-    def pinned(self, v, c, tolerance=0.0):
+    def find_pinned(self, v, c, tolerance=0.0):
         return np.zeros(np.shape(v), bool)
 
 

@@ -20,7 +20,7 @@ def count(report, to, pause, raises=False):
     return {"reached": number, "worker": os.getpid()}
 
 
-def low_rank_curve(report, origin, method, layers, ridge, calibration, epochs):
+def low_rank_curve(report, origin, setting, epochs):
     """A method that cannot do what it is asked for."""
     raise CompressionError("its weight is zero")
 

@@ -41,8 +41,8 @@ def together(trained):
 @pytest.fixture(scope="module")
 def alone(trained):
     return {
-        "low_rank": work.low_rank_curve(go_on, trained.origin, "truncated_svd"),
-        "tuned": combine_work.tuned(go_on, trained.origin, (1,), 20),
+        "low_rank": work.low_rank_curve(go_on, trained.origin, ("truncated_svd", None)),
+        "tuned": combine_work.tune_low_rank(go_on, trained.origin, (1,), 20),
         "bound": constrained_tasks.constrained_curve(go_on, trained.origin, "box", "path"),
     }
 

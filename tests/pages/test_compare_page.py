@@ -306,7 +306,7 @@ def test_the_whitening_preset_is_ahead_of_plain_truncation_of_the_same_rank():
     app, said = begun(3)
     choice = compare_words.PRESETS[3].choices
     trained = work.reference(report, choice["dataset"], choice["model"], 0)
-    plain = work.low_rank_curve(report, trained.origin, "truncated_svd").table
+    plain = work.low_rank_curve(report, trained.origin, ("truncated_svd", None)).table
     line = plain[plain["knob"] == choice["rank"]].iloc[0]
     own = float(metrics(app, "Test accuracy")[0][0].removesuffix(" %"))
     assert own - 100 * line["score"] >= 3
@@ -323,7 +323,7 @@ def test_the_whitening_preset_is_ahead_of_plain_truncation_of_the_same_rank():
 def test_the_cnn_preset_keeps_the_score_at_a_small_rank():
     choice = compare_words.PRESETS[2].choices
     trained = work.reference(report, choice["dataset"], choice["model"], 0)
-    curve = work.low_rank_curve(report, trained.origin, "truncated_svd")
+    curve = work.low_rank_curve(report, trained.origin, ("truncated_svd", None))
     row = curve.row(choice["rank"])
     line = curve.table.iloc[row]
     assert line["knob"] == choice["rank"]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import lsq_linear
 
@@ -58,9 +59,9 @@ def test_the_shown_optimum_is_scipy_s():
 
 def test_the_statements_are_measured_on_the_curves():
     trained = tasks.reference(report, "iris", "softmax_regression", 0)
-    low_rank = tasks.low_rank_curve(report, trained.origin, "truncated_svd")
+    low_rank = tasks.low_rank_curve(report, trained.origin, ("truncated_svd", None))
     constrained = constrained_tasks.constrained_curve(report, trained.origin, "box", "path")
-    table = text.tabulate_statements([(trained, low_rank, constrained)])
+    table = pd.DataFrame(text.list_statements([(trained, low_rank, constrained)]))
     assert len(table) == 3
     first = low_rank.table.iloc[low_rank.suggested]
     assert table["measured"][0].startswith("Wrong: ")
@@ -71,7 +72,7 @@ def test_the_statements_are_measured_on_the_curves():
     # A longer file of LMM leaves room for bounds: the best on validation is shown.
     longer = replace(low_rank, table=low_rank.table.assign(bytes=10**6))
     best = constrained.table.loc[constrained.table["validation_score"].idxmax()]
-    measured = text.tabulate_statements([(trained, longer, constrained)])["measured"][2]
+    measured = text.list_statements([(trained, longer, constrained)])[2]["measured"]
     assert f"c = {best['knob']:.3g}: {100 * best['score']:.1f} %" in measured
 
 

@@ -24,7 +24,7 @@ def go_on(*arguments, **named):
 def compared(request):
     dataset, model = request.param
     trained = work.reference(go_on, dataset, model, 0)
-    low_rank = work.low_rank_curve(go_on, trained.origin, method="truncated_svd")
+    low_rank = work.low_rank_curve(go_on, trained.origin, ("truncated_svd", None))
     constrained = constrained_tasks.constrained_curve(
         go_on,
         trained.origin,

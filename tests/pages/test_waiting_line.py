@@ -317,13 +317,13 @@ def test_a_task_is_expected_to_take_as_long_as_the_runs_most_like_it():
     def spelt(dataset, seed):
         return ("train", ("origin", (("bytes", seed), dataset, "mlp", seed)), ("epochs", 3))
 
-    assert durations.expected(key) is None
+    assert durations.estimate(key) is None
     for seconds in (30.0, 90.0, 50.0):
         durations.note(spelt("mnist", seconds), seconds)
-    assert durations.expected(spelt("digits", 7)) == 50.0  # of the same task, the median
+    assert durations.estimate(spelt("digits", 7)) == 50.0  # of the same task, the median
     durations.note(spelt("digits", 1), 4.0)
-    assert durations.expected(spelt("digits", 7)) == 4.0  # of the same dataset
-    assert durations.expected(("other",)) is None
+    assert durations.estimate(spelt("digits", 7)) == 4.0  # of the same dataset
+    assert durations.estimate(("other",)) is None
     for seed in range(100, 200):
         durations.note(spelt("digits", seed), 8.0)
-    assert durations.expected(spelt("mnist", 7)) == 8.0  # the older ones are forgotten
+    assert durations.estimate(spelt("mnist", 7)) == 8.0  # the older ones are forgotten

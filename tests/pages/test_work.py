@@ -42,7 +42,7 @@ def test_every_bound_has_the_file_that_its_row_speaks_of(trained):
 
 
 def test_a_rank_taken_away_is_the_rank_shown(trained):
-    curve = work.low_rank_curve(go_on, trained.origin, "truncated_svd")
-    file = work.low_rank_file(go_on, trained.origin, "truncated_svd", 1)
+    curve = work.low_rank_curve(go_on, trained.origin, ("truncated_svd", None))
+    file = work.low_rank_file(go_on, trained.origin, ("truncated_svd", None), 1)
     assert len(file) == curve.table["bytes"][0]
     assert accuracy(file) == curve.table["score"][0]

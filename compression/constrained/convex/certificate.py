@@ -231,17 +231,17 @@ class Certifier:
                 # A longer step tells free weights from those that a solver left next to the edge.
                 quick = largest == QUICK_HESSIAN
                 for length in (1.0,) if quick else (1.0, 1e2, 1e4, 1e6):
-                    z: _Point | None = self._shifted(at)
+                    z: _Point | None = self._shift_weights(at)
                     for _ in range(2 if quick else 5):
                         if z is not None and at.objective - lower > enough:
-                            z = self._polished(z, bound, length, largest)
+                            z = self._polish(z, bound, length, largest)
                             lower = max(lower, self._tangent(z, bound) if z else -math.inf)
             if self.loss == "softmax" and at.objective - lower > enough:
                 lower = max(lower, at.objective - self._unconstrained_gap(at, largest))
         gap = at.objective - lower
         return max(0.0, gap) if not math.isnan(gap) else math.inf
 
-    def _shifted(self, at: "_Point") -> "_Point":
+    def _shift_weights(self, at: "_Point") -> "_Point":
         """The same softmax model with the least L1 norm: a weight of each feature becomes zero."""
         if self.loss != "softmax" or self.constraint.name != "l1":
             return at
@@ -258,22 +258,22 @@ class Certifier:
         reach = self.constraint.support(-at.gradient, bound)
         return at.objective - (float(np.sum(at.gradient * at.weight)) + reach)
 
-    def _polished(self, at: "_Point", bound: float, length: float, largest: int) -> "_Point | None":
+    def _polish(self, at: "_Point", bound: float, length: float, largest: int) -> "_Point | None":
         """A Newton step to where the gradient is what the set asks for: a better tangent.
 
         Free weights should have no gradient at all; what is left of it costs up to c times
         its size, which for a column of small numbers and a large c is no small change.
         """
         spread = self._spread[self._kept]
-        moved = self._stepped(at, bound, length)
+        moved = self._step(at, bound, length)
         gradient = at.gradient[..., self._kept] / spread
         free = np.ones_like(moved, bool)
         aim = np.zeros_like(moved)
         if self.constraint.elementwise:
-            free = ~self.constraint.pinned(moved, bound)
+            free = ~self.constraint.find_pinned(moved, bound)
         elif self.constraint.gauge(moved) >= bound * (1 - ON_EDGE) > 0:
             # A ball: the gradient is that of its gauge, times the multiplier.
-            free = ~self.constraint.pinned(moved, 0.0)
+            free = ~self.constraint.find_pinned(moved, 0.0)
             normal = np.sign(moved) if self.constraint.name == "l1" else moved / bound
             price = float(np.sum(gradient * spread * moved)) / float(np.sum(normal * moved))
             aim = price * normal / spread
@@ -342,14 +342,14 @@ class Certifier:
         moved = self.constraint.project(at.weight - at.gradient, bound)
         return float(np.abs(at.weight - moved).max(initial=0.0))
 
-    def _stepped(self, at: "_Point", bound: float, length: float = 1.0) -> Array:
+    def _step(self, at: "_Point", bound: float, length: float = 1.0) -> Array:
         """A gradient step in standardised columns, projected; the kept columns only."""
         metric = self._spread[self._kept] ** 2
         weight, gradient = at.weight[..., self._kept], at.gradient[..., self._kept]
         return self.constraint.project(weight - length * gradient / metric, bound, metric)
 
     def _scaled_residual(self, at: "_Point", bound: float) -> float:
-        change = at.weight[..., self._kept] - self._stepped(at, bound)
+        change = at.weight[..., self._kept] - self._step(at, bound)
         largest = float(np.abs(change * self._spread[self._kept]).max(initial=0.0))
         if largest == 0:
             return 0.0

@@ -15,7 +15,7 @@ from .certificate import Certificate, Certifier
 from .exact_path import ExactPath, between, follow
 from .losses import Loss, Squared, check_data, prepare
 from .problem import Problem, Solver
-from .solve import DENSE, TOUCHING, Judge, Solution, moved_inside, settle, unconstrained
+from .solve import DENSE, TOUCHING, Judge, Solution, moved_inside, settle, solve_unconstrained
 from .solvers.accelerated_projected_gradient import AcceleratedProjectedGradient
 from .solvers.face_newton import FaceNewton
 from .solvers.projected_newton import ProjectedNewton
@@ -75,7 +75,7 @@ class GridPath:
 
     def pinned_at(self, bound: float) -> NDArray[np.bool_]:
         """Which weights are held at a bound: at ±c (box, upper) or at zero (l1, cardinality)."""
-        return self.certifier.constraint.pinned(self.at(bound), check_bound(bound), TOUCHING)
+        return self.certifier.constraint.find_pinned(self.at(bound), check_bound(bound), TOUCHING)
 
     def certificate_at(self, bound: float) -> Certificate:
         """The judge's word on the weight at a bound: loss, gap, multipliers."""
@@ -178,7 +178,7 @@ def path_by_bound(
 
 def default_bounds(loss: Loss, constraint: ConstraintSet, count: int = 40) -> Array:
     """Geometric bounds from where the bound costs next to nothing down to a thousandth of it."""
-    free = unconstrained(loss, constraint, np.inf, floor=1e-3 * loss.zero)
+    free = solve_unconstrained(loss, constraint, np.inf, floor=1e-3 * loss.zero)
     assert free is not None
     largest = constraint.gauge(loss.to_model(free)[0])
     if largest == 0:
@@ -230,7 +230,7 @@ def _grid(
     free = None
     if loss.name == "softmax" and not constraint.bounded:
         least = 0.1 * GRID_TOLERANCE * loss.zero
-        free = unconstrained(loss, constraint, 0.0, least, check_stopped)
+        free = solve_unconstrained(loss, constraint, 0.0, least, check_stopped)
     for done, bound in enumerate(order):
         problem = Problem(loss, constraint, bound)
         judge = Judge(problem, certifier, tolerance)

@@ -251,7 +251,7 @@ def solve(
     prepared = prepare(x, y, loss)
     certifier = Certifier(x, y, loss, members)
     problem = Problem(prepared, members, bound)
-    free = unconstrained(prepared, members, bound)
+    free = solve_unconstrained(prepared, members, bound)
     if free is not None:
         judge = Judge(problem, certifier, tolerance)
         judge(free)
@@ -283,7 +283,7 @@ def settle(judge: Judge, inactive: bool = False) -> Solution:
         duality_gap=certificate.duality_gap,
         kkt_residual=certificate.kkt_residual,
         multipliers=certificate.multipliers,
-        pinned=problem.constraint.pinned(weight, problem.bound, TOUCHING),
+        pinned=problem.constraint.find_pinned(weight, problem.bound, TOUCHING),
         inactive=inactive,
         iterations=judge.iterations,
         seconds=judge.seconds,
@@ -313,7 +313,7 @@ def _status(judge: Judge, certificate: Certificate) -> str:
     return f"not certified: gap {certificate.duality_gap:.1e} reached, {end}"
 
 
-def unconstrained(
+def solve_unconstrained(
     loss: Loss,
     constraint: ConstraintSet,
     bound: float,

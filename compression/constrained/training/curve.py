@@ -177,11 +177,10 @@ def constrained_curve(
                 spectra={name: np.stack(rows) for name, rows in spectra.items()},
                 _network=lambda row: storage.from_bytes(files[row]),
             )
-            return curve if each or upwards else _reversed(curve)
+            return curve if each or upwards else _reverse_rows(curve)
 
-        networks = (way.networks if warm_start else partial(_each_alone, way))(
-            start, constraint, limits
-        )
+        follow = way.networks if warm_start else partial(_each_alone, way)
+        networks = follow(start, constraint, limits)
         for done, knob in enumerate(knobs, start=1):
             try:
                 network = next(networks)
@@ -249,7 +248,7 @@ def _check_bound(bound: Any) -> float:
     return float(bound)
 
 
-def _reversed(curve: Curve) -> Curve:
+def _reverse_rows(curve: Curve) -> Curve:
     """The same rows from the last to the first: bounds ascend."""
     rows = range(len(curve.table))[::-1]
     return curve.pick(rows, spectra={name: each[::-1] for name, each in curve.spectra.items()})

@@ -20,7 +20,7 @@ class Durations:
         runs = self._runs.setdefault(key[0], deque(maxlen=REMEMBERED))
         runs.append((list(_leaves(key)), seconds))
 
-    def expected(self, key: Key) -> float | None:
+    def estimate(self, key: Key) -> float | None:
         """Seconds of the median run that shares most arguments; None before the task's first."""
         leaves = list(_leaves(key))
         alike = [

@@ -103,7 +103,7 @@ class WaitingLine(Generic[J]):
         if sum(session in entry.wishes for entry in self._waiting.values()) >= SESSION_LIMIT:
             raise LineFullError(f"too much is waiting already ({SESSION_LIMIT} jobs of yours)")
         self._numbers += 1
-        self._waiting[job] = _Entry(job, key, self._numbers, expected=self._durations.expected(key))
+        self._waiting[job] = _Entry(job, key, self._numbers, expected=self._durations.estimate(key))
         self.look(job, session)
 
     def look(self, job: J, session: Session) -> None:
@@ -120,7 +120,7 @@ class WaitingLine(Generic[J]):
         entry.wishes.pop(session, None)
         if entry.owner == session and entry.wishes:
             entry.owner = next(iter(entry.wishes))
-        return self._watched(entry)
+        return self._is_watched(entry)
 
     def watchers(self, job: J) -> list[Session]:
         """Who is there for a job that waits or runs."""
@@ -155,7 +155,7 @@ class WaitingLine(Generic[J]):
             self._durations.note(entry.key, seconds)
             for other in self._waiting.values():
                 if other.key[0] == entry.key[0]:
-                    other.expected = self._durations.expected(other.key)
+                    other.expected = self._durations.estimate(other.key)
 
     def remove(self, job: J) -> None:
         """Take a waiting job out."""
@@ -164,7 +164,7 @@ class WaitingLine(Generic[J]):
     def drop_abandoned(self) -> list[J]:
         """Take out the waiting jobs that nobody has looked at for long, and say which."""
         dropped = [
-            job for job, e in self._waiting.items() if not self._watched(e, ABANDONED_SECONDS)
+            job for job, e in self._waiting.items() if not self._is_watched(e, ABANDONED_SECONDS)
         ]
         for job in dropped:
             del self._waiting[job]
@@ -232,7 +232,7 @@ class WaitingLine(Generic[J]):
             return len(busy) < self._workers
         if rank > 0:  # its session runs something
             return False
-        watched = {other.owner for other in busy if self._watched(other)}
+        watched = {other.owner for other in busy if self._is_watched(other)}
         short = entry.expected is not None and entry.expected <= SHORT_SECONDS
         left = [seconds for other in busy if (seconds := self._remaining(other)) is not None]
         soon = any(abs(seconds) <= SHORT_SECONDS for seconds in left)
@@ -247,5 +247,5 @@ class WaitingLine(Generic[J]):
         """Whether a session is there still; what has no session is taken to be."""
         return session is None or self._clock() - entry.wishes[session].looked <= within
 
-    def _watched(self, entry: _Entry[J], within: float = WATCHED_SECONDS) -> bool:
+    def _is_watched(self, entry: _Entry[J], within: float = WATCHED_SECONDS) -> bool:
         return any(self._looks(entry, session, within) for session in entry.wishes)

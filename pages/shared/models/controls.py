@@ -99,7 +99,7 @@ def choose_constraint() -> str:
 
 def _choose_seed() -> int:
     widgets.reset_none("seed", SEED)
-    asked = widgets.requested("seed")
+    asked = widgets.read_request("seed")
     usable = True
     if asked is not None:
         wanted = widgets.parse_number(asked)

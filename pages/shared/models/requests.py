@@ -13,7 +13,7 @@ from pages.shared import jobs
 from pages.shared.jobs import Job
 
 from . import constrained_tasks, tasks
-from .results import ConstrainedView, CurveView, Layer, Trained
+from .results import ConstrainedView, CurveView, Layer, Setting, Trained
 
 PATH = constrained_tasks.PATH
 DEFAULT_EPOCHS = 3  # passes over the training rows for each bound
@@ -53,37 +53,23 @@ def compressed_layers(trained: Trained, method: str) -> tuple[str, ...]:
     return tuple(layer.name for layer in linear or possible)
 
 
-def low_rank_curve(
-    trained: Trained,
-    method: str,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
-    calibration: str = "reference",
-    epochs: int = 0,
-) -> Job[CurveView]:
+def complete_setting(trained: Trained, setting: Setting | str) -> Setting:
+    """Of a method alone: it compresses its own layers, with what the reference shows it."""
+    if isinstance(setting, str):
+        return Setting(setting, compressed_layers(trained, setting))
+    return setting
+
+
+def low_rank_curve(trained: Trained, setting: Setting | str, epochs: int = 0) -> Job[CurveView]:
     """Every rank of a method; with epochs, ranks spaced by ratio, each trained on."""
-    layers = compressed_layers(trained, method) if layers is None else layers
-    return jobs.submit(
-        tasks.low_rank_curve, trained.origin, method, layers, ridge, calibration, epochs
-    )
+    setting = complete_setting(trained, setting)
+    return jobs.submit(tasks.low_rank_curve, trained.origin, setting, epochs)
 
 
-def low_rank_file(
-    trained: Trained,
-    method: str,
-    rank: int,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
-    calibration: str = "reference",
-    epochs: int = 0,
-) -> bytes:
+def low_rank_file(trained: Trained, setting: Setting | str, rank: int, epochs: int = 0) -> bytes:
     """The model file of one row of that curve; waits for it, see :func:`fetch`."""
-    layers = compressed_layers(trained, method) if layers is None else layers
-    return fetch(
-        jobs.submit(
-            tasks.low_rank_file, trained.origin, method, rank, layers, ridge, calibration, epochs
-        )
-    )
+    setting = complete_setting(trained, setting)
+    return fetch(jobs.submit(tasks.low_rank_file, trained.origin, setting, rank, epochs))
 
 
 def default_way(trained: Trained) -> Way:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,25 @@ class Layer:
             window = " × ".join(map(str, self.kernel))
             what = f"convolution {columns // prod(self.kernel)} → {rows}, window {window}"
         return what if self.name == self.kind else f"{self.name} · {what}"
+
+
+class Setting(NamedTuple):
+    """How a low-rank network is made, as tasks take it.
+
+    Attributes
+    ----------
+    method : str
+    layers : tuple of str
+        The layers that are compressed.
+    ridge : float
+        σ², in squared units of a layer's inputs.
+    calibration : "reference" | "sequential"
+    """
+
+    method: str
+    layers: tuple[str, ...]
+    ridge: float = 0.0
+    calibration: str = "reference"
 
 
 Origin = tuple[bytes, str, str, int]

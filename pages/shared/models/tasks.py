@@ -14,7 +14,7 @@ import pandas as pd
 
 from pages.shared.jobs.report import Report
 
-from .results import CurveView, Layer, Origin, Trained
+from .results import CurveView, Layer, Origin, Setting, Trained
 
 
 def warm_up() -> None:
@@ -52,9 +52,9 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
     import compression
     from compression import accounting, evaluation, network, storage
     from compression.constrained.training.curve import curve_bounds
+    from compression.low_rank import truncated_svd
 
     found = load_dataset(dataset, seed)
-
     trained = compression.train(
         found, model=model, seed=seed, report=report_steps(report, "epoch", pd.DataFrame)
     )
@@ -92,7 +92,7 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
         target_scale=found.target_scale,
         rows=count_rows(found),
         spectra={
-            name: np.linalg.svd(network.matrix(part), compute_uv=False)
+            name: truncated_svd.svd(network.matrix(part))[1]
             for name, part in network.layers(net).items()
         },
         bounds={
@@ -146,10 +146,18 @@ def curve_view(
     curve: Any,
     shapes: dict[str, tuple[int, int]] | None = None,
     files: tuple[bytes, ...] = (),
+    with_files: bool = False,
 ) -> CurveView:
-    """A curve as a page is handed it; marks of the layers whose shapes are given."""
+    """A curve as a page is handed it; marks of the layers whose shapes are given.
+
+    ``files``: the rows' model files, where they are there; ``with_files``: make them.
+    """
+    from compression import storage
     from compression.low_rank.spectrum import markers
     from compression.suggestion import suggested_row
+
+    if with_files:
+        files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
 
     return CurveView(
         knob=curve.knob,
@@ -185,15 +193,12 @@ def report_steps(
     return step
 
 
-def low_rank_curve(
-    report: Report,
-    origin: Origin,
-    method: str,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
-    calibration: str = "reference",
-    epochs: int = 0,
-) -> CurveView:
+def low_rank_arguments(setting: tuple) -> dict[str, Any]:
+    """A setting as the package's functions take it."""
+    return Setting(*setting)._asdict()
+
+
+def low_rank_curve(report: Report, origin: Origin, setting: Setting, epochs: int = 0) -> CurveView:
     """Every rank of one method; with epochs, ranks spaced by ratio, each trained on for as many.
 
     The partial result is the curve so far.
@@ -203,6 +208,7 @@ def low_rank_curve(
     from compression.low_rank.curve import spaced_ranks
 
     dataset, reference = load_reference(origin)
+    method, layers, *_ = setting
     shapes = {
         name: network.matrix(part).shape for name, part in network.layers(reference.network).items()
     }
@@ -210,30 +216,19 @@ def low_rank_curve(
     def view(curve: Any) -> CurveView:
         return curve_view(curve, shapes)
 
-    return view(
-        compression.low_rank_curve(
-            reference,
-            dataset,
-            method,
-            spaced_ranks(reference, dataset, method, layers) if epochs else None,
-            layers,
-            ridge=ridge,
-            calibration=calibration,
-            epochs=epochs,
-            report=report_steps(report, "rank", view),
-        )
+    curve = compression.low_rank_curve(
+        reference,
+        dataset,
+        ranks=spaced_ranks(reference, dataset, method, layers) if epochs else None,
+        **low_rank_arguments(setting),
+        epochs=epochs,
+        report=report_steps(report, "rank", view),
     )
+    return view(curve)
 
 
 def low_rank_file(
-    report: Report,
-    origin: Origin,
-    method: str,
-    rank: int,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
-    calibration: str = "reference",
-    epochs: int = 0,
+    report: Report, origin: Origin, setting: Setting, rank: int, epochs: int = 0
 ) -> bytes:
     """The model file of one rank, as its row of the curve was made."""
     import compression
@@ -243,11 +238,8 @@ def low_rank_file(
     curve = compression.low_rank_curve(
         reference,
         dataset,
-        method,
-        [rank],
-        layers,
-        ridge=ridge,
-        calibration=calibration,
+        ranks=[rank],
+        **low_rank_arguments(setting),
         epochs=epochs,
     )
     return storage.to_bytes(curve.network(0))
@@ -256,14 +248,12 @@ def low_rank_file(
 def baseline_curve(report: Report, origin: Origin, method: str) -> CurveView:
     """An alternative at every value of its knob; the partial result is the curve so far."""
     import compression
-    from compression import storage
 
     dataset, reference = load_reference(origin)
     curve = compression.baseline_curve(
         reference, dataset, method, report=report_steps(report, "network")
     )
-    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
-    return curve_view(curve, files=files)
+    return curve_view(curve, with_files=True)
 
 
 def combined_grid(
@@ -276,7 +266,6 @@ def combined_grid(
     epochs: int,
 ) -> CurveView:
     """Every pair of these ranks and bounds; the partial result is the pairs so far, without files."""
-    from compression import storage
     from compression.combined.curve import combined_curve
 
     found, trained = load_reference(origin)
@@ -290,5 +279,4 @@ def combined_grid(
         constraint=constraint,
         report=report_steps(report, "pair"),
     )
-    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
-    return curve_view(curve, files=files)
+    return curve_view(curve, with_files=True)

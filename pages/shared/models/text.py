@@ -104,20 +104,10 @@ def model_file_name(trained: Trained, side: str, knob: str, value: float) -> str
 MARKS = {"break_even": "k*", "energy_90": "90 %", "energy_95": "95 %", "energy_99": "99 %"}
 
 
-def short_marks(found: Mapping[str, float]) -> dict[str, float]:
-    """Break-even rank and energy ranks, with short labels."""
-    return {label: found[name] for name, label in MARKS.items() if name in found}
-
-
-def works_on_kernels(method: str) -> bool:
-    """Whether a low-rank method works on convolutions' kernels, not on matrices."""
-    return "linear" not in LOW_RANK_METHODS[method].layers
-
-
 def rank_caption(trained: Trained, curve: CurveView, row: int) -> str:
     """Which layers the rank reaches, and which stay dense."""
     k = int(curve.table["knob"].iloc[row])
-    if works_on_kernels(curve.method):
+    if not LOW_RANK_METHODS[curve.method].works_on_matrices:
         return (
             f"Rank {k} in every convolution that it makes smaller, as several smaller ones; the "
             "other layers stay as the reference's."

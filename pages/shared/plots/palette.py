@@ -114,7 +114,7 @@ def style(kind: str, name: str) -> Style:
     return Style(colour, _SPARE_SYMBOLS[number // 7 % len(_SPARE_SYMBOLS)])
 
 
-def faded(colour: str, opacity: float = 0.22) -> str:
+def fade(colour: str, opacity: float = 0.22) -> str:
     """A colour for intervals: what lies behind can be seen."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}, {opacity:g})"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .palette import LOW_RANK, REFERENCE, faded
+from .palette import LOW_RANK, REFERENCE, fade
 
 Trace = dict[str, Any]
 Shape = dict[str, Any]
@@ -107,7 +107,7 @@ def band(x: Values, low: Values, high: Values, colour: str, **more: Any) -> Trac
         "y": np.concatenate([np.asarray(high), np.asarray(low)[::-1]]),
         "mode": "lines",
         "fill": "toself",
-        "fillcolor": faded(colour),
+        "fillcolor": fade(colour),
         "line": {"width": 0},
         "showlegend": False,
     }
@@ -122,7 +122,7 @@ def interval(values: Values, low: Values, high: Values, colour: str, **more: Any
         "symmetric": False,
         "array": high - values,
         "arrayminus": values - low,
-        "color": faded(colour),
+        "color": fade(colour),
         "thickness": 3,
         "width": 0,
         **more,

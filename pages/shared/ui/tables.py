@@ -5,6 +5,7 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
+from pages.shared.format import format_interval, format_score
 from pages.shared.models.results import Trained
 
 from . import blocks
@@ -24,6 +25,17 @@ _FORMATS = {
     "parameters": "localized",
     "bytes": "localized",
 }
+
+
+def describe_row(line: pd.Series, task: str, size: str) -> dict[str, object]:
+    """What a table says of one network; ``size``: "bytes", or "times smaller" in parameters."""
+    return {
+        "validation": format_score(line["validation_score"], task),
+        "test": format_score(line["score"], task),
+        "95 % interval": format_interval(line["score_low"], line["score_high"], task),
+        "parameters": int(line["parameters"]),
+        size: int(line["bytes"]) if size == "bytes" else line["ratio"],
+    }
 
 
 def draw(

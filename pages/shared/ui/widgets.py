@@ -110,7 +110,7 @@ def knob(
     """
     numbers = np.asarray(values).tolist()
     texts = dict(zip(numbers, _short_decimals(numbers), strict=True))
-    if key not in st.session_state and requested(key) is not None:
+    if key not in st.session_state and read_request(key) is not None:
         st.session_state[_CHOSEN + key] = True
     if is_chosen(key):
         _replace_missing_value(key, label, texts, default)
@@ -212,9 +212,9 @@ def switch(key: str, label: str) -> bool:
     return st.toggle(label, key=key, bind="query-params", persist_state="session")
 
 
-def switched(key: str) -> bool:
+def is_switched(key: str) -> bool:
     """Whether a switch is on that stands further down and was not drawn yet."""
-    return str(requested(key)).lower() == "true"
+    return str(read_request(key)).lower() == "true"
 
 
 def amount(key: str, label: str, step: float) -> float | None:
@@ -222,7 +222,7 @@ def amount(key: str, label: str, step: float) -> float | None:
 
     Its remark is drawn by ``remark(key)``, as that of ``pick``.
     """
-    asked = requested(key)
+    asked = read_request(key)
     none = asked in (None, "None", "")
     wanted = None if none else parse_number(str(asked))
     usable = none or (wanted is not None and wanted >= 0)
@@ -282,7 +282,7 @@ def reset_none(key: str, default: Any) -> None:
         st.session_state[key] = default
 
 
-def requested(key: str) -> str | None:
+def read_request(key: str) -> str | None:
     """What stands in the session, or, before the widget's first run, in the URL."""
     if key in st.session_state:
         return str(st.session_state[key])
@@ -323,7 +323,7 @@ def _replace_unknown_name(
 ) -> None:
     """Put the default in place of a name that is none of the options, with a remark."""
     reset_none(key, default)
-    asked = requested(key)
+    asked = read_request(key)
     if asked in texts:
         st.session_state[key] = asked
     elif asked is not None and asked not in texts.values():
@@ -337,7 +337,7 @@ def _replace_missing_value(
     key: str, label: str, texts: Mapping[float, str], default: float
 ) -> None:
     """Put the nearest value in place of a number that the curve does not have."""
-    asked = requested(key)
+    asked = read_request(key)
     if asked is None or asked in texts.values():
         return
     numbers, wanted = list(texts), parse_number(asked)

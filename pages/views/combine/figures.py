@@ -1,10 +1,12 @@
 """Figures of the page that combines. Knows no Streamlit."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from pages.shared.format import format_count, format_interval, format_score, format_size
 from pages.shared.models.results import CurveView
@@ -62,20 +64,6 @@ def heat(
         text=said,
         showlegend=False,
     )
-    # On faint cells they take the page's text colour.
-    middle = (scores.min() + scores.max()) / 2
-    digits = 1 if scale > 1 else 2
-    numbers = [
-        {
-            "x": column,  # a name such as "1" would be taken for a number
-            "y": row,
-            # Avoid -0.0.
-            "text": f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−"),
-            "showarrow": False,
-            "font": {"size": 12, **({"color": "white"} if value > middle else {})},
-        }
-        for column, row, value in zip(columns, rows, scores, strict=True)
-    ]
     column, row = columns[current], rows[current]
     ring = {
         "type": "rect",
@@ -93,10 +81,28 @@ def heat(
         ("Rank k", axis | {"categoryarray": x, "range": [-0.5, len(x) - 0.5]}),
         ("Relative bound ρ", axis | {"categoryarray": y, "range": [-0.5, len(y) - 0.5]}),
         shapes=[ring],
-        annotations=numbers,
+        annotations=_number_cells(columns, rows, scores, 1 if scale > 1 else 2),
         hovermode="closest",
         hoverdistance=-1,  # every place of a cell is its own, however far from its middle
     )
+
+
+def _number_cells(
+    columns: Sequence[int], rows: Sequence[int], scores: NDArray, digits: int
+) -> list[dict[str, Any]]:
+    """The score in each cell; on faint cells in the page's text colour."""
+    middle = (scores.min() + scores.max()) / 2
+    return [
+        {
+            "x": column,  # a name such as "1" would be taken for a number
+            "y": row,
+            # Avoid -0.0.
+            "text": f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−"),
+            "showarrow": False,
+            "font": {"size": 12, **({"color": "white"} if value > middle else {})},
+        }
+        for column, row, value in zip(columns, rows, scores, strict=True)
+    ]
 
 
 def plane(

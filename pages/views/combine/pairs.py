@@ -33,7 +33,7 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
     alone: dict[str, Job[Any]] = {
         "low_rank": requests.low_rank_curve(trained, "truncated_svd"),
         "bound": requests.constrained_curve(trained, setting.constraint),
-        "tuned": submit(tasks.tuned, trained.origin, ranks, passes),
+        "tuned": submit(tasks.tune_low_rank, trained.origin, ranks, passes),
     }
     comparison = verdict.submit_comparison(trained, grid, alone)
 

@@ -19,17 +19,14 @@ class _Curve:
     predictions: np.ndarray
 
 
-def tuned(report: Report, origin: Origin, ranks: tuple[int, ...], epochs: int) -> CurveView:
+def tune_low_rank(report: Report, origin: Origin, ranks: tuple[int, ...], epochs: int) -> CurveView:
     """Low rank alone at these ranks, each trained on for as long as any pair."""
     import compression
 
     dataset, reference = load_reference(origin)
     steps = report_steps(report, "rank")
-    return curve_view(
-        compression.low_rank_curve(
-            reference, dataset, "truncated_svd", ranks, epochs=epochs, report=steps
-        )
-    )
+    curve = compression.low_rank_curve(reference, dataset, ranks=ranks, epochs=epochs, report=steps)
+    return curve_view(curve)
 
 
 def compare_curves(

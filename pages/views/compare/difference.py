@@ -1,6 +1,7 @@
 """Whether the two sides differ, and where."""
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from compression import paired_tests
@@ -11,6 +12,7 @@ from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import figures, tasks, text
+from .results import Difference
 from .side import Sides, current_rows
 
 
@@ -58,4 +60,14 @@ def draw(sides: Sides) -> None:
         charts.draw(pictures, "differing", "Samples on which LMM and COC differ")
     elif len(found.samples):
         quantity = "class" if found.recalls is not None else trained.target_title
-        st.dataframe(text.samples(found, quantity), hide_index=True)
+        st.dataframe(tabulate_samples(found, quantity), hide_index=True)
+
+
+def tabulate_samples(found: Difference, quantity: str) -> pd.DataFrame:
+    """The samples on which they differ: answers first, then features."""
+    table = found.samples.rename(
+        columns={"true": f"true {quantity}", "first": "LMM", "second": "COC"}
+    )
+    if not isinstance(found.inputs, pd.DataFrame):
+        return table
+    return pd.concat([table, found.inputs], axis=1)

@@ -11,7 +11,7 @@ from compression import BASELINES
 from pages.shared.format import describe_cost, format_score
 from pages.shared.models.results import CurveView
 from pages.shared.plots.layout import build_figure, score_scale
-from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE, faded, style
+from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE, fade, style
 from pages.shared.plots.traces import NO_HOVER, heatmap, interval, line, points, text
 
 from .results import Pin
@@ -29,7 +29,7 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
     traces = [
         heatmap(
             change,
-            [[0.0, LOW_RANK], [0.5, faded(REFERENCE, 0.06)], [1.0, CONSTRAINED]],
+            [[0.0, LOW_RANK], [0.5, fade(REFERENCE, 0.06)], [1.0, CONSTRAINED]],
             x=names,
             y=names,
             low=-most,
@@ -128,7 +128,7 @@ def add_pins(figure: go.Figure, pins: Sequence[Pin], cost: str, task: str) -> go
         for title, (setting, colour, row) in pin.rows.items():
             table, name = pin.curves[title], f"{pin.label}, {title}"
             costs, scores = table[cost].to_numpy(), scale * table["score"].to_numpy()
-            curve = line(costs, scores, name, faded(colour), "dot", width=1.5, showlegend=False)
+            curve = line(costs, scores, name, fade(colour), "dot", width=1.5, showlegend=False)
             ghosts.append(curve | NO_HOVER)
             ghosts.append(
                 points(

@@ -1,13 +1,15 @@
 """Settings that stay on the page, to hold others against."""
 
+from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 
+import pandas as pd
 import streamlit as st
 
 from pages.shared.models.text import describe_setting, name_reference
 from pages.shared.ui import blocks
 
-from . import text, undo
+from . import undo
 from .linking import PLANE, TOP
 from .results import Pin
 from .side import Sides, current_rows
@@ -66,7 +68,7 @@ def draw(sides: Sides) -> None:
     if not pins or (rows := current_rows(sides)) is None:
         return
     now = {side.title: row.line for side, row in zip(sides, rows, strict=True)}
-    table = text.pins(pins, trained.dataset, now)
+    table = tabulate_pins(pins, trained.dataset, now)
     decimals = st.column_config.NumberColumn(format="%.4f")
     columns = ("score", "low", "high", "score now − pin")
     st.subheader("Pinned", anchor=False)
@@ -88,3 +90,28 @@ def draw(sides: Sides) -> None:
             )
         name = f"{trained.dataset}-{trained.model}-pins.csv"
         blocks.download("Pins as CSV", table.to_csv(index=False), name, "pins_csv")
+
+
+def tabulate_pins(pins: Sequence[Pin], dataset: str, now: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """A row a pinned model, and the current one minus it where both speak of the same data."""
+    lines = []
+    for pin in pins:
+        for title, (setting, _, row) in pin.rows.items():
+            current, comparable = now[title], pin.choices["dataset"] == dataset
+            lines.append(
+                {
+                    "pin": pin.label,
+                    "side": title,
+                    "setting": setting,
+                    "of": pin.of,
+                    "score": row["score"],
+                    "low": row["score_low"],
+                    "high": row["score_high"],
+                    "parameters": int(row["parameters"]),
+                    "bytes": int(row["bytes"]),
+                    "MACs": int(row["macs"]),
+                    "score now − pin": current["score"] - row["score"] if comparable else None,
+                    "bytes now − pin": int(current["bytes"] - row["bytes"]) if comparable else None,
+                }
+            )
+    return pd.DataFrame(lines)

@@ -131,11 +131,14 @@ class LowRank(Side):
         if values is None:
             return None
         rank = int(curve.table["knob"].iloc[row])
-        if words.works_on_kernels(curve.method):  # k* and energies of a matrix do not speak of it
+        # k* and energies of a matrix do not speak of a kernel.
+        if not LOW_RANK_METHODS[curve.method].works_on_matrices:
             return standard.spectrum(values, rank, {}, title)
         if rank > self.layer.break_even:
             rank = len(values)  # the layer stays dense: nothing is left out
-        return standard.spectrum(values, rank, words.short_marks(curve.marks[name]), title)
+        found = curve.marks[name]
+        marks = {label: found[mark] for mark, label in words.MARKS.items() if mark in found}
+        return standard.spectrum(values, rank, marks, title)
 
     def file(self, curve: CurveView, row: int) -> Callable[[], bytes]:
         rank = int(curve.table["knob"].iloc[row])

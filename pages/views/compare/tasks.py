@@ -49,19 +49,18 @@ def difference(report: Report, dataset: str, seed: int, first: bytes, second: by
 def _recalls(one: np.ndarray, other: np.ndarray, found) -> pd.DataFrame:
     from compression import evaluation
 
-    table = pd.DataFrame(
-        {
-            "class": list(found.class_names),
-            "samples": np.bincount(found.y_test, minlength=found.classes),
-        }
-    )
-    for name, predicted in (("first", one), ("second", other)):
-        counts = evaluation.confusion(predicted, found.y_test, found.classes)
-        for column, values in zip(
-            ("share", "low", "high"), evaluation.recalls(counts), strict=True
-        ):
-            table[f"{name}_{column}"] = values
-    return table
+    counts = {
+        name: evaluation.confusion(predicted, found.y_test, found.classes)
+        for name, predicted in (("first", one), ("second", other))
+    }
+    parts = ("share", "low", "high")
+    recalls = {
+        f"{name}_{part}": values
+        for name, own in counts.items()
+        for part, values in zip(parts, evaluation.recalls(own), strict=True)
+    }
+    samples = counts["first"].sum(axis=1)
+    return pd.DataFrame({"class": list(found.class_names), "samples": samples, **recalls})
 
 
 def _samples(rows: np.ndarray, one: np.ndarray, other: np.ndarray, found) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Sentences of the comparison."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -10,7 +10,7 @@ import compression
 from pages.shared.format import compare_sizes, format_change, format_score
 from pages.shared.models.results import Trained
 
-from .results import CurveRow, Difference, Pin
+from .results import CurveRow, Difference
 
 HEADINGS = (
     ("##### LMM: low-rank matrix decomposition", "W ≈ UₖSₖVₖᵀ, k singular values of each layer"),
@@ -224,41 +224,6 @@ def titles(found: Difference) -> list[str]:
     return [
         f"{line.true}: LMM {line.first}, COC {line.second}" for line in found.samples.itertuples()
     ]
-
-
-def samples(found: Difference, quantity: str) -> pd.DataFrame:
-    """The samples on which they differ: answers first, then features."""
-    table = found.samples.rename(
-        columns={"true": f"true {quantity}", "first": "LMM", "second": "COC"}
-    )
-    if not isinstance(found.inputs, pd.DataFrame):
-        return table
-    return pd.concat([table, found.inputs], axis=1)
-
-
-def pins(kept: Sequence[Pin], dataset: str, now: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """A row a pinned model, and the current one minus it where both speak of the same data."""
-    lines = []
-    for pin in kept:
-        for title, (setting, _, row) in pin.rows.items():
-            current, comparable = now[title], pin.choices["dataset"] == dataset
-            lines.append(
-                {
-                    "pin": pin.label,
-                    "side": title,
-                    "setting": setting,
-                    "of": pin.of,
-                    "score": row["score"],
-                    "low": row["score_low"],
-                    "high": row["score_high"],
-                    "parameters": int(row["parameters"]),
-                    "bytes": int(row["bytes"]),
-                    "MACs": int(row["macs"]),
-                    "score now − pin": current["score"] - row["score"] if comparable else None,
-                    "bytes now − pin": int(current["bytes"] - row["bytes"]) if comparable else None,
-                }
-            )
-    return pd.DataFrame(lines)
 
 
 BASELINES = {"rounding": "Rounding", "all": "All baselines", "none": "Nothing"}

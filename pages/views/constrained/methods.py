@@ -5,7 +5,7 @@ import streamlit as st
 
 from compression import CONSTRAINED_METHODS
 from pages.shared import links
-from pages.shared.format import format_interval, format_score, score_name
+from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.requests import Way
@@ -59,28 +59,17 @@ def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[Constrain
             on_select=move_bound,
         )
         lines = [
-            _describe_row(
-                title, table.iloc[(table["knob"] - bound).abs().argmin()], first.knob, trained
-            )
+            {
+                "way": title,
+                bound_letter(first.knob): f"{line['knob']:.3g}",
+                **tables.describe_row(line, trained.task, "bytes"),
+                "free": f"{100 * line['free']:.0f} %",
+            }
             for _, title, table in curves
+            for line in [table.iloc[(table["knob"] - bound).abs().argmin()]]
         ]
         every = pd.concat([table.assign(way=title) for _, title, table in curves])
         tables.draw(pd.DataFrame(lines), "ways", trained, every)
 
     follow(draw, *jobs.values(), key=WAYS)
     st.caption(text.WAYS)
-
-
-def _describe_row(title: str, line: pd.Series, knob: str, trained: Trained) -> dict[str, object]:
-    """What a table says of one constrained network."""
-    task = trained.task
-    return {
-        "way": title,
-        bound_letter(knob): f"{line['knob']:.3g}",
-        "validation": format_score(line["validation_score"], task),
-        "test": format_score(line["score"], task),
-        "95 % interval": format_interval(line["score_low"], line["score_high"], task),
-        "parameters": int(line["parameters"]),
-        "bytes": int(line["bytes"]),
-        "free": f"{100 * line['free']:.0f} %",
-    }

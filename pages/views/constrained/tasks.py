@@ -50,14 +50,14 @@ def bound_layers(
 ) -> CurveView:
     """One network, each layer with a bound of its own, as a share of what holds its weight."""
     import compression
-    from compression import storage
     from compression.constrained.training.setup import bounds_for
     from compression.network import layers
 
     dataset, reference = load_reference(origin)
-    limits: dict[str, float] = {}
-    for (name, layer), share in zip(layers(reference.network).items(), shares, strict=True):
-        limits |= bounds_for({name: layer}, constraint, share)
+    own = zip(layers(reference.network).items(), shares, strict=True)
+    limits = {
+        name: bounds_for({name: layer}, constraint, share)[name] for (name, layer), share in own
+    }
     curve = compression.constrained_curve(
         reference,
         dataset,
@@ -66,7 +66,7 @@ def bound_layers(
         method=load_method(way, first_mu, last_mu),
         epochs=epochs,
     )
-    return curve_view(curve, files=(storage.to_bytes(curve.network(0)),))
+    return curve_view(curve, with_files=True)
 
 
 def certify_layers(
@@ -176,7 +176,7 @@ _paths: dict[tuple, Any] = {}
 
 
 def _convex_path(report: Report, origin: Origin, constraint: str, bounds: tuple[float, ...]) -> Any:
-    """The optimum of every bound; the last ones stay, for other weights' planes."""
+    """The optimum of every bound; the last stays, for other weights' planes."""
     import compression
 
     _, dataset, _, seed = origin
@@ -184,8 +184,7 @@ def _convex_path(report: Report, origin: Origin, constraint: str, bounds: tuple[
     if key not in _paths:
         problem = _convex_problem(origin)
         found = compression.path(*problem, constraint, bounds, report=_report_path(report))
-        while len(_paths) > 1:
-            del _paths[next(iter(_paths))]
+        _paths.clear()
         _paths[key] = found
     return _paths[key]
 

@@ -65,18 +65,9 @@ def plane(
         said=[text.describe_point(line, cost, task) for line in table.to_dict("records")],
     )[shown]
     reference = table[table["series"] == "reference"]
-    joined = table[table["front"]].sort_values([cost, "validation_score"])
-    drawn = [
-        traces.line(
-            joined[cost],
-            joined["y"],
-            "Pareto front",
-            REFERENCE,
-            "dot",
-            width=1.5,
-            **traces.NO_HOVER,
-        )
-    ]
+    front_line = table[table["front"]].sort_values([cost, "validation_score"])
+    place = front_line[cost], front_line["y"]
+    drawn = [traces.line(*place, "Pareto front", REFERENCE, "dot", width=1.5, **traces.NO_HOVER)]
     for name, rows in table[table["series"] != "reference"].groupby("series", sort=False):
         style, title = rows["style"].iloc[0], rows["method"].iloc[0]
         for on_front in (False, True):
@@ -97,18 +88,14 @@ def plane(
     )
     ringed = table[table["id"].isin(list(picked))]
     if len(ringed):
+        look: dict[str, Any] = {
+            "size": 19,
+            "symbol": "circle-open",
+            "marker": {"line": {"width": 2.5}},
+        }
         drawn.append(
-            traces.points(
-                ringed[cost],
-                ringed["y"],
-                "picked",
-                REFERENCE,
-                size=19,
-                symbol="circle-open",
-                marker={"line": {"width": 2.5}},
-                showlegend=False,
-                **traces.NO_HOVER,
-            )
+            traces.points(ringed[cost], ringed["y"], "picked", REFERENCE, **look)
+            | {"showlegend": False, **traces.NO_HOVER}
         )
     title = score_title(task)
     if part == "validation":

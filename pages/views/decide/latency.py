@@ -19,7 +19,7 @@ _ARCHITECTURES = {REFERENCE: "Reference", tasks.DENSE: "Constrained (dense)"}
 
 def submit_measurement(trained: Trained) -> Job[RankLatencies] | None:
     """The job that measures latencies, if it is asked for and can begin."""
-    if not widgets.switched(links.MEASURE):
+    if not widgets.is_switched(links.MEASURE):
         return None
     box = requests.constrained_curve(trained, "box").result
     return None if box is None else submit(tasks.latencies, trained.origin, box.files[0])

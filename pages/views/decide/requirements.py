@@ -25,7 +25,7 @@ def choose_requirements(task: str, measured: RankLatencies | None) -> tuple[Wish
         points = widgets.amount(links.POINTS_LOST, lost, 0.5)
         kilobytes = widgets.amount(links.MAX_KILOBYTES, "Max. file size (kB)", 5.0)
         fewer = widgets.amount(links.FEWER_MACS, "× fewer MACs, at least", 1.0)
-        titles = text.COSTS | (text.TIMES if widgets.switched(links.MEASURE) else {})
+        titles = text.COSTS | (text.TIMES if widgets.is_switched(links.MEASURE) else {})
         cost = widgets.segment(links.SMALLEST_IN, "Smallest in", titles)
     wish = Wish(
         loss=None if points is None else text.POINT * points,

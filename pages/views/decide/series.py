@@ -104,7 +104,7 @@ class LowRank(Series):
         return requests.low_rank_curve(trained, self.method, epochs=self.epochs)
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
-        on_matrices = "linear" in LOW_RANK_METHODS[self.method].layers
+        on_matrices = LOW_RANK_METHODS[self.method].works_on_matrices
         return [
             Choice(
                 name_rank(k), name_rank(k) if on_matrices else f"{self.name}: {k}", self._link(k)
@@ -208,7 +208,7 @@ class Quantized(Bounded):
         if curve is None:
             return None
         bounds, files = tuple(curve.table["knob"][::COARSE]), curve.files[::COARSE]
-        return submit(tasks.quantized, trained.origin, bounds, files)
+        return submit(tasks.quantize_bounds, trained.origin, bounds, files)
 
     def _more(self, line: dict) -> str:
         return f", {line['bits']} bits"

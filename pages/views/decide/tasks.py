@@ -1,7 +1,5 @@
 """The worker's side of the page that decides: names and numbers in, plain results out."""
 
-from typing import Any
-
 from compression.latency import RankLatencies
 from pages.shared.jobs.report import Report, measures_time
 from pages.shared.models.results import CurveView, Origin
@@ -18,7 +16,7 @@ def budgets(report: Report, origin: Origin) -> CurveView:
 
     dataset, reference = load_reference(origin)
     steps = report_steps(report, "network")
-    return _view_with_files(budget_curve(reference, dataset, unit="bytes", report=steps))
+    return curve_view(budget_curve(reference, dataset, unit="bytes", report=steps), with_files=True)
 
 
 def fine_tuned(report: Report, origin: Origin) -> CurveView:
@@ -31,14 +29,13 @@ def fine_tuned(report: Report, origin: Origin) -> CurveView:
 
     dataset, reference = load_reference(origin)
     largest = curve_bounds(reference, dataset, "box")[-1]
-    return _view_with_files(
-        compression.constrained_curve(
-            reference, dataset, bounds=[largest], method="fine_tuning", epochs=EPOCHS
-        )
+    curve = compression.constrained_curve(
+        reference, dataset, bounds=[largest], method="fine_tuning", epochs=EPOCHS
     )
+    return curve_view(curve, with_files=True)
 
 
-def quantized(
+def quantize_bounds(
     report: Report, origin: Origin, bounds: tuple[float, ...], files: tuple[bytes, ...]
 ) -> CurveView:
     """Constrained networks, by their files, with their free weights in a few bits."""
@@ -52,14 +49,8 @@ def quantized(
         for bits in BITS
     ]
     steps = report_steps(report, "network")
-    return _view_with_files(quantized_curve(reference, dataset, rows, "bound", report=steps))
-
-
-def _view_with_files(curve: Any) -> CurveView:
-    from compression import storage
-
-    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
-    return curve_view(curve, files=files)
+    curve = quantized_curve(reference, dataset, rows, "bound", report=steps)
+    return curve_view(curve, with_files=True)
 
 
 @measures_time

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from pages.shared.plots.layout import BELOW, MARGIN, axis_name, build_figure, panel
-from pages.shared.plots.palette import CONSTRAINED, FAINT, LOW_RANK, OCHRE, REFERENCE, faded
+from pages.shared.plots.palette import CONSTRAINED, FAINT, LOW_RANK, OCHRE, REFERENCE, fade
 from pages.shared.plots.traces import NO_HOVER, bars, heatmap, line, note, points
 
 from .examples import REACH, Bounded, Shadow
@@ -69,7 +69,7 @@ def feasible(found: Bounded, bound: float) -> go.Figure:
             "contours": {"coloring": "lines"},
             "ncontours": 18,
             "line": {"width": 1},
-            "colorscale": [[0, REFERENCE], [1, faded(REFERENCE, 0.25)]],
+            "colorscale": [[0, REFERENCE], [1, fade(REFERENCE, 0.25)]],
             "showscale": False,
             "name": "loss",
             **NO_HOVER,
@@ -81,7 +81,7 @@ def feasible(found: Bounded, bound: float) -> go.Figure:
             CONSTRAINED,
             "dash",
             fill="toself",
-            fillcolor=faded(CONSTRAINED, 0.16),
+            fillcolor=fade(CONSTRAINED, 0.16),
             **NO_HOVER,
         ),
         line(optima[:, 0], optima[:, 1], "optimum of every c", OCHRE, width=1.5, hover=where),

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from pages.shared import links
@@ -105,7 +106,8 @@ def _draw_statements(references: Sequence[Job[Trained]], pairs: Sequence[Pair | 
         if low_rank is not None and constrained is not None:
             measured.append((reference.result, low_rank, constrained))
     if measured:
-        st.table(text.tabulate_statements(measured).set_index("the article says"))
+        statements = pd.DataFrame(text.list_statements(measured))
+        st.table(statements.set_index("the article says"))
         st.caption(text.ORIGIN)
 
 

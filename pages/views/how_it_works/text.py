@@ -118,9 +118,9 @@ def describe_optimum(bound: float, weight: np.ndarray, judged: Certificate) -> s
     )
 
 
-def tabulate_statements(
+def list_statements(
     measured: Sequence[tuple[Trained, CurveView, CurveView]],
-) -> pd.DataFrame:
+) -> list[dict[str, str]]:
     """The article's statements, and what each of these experiments says of them."""
     lines = []
     for trained, low_rank, constrained in measured:
@@ -137,7 +137,8 @@ def tabulate_statements(
         else:
             said = "No bound gives a file as small as that of LMM."
         lines.append((_ROBUST, title, f"At LMM's file size: {said}"))
-    return pd.DataFrame(lines, columns=["the article says", "experiment", "measured"])
+    titles = ("the article says", "experiment", "measured")
+    return [dict(zip(titles, line, strict=True)) for line in lines]
 
 
 _SMALLER = "The larger the rank, the smaller the model"

@@ -6,14 +6,13 @@ import streamlit as st
 from pages.shared import links
 from pages.shared.format import score_name
 from pages.shared.jobs import submit
-from pages.shared.models.results import Trained
+from pages.shared.models.results import Setting, Trained
 from pages.shared.plots.layout import COSTS
 from pages.shared.ui import charts, tables, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
 from .figures.budgets import RULES, budget_ranks, budget_scores
-from .results import Setting
 
 
 def draw_budgets(trained: Trained, setting: Setting) -> None:
@@ -22,13 +21,13 @@ def draw_budgets(trained: Trained, setting: Setting) -> None:
         with st.container(width=320):
             label = "Epochs after truncation"
             epochs = int(widgets.knob(links.BUDGET_EPOCHS, label, text.BUDGET_EPOCHS, 3))
-    job = submit(tasks.budgets, trained.origin, unit, *setting.arguments)
+    job = submit(tasks.budgets, trained.origin, unit, setting)
     table = wait_for(job, "Sharing ten budgets by every rule")
     if table is None:
         return
     tuned = None
     if epochs:
-        job = submit(tasks.budgets, trained.origin, unit, *setting.arguments, epochs)
+        job = submit(tasks.budgets, trained.origin, unit, setting, epochs)
         tuned = wait_for(job, "Training on what every rule gives")
 
     @st.fragment
@@ -64,7 +63,7 @@ def _draw_table(trained: Trained, table: pd.DataFrame, lines: pd.DataFrame) -> N
                 "ranks": text.list_ranks(line["ranks"]),
                 "predicted loss": line["predicted_loss"],
                 "gap to exact": line["gap"],
-                **text.score_columns(line, trained.task),
+                **tables.describe_row(line, trained.task, "times smaller"),
             }
             for _, line in lines.iterrows()
         ]

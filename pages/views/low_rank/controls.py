@@ -4,13 +4,11 @@ import streamlit as st
 
 import compression
 from pages.shared import links
-from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import Setting, Trained
 from pages.shared.ui import widgets
 
 from . import text
-from .results import Setting
 
 
 def choose_setting(trained: Trained, method: str) -> Setting:
@@ -40,10 +38,3 @@ def choose_setting(trained: Trained, method: str) -> Setting:
     if ridge and not entry.ridge_moves_factors:
         st.caption(text.RIDGE_MOVES_NO_FACTOR)
     return Setting(method, layers, ridge, calibration)
-
-
-def request_curve(trained: Trained, setting: Setting) -> Job[CurveView]:
-    """Every rank of this setting."""
-    return requests.low_rank_curve(
-        trained, setting.method, setting.layers, setting.ridge, setting.calibration
-    )

@@ -3,19 +3,17 @@
 import streamlit as st
 
 from pages.shared.jobs import submit
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, Setting, Trained
 from pages.shared.ui import blocks, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks
-from .results import Setting
 
 PATIENCE_SECONDS = 1.0  # that a page waits for one small network before it shows a progress bar
 
 
 def draw_layer_ranks(trained: Trained, setting: Setting, curve: CurveView) -> None:
-    origin, method = trained.origin, setting.method
-    job = submit(tasks.layer_ranks, origin, method, setting.layers, setting.ridge)
+    job = submit(tasks.layer_ranks, trained.origin, *setting[:3])
     layers = wait_for(job, "Counting what each rank holds")
     if layers is None:
         return
@@ -34,15 +32,8 @@ def draw_layer_ranks(trained: Trained, setting: Setting, curve: CurveView) -> No
             with place:
                 label = f"{name}: rank (0: dense)"
                 ranks.append(int(widgets.knob(f"rank_{name}", label, range(most + 1), default)))
-        judged = submit(
-            tasks.judge_ranks,
-            origin,
-            method,
-            tuple(largest),
-            tuple(ranks),
-            setting.ridge,
-            setting.calibration,
-        )
+        own = setting._replace(layers=tuple(largest))
+        judged = submit(tasks.judge_ranks, trained.origin, own, tuple(ranks))
         judged.wait(PATIENCE_SECONDS)
         table = wait_for(judged, "Judging these ranks")
         if table is not None:

@@ -1,7 +1,6 @@
 """Score against rank: this method, all that fit, each beside its fine-tuned baseline."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -11,14 +10,12 @@ from pages.shared import links
 from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, Setting, Trained
 from pages.shared.ui import charts, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import text
-from .controls import request_curve
 from .figures.methods import AXES, methods
-from .results import Setting
 
 COMPARISON = "low_rank_methods"  # key of this section's fragment
 
@@ -35,7 +32,7 @@ def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) 
                 epochs = int(widgets.knob(links.EPOCHS, label, text.EPOCHS, 3))
     names = [setting.method]
     if which == "all":
-        names += [n for n in list_fitting(trained, setting.layers) if n != setting.method]
+        names += [n for n in list_fitting(trained, setting) if n != setting.method]
     jobs = _request_curves(trained, setting, curve_job, names, epochs)
 
     def draw() -> None:
@@ -78,12 +75,12 @@ def _request_curves(
     """(method, "plain" or "tuned") -> its curve, of the same layers."""
     jobs = {(setting.method, "plain"): curve_job}
     for name in names:
-        other = replace(setting, method=name)
+        other = setting._replace(method=name)
         if not compression.LOW_RANK_METHODS[name].needs_inputs:
             other = Setting(name, setting.layers)
-        jobs.setdefault((name, "plain"), request_curve(trained, other))
+        jobs.setdefault((name, "plain"), requests.low_rank_curve(trained, other))
         if epochs:
-            jobs[name, "tuned"] = requests.low_rank_curve(trained, *other.arguments, epochs)
+            jobs[name, "tuned"] = requests.low_rank_curve(trained, other, epochs)
     return jobs
 
 
@@ -94,15 +91,15 @@ def _draw_table(
     lines = []
     for _, title, _, table in curves:
         line = table.iloc[(table["knob"] - rank).abs().argmin()]
-        columns = text.score_columns(line, trained.task)
+        columns = tables.describe_row(line, trained.task, "times smaller")
         lines.append({"method": title, "k": int(line["knob"]), **columns})
     every = pd.concat([table.assign(method=title) for _, title, _, table in curves])
     tables.draw(pd.DataFrame(lines), "methods", trained, every)
 
 
-def list_fitting(trained: Trained, layers: Sequence[str]) -> list[str]:
+def list_fitting(trained: Trained, setting: Setting) -> list[str]:
     """The methods that can compress all of these layers."""
-    kinds = {layer.kind for layer in trained.layers if layer.name in layers}
+    kinds = {layer.kind for layer in trained.layers if layer.name in setting.layers}
     return [
         name for name, entry in compression.LOW_RANK_METHODS.items() if kinds <= set(entry.layers)
     ]

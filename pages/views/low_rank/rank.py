@@ -1,5 +1,6 @@
 """The rank, what it costs the network and this layer, and the layer seen at this rank."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import pandas as pd
@@ -10,7 +11,7 @@ from compression.low_rank.approximations import Approximations, LayerRanks, Laye
 from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, Layer, Trained
+from pages.shared.models.results import CurveView, Layer, Setting, Trained
 from pages.shared.models.text import SUGGESTED, missing_value, model_file_name
 from pages.shared.ui import blocks, charts, tables, widgets
 from pages.shared.ui.progress import follow, show_status
@@ -19,16 +20,15 @@ from . import tasks, text
 from .figures import layer as layer_figures
 from .figures import pictures
 from .methods import COMPARISON
-from .results import Setting
 
 RANK = "low_rank"  # key of this section's fragment
 
 
 def draw_rank(trained: Trained, layer: Layer, setting: Setting, curve_job: Job[CurveView]) -> None:
     origin, method = trained.origin, setting.method
-    ranks_job = submit(tasks.layer_ranks, origin, method, setting.layers, setting.ridge)
+    ranks_job = submit(tasks.layer_ranks, origin, *setting[:3])
     view_job = submit(tasks.layer_view, origin, method, layer.name, setting.ridge)
-    errors_job = submit(tasks.layer_errors, origin, *setting.arguments)
+    errors_job = submit(tasks.layer_errors, origin, setting)
 
     def draw() -> None:
         rank = _choose_rank(trained, curve_job)
@@ -74,15 +74,7 @@ def _draw_network(
         caption += text.describe_network(trained, layers, int(curve.table["knob"].iloc[row]))
     st.caption(caption)
     blocks.model_download(
-        partial(
-            requests.low_rank_file,
-            trained,
-            setting.method,
-            rank,
-            setting.layers,
-            setting.ridge,
-            setting.calibration,
-        ),
+        partial(requests.low_rank_file, trained, setting, rank),
         model_file_name(trained, "LMM", "rank", rank),
         "low_rank_file",
     )
@@ -114,17 +106,30 @@ def _draw_layer(
     if view.unfolded_shape is not None:
         st.caption(text.describe_unfolding(view.method, view.unfolded_shape))
     with st.expander("What the marks say, as a table"):
-        tables.draw(text.tabulate_marks(view.marks, rank), "marks", trained)
+        tables.draw(_tabulate_marks(view.marks, rank), "marks", trained)
     if approximations is not None:
         _draw_pictures(view, approximations, rank)
         if view.name in setting.layers:
             _draw_errors(trained, view.name, approximations, errors_job, rank)
 
 
+def _tabulate_marks(marks: Mapping[str, float], rank: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "mark": text.MARKS[name][1],
+                "rank": round(at, 1),
+                "your k": f"{rank}, {'above' if rank > at else 'at or below'}",
+            }
+            for name, at in marks.items()
+        ]
+    )
+
+
 def _draw_spectra(view: LayerView, rank: int) -> None:
     scales = {"linear": "Linear", "log": "Logarithmic"}
     logarithmic = widgets.segment(links.SPECTRUM_SCALE, "Spectra", scales) == "log"
-    marks = text.label_marks(view.marks)
+    marks = {text.MARKS[name][0]: at for name, at in view.marks.items() if at > 0}
     left, right = st.columns([3, 2], gap="medium")
     with left:
         charts.draw(

@@ -1,16 +1,16 @@
 """Which rank the usual rules take, and cross-validation of the rank."""
 
+import pandas as pd
 import streamlit as st
 
 from pages.shared import links
 from pages.shared.jobs import submit
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, Setting, Trained
 from pages.shared.ui import charts, tables, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
 from .figures.selection import cross_validation
-from .results import Setting
 
 
 def draw_selection(trained: Trained, setting: Setting, curve: CurveView | None) -> None:
@@ -31,16 +31,24 @@ def _draw_rules(trained: Trained, setting: Setting, curve: CurveView) -> None:
         tuple(tried["parameters"].tolist()),
         tuple(tried["validation_score"].tolist()),
         curve.reference["validation_score"],
-        *setting.arguments,
+        setting,
     )
     table = wait_for(job, "Asking the rules for their ranks")
     if table is not None:
-        tables.draw(text.tabulate_rules(table, trained.task), "rules", trained)
+        rules = [
+            {
+                "rule": text.describe_rule(line["rule"], line["amount"], trained.task),
+                "ranks": text.list_ranks(line["ranks"]),
+                **tables.describe_row(line, trained.task, "times smaller"),
+            }
+            for _, line in table.iterrows()
+        ]
+        tables.draw(pd.DataFrame(rules), "rules", trained)
 
 
 def _draw_cross_validation(trained: Trained, setting: Setting) -> None:
     """The folds' scores, and the one-standard-error rule."""
-    job = submit(tasks.cross_validate, trained.origin, *setting.arguments)
+    job = submit(tasks.cross_validate, trained.origin, setting)
     table = wait_for(job, "Training a network in each fold")
     if table is None:
         return

@@ -3,19 +3,17 @@
 import streamlit as st
 
 from pages.shared.jobs import submit
-from pages.shared.models.results import Trained
+from pages.shared.models.results import Setting, Trained
 from pages.shared.ui import charts, tables
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
 from .figures.sensitivity import score_changes, share_kept
-from .results import Setting
 
 
 def draw_sensitivity(trained: Trained, setting: Setting) -> None:
     st.subheader("What does each layer cost me?", anchor=False)
-    origin = trained.origin
-    job = submit(tasks.sensitivity, origin, setting.method, setting.layers, setting.ridge)
+    job = submit(tasks.sensitivity, trained.origin, *setting[:3])
     table = wait_for(job, "Compressing one layer at a time")
     if table is None:
         return

@@ -4,16 +4,12 @@ import pandas as pd
 
 from compression.low_rank.approximations import LayerRanks, LayerView
 from pages.shared.jobs.report import Report
-from pages.shared.models.results import Origin
-from pages.shared.models.tasks import load_reference, report_steps
+from pages.shared.models.results import Origin, Setting
+from pages.shared.models.tasks import load_reference, low_rank_arguments, report_steps
 
 
 def layer_ranks(
-    report: Report,
-    origin: Origin,
-    method: str,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
+    report: Report, origin: Origin, method: str, layers: tuple[str, ...], ridge: float
 ) -> list[LayerRanks]:
     """What the ranks of every compressed layer hold."""
     from compression.low_rank.layer_view import layer_ranks
@@ -32,28 +28,13 @@ def layer_view(
     return view_layer(reference, dataset, layer, method, ridge=ridge)
 
 
-def layer_errors(
-    report: Report,
-    origin: Origin,
-    method: str,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
-    calibration: str = "reference",
-) -> pd.DataFrame:
+def layer_errors(report: Report, origin: Origin, setting: Setting) -> pd.DataFrame:
     """What each layer was predicted to lose, and what it does lose, at every rank."""
     import compression
 
     dataset, reference = load_reference(origin)
-    return compression.layer_errors(
-        reference,
-        dataset,
-        method,
-        None,
-        layers,
-        ridge=ridge,
-        calibration=calibration,
-        report=report_steps(report, "rank", pd.DataFrame),
-    )
+    steps = report_steps(report, "rank", pd.DataFrame)
+    return compression.layer_errors(reference, dataset, **low_rank_arguments(setting), report=steps)
 
 
 def ranks_by_rule(
@@ -63,10 +44,7 @@ def ranks_by_rule(
     parameters: tuple[int, ...],
     scores: tuple[float, ...],
     reference_score: float,
-    method: str,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
-    calibration: str = "reference",
+    setting: Setting,
 ) -> pd.DataFrame:
     """What the rules that need no further training choose, judged.
 
@@ -76,26 +54,11 @@ def ranks_by_rule(
 
     dataset, reference = load_reference(origin)
     tried = pd.DataFrame({"knob": ranks, "parameters": parameters, "validation_score": scores})
-    return rules_curve(
-        reference,
-        dataset,
-        tried,
-        reference_score,
-        method,
-        layers,
-        ridge=ridge,
-        calibration=calibration,
-    ).table
+    arguments = low_rank_arguments(setting)
+    return rules_curve(reference, dataset, tried, reference_score, **arguments).table
 
 
-def cross_validate(
-    report: Report,
-    origin: Origin,
-    method: str,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
-    calibration: str = "reference",
-) -> pd.DataFrame:
+def cross_validate(report: Report, origin: Origin, setting: Setting) -> pd.DataFrame:
     """Scores of every rank on rows held out, mean and standard error over folds."""
     import compression
 
@@ -104,42 +67,25 @@ def cross_validate(
         dataset,
         reference.model,
         reference.seed,
-        method,
-        layers=layers,
-        ridge=ridge,
-        calibration=calibration,
+        **low_rank_arguments(setting),
         report=report_steps(report, "fold", lambda _: None),
     ).table
 
 
 def judge_ranks(
-    report: Report,
-    origin: Origin,
-    method: str,
-    layers: tuple[str, ...],
-    ranks: tuple[int, ...],
-    ridge: float = 0.0,
-    calibration: str = "reference",
+    report: Report, origin: Origin, setting: Setting, ranks: tuple[int, ...]
 ) -> pd.DataFrame:
-    """One network with a rank of its own for each of these layers; 0 keeps a layer dense."""
+    """One network with a rank of its own for each of the setting's layers; 0 keeps one dense."""
     import compression
 
     dataset, reference = load_reference(origin)
-    chosen = {name: rank or None for name, rank in zip(layers, ranks, strict=True)}
-    return compression.low_rank_curve(
-        reference, dataset, method, [chosen], layers, ridge=ridge, calibration=calibration
-    ).table
+    arguments = low_rank_arguments(setting)
+    chosen = {name: k or None for name, k in zip(arguments["layers"], ranks, strict=True)}
+    return compression.low_rank_curve(reference, dataset, ranks=[chosen], **arguments).table
 
 
 def budgets(
-    report: Report,
-    origin: Origin,
-    unit: str,
-    method: str,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
-    calibration: str = "reference",
-    epochs: int = 0,
+    report: Report, origin: Origin, unit: str, setting: Setting, epochs: int = 0
 ) -> pd.DataFrame:
     """Ten budgets shared among the layers by every rule, and the scores reached."""
     import compression
@@ -148,33 +94,21 @@ def budgets(
     return compression.budget_curve(
         reference,
         dataset,
-        None,
-        unit,
-        method,
-        layers,
-        ridge=ridge,
-        calibration=calibration,
+        unit=unit,
+        **low_rank_arguments(setting),
         epochs=epochs,
         report=report_steps(report, "network", lambda curve: curve.table),
     ).table
 
 
 def sensitivity(
-    report: Report,
-    origin: Origin,
-    method: str,
-    layers: tuple[str, ...] | None = None,
-    ridge: float = 0.0,
+    report: Report, origin: Origin, method: str, layers: tuple[str, ...], ridge: float
 ) -> pd.DataFrame:
     """The validation score when one layer alone keeps a share of its numbers."""
     import compression
 
     dataset, reference = load_reference(origin)
+    steps = report_steps(report, "layer", pd.DataFrame)
     return compression.sensitivity(
-        reference,
-        dataset,
-        method,
-        layers=layers,
-        ridge=ridge,
-        report=report_steps(report, "layer", pd.DataFrame),
+        reference, dataset, method, layers=layers, ridge=ridge, report=steps
     )

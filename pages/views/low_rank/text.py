@@ -2,15 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import pandas as pd
-
 from compression import LOW_RANK_METHODS
 from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
-from pages.shared.format import format_interval, format_score
-from pages.shared.models.results import Trained
+from pages.shared.models.results import Setting, Trained
 from pages.shared.models.text import name_reference
-
-from .results import Setting
 
 COMPARISONS = {
     "one": "This one",
@@ -68,7 +63,7 @@ CROSS_VALIDATION = (
 )
 
 BREAK_EVEN = "k*"
-_MARKS = {
+MARKS = {
     "break_even": (BREAK_EVEN, "Break-even rank k*: above it the layer grows"),
     "energy_90": ("90 %", "Keeps 90 % of the energy"),
     "energy_95": ("95 %", "Keeps 95 % of the energy"),
@@ -78,24 +73,6 @@ _MARKS = {
     "hard_threshold": ("hard threshold", "Optimal hard threshold: what stands above noise"),
     "classes_minus_1": ("classes − 1", "Classes − 1: needed in general to tell classes apart"),
 }
-
-
-def label_marks(marks: Mapping[str, float]) -> dict[str, float]:
-    """Label of a line in a picture -> rank; a rank of 0 has no place there."""
-    return {_MARKS[name][0]: rank for name, rank in marks.items() if rank > 0}
-
-
-def tabulate_marks(marks: Mapping[str, float], rank: int) -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "mark": _MARKS[name][1],
-                "rank": round(at, 1),
-                "your k": f"{rank}, {'above' if rank > at else 'at or below'}",
-            }
-            for name, at in marks.items()
-        ]
-    )
 
 
 def describe_network(trained: Trained, layers: Sequence[LayerRanks], rank: int) -> str:
@@ -193,21 +170,7 @@ def explain_not_taken(view: LayerView) -> str:
     )
 
 
-def tabulate_rules(table: pd.DataFrame, task: str) -> pd.DataFrame:
-    """A line a rule: its ranks, and what they are worth."""
-    return pd.DataFrame(
-        [
-            {
-                "rule": _describe_rule(line["rule"], line["amount"], task),
-                "ranks": list_ranks(line["ranks"]),
-                **score_columns(line, task),
-            }
-            for _, line in table.iterrows()
-        ]
-    )
-
-
-def _describe_rule(rule: str, amount: float, task: str) -> str:
+def describe_rule(rule: str, amount: float, task: str) -> str:
     if rule == "energy":
         return f"{100 * amount:.0f} % of each layer's energy"
     lost = f"{amount:g} of R²"
@@ -249,17 +212,6 @@ def describe_starved(rules: Iterable[str], warnings: Iterable[str]) -> str:
 
 def list_ranks(ranks: Mapping[str, int | None]) -> str:
     return ", ".join(f"{name} {'dense' if rank is None else rank}" for name, rank in ranks.items())
-
-
-def score_columns(line: pd.Series, task: str) -> dict[str, object]:
-    """What a table says of one compressed network."""
-    return {
-        "validation": format_score(line["validation_score"], task),
-        "test": format_score(line["score"], task),
-        "95 % interval": format_interval(line["score_low"], line["score_high"], task),
-        "parameters": int(line["parameters"]),
-        "times smaller": line["ratio"],
-    }
 
 
 def file_name(trained: Trained, setting: Setting) -> str:

@@ -22,7 +22,7 @@ def preview(report: Report, dataset: str, seed: int) -> Preview:
         table.insert(0, "class", [names[label] for label in loaded.y_train[:ROWS]])
         counts = pd.DataFrame(
             {
-                part: np.bincount(labels, minlength=loaded.classes)
+                part: [int((labels == label).sum()) for label in range(loaded.classes)]
                 for part, labels in (("training", loaded.y_train), ("test", loaded.y_test))
             },
             index=pd.Index(names, name="class"),

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from pages.shared.plots import traces
 from pages.shared.plots.layout import build_figure
-from pages.shared.plots.palette import LOW_RANK, REFERENCE, faded
+from pages.shared.plots.palette import LOW_RANK, REFERENCE, fade
 
 from .text import markup, saving
 
@@ -39,7 +39,7 @@ def layer_map(layers: pd.DataFrame, energy: str, chosen: str) -> go.Figure:
         "texttemplate": "%{label}<br>%{text}",
         "hovertemplate": "%{label}<br>%{value:,} parameters<br>size %{text}<extra></extra>",
         "marker": {
-            "colors": [faded(colour, opacity) for colour, opacity in colours],
+            "colors": [fade(colour, opacity) for colour, opacity in colours],
             "line": {
                 "width": [3 if name == chosen else 1 for name in shown["layer"]],
                 "color": [

@@ -193,11 +193,11 @@ def test_a_weight_is_rebuilt_bit_by_bit_from_its_states_and_its_free_numbers(v, 
 
 def test_pinned_weights_are_those_at_the_bound_or_at_zero():
     v = np.array([0.5, -0.5, 0.2, 0.0])
-    assert Box().pinned(v, 0.5).tolist() == [True, True, False, False]
-    assert SETS["upper"].pinned(v, 0.5).tolist() == [True, False, False, False]
-    assert L1Ball().pinned(v, 1.2).tolist() == [False, False, False, True]
-    assert SETS["l2"].pinned(v, 1.0).tolist() == [False] * 4
-    assert Cardinality().pinned(v, 3).tolist() == [False, False, False, True]
+    assert Box().find_pinned(v, 0.5).tolist() == [True, True, False, False]
+    assert SETS["upper"].find_pinned(v, 0.5).tolist() == [True, False, False, False]
+    assert L1Ball().find_pinned(v, 1.2).tolist() == [False, False, False, True]
+    assert SETS["l2"].find_pinned(v, 1.0).tolist() == [False] * 4
+    assert Cardinality().find_pinned(v, 3).tolist() == [False, False, False, True]
 
 
 @every_set

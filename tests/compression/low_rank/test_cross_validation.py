@@ -11,7 +11,7 @@ from compression.low_rank.cross_validation import (
     cross_validate,
     cross_validated_rank,
     one_standard_error,
-    split,
+    split_folds,
 )
 from compression.low_rank.truncated_svd import TruncatedSVD
 from data import planted
@@ -89,7 +89,7 @@ def test_the_order_of_the_ranks_does_not_matter():
 @given(st.integers(2, 60), st.integers(2, 10), st.integers(0, 5))
 def test_every_row_is_held_out_once_and_never_fitted_in_that_fold(rows, folds, seed):
     folds = min(folds, rows)
-    parts = split(rows, folds, seed)
+    parts = split_folds(rows, folds, seed)
     held_out = np.concatenate([held for _, held in parts])
     assert sorted(held_out) == list(range(rows))
     sizes = [len(held) for _, held in parts]
@@ -103,13 +103,15 @@ def test_with_labels_every_fold_has_each_class_in_like_numbers(labels, folds):
     for label in set(labels):
         counts = [
             sum(labels[row] == label for row in held)
-            for _, held in split(len(labels), folds, 0, labels)
+            for _, held in split_folds(len(labels), folds, 0, labels)
         ]
         assert max(counts) - min(counts) <= 1
 
 
 def test_the_same_seed_gives_the_same_folds_and_another_one_others():
-    one, same, other = (np.concatenate([h for _, h in split(50, 5, seed)]) for seed in (1, 1, 2))
+    one, same, other = (
+        np.concatenate([h for _, h in split_folds(50, 5, seed)]) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
 

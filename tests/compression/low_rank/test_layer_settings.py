@@ -16,7 +16,14 @@ from compression.low_rank.decomposition import factorize
 from compression.low_rank.kernels import decompose_kernel
 from compression.low_rank.layers import decompose_layer, input_rows, layers_for
 from compression.low_rank.running_sum import _linear
-from compression.network import layers, left_out, low_rank_layer, matrix, pick_layers, replaced
+from compression.network import (
+    layers,
+    left_out,
+    low_rank_layer,
+    matrix,
+    pick_layers,
+    replace_layers,
+)
 
 SIDES = st.integers(1, 4)
 PAIRS = st.tuples(SIDES, SIDES)
@@ -151,7 +158,7 @@ def test_a_layer_or_weight_at_two_places_is_refused_with_both_names():
             lambda network=network: pick_layers(network, None),
             lambda network=network: pick_layers(network, "0"),
             lambda network=network: layers_for(network, "truncated_svd", ["0"]),
-            lambda network=network: replaced(network, {"0": nn.Linear(4, 4)}),
+            lambda network=network: replace_layers(network, {"0": nn.Linear(4, 4)}),
         ):
             with pytest.raises(NotApplicableError, match=r"0.* and 2"):
                 attempt()
@@ -161,7 +168,7 @@ def test_a_layer_or_weight_at_two_places_is_refused_with_both_names():
 def test_an_activation_that_stands_twice_stays_at_both_places():
     relu = nn.ReLU()
     network = nn.Sequential(nn.Linear(4, 4), relu, nn.Linear(4, 4), relu)
-    again = replaced(network, {"2": nn.Linear(4, 4)})
+    again = replace_layers(network, {"2": nn.Linear(4, 4)})
     assert len(again) == 4
     assert again[3] is relu
     assert accounting.macs(network) == 32

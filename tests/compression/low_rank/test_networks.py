@@ -121,7 +121,7 @@ def test_every_rank_gives_what_truncating_and_evaluating_naively_gives(
     assert list(curve.table["knob"]) == ranks
 
     found = decompositions(reference.network, names, method, dataset.x_train[dataset.fit_rows])
-    for row, (network, logits) in enumerate(family.evaluated(samples.x, ranks)):
+    for row, (network, logits) in enumerate(family.evaluate(samples.x, ranks)):
         expected = outputs(naive(reference.network, found, ranks[row]), samples.x.numpy())
         np.testing.assert_allclose(logits.numpy(), expected, atol=1e-4)
         np.testing.assert_allclose(outputs(network(), samples.x.numpy()), expected, atol=1e-4)
@@ -249,10 +249,10 @@ def test_the_running_sum_needs_no_rank_to_be_asked_for_twice_or_in_steps_of_one(
         family = networks.prepare(reference, samples, method, names)
         every = range(1, family.max_rank + 1)
         all_ranks = {
-            k: o for k, (_, o) in zip(every, family.evaluated(samples.x, every), strict=True)
+            k: o for k, (_, o) in zip(every, family.evaluate(samples.x, every), strict=True)
         }
         some = [k for k in (2, 3, 7, 19, 40, 41, 60) if k <= family.max_rank]
-        for rank, (_, logits) in zip(some, family.evaluated(samples.x, some), strict=True):
+        for rank, (_, logits) in zip(some, family.evaluate(samples.x, some), strict=True):
             torch.testing.assert_close(logits, all_ranks[rank], atol=1e-4, rtol=0)
 
 
@@ -272,7 +272,7 @@ def test_what_no_longer_changes_is_passed_through_once_and_changes_no_answer(tra
         return forward(layer, x)
 
     monkeypatch.setattr(nn.Conv2d, "forward", count)
-    found = [logits for _, logits in family.evaluated(samples.x, ranks)]
+    found = [logits for _, logits in family.evaluate(samples.x, ranks)]
     assert sum(passes) == len(samples.x)
     for rank, logits in zip(ranks, found, strict=True):
         expected = outputs(family.at(rank), samples.x.numpy())

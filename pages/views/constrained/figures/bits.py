@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from pages.shared.models.text import bound_letter
 from pages.shared.plots.layout import BELOW, build_figure, score_scale
-from pages.shared.plots.palette import CONSTRAINED, REFERENCE, TEAL, VIOLET, faded
+from pages.shared.plots.palette import CONSTRAINED, REFERENCE, TEAL, VIOLET, fade
 from pages.shared.plots.traces import bars, horizontal, line, vertical
 
 from .axes import bound_axis, log_axis
@@ -49,7 +49,7 @@ def scores(own: pd.DataFrame, chosen: int, reference: Mapping[str, float], task:
 
 def file_sizes(own: pd.DataFrame, chosen: int, reference: Mapping[str, float]) -> go.Figure:
     """One bound's file in every number of bits, the reference's dashed."""
-    colours = [CONSTRAINED if bits == chosen else faded(CONSTRAINED, 0.35) for bits in own["bits"]]
+    colours = [CONSTRAINED if bits == chosen else fade(CONSTRAINED, 0.35) for bits in own["bits"]]
     sizes = bars(
         [_name(bits) for bits in own["bits"]],
         own["bytes"],

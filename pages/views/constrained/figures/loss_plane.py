@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from compression.constrained.convex.results import LossPlanes, Trajectories
 from pages.shared.plots.layout import BELOW, MARGIN, build_figure
-from pages.shared.plots.palette import CONSTRAINED, OCHRE, REFERENCE, TEAL, faded, style
+from pages.shared.plots.palette import CONSTRAINED, OCHRE, REFERENCE, TEAL, fade, style
 from pages.shared.plots.traces import NO_HOVER, Trace, line, points
 
 
@@ -80,7 +80,7 @@ def _plane(
     )
     window = {"range": [-wide, wide], "zeroline": False, "nticks": 8, "constrain": "domain"}
     return build_figure(
-        [*_contours(loss, wide), *_allowed(planes.outlines[row]), *between, optimum],
+        [*_contours(loss, wide), *_outline_set(planes.outlines[row]), *between, optimum],
         title,
         580,
         (names[0], window),
@@ -104,7 +104,7 @@ def _contours(loss: NDArray, wide: float) -> list[Trace]:
             "contours": {"coloring": "lines"},
             "ncontours": 22,
             "line": {"width": 1},
-            "colorscale": [[0, REFERENCE], [1, faded(REFERENCE, 0.25)]],
+            "colorscale": [[0, REFERENCE], [1, fade(REFERENCE, 0.25)]],
             "showscale": False,
             "name": "loss",
             "hovertemplate": "%{x:.4g}, %{y:.4g}: loss %{z:+.3g}<extra>against the optimum</extra>",
@@ -113,7 +113,7 @@ def _contours(loss: NDArray, wide: float) -> list[Trace]:
             **grid,
             # Plotly fills what the constraint leaves out.
             "contours": {"type": "constraint", "operation": ">", "value": 0},
-            "fillcolor": faded(TEAL, 0.16),
+            "fillcolor": fade(TEAL, 0.16),
             "line": {"color": TEAL, "width": 1.5},
             "name": "less loss than the optimum",
             "showlegend": True,
@@ -122,7 +122,7 @@ def _contours(loss: NDArray, wide: float) -> list[Trace]:
     ]
 
 
-def _allowed(outline: NDArray | None) -> list[Trace]:
+def _outline_set(outline: NDArray | None) -> list[Trace]:
     if outline is None:
         return []
     return [
@@ -134,7 +134,7 @@ def _allowed(outline: NDArray | None) -> list[Trace]:
             "dash",
             width=1.5,
             fill="toself",
-            fillcolor=faded(CONSTRAINED, 0.16),
+            fillcolor=fade(CONSTRAINED, 0.16),
             **NO_HOVER,
         )
     ]

@@ -19,7 +19,7 @@ from pages.shared.plots.palette import (
     REFERENCE,
     TEAL,
     VIOLET,
-    faded,
+    fade,
 )
 from pages.shared.plots.traces import NO_HOVER, Trace, horizontal, line, points, vertical
 
@@ -44,7 +44,7 @@ def shares(table: pd.DataFrame, bound: float, knob: str) -> go.Figure:
             fillcolor=fill,
         )
         for column, name, colour, fill in (
-            ("pinned", "pinned at the bound", CONSTRAINED, faded(CONSTRAINED, 0.45)),
+            ("pinned", "pinned at the bound", CONSTRAINED, fade(CONSTRAINED, 0.45)),
             ("zero", "zero", REFERENCE, FAINT),
             ("free", "free", FAINT, FAINTEST),
         )

@@ -28,7 +28,7 @@ def score_changes(table: pd.DataFrame, task: str) -> go.Figure:
     above = kept > np.array(shares) + 1e-9
     texts = [
         [
-            f"({_signed(value)})" if over else _signed(value)
+            f"({_format_signed(value)})" if over else _format_signed(value)
             for value, over in zip(*row, strict=True)
         ]
         for row in zip(change, above, strict=True)
@@ -98,6 +98,6 @@ def share_kept(table: pd.DataFrame, task: str) -> go.Figure:
     )
 
 
-def _signed(value: float) -> str:
+def _format_signed(value: float) -> str:
     text = f"{value:+.1f}" if abs(value) >= 0.05 else "0"
     return text.replace("-", "−")

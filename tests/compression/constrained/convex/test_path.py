@@ -98,7 +98,7 @@ def test_between_two_breakpoints_the_path_is_a_straight_line_and_at_each_it_bend
         np.testing.assert_allclose(middle, (first + last) / 2, atol=1e-12)
         assert path.certificate_at(ends[1]).holds(1e-10)
         np.testing.assert_array_equal(
-            path.pinned_at(ends[1]), SETS[constraint].pinned(middle, ends[1])
+            path.pinned_at(ends[1]), SETS[constraint].find_pinned(middle, ends[1])
         )
     # At the last one the bound ceases to cost anything: an L1 ball lets nobody go for that.
     for number in range(1, len(knots) - (constraint == "l1")):
@@ -328,7 +328,9 @@ def test_a_grid_is_kept_to_and_what_lies_between_two_bounds_lies_in_the_set(
     np.testing.assert_allclose(path.intercept_at(0.3), path.intercepts[1:].mean(axis=0))
     np.testing.assert_allclose(path.at(0.05), path.weights[0] / 2)
     np.testing.assert_array_equal(path.at(7.0), path.weights[2])
-    np.testing.assert_array_equal(path.pinned_at(0.4), members.pinned(path.weights[2], 0.4, 1e-6))
+    np.testing.assert_array_equal(
+        path.pinned_at(0.4), members.find_pinned(path.weights[2], 0.4, 1e-6)
+    )
     # Between two bounds the loss is no worse than the straight line: it is convex.
     between = path.certificate_at(0.3).objective
     assert between <= (path.objectives[1] + path.objectives[2]) / 2 + 1e-12

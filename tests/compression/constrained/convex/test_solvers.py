@@ -205,7 +205,7 @@ def test_a_broken_solver_is_caught(example, referee, monkeypatch, loss, constrai
     problem = example("plain", loss)
     bound = 0.1 * largest_bound(problem, constraint)
     if (loss, constraint) == ("softmax", "upper"):
-        monkeypatch.setattr(solving, "unconstrained", lambda *_: None)
+        monkeypatch.setattr(solving, "solve_unconstrained", lambda *_: None)
     with_solver(monkeypatch, run)
     solution = compression.solve(problem.x, problem.y, loss, constraint, bound, "mutant")
     best = referee(problem, constraint, bound)

@@ -67,7 +67,7 @@ def conclusion_of(app):
 def test_the_conclusion_follows_both_sliders():
     app = rendered(dataset="wine", model="mlp")
     trained = work.reference(go_on, "wine", "mlp", 0)
-    low_rank = work.low_rank_curve(go_on, trained.origin, method="truncated_svd")
+    low_rank = work.low_rank_curve(go_on, trained.origin, ("truncated_svd", None))
     constrained = constrained_tasks.constrained_curve(
         go_on, trained.origin, constraint="box", way="projected_training"
     )

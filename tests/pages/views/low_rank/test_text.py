@@ -1,7 +1,6 @@
 """Sentences of the low-rank page."""
 
 import numpy as np
-import pandas as pd
 
 from compression.low_rank.approximations import LayerRanks
 from pages.shared.models.results import Layer
@@ -33,26 +32,19 @@ def test_an_unfolding_is_described_by_the_sides_that_a_method_gives_it():
     assert said == text.describe_unfolding("a new method", (6, 60))
 
 
-def test_every_rule_says_its_ranks_and_what_they_are_worth():
-    numbers = {"validation_score": 0.9, "score": 0.88, "score_low": 0.85, "score_high": 0.9}
-    numbers |= {"parameters": 100, "ratio": 4.0}
-    table = pd.DataFrame(
-        [
-            {"rule": rule, "amount": amount, "ranks": {"fc1": 3, "fc2": None}, **numbers}
-            for rule, amount in (("energy", 0.95), ("loss", 0.01), ("loss", 0.005))
-        ]
-    )
-    told = text.tabulate_rules(table, "classification")
-    assert list(told["rule"]) == [
+def test_every_rule_says_what_it_asks_for_and_its_ranks():
+    said = [
+        text.describe_rule(rule, amount, "classification")
+        for rule, amount in (("energy", 0.95), ("loss", 0.01), ("loss", 0.005))
+    ]
+    assert said == [
         "95 % of each layer's energy",
         "at most 1 point lost on validation",
         "at most 0.5 points lost on validation",
     ]
-    assert set(told["ranks"]) == {"fc1 3, fc2 dense"}
-    assert (
-        text.tabulate_rules(table, "regression")["rule"][1]
-        == "at most 0.01 of R² lost on validation"
-    )
+    assert text.list_ranks({"fc1": 3, "fc2": None}) == "fc1 3, fc2 dense"
+    said = text.describe_rule("loss", 0.01, "regression")
+    assert said == "at most 0.01 of R² lost on validation"
 
 
 def test_rules_that_starve_a_layer_are_named_with_it():

@@ -1,0 +1,25 @@
+"""What the tests of the page that decides have in common."""
+
+from dataclasses import replace
+
+import compression.catalog
+from pages.views.decide import series
+from pages.views.decide.series import list_series
+
+SERIES = {series.name: series for series in list_series()}
+
+
+def with_copy(monkeypatch, catalogue, name, **changed):
+    """A catalogue with one more entry named "new", a copy of another one."""
+    entries = dict(getattr(compression.catalog, catalogue))
+    entries["new"] = replace(entries[name], name="new", **changed)
+    monkeypatch.setattr(series, catalogue, entries)
+    return next(one for one in list_series() if one.name == "new")
+
+
+def named(figure, name):
+    return [trace for trace in figure.data if trace.name == name]
+
+
+def go_on(*_args):
+    return True

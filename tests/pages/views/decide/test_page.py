@@ -1,0 +1,277 @@
+"""The page that decides, rendered."""
+
+import re
+
+import pytest
+
+from compression import BASELINES
+from compression.latency import REFERENCE
+from pages.shared.format import format_count, format_score, format_size
+from pages.shared.models import constrained_tasks
+from pages.shared.models import tasks as work
+from pages.shared.models.text import reference_line
+from pages.views.decide.candidates import PAGE_TITLES, link_names
+from pages.views.decide.series import QUICK
+from pages.views.decide.tasks import DENSE
+from tests.pages.rendering import rendered, settled
+from tests.pages.views.decide.examples import SERIES, go_on
+
+# A baseline's page is the plane of Compare, where its whole curve stands: see the test below.
+EVERY = [
+    *(name for name in SERIES if name not in ("spatial_svd", "tucker2", *BASELINES)),
+    "reference",
+]
+"""Series of a model without convolutions."""
+
+
+def rows_of(everyone, name):
+    trained, table = everyone
+    rows = table[table["series"] == name]
+    # Where no sharing of bytes makes the model smaller, all of them are the reference.
+    assert len(rows) or (name == "budgets" and trained.convex)
+    return trained, rows
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_row_of_every_series_has_a_page_and_its_own_link(everyone, name):
+    _, rows = rows_of(everyone, name)
+    assert {link.page for link in rows["link"]} <= set(PAGE_TITLES)
+    links = [str(sorted(link.query.items())) for link in rows["link"]]
+    if name != "budgets":  # whose rules stand side by side on their page
+        assert len(set(links)) == len(rows)
+    for _, line in rows.iterrows():
+        if line["family"] != "combined" and name not in ("budgets", "reference"):
+            knob = "bound" if line["architecture"] in (DENSE, REFERENCE) else "rank"
+            assert line["link"].query[knob] == line["knob"]
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_opens_the_plane_of_compare_with_its_curve(everyone, name):
+    trained, table = everyone
+    rows = table[table["series"] == name]
+    if rows.empty:
+        assert BASELINES[name].knob == "width"
+        assert trained.convex
+        return
+    link = rows["link"].iloc[0]
+    assert link.page == "pages/compare.py"
+    assert link.query["baselines"] in ("rounding", "all")
+    assert rows["choice"].is_unique
+    assert (rows["bytes"] < trained.bytes).any() or trained.convex
+
+
+def shown(app):
+    """(score, parameters, file) of every model that a page shows; the file where it is told."""
+    labels = ("Test accuracy", "Parameters", "File")
+    named = [[number.value for number in app.metric if number.label == label] for label in labels]
+    told = set(zip(*named, strict=True))
+    for frame in (frame.value for frame in app.dataframe):
+        if {"test", "parameters"} <= set(frame):
+            for _, line in frame.iterrows():
+                file = format_size(line["bytes"]) if "bytes" in frame else ""
+                told.add((line["test"], format_count(line["parameters"]), file))
+    return told
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_click_on_a_choice_opens_a_page_that_shows_that_very_model(everyone, name):
+    trained, rows = rows_of(everyone, name)
+    if rows.empty:
+        return
+    line = rows.iloc[len(rows) // 2]
+    asked = {} if name in (*QUICK, "reference") else {"more": SERIES[name].title}
+    app = rendered("decide.py", dataset="iris", model=trained.model, **asked)
+    app.session_state["_picked"] = line["label"].replace(",", "")
+    app.run().button(key="open_picked").click().run()
+    app = settled(app.switch_page(line["link"].page))
+    assert not [warning.value for warning in app.warning if "info" in warning.icon]
+    expected = (
+        format_score(line["score"], trained.task),
+        format_count(line["parameters"]),
+        format_size(line["bytes"]),
+    )
+    if name == "reference":
+        assert reference_line(trained) in [text.value for text in app.markdown]
+    elif name == "quantized":
+        assert app.select_slider(key="bits").value == line["link"].query["bits"]
+        said = [text.value for text in app.markdown if "bytes** instead of" in text.value]
+        assert f"**{int(line['bytes']):,} bytes**" in said[0]
+    elif name == "budgets" or getattr(SERIES[name], "epochs", 0):  # in a table without files
+        assert (*expected[:2], "") in shown(app)
+    else:
+        assert expected in shown(app)
+
+
+IRIS = {"dataset": "iris", "model": "softmax_regression"}
+
+
+WINE = {"dataset": "wine", "model": "mlp"}
+
+
+def test_a_link_with_a_wish_shows_what_fulfils_it():
+    app = rendered("decide.py", **WINE, lose="2", fewer="1")
+    assert app.number_input(key="lose").value == 2
+    assert len(app.get("plotly_chart")) == 2
+    answer = next(text.value for text in app.markdown if text.value.startswith("Of "))
+    assert "models" in answer
+    assert "at most 2 points lost on validation" in answer
+    assert "at least 1× fewer MACs" in answer
+    assert len(app.dataframe[0].value) >= 1
+
+
+def wishes(app):
+    return [app.number_input(key=key).value for key in ("lose", "kb", "fewer")]
+
+
+def test_without_a_wish_the_smallest_that_loses_a_point_of_validation_is_recommended():
+    app = rendered("decide.py", **WINE)
+    assert wishes(app) == [1, None, None]
+    answer = next(text.value for text in app.markdown if text.value.startswith("Of "))
+    assert "has the smallest file with at most 1 point lost on validation" in answer
+    assert not app.warning
+    trained = work.reference(go_on, "wine", "mlp", 0)
+    (file,) = [metric for metric in app.metric if metric.label == "File"]
+    assert file.delta.endswith("smaller")
+    kept = [
+        line["bytes"]
+        for curve in (
+            work.low_rank_curve(go_on, trained.origin, ("truncated_svd", None)),
+            constrained_tasks.constrained_curve(go_on, trained.origin, "box", "projected_training"),
+        )
+        for _, line in curve.table.iterrows()
+        if line["validation_score"] >= curve.reference["validation_score"] - 0.01 - 1e-9
+    ]
+    recommended = float(app.dataframe[0].value["file"][0].split(" ")[0].replace(",", ""))
+    unit = 1000 if "kB" in app.dataframe[0].value["file"][0] else 1
+    assert recommended * unit <= min(kept) + unit / 2
+
+
+def test_a_link_that_asks_for_a_size_alone_asks_for_no_score():
+    assert wishes(rendered("decide.py", **WINE, kb="20")) == [None, 20, None]
+    assert wishes(rendered("decide.py", **WINE, lose="0")) == [0, None, None]
+
+
+def test_no_larger_model_is_recommended_where_nothing_is_smaller():
+    app = rendered("decide.py", dataset="diabetes", model="linear_regression")
+    (answer,) = app.info
+    assert answer.value.startswith("No compressed model is smaller than the reference")
+    assert not app.metric
+    assert not any(text.value.startswith("Of ") for text in app.markdown)
+    assert not app.dataframe
+
+
+def test_a_wish_that_nothing_fulfils_is_answered_by_what_is_near():
+    app = rendered("decide.py", **WINE, lose="0", kb="0.01")
+    (warning,) = app.warning
+    assert "at most 0.01 kB" in warning.value
+    # No file is that small, so nothing fulfils the other part: only the size can be given way in.
+    assert "Size: " in warning.value
+    assert "Score: " not in warning.value
+    assert len(app.dataframe[0].value) == 1
+
+
+def models(app):
+    """How many models the answer speaks of, or the sentence that there is none."""
+    said = " ".join(text.value for text in (*app.markdown, *app.info))
+    return int(re.search(r"([\d,]+) models", said)[1].replace(",", ""))
+
+
+def test_more_series_are_computed_when_they_are_chosen_or_a_link_asks_for_them():
+    app = rendered("decide.py", **IRIS)
+    before = models(app)
+    app.multiselect(key="more").set_value(["quantized"]).run()
+    assert models(settled(app)) > before
+    linked = rendered("decide.py", **IRIS, more="Box in fewer bits", by="Parameters")
+    assert linked.multiselect(key="more").value == ["quantized"]
+    assert models(linked) == models(app)
+
+
+def test_every_choice_has_a_short_name_that_a_link_can_hold(everyone):
+    _, table = everyone
+    names = link_names(table).tolist()
+    assert len(set(names)) == len(names)
+    assert not any("," in name for name in names)
+
+
+def compared(app):
+    """What the table of the comparison holds."""
+    frames = [frame.value for frame in app.dataframe if "choice" in frame.value]
+    if not app.multiselect(key="compare").value:
+        return []
+    return [name.replace(",", "") for name in frames[-1]["choice"]]
+
+
+def test_a_link_reproduces_the_comparison_of_series_that_are_still_to_be_computed(table):
+    combined = table[table["family"] == "combined"].iloc[-1]
+    wanted = ["Truncated SVD rank 1", combined["label"].replace(",", "")]
+    query = {"more": "Low rank then bounds", "compare": wanted}
+    app = rendered("decide.py", **IRIS, **query)
+    assert sorted(compared(app)) == sorted(wanted)
+    assert not app.warning
+    app.multiselect(key="compare").set_value([]).run()
+    assert compared(app) == []
+
+
+def test_choices_are_compared_by_name_and_a_name_that_is_none_is_left_out_with_a_remark():
+    app = rendered("decide.py", **IRIS, compare=["Truncated SVD rank 1", "Truncated SVD rank 99"])
+    assert compared(app) == ["Truncated SVD rank 1"]
+    assert "Truncated SVD rank 99" in app.warning[0].value
+    box = app.multiselect(key="compare")
+    added = next(name for name in box.options if name.startswith("Box c ="))
+    box.set_value([*box.value, added]).run()
+    assert added in compared(app)
+    assert not app.warning
+
+
+def test_a_link_of_before_that_calls_a_relative_bound_c_shows_the_same_choices():
+    app = rendered(
+        "decide.py", **WINE, choice="Box c = 0.284", compare=["Box c = 0.5", "Box c = 0.284"]
+    )
+    assert card(app) == "Box, ρ = 0.284"
+    assert compared(app) == ["Box ρ = 0.284"]
+    assert "Box c = 0.5" in app.warning[0].value
+    # Beside a name of now, and with every curve there from the first run on.
+    mixed = rendered("decide.py", **WINE, compare=["Truncated SVD rank 1", "Box c = 0.284"])
+    assert sorted(compared(mixed)) == ["Box ρ = 0.284", "Truncated SVD rank 1"]
+    assert not mixed.warning
+    convex = rendered("decide.py", **IRIS)
+    boxes = [name for name in convex.multiselect(key="compare").options if "Box" in name]
+    assert boxes
+    assert all(" c = " in name for name in boxes)
+
+
+def card(app):
+    """The name of the choice whose numbers and buttons are shown."""
+    names = [text.value.strip("*") for text in app.markdown if text.value.startswith("**")]
+    return next(name for name in names if "reference" not in name)
+
+
+def test_a_link_shows_the_choice_that_it_names_else_the_best_one_with_a_remark():
+    best = card(rendered("decide.py", **WINE))
+    app = rendered("decide.py", **WINE, choice="Truncated SVD rank 1")
+    assert card(app) == "Truncated SVD, rank 1" != best
+    assert not app.warning
+    unknown = rendered("decide.py", **WINE, choice="Truncated SVD rank 99")
+    assert "Truncated SVD rank 99" in unknown.warning[0].value
+    assert card(unknown) == best
+
+
+def chart(app, key):
+    (found,) = [drawn for drawn in app.get("plotly_chart") if drawn.key == key]
+    return found
+
+
+def test_latency_is_measured_on_request_and_then_a_cost():
+    app = rendered("decide.py", **IRIS, measure="true", by="Time for 256")
+    assert any("By its MACs low rank is faster" in text.value for text in app.markdown)
+    assert "Time of a call with batch 256 (ms)" in chart(app, "decide_plane").proto.spec
+    networks = app.dataframe[-1].value["network"].tolist()
+    assert networks[:2] == ["Reference", "Constrained (dense)"]
+
+
+def test_a_wish_that_is_no_number_is_left_out_with_a_remark():
+    app = rendered("decide.py", **IRIS, lose="-3", kb="inf", fewer="many")
+    remarks = " ".join(warning.value for warning in app.warning)
+    for word in ("'-3'", "'inf'", "'many'"):
+        assert word in remarks
+    assert [app.number_input(key=key).value for key in ("lose", "kb", "fewer")] == [None] * 3

@@ -1,0 +1,152 @@
+"""The page's candidates: what its worker hands over, names and links."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compression import storage
+from compression.latency import REFERENCE, RankLatencies
+from data import load
+from pages.shared import links
+from pages.shared.models import tasks as work
+from pages.shared.plots.palette import CONSTRAINED, style
+from pages.views.decide.candidates import add_latency
+from pages.views.decide.tasks import DENSE, EPOCHS
+from tests.pages.views.decide.examples import SERIES, go_on, with_copy
+
+
+def accuracy(file, part="test"):
+    import torch
+
+    dataset = load("iris", seed=0)
+    x, y = dataset.x_test, dataset.y_test
+    if part == "validation":
+        rows = dataset.validation_rows
+        x, y = dataset.x_train[rows], dataset.y_train[rows]
+    with torch.inference_mode():
+        outputs = storage.from_bytes(file)(torch.from_numpy(x))
+    return float(np.mean(outputs.argmax(1).numpy() == y))
+
+
+NEW = (
+    "fine_tuned",
+    "budgets",
+    "refit",
+    "quantized",
+    "low_rank_then_constrained",
+)
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_every_row_of_the_page_s_own_jobs_is_what_its_file_is_worth(results, name):
+    found = results[name]
+    assert len(found.files) == len(found.table)
+    for row in (0, len(found.table) - 1):
+        line = found.table.iloc[row]
+        assert len(found.files[row]) == line["bytes"]
+        assert accuracy(found.files[row]) == line["score"]
+        assert accuracy(found.files[row], "validation") == line["validation_score"]
+
+
+def test_a_tuned_rank_s_file_is_worth_what_its_row_says(trained, results):
+    for _, line in results["truncated_svd_tuned"].table.iterrows():
+        file = work.low_rank_file(
+            go_on, trained.origin, ("truncated_svd", None), int(line["knob"]), epochs=EPOCHS
+        )
+        assert len(file) == line["bytes"]
+        assert accuracy(file) == line["score"]
+        assert accuracy(file, "validation") == line["validation_score"]
+
+
+def test_every_choice_has_a_name_of_its_own_and_none_is_the_reference(table):
+    assert table["id"].is_unique
+    assert (table["series"] == "reference").sum() == 1
+    costs = ["bytes", "parameters", "macs", "validation_score", "score"]
+    same = (table[costs] == table.iloc[0][costs]).all(axis=1)
+    assert table.loc[same, "family"].eq("baseline").all()
+
+
+def test_a_choice_leads_to_where_its_row_is(results, table):
+    for _, line in table[table["series"].isin(["truncated_svd", "box"])].iterrows():
+        row = results[line["series"]].table.iloc[line["place"]]
+        knob = "rank" if line["series"] == "truncated_svd" else "bound"
+        assert line["link"].query[knob] == row["knob"]
+        assert line["link"].page == "pages/compare.py"
+        assert line["bytes"] == row["bytes"]
+    combined = table.loc[table["family"] == "combined", "link"]
+    assert {link.page for link in combined} == {"pages/combine.py"}
+
+
+def test_latency_counts_macs_as_the_factors_do_and_knows_what_runs_dense(trained, measured):
+    rows, columns = trained.layers[0].shape
+    ranks = measured.ranks.drop_duplicates("rank").set_index("rank")["counted"]
+    assert list(ranks.index) == [1]  # 1 · 7 < 12, 2 · 7 > 12
+    assert ranks[1] == pytest.approx(rows * columns / (rows + columns))
+    assert {(1, "counted"), (256, "measured")} <= set(measured.break_even)
+    assert measured.break_even[1, "counted"] == 1
+    assert set(measured.table["model"]) == {REFERENCE, DENSE, "rank 1"}
+
+
+def test_a_choice_takes_the_time_of_what_it_runs_as(table):
+    seconds = {REFERENCE: (3e-6, 1, 1), DENSE: (3.1e-6, 0.9, 1.05), "rank 1": (2e-6, 1.4, 1.6)}
+    lines = [
+        {
+            "model": name,
+            "batch": batch,
+            "latency": time * batch,
+            "ratio_low": low,
+            "ratio_high": high,
+        }
+        for name, (time, low, high) in seconds.items()
+        for batch in (1, 256)
+    ]
+    timed = add_latency(table, RankLatencies(pd.DataFrame(lines), pd.DataFrame(), {}))
+    of = timed.set_index("id")["latency_1"]
+    assert of["reference: as trained"] == pytest.approx(3e-3)
+    assert of["truncated_svd: rank 1"] == pytest.approx(2e-3)
+    # A constrained network's ratio may be 1: its time is the reference's, not noise around it.
+    for family, expected in (("constrained", 3e-3), ("combined", 2e-3)):
+        own = timed[(timed["family"] == family) & ~timed["id"].str.contains("rank [23]")]
+        assert np.allclose(own["latency_1"], expected)
+    assert np.allclose(timed["latency_256"], 256 * timed["latency_1"], equal_nan=True)
+
+
+def test_every_series_has_a_style_and_a_title_of_its_own():
+    styles = {(series.style.colour, series.style.symbol) for series in SERIES.values()}
+    assert len(styles) == len(SERIES)
+    titles = {series.title for series in SERIES.values()}
+    assert len(titles) == len(SERIES)
+    assert not any("," in title for title in titles)
+    assert SERIES["box"].style.colour == CONSTRAINED
+
+
+def test_a_new_low_rank_method_has_a_title_a_spare_style_and_links(monkeypatch, results):
+    new = with_copy(monkeypatch, "LOW_RANK_METHODS", "truncated_svd", title="A new method")
+    assert (new.title, new.style) == ("A new method", style("low_rank", "new"))
+    choices = new.list_choices(results["truncated_svd"])
+    assert choices[1].text == choices[1].architecture == "rank 2"
+    assert choices[1].link == links.to_compare(method="new", rank=2)
+
+
+def test_a_new_set_has_a_title_a_spare_style_a_letter_and_links(monkeypatch, box):
+    new = with_copy(monkeypatch, "CONSTRAINTS", "cardinality", title="A new set", knob="size z")
+    assert (new.title, new.style) == ("A new set", style("constraint", "new"))
+    bound = box.table["knob"][3]
+    choice = new.list_choices(box)[3]
+    assert (choice.text, choice.architecture) == (f"z = {bound:.3g}", DENSE)
+    assert choice.link == links.to_compare(constraint="new", bound=bound)
+
+
+def test_a_new_combined_method_has_a_title_a_spare_style_and_links(monkeypatch, results):
+    curve = results["low_rank_then_constrained"]
+    rank, bound = int(curve.table["rank"][2]), curve.table["bound"][2]
+    entries = ("low_rank_then_constrained", "low_rank_plus_sparse")
+    texts = f"rank {rank}, ρ = {bound:g}", f"rank {rank} + {100 * bound:g} % sparse"
+    for name, text, chosen in zip(entries, texts, ("box", None), strict=True):
+        new = with_copy(monkeypatch, "COMBINED_METHODS", name, title="Both, but new")
+        assert (new.title, new.style) == ("Both but new", style("combined", "new"))
+        choice = new.list_choices(curve)[2]
+        assert choice.text == text
+        assert choice.link == links.to_combine(
+            method="new", constraint=chosen, epochs=EPOCHS, rank=rank, bound=bound
+        )

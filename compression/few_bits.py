@@ -21,6 +21,7 @@ from .pareto import pareto_front
 from .quantization import quantize, rounding_errors
 from .report import far_apart_first
 from .straight_through import train_quantized
+from .threads import in_one_thread
 from .training import (
     BATCH_SIZE,
     Data,
@@ -36,6 +37,7 @@ FEW = (8, 6, 4, 3, 2)
 """Bits that every row of a family is tried in."""
 
 
+@in_one_thread
 def quantized_curve(
     reference: Reference,
     dataset: Data,

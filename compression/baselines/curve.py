@@ -10,10 +10,12 @@ from .. import accounting, storage
 from ..catalog import BASELINES, find
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
+from ..threads import in_one_thread
 from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .method import Method, Start
 
 
+@in_one_thread
 def baseline_curve(
     reference: Reference,
     dataset: Data,

@@ -18,10 +18,12 @@ from ..low_rank.decomposition import build, check_rank
 from ..low_rank.layers import layers_for
 from ..models import recipe_of
 from ..network import matrix
+from ..threads import in_one_thread
 from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .method import Method
 
 
+@in_one_thread
 def combined_curve(
     reference: Reference,
     dataset: Data,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ArgumentError
+from ..threads import in_one_thread
 from .decomposition import Array
 from .rank_choices import RankChoices, choices
 from .starvation import describe_starved
@@ -62,6 +63,7 @@ class Allocation:
     bound: float
 
 
+@in_one_thread
 def allocate_ranks(
     weights: Mapping[str, Array], budget: int, rule: str = "exact", resolution: float | None = None
 ) -> dict[str, int | None]:

@@ -16,6 +16,7 @@ from ..curve import Curve
 from ..errors import ArgumentError
 from ..network import forward_in_blocks
 from ..network import layers as layers_of
+from ..threads import in_one_thread
 from ..training import (
     Data,
     Reference,
@@ -48,6 +49,7 @@ ByObjective = Mapping[str, Mapping[str, RankChoices]]
 """Objective -> layer -> its choices; costs do not depend on the objective."""
 
 
+@in_one_thread
 def budget_curve(
     reference: Reference,
     dataset: Data,

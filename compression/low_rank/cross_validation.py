@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ArgumentError, CancelledError
+from ..threads import in_one_thread
 from ..training import Data, Report, keep_going, train
 from .curve import low_rank_curve
 from .decomposition import Array
@@ -79,6 +80,7 @@ class CrossValidation:
         )
 
 
+@in_one_thread
 def cross_validated_rank(
     dataset: Data,
     model: str = "mlp",

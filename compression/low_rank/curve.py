@@ -13,6 +13,7 @@ from torch import nn
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..models import recipe_of
+from ..threads import in_one_thread
 from ..training import (
     BATCH_SIZE,
     Data,
@@ -29,6 +30,7 @@ from .networks import Chosen, Ranks, check_choices, prepare
 TRAINED_RANKS = 16  # that a curve has whose networks are trained on: each costs its epochs
 
 
+@in_one_thread
 def low_rank_curve(
     reference: Reference,
     dataset: Data,

@@ -10,6 +10,7 @@ from ..arrays import check_plain
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
 from ..factors import Factors
+from ..threads import in_one_thread
 
 Array = NDArray[np.floating]
 
@@ -228,6 +229,7 @@ def break_even_rank(rows: int, columns: int) -> int:
     return (rows * columns - 1) // (rows + columns)
 
 
+@in_one_thread
 def factorize(
     weight: Array,
     rank: int,

@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from ..network import forward_in_blocks, low_rank_layer
+from ..threads import in_one_thread
 from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .layers import input_rows
 from .networks import Chosen, check_choices, prepare
 
 
+@in_one_thread
 def layer_errors(
     reference: Reference,
     dataset: Data,

@@ -11,6 +11,7 @@ import torch
 from .. import evaluation
 from ..errors import ArgumentError
 from ..network import forward_in_blocks
+from ..threads import in_one_thread
 from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from .layers import LayerDecomposition
 from .networks import Ranks, prepare
@@ -18,6 +19,7 @@ from .networks import Ranks, prepare
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
+@in_one_thread
 def sensitivity(
     reference: Reference,
     dataset: Data,

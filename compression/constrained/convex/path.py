@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...catalog import CONSTRAINTS, find
 from ...errors import ArgumentError, CancelledError
 from ...report import Report, keep_going
+from ...threads import in_one_thread
 from ..sets import ConstraintSet, check_bound
 from .certificate import Certificate, Certifier
 from .exact_path import ExactPath, between, follow
@@ -86,6 +87,7 @@ class GridPath:
         return max(int(np.searchsorted(self.bounds, bound, side="right")) - 1, 0)
 
 
+@in_one_thread
 def path(
     x: Array,
     y: NDArray[Any],

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...catalog import CONSTRAINTS, SOLVERS, find
 from ...errors import ArgumentError, NotApplicableError
+from ...threads import in_one_thread
 from ..sets import ConstraintSet, check_bound
 from .certificate import Certificate, Certifier
 from .losses import Loss, Squared, check_data, prepare
@@ -192,6 +193,7 @@ class Judge:
         return not holds, not aimed, round(objective, 13), certificate.kkt_residual
 
 
+@in_one_thread
 def solve(
     x: Array,
     y: NDArray[Any],

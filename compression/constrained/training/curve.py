@@ -17,6 +17,7 @@ from ...curve import Curve, CurveBuilder
 from ...errors import ArgumentError, CancelledError
 from ...models import recipe_of
 from ...network import Layer, matrix, pick_layers
+from ...threads import in_one_thread
 from ...training import Data, Reference, Report, capped_threads, keep_going, samples_for
 from ..convex.losses import loss_of
 from ..convex.path import path
@@ -77,6 +78,7 @@ def ascends(method: Method, constraint: str) -> bool:
     return getattr(method, "ascending", False) and CONSTRAINTS[constraint].convex
 
 
+@in_one_thread
 def constrained_curve(
     reference: Reference,
     dataset: Data,

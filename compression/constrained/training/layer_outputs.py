@@ -26,6 +26,7 @@ from ...low_rank.calibration import ROWS, mean
 from ...low_rank.layers import input_rows
 from ...network import Layer, bounded_layers, forward_in_blocks, layers, matrix
 from ...report import Report, keep_going
+from ...threads import in_one_thread
 from ...training import Data, Reference, Samples, capped_threads, samples_for
 from ..sets import ConstraintSet
 from .setup import members_of
@@ -209,6 +210,7 @@ class LayerInputs:
         )
 
 
+@in_one_thread
 def layer_certificates(reference: Reference, dataset: Data, network: nn.Sequential) -> pd.DataFrame:
     """How near each bounded layer of a network is to the best that its bound allows.
 

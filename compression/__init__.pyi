@@ -40,13 +40,13 @@ from .low_rank.decomposition import factorize as factorize
 from .low_rank.layer_errors import layer_errors as layer_errors
 from .low_rank.rank_selection import ranks_for_energy as ranks_for_energy
 from .low_rank.sensitivity import sensitivity as sensitivity
+from .onnx_export import export_onnx as export_onnx
 from .pareto import Wish as Wish
 from .pareto import best_rows as best_rows
 from .pareto import nearest_row as nearest_row
 from .pareto import pareto_front as pareto_front
 from .quantization import quantize as quantize
 from .quantization import rounding_errors as rounding_errors
-from .storage import export_onnx as export_onnx
 from .storage import load as load
 from .storage import save as save
 from .suggestion import rank_within as rank_within

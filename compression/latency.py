@@ -108,7 +108,7 @@ def latencies(
 def _sessions(networks: Mapping[str, nn.Sequential]) -> dict[str, Any]:
     import onnxruntime
 
-    from .storage import export_onnx
+    from .onnx_export import export_onnx
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

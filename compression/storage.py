@@ -6,11 +6,8 @@ where that is shorter than the plain weight; quantised values are kept as codes 
 their grid has. Loading gives back the same bits, and executes nothing.
 """
 
-import copy
-import io
 import json
 import os
-import warnings
 import zlib
 from collections import OrderedDict
 from math import inf, prod
@@ -364,32 +361,3 @@ def load(path: str | os.PathLike) -> nn.Sequential:
         The file is not one of ours, or is damaged.
     """
     return from_bytes(Path(path).read_bytes())
-
-
-def export_onnx(network: nn.Sequential, path: str | os.PathLike) -> None:
-    """Write a network as an ONNX graph: samples (N, features) in, (N, outputs) out, any N.
-
-    A constrained layer becomes a dense one. The file appears whole or not at all.
-
-    Raises
-    ------
-    StorageError
-        The network has a layer that the format does not know.
-    """
-    to_bytes(network)  # refuses what is not of this package
-    first = next(network.parameters(), torch.empty(0))
-    sample = torch.zeros(2, features_of(network), dtype=first.dtype)
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        # The newer exporter needs packages of its own for these chains of seven known layers.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            copy.deepcopy(network).cpu().eval(),
-            (sample,),
-            content,  # type: ignore[arg-type]  # it takes open files too
-            dynamo=False,
-            input_names=["samples"],
-            output_names=["outputs"],
-            dynamic_axes={"samples": {0: "N"}, "outputs": {0: "N"}},
-        )
-    write_whole(content.getvalue(), Path(path))

@@ -14,7 +14,8 @@ from ..low_rank.allocation import Allocation, allocate
 from ..low_rank.rank_choices import RankChoices
 from ..low_rank.spectrum import ENERGY_SHARES, energy_ranks
 from ..report import Report, keep_going
-from .files import config_file, metadata, read_files, weights_file
+from ..tensor_file import read_metadata
+from .files import config_file, read_files, weights_file
 from .pairs import Pair, as_matrices, find_pairs
 from .peft_config import PeftConfig
 from .product import distance, singular_values, truncate
@@ -211,7 +212,7 @@ class Adapter:
         if all(ranks[name] == pair.rank for name, pair in self._pairs.items()):
             return dict(self._files)
         file = weights_file(self._files)
-        noted = _renoted(metadata(self._files[file]), set(ranks.values()))
+        noted = _renoted(read_metadata(self._files[file]), set(ranks.values()))
         written = self._files | {file: safetensors.torch.save(tensors, noted)}
         config, name = self._config, config_file(self._files)
         if config is not None and name is not None:

@@ -22,6 +22,8 @@ from .constrained.training.layer_outputs import layer_certificates as layer_cert
 from .curve import Curve as Curve
 from .equal_bytes import at_equal_bytes as at_equal_bytes
 from .errors import CompressionError as CompressionError
+from .factor_file import export_factors as export_factors
+from .factor_file import restore as restore
 from .factors import Factors as Factors
 from .few_bits import best_bits as best_bits
 from .few_bits import few_bits_curve as few_bits_curve
@@ -45,6 +47,7 @@ from .pareto import Wish as Wish
 from .pareto import best_rows as best_rows
 from .pareto import nearest_row as nearest_row
 from .pareto import pareto_front as pareto_front
+from .plain_pytorch import export_pytorch as export_pytorch
 from .quantization import quantize as quantize
 from .quantization import rounding_errors as rounding_errors
 from .storage import load as load

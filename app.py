@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("pages/constrained.py", title="Constrained"),
         st.Page("pages/combine.py", title="Combine"),
         st.Page("pages/decide.py", title="Decide"),
+        st.Page("pages/your_data.py", title="Your data"),
         st.Page("pages/how_it_works.py", title="How it works"),
         st.Page("pages/your_model.py", title="Your model"),
         # Streamlit knows the default page as / alone; a link to /compare is as good.

@@ -175,13 +175,45 @@ DATASETS: Mapping[str, Entry] = MappingProxyType(
 )
 
 
+def find(name: str) -> Entry:
+    """The entry of a dataset of the catalogue, or of an upload that is kept.
+
+    Raises
+    ------
+    DatasetError
+        There is no such dataset, or the upload is not kept any more.
+    """
+    from . import uploads
+
+    if isinstance(name, str) and name in DATASETS:
+        return DATASETS[name]
+    if not uploads.is_name(name):
+        raise DatasetError(
+            f"there is no dataset named {name!r}: choose one of {', '.join(DATASETS)}"
+        )
+    known = uploads.facts(name)
+    rows, features = known["shape"]
+    return Entry(
+        name=name,
+        title=f"{known['title']} ({name})",
+        task=known["task"],
+        shape=(rows, features),
+        input_shape=tuple(known["input_shape"]),
+        classes=known["classes"],
+        summary=f"An upload of {rows:,} rows, {features:,} numbers in each.",
+        source="Uploaded",
+        licence="as its owner says",
+        where="data.uploads:load",
+    )
+
+
 def load(name: str, seed: int = 0) -> Dataset:
-    """Load a dataset of the catalogue, split and standardised.
+    """Load a dataset of the catalogue, or an upload that is kept, split and standardised.
 
     Parameters
     ----------
     name : str
-        A name of ``data.DATASETS``.
+        A name of ``data.DATASETS``, or what ``data.uploads`` has kept it by.
     seed : int
         Chooses the split, 0 to 2³² − 1; the samples are the same for every seed.
 
@@ -196,14 +228,12 @@ def load(name: str, seed: int = 0) -> Dataset:
         There is no such dataset, or the seed is not a whole number in range; the message names
         what would do.
     """
+    from . import uploads
     from .base import prepare
 
-    try:
-        entry = DATASETS[name]
-    except (KeyError, TypeError):
-        raise DatasetError(
-            f"there is no dataset named {name!r}: choose one of {', '.join(DATASETS)}"
-        ) from None
+    if uploads.is_name(name):
+        return uploads.load(name, seed)
+    entry = find(name)
     return prepare(
         entry.samples(),
         name=entry.name,

@@ -33,7 +33,7 @@ class Feature:
     source : str
         The table's column that it is made from.
     unit : str
-        What a weight's unit is per: "one standard deviation of 'age' (12.3)".
+        What a weight's unit is per: "one standard deviation (12.3)".
     mean, scale : float
         ``x * scale + mean`` is the value in its own unit.
     zero_one, constant : bool
@@ -67,9 +67,9 @@ class Numbers:
         filled = np.where(gone, self._median, values)
         mean, scale, constant = (float(part[0]) for part in column_statistics(filled[:, None]))
         self._mean, self._scale, self._indicates = mean, scale, bool(gone.any())
-        unit = f"one standard deviation of {name!r} ({scale:.3g})"
+        unit = f"one standard deviation ({scale:.3g})"
         if constant:
-            unit = f"1 of {name!r} (constant in the rows that are learnt from)"
+            unit = "1 (it is constant where it is learnt from)"
         source = source or name
         self.features: tuple[Feature, ...] = (
             Feature(name, source, unit, mean, scale, False, bool(constant)),
@@ -177,7 +177,7 @@ def most_features(content: kinds.Content) -> int:
 
 
 def _zero_one(name: str, source: str, constant: bool | np.bool_) -> Feature:
-    return Feature(name, source, f"yes instead of no: {name}", 0.0, 1.0, True, bool(constant))
+    return Feature(name, source, "yes instead of no", 0.0, 1.0, True, bool(constant))
 
 
 def _named(values: NDArray[Any]) -> NDArray[Any]:

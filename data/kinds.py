@@ -96,7 +96,7 @@ def describe_content(column: pd.Series) -> Content:
     there = pd.Series(values).dropna()
     if not len(there):
         return Content(EMPTY, len(column), 0, "")
-    example = str(there.iloc[0])
+    example = str(there.iloc[0]).removesuffix(" 00:00:00")
     if kind == YES_NO:
         example = "yes" if there.iloc[0] else "no"
     return Content(kind, len(values) - len(there), int(there.nunique()), example, remark=remark)

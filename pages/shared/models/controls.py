@@ -9,6 +9,7 @@ import compression
 import data
 from pages.shared.jobs import Job
 from pages.shared.models import requests
+from pages.shared.models.own_datasets import own_titles, why_gone
 from pages.shared.models.results import Layer, Trained
 from pages.shared.models.text import titles_of
 from pages.shared.plots import standard
@@ -31,9 +32,11 @@ class Choices(NamedTuple):
 def choose_reference(place: DeltaGenerator | None = None) -> Choices:
     """Dataset, model and seed in a row, and remarks on what was asked for in vain."""
     with widgets.row() if place is None else place:
-        titles = titles_of(data.DATASETS)
-        dataset = widgets.pick("dataset", "Dataset", titles, DATASET, titles=titles, width=230)
-        entry = data.DATASETS[dataset]
+        titles = titles_of(data.DATASETS) | own_titles(widgets.read_request("dataset"))
+        dataset = widgets.pick(
+            "dataset", "Dataset", titles, DATASET, why_gone, titles=titles, width=230
+        )
+        entry = data.find(dataset)
         unfit = {name: model.fits(entry) for name, model in compression.MODELS.items()}
         model = widgets.pick(
             "model",
@@ -55,7 +58,7 @@ def require_reference(chosen: Choices) -> Trained:
     """The trained reference; until there is one its learning curve is drawn, and the page ends."""
 
     def learning(job: Job) -> None:
-        task = data.DATASETS[chosen.dataset].task
+        task = data.find(chosen.dataset).task
         st.plotly_chart(standard.learning_curve(job.partial, task), config=CONFIG)
 
     trained = wait_for(requests.reference(*chosen), "Training the reference", learning)

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+import data
 from compression import CONSTRAINTS, LOW_RANK_METHODS, MODELS
-from data import DATASETS
 from pages.shared.format import (
     compare_sizes,
     format_change,
@@ -83,7 +83,7 @@ def titles_of(catalogue: Mapping[str, Titled]) -> dict[str, str]:
 
 def name_reference(trained: Trained) -> str:
     """Dataset, model and seed, as their menus show them."""
-    return f"{DATASETS[trained.dataset].title}, {MODELS[trained.model].title}, seed {trained.seed}"
+    return f"{data.find(trained.dataset).title}, {MODELS[trained.model].title}, seed {trained.seed}"
 
 
 def reference_line(trained: Trained) -> str:

@@ -124,7 +124,7 @@ def report(
     """
     figure = animation.scrub(trained, layer, low_rank, constrained, rank, bound)
     rows = low_rank.row(rank), constrained.row(bound)
-    source = data.DATASETS[trained.dataset]
+    source = data.find(trained.dataset)
     library = f"<script>{get_plotlyjs()}</script>"
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return _PAGE.substitute(
@@ -159,7 +159,7 @@ def _choices(
     bound = words.bound_title(constrained.knob, constrained.method)
     return _pairs(
         {
-            "Dataset": f"{data.DATASETS[trained.dataset].title}: {data.DATASETS[trained.dataset].summary}",
+            "Dataset": f"{data.find(trained.dataset).title}: {data.find(trained.dataset).summary}",
             "Model": compression.MODELS[trained.model].title,
             "Seed": trained.seed,
             "Rank k": f"{low_rank.table['knob'].iloc[rows[0]]:g}",
@@ -181,7 +181,7 @@ def _methods(trained: Trained, low_rank: CurveView, constrained: CurveView) -> s
         + (f" Source: {entry.source}." if entry.source else "")
         for side, entry in entries.items()
     }
-    source = data.DATASETS[trained.dataset]
+    source = data.find(trained.dataset)
     return _pairs(pairs | {"Data": f"{source.source}. Licence: {source.licence}."})
 
 

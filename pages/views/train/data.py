@@ -18,7 +18,7 @@ def draw_data(chosen: Choices) -> None:
     preview = wait_for(job, "Reading the data")
     if preview is None:
         return
-    entry = data.DATASETS[chosen.dataset]
+    entry = data.find(chosen.dataset)
     st.markdown(text.describe_dataset(entry, preview))
     st.caption(text.describe_origin(entry))
     for remark in preview.remarks:

@@ -1,0 +1,42 @@
+"""The uploads that a session works with: its own, and the one that its link names."""
+
+import streamlit as st
+
+import data
+from data import DatasetError, uploads
+
+_OWN = "_own_datasets"
+
+
+def remember(name: str) -> None:
+    """Let the menu list a dataset from now on, in this session only."""
+    own = st.session_state.setdefault(_OWN, [])
+    if name not in own:
+        own.append(name)
+
+
+def own_titles(asked: str | None) -> dict[str, str]:
+    """Name -> title of the uploads that the menu lists: those of the session that are kept.
+
+    ``asked``: what the link or the menu says now; an upload that it names joins them.
+    """
+    if (named := uploads.DATASET.search(asked or "")) and why_gone(named[0]) is None:
+        remember(named[0])
+    return {
+        name: data.find(name).title
+        for name in st.session_state.get(_OWN, [])
+        if why_gone(name) is None
+    }
+
+
+def why_gone(asked: str) -> str | None:
+    """Why an upload cannot be shown; None for one that is kept, and for any other name."""
+    named = uploads.DATASET.search(asked)
+    if named is None:
+        return None
+    try:
+        data.find(named[0])
+    except DatasetError as error:
+        said = str(error)
+        return said[0].upper() + said[1:]
+    return None

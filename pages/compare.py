@@ -7,9 +7,10 @@ import streamlit as st
 from pages.shared import links
 from pages.shared.app_shell import begin_page
 from pages.shared.models import controls, requests
+from pages.shared.models.results import Setting
 from pages.shared.models.text import reference_line
 from pages.shared.ui import widgets
-from pages.views.compare import animation, linking, plane, presets, toolbar
+from pages.views.compare import animation, linking, network, plane, presets, toolbar
 from pages.views.compare.side import draw_columns, request_sides
 from pages.views.compare.text import TRAINING
 
@@ -28,12 +29,14 @@ if requests.reference(*chosen).result is None:
 trained = controls.require_reference(chosen)
 with first:
     layer = controls.choose_layer(trained)
+    network.draw(trained, layer)
 summary.markdown(reference_line(trained))
 with columns[0]:
     method = controls.choose_low_rank_method(trained)
+    setting = Setting(method, controls.choose_layers(trained, method))
 with columns[1]:
     constraint = controls.choose_constraint()
-sides = request_sides(trained, layer, method, constraint)
+sides = request_sides(trained, layer, setting, constraint)
 for column, side in zip(columns, sides, strict=True):
     with column:
         side.draw(partial(linking.slide, sides, side))

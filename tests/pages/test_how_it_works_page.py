@@ -9,6 +9,7 @@ from scipy.optimize import lsq_linear
 
 from pages.shared.glossary import GLOSSARY, explain
 from pages.shared.models import constrained_tasks, tasks
+from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
 from pages.views.how_it_works import examples, figures, text
 from tests.pages.rendering import rendered
 
@@ -28,8 +29,8 @@ def said(app):
 
 def test_the_page_shows_both_methods_and_every_term(app):
     assert [part.value for part in app.latex] == [
-        f"$$\n{text.LOW_RANK_FORMULA}\n$$",
-        f"$$\n{text.CONSTRAINED_FORMULA}\n$$",
+        f"$$\n{LOW_RANK_FORMULA}\n$$",
+        f"$$\n{CONSTRAINED_FORMULA}\n$$",
     ]
     assert {chart.key for chart in app.get("plotly_chart")} == {"shadow", "feasible"}
     for term, meaning in GLOSSARY.items():

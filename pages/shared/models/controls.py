@@ -7,11 +7,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 import compression
 import data
+from pages.shared import links
+from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.own_datasets import own_titles, why_gone
 from pages.shared.models.results import Layer, Trained
-from pages.shared.models.text import titles_of
+from pages.shared.models.text import LAYER_KINDS, titles_of
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
 from pages.shared.ui import widgets
@@ -87,15 +89,43 @@ def choose_low_rank_method(trained: Trained) -> str:
         if kinds.intersection(entry.layers)
     }
     method = widgets.pick(
-        "method", "Low-rank method (LMM)", list(fitting), "truncated_svd", titles=fitting
+        "method",
+        "Low-rank method (LMM)",
+        list(fitting),
+        "truncated_svd",
+        titles=fitting,
+        help="\n\n".join(
+            f"**{title}**: {compression.LOW_RANK_METHODS[name].summary}"
+            for name, title in fitting.items()
+        ),
     )
     widgets.remark("method")
     return method
 
 
+def is_mixed(trained: Trained, method: str) -> bool:
+    """Whether a method takes both the linear layers and the convolutions of a model."""
+    return len({layer.kind == "linear" for layer in requests.possible_layers(trained, method)}) == 2
+
+
+def choose_layers(trained: Trained, method: str) -> tuple[str, ...]:
+    """The layers that a method compresses: asked where it takes linear ones and convolutions."""
+    if not is_mixed(trained, method):
+        return requests.compressed_layers(trained, method)
+    kinds = widgets.segment(links.LAYER_KINDS, "Compress", LAYER_KINDS)
+    return tuple(
+        layer.name
+        for layer in requests.possible_layers(trained, method)
+        if kinds == "all" or (layer.kind == "linear") == (kinds == "linear")
+    )
+
+
 def choose_constraint() -> str:
     titles = titles_of(compression.CONSTRAINTS)
-    name = widgets.pick("set", "Constraint set (COC)", list(titles), "box", titles=titles)
+    terms = explain("box", "upper bound", "L1 ball", "L2 ball", "cardinality")
+    name = widgets.pick(
+        "set", "Constraint set (COC)", list(titles), "box", titles=titles, help=terms
+    )
     widgets.remark("set")
     return name
 

@@ -45,10 +45,15 @@ def reference(dataset: str, model: str, seed: int) -> Job[Trained]:
     return jobs.submit(tasks.reference, dataset=dataset, model=model, seed=seed)
 
 
+def possible_layers(trained: Trained, method: str) -> list[Layer]:
+    """The layers that a method can compress."""
+    kinds = LOW_RANK_METHODS[method].layers
+    return [layer for layer in trained.layers if layer.kind in kinds]
+
+
 def compressed_layers(trained: Trained, method: str) -> tuple[str, ...]:
     """The layers that a method compresses unless told otherwise: the linear ones, if it can."""
-    kinds = LOW_RANK_METHODS[method].layers
-    possible = [layer for layer in trained.layers if layer.kind in kinds]
+    possible = possible_layers(trained, method)
     linear = [layer for layer in possible if layer.kind == "linear"]
     return tuple(layer.name for layer in linear or possible)
 

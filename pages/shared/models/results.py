@@ -64,6 +64,7 @@ class Trained:
     """A reference model, with all that a page shows of it.
 
     ``file`` is what ``compression.save`` would write: later jobs start from it, in any process.
+    ``energy_ranks``: layer -> smallest rank that keeps 95 % of the energy of its weight.
     """
 
     dataset: str
@@ -93,6 +94,7 @@ class Trained:
     target_scale: float
     rows: dict[str, int]
     bounds: dict[str, tuple[float, ...]]
+    energy_ranks: dict[str, int]
 
     @property
     def costs(self) -> dict[str, float]:

@@ -53,6 +53,7 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
     from compression import accounting, evaluation, network, storage
     from compression.constrained.training.curve import curve_bounds
     from compression.low_rank import truncated_svd
+    from compression.low_rank.spectrum import energy_ranks
 
     found = load_dataset(dataset, seed)
     trained = compression.train(
@@ -61,6 +62,10 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
     net = trained.network
     predictions = _predict(net, found)
     layers = tuple(_layer(name, part) for name, part in network.layers(net).items())
+    spectra = {
+        name: truncated_svd.svd(network.matrix(part))[1]
+        for name, part in network.layers(net).items()
+    }
     return Trained(
         dataset=dataset,
         model=model,
@@ -91,10 +96,8 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
         target_mean=found.target_mean,
         target_scale=found.target_scale,
         rows=count_rows(found),
-        spectra={
-            name: truncated_svd.svd(network.matrix(part))[1]
-            for name, part in network.layers(net).items()
-        },
+        spectra=spectra,
+        energy_ranks={name: energy_ranks(own, (0.95,))[0.95] for name, own in spectra.items()},
         bounds={
             name: tuple(curve_bounds(trained, found, name)) for name in compression.CONSTRAINTS
         },

@@ -101,6 +101,7 @@ def model_file_name(trained: Trained, side: str, knob: str, value: float) -> str
     return f"{trained.dataset}-{trained.model}-{side.lower()}-{knob}-{value:g}.safetensors"
 
 
+LAYER_KINDS = {"linear": "Linear layers", "convolutions": "Convolutions", "all": "Both"}
 MARKS = {"break_even": "k*", "energy_90": "90 %", "energy_95": "95 %", "energy_99": "99 %"}
 
 
@@ -118,13 +119,15 @@ def rank_caption(trained: Trained, curve: CurveView, row: int) -> str:
         if layer.name in curve.spectra and k > layer.break_even
     ]
     if not dense:
-        return f"Every linear layer is stored as two factors of rank {k}."
+        return f"Every compressed layer is stored as two factors of rank {k}."
     kept = ", ".join(dense)
     if len(dense) == len(curve.spectra):
         return f"Rank {k} would make every layer larger: all stay dense, as the reference."
     return f"Rank {k} would make {kept} larger: kept dense; the others are two factors of rank {k}."
 
 
+LOW_RANK_FORMULA = r"W \approx U_k \, \Sigma_k V_k^{\mathsf T}"
+CONSTRAINED_FORMULA = r"\min_\theta \; \mathrm{loss}(\theta) \;\text{ subject to }\; |\theta| \le c"
 RELATIVE = "relative bound"
 _HOLDS = {
     "box": "largest |θ|",

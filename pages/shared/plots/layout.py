@@ -83,13 +83,20 @@ def panel(
 
 def cost_axis(cost: str, low: float, high: float) -> tuple[str, dict[str, Any]]:
     """Title and settings of an axis of costs from ``low`` to ``high``: bytes are read as kB."""
-    settings = {
-        "type": "log",
-        "tickformat": "~s",
-        "dtick": "D1" if high < 10 * low else "D2",
-        "ticksuffix": "B" if cost == "bytes" else "",
-    }
-    return "File size" if cost == "bytes" else COSTS[cost], settings
+    steps = range(1, 10) if high < 10 * low else (1, 2, 5)
+    if cost != "bytes":
+        settings = {"type": "log", "tickformat": "~s", "dtick": "D1" if len(steps) > 3 else "D2"}
+        return COSTS[cost], settings
+    places = [step * 10**power for power in range(12) for step in steps]
+    ticks = {"tickvals": places, "ticktext": [_write_bytes(place) for place in places]}
+    return "File size", {"type": "log", **ticks}
+
+
+def _write_bytes(value: int) -> str:
+    for unit, size in (("MB", 10**6), ("kB", 10**3)):
+        if value >= size:
+            return f"{value / size:g} {unit}"
+    return f"{value} B"
 
 
 def axis_name(side: str, number: int) -> str:

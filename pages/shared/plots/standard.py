@@ -37,6 +37,7 @@ from .traces import (
     vertical,
 )
 
+_MARKS = {"k*": "break-even rank: above it two factors hold more numbers than the layer"}
 IN_SIGHT = 0.2  # of score below the reference: where decisions lie
 
 
@@ -93,6 +94,9 @@ def _vertical_marks(marks: Mapping[str, float], ranks: int) -> dict[str, Any]:
                 xshift=-3 if left_hand else 3,
                 yanchor="top",
                 font={"size": 11, "color": REFERENCE},
+                hovertext="<br>".join(
+                    _MARKS.get(name, f"keeps {name} of the energy") for name in names
+                ),
             )
         )
     lines = [vertical(at, REFERENCE, width=1.2, dash="dot") for at in labels]

@@ -6,10 +6,13 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from pages.shared.glossary import explain
 from pages.shared.models.results import Trained
 from pages.shared.models.text import metric_rows
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
+
+_TERMS = (("score", "interval"), ("parameters",), ("file",), ("MACs",))  # of a row's numbers
 
 
 def predictions(
@@ -39,13 +42,14 @@ def metrics(trained: Trained, line: pd.Series, *, spread: bool = True) -> None:
         places = st.columns(len(rows))
     else:
         places = [st.container(horizontal=True, gap="small")] * len(rows)
-    for place, (label, value, delta, colour) in zip(places, rows, strict=True):
+    for place, (label, value, delta, colour), terms in zip(places, rows, _TERMS, strict=True):
         place.metric(
             label,
             value,
             delta,
             delta_color=colour,
             delta_arrow="off",
+            help=explain(*terms),
             width="stretch" if spread else "content",
         )
 

@@ -250,6 +250,11 @@ def number(key: str) -> float:
     return float(st.session_state[_AT + key])
 
 
+def stand(key: str, value: float) -> None:
+    """Say where a knob stands that is not drawn: there is nothing to choose."""
+    st.session_state[_AT + key] = value
+
+
 def is_chosen(key: str) -> bool:
     """Whether somebody chose, by hand or by URL, and not the default."""
     return bool(st.session_state.get(_CHOSEN + key, False))

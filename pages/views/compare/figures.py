@@ -9,13 +9,22 @@ from numpy.typing import NDArray
 
 from compression import BASELINES
 from pages.shared.format import describe_cost, format_score
-from pages.shared.models.results import CurveView
+from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.plots.layout import build_figure, score_scale
-from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE, fade, style
+from pages.shared.plots.palette import (
+    CONSTRAINED,
+    FAINT,
+    LOW_RANK,
+    PINK,
+    REFERENCE,
+    UNCHANGED,
+    fade,
+    style,
+)
 from pages.shared.plots.traces import NO_HOVER, heatmap, interval, line, points, text
 
 from .results import Pin
-from .text import name_value
+from .text import describe_layer, name_value
 
 HEIGHT = 340
 
@@ -85,6 +94,57 @@ def add_baselines(
             )
         )
     return figure.add_traces(traces) if traces else figure
+
+
+def network(trained: Trained, chosen: Layer) -> go.Figure:
+    """The layers in a row: size by parameters, blue where few ranks are enough, the chosen ringed.
+
+    A point's ``customdata`` is the layer's name.
+    """
+    stored = trained.structure.set_index("layer")["parameters"]
+    counts = np.array([stored[layer.name] for layer in trained.layers], float)
+    shares = [
+        trained.energy_ranks[layer.name] / (layer.break_even or 0.5) for layer in trained.layers
+    ]
+    places, level = list(range(len(counts))), [0] * len(counts)
+    squares = points(
+        places,
+        level,
+        "",
+        np.clip(shares, 0, 2),
+        size=(12 + 22 * np.sqrt(counts / counts.max())).tolist(),
+        symbol="square",
+        marker={
+            "colorscale": [[0, LOW_RANK], [0.5, UNCHANGED], [1, UNCHANGED]],
+            "cmin": 0,
+            "cmax": 2,
+            "line": {
+                "width": [3 if layer == chosen else 0 for layer in trained.layers],
+                "color": PINK,
+            },
+        },
+        mode="markers+text",
+        text=[layer.name for layer in trained.layers],
+        textposition="bottom center",
+        customdata=[[layer.name] for layer in trained.layers],
+        hovertext=[
+            f"{layer.title}<br>{int(count):,} parameters<br>{describe_layer(trained, layer)}"
+            for layer, count in zip(trained.layers, counts, strict=True)
+        ],
+        hover="%{hovertext}<extra></extra>",
+        showlegend=False,
+    )
+    hidden = {"visible": False, "fixedrange": True}
+    figure = build_figure(
+        [line(places, level, "", FAINT, **NO_HOVER) | {"showlegend": False}, squares],
+        "Layers by parameters; the bluer, the fewer ranks",
+        92,
+        ("", {**hidden, "range": [-0.6, len(counts) - 0.4]}),
+        ("", {**hidden, "range": [-1.6, 1]}),
+        hovermode="closest",
+        margin={"l": 0, "r": 0, "t": 22, "b": 0},
+    )
+    return figure.update_layout(title_font_size=12)
 
 
 def recalls(table: pd.DataFrame) -> go.Figure:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.shared import links
 from pages.shared.format import score_name
+from pages.shared.glossary import explain
 from pages.shared.models.text import PLANE_HELP, describe_settings
 from pages.shared.plots import standard
 from pages.shared.plots.layout import COSTS
@@ -40,7 +41,8 @@ def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: baselines.Baselines
     # Drawn once more after a change: the report links to the page as it is, the axis included.
     axes = {name: COSTS[name] for name in COST_AXES}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        cost = widgets.segment(links.COST, "Cost axis", axes, redraw=(linking.PLANE,))
+        terms = explain("file", "parameters", "MACs", "Pareto front")
+        cost = widgets.segment(links.COST, "Cost axis", axes, redraw=(linking.PLANE,), help=terms)
         whole = widgets.switch(links.WHOLE_AXIS, "Whole score axis")
     baselines.draw_status(behind)
     known = [(side, curve) for side in sides if (curve := side.curve) is not None]

@@ -36,7 +36,9 @@ import data
 dataset = data.load("$dataset", seed=$seed)
 reference = compression.train(dataset, model="$model", seed=$seed)
 
-low_rank = compression.low_rank_curve(reference, dataset, method="$method", ranks=[$rank])
+low_rank = compression.low_rank_curve(
+    reference, dataset, method="$method", ranks=[$rank], layers=$layers
+)
 constrained = compression.constrained_curve(reference, dataset, constraint="$constraint")
 
 rows = {
@@ -94,6 +96,7 @@ def code(
         model=trained.model,
         seed=trained.seed,
         method=low_rank.method,
+        layers=list(low_rank.spectra),
         constraint=constrained.method,
         rank=int(knobs[0]),
         bound=repr(float(knobs[1])),

@@ -12,19 +12,32 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from compression import CONSTRAINTS, LOW_RANK_METHODS
+from compression import CONSTRAINTS, LOW_RANK_METHODS, MODELS
+from compression.entries import LowRankEntry
 from pages.shared import links
+from pages.shared.glossary import explain
 from pages.shared.jobs import Job
-from pages.shared.models import requests
+from pages.shared.models import controls, requests
 from pages.shared.models import text as words
-from pages.shared.models.results import CurveView, Layer, Trained
+from pages.shared.models.results import CurveView, Layer, Setting, Trained
 from pages.shared.plots import standard
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK
 from pages.shared.ui import blocks, charts, widgets
 from pages.shared.ui.progress import flush, follow, show_status
 
-from . import text
+from . import text, undo
 from .results import CurveRow
+
+_ASKED = "_asked_ranks"  # by a link, or by a click between two steps
+ALL_UP_TO, RATIO = 32, 1.05  # ranks that are all steps, and the ratio of those above
+
+
+def space_ranks(end: int) -> list[int]:
+    """Ranks up to ``end``: all of the small ones, then spaced by ratio."""
+    steps, rank = list(range(1, min(ALL_UP_TO, end) + 1)), float(ALL_UP_TO)
+    while (rank := max(rank * RATIO, rank + 1)) < end:
+        steps.append(round(rank))
+    return [*steps, end] if end > ALL_UP_TO else steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +49,7 @@ class Side:
     title: ClassVar[str]
     waiting: ClassVar[str]
     colour: ClassVar[str]
+    terms: ClassVar[tuple[str, ...]]
 
     trained: Trained
     layer: Layer
@@ -64,6 +78,18 @@ class Side:
         """Of the low-rank method, or of the set."""
         raise NotImplementedError
 
+    @property
+    def can_compress(self) -> bool:
+        """Whether any of its values makes the model smaller; if not, a notice stands here."""
+        return True
+
+    def draw_notice(self) -> None:
+        raise NotImplementedError
+
+    def steps(self, curve: CurveView) -> Sequence[float]:
+        """The values that the slider has."""
+        return curve.table["knob"].tolist()
+
     def caption(self, curve: CurveView, row: int) -> str:
         raise NotImplementedError
 
@@ -79,15 +105,18 @@ class Side:
         follow(partial(self._draw, then), self.job, key=self.key)
 
     def _draw(self, then: Callable[[float], None]) -> None:
+        if not self.can_compress:
+            self.draw_notice()
+            return
         result, values = self.job.result, self.values
         chosen = widgets.knob(
             self.knob,
             self.label,
-            values if result is None else result.table["knob"],
+            values if result is None else self.steps(result),
             values[len(values) // 2] if result is None else result.suggestion,
             settled=result is not None,
             then=then,
-            help=words.SUGGESTED,
+            help=f"{words.SUGGESTED}\n\n{explain(*self.terms)}",
         )
         show_status(self.job, self.waiting)
         if (curve := self.curve) is None:
@@ -114,13 +143,56 @@ class Side:
             blocks.model_download(content, name, f"{self.key}_file")
 
 
+@dataclass(frozen=True, eq=False)
 class LowRank(Side):
+    """``setting``: the method, and the layers that it compresses."""
+
+    setting: Setting
+
     key, knob, title = "low_rank", links.RANK, "LMM"
     waiting, colour = "Judging every rank", LOW_RANK
+    terms = ("rank k", "energy", "break-even rank k*")
 
     @property
     def method_title(self) -> str:
-        return "" if self.curve is None else LOW_RANK_METHODS[self.curve.method].title
+        return self.entry.title
+
+    @property
+    def entry(self) -> LowRankEntry:
+        return LOW_RANK_METHODS[self.setting.method]
+
+    @property
+    def break_even(self) -> int:
+        """The largest k* of the layers that are compressed."""
+        return max(
+            part.break_even for part in self.trained.layers if part.name in self.setting.layers
+        )
+
+    @property
+    def can_compress(self) -> bool:
+        return self.break_even > 0 or not self.entry.works_on_matrices
+
+    def draw_notice(self) -> None:
+        widgets.stand(self.knob, 1)
+        st.info(text.describe_nothing_to_compress(self.trained), icon=":material/info:")
+        choices = {
+            links.DATASET: self.trained.dataset,
+            links.MODEL: controls.MODEL,
+            links.SEED: self.trained.seed,
+        }
+        title = MODELS[controls.MODEL].title
+        st.button(f"Load {title}", key="load_larger", on_click=undo.load, args=(choices,))
+
+    def steps(self, curve: CurveView) -> Sequence[float]:
+        """Ranks up to the largest k*, dense where small; and any that was asked for."""
+        ranks = curve.table["knob"].tolist()
+        if not self.entry.works_on_matrices:  # k* does not speak of a kernel
+            return ranks
+        asked: set[float] = st.session_state.setdefault(_ASKED, set())
+        if (wanted := widgets.parse_number(widgets.read_request(self.knob) or "")) is not None:
+            asked.add(wanted)
+        steps = {*space_ranks(self.break_even), curve.suggestion, *asked}.intersection(ranks)
+        return sorted(steps) if len(steps) > 1 else ranks
 
     def caption(self, curve: CurveView, row: int) -> str:
         return words.rank_caption(self.trained, curve, row)
@@ -142,12 +214,13 @@ class LowRank(Side):
 
     def file(self, curve: CurveView, row: int) -> Callable[[], bytes]:
         rank = int(curve.table["knob"].iloc[row])
-        return partial(requests.low_rank_file, self.trained, curve.method, rank)
+        return partial(requests.low_rank_file, self.trained, self.setting, rank)
 
 
 class Constrained(Side):
     key, knob, title = "constrained", links.BOUND, "COC"
     waiting, colour = "Judging every bound", CONSTRAINED
+    terms = ("bound c", "relative bound ρ", "pinned")
 
     @property
     def method_title(self) -> str:
@@ -169,14 +242,14 @@ class Constrained(Side):
 Sides = tuple[LowRank, Constrained]
 
 
-def request_sides(trained: Trained, layer: Layer, method: str, constraint: str) -> Sides:
+def request_sides(trained: Trained, layer: Layer, setting: Setting, constraint: str) -> Sides:
     """Both sides, their curves asked for."""
     bound = words.bound_title(words.knob_of(trained), constraint)
-    ranks = range(1, trained.largest_rank + 1)
-    low_rank = requests.low_rank_curve(trained, method)
+    largest = max(min(part.shape) for part in trained.layers if part.name in setting.layers)
+    low_rank = requests.low_rank_curve(trained, setting)
     constrained = requests.constrained_curve(trained, constraint)
     return (
-        LowRank(trained, layer, low_rank, ranks, "Rank k"),
+        LowRank(trained, layer, low_rank, range(1, largest + 1), "Rank k", setting),
         Constrained(trained, layer, constrained, trained.bounds[constraint], bound),
     )
 
@@ -192,7 +265,7 @@ def current_rows(sides: Sides, *, complete: bool = True) -> tuple[CurveRow, Curv
 def draw_columns() -> Sequence[DeltaGenerator]:
     """A column a side, each with its heading: readable before anything is computed."""
     columns = st.columns(2, gap="small", border=True)
-    for column, (heading, formula) in zip(columns, text.HEADINGS, strict=True):
-        column.markdown(heading)
-        column.markdown(formula)
+    for column, (heading, sentence) in zip(columns, text.HEADINGS, strict=True):
+        column.subheader(heading, anchor=False)
+        column.markdown(sentence)
     return columns

@@ -6,24 +6,29 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-import compression
+from compression import BASELINES as ALTERNATIVES
+from compression import MODELS
 from pages.shared.format import compare_sizes, format_change, format_score
-from pages.shared.models.results import Trained
+from pages.shared.models.results import Layer, Trained
+from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
 
 from .results import CurveRow, Difference
 
 HEADINGS = (
-    ("##### LMM: low-rank matrix decomposition", "W ≈ UₖSₖVₖᵀ, k singular values of each layer"),
     (
-        "##### COC: compression by constrained optimisation",
-        "min loss subject to |θ| ≤ c, a bound on the weights",
+        "LMM: low-rank matrix decomposition",
+        f"Each layer's weight becomes two thin factors of rank k: ${LOW_RANK_FORMULA}$",
+    ),
+    (
+        "COC: compression by constrained optimisation",
+        f"The least loss within a bound on every weight: ${CONSTRAINED_FORMULA}$",
     ),
 )
 LINKS = {
     "free": "Nothing",
-    "bytes": "File size",
+    "bytes": "File",
     "parameters": "Parameters",
-    "validation_score": "Validation score",
+    "validation_score": "Validation",
 }
 LINK_HELP = (
     "Linked, moving one slider moves the other to the row of its curve that is nearest in that "
@@ -234,9 +239,35 @@ BASELINES_HELP = (
 )
 
 
+def describe_layer(trained: Trained, layer: Layer) -> str:
+    """How many ranks a layer needs for most of its energy, against those that make it smaller."""
+    rank, most = trained.energy_ranks[layer.name], layer.break_even
+    verdict = "smaller at that rank" if rank <= most else "not smaller at that rank"
+    return f"95 % of its energy takes rank {rank}, break-even rank k* = {most}: {verdict}"
+
+
+def describe_network(trained: Trained, chosen: Layer) -> str:
+    """What the picture of the network shows, in words."""
+    layers = [
+        f"{layer.title}{' (chosen)' if layer == chosen else ''}: {describe_layer(trained, layer)}"
+        for layer in trained.layers
+    ]
+    return f"The layers of the network, as large as their parameters. {'. '.join(layers)}."
+
+
+def describe_nothing_to_compress(trained: Trained) -> str:
+    """Why no rank makes a model smaller."""
+    rows, columns = trained.layers[0].shape
+    return (
+        f"**Low rank has nothing to compress here.** The weight of {MODELS[trained.model].title.lower()} "
+        f"is {rows} × {columns}: even rank 1 would store {rows + columns} numbers in place of "
+        f"{rows * columns}. The layer stays as it is; a model with hidden layers has more to give."
+    )
+
+
 def name_value(name: str, knob: float) -> str:
     """A value of a baseline's knob in words: "6 bits"."""
-    kind = compression.BASELINES[name].knob
+    kind = ALTERNATIVES[name].knob
     parts = {
         "bits": f"{knob:g} bits",
         "share kept": f"{100 * knob:.3g} % of the weights kept",
@@ -247,4 +278,4 @@ def name_value(name: str, knob: float) -> str:
 
 def describe_baseline(name: str, knob: float) -> str:
     """A row of a baseline in words: "rounding to few bits (6 bits)"."""
-    return f"{compression.BASELINES[name].title.lower()} ({name_value(name, knob)})"
+    return f"{ALTERNATIVES[name].title.lower()} ({name_value(name, knob)})"

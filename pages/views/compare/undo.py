@@ -10,7 +10,7 @@ from pages.shared.ui import widgets
 
 KNOBS = (links.RANK, links.BOUND)
 KEYS = (
-    *(*links.REFERENCE, links.LAYER, links.METHOD, links.CONSTRAINT),
+    *(*links.REFERENCE, links.LAYER, links.METHOD, links.LAYER_KINDS, links.CONSTRAINT),
     *(*KNOBS, links.COST, links.TIE),
 )
 LONGEST = 100  # settings that are remembered

@@ -13,6 +13,7 @@ from pages.shared.glossary import GLOSSARY, explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.results import Trained
+from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import follow, show_status
 
@@ -35,7 +36,7 @@ def draw_methods() -> None:
 def _draw_low_rank() -> None:
     st.subheader("LMM: low-rank matrix decomposition", anchor=False)
     st.markdown(text.LOW_RANK)
-    st.latex(text.LOW_RANK_FORMULA)
+    st.latex(LOW_RANK_FORMULA)
     _draw_shadow()
 
 
@@ -53,7 +54,7 @@ def _draw_shadow() -> None:
 def _draw_constrained() -> None:
     st.subheader("COC: compression by constrained optimisation", anchor=False)
     st.markdown(text.CONSTRAINED)
-    st.latex(text.CONSTRAINED_FORMULA)
+    st.latex(CONSTRAINED_FORMULA)
     _draw_feasible()
 
 

@@ -12,11 +12,6 @@ from pages.shared.models.text import describe_setting, name_reference
 
 from .examples import Shadow
 
-LOW_RANK_FORMULA = r"W \approx U_k \, \Sigma_k V_k^{\mathsf T}"
-CONSTRAINED_FORMULA = (
-    r"\min_\theta \; \mathrm{loss}(\theta) \quad \text{subject to} \quad |\theta| \le c"
-)
-
 LOW_RANK = (
     "A layer's weight W is a sum of products of a column and a row, from strong to weak. LMM "
     "keeps the k strongest: two thin factors in place of one matrix. No matrix of rank k is "

@@ -4,7 +4,7 @@ import streamlit as st
 
 import compression
 from pages.shared import links
-from pages.shared.models import requests
+from pages.shared.models import controls, requests
 from pages.shared.models.results import Setting, Trained
 from pages.shared.ui import widgets
 
@@ -14,19 +14,11 @@ from . import text
 def choose_setting(trained: Trained, method: str) -> Setting:
     """Which layers are compressed, and what the method looks at."""
     entry = compression.LOW_RANK_METHODS[method]
-    layers, ridge, calibration = requests.compressed_layers(trained, method), 0.0, "reference"
-    taken = [layer for layer in trained.layers if layer.kind in entry.layers]
-    mixed = len({layer.kind == "linear" for layer in taken}) == 2
-    if not mixed and not entry.needs_inputs:
-        return Setting(method, layers)
+    ridge, calibration = 0.0, "reference"
+    if not controls.is_mixed(trained, method) and not entry.needs_inputs:
+        return Setting(method, requests.compressed_layers(trained, method))
     with widgets.row():
-        if mixed:
-            kinds = widgets.segment(links.LAYER_KINDS, "Compress", text.LAYERS)
-            layers = tuple(
-                layer.name
-                for layer in taken
-                if kinds == "all" or (layer.kind == "linear") == (kinds == "linear")
-            )
+        layers = controls.choose_layers(trained, method)
         if entry.needs_inputs:
             calibration = widgets.segment(links.CALIBRATION, "Inputs from", text.CALIBRATIONS)
             with st.container(width=320):

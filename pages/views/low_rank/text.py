@@ -15,7 +15,6 @@ COMPARISONS = {
 EPOCHS = range(1, 101)
 BUDGET_EPOCHS = range(101)
 RIDGES = (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
-LAYERS = {"linear": "Linear layers", "convolutions": "Convolutions", "all": "Both"}
 CALIBRATIONS = {"reference": "The reference", "sequential": "The compressed part"}
 
 RIDGE = (

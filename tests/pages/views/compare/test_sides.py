@@ -1,0 +1,87 @@
+"""The two sides' controls: which ranks the slider has, which layers, and what stands where none is."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pages.shared.models import controls, tasks
+from pages.shared.models.results import Layer
+from pages.views.compare import figures, text
+from pages.views.compare.side import space_ranks
+from tests.pages.rendering import rendered, settled
+
+
+def report(*arguments, **named):
+    return True
+
+
+def test_the_slider_spends_its_width_on_small_ranks():
+    assert space_ranks(1) == [1]
+    assert space_ranks(12) == list(range(1, 13))
+    steps = space_ranks(216)
+    assert steps[:32] == list(range(1, 33))
+    assert steps[-1] == 216
+    assert steps == sorted(set(steps))
+    ratios = np.diff(steps[31:]) / np.array(steps[31:-1])
+    assert len(steps) < 80
+    assert ratios.max() < 0.07  # no rank is further than that from a step
+
+
+@pytest.fixture(scope="module")
+def wine():
+    return rendered(dataset="wine", model="mlp")
+
+
+def ranks(app):
+    return [int(option) for option in app.select_slider(key="rank").options]
+
+
+def test_the_slider_ends_at_the_largest_break_even_rank(wine):
+    trained = tasks.reference(report, "wine", "mlp", 0)
+    assert ranks(wine)[-1] == max(layer.break_even for layer in trained.layers) == 85
+
+
+@pytest.mark.parametrize("rank", [33, 120])
+def test_a_rank_between_the_steps_or_beyond_them_is_reached_by_a_link(rank):
+    app = rendered(dataset="wine", model="mlp", rank=str(rank))
+    assert app.select_slider(key="rank").value == rank
+    app.select_slider(key="rank").set_value(4).run()
+    assert settled(app).select_slider(key="rank").value == 4
+    assert not app.warning
+
+
+def test_where_nothing_can_be_compressed_a_notice_offers_a_model_that_can():
+    app = rendered(dataset="diabetes", model="linear_regression")
+    assert "is 1 × 10: even rank 1 would store 11 numbers" in app.info[0].value
+    assert not [slider for slider in app.select_slider if slider.key == "rank"]
+    assert not [chart for chart in app.get("plotly_chart") if chart.key == "low_rank_spectrum"]
+    app.button(key="load_larger").click().run()
+    assert settled(app).selectbox(key="model").value == "mlp"
+    assert app.selectbox(key="dataset").value == "diabetes"
+    assert app.select_slider(key="rank")
+
+
+def test_the_picture_of_the_network_is_sized_coloured_and_marked():
+    trained = tasks.reference(report, "wine", "mlp", 0)
+    squares = figures.network(trained, trained.layers[1]).data[1]
+    assert [name for (name,) in squares.customdata] == ["fc1", "fc2", "fc3"]
+    stored = [13 * 256 + 256, 256 * 128 + 128, 128 * 3 + 3]
+    assert np.array_equal(np.argsort(squares.marker.size), np.argsort(stored))
+    assert list(squares.marker.line.width) == [0, 3, 0]
+    for layer, colour in zip(trained.layers, squares.marker.color, strict=True):
+        squares_of = np.square(trained.spectra[layer.name])
+        needed = int(np.searchsorted(np.cumsum(squares_of) / squares_of.sum(), 0.95)) + 1
+        assert colour == pytest.approx(min(needed / layer.break_even, 2))
+        assert f"takes rank {needed}" in text.describe_layer(trained, layer)
+    assert "fc2 · linear 256 → 128 (chosen)" in text.describe_network(trained, trained.layers[1])
+
+
+def test_layers_are_asked_for_where_a_method_takes_both_kinds():
+    layers = (Layer("conv1", "conv1d", (25, 5), 4, (5,)), Layer("fc1", "linear", (10, 125), 9))
+    both = SimpleNamespace(layers=layers)
+    assert controls.is_mixed(both, "truncated_svd")
+    assert not controls.is_mixed(both, "tucker2")
+    assert not controls.is_mixed(SimpleNamespace(layers=layers[1:]), "truncated_svd")
+    assert layers[0].title == "conv1 · convolution 1 → 25, window 5"
+    assert layers[1].title == "fc1 · linear 125 → 10"

@@ -7,6 +7,7 @@ from pages.shared.ui import charts
 from pages.views.your_model import text
 from pages.views.your_model.budget import draw_budget
 from pages.views.your_model.layers import draw_layers
+from pages.views.your_model.scores import draw_scores
 from pages.views.your_model.upload import choose_files, require_model
 
 begin_page(
@@ -17,6 +18,8 @@ files = choose_files()
 view = require_model(files)
 st.markdown(text.describe_model(view))
 draw_layers(view)
-draw_budget(view, files)
+row = draw_budget(view, files)
+if row is not None:
+    draw_scores(view, files, row)
 st.divider()
 charts.take_away("Your model", "your-model", text.describe_origin(view))

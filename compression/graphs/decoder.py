@@ -43,17 +43,34 @@ def _compare(files: Files) -> tuple[dict[str, Any], Files]:
     return compare(files["before"], files["after"]), {}
 
 
+def _inputs(files: Files) -> tuple[dict[str, Any], Files]:
+    from .runner import describe_inputs
+
+    return {"inputs": describe_inputs(files["graph"])}, {}
+
+
+def _predict(files: Files, shape: list[int]) -> tuple[dict[str, Any], Files]:
+    import numpy as np
+
+    from .runner import predict
+
+    y = predict(files["graph"], np.frombuffer(files["x"], np.float32).reshape(shape))
+    return {"shape": list(y.shape)}, {"y": y.tobytes()}
+
+
 CALLS: dict[str, Callable[..., tuple[dict[str, Any], Files]]] = {
     "safetensors": _safetensors,
     "checkpoint": _checkpoint,
     "onnx": _onnx,
     "compare": _compare,
+    "inputs": _inputs,
+    "predict": _predict,
 }
 # What a call needs is imported before its time and memory are counted.
 IMPORTS = {
     "checkpoint": "compression.graphs.checkpoint",
     "onnx": "compression.graphs.onnx_model",
-    "compare": "compression.graphs.runner",
+    **dict.fromkeys(("compare", "inputs", "predict"), "compression.graphs.runner"),
 }
 
 

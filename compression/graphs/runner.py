@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ..errors import NotApplicableError
 
 ROWS = 32
+BLOCK = 256
 _LENGTHS = (8, 32, 224)  # tried in turn for axes whose length the graph leaves open
 _TYPES = {
     "tensor(float)": np.float32,
@@ -90,6 +91,37 @@ def compare(before: bytes, after: bytes) -> dict[str, Any]:
             "same": float((y.argmax(1) == other.argmax(1)).mean()) if ranked else None,
         }
     raise last or NotApplicableError(CANNOT)
+
+
+def describe_inputs(content: bytes) -> list[dict[str, Any]]:
+    """Name and shape of each input; an axis that is left open has its name, or None."""
+    session = open_session(content)
+    return [{"name": value.name, "shape": list(value.shape)} for value in session.get_inputs()]
+
+
+def predict(content: bytes, x: NDArray) -> NDArray:
+    """What a graph of one input gives for samples, in blocks of as many as it takes."""
+    session = open_session(content)
+    value, *others = session.get_inputs()
+    if others or value.type not in _TYPES:
+        raise NotApplicableError(f"the graph takes {1 + len(others)} inputs, and samples are one")
+    x = x.astype(_TYPES[value.type])
+    fixed = value.shape[0] if value.shape and isinstance(value.shape[0], int) else 0
+    block = fixed if fixed > 0 else BLOCK
+    parts = []
+    for start in range(0, len(x), block):
+        part = x[start : start + block]
+        short = (block - len(part)) if fixed > 0 else 0
+        # A graph for a fixed number of rows gets the last block filled up.
+        full = np.concatenate([part, np.repeat(part[-1:], short, axis=0)])
+        outputs = run(session, {value.name: full})
+        if len(outputs) != len(full):
+            raise NotApplicableError(
+                f"the graph gives {len(outputs)} rows for {len(full)} samples: it does not treat "
+                "them one by one"
+            )
+        parts.append(outputs[: len(part)])
+    return np.concatenate(parts)
 
 
 def random_inputs(session: onnxruntime.InferenceSession, length: int) -> dict[str, NDArray]:

@@ -31,7 +31,7 @@ COMBINED_METHOD, PAIR_EPOCHS = "together", "pair_epochs"
 POINTS_LOST, MAX_KILOBYTES, FEWER_MACS, SMALLEST_IN = "lose", "kb", "fewer", "by"
 MORE_SERIES, SCORE_PART, COMPARED, CHOICE, MEASURE = "more", "part", "compare", "choice", "measure"
 # Your model
-WEIGHT, ENERGY, KEEP = "weight", "energy", "keep"
+WEIGHT, ENERGY, KEEP, JUDGED_ON, READING = "weight", "energy", "keep", "judged_on", "reading"
 
 REFERENCE = (DATASET, MODEL, SEED)
 

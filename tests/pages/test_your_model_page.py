@@ -1,5 +1,6 @@
 """The page on one's own model: the example, uploads, and the file that people leave with."""
 
+import base64
 import json
 
 import numpy as np
@@ -8,16 +9,26 @@ import pandas as pd
 import pytest
 
 import compression
+import data
 from compression.graphs import example
 from pages.views.your_model import figures, tasks, text
 from tests.compression.graphs.conftest import low_rank_matrix, safetensors_file
 from tests.pages.rendering import opened, rendered, settled
 
+# What an app begins with is drawn first: something small.
+QUICK = {"dataset": "iris", "model": "softmax_regression"}
 HOSTILE = "<b>x</b> ![p](http://a.b/c) `$\n"
 
 
 def charts(app):
     return {chart.key: json.loads(chart.proto.spec) for chart in app.get("plotly_chart")}
+
+
+def unpack(values):
+    """Numbers of a figure, as JSON writes them."""
+    if isinstance(values, dict):
+        return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return np.array(values)
 
 
 def upload(app, **files):
@@ -31,9 +42,9 @@ def upload(app, **files):
 
 
 def test_the_example_shows_its_map_its_spectrum_and_its_plan():
-    app = rendered("your_model.py", weight="middle.weight", energy="90")
+    app = rendered("your_model.py", **QUICK, weight="middle.weight", energy="90")
     drawn = charts(app)
-    assert set(drawn) == {"layer_map", "spectrum", "energy_by_size"}
+    assert set(drawn) == {"layer_map", "spectrum", "energy_by_size", "scores_by_size"}
     (tiles,) = drawn["layer_map"]["data"]
     model = compression.read_model({example.NAME: example.content()})
     assert tiles["labels"] == list(model.layers["layer"])
@@ -43,7 +54,7 @@ def test_the_example_shows_its_map_its_spectrum_and_its_plan():
     assert rank <= limit
     assert said["wide.weight"] == f"−{100 * saved:.0f} %"
     assert said["grouped.weight"] == "stays"
-    (table,) = (frame.value for frame in app.dataframe)
+    table = app.dataframe[0].value
     whys = dict(zip(table["layer"], table["why, why not"], strict=True))
     assert "groups share no channels" in whys["grouped.weight"]
     assert app.selectbox(key="weight").value == "middle.weight"
@@ -53,7 +64,7 @@ def test_the_example_shows_its_map_its_spectrum_and_its_plan():
 def test_the_slider_s_ranks_are_those_of_the_file_that_is_handed_out():
     files = ((example.NAME, example.content()),)
     view = tasks.read(lambda *_: True, files)
-    app = rendered("your_model.py", keep=str(round(100 * view.plan["share"].iloc[8], 1)))
+    app = rendered("your_model.py", **QUICK, keep=str(round(100 * view.plan["share"].iloc[8], 1)))
     built = tasks.build(lambda *_: True, files, view.ranks[8])
     again = compression.read_model({"again.onnx": built.content})
     for layer, rank in view.ranks[8]:
@@ -72,7 +83,7 @@ def test_the_slider_s_ranks_are_those_of_the_file_that_is_handed_out():
 
 def test_an_upload_takes_the_example_s_place_and_its_names_are_no_markup():
     values = {HOSTILE: low_rank_matrix(40, 30, 4), "b": np.ones(40)}
-    app = upload(opened("your_model.py").run(), own__safetensors=safetensors_file(values))
+    app = upload(opened("your_model.py", **QUICK).run(), own__safetensors=safetensors_file(values))
     assert not app.error
     drawn = charts(app)
     assert drawn["layer_map"]["data"][0]["labels"] == [
@@ -85,13 +96,30 @@ def test_an_upload_takes_the_example_s_place_and_its_names_are_no_markup():
 
 
 def test_a_file_that_cannot_be_read_gets_its_sentence():
-    app = upload(opened("your_model.py").run(), broken__onnx=b"nothing of the kind")
+    app = upload(opened("your_model.py", **QUICK).run(), broken__onnx=b"nothing of the kind")
     assert ["this is no ONNX graph" in error.value for error in app.error] == [True]
+
+
+def test_the_way_to_read_is_chosen_on_validation_rows_and_the_curve_is_of_the_test_part():
+    app = rendered("your_model.py", **QUICK)
+    files = ((example.NAME, example.content()),)
+    found = tasks.readings(lambda *_: True, files, "digits", 0)
+    assert found.ways[0] == ("as is", "NCHW")
+    assert app.selectbox(key="reading").value == found.table["reading"].iloc[0]
+    dataset = data.load("digits", seed=0)
+    raw = (dataset.x_test * dataset.scale + dataset.mean).reshape(-1, 1, 8, 8).astype(np.float32)
+    outputs = onnxruntime.InferenceSession(example.content()).run(None, {"image": raw})[0]
+    expected = 100 * (outputs.argmax(1) == dataset.y_test).mean()
+    (curve,) = [t for t in charts(app)["scores_by_size"]["data"] if t["name"] == "low rank"]
+    assert unpack(curve["y"])[-1] == pytest.approx(expected)
+    assert app.selectbox(key="judged_on").value == "digits"
+    app.selectbox(key="judged_on").set_value("iris").run()
+    assert any("choose another dataset" in error.value for error in settled(app).error)
 
 
 def test_a_model_that_cannot_shrink_says_so():
     values = {"embed.weight": np.random.default_rng(0).normal(size=(30, 20))}
-    app = upload(opened("your_model.py").run(), own__safetensors=safetensors_file(values))
+    app = upload(opened("your_model.py", **QUICK).run(), own__safetensors=safetensors_file(values))
     assert any(info.value == text.NOTHING for info in app.info)
     assert "download_button" not in [b.key for b in app.get("download_button")]
 
@@ -114,4 +142,5 @@ def test_map_and_table_say_the_same_of_a_layer(rank, word, sign):
     assert word in text.why(layers.iloc[0], "99")
     (tile,) = figures.layer_map(layers, "99", "w").data
     assert tile.text[0] == f"{sign}{abs(100 * (1 - rank * 24 / 128)):.0f} %"
-    assert ("192, 57, 43" in tile.marker.colors[0]) == (rank == 9)
+    red, _, blue = (int(tile.marker.colors[0][i : i + 2], 16) for i in (1, 3, 5))
+    assert (red > blue) == (rank == 9)

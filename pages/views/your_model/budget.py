@@ -16,12 +16,12 @@ _AT_ONCE = 4 * 2**20  # bytes up to which a file is written without being asked 
 _ASKED = "_your_model_asked"
 
 
-def draw_budget(view: ModelView, files: Files) -> None:
-    """The slider, what it gives, and the checked file."""
+def draw_budget(view: ModelView, files: Files) -> int | None:
+    """The slider, what it gives, and the checked file; the row of the plan that is shown."""
     st.subheader("How small, and what is kept", anchor=False)
     if view.plan is None:
         st.info(text.NOTHING, icon=":material/info:")
-        return
+        return None
     row = _choose_row(view)
     line = view.plan.iloc[row]
     saved = 1 - line["share"]
@@ -61,6 +61,7 @@ def draw_budget(view: ModelView, files: Files) -> None:
         st.warning(text.NO_SCORE, icon=":material/warning:")
         if view.ranks[row]:
             _draw_file(view, files, row)
+    return row
 
 
 def _choose_row(view: ModelView) -> int:

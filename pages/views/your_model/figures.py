@@ -6,11 +6,12 @@ import plotly.graph_objects as go
 
 from pages.shared.plots import traces
 from pages.shared.plots.layout import build_figure
-from pages.shared.plots.palette import LOW_RANK, REFERENCE, fade
+from pages.shared.plots.palette import LOW_RANK, OCHRE, REFERENCE
 
 from .text import markup, saving
 
-GROWS = "#C0392B"
+# Opaque, and dark enough for white words on a light and on a dark ground.
+GROWS, STAYS = "#C0392B", "#6B7280"
 _MOST = 300  # layers that a map can show
 
 
@@ -20,9 +21,9 @@ def layer_map(layers: pd.DataFrame, energy: str, chosen: str) -> go.Figure:
     gains = saving(shown, energy).fillna(0).to_numpy(float)
     able = (shown["reason"] == "").to_numpy()
     colours = [
-        (GROWS if gain < 0 else LOW_RANK, 0.25 + 0.65 * min(abs(gain), 1.0))
+        _blend(GROWS if gain < 0 else LOW_RANK, 0.25 + 0.75 * min(2 * abs(gain), 1.0))
         if can
-        else (REFERENCE, 0.30)
+        else STAYS
         for gain, can in zip(gains, able, strict=True)
     ]
     said = [
@@ -39,22 +40,31 @@ def layer_map(layers: pd.DataFrame, energy: str, chosen: str) -> go.Figure:
         "texttemplate": "%{label}<br>%{text}",
         "hovertemplate": "%{label}<br>%{value:,} parameters<br>size %{text}<extra></extra>",
         "marker": {
-            "colors": [fade(colour, opacity) for colour, opacity in colours],
+            "colors": colours,
             "line": {
                 "width": [3 if name == chosen else 1 for name in shown["layer"]],
                 "color": [
-                    "#B58900" if name == chosen else "rgba(138,143,152,0.6)"
-                    for name in shown["layer"]
+                    OCHRE if name == chosen else "rgba(138,143,152,0.6)" for name in shown["layer"]
                 ],
             },
         },
+        "textfont": {"color": "white", "size": 13},
         "tiling": {"pad": 2},
         "pathbar": {"visible": False},
         "root": {"color": "rgba(0,0,0,0)"},
     }
     hidden = {"visible": False}
-    title = f"Layers by parameters, and how their size changes at {energy} % of the energy"
+    title = f"Layers by parameters; change of size at {energy} %"
     return build_figure([trace], title, 380, ("", hidden), ("", hidden))
+
+
+def _blend(colour: str, amount: float) -> str:
+    """That much of a colour in the grey of layers that stay."""
+    parts = [
+        round(amount * int(colour[i : i + 2], 16) + (1 - amount) * int(STAYS[i : i + 2], 16))
+        for i in (1, 3, 5)
+    ]
+    return "#" + "".join(f"{part:02X}" for part in parts)
 
 
 def energy_by_size(plan: pd.DataFrame, current: int, file_bytes: int) -> go.Figure:
@@ -81,5 +91,48 @@ def energy_by_size(plan: pd.DataFrame, current: int, file_bytes: int) -> go.Figu
             traces.note(
                 file_bytes, 0.02, "yours", xref="x", xanchor="right", xshift=-4, yanchor="bottom"
             )
+        ],
+    )
+
+
+def scores_by_size(table: pd.DataFrame, majority: float, current: int | None) -> go.Figure:
+    """Test accuracy against file size, with intervals, yours and the largest class as lines.
+
+    ``current``: row of the table where the slider stands, if it is one of them.
+    """
+    x = table["bytes"].to_numpy(float)
+    y, low, high = (100 * table[name] for name in ("score", "score_low", "score_high"))
+    changes = 100 * table[["change", "change_low", "change_high"]].to_numpy()
+    curve = traces.line(
+        x,
+        y,
+        "low rank",
+        LOW_RANK,
+        markers=7,
+        hover="%{y:.1f} %, %{x:,.0f} bytes<br>%{customdata[0]:+.1f} points "
+        "(%{customdata[1]:+.1f} to %{customdata[2]:+.1f})",
+        error_y=traces.interval(y, low, high, LOW_RANK),
+        customdata=changes,
+        showlegend=False,
+    )
+    drawn = [curve]
+    if current is not None:
+        drawn.append(traces.current(x[current], float(y.iloc[current]), LOW_RANK))
+    lines = {"yours": float(y.iloc[-1]), "largest class": 100 * majority}
+    return build_figure(
+        drawn,
+        "Test accuracy against file size, 95 % intervals",
+        360,
+        ("File size (bytes)", {"rangemode": "tozero"}),
+        ("Test accuracy (%)", {"range": [0, 104]}),
+        shapes=[
+            traces.horizontal(lines["yours"]),
+            traces.horizontal(lines["largest class"], dash="dot"),
+        ],
+        annotations=[
+            traces.note(
+                0, at, name, yref="y", xanchor="left", font={"size": 11, "color": REFERENCE}
+            )
+            for name, at in lines.items()
         ],
     )

@@ -65,3 +65,33 @@ class Built:
     difference: float
     outputs: Mapping[str, Any]
     why_not: str
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """How the model may read its input, judged on validation rows.
+
+    Attributes
+    ----------
+    table : DataFrame
+        See ``compression.graphs.readings.Judged``; the best reading first.
+    ways : tuple
+        Of each row: scaling and layout.
+    majority : float
+        Share of the largest class.
+    order : tuple of int or None
+        Output -> class, where the classes stand in another order.
+    order_names : tuple of str
+        The classes in the order of the outputs; empty where it is the dataset's own.
+    usable : tuple of bool
+        Of each row: whether its interval lies above the largest class.
+    rows : int
+    """
+
+    table: pd.DataFrame
+    ways: tuple[tuple[str, str], ...]
+    majority: float
+    order: tuple[int, ...] | None
+    order_names: tuple[str, ...]
+    usable: tuple[bool, ...]
+    rows: int

@@ -6,9 +6,11 @@ Files that people bring stay in memory: none of these results is kept beyond the
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from pages.shared.jobs.report import Report, measures_time
 
-from .results import Built, ModelView
+from .results import Built, ModelView, Readings
 
 if TYPE_CHECKING:
     from compression.graphs.model import Model
@@ -61,12 +63,55 @@ def build(report: Report, files: Files, ranks: tuple[tuple[str, int], ...]) -> B
     return Built(name, content, check.difference, check.outputs, check.why_not)
 
 
-def _load(files: Files) -> "Model":
-    return _load_once(files)
+@measures_time
+def readings(report: Report, files: Files, dataset: str, seed: int) -> Readings:
+    """How the model reads its input, by what each way gives on validation rows."""
+    from compression.graphs.readings import judge_readings
+    from pages.shared.models.tasks import load_dataset
+
+    loaded = load_dataset(dataset, seed)
+    graph = next(iter(_load(files).to_bytes().values()))
+    judged = judge_readings(graph, loaded, report)
+    names = () if judged.order is None else tuple(loaded.class_names[i] for i in judged.order)
+    return Readings(
+        judged.table,
+        tuple((reading.scaling, reading.layout) for reading in judged.readings),
+        judged.majority,
+        judged.order,
+        names,
+        tuple(judged.beats_majority(place) for place in range(len(judged.readings))),
+        judged.rows,
+    )
+
+
+@measures_time
+def scores(
+    report: Report,
+    files: Files,
+    dataset: str,
+    seed: int,
+    ranks: tuple[tuple[tuple[str, int], ...], ...],
+    way: tuple[str, str],
+    order: tuple[int, ...] | None,
+) -> pd.DataFrame:
+    """Test scores of models of rising size; the partial result is what there is so far."""
+    from compression.graphs.readings import Reading
+    from compression.graphs.score_curve import score_curve
+    from pages.shared.models.tasks import load_dataset
+
+    loaded = load_dataset(dataset, seed)
+    plans = [dict(chosen) for chosen in ranks]
+    return score_curve(_load(files), plans, loaded, Reading(*way), order, report=report)
 
 
 @lru_cache(maxsize=2)
-def _load_once(files: Files) -> "Model":
+def _load(files: Files) -> "Model":
+    from compression.graphs import example
+
+    if files == ((example.NAME, example.content()),):
+        from compression.graphs.onnx_model import read_onnx
+
+        return read_onnx(dict(files))  # it is ours: nobody waits for another process
     import compression
 
     return compression.read_model(dict(files))

@@ -4,9 +4,16 @@ from html import escape
 
 import pandas as pd
 
-from pages.shared.format import compare_sizes, format_count, format_size
+from pages.shared.format import (
+    compare_sizes,
+    format_change,
+    format_count,
+    format_interval,
+    format_score,
+    format_size,
+)
 
-from .results import Built, ModelView
+from .results import Built, ModelView, Readings
 
 NO_SCORE = (
     "**Without data the score is unknown.** The energy that weights keep is no accuracy: some "
@@ -154,4 +161,63 @@ def describe_origin(view: ModelView) -> str:
     return (
         f"{plain(view.file_name)}: {format_size(view.file_bytes)}, "
         f"{format_count(view.parameters)} parameters."
+    )
+
+
+NO_GRAPH = (
+    "This file holds tensors and no graph that says what they do: it cannot be run. Bring an ONNX "
+    "export of the same model to see its score."
+)
+NO_DATA = "none"
+SEEN = (
+    "Whether the model learned from some of these rows only you know: if it did, its score is too "
+    "high, and the differences between sizes may be too."
+)
+
+
+def describe_reading(found: Readings, place: int) -> str:
+    """What one way to read the input gives, beside the largest class."""
+    line = found.table.iloc[place]
+    ends = format_interval(line["low"], line["high"], "classification")
+    return (
+        f"Read as **{line['reading']}** the model is right on "
+        f"**{format_score(line['accuracy'], 'classification')}** of {found.rows} validation rows "
+        f"({ends}); the largest class alone gives "
+        f"{format_score(found.majority, 'classification')}. The way was chosen on these rows."
+    )
+
+
+def describe_order(found: Readings) -> str:
+    """What is wrong with the classes, and what is done about it."""
+    names = ", ".join(found.order_names[:10]) + (", …" if len(found.order_names) > 10 else "")
+    right = format_score(float(found.table["reordered"].iloc[0]), "classification")
+    return (
+        f"The classes stand in another order: the model's outputs are {names}. In that order it is "
+        f"right on {right} of the validation rows, and in that order it is judged below."
+    )
+
+
+def describe_useless(found: Readings) -> str:
+    """Why there is no curve."""
+    return (
+        f"None of {len(found.table)} ways to read the input is better than the largest class "
+        f"({format_score(found.majority, 'classification')}) beyond its interval, so there is "
+        "nothing to compare: choose the data that the model was made for, or export it with its "
+        "preprocessing inside."
+    )
+
+
+def describe_scores(table: pd.DataFrame, file_bytes: int) -> str:
+    """The smallest file that loses at most a point on validation rows, and what the test says."""
+    smallest = table[table["validation_change"] >= -0.01].iloc[0]
+    if smallest["row"] == table["row"].iloc[-1]:
+        return "Every smaller file that was tried loses more than a point on the validation rows."
+    change, low, high = (
+        format_change(smallest[name], "classification")
+        for name in ("change", "change_low", "change_high")
+    )
+    return (
+        f"The smallest of these files that loses at most a point on the validation rows has "
+        f"**{format_size(smallest['bytes'])}**, {compare_sizes(file_bytes, smallest['bytes'])} than "
+        f"yours. On the test part its accuracy changes by **{change}** points (95 %: {low} to {high})."
     )

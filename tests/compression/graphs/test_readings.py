@@ -1,0 +1,155 @@
+"""How a graph reads its input: the right way is found, a wrong order of classes is named."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import compression
+from compression.graphs.onnx_model import read_onnx
+from compression.graphs.plan import plan
+from compression.graphs.readings import AS_IS, UNIT, Reading, judge_readings, prepare
+from compression.graphs.score_curve import score_curve
+
+from .onnx_graphs import build, node, run
+
+RNG = np.random.default_rng(0)
+SHAPE = (2, 3, 2)  # channels, height, width
+FEATURES = 12
+# Nested: read at another scale the brightest class always wins.
+CENTRES = np.array([[0.8] * (4 * (c + 1)) + [0.05] * (FEATURES - 4 * (c + 1)) for c in range(3)])
+
+
+def images(rows=240, seed=0):
+    """Pixels from 0 to 255 around a centre a class, as a split and standardised dataset."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, rows)
+    raw = np.clip(CENTRES[y] + rng.normal(0, 0.06, (rows, FEATURES)), 0, 1) * 255
+    raw[0], raw[1] = 0, 255
+    mean, scale = raw.mean(0), raw.std(0)
+    x = ((raw - mean) / scale).astype(np.float32)
+    half = rows // 2
+    return SimpleNamespace(
+        task="classification",
+        x_train=x[:half],
+        y_train=y[:half],
+        x_test=x[half:],
+        y_test=y[half:],
+        fit_rows=np.arange(0, 60),
+        validation_rows=np.arange(60, half),
+        class_names=("a", "b", "c"),
+        input_shape=SHAPE,
+        mean=mean,
+        scale=scale,
+    )
+
+
+def classifier(layout="flat", order=(0, 1, 2), axes=None):
+    """Nearest centre of pixels between 0 and 1, samples given in a layout."""
+    centres = CENTRES[list(order)]
+    weights = {"w": 2 * centres.T, "b": -(centres**2).sum(axis=1)}
+    nodes = [node("MatMul", "f w", "h"), node("Add", "h b", "y")]
+    if layout == "flat":
+        nodes.insert(0, node("Identity", "x", "f"))
+        return build(nodes, weights, axes or ("rows", FEATURES))
+    channels, height, width = SHAPE
+    if layout == "NHWC":
+        nodes.insert(0, node("Transpose", "x", "t", perm=[0, 3, 1, 2]))
+        shape = ("rows", height, width, channels)
+    else:
+        nodes.insert(0, node("Identity", "x", "t"))
+        shape = ("rows", *SHAPE)
+    nodes.insert(1, node("Flatten", "t", "f"))
+    return build(nodes, weights, axes or shape)
+
+
+@pytest.mark.parametrize("layout", ["flat", "NCHW", "NHWC"])
+def test_the_right_scaling_and_layout_come_first(layout):
+    data = images()
+    judged = judge_readings(classifier(layout), data)
+    assert judged.readings[0] == Reading(UNIT, layout)
+    assert judged.beats_majority()
+    assert judged.order is None
+    place = judged.readings.index(Reading(AS_IS, layout))
+    assert judged.table["accuracy"].iloc[0] > 0.95
+    assert judged.table["accuracy"].iloc[place] < 0.5
+    assert judged.majority == np.bincount(data.y_train[60:]).max() / 60
+
+
+def test_open_axes_leave_both_layouts_to_be_tried():
+    content = classifier("NCHW", axes=("rows", "a", "b", "c"))
+    judged = judge_readings(content, images())
+    assert {reading.layout for reading in judged.readings} == {"NCHW", "NHWC"}
+    assert judged.readings[0] == Reading(UNIT, "NCHW")
+
+
+def test_a_fixed_number_of_rows_is_filled_up():
+    content = classifier(axes=(7, FEATURES))
+    assert judge_readings(content, images()).readings[0] == Reading(UNIT, "flat")
+
+
+def test_another_order_of_classes_is_found_and_named():
+    judged = judge_readings(classifier(order=(2, 0, 1)), images())
+    assert judged.order == (2, 0, 1)
+    assert judged.table["accuracy"].iloc[0] < 0.5
+    assert judged.table["reordered"].iloc[0] > 0.95
+    assert judged.beats_majority()
+
+
+def test_a_model_of_other_data_beats_no_largest_class():
+    data = images()
+    data.y_train = RNG.permutation(data.y_train)
+    judged = judge_readings(classifier(), data)
+    assert not any(judged.beats_majority(place) for place in range(len(judged.readings)))
+
+
+@pytest.mark.parametrize(
+    ("content", "change", "said"),
+    [
+        (build([node("Relu", "x", "y")], {}, ("rows", 5)), {}, "the samples are 2 × 3 × 2"),
+        (classifier(), {"class_names": ("a", "b")}, "gives 3 outputs, and the dataset has 2"),
+        (classifier(), {"task": "regression"}, "a number to predict"),
+    ],
+)
+def test_what_cannot_be_judged_says_why(content, change, said):
+    data = images()
+    if "class_names" in change:
+        data.y_train = np.minimum(data.y_train, 1)
+    vars(data).update(change)
+    with pytest.raises(compression.CompressionError, match=said):
+        judge_readings(content, data)
+
+
+def test_prepared_rows_are_the_raw_pixels_in_their_layout():
+    data = images()
+    raw = (data.x_test * data.scale + data.mean).reshape(-1, *SHAPE)
+    turned = prepare(data, data.x_test, Reading(AS_IS, "NHWC"))
+    np.testing.assert_allclose(turned, raw.transpose(0, 2, 3, 1), atol=1e-3)
+    small = prepare(data, data.x_test, Reading("ImageNet's means and deviations", "NCHW"))
+    expected = (raw / 255 - np.mean([0.485, 0.456, 0.406])) / np.mean([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(small, expected, atol=1e-4)
+
+
+def test_score_curve_is_what_onnx_runtime_gives_for_each_file():
+    data = images()
+    x = prepare(data, data.x_test, Reading(UNIT, "flat"))
+    mixing = RNG.normal(size=(FEATURES, FEATURES))
+    content = build(
+        [node("MatMul", "x m", "f"), node("MatMul", "f w", "h"), node("Add", "h b", "y")],
+        {
+            "m": mixing,
+            "w": np.linalg.solve(mixing, 2 * CENTRES.T),
+            "b": -(CENTRES**2).sum(axis=1),
+        },
+        ("rows", FEATURES),
+    )
+    model = read_onnx({"m.onnx": content})
+    ranks = plan(model, steps=4).ranks
+    table = score_curve(model, ranks, data, Reading(UNIT, "flat"))
+    assert table["bytes"].is_monotonic_increasing
+    assert table["change"].iloc[-1] == 0
+    for place, chosen in zip(table["row"], ranks, strict=True):
+        written = model.compressed(chosen).to_bytes()["m.onnx"]
+        right = run(written, x=x)[0].argmax(1) == data.y_test
+        assert table["score"].iloc[place] == pytest.approx(right.mean())
+        assert table["bytes"].iloc[place] == len(written)

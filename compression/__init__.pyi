@@ -30,6 +30,8 @@ from .few_bits import few_bits_curve as few_bits_curve
 from .few_bits import fewest_bits as fewest_bits
 from .few_bits import quantized_curve as quantized_curve
 from .few_bits import with_bits as with_bits
+from .graphs.judges import judge_ranks as judge_ranks
+from .graphs.module import read_module as read_module
 from .graphs.reading import read_model as read_model
 from .intervals import Interval as Interval
 from .intervals import paired_change as paired_change

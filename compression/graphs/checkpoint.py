@@ -63,7 +63,9 @@ def convert(content: bytes) -> bytes:
         )
     found = dict(_flatten(loaded))
     check_names(found, "tensors", MAX_TENSORS)
-    return write_safetensors({name: _plain(name, found[name]) for name in _strip_prefixes(found)})
+    return write_safetensors(
+        {name: plain_tensor(name, found[name]) for name in _strip_prefixes(found)}
+    )
 
 
 def write(tensors: Mapping[str, Tensor]) -> bytes:
@@ -136,7 +138,8 @@ def _is_optimizer(name: str, value: dict[Any, Any]) -> bool:
     )
 
 
-def _plain(name: str, tensor: torch.Tensor) -> Tensor:
+def plain_tensor(name: str, tensor: torch.Tensor) -> Tensor:
+    """A tensor's numbers as a file holds them; StorageError for one that is not dense."""
     dense = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_meta
     if not dense or tensor.dtype not in _TYPES:
         raise StorageError(

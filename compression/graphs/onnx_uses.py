@@ -85,7 +85,7 @@ def find_sources(model: ir.Model) -> list[Source]:
             continue
         source = Source(value)
         for use in _follow(value, tensor.numpy(), source):
-            source.uses.append(_classified(use))
+            source.uses.append(_classify(use))
         sources.append(source)
     last = len(order)
     return sorted(sources, key=lambda s: min((order[id(u.node)] for u in s.uses), default=last))
@@ -94,14 +94,14 @@ def find_sources(model: ir.Model) -> list[Source]:
 def _follow(value: ir.Value, values: NDArray, source: Source) -> Iterator[Use]:
     source.is_output |= value.is_graph_output()
     for node, place in value.uses():
-        turned = _turned(node, place, values)
+        turned = _turn(node, place, values)
         if turned is None:
             yield Use(node, place, values)
         else:
             yield from _follow(node.outputs[0], turned, source)
 
 
-def _turned(node: ir.Node, place: int, values: NDArray) -> NDArray | None:
+def _turn(node: ir.Node, place: int, values: NDArray) -> NDArray | None:
     """A weight after a node that only turns or reshapes it; None for any other node."""
     if place != 0 or node.domain not in ("", "ai.onnx"):
         return None
@@ -134,7 +134,7 @@ def _constant(node: ir.Node, place: int) -> tuple[int, ...] | None:
     return tuple(int(n) for n in value.const_value.numpy().reshape(-1))
 
 
-def _classified(use: Use) -> Use:
+def _classify(use: Use) -> Use:
     node, place, axes = use.node, use.place, use.values.ndim
     operator = node.op_type if node.domain in ("", "ai.onnx") else ""
     if operator == "MatMul" and axes == 2:

@@ -72,7 +72,7 @@ def plan(model: Model, steps: int = STEPS, report: Report = keep_going) -> Plan:
     return Plan(pd.DataFrame(rows), tuple(ranks))
 
 
-def kept_energy(model: Model, layer: str, rank: int) -> float:
+def energy_at(model: Model, layer: str, rank: int) -> float:
     """Share of a weight's energy that a rank keeps."""
     values = model.spectrum(layer)
     return float(np.sum(values[:rank] ** 2) / model.energy(layer))
@@ -90,7 +90,7 @@ def _choices(model: Model, layer: str) -> RankChoices | None:
 
 
 def _row(model: Model, ranks: dict[str, int], parameters: int) -> dict[str, object]:
-    energies = {layer: kept_energy(model, layer, rank) for layer, rank in ranks.items()}
+    energies = {layer: energy_at(model, layer, rank) for layer, rank in ranks.items()}
     weakest = min(energies, key=energies.__getitem__, default="")
     saved = sum(
         (model.weight(layer).parameters - model.weight(layer).count_stored(rank))

@@ -189,7 +189,7 @@ def judge_readings(content: bytes, dataset: Data, report: Report = keep_going) -
     return Judged(table, tuple(line[0] for line in lines), majority, found, len(y))
 
 
-def predicted(outputs: NDArray, order: Sequence[int] | None) -> NDArray[np.int64]:
+def predict_classes(outputs: NDArray, order: Sequence[int] | None) -> NDArray[np.int64]:
     """Classes of a classifier's outputs; one output is the odds of the second class."""
     outputs = outputs.reshape(len(outputs), -1)
     if outputs.shape[1] == 1:
@@ -208,7 +208,7 @@ def _judge(outputs: NDArray, y: NDArray, classes: int) -> tuple[float, float, tu
             f"the graph gives {outputs.shape[1]} outputs, and the dataset has {classes} classes: "
             "choose another dataset"
         )
-    found = predicted(outputs, None)
+    found = predict_classes(outputs, None)
     counts = np.zeros((classes, classes))
     np.add.at(counts, (found, y), 1)
     _, order = linear_sum_assignment(-counts)
@@ -232,6 +232,6 @@ def _ends(dataset: Data) -> tuple[float, float]:
     return float(x.min().round(6)), float(x.max().round(6))
 
 
-def chosen_rows(count: int, most: int) -> Iterator[int]:
+def spread_rows(count: int, most: int) -> Iterator[int]:
     """Up to ``most`` places among ``count``, both ends among them."""
     yield from np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()

@@ -10,7 +10,7 @@ from ..evaluation import wilson
 from ..intervals import paired_change
 from ..report import Report, keep_going
 from .model import Model
-from .readings import Reading, chosen_rows, predicted, prepare, run_graph
+from .readings import Reading, predict_classes, prepare, run_graph, spread_rows
 
 POINTS = 10
 
@@ -53,12 +53,12 @@ def score_curve(
     samples, tested = prepare(dataset, x, reading), len(dataset.y_test)
 
     def judge(content: bytes) -> tuple[Any, float]:
-        right = predicted(run_graph(content, samples), order) == y
+        right = predict_classes(run_graph(content, samples), order) == y
         return right[:tested], float(np.mean(right[tested:]))
 
     ((_, content),) = model.to_bytes().items()
     before, validation = judge(content)
-    places = list(chosen_rows(len(ranks), points))
+    places = list(spread_rows(len(ranks), points))
     rows = []
     for done, place in enumerate(places):
         smaller = model.compressed(ranks[place]) if ranks[place] else model

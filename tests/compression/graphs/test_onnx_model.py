@@ -134,7 +134,7 @@ def test_full_rank_gives_the_same_outputs_and_a_lower_rank_those_of_the_nearest_
     assert np.abs(got - run(expected.SerializeToString(), x=x)[0]).max() <= 1e-4
     assert np.abs(got - before).max() > 1e-2
     assert set(low.layers["kind"]) == {"factor"}
-    assert low.layers["parameters"].sum() == model.weight(layer).stored(3)
+    assert low.layers["parameters"].sum() == model.weight(layer).count_stored(3)
 
 
 def test_weights_in_both_branches_are_found_and_replaced():

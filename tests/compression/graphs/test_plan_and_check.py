@@ -6,7 +6,7 @@ import pytest
 import compression
 from compression.graphs import check, spectra
 from compression.graphs.check import write_checked
-from compression.graphs.plan import kept_energy, plan, starting_row
+from compression.graphs.plan import energy_at, plan, starting_row
 
 from .conftest import low_rank_matrix, safetensors_file
 from .onnx_graphs import build, node
@@ -32,14 +32,14 @@ def test_plan_keeps_each_budget_and_the_largest_product_of_energies():
     assert found.ranks[-1] == {}
     fixed = 81 + 7
     for line, ranks in zip(found.table.to_dict("records"), found.ranks, strict=True):
-        stored = sum(model.weight(name).stored(ranks.get(name)) for name in ("a", "b"))
+        stored = sum(model.weight(name).count_stored(ranks.get(name)) for name in ("a", "b"))
         assert line["parameters"] == fixed + stored
         budget = stored
         best = max(
             np.log(energy_of(model, "a", k)) + np.log(energy_of(model, "b", j))
             for k in (*range(1, 12), None)
             for j in (*range(1, 10), None)
-            if model.weight("a").stored(k) + model.weight("b").stored(j) <= budget
+            if model.weight("a").count_stored(k) + model.weight("b").count_stored(j) <= budget
         )
         own = sum(np.log(energy_of(model, name, ranks.get(name))) for name in ("a", "b"))
         assert own >= best - 0.01
@@ -48,7 +48,7 @@ def test_plan_keeps_each_budget_and_the_largest_product_of_energies():
 
 
 def energy_of(model, layer, rank):
-    return 1.0 if rank is None else kept_energy(model, layer, rank)
+    return 1.0 if rank is None else energy_at(model, layer, rank)
 
 
 def test_written_file_is_checked_against_the_spectrum():

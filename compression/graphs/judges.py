@@ -1,0 +1,136 @@
+"""One value a sample, by which models of the same weights at other ranks are compared.
+
+A judge takes the outputs of the model as it came and those with ranks in place, both (rows, ...),
+and gives an array of shape (rows,).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import ArgumentError
+from ..report import Report, keep_going
+from .model import Ranks
+from .spectra import Array
+from .weights import Weight
+
+Judge = Callable[[NDArray, NDArray], NDArray]
+
+
+class Subject(Protocol):
+    """What can be judged without surgery: it lists its weights and runs with some replaced."""
+
+    weights: tuple[Weight, ...]
+
+    def matrix(self, layer: str) -> Array: ...
+
+    def outputs(self, x: NDArray, ranks: Ranks | None = None) -> NDArray: ...
+
+
+def faithfulness(before: NDArray, after: NDArray) -> NDArray[np.float64]:
+    """1 − ‖y − ŷ‖ / ‖y‖ of each sample: 1 where nothing changed; needs no labels."""
+    y, other = before.reshape(len(before), -1), after.reshape(len(after), -1)
+    norms = np.maximum(np.linalg.norm(y, axis=1), np.finfo(np.float64).tiny)
+    return 1 - np.linalg.norm(y - other, axis=1) / norms
+
+
+def agreement(before: NDArray, after: NDArray) -> NDArray[np.float64]:
+    """Whether the largest output of each sample stands at the same place."""
+    y, other = before.reshape(len(before), -1), after.reshape(len(after), -1)
+    return (y.argmax(axis=1) == other.argmax(axis=1)).astype(np.float64)
+
+
+def accuracy(labels: ArrayLike) -> Judge:
+    """Whether the largest output of each sample is its label."""
+    target = np.asarray(labels)
+
+    def judge(before: NDArray, after: NDArray) -> NDArray[np.float64]:
+        _check_rows(after, target)
+        return (after.reshape(len(after), -1).argmax(axis=1) == target).astype(np.float64)
+
+    return judge
+
+
+def squared_error(target: ArrayLike) -> Judge:
+    """−(ŷ − t)² of each sample, so that more is better as for every judge."""
+    wanted = np.asarray(target, dtype=np.float64)
+
+    def judge(before: NDArray, after: NDArray) -> NDArray[np.float64]:
+        _check_rows(after, wanted)
+        difference = after.reshape(len(after), -1) - wanted.reshape(len(wanted), -1)
+        return -np.mean(difference**2, axis=1)
+
+    return judge
+
+
+def judge_ranks(
+    subject: Subject,
+    x: NDArray,
+    ranks: Sequence[Ranks],
+    judge: Judge = faithfulness,
+    report: Report = keep_going,
+) -> pd.DataFrame:
+    """A subject with each choice of ranks, judged on the same samples.
+
+    Parameters
+    ----------
+    subject : Subject
+        For example :func:`compression.read_module`.
+    x : ndarray, shape (rows, ...)
+    ranks : sequence of mappings
+        Layer -> rank; what is left out stays as it is.
+    judge : callable
+        :func:`faithfulness` (without labels), :func:`agreement`, ``accuracy(labels)``,
+        ``squared_error(target)`` or a function of one's own.
+
+    Returns
+    -------
+    DataFrame
+        A row a choice: parameters (of all weights), value (mean over samples), low, high (95 %
+        normal interval of that mean), change (against the subject as it came).
+
+    Raises
+    ------
+    ArgumentError
+        A judge gives anything else than one value a sample.
+    """
+    before = subject.outputs(x)
+    start = float(_values(judge, before, before, len(x)).mean())
+    rows = []
+    for place, chosen in enumerate(ranks):
+        values = _values(judge, before, subject.outputs(x, chosen), len(x))
+        reach = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.inf
+        mean = float(values.mean())
+        stored = sum(weight.count_stored(chosen.get(weight.name)) for weight in subject.weights)
+        rows.append(
+            {
+                "parameters": stored,
+                "value": mean,
+                "low": mean - reach,
+                "high": mean + reach,
+                "change": mean - start,
+            }
+        )
+        if not report(place + 1, len(ranks), lambda: pd.DataFrame(rows)):
+            break
+    return pd.DataFrame(rows)
+
+
+def _values(judge: Judge, before: NDArray, after: NDArray, rows: int) -> NDArray[np.float64]:
+    values = np.asarray(judge(before, after), dtype=np.float64)
+    if values.shape != (rows,):
+        raise ArgumentError(
+            f"the judge gives an array of shape {values.shape} for {rows} samples: one value each "
+            "is needed"
+        )
+    return values
+
+
+def _check_rows(outputs: NDArray, target: NDArray) -> None:
+    if len(outputs) != len(target):
+        raise ArgumentError(
+            f"there are {len(outputs)} outputs and {len(target)} targets: give as many"
+        )

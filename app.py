@@ -15,9 +15,10 @@ page = st.navigation(
         st.Page("pages/constrained.py", title="Constrained"),
         st.Page("pages/combine.py", title="Combine"),
         st.Page("pages/decide.py", title="Decide"),
+        st.Page("pages/studies.py", title="Studies"),
         st.Page("pages/your_data.py", title="Your data"),
-        st.Page("pages/how_it_works.py", title="How it works"),
         st.Page("pages/your_model.py", title="Your model"),
+        st.Page("pages/how_it_works.py", title="How it works"),
         # Streamlit knows the default page as / alone; a link to /compare is as good.
         st.Page("pages/compare.py", title="Compare", url_path="compare", visibility="hidden"),
     ],

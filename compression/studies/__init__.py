@@ -7,24 +7,6 @@
 The one part of the package that loads datasets by itself.
 """
 
-from .run import Progress, run
-from .specification import Curves, Study, read_study
-from .store import Store, StoreError
-from .study_store import StudyStore
-from .table import adjust_probabilities, compare_labels, corrected_difference, failures, table
+import lazy_loader
 
-__all__ = [
-    "Curves",
-    "Progress",
-    "Store",
-    "StoreError",
-    "Study",
-    "StudyStore",
-    "adjust_probabilities",
-    "compare_labels",
-    "corrected_difference",
-    "failures",
-    "read_study",
-    "run",
-    "table",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

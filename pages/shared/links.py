@@ -30,6 +30,9 @@ COMBINED_METHOD, PAIR_EPOCHS = "together", "pair_epochs"
 # Decide
 POINTS_LOST, MAX_KILOBYTES, FEWER_MACS, SMALLEST_IN = "lose", "kb", "fewer", "by"
 MORE_SERIES, SCORE_PART, COMPARED, CHOICE, MEASURE = "more", "part", "compare", "choice", "measure"
+# Studies
+STUDY_DATASETS, STUDY_MODELS, SEEDS, STUDY_CURVES = "on", "of", "seeds", "curves"
+STUDY_PAIR, STUDY_SHARE, STUDY_AGAINST = "pair", "size", "than"
 # Your model
 WEIGHT, ENERGY, KEEP, JUDGED_ON, READING = "weight", "energy", "keep", "judged_on", "reading"
 

@@ -96,7 +96,7 @@ class KeptResults:
         return {"task": task, "arguments": named, "version": self._version}
 
 
-def default_url() -> str | None:
+def store_url() -> str | None:
     """The database that the environment names, or a file of the user's; None: nothing is kept."""
     asked = os.environ.get(SETTING, "")
     if asked:

@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from compression.errors import ArgumentError
 from compression.studies import adjust_probabilities, compare_labels, corrected_difference
-from compression.studies.table import best_within
+from compression.studies.comparison import best_within
 
 
 def test_the_corrected_interval_is_wider_by_the_rows_that_splits_share():

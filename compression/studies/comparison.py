@@ -161,6 +161,33 @@ def adjust_probabilities(probabilities: Sequence[float] | NDArray) -> NDArray:
     return adjusted
 
 
+def changes_at_shares(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFrame:
+    """What each label loses against its own reference, at shares of the reference's bytes.
+
+    Returns
+    -------
+    DataFrame
+        dataset, model, share, label, mean, low, high (test score minus the reference's, over
+        seeds, with the corrected interval; NaN with one seed), seeds (with a row that fits).
+    """
+    parts = rows[rows["family"] == "reference"].groupby(["dataset", "model"])
+    sizes = parts[["train_rows", "test_rows"]].mean()
+    found = []
+    for share in shares:
+        best = best_within(rows, share)
+        best["change"] = best["score"] - best["reference_score"]
+        for (dataset, model, label), chosen in best.groupby(["dataset", "model", "label"]):
+            values = chosen["change"].to_numpy()
+            mean, low, high = float(values.mean()), math.nan, math.nan
+            if len(values) > 1:
+                train, test = sizes.loc[(dataset, model), ["train_rows", "test_rows"]]
+                result = corrected_difference(values, test, train)
+                low, high = result.low, result.high
+            found.append((dataset, model, share, label, mean, low, high, len(values)))
+    names = ["dataset", "model", "share", "label", "mean", "low", "high", "seeds"]
+    return pd.DataFrame(found, columns=names)
+
+
 def compare_labels(rows: pd.DataFrame, share: float, against: str) -> pd.DataFrame:
     """Every label against one, at a share of the reference's bytes, paired by seed.
 
@@ -194,3 +221,18 @@ def compare_labels(rows: pd.DataFrame, share: float, against: str) -> pd.DataFra
     shown = compared["probability"] < 0.05
     compared["verdict"] = np.where(shown, np.where(compared["mean"] > 0, "better", "worse"), "tie")
     return compared
+
+
+def compare_all(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFrame:
+    """Every label against every other at each share: share, against, then as ``compare_labels``."""
+    found = []
+    for share in shares:
+        fitting = rows[(rows["share"] <= share) & (rows["family"] != "reference")]
+        for against in sorted(fitting["label"].unique()):
+            compared = compare_labels(rows, share, against)
+            compared.insert(0, "against", against)
+            compared.insert(0, "share", share)
+            found.append(compared)
+    names = ["share", "against", "dataset", "model", "label", "mean", "low", "high"]
+    empty = pd.DataFrame(columns=[*names, "probability", "seeds", "verdict"])
+    return pd.concat(found, ignore_index=True) if found else empty

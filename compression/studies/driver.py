@@ -30,6 +30,18 @@ LOST = "the worker process was lost {} times, most likely because memory ran out
 NO_REFERENCE = "its reference failed: {}"
 
 
+class InThisProcess(Executor):
+    """Computes a fit when it is submitted, in the calling thread: for who is a worker already."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a study is.

@@ -1,0 +1,18 @@
+# The public names, each with the module it is loaded from on first use.
+
+from .comparison import adjust_probabilities as adjust_probabilities
+from .comparison import changes_at_shares as changes_at_shares
+from .comparison import compare_all as compare_all
+from .comparison import compare_labels as compare_labels
+from .comparison import corrected_difference as corrected_difference
+from .comparison import failures as failures
+from .comparison import table as table
+from .driver import InThisProcess as InThisProcess
+from .driver import Progress as Progress
+from .driver import run as run
+from .specification import Curves as Curves
+from .specification import Study as Study
+from .specification import read_study as read_study
+from .store import Store as Store
+from .store import StoreError as StoreError
+from .study_store import StudyStore as StudyStore

@@ -1,0 +1,94 @@
+"""What the study says: losses over seeds by size, and who is better than whom."""
+
+import pandas as pd
+import streamlit as st
+
+import compression
+import data
+from compression.studies.specification import Study
+from pages.shared import links
+from pages.shared.format import format_change
+from pages.shared.ui import blocks, charts, widgets
+
+from . import figures, tasks, text
+from .results import StudyResults
+
+
+def draw_comparison(study: Study, results: StudyResults) -> None:
+    st.markdown(text.describe_results(study, results))
+    if len(results.failures):
+        with st.expander(text.count_failures(results)):
+            st.dataframe(results.failures, hide_index=True)
+    if not len(results.changes):
+        st.info(text.NOTHING_FITS, icon=":material/info:")
+        return
+    styles = {each.label: figures.style_of(each) for each in study.curves}
+    for dataset, model in study.pairs():
+        rows = results.changes
+        rows = rows[(rows["dataset"] == dataset) & (rows["model"] == model)]
+        if not len(rows):
+            continue
+        title = f"{data.DATASETS[dataset].title}, {compression.MODELS[model].title}"
+        charts.draw(
+            figures.changes(rows, title, data.DATASETS[dataset].task, styles),
+            f"study_{dataset}_{model}",
+            f"Change of the test score at shares of the file size, {title}: a point a curve",
+        )
+    st.caption(text.CHANGES)
+    _draw_verdicts(results)
+    _draw_downloads(results)
+
+
+def _draw_verdicts(results: StudyResults) -> None:
+    st.subheader("Which is better?", anchor=False)
+    labels = sorted(results.changes["label"].unique())
+    if len(labels) < 2:
+        st.info(text.ONE_CURVE, icon=":material/info:")
+        return
+    with widgets.row():
+        shares = {f"{share:g}": text.name_share(share) for share in tasks.SHARES}
+        share = widgets.segment(links.STUDY_SHARE, "At", shares)
+        against = widgets.pick(links.STUDY_AGAINST, "Against", labels, labels[0], width=260)
+    widgets.remark(links.STUDY_AGAINST)
+    every = results.comparisons
+    compared = every[(every["share"] == float(share)) & (every["against"] == against)]
+    if not len(compared):
+        st.info(text.NOTHING_TO_COMPARE, icon=":material/info:")
+        return
+    st.dataframe(_name_columns(compared), hide_index=True)
+    st.caption(text.VERDICTS)
+
+
+def _draw_downloads(results: StudyResults) -> None:
+    with widgets.row():
+        blocks.download(
+            "Rows as CSV", lambda: results.table.to_csv(index=False), "study.csv", "study_csv"
+        )
+        blocks.download(
+            "Rows as Parquet",
+            lambda: results.table.to_parquet(index=False),
+            "study.parquet",
+            "study_parquet",
+        )
+
+
+def _name_columns(compared: pd.DataFrame) -> pd.DataFrame:
+    """The comparison as the page shows it."""
+    tasks = compared["dataset"].map(lambda name: data.DATASETS[name].task)
+
+    def change(values: pd.Series) -> list[str]:
+        return [format_change(value, task) for value, task in zip(values, tasks, strict=True)]
+
+    return pd.DataFrame(
+        {
+            "dataset": compared["dataset"].map(lambda name: data.DATASETS[name].title),
+            "model": compared["model"].map(lambda name: compression.MODELS[name].title),
+            "curve": compared["label"],
+            "difference": change(compared["mean"]),
+            "from": change(compared["low"]),
+            "to": change(compared["high"]),
+            "p": compared["probability"].map(lambda p: "< 0.001" if p < 1e-3 else f"{p:.2g}"),
+            "seeds": compared["seeds"],
+            "verdict": compared["verdict"],
+        }
+    )

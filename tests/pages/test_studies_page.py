@@ -1,0 +1,115 @@
+"""Studies: what the menus say is computed, kept and compared."""
+
+import json
+
+import pytest
+
+from compression import studies
+from compression.studies.specification import study_from
+from pages.shared import jobs
+from pages.shared.plots.palette import style
+from pages.views.studies import figures, tasks, text
+from pages.views.studies.define import all_curves
+from tests.pages.rendering import rendered
+
+SMALL = {"on": "Iris", "of": "MLP (256-128)", "seeds": "2"}
+
+
+@pytest.fixture
+def url(tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    monkeypatch.setenv("COMPRESS_STORE", url)
+    return url
+
+
+def small_study(seeds=2):
+    curves = {each.label: each for each in all_curves()}
+    chosen = tuple(curves[label] for label in ("Truncated SVD", "Rounding to few bits"))
+    return studies.Study("small", ("iris",), ("mlp",), tuple(range(seeds)), chosen)
+
+
+def test_a_small_study_is_computed_and_compared_without_a_click(url):
+    app = rendered("studies.py", **SMALL)
+    assert any("6 of 6 fits" in each.value for each in app.markdown)
+    verdicts = app.dataframe[-1].value
+    assert verdicts["curve"].tolist() == ["Truncated SVD"]
+    assert set(verdicts["verdict"]) <= {"better", "worse", "tie"}
+    listed = studies.StudyStore(url).studies()
+    assert listed["done"].tolist() == [6]
+
+
+def test_a_large_study_says_its_size_and_waits_to_be_started(url):
+    def asked():
+        return sum(
+            job.task == "pages.views.studies.tasks:run_study" for job in jobs.shared_pool().jobs()
+        )
+
+    before = asked()
+    app = rendered("studies.py", **(SMALL | {"seeds": "50"}))
+    assert [button.label for button in app.button if "Compute" in button.label] == [
+        "Compute 150 fits"
+    ]
+    assert asked() == before
+
+
+def test_without_a_store_the_page_says_what_to_do(monkeypatch):
+    monkeypatch.setenv("COMPRESS_STORE", "none")
+    app = rendered("studies.py", **SMALL)
+    assert "COMPRESS_STORE" in app.info[0].value
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"on": "Diabetes progression", "of": "Softmax regression"}, "None of these models"),
+        ({"on": "nothing"}, "at least one of its datasets"),
+    ],
+)
+def test_choices_that_make_no_study_get_a_sentence(url, query, said):
+    assert any(said in each.value for each in rendered("studies.py", **query).info)
+
+
+def test_the_text_to_take_away_is_the_same_study():
+    study = small_study()
+    again = studies.read_study(text.as_toml(study))
+    assert list(again.references()) == list(study.references())
+    assert again.curves == study.curves
+
+
+def test_the_same_choices_are_the_same_name_and_other_choices_another():
+    names = {text.name_study(small_study(seeds)) for seeds in (2, 3, 3)}
+    assert len(names) == 2
+    long = studies.Study("x", ("iris",), ("mlp",), (0,), tuple(all_curves()))
+    assert len(text.name_study(long)) <= 100
+    assert all("," not in each.label for each in all_curves())
+
+
+def test_every_curve_of_the_menu_is_one_that_a_study_can_have():
+    study = studies.Study("all", ("iris",), ("mlp",), (0,), tuple(all_curves()))
+    assert study_from(json.loads(study.to_json())).curves == study.curves
+
+
+def test_the_figure_has_a_point_and_an_interval_for_each_curve_and_size(url):
+    study = small_study()
+    results = tasks.run_study(lambda *_: True, study.to_json(), url)
+    styles = {each.label: figures.style_of(each) for each in study.curves}
+    figure = figures.changes(results.changes, "Iris", "classification", styles)
+    by_name = {trace.name: trace for trace in figure.data}
+    for label, rows in results.changes.groupby("label"):
+        assert list(by_name[label].y) == (100 * rows["mean"]).tolist()
+        high = by_name[label].y + by_name[label].error_y.array
+        assert high == pytest.approx((100 * rows["high"]).tolist())
+    assert by_name["Truncated SVD"].marker.color == style("low_rank", "truncated_svd").colour
+
+
+def test_a_stopped_study_shows_what_there_is(url):
+    seen = []
+
+    def stop(done, total, partial, message):
+        seen.append((done, partial))
+        return done < 3
+
+    results = tasks.run_study(stop, small_study().to_json(), url)
+    assert results.done < results.total
+    assert len(results.table)
+    assert seen[0] == (0, None)

@@ -39,6 +39,11 @@ def read_tensors(content: bytes) -> dict[str, torch.Tensor]:
     return tensors
 
 
+def read_names(content: bytes) -> list[str]:
+    """The names of a safetensors file's tensors."""
+    return [name for name in _header(content) if name != "__metadata__"]
+
+
 def read_metadata(content: bytes) -> dict[str, str] | None:
     """What a safetensors file says of itself."""
     return _header(content).get("__metadata__")

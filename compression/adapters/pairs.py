@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite, prod
 
@@ -73,6 +73,11 @@ def as_matrices(
     """``up`` (m, r) and ``down`` (r, n) of a pair, as the file holds them."""
     up, down = tensors[pair.up], tensors[pair.down]
     return up.reshape(up.shape[0], pair.rank), down.reshape(pair.rank, -1)
+
+
+def names_pairs(names: Iterable[str]) -> bool:
+    """Whether a file of these tensors is an adapter's."""
+    return any(re.fullmatch(pattern, name) for name in names for pattern, _ in _LAYOUTS)
 
 
 def find_pairs(tensors: Mapping[str, torch.Tensor], config: PeftConfig | None) -> list[Pair]:

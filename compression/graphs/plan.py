@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..errors import NotApplicableError
+from ..errors import ArgumentError, NotApplicableError
 from ..low_rank.allocation import allocate
 from ..low_rank.rank_choices import RankChoices, kept_energy_loss
 from ..low_rank.truncated_svd import tails
@@ -43,18 +43,7 @@ def plan(model: Model, steps: int = STEPS, report: Report = keep_going) -> Plan:
     NotApplicableError
         No layer can be made smaller.
     """
-    layers: dict[str, RankChoices] = {}
-    for weight in model.weights:
-        if weight.reason:
-            continue
-        try:
-            choices = _choices(model, weight.name)
-        except NotApplicableError:
-            continue
-        if choices is not None:
-            layers[weight.name] = choices
-    if not layers:
-        raise NotApplicableError("no layer of this model can be made smaller by a lower rank")
+    layers = _all_choices(model)
     dense = sum(layer.dense_cost for layer in layers.values())
     fixed = model.parameters - dense
     smallest = sum(int(layer.costs[0]) for layer in layers.values())
@@ -70,6 +59,51 @@ def plan(model: Model, steps: int = STEPS, report: Report = keep_going) -> Plan:
         if not report(place + 1, len(budgets), None):
             break
     return Plan(pd.DataFrame(rows), tuple(ranks))
+
+
+def ranks_within(model: Model, parameters: int) -> dict[str, int]:
+    """Layer -> rank, of those that are replaced, by the rule of :func:`plan` for one budget.
+
+    Parameters
+    ----------
+    model : Model
+    parameters : int
+        Numbers that the whole model may hold.
+
+    Raises
+    ------
+    NotApplicableError
+        No layer can be made smaller.
+    ArgumentError
+        The budget is below what is left at rank 1 everywhere; the message names that.
+    """
+    layers = _all_choices(model)
+    fixed = model.parameters - sum(layer.dense_cost for layer in layers.values())
+    smallest = fixed + sum(int(layer.costs[0]) for layer in layers.values())
+    if parameters < smallest:
+        raise ArgumentError(
+            f"{parameters:,} parameters are too few for this model: choose at least {smallest:,}, "
+            f"{smallest / model.parameters:.3f} of it"
+        )
+    found = allocate(layers, parameters - fixed).ranks
+    return {name: rank for name, rank in found.items() if rank is not None}
+
+
+def _all_choices(model: Model) -> dict[str, RankChoices]:
+    """Of every layer that a lower rank makes smaller; NotApplicableError where there is none."""
+    layers: dict[str, RankChoices] = {}
+    for weight in model.weights:
+        if weight.reason:
+            continue
+        try:
+            choices = _choices(model, weight.name)
+        except NotApplicableError:
+            continue
+        if choices is not None:
+            layers[weight.name] = choices
+    if not layers:
+        raise NotApplicableError("no layer of this model can be made smaller by a lower rank")
+    return layers
 
 
 def energy_at(model: Model, layer: str, rank: int) -> float:

@@ -1,0 +1,119 @@
+"""``compress``: the same files with smaller layers, read back and compared before they appear."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, CompressionError
+from .files import is_adapter, read_files
+from .output import print_json, print_table, progress, say
+
+
+def run(arguments: Namespace) -> int:
+    files = read_files(arguments.files)
+    rows, written, facts = (_adapter if is_adapter(files) else _model)(arguments, files)
+    places = {arguments.output / name: content for name, content in written.items()}
+    _write(places, arguments.force)
+    before, after = (sum(map(len, group.values())) for group in (files, written))
+    facts = {"bytes_before": before, "bytes_after": after, **facts}
+    if arguments.json:
+        print_json({"written": [str(path) for path in places], **facts, "layers": rows})
+        return 0
+    print_table(rows)
+    say(f"{', '.join(map(str, places))}: {after:,} bytes of {before:,}")
+    for name, value in facts.items():
+        if not name.startswith("bytes"):
+            say(
+                f"{name.replace('_', ' ')}: {value:.3g}" if isinstance(value, float) else str(value)
+            )
+    return 0
+
+
+def _write(places: dict[Path, bytes], force: bool) -> None:
+    from ..atomic_file import write_whole
+
+    there = [str(path) for path in places if path.exists()]
+    if there and not force:
+        raise ArgumentError(
+            f"{', '.join(there)} is there already: give another --output, or --force"
+        )
+    for path, content in places.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(content, path)
+
+
+def _adapter(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[str, bytes], dict]:
+    import compression
+
+    adapter = compression.read_adapter(files, progress("taking spectra"))
+    ranks: dict[str, Any]
+    if arguments.share is not None:
+        ranks = adapter.allocate(int(arguments.share * adapter.parameters)).ranks
+    elif arguments.energy is not None:
+        layers = adapter.layers[adapter.layers["reason"] == ""]["layer"]
+        ranks = {name: _energy_rank(adapter.spectrum(name), arguments.energy) for name in layers}
+    else:
+        ranks = dict(arguments.ranks)
+    resized = adapter.resized(ranks, progress("writing layers"))
+    columns = ["layer", "shape", "rank", "rank_after", "energy_kept", "reason"]
+    rows = resized.table[columns].to_dict("records")
+    return rows, resized.files, {"energy_kept": resized.energy_kept}
+
+
+def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[str, bytes], dict]:
+    import compression
+
+    from ..graphs.check import write_checked
+    from ..graphs.plan import energy_at, ranks_within
+
+    model = compression.read_model(files)
+    model.measure(progress("taking spectra"))
+    ranks: dict[str, int]
+    if arguments.share is not None:
+        ranks = ranks_within(model, int(arguments.share * model.parameters))
+    elif arguments.energy is not None:
+        ranks = _ranks_for_energy(model, arguments.energy)
+    else:
+        ranks = dict(arguments.ranks)
+    written, check = write_checked(model, ranks)
+    rows = []
+    for weight in model.weights:
+        rank = ranks.get(weight.name)
+        count = weight.parameters if rank is None else weight.count_stored(rank)
+        kept = 1.0 if rank is None else energy_at(model, weight.name, rank)
+        line = {"layer": weight.name, "rank": rank, "parameters": weight.parameters}
+        rows.append(
+            {**line, "parameters_after": count, "energy_kept": kept, "reason": weight.reason}
+        )
+    facts: dict[str, Any] = {"largest_difference_from_the_promised_error": check.difference}
+    if check.outputs:
+        facts["relative_change_of_outputs_for_random_inputs"] = check.outputs["relative"]
+    elif check.why_not:
+        facts["outputs"] = check.why_not
+    return rows, written, facts
+
+
+def _ranks_for_energy(model: Any, share: float) -> dict[str, int]:
+    """The smallest rank of each layer that keeps the share; no rank where that saves nothing."""
+    ranks = {}
+    for weight in model.weights:
+        if weight.reason:
+            continue
+        try:
+            rank = _energy_rank(model.spectrum(weight.name), share, model.energy(weight.name))
+        except CompressionError:
+            continue
+        if rank <= weight.break_even:
+            ranks[weight.name] = rank
+    return ranks
+
+
+def _energy_rank(spectrum: Any, share: float, whole: float | None = None) -> int:
+    """The smallest rank that keeps this share of the energy, at least 1."""
+    kept = np.cumsum(np.square(spectrum, dtype=np.float64))
+    whole = float(kept[-1]) if whole is None else whole
+    # A spectrum cut short may keep less than is asked for: its rank is then none of those.
+    reached = kept >= share * whole * (1 - 1e-12)
+    return int(np.argmax(reached)) + 1 if reached.any() else len(kept) + 1

@@ -1,0 +1,39 @@
+"""``gate``: may one classifier take another one's place?"""
+
+from argparse import Namespace
+
+from .judge import judge
+from .output import print_json, say
+from .report import write_report
+from .verdict import decide
+
+
+def run(arguments: Namespace) -> int:
+    judged = judge(arguments)
+    names = (arguments.before.name, arguments.after.name)
+    if names[0] == names[1]:
+        names = (str(arguments.before), str(arguments.after))
+    verdict = decide(judged, names, arguments.lose_at_most, arguments.confidence)
+    if arguments.report is not None:
+        write_report(arguments, judged, verdict)
+    if arguments.json:
+        print_json(
+            {
+                "passes": verdict.passes,
+                "sentence": verdict.sentence,
+                "rows": len(judged.target),
+                "accuracy_before": judged.before.mean(),
+                "accuracy_after": judged.after.mean(),
+                "change_points": verdict.change,
+                "change_low": verdict.low,
+                "change_high": verdict.high,
+                "lose_at_most": arguments.lose_at_most,
+                "confidence": arguments.confidence,
+                "only_before_right": int((judged.before & ~judged.after).sum()),
+                "only_after_right": int((judged.after & ~judged.before).sum()),
+                "largest_difference": judged.difference,
+            }
+        )
+    else:
+        say(verdict.sentence)
+    return 0 if verdict.passes else 1

@@ -1,0 +1,256 @@
+"""Two models run on the same data: who is right where."""
+
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ArgumentError, NotApplicableError
+from .files import read_files
+
+TARGETS = ("y", "target", "label", "labels", "class")
+BLOCK = 1024  # rows that a graph is run over at once
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What two models answer on one data set.
+
+    Attributes
+    ----------
+    before, after : ndarray of bool, shape (rows,)
+        Whether each model is right.
+    answers : tuple of two ndarrays, shape (rows,)
+        The classes that each answers.
+    target : ndarray, shape (rows,)
+    difference : float
+        Largest difference of an output, NaN where the shapes differ.
+    majority : float
+        Share of the most frequent class.
+    order : str
+        How places in the outputs were read as classes, in words.
+    """
+
+    before: NDArray[np.bool_]
+    after: NDArray[np.bool_]
+    answers: tuple[NDArray[Any], NDArray[Any]]
+    target: NDArray[Any]
+    difference: float
+    majority: float
+    order: str
+
+
+def judge(arguments: Namespace) -> Judged:
+    """Run both models of a command over its data.
+
+    Raises
+    ------
+    CompressionError
+        A file cannot be read, the data do not fit, or the models are no classifiers.
+    """
+    models = [open_model(path) for path in (arguments.before, arguments.after)]
+    inputs, target = read_data(arguments.data, arguments.target, arguments.ignore)
+    classes, counts = np.unique(target, return_counts=True)
+    outputs = [run_in_blocks(model, inputs, len(target)) for model in models]
+    answers = [answered_classes(output, classes) for output in outputs]
+    same = outputs[0].shape == outputs[1].shape
+    return Judged(
+        before=answers[0] == target,
+        after=answers[1] == target,
+        answers=(answers[0], answers[1]),
+        target=target,
+        difference=float(np.abs(outputs[0] - outputs[1]).max()) if same else float("nan"),
+        majority=float(counts.max() / len(target)),
+        order=_describe_order(outputs[0], classes),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class RunnableModel:
+    """Something that takes arrays by name and gives an array of numbers, a row a sample."""
+
+    inputs: tuple[tuple[str, tuple[Any, ...], Any], ...]
+    call: Callable[[dict[str, NDArray[Any]]], NDArray[np.float64]]
+
+
+def open_model(path: Path) -> RunnableModel:
+    """An ONNX graph, or a network that ``compression.save`` wrote, as something to run."""
+    from ..graphs import runner
+
+    session = runner.open_session(graph_of(path))
+    described = tuple(
+        (value.name, tuple(value.shape), _TYPES.get(value.type)) for value in session.get_inputs()
+    )
+    return RunnableModel(described, partial(runner.run, session))
+
+
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
+
+
+def graph_of(path: Path) -> bytes:
+    """The bytes of a graph in one piece."""
+    files = read_files([path])
+    if path.suffix.lower() == ".onnx":
+        from ..graphs.reading import read_model
+
+        model = read_model(files)  # refuses what is damaged, in a process of its own
+        return files[path.name] if len(files) == 1 else next(iter(model.to_bytes().values()))
+    if path.suffix.lower() == ".safetensors":
+        from .. import storage
+        from ..onnx_export import onnx_bytes
+        from ..tensor_file import read_metadata
+
+        if "compression" in (read_metadata(files[path.name]) or {}):
+            return onnx_bytes(storage.from_bytes(files[path.name]))
+    raise NotApplicableError(
+        f"{path.name} holds no graph that can be run: give an .onnx file, or one that "
+        "compression.save wrote"
+    )
+
+
+def read_data(
+    path: Path, target: str | None, ignore: list[str]
+) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+    """Columns or arrays by name, and the classes; decoded under limits by ``data``."""
+    from data.errors import DatasetError
+    from data.reading import decode_file, read_decoded
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "decoded"
+        try:
+            found = read_decoded(out, decode_file(path.resolve(), path.name, out))
+        except DatasetError as error:
+            raise ArgumentError(f"{path.name}: {error}") from None
+    columns: dict[str, NDArray[Any]] = dict(found.arrays)
+    if found.frame is not None:
+        columns = {str(name): found.frame[name].to_numpy() for name in found.frame.columns}
+    if target is None:
+        target = next((name for name in TARGETS if name in columns), None)
+    unknown = [name for name in ignore if name not in columns]
+    if target not in columns or unknown:
+        raise ArgumentError(
+            f"{path.name} has no {unknown[0] if unknown else target or 'column named y'!r}: give "
+            f"one of {', '.join(list(columns)[:20])} as --target or --ignore"
+        )
+    classes = columns.pop(target)
+    for name in ignore:
+        columns.pop(name, None)
+    rows = {name: len(column) if column.ndim else 0 for name, column in columns.items()}
+    if classes.ndim != 1 or not len(classes) or set(rows.values()) != {len(classes)}:
+        raise ArgumentError(
+            f"{path.name}: {target} holds {classes.shape}, the others {rows}: give one class and "
+            "one sample a row"
+        )
+    return columns, _as_classes(classes, target)
+
+
+def _as_classes(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Whole numbers, or texts."""
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all() or (values != np.round(values)).any():
+            raise NotApplicableError(
+                f"{name} holds numbers that are no classes: only classifiers are judged"
+            )
+        return values.astype(np.int64)
+    if values.dtype.kind in "iub":
+        return values.astype(np.int64)
+    return values.astype(str)
+
+
+def run_in_blocks(
+    model: RunnableModel, columns: dict[str, NDArray[Any]], rows: int
+) -> NDArray[np.float64]:
+    """The model's outputs for all rows."""
+    inputs = fit_inputs(model, columns)
+    parts = []
+    for start in range(0, rows, BLOCK):
+        block = {name: array[start : start + BLOCK] for name, array in inputs.items()}
+        parts.append(model.call(block))
+    outputs = np.concatenate(parts)
+    if len(outputs) != rows or not np.isfinite(outputs).all():
+        raise NotApplicableError("the model gives outputs that are not finite, or not one a row")
+    return outputs.reshape(rows, -1)
+
+
+def fit_inputs(model: RunnableModel, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The data as the graph's inputs: by their names, or side by side for the only one."""
+    names = [name for name, _, _ in model.inputs]
+    if len(names) > 1 or (names and names[0] in columns):
+        missing = [name for name in names if name not in columns]
+        if missing:
+            raise ArgumentError(
+                f"the model reads {', '.join(names)}, the data have no {', '.join(missing)}"
+            )
+        return {name: _fit(columns[name], name, shape, kind) for name, shape, kind in model.inputs}
+    ((name, shape, kind),) = model.inputs
+    whole = "x" if "x" in columns and columns["x"].ndim > 1 else None
+    if whole is None:
+        wide = [array.reshape(len(array), -1) for array in columns.values()]
+        texts = [key for key, array in columns.items() if array.dtype.kind not in "fiub"]
+        if texts:
+            raise ArgumentError(
+                f"{', '.join(texts[:5])}: no numbers, and the model reads numbers: encode them as "
+                "in training, or leave them out with --ignore"
+            )
+        samples = np.concatenate(wide, axis=1)
+    else:
+        samples = columns[whole]
+    return {name: _fit(samples, whole or "the data", shape, kind)}
+
+
+def _fit(values: NDArray[Any], name: str, shape: tuple[Any, ...], kind: Any) -> NDArray[Any]:
+    """An array in the type and shape that an input has."""
+    if kind is not None and values.dtype.kind not in "fiub":
+        raise ArgumentError(f"{name} holds no numbers, and the model reads numbers")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ArgumentError(f"{name} holds values that are missing or not finite: fill them in")
+    values = values.astype(kind) if kind is not None else values.astype(str).astype(object)
+    sizes = shape[1:]
+    known = all(isinstance(size, int) and size > 0 for size in sizes)
+    if known and values.shape[1:] != sizes:
+        if int(np.prod(values.shape[1:])) != int(np.prod(sizes)):
+            raise ArgumentError(
+                f"{name} has {int(np.prod(values.shape[1:]))} numbers a row, the model reads "
+                f"{' x '.join(map(str, sizes)) or 'one'}: are there columns to --ignore?"
+            )
+        values = values.reshape(len(values), *sizes)
+    return values
+
+
+def answered_classes(outputs: NDArray[np.float64], classes: NDArray[Any]) -> NDArray[Any]:
+    """The class that each row of outputs stands for."""
+    count = outputs.shape[1]
+    if count == 1:
+        if len(classes) != 2 or outputs.min() < 0 or outputs.max() > 1:
+            raise NotApplicableError(
+                "the model gives one number a row, and it is no probability of one of two "
+                "classes: only classifiers are judged"
+            )
+        return classes[(outputs[:, 0] > 0.5).astype(int)]
+    places = outputs.argmax(axis=1)
+    if classes.dtype.kind == "i" and classes.min() >= 0 and classes.max() < count:
+        return places
+    if len(classes) != count:
+        raise ArgumentError(
+            f"the model tells {count} classes apart, the data hold {len(classes)} others "
+            f"({', '.join(map(str, classes[:5]))}): give them as 0 to {count - 1}"
+        )
+    return classes[places]
+
+
+def _describe_order(outputs: NDArray[np.float64], classes: NDArray[Any]) -> str:
+    if classes.dtype.kind == "i" and classes.min() >= 0 and classes.max() < outputs.shape[1]:
+        return "the target is the place of the largest output"
+    return f"outputs are read as {', '.join(map(str, classes[:8]))}, the target's values in order"

@@ -1,0 +1,162 @@
+"""What the commands take, and what becomes of their errors."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from ..errors import CompressionError
+
+FINE, FAILED, WRONG = 0, 1, 2
+"""Exit codes: all went well; the gate says no; a wrong use or a file that cannot be read."""
+
+DATA_HELP = (
+    "table (.parquet, .csv) or arrays (.npz with x and y) that the model reads as they are: "
+    "encoded and scaled as in training"
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a command; its exit code. Results go to stdout, progress and errors to stderr."""
+    try:
+        arguments = _parser().parse_args(argv)
+        command = import_module(f".{arguments.command}", __package__)
+        return int(command.run(arguments))
+    except SystemExit as left:  # argparse has said why, or has helped
+        return int(left.code or 0)
+    except CompressionError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)  # noqa: T201
+    return WRONG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m compression",
+        description="See why a model's layers can or cannot shrink, and make it smaller.",
+        epilog="Exit codes: 0 fine, 1 the gate failed, 2 wrong use or a file that cannot be read.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_spectrum(commands)
+    _add_compress(commands)
+    _add_compare(commands)
+    _add_gate(commands)
+    return parser
+
+
+def _add_command(
+    commands: argparse._SubParsersAction, name: str, help: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help, description=help)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="an ONNX graph (with its .data), a safetensors file, a state dict (.pt), or a LoRA "
+        "adapter with its adapter_config.json",
+    )
+
+
+def _add_spectrum(commands: argparse._SubParsersAction) -> None:
+    help = "Which ranks does each layer need, and which layers cannot be compressed?"
+    _add_files(_add_command(commands, "spectrum", help))
+
+
+def _add_compress(commands: argparse._SubParsersAction) -> None:
+    help = "Write the same model, or adapter, with smaller layers."
+    parser = _add_command(commands, "compress", help)
+    _add_files(parser)
+    knob = parser.add_mutually_exclusive_group(required=True)
+    knob.add_argument("--share", type=_share, help="share of the parameters to keep, e.g. 0.25")
+    knob.add_argument(
+        "--energy", type=_share, help="share of its energy that each layer keeps, e.g. 0.95"
+    )
+    knob.add_argument(
+        "--ranks", nargs="+", type=_layer_rank, metavar="LAYER=K", help="ranks of single layers"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("compressed"), metavar="FOLDER",
+        help="where the files go, under their own names (default: compressed)",
+    )  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="write over files that are there")
+
+
+def _add_compare(commands: argparse._SubParsersAction) -> None:
+    help = "How far are two models apart, on data or on random inputs?"
+    parser = _add_command(commands, "compare", help)
+    _add_pair(parser)
+    parser.add_argument("data", type=Path, nargs="?", help=f"{DATA_HELP}; without: random inputs")
+    _add_columns(parser)
+
+
+def _add_gate(commands: argparse._SubParsersAction) -> None:
+    help = "May the second classifier take the first one's place? Exit code 0: yes, 1: no."
+    parser = _add_command(commands, "gate", help)
+    _add_pair(parser)
+    parser.add_argument("data", type=Path, help=DATA_HELP)
+    _add_columns(parser)
+    parser.add_argument(
+        "--lose-at-most", type=_points, default=1.0, metavar="POINTS",
+        help="of accuracy, in percentage points (default: 1)",
+    )  # fmt: skip
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML report")
+
+
+def _add_pair(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", type=Path, help="an ONNX graph, or a file of compression.save")
+    parser.add_argument("after", type=Path, help="the same, made smaller")
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", help="the column or array with the classes (default: y, target, label or class)")  # fmt: skip
+    parser.add_argument("--ignore", nargs="+", default=[], metavar="COLUMN", help="columns to leave out")  # fmt: skip
+    parser.add_argument(
+        "--confidence", type=_confidence, default=95.0, metavar="PERCENT",
+        help="of the interval of the change (default: 95)",
+    )  # fmt: skip
+
+
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not possible: choose above 0, up to 1")
+    return value
+
+
+def _points(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value < 100:
+        raise argparse.ArgumentTypeError(f"{text} is not possible: choose 0 to below 100 points")
+    return value
+
+
+def _confidence(text: str) -> float:
+    value = _number(text)
+    if not 50 <= value < 100:
+        raise argparse.ArgumentTypeError(f"{text} is not possible: choose 50 to below 100 percent")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
+def _layer_rank(text: str) -> tuple[str, int]:
+    layer, _, rank = text.rpartition("=")
+    if not layer or not rank.isascii() or not rank.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form layer=rank, e.g. fc1=8")
+    return layer, int(rank)

@@ -1,0 +1,138 @@
+"""The gate's report: one HTML file without scripts that opens without a network."""
+
+import datetime
+import platform
+from argparse import Namespace
+from html import escape
+from typing import Any
+
+from ..atomic_file import write_whole
+from .files import read_files
+from .judge import Judged
+from .output import show_text
+from .verdict import Verdict
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; margin: 1rem 0; }}
+th, td {{ text-align: right; padding: .3rem .9rem; border-bottom: 1px solid #8886; }}
+th:first-child, td:first-child {{ text-align: left; }}
+.verdict {{ border-left: .4rem solid {colour}; padding: .3rem 1rem; }}
+svg text {{ font: 13px system-ui, sans-serif; fill: currentColor; }}
+</style></head><body>
+<h1>{title}</h1>
+<p class="verdict">{sentence}</p>
+{picture}
+<table><tr><th>model</th><th>file</th><th>right</th><th>accuracy</th></tr>{models}</table>
+<table><tr><th></th><th>after: right</th><th>after: wrong</th></tr>{pairs}</table>
+<table><tr><th>class</th><th>rows</th><th>before: right</th><th>after: right</th></tr>{classes}</table>
+<p>{notes}</p>
+</body></html>
+"""
+_PASSED, _FAILED = "#0072b2", "#d55e00"  # told apart by colour-blind readers too
+_WIDTH, _EDGE = 640, 40
+MOST_CLASSES = 50
+
+
+def write_report(arguments: Namespace, judged: Judged, verdict: Verdict) -> None:
+    """Write the report of a verdict to the file that was asked for; every name is escaped."""
+    rows = len(judged.target)
+    models = [
+        (
+            str(path),
+            f"{sum(map(len, read_files([path]).values())):,} bytes",
+            f"{int(right.sum()):,} of {rows:,}",
+            f"{right.mean():.2%}",
+        )
+        for path, right in (
+            (arguments.before, judged.before),
+            (arguments.after, judged.after),
+        )
+    ]
+    pairs = [
+        (
+            f"before: {title}",
+            f"{int((own & judged.after).sum()):,}",
+            f"{int((own & ~judged.after).sum()):,}",
+        )
+        for title, own in (("right", judged.before), ("wrong", ~judged.before))
+    ]
+    content = _PAGE.format(
+        title=_text(f"{'Passed' if verdict.passes else 'Failed'}: {arguments.after.name}"),
+        sentence=_text(verdict.sentence),
+        colour=_PASSED if verdict.passes else _FAILED,
+        picture=_draw(verdict, arguments.lose_at_most),
+        models=_lines(models),
+        pairs=_lines(pairs),
+        classes=_lines(_class_rows(judged)),
+        notes=_text(_notes(arguments, judged)),
+    )
+    write_whole(content.encode(), arguments.report)
+
+
+def _class_rows(judged: Judged) -> list[tuple[str, ...]]:
+    import numpy as np
+
+    found = []
+    for name in np.unique(judged.target)[:MOST_CLASSES]:
+        own = judged.target == name
+        shares = (f"{right[own].mean():.2%}" for right in (judged.before, judged.after))
+        found.append((str(name), f"{int(own.sum()):,}", *shares))
+    return found
+
+
+def _notes(arguments: Namespace, judged: Judged) -> str:
+    import compression
+
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        f"Data: {arguments.data}, {len(judged.target):,} rows; always answering the most frequent "
+        f"class is right on {judged.majority:.2%}. The interval is a score interval for paired "
+        f"proportions (Tango 1998). Largest difference of an output: {judged.difference:.3g}; "
+        f"{judged.order}. Written on {now:%Y-%m-%d %H:%M} UTC by compression "
+        f"{compression.__version__}, Python {platform.python_version()}."
+    )
+
+
+def _lines(rows: list[Any]) -> str:
+    return "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in rows)
+
+
+def _text(value: Any) -> str:
+    return escape(show_text(value), quote=True)
+
+
+def _draw(verdict: Verdict, lose_at_most: float) -> str:
+    """The change with its interval, zero, and what may be lost."""
+    ends = [verdict.low, verdict.high, -lose_at_most, 0.0]
+    low, high = min(ends), max(ends)
+    room = 0.08 * (high - low) or 1.0
+
+    def x(points: float) -> float:
+        share = (points - low + room) / (high - low + 2 * room)
+        return round(_EDGE + share * (_WIDTH - 2 * _EDGE), 1)
+
+    colour = _PASSED if verdict.passes else _FAILED
+    said = (
+        f"Change of accuracy {verdict.change:+.2f} points, from {verdict.low:+.2f} to "
+        f"{verdict.high:+.2f}; at most {lose_at_most:g} may be lost."
+    )
+    marks = "".join(
+        f'<line x1="{x(at)}" x2="{x(at)}" y1="25" y2="75" stroke="currentColor" '
+        f'stroke-dasharray="{dash}"/><text x="{x(at)}" y="{y}" text-anchor="middle">{name}</text>'
+        for at, name, dash, y in (
+            (0.0, "no change", "none", 15),
+            (-lose_at_most, f"at most {lose_at_most:g} lost", "4 3", 92),
+        )
+    )
+    return (
+        f'<svg viewBox="0 0 {_WIDTH} 120" role="img" aria-label="{said}">{marks}'
+        f'<line x1="{x(verdict.low)}" x2="{x(verdict.high)}" y1="50" y2="50" stroke="{colour}" '
+        f'stroke-width="4"/><circle cx="{x(verdict.change)}" cy="50" r="7" fill="{colour}"/>'
+        f'<text x="{_WIDTH / 2}" y="112" text-anchor="middle">change of accuracy, points</text></svg>'
+    )

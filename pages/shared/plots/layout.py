@@ -5,6 +5,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from .traces import note
+
 COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs per sample"}
 
 # The camera above a chart takes a PNG of twice the screen's resolution.
@@ -18,6 +20,7 @@ CONFIG = {
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
 _LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
 BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
+NAMELESS: tuple[str, dict[str, Any]] = ("", {})  # an axis without a title
 STANDOFF = {"x": 6, "y": 10}  # pixels between an axis and its title
 
 
@@ -97,6 +100,32 @@ def _write_bytes(value: int) -> str:
         if value >= size:
             return f"{value / size:g} {unit}"
     return f"{value} B"
+
+
+def place_in_grid(
+    traces: Sequence[Mapping[str, Any]],
+    labels: Sequence[str],
+    columns: int,
+    gaps: tuple[float, float] = (0.02, 0.12),
+    **style: Any,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Small plots without axes, along the rows of a grid, each below its label.
+
+    The traces with their places, and what the layout has of them. Pictures keep their proportions.
+    """
+    placed, axes, notes = [], {}, []
+    rows = -(-len(traces) // columns)
+    for number, (trace, label) in enumerate(zip(traces, labels, strict=True), start=1):
+        x, y, top = panel(number, columns, rows, gaps)
+        if trace["type"] == "heatmap":
+            x["constrain"] = y["constrain"] = "domain"
+            y |= {"autorange": "reversed", "scaleanchor": f"x{number}", "constraintoward": "top"}
+        placed.append({**trace, "xaxis": f"x{number}", "yaxis": f"y{number}"})
+        axes[axis_name("x", number)] = x | {"visible": False}
+        axes[axis_name("y", number)] = y | {"visible": False}
+        if label:
+            notes.append(note(*top, label, **style))
+    return placed, {"annotations": notes, **axes}
 
 
 def axis_name(side: str, number: int) -> str:

@@ -14,10 +14,10 @@ from .layout import (
     BELOW,
     COSTS,
     MARGIN,
-    axis_name,
+    NAMELESS,
     build_figure,
     cost_axis,
-    panel,
+    place_in_grid,
     score_scale,
     score_title,
 )
@@ -284,32 +284,21 @@ def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:
 
 def pictures(values: NDArray, labels: Sequence[str]) -> go.Figure:
     """Images (rows, height, width) or signals (rows, samples) in a grid of four columns."""
-    columns = 4
-    rows = -(-len(values) // columns)
-    traces, titles = [], []
-    axes: dict[str, Any] = {}
-    for number, (value, label) in enumerate(zip(values, labels, strict=True), start=1):
-        x, y, top = panel(number, columns, rows)
-        place: dict[str, Any] = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-        if value.ndim == 2:
-            traces.append(heatmap(value, "Greys", hoverinfo="z", **place))
-            x["constrain"] = "domain"
-            y |= {"autorange": "reversed", "scaleanchor": f"x{number}", "constrain": "domain"}
-        else:
-            place |= {"hoverinfo": "y", "showlegend": False}
-            samples = np.arange(len(value))
-            traces.append(line(samples, value, "", REFERENCE, width=1.5, **place))
-        axes[axis_name("x", number)] = x | {"visible": False}
-        axes[axis_name("y", number)] = y | {"visible": False}
-        titles.append(note(*top, str(label), xanchor="center", font={"size": 11}))
-    nameless: tuple[str, dict] = ("", {})
+    small = [
+        heatmap(value, "Greys", hoverinfo="z")
+        if value.ndim == 2
+        else line(np.arange(len(value)), value, "", REFERENCE, width=1.5, hoverinfo="y")
+        for value in values
+    ]
+    font = {"size": 11}
+    placed, layout = place_in_grid(small, list(map(str, labels)), 4, xanchor="center", font=font)
     return build_figure(
-        traces,
+        placed,
         "First samples of the training part, by class",
         320,
-        nameless,
-        nameless,
-        annotations=titles,
+        NAMELESS,
+        NAMELESS,
         margin=MARGIN | {"t": 56},
-        **axes,
+        showlegend=False,
+        **layout,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compression.constrained.weight_history import LayerHistory
 from compression.weight_states import FREE, LOWER, UPPER, ZERO, WeightState
-from pages.shared.plots.layout import BELOW, build_figure
+from pages.shared.plots.layout import BELOW, NAMELESS, build_figure, place_in_grid
 from pages.shared.plots.palette import (
     CONSTRAINED,
     DIVERGING_CONSTRAINED,
@@ -197,55 +197,32 @@ def pictures(
     ``values``, ``prices``: shape (classes, features). A price has the sign of its weight's bound.
     """
     shown = min(len(values), MAX_CLASSES)
-    lines = [("weights", values)] + ([] if prices is None else [("price λ", prices)])
+    kinds = [("weights", values)] + ([] if prices is None else [("price λ", prices)])
     maps: list[Trace] = []
-    axes: dict[str, Any] = {}
-    for number, (what, kind) in enumerate(lines):
+    for number, (what, kind) in enumerate(kinds):
         end = float(np.abs(kind).max()) or 1.0
-        low, high = 1 - (number + 1) / len(lines), 1 - number / len(lines)
-        for column in range(shown):
-            own = str(len(maps) + 1) if maps else ""
-            picture = heatmap(
-                kind[column].reshape(shape)[0],
+        maps += [
+            heatmap(
+                own.reshape(shape)[0],
                 DIVERGING_CONSTRAINED,
                 low=-end,
                 high=end,
-                hover=f"{names[column]}, row %{{y}}, column %{{x}}: %{{z:.4g}}<extra>{what}</extra>",
-                xaxis=f"x{own}",
-                yaxis=f"y{own}",
+                hover=f"{name}, row %{{y}}, column %{{x}}: %{{z:.4g}}<extra>{what}</extra>",
             )
-            if column == shown - 1:
-                length, middle = 0.9 / len(lines), (low + high) / 2
-                bar = colour_bar(what, thickness=8, len=length, y=middle, nticks=5)
-                picture |= {"showscale": True, "colorbar": bar}
-            maps.append(picture)
-            hidden = {"visible": False, "constrain": "domain"}
-            axes[f"xaxis{own}"] = hidden | {
-                "domain": [(column + 0.04) / shown, (column + 0.96) / shown],
-                "anchor": f"y{own}",
-            }
-            axes[f"yaxis{own}"] = hidden | {
-                "domain": [low + 0.02, high - 0.02],
-                "anchor": f"x{own}",
-                "scaleanchor": f"x{own}",
-                "autorange": "reversed",
-            }
+            for own, name in zip(kind[:shown], names[:shown], strict=True)
+        ]
+        length, middle = 0.9 / len(kinds), 1 - (number + 0.5) / len(kinds)
+        bar = colour_bar(what, thickness=8, len=length, y=middle, nticks=5)
+        maps[-1] |= {"showscale": True, "colorbar": bar}
     title = "Weights of each class in the shape of the inputs"
     if prices is not None:
         title += ", and what each weight's bound costs (sign: +c or −c)"
-    return build_figure(
-        maps,
-        title,
-        70 + 130 * len(lines),
-        ("", axes.pop("xaxis")),
-        ("", axes.pop("yaxis")),
-        **axes,
-        annotations=[
-            note((column + 0.5) / shown, 1, str(names[column]), xanchor="center", font={})
-            for column in range(shown)
-        ],
-        margin=_MARGIN,
+    labels = [*map(str, names[:shown]), *[""] * (len(maps) - shown)]
+    placed, layout = place_in_grid(
+        maps, labels, shown, (0.08 / shown, 0.04), xanchor="center", font={}
     )
+    height = 70 + 130 * len(kinds)
+    return build_figure(placed, title, height, NAMELESS, NAMELESS, margin=_MARGIN, **layout)
 
 
 def largest_multipliers(prices: pd.DataFrame, unit: str) -> go.Figure:

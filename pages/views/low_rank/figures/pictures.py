@@ -1,18 +1,25 @@
 """A layer's weight as pictures: its approximation and residual, and what its ranks look for."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.shared.plots.layout import MARGIN, axis_name, build_figure, panel
+from pages.shared.plots.layout import (
+    MARGIN,
+    NAMELESS,
+    axis_name,
+    build_figure,
+    panel,
+    place_in_grid,
+)
 from pages.shared.plots.palette import DIVERGING, FAINT, LOW_RANK
-from pages.shared.plots.traces import Trace, colour_bar, heatmap, line, note
+from pages.shared.plots.traces import colour_bar, heatmap, line, note
 
 CELLS = 32_768  # of a heat map; beyond it rows or columns are left out, and the title says so
 PICTURES = 12
+_MARGIN = MARGIN | {"t": 62}
 
 
 def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> go.Figure:
@@ -58,7 +65,17 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
         "cmax": largest,
         "colorbar": colour_bar("units of the weight"),
     }
-    return _build_side_by_side(traces, title, 340, notes, coloraxis=scale, **axes)
+    return build_figure(
+        traces,
+        title,
+        340,
+        NAMELESS,
+        NAMELESS,
+        annotations=notes,
+        margin=_MARGIN,
+        coloraxis=scale,
+        **axes,
+    )
 
 
 def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
@@ -66,65 +83,23 @@ def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
 
     ``exact``: the factors are right singular vectors, of length 1.
     """
-    traces, notes = [], []
-    axes: dict[str, Any] = {}
+    traces, labels = [], []
     for number, value in enumerate(values[:PICTURES], start=1):
         kept = number <= rank
-        place: dict[str, Any] = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-        x, y, top = panel(number, PICTURES, gaps=(0.008, 0))
+        labels.append(str(number) if kept else f"{number}, left out")
         if value.ndim == 2:
-            largest = float(np.abs(value).max()) or 1.0
-            traces.append(
-                heatmap(
-                    value.astype(np.float32),
-                    DIVERGING,
-                    low=-largest,
-                    high=largest,
-                    opacity=1.0 if kept else 0.3,
-                    hover="row %{y}, column %{x}: %{z:.3g}",
-                    **place,
-                )
-            )
-            x["constrain"] = "domain"
-            y |= {
-                "autorange": "reversed",
-                "scaleanchor": f"x{number}",
-                "constrain": "domain",
-                "constraintoward": "top",  # right below what is said of it
-            }
+            end = float(np.abs(value).max()) or 1.0
+            hover = "row %{y}, column %{x}: %{z:.3g}"
+            ends: dict[str, Any] = {"low": -end, "high": end, "opacity": 1.0 if kept else 0.3}
+            traces.append(heatmap(value.astype(np.float32), DIVERGING, **ends, hover=hover))
         else:
-            traces.append(
-                line(
-                    np.arange(len(value)),
-                    value,
-                    "",
-                    LOW_RANK if kept else FAINT,
-                    width=1.5,
-                    hover="sample %{x}: %{y:.3g}",
-                    showlegend=False,
-                    **place,
-                )
-            )
-        hidden = {"visible": False}
-        axes |= {axis_name("x", number): x | hidden, axis_name("y", number): y | hidden}
-        notes.append(note(*top, str(number) if kept else f"{number}, left out"))
+            colour, hover = LOW_RANK if kept else FAINT, "sample %{x}: %{y:.3g}"
+            traces.append(line(np.arange(len(value)), value, "", colour, width=1.5, hover=hover))
     what = "Right singular vectors" if exact else "Rows of the right factor"
     title = f"{what} of {layer}: what each rank looks for in an input"
-    return _build_side_by_side(traces, title, 185, notes, **axes)
-
-
-def _build_side_by_side(
-    traces: Sequence[Trace],
-    title: str,
-    height: int,
-    notes: Sequence[Mapping[str, Any]],
-    **layout: Any,
-) -> go.Figure:
-    """Plots side by side, each with a line of its own above it."""
-    nameless: tuple[str, dict] = ("", {})
-    margin = MARGIN | {"t": 62}
+    placed, layout = place_in_grid(traces, labels, PICTURES, gaps=(0.008, 0))
     return build_figure(
-        traces, title, height, nameless, nameless, annotations=notes, margin=margin, **layout
+        placed, title, 185, NAMELESS, NAMELESS, margin=_MARGIN, showlegend=False, **layout
     )
 
 

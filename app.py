@@ -3,9 +3,10 @@
 import streamlit as st
 
 from pages.shared import jobs
-from pages.shared.app_shell import ICON, resume_page
+from pages.shared.app_shell import ICON, STYLE, resume_page
 
 st.set_page_config(page_title="Compress", page_icon=ICON, layout="wide")
+st.html(STYLE)
 st.logo(ICON, size="medium")
 page = st.navigation(
     [

@@ -5,7 +5,7 @@ import streamlit as st
 from pages.shared.app_shell import begin_page
 from pages.shared.models import controls, requests
 from pages.shared.models.text import reference_line
-from pages.shared.ui import charts, widgets
+from pages.shared.ui import blocks, charts, widgets
 from pages.views.constrained import text
 from pages.views.constrained.bits import draw_bits
 from pages.views.constrained.bound import draw_bound
@@ -30,6 +30,7 @@ with first:
 st.markdown(reference_line(trained))
 way = choose_penalties(way)
 job = requests.constrained_curve(trained, constraint, way)
+blocks.link_sections(text.list_sections(trained.convex))
 draw_bound(trained, layer, constraint, way, job)
 draw_path(trained, constraint, job)
 draw_methods(trained, constraint, way, job)

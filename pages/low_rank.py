@@ -6,13 +6,13 @@ from pages.shared import links
 from pages.shared.app_shell import begin_page
 from pages.shared.models import controls, requests
 from pages.shared.models.text import reference_line
-from pages.shared.ui import charts, widgets
+from pages.shared.ui import blocks, charts, widgets
 from pages.views.low_rank import text
 from pages.views.low_rank.budgets import draw_budgets
 from pages.views.low_rank.controls import choose_setting
 from pages.views.low_rank.layer_ranks import draw_layer_ranks
 from pages.views.low_rank.methods import draw_methods
-from pages.views.low_rank.rank import draw_rank
+from pages.views.low_rank.rank import draw_layer, draw_rank
 from pages.views.low_rank.selection import draw_selection
 from pages.views.low_rank.sensitivity import draw_sensitivity
 
@@ -26,11 +26,13 @@ with first:
 st.markdown(reference_line(trained))
 setting = choose_setting(trained, method)
 curve = requests.low_rank_curve(trained, setting)
-draw_rank(trained, layer, setting, curve)
+blocks.link_sections(text.SECTIONS)
+draw_rank(trained, curve)
+draw_layer(trained, layer, setting, curve)
 draw_methods(trained, setting, curve)
 draw_selection(trained, setting, curve.result)
 draw_sensitivity(trained, setting)
-st.subheader("A rank of its own for each layer", anchor=False)
+st.header("A rank of its own for each layer", anchor="layer-ranks")
 if curve.result is not None:
     draw_layer_ranks(trained, setting, curve.result)
 if widgets.switch(links.SHARE, "Share one budget among the layers, by six rules"):

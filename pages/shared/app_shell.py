@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 ICON = str(Path(__file__).parents[2] / ".streamlit" / "icon.svg")
+STYLE = Path(__file__).parent / "ui" / "page.css"
 
 
 def begin_page(title: str, sentence: str = "") -> None:

@@ -54,7 +54,7 @@ def test_marks_at_the_same_rank_share_a_label():
 def test_confusion_is_coloured_by_the_share_of_each_true_class():
     counts = np.array([[8, 2], [0, 5]])
     figure = standard.confusion(counts, ["no", "yes"], LOW_RANK)
-    assert np.allclose(figure.data[0].z, [[80, 20], [0, 100]])
+    assert np.array_equal(figure.data[0].z, [[80, 20], [np.nan, 100]], equal_nan=True)
     texts = {
         (true, predicted): text
         for trace in figure.data[1:]
@@ -65,7 +65,7 @@ def test_confusion_is_coloured_by_the_share_of_each_true_class():
 
 def test_a_class_without_samples_has_an_empty_row():
     figure = standard.confusion(np.array([[3, 0], [0, 0]]), ["a", "b"], LOW_RANK)
-    assert np.allclose(figure.data[0].z, [[100, 0], [0, 0]])
+    assert np.array_equal(figure.data[0].z, [[100, np.nan], [np.nan, np.nan]], equal_nan=True)
 
 
 @pytest.mark.parametrize("cost", COSTS)

@@ -28,7 +28,7 @@ def test_every_section_is_drawn_from_a_link(dataset, model, charts):
         methods="all",
         scale="log",
     )
-    headings = [heading.value for heading in app.subheader]
+    headings = [heading.value for heading in app.header]
     assert len(headings) == 5
     assert len(app.get("plotly_chart")) == charts
     # All of them go into the file of figures.

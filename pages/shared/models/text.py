@@ -97,6 +97,34 @@ def reference_line(trained: Trained) -> str:
     )
 
 
+def describe_suggestion(trained: Trained, curve: CurveView, setting: str) -> str:
+    """The row that is suggested, and what it is worth; ``setting``: its knob in words."""
+    line, task = curve.table.iloc[curve.suggested], trained.task
+    score = format_score(line["score"], task)
+    interval = format_interval(line["score_low"], line["score_high"], task)
+    point = "one point" if task == "classification" else "0.01 of R²"
+    return (
+        f"**{setting[0].upper()}{setting[1:]}**: the fewest parameters of what loses at most "
+        f"{point} on validation. On the test set {score} ({interval}), file "
+        f"{compare_sizes(trained.bytes, line['bytes'])}."
+    )
+
+
+def say_best(rows: Mapping[str, pd.Series], where: str, task: str) -> str:
+    """Which of some models scores best on validation; the first is the one that was chosen."""
+    first, *others = rows
+    if not others:
+        return ""
+    best = max(rows, key=lambda name: rows[name]["validation_score"])
+    tested = {name: format_score(rows[name]["score"], task) for name in (first, best)}
+    if best == first:
+        return f"{where} **{first}** scores best on validation of all {len(rows)}: no other pays."
+    return (
+        f"{where} **{best}** scores best on validation of all {len(rows)}: on the test set "
+        f"**{tested[best]}**, {first} {tested[first]}."
+    )
+
+
 def model_file_name(trained: Trained, side: str, knob: str, value: float) -> str:
     return f"{trained.dataset}-{trained.model}-{side.lower()}-{knob}-{value:g}.safetensors"
 

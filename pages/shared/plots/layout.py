@@ -85,11 +85,11 @@ def panel(
 
 
 def cost_axis(cost: str, low: float, high: float) -> tuple[str, dict[str, Any]]:
-    """Title and settings of an axis of costs from ``low`` to ``high``: bytes are read as kB."""
+    """Title and settings of an axis of costs, or ranks, from ``low`` to ``high``: bytes as kB."""
     steps = range(1, 10) if high < 10 * low else (1, 2, 5)
     if cost != "bytes":
         settings = {"type": "log", "tickformat": "~s", "dtick": "D1" if len(steps) > 3 else "D2"}
-        return COSTS[cost], settings
+        return COSTS.get(cost, "Rank k"), settings
     places = [step * 10**power for power in range(12) for step in steps]
     ticks = {"tickvals": places, "ticktext": [_write_bytes(place) for place in places]}
     return "File size", {"type": "log", **ticks}

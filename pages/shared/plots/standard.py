@@ -21,7 +21,7 @@ from .layout import (
     score_scale,
     score_title,
 )
-from .palette import CONSTRAINED, FAINT, LOW_RANK, REFERENCE
+from .palette import CONSTRAINED, FAINT, INK, LOW_RANK, REFERENCE, UNCHANGED
 from .traces import (
     NO_HOVER,
     Trace,
@@ -119,30 +119,26 @@ def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Fi
     """Confusion matrix: colour is the share of each true class (row), text the count."""
     share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = [str(name) for name in class_names]
-    traces = [
-        heatmap(
-            share,
-            [[0, "rgba(138,143,152,0.06)"], [1, colour]],
-            x=names,
-            y=names,
-            low=0,
-            high=100,
-            scale="% of row",
-            customdata=counts,
-            hover="true %{y}, predicted %{x}<br>%{customdata} samples, %{z:.1f} % of the class",
-            xgap=1,
-            ygap=1,
-        )
-    ]
-    # The counts are a layer of their own: on faint cells they take the page's text colour.
-    for shown, font in (
-        ((counts > 0) & (share < 50), {}),
-        ((counts > 0) & (share >= 50), {"color": "white"}),
-    ):
-        true, predicted = np.nonzero(shown)
-        words = [str(count) for count in counts[shown]]
-        x, y = ([names[i] for i in places] for places in (predicted, true))
-        traces.append(text(x, y, words, 13 if len(names) <= 10 else 9, **font))
+    cells = heatmap(
+        np.where(counts > 0, share, np.nan),
+        [
+            [0, UNCHANGED],
+            [1, colour],
+        ],  # opaque: one ink reads on all, on a light page and a dark one
+        x=names,
+        y=names,
+        low=0,
+        high=100,
+        scale="% of row",
+        customdata=counts,
+        hover="true %{y}, predicted %{x}<br>%{customdata} samples, %{z:.1f} % of the class",
+        xgap=1,
+        ygap=1,
+    )
+    true, predicted = np.nonzero(counts)
+    x, y = ([names[i] for i in places] for places in (predicted, true))
+    words = [str(count) for count in counts[counts > 0]]
+    traces = [cells, text(x, y, words, 13 if len(names) <= 10 else 9, color=INK)]
     axis = {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False}
     return build_figure(
         traces,

@@ -1,18 +1,61 @@
 """Pieces of a screen that several pages show."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.glossary import explain
-from pages.shared.models.results import Trained
-from pages.shared.models.text import metric_rows
+from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.text import describe_settings, describe_suggestion, metric_rows
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
 
+from . import widgets
+
 _TERMS = (("score", "interval"), ("parameters",), ("file",), ("MACs",))  # of a row's numbers
+
+
+def keep_in_sight() -> DeltaGenerator:
+    """A place that stays below the menu while the rest of the page scrolls: see page.css."""
+    return st.container(key="in_sight")
+
+
+def link_sections(titles: Mapping[str, str]) -> None:
+    """Links to a long page's sections; ``titles``: a heading's anchor -> what the link says."""
+    st.caption(" · ".join(f"[{title}](#{anchor})" for anchor, title in titles.items()))
+
+
+def draw_suggestion(
+    trained: Trained, curve: CurveView | None, knob: str, key: str, followers: Sequence[str]
+) -> None:
+    """Which row of a curve to take, and a button that moves the knob there.
+
+    ``curve``: None until it is whole. ``key``: of the fragment that this becomes; ``followers``:
+    of those to draw again.
+    """
+
+    def take(value: float) -> None:
+        widgets.move(knob, value)
+        st.rerun(scope=list(followers))
+
+    def draw() -> None:
+        if curve is None:
+            st.caption("As soon as the whole curve is judged.")
+            return
+        setting = describe_settings(curve)[curve.suggested]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(describe_suggestion(trained, curve, setting), width="content")
+            if curve.row(widgets.number(knob)) != curve.suggested:
+                icon = ":material/check:"
+                value = (curve.suggestion,)
+                st.button(
+                    f"Take {setting}", icon=icon, key=f"take_{knob}", on_click=take, args=value
+                )
+
+    st.fragment(draw, key=key)()
 
 
 def predictions(

@@ -16,6 +16,7 @@ from . import text
 from .results import Setting
 
 EPOCHS = range(1, 51)
+SIGHT, PAIR = "combined_sight", "combined"  # fragments to draw again when the pair moves
 
 
 def choose_setting(trained: Trained) -> Setting:
@@ -63,9 +64,17 @@ def choose_pair(setting: Setting, grid: Job[CurveView]) -> tuple[float, float]:
     done = curve is not None
     left, right = st.columns(2, gap="medium")
     with left:
-        rank = widgets.knob(links.RANK, "Rank k", ranks, start[0], done, help=text.RANK)
+        rank = widgets.knob(
+            links.RANK, "Rank k", ranks, start[0], done, redraw=(SIGHT, PAIR), help=text.RANK
+        )
     with right:
         bound = widgets.knob(
-            links.BOUND, "Relative bound ρ", bounds, start[1], done, help=text.BOUND
+            links.BOUND,
+            "Relative bound ρ",
+            bounds,
+            start[1],
+            done,
+            redraw=(SIGHT, PAIR),
+            help=text.BOUND,
         )
     return float(rank), float(bound)

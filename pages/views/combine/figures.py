@@ -12,8 +12,8 @@ from pages.shared.format import format_count, format_interval, format_score, for
 from pages.shared.models.results import CurveView
 from pages.shared.models.text import describe_settings
 from pages.shared.plots import standard, traces
-from pages.shared.plots.layout import build_figure, score_scale, score_title
-from pages.shared.plots.palette import COMBINED, CONSTRAINED, FAINTEST, LOW_RANK, OCHRE, TEAL
+from pages.shared.plots.layout import build_figure, cost_axis, score_scale, score_title
+from pages.shared.plots.palette import COMBINED, CONSTRAINED, INK, LOW_RANK, OCHRE, TEAL, UNCHANGED
 
 from .text import ALONE
 
@@ -46,7 +46,7 @@ def heat(
         f"{format_count(line['parameters'])} parameters, {format_size(line['bytes'])}"
         for _, line in table.iterrows()
     ]
-    colours = [[0, FAINTEST], [1, COMBINED]]
+    colours = [[0, UNCHANGED], [1, COMBINED]]
     cells = traces.heatmap(
         z, colours, x=x, y=y, scale=score_title(task), xgap=2, ygap=2, **traces.NO_HOVER
     )
@@ -90,8 +90,7 @@ def heat(
 def _number_cells(
     columns: Sequence[int], rows: Sequence[int], scores: NDArray, digits: int
 ) -> list[dict[str, Any]]:
-    """The score in each cell; on faint cells in the page's text colour."""
-    middle = (scores.min() + scores.max()) / 2
+    """The score in each cell."""
     return [
         {
             "x": column,  # a name such as "1" would be taken for a number
@@ -99,7 +98,7 @@ def _number_cells(
             # Avoid -0.0.
             "text": f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−"),
             "showarrow": False,
-            "font": {"size": 12, **({"color": "white"} if value > middle else {})},
+            "font": {"size": 12, "color": INK},
         }
         for column, row, value in zip(columns, rows, scores, strict=True)
     ]
@@ -150,19 +149,17 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
                 colour,
                 size=7,
                 hover="%{y:+.3g} (%{customdata[0]:+.3g} to %{customdata[1]:+.3g})<br>"
-                "at most %{customdata[2]:,} bytes",
+                "at most %{text}",
+                text=[format_size(length) for length in lines["budget"]],
                 error_y=traces.interval(change, low, high, colour, color=colour, thickness=1.5),
-                customdata=np.stack([low, high, lines["budget"]], axis=1),
+                customdata=np.stack([low, high], axis=1),
             )
         )
-    budgets = {"type": "log", "tickformat": "~s", "dtick": "D2"}
-    if ends[1] < 10 * ends[0]:
-        budgets = {"tickformat": ",d"}  # within a decade a logarithmic axis has few ticks
     return build_figure(
         drawn,
         "What the combination gains at equal bytes, with 95 % intervals",
         400,
-        ("Budget (bytes)", budgets),
+        ("Budget of bytes", cost_axis("bytes", *ends)[1]),
         (f"Difference ({unit})", {"zeroline": False, **_in_sight(table, scale)}),
         hovermode="closest",
         legend=_BELOW,

@@ -19,7 +19,7 @@ from pages.shared.ui import blocks, charts, widgets
 from pages.shared.ui.progress import flush, follow, show_status
 
 from . import figures, tasks, text, verdict
-from .controls import choose_pair
+from .controls import PAIR, SIGHT, choose_pair
 from .results import Setting
 
 TUNED_RANKS = 24  # of the baseline: a pair is compared with the best file just below its own
@@ -37,20 +37,26 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
     }
     comparison = verdict.submit_comparison(trained, grid, alone)
 
-    def draw() -> None:
-        together = grid.so_far
+    def draw_sight() -> None:
         asked = choose_pair(setting, grid)
         show_status(grid, "Training the pairs")
-        if together is None:
+        if (together := grid.so_far) is not None:
+            blocks.metrics(trained, together.table.iloc[nearest_pair(together.table, *asked)])
+            flush()
+
+    with blocks.keep_in_sight():
+        follow(draw_sight, grid, key=SIGHT)
+
+    def draw() -> None:
+        if (together := grid.so_far) is None:
             return
+        asked = widgets.number(links.RANK), widgets.number(links.BOUND)
         row = nearest_pair(together.table, *asked)
         line = together.table.iloc[row]
-        blocks.metrics(trained, line)
         st.caption(text.describe_pair(trained, setting.method, line, asked))
-        flush()
         _draw_grid(trained, setting, together, row)
         _draw_downloads(trained, setting, together, row)
-        st.subheader("Does it beat each alone at equal bytes?", anchor=False)
+        st.header("Does it beat each alone at equal bytes?", anchor=False)
         for name, job in alone.items():
             show_status(job, text.ALONE[name].capitalize())
         if comparison is not None:
@@ -59,7 +65,7 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
         st.caption(text.describe_baseline(setting, len(ranks)))
 
     watched = [grid, *alone.values(), *([] if comparison is None else [comparison])]
-    follow(draw, *watched, key="combined")
+    follow(draw, *watched, key=PAIR)
 
 
 def _draw_grid(trained: Trained, setting: Setting, together: CurveView, row: int) -> None:
@@ -67,6 +73,7 @@ def _draw_grid(trained: Trained, setting: Setting, together: CurveView, row: int
         for point in st.session_state["combined_heat"]["selection"]["points"]:
             for knob, value in zip((links.RANK, links.BOUND), point["customdata"], strict=True):
                 widgets.move(knob, value)
+        st.rerun(scope=[SIGHT, PAIR])
 
     left, right = st.columns(2, gap="medium")
     with left:

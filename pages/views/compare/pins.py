@@ -71,7 +71,7 @@ def draw(sides: Sides) -> None:
     table = tabulate_pins(pins, trained.dataset, now)
     decimals = st.column_config.NumberColumn(format="%.4f")
     columns = ("score", "low", "high", "score now − pin")
-    st.subheader("Pinned", anchor=False)
+    st.header("Pinned", anchor=False)
     st.dataframe(table, hide_index=True, column_config=dict.fromkeys(columns, decimals))
     with st.container(horizontal=True, gap="small"):
         for pin in pins:

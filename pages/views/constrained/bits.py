@@ -18,7 +18,7 @@ from .figures import bits as figures
 
 
 def draw_bits(trained: Trained, job: Job[ConstrainedView]) -> None:
-    st.subheader("What does it save on disk?", anchor=False)
+    st.header("What does it save on disk?", anchor="disk")
 
     @st.fragment(key=STORED)
     def draw() -> None:

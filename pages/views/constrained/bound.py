@@ -22,7 +22,7 @@ from pages.shared.ui import blocks, charts, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import tasks, text
-from .controls import BOUND, list_followers
+from .controls import BOUND, SIGHT, SUGGESTION, list_followers
 from .figures import weights as figures
 
 
@@ -35,17 +35,24 @@ def draw_bound(
     if entry is not None and entry.certifies_layers and job.result is not None:
         layers_job = submit_networks(tasks.certify_layers, trained, job.result)
 
-    def draw() -> None:
+    def draw_sight() -> None:
         bound = _choose_bound(trained, constraint, job)
         show_status(job, "Judging every bound")
-        found = job.so_far
+        if (found := job.so_far) is not None:
+            blocks.metrics(trained, found.table.iloc[found.row(bound)])
+
+    with blocks.keep_in_sight():
+        follow(draw_sight, job, key=SIGHT)
+    st.header("Which bound should I take?", anchor="which-bound")
+    blocks.draw_suggestion(trained, job.result, links.BOUND, SUGGESTION, list_followers(trained))
+
+    def draw() -> None:
+        found, bound = job.so_far, widgets.number(links.BOUND)
         if found is None:
             return
         row = found.row(bound)
-        blocks.metrics(trained, found.table.iloc[row])
-        st.caption(
-            words.missing_value(found, row, bound) + words.bound_caption(trained, found, row)
-        )
+        caption = words.missing_value(found, row, bound)
+        st.caption(caption + words.bound_caption(trained, found, row))
         _draw_certificate(found, row, constraint)
         if layers_job is not None:
             _draw_layer_certificates(trained, layers_job, found.table["knob"].iloc[row])
@@ -129,7 +136,7 @@ def _draw_layer_certificates(trained: Trained, job: Job, bound: float) -> None:
 
 def _draw_weights(trained: Trained, layer: Layer, found: ConstrainedView, row: int) -> None:
     """Where the weights lie, which are held, and what each bound costs."""
-    st.subheader("Which weights are held, and at what price?", anchor=False)
+    st.header("Which weights are held, and at what price?", anchor="weights")
     rows = found.layers[layer.name]
     letter = words.layer_letter(found.knob, found.method)
     st.markdown(text.describe_states(rows, row, letter), help=text.HELD)

@@ -14,14 +14,16 @@ from . import tasks, text
 from .figures.methods import schedule
 
 # Fragments that follow the bound.
-BOUND, MOVES, WAYS, STORED = "constrained", "constrained_moves", "constrained_ways", "bits_stored"
+SIGHT, SUGGESTION, BOUND = "constrained_sight", "constrained_suggestion", "constrained"
+MOVES, WAYS, STORED = "constrained_moves", "constrained_ways", "bits_stored"
 LOSS_PLANE = "constrained_plane"
 PATIENCE_SECONDS = 1.0  # that a page waits for something small before it shows a progress bar
 
 
 def list_followers(trained: Trained) -> tuple[str, ...]:
     """The fragments to draw again when the bound moves."""
-    return BOUND, MOVES, WAYS, STORED, *((LOSS_PLANE,) if trained.convex else ())
+    plane = (LOSS_PLANE,) if trained.convex else ()
+    return SIGHT, SUGGESTION, BOUND, MOVES, WAYS, STORED, *plane
 
 
 def choose_way(trained: Trained, constraint: str) -> Way:

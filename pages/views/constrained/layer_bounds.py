@@ -18,7 +18,7 @@ from .controls import PATIENCE_SECONDS
 def draw_layer_bounds(
     trained: Trained, constraint: str, way: Way, job: Job[ConstrainedView]
 ) -> None:
-    st.subheader("A bound of its own for each layer", anchor=False)
+    st.header("A bound of its own for each layer", anchor="layer-bounds")
 
     @st.fragment
     def draw() -> None:

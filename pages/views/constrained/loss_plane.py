@@ -16,7 +16,7 @@ from .figures import loss_plane as figures
 
 
 def draw_loss_plane(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> None:
-    st.subheader("Where does the bound meet the loss?", anchor=False)
+    st.header("Where does the bound meet the loss?", anchor="plane")
 
     @st.fragment(key=LOSS_PLANE)
     def draw() -> None:

@@ -10,7 +10,7 @@ from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.requests import Way
 from pages.shared.models.results import ConstrainedView, Trained
-from pages.shared.models.text import bound_letter
+from pages.shared.models.text import bound_letter, say_best
 from pages.shared.ui import charts, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
@@ -22,7 +22,7 @@ _CHART = "constrained_ways_chart"
 
 
 def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[ConstrainedView]) -> None:
-    st.subheader("What would another way have given?", anchor=False)
+    st.header("What would another way have given?", anchor="ways")
     with widgets.row():
         which = widgets.segment(links.WAYS, "Methods", text.COMPARED)
         axis = widgets.segment(links.BOUND_AGAINST, "Against", figures.AXES)
@@ -52,6 +52,11 @@ def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[Constrain
             if (found := other.so_far) is not None
         ]
         bound = widgets.number(links.BOUND)
+        rows = {
+            title: table.iloc[(table["knob"] - bound).abs().argmin()] for _, title, table in curves
+        }
+        letter = bound_letter(first.knob)
+        st.markdown(say_best(rows, f"Near {letter} = {bound:.3g}", trained.task))
         charts.draw(
             figures.methods(curves, trained.costs, axis, bound, first.knob, trained.task),
             _CHART,
@@ -61,12 +66,11 @@ def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[Constrain
         lines = [
             {
                 "way": title,
-                bound_letter(first.knob): f"{line['knob']:.3g}",
+                letter: f"{line['knob']:.3g}",
                 **tables.describe_row(line, trained.task, "bytes"),
                 "free": f"{100 * line['free']:.0f} %",
             }
-            for _, title, table in curves
-            for line in [table.iloc[(table["knob"] - bound).abs().argmin()]]
+            for title, line in rows.items()
         ]
         every = pd.concat([table.assign(way=title) for _, title, table in curves])
         tables.draw(pd.DataFrame(lines), "ways", trained, every)

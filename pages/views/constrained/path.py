@@ -17,7 +17,7 @@ from .results import Trail
 
 def draw_path(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> None:
     trail_job = submit(tasks.trace_weights, trained.origin, constraint) if trained.convex else None
-    st.subheader("What happens as the bound tightens?", anchor=False)
+    st.header("What happens as the bound tightens?", anchor="path")
 
     def draw() -> None:
         curve = job.so_far

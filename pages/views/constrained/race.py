@@ -18,7 +18,7 @@ _RACED = "_raced"  # the problem whose race is on the page
 
 
 def draw_race(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> None:
-    st.subheader("Do all solvers agree?", anchor=False)
+    st.header("Do all solvers agree?", anchor="race")
 
     @st.fragment
     def draw() -> None:

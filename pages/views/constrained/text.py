@@ -13,6 +13,16 @@ from pages.shared.models.constrained_tasks import PATH
 from pages.shared.models.results import Trained
 from pages.shared.models.text import name_reference
 
+_SECTIONS = {  # anchor -> title, in the order of the screen
+    "which-bound": "Which bound?",
+    "weights": "Which weights are held?",
+    "path": "As the bound tightens",
+    "ways": "Other ways",
+    "disk": "On disk",
+}
+_OF_CONVEX = {"plane": "Where the bound meets the loss", "race": "All solvers"}
+_OF_NETWORKS = {"layer-bounds": "A bound for each layer"}
+
 EPOCHS = ("1", "3", "10", "30")
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 COMPARED = {"baselines": "With the baselines", "all": "All ways"}
@@ -66,6 +76,11 @@ PLANE = (
     "may cross the set's edge, which is that of this plane only."
 )
 MANY_OPTIMA = "Softmax can have more than one optimum: the ways need not end at the same point."
+
+
+def list_sections(convex: bool) -> dict[str, str]:
+    """Anchor -> title of the page's sections."""
+    return _SECTIONS | (_OF_CONVEX if convex else _OF_NETWORKS)
 
 
 def title_ways() -> dict[str, str]:

@@ -174,7 +174,7 @@ def draw_candidates(
     trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series | None, settled: bool
 ) -> None:
     """The plane of all candidates, the menu of further series, and the comparison."""
-    st.subheader("Everything that was computed", anchor=False)
+    st.header("Everything that was computed", anchor=False)
     left, right = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
     with left:
         part = widgets.segment(links.SCORE_PART, "Scores", text.SCORES)

@@ -18,6 +18,7 @@ from .text import POINT
 
 AXES = {
     **COSTS,
+    "bytes": "File size",
     **{text.latency_column(batch): f"Time of a call with batch {batch} (ms)" for batch in BATCHES},
 }
 SELECTABLE = {**CONFIG, "modeBarButtonsToRemove": ["select2d", "autoScale2d"]}
@@ -116,10 +117,11 @@ def plane(
 def _cost_axis(costs: pd.Series, cost: str) -> dict[str, Any]:
     """A logarithm where the costs differ by much."""
     tick_format = "~s" if cost in COSTS else "~g"
+    axis = {"tickformat": tick_format, "ticksuffix": "B" if cost == "bytes" else ""}
     if costs.max() <= 4 * costs.min():
-        return {"type": "linear", "tickformat": tick_format, "dtick": None}
+        return {"type": "linear", "dtick": None, **axis}
     ticks = "D2" if costs.max() > 10 * costs.min() else "D1"
-    return {"type": "log", "tickformat": tick_format, "dtick": ticks}
+    return {"type": "log", "dtick": ticks, **axis}
 
 
 def _score_range(table: pd.DataFrame, level: float, scale: float) -> list[float]:
@@ -199,7 +201,7 @@ def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | Non
         ("", {"autorange": "reversed", "type": "category"}),
         shapes=[traces.vertical(at, REFERENCE, dash=dash) | _BEHIND for at, dash, _ in marks],
         annotations=[
-            traces.note(at, 1, words, xref="x", xanchor="center" if at == 0 else "right", font=font)
+            traces.note(at, 1, words, xref="x", xanchor="left" if at == 0 else "right", font=font)
             for at, _, words in marks
         ],
         hovermode="closest",

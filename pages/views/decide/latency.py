@@ -26,7 +26,7 @@ def submit_measurement(trained: Trained) -> Job[RankLatencies] | None:
 
 
 def draw_latency(job: Job[RankLatencies] | None) -> None:
-    st.subheader("How long does it take?", anchor=False)
+    st.header("How long does it take?", anchor=False)
     if not widgets.switch(links.MEASURE, "Measure latency on this machine"):
         st.caption(text.ASK_LATENCY)
         return

@@ -34,7 +34,7 @@ def draw_methods() -> None:
 
 
 def _draw_low_rank() -> None:
-    st.subheader("LMM: low-rank matrix decomposition", anchor=False)
+    st.header("LMM: low-rank matrix decomposition", anchor=False)
     st.markdown(text.LOW_RANK)
     st.latex(LOW_RANK_FORMULA)
     _draw_shadow()
@@ -52,7 +52,7 @@ def _draw_shadow() -> None:
 
 
 def _draw_constrained() -> None:
-    st.subheader("COC: compression by constrained optimisation", anchor=False)
+    st.header("COC: compression by constrained optimisation", anchor=False)
     st.markdown(text.CONSTRAINED)
     st.latex(CONSTRAINED_FORMULA)
     _draw_feasible()
@@ -72,15 +72,15 @@ def _draw_feasible() -> None:
 def draw_measures() -> None:
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("What is measured", anchor=False)
+        st.header("What is measured", anchor=False)
         st.table(text.MEASURES.set_index("measure"))
     with right:
-        st.subheader("When to use which", anchor=False)
+        st.header("When to use which", anchor=False)
         st.markdown(text.ADVICE)
 
 
 def draw_article() -> None:
-    st.subheader("What the article says, and what was measured", anchor=False)
+    st.header("What the article says, and what was measured", anchor=False)
     st.table(text.CORRECTED.set_index("the article"))
     if not widgets.switch(links.STATEMENTS, text.MEASURE):
         return
@@ -113,7 +113,7 @@ def _draw_statements(references: Sequence[Job[Trained]], pairs: Sequence[Pair | 
 
 
 def draw_glossary() -> None:
-    st.subheader("Glossary", anchor="glossary")
+    st.header("Glossary", anchor="glossary")
     lines = [f"- **{term}**: {meaning}" for term, meaning in GLOSSARY.items()]
     half = -(-len(lines) // 2)
     for column, part in zip(st.columns(2, gap="large"), (lines[:half], lines[half:]), strict=True):

@@ -10,6 +10,10 @@ from pages.shared.ui import widgets
 
 from . import text
 
+# Fragments, and those to draw again when the rank moves.
+RANK, LAYER, COMPARISON, RULES = "low_rank", "low_rank_layer", "low_rank_methods", "low_rank_rules"
+FOLLOWERS = (RANK, LAYER, COMPARISON, RULES)
+
 
 def choose_setting(trained: Trained, method: str) -> Setting:
     """Which layers are compressed, and what the method looks at."""

@@ -1,6 +1,6 @@
 """Score against rank: this method, all that fit, each beside its fine-tuned baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -11,17 +11,17 @@ from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Setting, Trained
+from pages.shared.models.text import say_best
 from pages.shared.ui import charts, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import text
+from .controls import COMPARISON
 from .figures.methods import AXES, methods
-
-COMPARISON = "low_rank_methods"  # key of this section's fragment
 
 
 def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) -> None:
-    st.subheader("What would a cleverer method have given?", anchor=False)
+    st.header("What would a cleverer method have given?", anchor="methods")
     with widgets.row():
         which = widgets.segment(links.METHODS, "Methods", text.COMPARISONS)
         axis = widgets.segment(links.AGAINST, "Against", AXES)
@@ -52,13 +52,18 @@ def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) 
         if not curves or curves[0][0] != setting.method:
             return
         rank = int(widgets.number(links.RANK))
+        rows = {
+            title: table.iloc[(table["knob"] - rank).abs().argmin()]
+            for _, title, _, table in curves
+        }
+        st.markdown(say_best(rows, f"Near rank {rank}", trained.task) or text.MORE_METHODS)
         charts.draw(
             methods(curves, trained.costs, axis, rank, trained.task),
             "low_rank_methods_chart",
             f"{score_name(trained.task)} against {AXES[axis]} "
             f"for {len(curves)} curves, rank {rank} ringed",
         )
-        _draw_table(trained, curves, rank)
+        _draw_table(trained, curves, rows)
 
     follow(draw, *jobs.values(), key=COMPARISON)
     if epochs:
@@ -85,14 +90,19 @@ def _request_curves(
 
 
 def _draw_table(
-    trained: Trained, curves: Sequence[tuple[str, str, str, pd.DataFrame]], rank: int
+    trained: Trained,
+    curves: Sequence[tuple[str, str, str, pd.DataFrame]],
+    rows: Mapping[str, pd.Series],
 ) -> None:
     """All curves at the rank that the slider shows, one line each."""
-    lines = []
-    for _, title, _, table in curves:
-        line = table.iloc[(table["knob"] - rank).abs().argmin()]
-        columns = tables.describe_row(line, trained.task, "times smaller")
-        lines.append({"method": title, "k": int(line["knob"]), **columns})
+    lines = [
+        {
+            "method": title,
+            "k": int(line["knob"]),
+            **tables.describe_row(line, trained.task, "times smaller"),
+        }
+        for title, line in rows.items()
+    ]
     every = pd.concat([table.assign(method=title) for _, title, _, table in curves])
     tables.draw(pd.DataFrame(lines), "methods", trained, every)
 

@@ -17,29 +17,44 @@ from pages.shared.ui import blocks, charts, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import tasks, text
+from .controls import FOLLOWERS, LAYER, RANK
 from .figures import layer as layer_figures
 from .figures import pictures
-from .methods import COMPARISON
-
-RANK = "low_rank"  # key of this section's fragment
 
 
-def draw_rank(trained: Trained, layer: Layer, setting: Setting, curve_job: Job[CurveView]) -> None:
-    origin, method = trained.origin, setting.method
-    ranks_job = submit(tasks.layer_ranks, origin, *setting[:3])
-    view_job = submit(tasks.layer_view, origin, method, layer.name, setting.ridge)
-    errors_job = submit(tasks.layer_errors, origin, setting)
+def draw_rank(trained: Trained, curve_job: Job[CurveView]) -> None:
+    """The rank, and what it costs the network: what stays in sight."""
 
     def draw() -> None:
         rank = _choose_rank(trained, curve_job)
         show_status(curve_job, "Judging every rank")
+        if (curve := curve_job.so_far) is not None:
+            blocks.metrics(trained, curve.table.iloc[curve.row(rank)])
+
+    with blocks.keep_in_sight():
+        follow(draw, curve_job, key=RANK)
+
+
+def draw_layer(trained: Trained, layer: Layer, setting: Setting, curve_job: Job[CurveView]) -> None:
+    """The network's file, and one layer at this rank."""
+    ranks_job = submit(tasks.layer_ranks, trained.origin, *setting[:3])
+    view_job = submit(tasks.layer_view, trained.origin, setting.method, layer.name, setting.ridge)
+    errors_job = submit(tasks.layer_errors, trained.origin, setting)
+
+    def draw() -> None:
+        rank = int(widgets.number(links.RANK))
         if curve_job.so_far is not None:
-            _draw_network(trained, setting, curve_job.so_far, ranks_job.result, rank)
+            _describe_network(trained, curve_job.so_far, ranks_job.result, rank)
+            blocks.model_download(
+                partial(requests.low_rank_file, trained, setting, rank),
+                model_file_name(trained, "LMM", "rank", rank),
+                "low_rank_file",
+            )
         show_status(view_job, f"Taking {layer.name} apart")
         if view_job.result is not None:
             _draw_layer(trained, layer.title, view_job.result, setting, errors_job, rank)
 
-    follow(draw, curve_job, ranks_job, view_job, errors_job, key=RANK)
+    follow(draw, curve_job, ranks_job, view_job, errors_job, key=LAYER)
 
 
 def _choose_rank(trained: Trained, curve_job: Job[CurveView]) -> int:
@@ -53,31 +68,24 @@ def _choose_rank(trained: Trained, curve_job: Job[CurveView]) -> int:
             values,
             default,
             settled=curve is not None,
-            redraw=(RANK, COMPARISON),
+            redraw=FOLLOWERS,
             help=SUGGESTED,
         )
     )
 
 
-def _draw_network(
+def _describe_network(
     trained: Trained,
-    setting: Setting,
     curve: CurveView,
     layers: list[LayerRanks] | None,
     rank: int,
 ) -> None:
-    """What the rank costs the network, which layers it reaches, and the network's file."""
+    """Which layers the rank reaches."""
     row = curve.row(rank)
-    blocks.metrics(trained, curve.table.iloc[row])
     caption = missing_value(curve, row, rank)
     if layers is not None:
         caption += text.describe_network(trained, layers, int(curve.table["knob"].iloc[row]))
     st.caption(caption)
-    blocks.model_download(
-        partial(requests.low_rank_file, trained, setting, rank),
-        model_file_name(trained, "LMM", "rank", rank),
-        "low_rank_file",
-    )
 
 
 def _draw_layer(
@@ -88,7 +96,7 @@ def _draw_layer(
     errors_job: Job[pd.DataFrame],
     rank: int,
 ) -> None:
-    st.subheader(f"How low-rank is {title}?", anchor=False)
+    st.header(f"How low-rank is {title}?", anchor="layer")
     approximations = view.approximations
     if approximations is None:
         st.info(text.explain_not_taken(view), icon=":material/info:")

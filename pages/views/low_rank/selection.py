@@ -6,15 +6,17 @@ import streamlit as st
 from pages.shared import links
 from pages.shared.jobs import submit
 from pages.shared.models.results import CurveView, Setting, Trained
-from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui import blocks, charts, tables, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
+from .controls import FOLLOWERS, RULES
 from .figures.selection import cross_validation
 
 
 def draw_selection(trained: Trained, setting: Setting, curve: CurveView | None) -> None:
-    st.subheader("Which rank should I take?", anchor=False)
+    st.header("Which rank should I take?", anchor="which-rank")
+    blocks.draw_suggestion(trained, curve, links.RANK, RULES, FOLLOWERS)
     st.caption(text.CHOOSING)
     if curve is not None:
         _draw_rules(trained, setting, curve)

@@ -12,11 +12,12 @@ from .figures.sensitivity import score_changes, share_kept
 
 
 def draw_sensitivity(trained: Trained, setting: Setting) -> None:
-    st.subheader("What does each layer cost me?", anchor=False)
+    st.header("What does each layer cost me?", anchor="sensitivity")
     job = submit(tasks.sensitivity, trained.origin, *setting[:3])
     table = wait_for(job, "Compressing one layer at a time")
     if table is None:
         return
+    st.markdown(text.compare_layers(table, trained.task))
     charts.draw(
         score_changes(table, trained.task),
         "low_rank_sensitivity",

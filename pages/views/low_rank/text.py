@@ -2,11 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import pandas as pd
+
 from compression import LOW_RANK_METHODS
 from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
+from pages.shared.format import format_change
 from pages.shared.models.results import Setting, Trained
 from pages.shared.models.text import name_reference
 
+SECTIONS = {  # anchor -> title, in the order of the screen
+    "layer": "How low-rank is the layer?",
+    "methods": "Cleverer methods",
+    "which-rank": "Which rank?",
+    "sensitivity": "Cost of each layer",
+    "layer-ranks": "A rank for each layer",
+}
 COMPARISONS = {
     "one": "This one",
     "tuned": "This one and its baseline",
@@ -37,6 +47,7 @@ CHOOSING = (
     "Every rule sees training and validation rows only; the test columns report what its choice is "
     "worth. Energy is in the method's own objective, a rank a layer; the others take one k for all."
 )
+MORE_METHODS = "The other methods, and each one trained on, are computed when you choose them here."
 BASELINE = (
     "Dashed: each network is trained on for the stated epochs from its own factors, the fair "
     "baseline of any cleverer method. At most 16 ranks are trained, spaced by ratio. All curves "
@@ -189,6 +200,21 @@ def explain_errors(needs_inputs: bool) -> str:
     return (
         "This method predicts the error of the weight, which does not depend on data: both agree "
         "but for rounding. What it says of the outputs is another matter: see the scores."
+    )
+
+
+def compare_layers(table: pd.DataFrame, task: str) -> str:
+    """Which layer costs most, and which least, at the smallest share of its numbers."""
+    rows = table[table["share"] == table["share"].min()].sort_values("change")
+    most, least = rows.iloc[0], rows.iloc[-1]
+    unit = " points" if task == "classification" else " of R²"
+    share = f"At {100 * most['share']:.0f} % of its numbers or rank 1"
+    changes = [f"{format_change(line['change'], task)}{unit}" for line in (most, least)]
+    if len(rows) == 1:
+        return f"{share} **{most['layer']}** costs **{changes[0]}** on validation."
+    return (
+        f"{share} **{most['layer']}** costs most, **{changes[0]}** on validation; "
+        f"{least['layer']} least, {changes[1]}."
     )
 
 

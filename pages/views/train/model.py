@@ -12,7 +12,7 @@ from . import text
 
 
 def draw_model(trained: Trained) -> None:
-    st.subheader("Model", anchor=False)
+    st.header("Model", anchor=False)
     st.markdown(reference_line(trained))
     st.caption(text.describe_training(trained))
     left, right = st.columns(2, gap="medium")

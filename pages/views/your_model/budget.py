@@ -18,7 +18,7 @@ _ASKED = "_your_model_asked"
 
 def draw_budget(view: ModelView, files: Files) -> int | None:
     """The slider, what it gives, and the checked file; the row of the plan that is shown."""
-    st.subheader("How small, and what is kept", anchor=False)
+    st.header("How small, and what is kept", anchor=False)
     if view.plan is None:
         st.info(text.NOTHING, icon=":material/info:")
         return None

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from pages.shared.format import format_score, format_size
 from pages.shared.models.text import bound_letter
 from pages.shared.plots.layout import BELOW, build_figure, score_scale
 from pages.shared.plots.palette import CONSTRAINED, REFERENCE, TEAL, VIOLET, fade
@@ -27,7 +28,8 @@ def scores(own: pd.DataFrame, chosen: int, reference: Mapping[str, float], task:
             name,
             colour,
             dash,
-            hover="%{x} bits: %{y:.4g}",
+            hover="%{x} bits: %{text}",
+            text=[format_score(score, task) for score in own[column]],
             mode="lines+markers",
             marker={"size": sizes},
         )
@@ -55,7 +57,9 @@ def file_sizes(own: pd.DataFrame, chosen: int, reference: Mapping[str, float]) -
         own["bytes"],
         "file",
         colours,
-        hover="%{x} bits: %{y:,} bytes<extra></extra>",
+        hover="%{x} bits: %{text}<extra></extra>",
+        text=[format_size(length) for length in own["bytes"]],
+        textposition="none",
         showlegend=False,
     )
     return build_figure(
@@ -63,7 +67,7 @@ def file_sizes(own: pd.DataFrame, chosen: int, reference: Mapping[str, float]) -
         "File as it is written; dashed: the reference's",
         320,
         _BITS_AXIS,
-        ("File size (bytes)", {"tickformat": "~s"}),
+        ("File size", {"tickformat": "~s", "ticksuffix": "B"}),
         shapes=[horizontal(reference["bytes"])],
     )
 

@@ -1,16 +1,23 @@
 """Figures of the ways to a bound: their scores, and learning–compression's penalties."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from compression import CONSTRAINED_METHODS
+from pages.shared.format import describe_point
 from pages.shared.models.constrained_tasks import PATH
 from pages.shared.models.text import bound_letter
-from pages.shared.plots.layout import BELOW, COSTS, build_figure, score_scale, score_title
+from pages.shared.plots.layout import (
+    BELOW,
+    COSTS,
+    build_figure,
+    cost_axis,
+    score_scale,
+    score_title,
+)
 from pages.shared.plots.palette import CONSTRAINED, Style, style
 from pages.shared.plots.traces import current, horizontal, interval, line, vertical
 
@@ -31,7 +38,8 @@ def methods(
 
     ``curves``: (way's name in the catalogue, title, table).
     """
-    scale = score_scale(task)
+    scale, letter = score_scale(task), bound_letter(knob)
+    cost = "bytes" if axis == "knob" else axis
     traces = []
     for number, (name, title, table) in enumerate(curves):
         own, ordered = _style_of(name), table.sort_values("knob")
@@ -50,27 +58,24 @@ def methods(
                 mode="lines+markers" if axis == "knob" else "markers",
                 error_y=interval(scores, low, high, own.colour, visible=number == 0),
                 # As lists: of a row of an array a click would be told something else.
-                customdata=np.stack(
-                    [ordered["knob"], low, high, ordered["bytes"]], axis=1
-                ).tolist(),
-                hover=f"{bound_letter(knob)} = "
-                "%{customdata[0]:.4g}: %{y:.4g} (%{customdata[1]:.4g} to %{customdata[2]:.4g})<br>"
-                "%{customdata[3]:,} bytes",
+                customdata=[[bound] for bound in ordered["knob"].tolist()],
+                text=[
+                    describe_point(line, f"{letter} = {line['knob']:.3g}", task, cost)
+                    for line in ordered.to_dict("records")
+                ],
+                hover="%{text}",
             )
         )
     first = curves[0][2]
     now = first.iloc[(first["knob"] - bound).abs().argmin()]
     traces.append(current(now[axis], scale * now["score"], _style_of(curves[0][0]).colour, size=14))
-    costs: dict[str, Any] = {"type": "log", "tickformat": "~s"}
-    if axis != "knob":
-        ends = [v for _, _, table in curves for v in (table[axis].min(), table[axis].max())]
-        costs["dtick"] = "D1" if max(ends) < 10 * min(ends) else "D2"
+    ends = [v for _, _, table in curves for v in (table[axis].min(), table[axis].max())]
     marks = [vertical(bound, CONSTRAINED)] if axis == "knob" else []
     return build_figure(
         traces,
         f"{score_title(task)} against {AXES[axis].lower()}, with 95 % intervals of the first",
         420,
-        bound_axis(knob) if axis == "knob" else (COSTS[axis], costs),
+        bound_axis(knob) if axis == "knob" else cost_axis(axis, min(ends), max(ends)),
         (score_title(task), {}),
         shapes=[horizontal(scale * reference["score"]), *marks],
         hovermode="closest",

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from pages.shared.format import describe_cost, describe_point
 from pages.shared.plots.layout import BELOW, COSTS, build_figure, score_scale, score_title
 from pages.shared.plots.palette import LOW_RANK, style
 from pages.shared.plots.traces import NO_HOVER, bars, horizontal, line, vertical
@@ -82,29 +82,32 @@ def budget_scores(
         for rule in dict.fromkeys(rows["rule"]):
             title = RULES.get(rule, rule)
             own = rows[rows["rule"] == rule]
-            score, low, high, gap, x = (
-                own[c].to_numpy() for c in ("score", "score_low", "score_high", "gap", "knob")
-            )
+            said = [
+                f"{describe_point(line, describe_cost(unit, line['knob']), task, 'bytes')}<br>"
+                f"predicted loss {line['gap']:.2g} above the exact rule's"
+                for line in own.to_dict("records")
+            ]
             traces.append(
                 line(
-                    x,
-                    scale * score,
+                    own["knob"],
+                    scale * own["score"],
                     title + kind,
                     style("allocation_rule", rule).colour,
                     "solid" if rule == "best" and not kind else dash,
                     markers=6,
                     symbol=symbol,
-                    customdata=np.stack([scale * low, scale * high, gap], axis=1),
-                    hover="budget %{x:,.0f}: %{y:.4g} (%{customdata[0]:.4g} to "
-                    "%{customdata[1]:.4g})<br>predicted loss %{customdata[2]:.2g} above the exact "
-                    "rule's",
+                    text=said,
+                    hover="budget of %{text}",
                 )
             )
     return build_figure(
         traces,
         f"{score_title(task)} under each budget",
         340 if tuned is None else 400,
-        (f"Budget: {COSTS[unit].lower()}", {"tickformat": "~s"}),
+        (
+            f"Budget: {COSTS[unit].lower()}",
+            {"tickformat": "~s", "ticksuffix": "B" if unit == "bytes" else ""},
+        ),
         (score_title(task), {}),
         legend=BELOW,
         shapes=[horizontal(scale * reference["score"]), vertical(budget, LOW_RANK)],

@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.shared.plots.layout import BELOW, COSTS, build_figure, score_scale, score_title
+from pages.shared.format import describe_point
+from pages.shared.plots.layout import (
+    BELOW,
+    COSTS,
+    build_figure,
+    cost_axis,
+    score_scale,
+    score_title,
+)
 from pages.shared.plots.palette import style
 from pages.shared.plots.traces import Trace, band, current, horizontal, line
 
@@ -34,35 +41,36 @@ def methods(
     low, high = (scale * ordered[end].to_numpy() for end in ("score_low", "score_high"))
     traces: list[Trace] = [band(ordered[axis], low, high, own.colour)]
     for method, title, kind, rows in curves:
-        knob, low, high, parameters, x, score = (
-            rows[c].to_numpy()
-            for c in ("knob", "score_low", "score_high", "parameters", axis, "score")
-        )
+        cost = "parameters" if axis == "knob" else axis
+        said = [
+            describe_point(line, f"rank {line['knob']:.0f}", task, cost)
+            for line in rows.to_dict("records")
+        ]
         tuned = kind == "tuned"
         look = style("low_rank", method)
         traces.append(
             line(
-                x,
-                scale * score,
+                rows[axis],
+                scale * rows["score"],
                 title,
                 look.colour,
                 "dash" if tuned else look.dash,
                 markers=5 if len(rows) <= FEW_POINTS else 0,
                 symbol="circle-open" if tuned else "circle",
-                customdata=np.stack([knob, scale * low, scale * high, parameters], axis=1),
-                hover="k = %{customdata[0]:.0f}: %{y:.4g} "
-                "(%{customdata[1]:.4g} to %{customdata[2]:.4g})<br>"
-                "%{customdata[3]:,.0f} parameters",
+                text=said,
+                hover="%{text}",
                 showlegend=True,
             )
         )
     now = table.iloc[(table["knob"] - rank).abs().argmin()]
     traces.append(current(now[axis], scale * now["score"], own.colour))
+    ends = [end for *_, rows in curves for end in (rows[axis].min(), rows[axis].max())]
+    across = cost_axis(axis, min(ends), max(ends))
     return build_figure(
         traces,
         f"{score_title(task)} against {AXES[axis].lower()}; band: 95 % interval",
         420,
-        (AXES[axis], {"type": "log", "tickformat": "~s", "dtick": "D2"}),
+        across,
         (score_title(task), {}),
         hovermode="closest",
         legend=BELOW,

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.shared.plots.layout import BELOW, build_figure, score_scale
-from pages.shared.plots.palette import DARK, LINES, OCHRE, UNCHANGED
+from pages.shared.plots.palette import INK, LINES, OCHRE, UNCHANGED
 from pages.shared.plots.traces import heatmap, interval, line
 
 
@@ -49,7 +49,7 @@ def score_changes(table: pd.DataFrame, task: str) -> go.Figure:
         customdata=np.dstack([ranks, *scores, np.round(100 * kept, 1).astype(str)]),
         text=texts,
         texttemplate="%{text}",
-        textfont={"color": DARK, "size": 12},
+        textfont={"color": INK, "size": 12},
         hover="%{y} keeps %{customdata[6]} %: rank %{customdata[0]}<br>change %{text} "
         "(%{customdata[1]} to %{customdata[2]})<br>score %{customdata[3]} (%{customdata[4]} to "
         "%{customdata[5]})",

@@ -72,7 +72,7 @@ def test_rules_stand_beside_the_same_networks_fine_tuned():
             for rule in budgets.RULES
             for budget in (10, 20)
         ]
-    ).assign(score_high=0.6)
+    ).assign(score_high=0.6, bytes=900)
     reference = {"score": 0.9}
     figure = budgets.budget_scores(
         table, table.assign(score=0.7), reference, 15, "parameters", "classification"
@@ -208,7 +208,10 @@ def test_the_score_s_interval_is_the_band_and_in_every_hover():
     assert np.allclose(band.y, [60, 85, 70, 40])
     for line in (plain, tuned):
         assert np.allclose(line.y, [50, 80])
-        assert np.allclose(line.customdata[:, 1:3], [[40, 60], [70, 85]])
+        assert list(line.text) == [
+            "rank 1: 50.0 % (40.0–60.0 %), 10 parameters",
+            "rank 2: 80.0 % (70.0–85.0 %), 20 parameters",
+        ]
     assert plain.line.dash != tuned.line.dash
     assert (ring.x[0], ring.y[0]) == (2, pytest.approx(80))
     assert [shape.y0 for shape in figure.layout.shapes] == [pytest.approx(90)]

@@ -1,5 +1,8 @@
 """Colours that can be read and told apart, by computed contrast and distance."""
 
+from itertools import combinations
+
+import numpy as np
 import pytest
 
 from pages.shared.plots import palette
@@ -36,3 +39,67 @@ def test_numbers_on_cells_can_be_read_from_the_faintest_to_the_fullest(name):
     full = getattr(palette, name)
     for step in range(11):
         assert contrast(palette.INK, mix(palette.UNCHANGED, full, step / 10)) >= 4.5
+
+
+# What an eye without one kind of cone sees, in linear RGB (Machado, Oliveira and Fernandes 2009).
+EYES = {
+    "every cone": np.eye(3),
+    "no long": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no middle": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no short": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+TO_XYZ = [
+    [0.4124564, 0.3575761, 0.1804375],
+    [0.2126729, 0.7151522, 0.0721750],
+    [0.0193339, 0.1191920, 0.9503041],
+]
+FAR = 10  # of CIELAB: told apart at a glance
+
+
+def lab(rgb):
+    """CIELAB of a colour in linear RGB."""
+    x, y, z = TO_XYZ @ np.clip(rgb, 0, 1) / (0.95047, 1, 1.08883)
+    x, y, z = (
+        np.cbrt(part) if part > 216 / 24389 else (24389 / 27 * part + 16) / 116
+        for part in (x, y, z)
+    )
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def distance(one, other, eye):
+    seen = (lab(np.array(EYES[eye]) @ linear(colour)) for colour in (one, other))
+    return float(np.linalg.norm(next(seen) - next(seen)))
+
+
+def test_distance_is_that_of_cielab():
+    assert distance("#ffffff", "#000000", "every cone") == pytest.approx(100, abs=0.01)
+    assert distance("#ff0000", "#008000", "every cone") > 100
+    assert distance("#d24a4a", "#8f7a1e", "no middle") < 20  # red and olive look alike
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_what_stands_in_one_chart_is_told_apart_by_every_eye(eye):
+    """By its colour, or else by its symbol or dash."""
+    for kind, styles in palette._STYLES.items():
+        for (name, one), (other, two) in combinations(styles.items(), 2):
+            if (one.symbol, one.dash) == (two.symbol, two.dash):
+                assert distance(one.colour, two.colour, eye) >= FAR, (kind, name, other)
+    for one, two in combinations(palette.LINES[:6], 2):
+        assert distance(one, two, eye) >= FAR
+    assert distance(palette.LOW_RANK, palette.CONSTRAINED, eye) >= 3 * FAR
+
+
+def test_layers_and_parts_of_the_data_wear_no_family_s_colour():
+    assert not {palette.LOW_RANK, palette.CONSTRAINED} & set(palette.LINES[:8])

@@ -19,7 +19,8 @@ FAINT = "rgba(138, 143, 152, 0.45)"
 FAINTER = "rgba(138, 143, 152, 0.28)"
 FAINTEST = "rgba(138, 143, 152, 0.10)"
 
-LINES = (LOW_RANK, CONSTRAINED, TEAL, VIOLET, PINK, OCHRE, GREEN, SLATE, SKY, APRICOT)
+# Of layers, classes and weights; the families' own colours come last.
+LINES = (TEAL, VIOLET, OCHRE, SLATE, SKY, APRICOT, PINK, GREEN, LOW_RANK, CONSTRAINED)
 
 # Both ends differ for every kind of colour vision; neither side reads as a family's colour
 # against the other.
@@ -40,10 +41,10 @@ _STYLES: Mapping[str, Mapping[str, Style]] = {
     "low_rank": {
         "truncated_svd": Style(LOW_RANK),
         "activation_aware_svd": Style(TEAL),
-        "covariance_eigenvectors": Style(VIOLET),
+        "covariance_eigenvectors": Style(VIOLET, "triangle-left", "dashdot"),
         # It lies on the truncated SVD's line where the sketch loses nothing: let that one be seen.
         "randomized_svd": Style(OCHRE, dash="dot"),
-        "spatial_svd": Style(PINK),
+        "spatial_svd": Style(PINK, "triangle-right", "longdash"),
         "tucker2": Style(GREEN),
     },
     "constraint": {
@@ -55,7 +56,7 @@ _STYLES: Mapping[str, Mapping[str, Style]] = {
     },
     "way": {
         "path": Style(CONSTRAINED),
-        "projected_training": Style(CONSTRAINED),
+        "projected_training": Style(CONSTRAINED, "square"),
         "learning_compression": Style(VIOLET, "hexagon"),
         "refit": Style(TEAL, "diamond"),
         "clip": Style(OCHRE, "circle-open", "dot"),
@@ -64,11 +65,11 @@ _STYLES: Mapping[str, Mapping[str, Style]] = {
     "solver": {
         "coordinate_descent": Style(TEAL),
         "quasi_newton": Style(VIOLET),
-        "hamiltonian_descent": Style(OCHRE),
+        "hamiltonian_descent": Style(OCHRE, "triangle-up", "dashdot"),
         "accelerated_projected_gradient": Style(CONSTRAINED),
-        "projected_newton": Style(PINK),
-        "face_newton": Style(GREEN),
-        "cvxpy": Style(REFERENCE),
+        "projected_newton": Style(PINK, "diamond", "dash"),
+        "face_newton": Style(GREEN, "cross", "longdash"),
+        "cvxpy": Style(REFERENCE, "square", "dot"),
     },
     "combined": {
         "low_rank_then_constrained": Style(COMBINED, "pentagon"),
@@ -78,11 +79,11 @@ _STYLES: Mapping[str, Mapping[str, Style]] = {
     },
     "allocation_rule": {
         "best": Style(LOW_RANK),
-        "exact": Style(PINK),
-        "greedy": Style(TEAL),
-        "lagrangian": Style(VIOLET),
-        "uniform_energy": Style(OCHRE),
-        "uniform": Style(REFERENCE),
+        "exact": Style(PINK, "square"),
+        "greedy": Style(TEAL, "diamond"),
+        "lagrangian": Style(VIOLET, "triangle-up"),
+        "uniform_energy": Style(OCHRE, "cross"),
+        "uniform": Style(REFERENCE, "hexagon"),
     },
     "baseline": {
         "rounding": Style(SLATE, "cross", "dash"),

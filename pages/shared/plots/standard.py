@@ -21,7 +21,7 @@ from .layout import (
     score_scale,
     score_title,
 )
-from .palette import CONSTRAINED, FAINT, INK, LOW_RANK, REFERENCE, UNCHANGED
+from .palette import CONSTRAINED, FAINT, INK, LOW_RANK, REFERENCE, SLATE, TEAL, UNCHANGED
 from .traces import (
     NO_HOVER,
     Trace,
@@ -270,8 +270,8 @@ def learning_curve(history: pd.DataFrame, task: str) -> go.Figure:
     traces = [
         line(history["epoch"], history[column], name, colour, dash, hover="epoch %{x}: %{y:.4g}")
         for column, name, colour, dash in (
-            ("train_loss", "training", LOW_RANK, "solid"),
-            ("validation_loss", "validation", CONSTRAINED, "dot"),
+            ("train_loss", "training", SLATE, "solid"),
+            ("validation_loss", "validation", TEAL, "dot"),
         )
     ]
     loss = {"type": "log", "dtick": "D2", "tickformat": "~g"}

@@ -188,7 +188,7 @@ def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | Non
     ]
     span = max(max(ends) - min(ends), scale * POINT)
     score = "test accuracy (points)" if task == "classification" else "test R²"
-    font = {"size": 11, "color": REFERENCE}
+    font = {"size": 11}
     return build_figure(
         drawn,
         "What each loses on the test set, with 95 % intervals",

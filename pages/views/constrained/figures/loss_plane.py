@@ -46,8 +46,10 @@ def plane_of_one_bound(
             weights[:, pair[1]],
             titles[solver],
             style("solver", solver).colour,
+            style("solver", solver).dash,
             width=1.5,
             markers=5,
+            symbol=style("solver", solver).symbol,
             hover="%{x:.4g}, %{y:.4g}",
         )
         for solver, by_bound in ({} if trajectories is None else trajectories.weights).items()

@@ -27,7 +27,9 @@ def tracks(race: Race, titles: Mapping[str, str], clock: str) -> go.Figure:
                 np.maximum(run["above"], 1e-16),
                 titles[name],
                 style("solver", name).colour,
+                style("solver", name).dash,
                 markers=4,
+                symbol=style("solver", name).symbol,
                 customdata=np.stack([run["iteration"], run["seconds"]], axis=1),
                 hover="iteration %{customdata[0]}, %{customdata[1]:.3g} s: %{y:.3g} above",
             )

@@ -75,12 +75,12 @@ def budget_scores(
     """Test score that each rule reaches under each budget; dashed: the same networks fine-tuned."""
     scale = score_scale(task)
     traces = []
-    kinds = [(table, "", "dot", "circle")]
+    kinds = [(table, "", "dot", "")]
     if tuned is not None:
-        kinds.append((tuned, ", fine-tuned", "dash", "circle-open"))
-    for rows, kind, dash, symbol in kinds:
+        kinds.append((tuned, ", fine-tuned", "dash", "-open"))
+    for rows, kind, dash, open_ in kinds:
         for rule in dict.fromkeys(rows["rule"]):
-            title = RULES.get(rule, rule)
+            title, look = RULES.get(rule, rule), style("allocation_rule", rule)
             own = rows[rows["rule"] == rule]
             said = [
                 f"{describe_point(line, describe_cost(unit, line['knob']), task, 'bytes')}<br>"
@@ -92,10 +92,10 @@ def budget_scores(
                     own["knob"],
                     scale * own["score"],
                     title + kind,
-                    style("allocation_rule", rule).colour,
+                    look.colour,
                     "solid" if rule == "best" and not kind else dash,
                     markers=6,
-                    symbol=symbol,
+                    symbol=look.symbol + open_,
                     text=said,
                     hover="budget of %{text}",
                 )

@@ -177,7 +177,7 @@ def _build_with_marks(
                 xref="x",
                 xanchor="right" if left_hand else "left",
                 xshift=-2 if left_hand else 2,
-                font={"size": 11, "color": REFERENCE},
+                font={"size": 11},
             )
         )
     return build_figure(

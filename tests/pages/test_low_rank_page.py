@@ -39,6 +39,22 @@ def test_every_section_is_drawn_from_a_link(dataset, model, charts):
     assert len(app.get("download_button")) >= 6
 
 
+def test_the_answer_comes_first_and_its_button_takes_it():
+    app = rendered("low_rank.py", dataset="iris", model="softmax_regression", rank="3")
+    answer = next(text.value for text in app.markdown if "the fewest parameters" in text.value)
+    suggested = re.search(r"\*\*Rank (\d+)\*\*", answer).group(1)
+    assert suggested != "3"
+    app.button(key="take_rank").click().run()
+    assert app.select_slider(key="rank").value == int(suggested)
+    assert not [button for button in app.button if button.key == "take_rank"]
+
+
+def test_links_lead_to_every_section():
+    app = rendered("low_rank.py", dataset="iris", model="softmax_regression")
+    (links,) = [text.value for text in app.caption if "](#" in text.value]
+    assert set(re.findall(r"\(#([^)]+)\)", links)) == {h.anchor for h in app.header}
+
+
 def test_a_rank_above_the_break_even_is_said_to_make_the_model_larger():
     def said(rank):
         app = rendered("low_rank.py", dataset="iris", model="softmax_regression", rank=rank)

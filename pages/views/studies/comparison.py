@@ -40,7 +40,7 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
 
 
 def _draw_verdicts(results: StudyResults) -> None:
-    st.subheader("Which is better?", anchor=False)
+    st.header("Which is better?", anchor=False)
     labels = sorted(results.changes["label"].unique())
     if len(labels) < 2:
         st.info(text.ONE_CURVE, icon=":material/info:")

@@ -20,7 +20,7 @@ _DIGITS = "digits"  # what the example was made for
 
 def draw_scores(view: ModelView, files: Files, row: int) -> None:
     """Data to judge the model on, the way it reads them, and the curve."""
-    st.subheader("What it costs on data", anchor=False)
+    st.header("What it costs on data", anchor=False)
     if view.kind != "ONNX graph":
         st.info(text.NO_GRAPH, icon=":material/info:")
         return

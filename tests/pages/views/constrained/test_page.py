@@ -29,6 +29,7 @@ def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, co
         plane="true",
     )
     assert [heading.value for heading in app.header] == [
+        "Which bound should I take?",
         "Which weights are held, and at what price?",
         "What happens as the bound tightens?",
         "What would another way have given?",

@@ -155,9 +155,9 @@ LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
     ),
     LowRankEntry(
         name="covariance_eigenvectors",
-        title="Covariance eigenvectors (not optimal)",
+        title="Covariance eigenvectors (not optimal before fine-tuning)",
         knob="rank k",
-        summary="The weight on the k main directions of its inputs; optimal neither for the weight nor for the outputs.",
+        summary="The weight on the k main directions of its inputs; optimal neither for the weight nor for the outputs. Trained on, it may do as well as what is.",
         source="Principal components: Pearson 1901, Hotelling 1933",
         where="compression.low_rank.covariance_eigenvectors:CovarianceEigenvectors",
         layers=("linear", "conv1d", "conv2d"),

@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 
 from ..errors import ArgumentError
 from .decomposition import Array, break_even_rank
+from .variational_rank import variational_rank
 
 ENERGY_SHARES = (0.90, 0.95, 0.99)
 
@@ -23,6 +24,7 @@ MARKER_TITLES = {
     "effective_rank": "Effective rank",
     "stable_rank": "Stable rank",
     "hard_threshold": "Optimal hard threshold",
+    "variational": "Variational Bayes",
     "classes_minus_1": "Classes − 1",
 }
 
@@ -181,6 +183,7 @@ def markers(
     if len(singular_values) == min(shape):
         found["effective_rank"] = effective_rank(singular_values)
         found["hard_threshold"] = hard_threshold_rank(singular_values, shape)
+        found["variational"] = variational_rank(singular_values, shape)
     found["stable_rank"] = stable_rank(singular_values)
     if classes is not None:
         found["classes_minus_1"] = classes - 1

@@ -81,6 +81,7 @@ MARKS = {
     "effective_rank": ("effective", "Effective rank: e to the entropy of the spectrum"),
     "stable_rank": ("stable", "Stable rank: ‖W‖²_F over ‖W‖²"),
     "hard_threshold": ("hard threshold", "Optimal hard threshold: what stands above noise"),
+    "variational": ("variational", "Variational Bayes: what noise alone does not explain"),
     "classes_minus_1": ("classes − 1", "Classes − 1: needed in general to tell classes apart"),
 }
 

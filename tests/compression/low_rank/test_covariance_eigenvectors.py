@@ -41,5 +41,5 @@ def test_a_wide_weight_keeps_an_error_at_its_last_rank_and_says_so():
     assert d.errors[2] > 0.1 * d.errors[0]
 
 
-def test_the_catalogue_says_that_it_is_not_optimal():
-    assert "not optimal" in LOW_RANK_METHODS["covariance_eigenvectors"].title
+def test_the_catalogue_says_that_it_is_not_optimal_before_fine_tuning():
+    assert "not optimal before fine-tuning" in LOW_RANK_METHODS["covariance_eigenvectors"].title

@@ -16,16 +16,7 @@ from .certificate import Certificate, Certifier
 from .exact_path import ExactPath, between, follow
 from .losses import Loss, Squared, check_data, prepare
 from .problem import Problem, Solver
-from .solve import (
-    DENSE,
-    TOUCHING,
-    Judge,
-    Solution,
-    moved_inside,
-    search_subsets,
-    settle,
-    solve_unconstrained,
-)
+from .solve import DENSE, TOUCHING, Judge, Solution, moved_inside, settle, solve_unconstrained
 from .solvers.accelerated_projected_gradient import AcceleratedProjectedGradient
 from .solvers.face_newton import FaceNewton
 from .solvers.projected_newton import ProjectedNewton
@@ -257,7 +248,6 @@ def _grid(
 
         if callback(guess):
             method.run(problem, callback, guess)
-            search_subsets(problem, judge)
             judge.finish()
         rows.append(settle(judge))
         yield bound, gather()

@@ -18,7 +18,6 @@ from .losses import Loss, Squared, check_data, prepare
 from .problem import Problem, Solver
 from .solvers.projected_newton import ProjectedNewton
 from .solvers.quasi_newton import QuasiNewton
-from .subset_search import best_subset
 
 Array = NDArray[np.floating]
 
@@ -116,7 +115,7 @@ class Judge:
         self.rows: list[tuple[int, float, float, float, float, Array]] = []
         self.best: tuple[Array, Certificate] | None = None
         self.good_since: int | None = None
-        self.limit, self.searched = "", False
+        self.limit = ""
         self.aim = tolerance
         self._next = 1
         self._unjudged: Array | None = None
@@ -266,22 +265,8 @@ def solve(
         import_module(module)  # before the clock starts
     judge = Judge(problem, certifier, tolerance, max_iterations, max_seconds)
     method.run(problem, judge, problem.start())
-    search_subsets(problem, judge)
     judge.finish()
     return settle(judge)
-
-
-def search_subsets(problem: Problem, judge: Judge) -> None:
-    """Where weights are counted: exchange the solver's for others, as long as the loss falls.
-
-    For least squares only, where what a swap wins is known without a fit.
-    """
-    if problem.constraint.counts and isinstance(problem.loss, Squared):
-        assert judge.best is not None
-        start = problem.loss.from_model(judge.best[0])
-        count = int(min(problem.bound, start.size))
-        judge(best_subset(problem.loss, count, start))
-        judge.searched = True
 
 
 def settle(judge: Judge, inactive: bool = False) -> Solution:
@@ -320,8 +305,6 @@ def _status(judge: Judge, certificate: Certificate) -> str:
     if certificate.holds(judge.tolerance):
         return "certified"
     end = f"stopped at {judge.limit}" if judge.limit else "the solver stopped by itself"
-    if judge.searched:
-        return "not certified: the set is not convex; no swap of one weight for another is better"
     if not certificate.convex:
         return (
             "not certified: the set is not convex; "

@@ -6,6 +6,7 @@ import data
 from compression.graphs import example
 from pages.shared import jobs, links
 from pages.shared.jobs import Job
+from pages.shared.models.own_datasets import own_titles, why_gone
 from pages.shared.models.text import titles_of
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import follow, show_status, wait_for
@@ -26,7 +27,7 @@ def draw_scores(view: ModelView, files: Files, row: int) -> None:
         return
     dataset = _choose_data(files)
     if dataset == text.NO_DATA:
-        st.caption("Choose the data that the model was made for.")
+        st.caption("Choose the data that the model was made for, or bring them on *Your data*.")
         return
     found: Readings | None = wait_for(
         jobs.submit(tasks.readings, files, dataset, _SEED), "Trying ways to read the input"
@@ -53,13 +54,18 @@ def draw_scores(view: ModelView, files: Files, row: int) -> None:
 
 
 def _choose_data(files: Files) -> str:
-    entries = {
-        name: entry for name, entry in data.DATASETS.items() if entry.task == "classification"
-    }
-    titles = {text.NO_DATA: "none", **titles_of(entries)}
+    """A dataset with classes, of the catalogue or one's own; or none."""
+    known = titles_of({n: e for n, e in data.DATASETS.items() if e.task == "classification"})
+    own = own_titles(widgets.read_request(links.JUDGED_ON))
+    own = {name: title for name, title in own.items() if data.find(name).task == "classification"}
+    titles = {text.NO_DATA: "none"} | known | own
     default = _DIGITS if files[0][0] == example.NAME else text.NO_DATA
     with st.container(width=320):
-        return widgets.pick(links.JUDGED_ON, "Judge it on", titles, default, titles=titles)
+        chosen = widgets.pick(
+            links.JUDGED_ON, "Judge it on", titles, default, why_gone, titles=titles
+        )
+    widgets.remark(links.JUDGED_ON)
+    return chosen
 
 
 def _choose_reading(found: Readings) -> int:

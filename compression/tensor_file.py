@@ -1,13 +1,15 @@
 """The tensors of a safetensors file that may come from anybody, within limits."""
 
-import json
-from typing import Any
+from __future__ import annotations
 
-import safetensors
-import safetensors.torch
-import torch
+import json
+from typing import TYPE_CHECKING, Any
 
 from .errors import StorageError
+
+# A page looks at names alone: torch is loaded to read numbers.
+if TYPE_CHECKING:
+    import torch
 
 MOST_TENSORS = 20_000
 MOST_BYTES = 2**32
@@ -23,6 +25,9 @@ def read_tensors(content: bytes) -> dict[str, torch.Tensor]:
         The content is no such file, is damaged, larger than what is read, or holds values that
         are not finite.
     """
+    import safetensors.torch
+    import torch
+
     header = _header(content)
     count = len(header) - ("__metadata__" in header)
     if count > MOST_TENSORS:

@@ -2,9 +2,11 @@
 
 import streamlit as st
 
+from compression.adapters.layouts import are_adapter
 from pages.shared.app_shell import begin_page
 from pages.shared.ui import charts
 from pages.views.your_model import text
+from pages.views.your_model.adapter import draw_adapter
 from pages.views.your_model.budget import draw_budget
 from pages.views.your_model.layers import draw_layers
 from pages.views.your_model.scores import draw_scores
@@ -15,11 +17,15 @@ begin_page(
 )
 charts.begin()
 files = choose_files()
-view = require_model(files)
-st.markdown(text.describe_model(view))
-draw_layers(view)
-row = draw_budget(view, files)
-if row is not None:
-    draw_scores(view, files, row)
+if are_adapter(dict(files)):
+    origin = text.describe_adapter(draw_adapter(files))
+else:
+    view = require_model(files)
+    origin = text.describe_origin(view)
+    st.markdown(text.describe_model(view))
+    draw_layers(view)
+    row = draw_budget(view, files)
+    if row is not None:
+        draw_scores(view, files, row)
 st.divider()
-charts.take_away("Your model", "your-model", text.describe_origin(view))
+charts.take_away("Your model", "your-model", origin)

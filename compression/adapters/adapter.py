@@ -124,7 +124,9 @@ class Adapter:
             )
         return self._spectra[layer]
 
-    def allocate(self, budget: int, rule: str = "exact") -> Allocation:
+    def allocate(
+        self, budget: int, rule: str = "exact", resolution: float | None = None
+    ) -> Allocation:
         """The ranks that keep most of the updates' squared norm within a budget of parameters.
 
         Solves  min Σ_l ‖ΔW_l − ΔŴ_l‖²  subject to  Σ_l r_l (m_l + n_l) ≤ B,  1 ≤ r_l.
@@ -141,7 +143,7 @@ class Adapter:
             tails = np.append(np.cumsum(spectrum[::-1] ** 2)[::-1][1:], 0.0) / whole
             costs = np.arange(1, len(spectrum) + 1) * sum(pair.shape)
             layers[name] = RankChoices(tails, costs, pair.parameters(pair.rank))
-        return allocate(layers, budget, rule)
+        return allocate(layers, budget, rule, resolution)
 
     def resized(
         self, ranks: Mapping[str, int | None], report: Report = keep_going

@@ -2,26 +2,20 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, prod
 
 import torch
 
 from ..errors import StorageError
+from .layouts import LAYOUTS
 from .peft_config import PeftConfig
 
 LARGEST_RANK = 2048
 """Of a product's core: a larger one takes minutes to decompose."""
 _TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
-# How the two tensors of a layer are called: PEFT's, its embeddings', kohya's, older diffusers'.
-_LAYOUTS = (
-    (r"(?P<layer>.+)\.lora_A(?P<name>\.[^.]+)?\.weight", "{layer}.lora_B{name}.weight"),
-    (r"(?P<layer>.+)\.lora_embedding_A(?P<name>\.[^.]+)?", "{layer}.lora_embedding_B{name}"),
-    (r"(?P<layer>.+)\.lora_down(?P<name>)\.weight", "{layer}.lora_up.weight"),
-    (r"(?P<layer>.+)\.lora\.down(?P<name>)\.weight", "{layer}.lora.up.weight"),
-)
 _CROSS = r"\.lora_mid\."
 _PEFT_ROOT = "base_model.model."
 
@@ -75,11 +69,6 @@ def as_matrices(
     return up.reshape(up.shape[0], pair.rank), down.reshape(pair.rank, -1)
 
 
-def names_pairs(names: Iterable[str]) -> bool:
-    """Whether a file of these tensors is an adapter's."""
-    return any(re.fullmatch(pattern, name) for name in names for pattern, _ in _LAYOUTS)
-
-
 def find_pairs(tensors: Mapping[str, torch.Tensor], config: PeftConfig | None) -> list[Pair]:
     """All pairs of a file, in the order of their names.
 
@@ -91,8 +80,8 @@ def find_pairs(tensors: Mapping[str, torch.Tensor], config: PeftConfig | None) -
     middles = {re.split(_CROSS, name)[0] for name in tensors if re.search(_CROSS, name)}
     pairs = []
     for down in sorted(tensors):
-        for pattern, other in _LAYOUTS:
-            if found := re.fullmatch(pattern, down):
+        for pattern, other in LAYOUTS:
+            if found := re.fullmatch(pattern, down, re.DOTALL):
                 layer, name = found["layer"], found["name"] or ""
                 up = other.format(layer=layer, name=name)
                 if up not in tensors:

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from ..adapters.layouts import are_adapter
 from ..errors import ArgumentError, CompressionError
-from .files import is_adapter, read_files
+from .files import read_files
 from .output import print_json, print_table, progress, say
 
 
 def run(arguments: Namespace) -> int:
     files = read_files(arguments.files)
-    rows, written, facts = (_adapter if is_adapter(files) else _model)(arguments, files)
+    rows, written, facts = (_adapter if are_adapter(files) else _model)(arguments, files)
     places = {arguments.output / name: content for name, content in written.items()}
     _write(places, arguments.force)
     before, after = (sum(map(len, group.values())) for group in (files, written))

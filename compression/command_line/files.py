@@ -30,14 +30,3 @@ def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
             raise ArgumentError(f"{path.name} is larger than {MAX_FILE_BYTES // 2**20} MB")
         files[path.name] = path.read_bytes()
     return files
-
-
-def is_adapter(files: dict[str, bytes]) -> bool:
-    """Whether these are the files of a LoRA adapter."""
-    found = [content for name, content in files.items() if name.endswith(".safetensors")]
-    if len(found) != 1:
-        return False
-    from ..adapters.pairs import names_pairs
-    from ..tensor_file import read_names
-
-    return names_pairs(read_names(found[0]))

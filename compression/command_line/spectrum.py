@@ -3,7 +3,8 @@
 from argparse import Namespace
 from typing import Any
 
-from .files import is_adapter, read_files
+from ..adapters.layouts import are_adapter
+from .files import read_files
 from .output import print_json, print_table, progress
 
 COLUMNS = ("layer", "kind", "shape", "parameters", "rank_90", "rank_95", "rank_99")
@@ -16,7 +17,7 @@ def run(arguments: Namespace) -> int:
 
     files = read_files(arguments.files)
     model: Any
-    if is_adapter(files):
+    if are_adapter(files):
         model = compression.read_adapter(files, progress("taking spectra"))
         columns: tuple[str, ...] = (*COLUMNS[:3], "rank", *COLUMNS[3:], "reason")
     else:

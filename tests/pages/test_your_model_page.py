@@ -144,3 +144,46 @@ def test_map_and_table_say_the_same_of_a_layer(rank, word, sign):
     assert tile.text[0] == f"{sign}{abs(100 * (1 - rank * 24 / 128)):.0f} %"
     red, _, blue = (int(tile.marker.colors[0][i : i + 2], 16) for i in (1, 3, 5))
     assert (red > blue) == (rank == 9)
+
+
+def adapter_files():
+    """PEFT's layout: two layers, one with little in it."""
+    import safetensors.torch
+    import torch
+
+    numbers = torch.Generator().manual_seed(0)
+    tensors = {}
+    for layer, size in ((HOSTILE, 1.0), ("b", 0.01)):
+        for half, shape in (("A", (6, 20)), ("B", (30, 6))):
+            name = f"base_model.model.{layer}.lora_{half}.weight"
+            tensors[name] = size * torch.randn(shape, generator=numbers)
+    config = {"peft_type": "LORA", "r": 6, "lora_alpha": 12}
+    return {
+        "adapter_model__safetensors": safetensors.torch.save(tensors),
+        "adapter_config__json": json.dumps(config).encode(),
+    }
+
+
+def test_an_adapter_s_budget_goes_to_the_layer_that_needs_it_and_its_files_come_back():
+    app = upload(opened("your_model.py", **QUICK).run(), **adapter_files())
+    assert not app.error
+    assert set(charts(app)) == {"adapter_energy", "spectrum"}
+    table = app.dataframe[0].value
+    assert list(table["rank now"]) == [6, 6]
+    assert list(table["rank after"]) == [6, 1]
+    labels = {button.proto.label for button in app.get("download_button")}
+    assert {"Download adapter_config.json", "Download adapter_model.safetensors"} <= labels
+    for words in app.markdown:
+        assert "<b>" not in "".join(words.value.split("`")[::2])
+    files = tuple((n.replace("__", "."), content) for n, content in adapter_files().items())
+    view = tasks.read_adapter(lambda *_: True, files)
+    built = tasks.resize_adapter(lambda *_: True, files, view.ranks[view.start])
+    again = compression.read_adapter(dict(built.files))
+    assert sorted(again.layers["rank"]) == [1, 6]
+    assert built.energy_kept >= 0.99
+
+
+def test_an_adapter_without_its_config_gets_a_sentence():
+    (name, content), _ = adapter_files().items()
+    app = upload(opened("your_model.py", **QUICK).run(), **{name: content})
+    assert ["add the adapter's adapter_config.json" in e.value for e in app.error] == [True]

@@ -136,3 +136,25 @@ def scores_by_size(table: pd.DataFrame, majority: float, current: int | None) ->
             for name, at in lines.items()
         ],
     )
+
+
+def adapter_energy(plan: pd.DataFrame, current: int, parameters: int) -> go.Figure:
+    """Energy that all updates keep together, against the adapter's parameters."""
+    x, y = plan["parameters"].to_numpy(float), 100 * plan["energy"].to_numpy(float)
+    curve = traces.line(
+        x,
+        y,
+        "resized",
+        LOW_RANK,
+        markers=6,
+        hover="%{x:,.0f} parameters<br>%{y:.2f} % of the energy",
+        showlegend=False,
+    )
+    return build_figure(
+        [curve, traces.current(x[current], y[current], LOW_RANK)],
+        "Energy of all updates kept",
+        320,
+        ("Parameters of the adapter", {"rangemode": "tozero"}),
+        ("Energy kept (%)", {"range": [min(y[0], 95) - 2, 101]}),
+        shapes=[traces.vertical(parameters, REFERENCE, dash="dash")],
+    )

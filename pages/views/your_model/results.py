@@ -95,3 +95,48 @@ class Readings:
     order_names: tuple[str, ...]
     usable: tuple[bool, ...]
     rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class AdapterView:
+    """A LoRA adapter: its layers, and ranks for every share of its parameters.
+
+    Attributes
+    ----------
+    file_bytes, parameters : int
+        Of the files; of the pairs of matrices that can be resized.
+    layers : DataFrame
+        See ``compression.adapters.adapter.Adapter.layers``.
+    spectra : mapping
+        Layer -> singular values of its update.
+    plan : DataFrame
+        See ``compression.adapters.plan.AdapterPlan``.
+    ranks : tuple
+        Of each row of the plan: pairs of a layer and its rank.
+    start : int
+        Row of the plan that is shown first.
+    """
+
+    file_bytes: int
+    parameters: int
+    layers: pd.DataFrame
+    spectra: Mapping[str, NDArray]
+    plan: pd.DataFrame
+    ranks: tuple[tuple[tuple[str, int], ...], ...]
+    start: int
+
+
+@dataclass(frozen=True, eq=False)
+class ResizedView:
+    """An adapter's files at other ranks, read back and compared.
+
+    Attributes
+    ----------
+    files : tuple
+        Pairs of a name and its content.
+    energy_kept : float
+        Share of the squared norm of all updates, measured on what was written.
+    """
+
+    files: tuple[tuple[str, bytes], ...]
+    energy_kept: float

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pages.shared.jobs.report import Report, measures_time
 
-from .results import Built, ModelView, Readings
+from .results import AdapterView, Built, ModelView, Readings, ResizedView
 
 if TYPE_CHECKING:
     from compression.graphs.model import Model
@@ -115,3 +115,35 @@ def _load(files: Files) -> "Model":
     import compression
 
     return compression.read_model(dict(files))
+
+
+@measures_time
+def read_adapter(report: Report, files: Files) -> AdapterView:
+    """Spectra of a LoRA adapter's updates, and ranks for every share of its parameters."""
+    import compression
+    from compression.adapters.plan import plan
+
+    def tell(part: str, first: float):
+        return lambda done, total, _: report(first + 0.5 * done / total, 1, None, part)
+
+    adapter = compression.read_adapter(dict(files), tell("taking spectra", 0.0))
+    found = plan(adapter, report=tell("sharing budgets", 0.5))
+    able = adapter.layers[adapter.layers["reason"] == ""]["layer"]
+    return AdapterView(
+        file_bytes=sum(len(content) for _, content in files),
+        parameters=adapter.parameters,
+        layers=adapter.layers,
+        spectra={name: adapter.spectrum(name) for name in able},
+        plan=found.table,
+        ranks=tuple(tuple(sorted(chosen.items())) for chosen in found.ranks),
+        start=found.first_row(),
+    )
+
+
+@measures_time
+def resize_adapter(report: Report, files: Files, ranks: tuple[tuple[str, int], ...]) -> ResizedView:
+    """The adapter's files at these ranks, written, read back and compared."""
+    import compression
+
+    resized = compression.read_adapter(dict(files)).resized(dict(ranks))
+    return ResizedView(tuple(sorted(resized.files.items())), resized.energy_kept)

@@ -13,7 +13,7 @@ from pages.shared.format import (
     format_size,
 )
 
-from .results import Built, ModelView, Readings
+from .results import AdapterView, Built, ModelView, Readings, ResizedView
 
 NO_SCORE = (
     "**Without data the score is unknown.** The energy that weights keep is no accuracy: some "
@@ -22,7 +22,7 @@ NO_SCORE = (
 NOTHING = "No layer of this model can be made smaller by a lower rank; the table says why."
 UPLOAD_HELP = (
     "ONNX (.onnx, with its .onnx.data where there is one), .safetensors, or a state dict "
-    "(.pt, .pth, .bin, .ckpt). Files are read by a process of its own with little memory and "
+    "(.pt, .pth, .bin, .ckpt); or a LoRA adapter, PEFT's with its adapter_config.json. Files are read by a process of its own with little memory and "
     "time; nothing in them is executed, and they are not kept."
 )
 COLUMNS = {
@@ -220,4 +220,50 @@ def describe_scores(table: pd.DataFrame, file_bytes: int) -> str:
         f"The smallest of these files that loses at most a point on the validation rows has "
         f"**{format_size(smallest['bytes'])}**, {compare_sizes(file_bytes, smallest['bytes'])} than "
         f"yours. On the test part its accuracy changes by **{change}** points (95 %: {low} to {high})."
+    )
+
+
+def describe_adapter(view: AdapterView) -> str:
+    count, able = len(view.layers), len(view.spectra)
+    layers = "1 layer" if count == 1 else f"{count} layers"
+    return (
+        f"A LoRA adapter: {layers}, {able if able < count else 'all'} of which can be resized, with "
+        f"**{format_count(view.parameters)}** parameters in {format_size(view.file_bytes)}. The "
+        "spectra are those of each layer's whole update, scale · B · A, and exact."
+    )
+
+
+def adapter_table(view: AdapterView, row: int) -> pd.DataFrame:
+    """A line a layer: its rank now and at this budget."""
+    after = dict(view.ranks[row])
+    layers = view.layers
+    ranks = [
+        after.get(name, rank) for name, rank in zip(layers["layer"], layers["rank"], strict=True)
+    ]
+    kept = [
+        100 * float((view.spectra[name][:rank] ** 2).sum() / ((view.spectra[name] ** 2).sum() or 1))
+        if name in view.spectra
+        else 100.0
+        for name, rank in zip(layers["layer"], ranks, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "layer": [plain(name) for name in layers["layer"]],
+            "kind": layers["kind"],
+            "shape": layers["shape"],
+            "rank now": layers["rank"],
+            "rank after": ranks,
+            "energy kept (%)": kept,
+            "rank at 90 %": layers["rank_90"],
+            "rank at 99 %": layers["rank_99"],
+            "stays, since": layers["reason"],
+        }
+    )
+
+
+def describe_resized(built: ResizedView) -> str:
+    size = format_size(sum(len(content) for _, content in built.files))
+    return (
+        f"Written, read back and compared: **{size}**, {100 * built.energy_kept:.2f} % of the "
+        "energy. Layout, types and the scale alpha / r are yours."
     )

@@ -12,7 +12,7 @@ from . import tasks, text
 from .results import ModelView
 from .tasks import Files
 
-_ENDINGS = ["onnx", "data", "safetensors", "pt", "pth", "bin", "ckpt"]
+_ENDINGS = ["onnx", "data", "safetensors", "pt", "pth", "bin", "ckpt", "json"]
 
 
 def choose_files() -> Files:

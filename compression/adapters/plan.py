@@ -1,0 +1,57 @@
+"""Ranks of an adapter's layers for every share of its parameters."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..errors import CancelledError
+from ..report import Report, keep_going
+from .adapter import Adapter
+
+STEPS = 30
+RESOLUTION = 1e-3  # of a budget: what a slider's steps cannot show
+
+
+@dataclass(frozen=True, eq=False)
+class AdapterPlan:
+    """What each budget gives.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a budget, the smallest first: share (of the parameters), parameters, energy (share
+        of the squared norm of all updates together that is kept).
+    ranks : tuple of dict
+        Of each row: layer -> rank.
+    """
+
+    table: pd.DataFrame
+    ranks: tuple[dict[str, int], ...]
+
+    def first_row(self, energy: float = 0.99) -> int:
+        """The smallest budget that keeps so much energy."""
+        return int(np.argmax(self.table["energy"].to_numpy() >= energy))
+
+
+def plan(adapter: Adapter, steps: int = STEPS, report: Report = keep_going) -> AdapterPlan:
+    """Ranks by the exact rule, from rank 1 everywhere to the whole adapter.
+
+    Raises
+    ------
+    CancelledError
+        The report said no.
+    """
+    stored = dict(zip(adapter.layers["layer"], adapter.layers["rank"], strict=True))
+    whole = adapter.parameters
+    budgets = np.unique(np.linspace(adapter.fewest_parameters, whole, steps).astype(int))
+    rows, ranks = [], []
+    for done, budget in enumerate(budgets, start=1):
+        found = adapter.allocate(int(budget), resolution=RESOLUTION)
+        ranks.append({name: stored[name] if k is None else k for name, k in found.ranks.items()})
+        rows.append(
+            {"share": found.cost / whole, "parameters": found.cost, "energy": 1 - found.error}
+        )
+        if not report(done, len(budgets), None):
+            raise CancelledError(f"stopped after {done} of {len(budgets)} budgets")
+    return AdapterPlan(pd.DataFrame(rows), tuple(ranks))

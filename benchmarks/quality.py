@@ -1,9 +1,10 @@
 """Test error that each family reaches within shares of the reference's bytes.
 
-Of each family the row with the best validation score that fits is taken, and judged on the test
-part; all families that train have the same epochs for every row.
-``python -m benchmarks.quality --pairs digits:mlp mnist_5k:lenet300 --seeds 3`` measures more than
-the one pair and seed of ``python -m benchmarks``.
+All rows of all families have the same epochs beyond the reference's own; of each family the row
+with the best validation score that fits is taken, and judged on the test part. Families in few
+bits are rounded after all epochs, or trained with rounded weights for half of them: validation
+chooses. ``python -m benchmarks.quality`` measures five pairs with five seeds, and prints
+the tables; ``python -m benchmarks quality`` one of each.
 """
 
 import argparse
@@ -12,30 +13,33 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 import compression
 import data
+from compression.low_rank.curve import spaced_ranks
 
 from .table import Row
 
-PAIR = "digits:mlp"
-SHARES = (0.5, 0.25, 0.125, 0.06)
+PAIRS = ("digits:mlp", "wine:mlp", "breast_cancer:mlp", "diabetes:mlp", "iris:mlp")
+SHARES = (0.5, 0.25, 0.16, 0.125, 0.09, 0.06)
 """Of the bytes of the reference's file."""
 EPOCHS = 10
 """For every row of every family that trains the reference's weights on."""
-BITS = (8, 6, 4, 3, 2)
-"""That rows without few bits of their own are rounded to as well."""
-BOUNDS = (0.6, 0.4, 0.25, 0.15, 0.1)
-KEPT = (0.5, 0.3, 0.2, 0.1, 0.05, 0.03, 0.02, 0.01)
-RANKS = (64, 32, 24, 16, 12, 8, 6, 4)
-WIDTHS = (0.6, 0.45, 0.3, 0.2, 0.12, 0.08)
+BITS = (5, 3, 2)
+"""That every family's rows are put in."""
+BOUNDS = (0.5, 0.2)
+KEPT = (0.3, 0.15, 0.08, 0.04)
+WIDTHS = (0.5, 0.25, 0.1)
+RANKS = 5  # at most, spaced by ratio
+BASELINES = ("rounding", "quantization-aware", "pruning", "smaller network")
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
     """The row that a family would take: its validation, its test predictions and its bytes."""
 
-    name: str
+    family: str
     knob: str
     validation: tuple[float, float]
     predicted: np.ndarray
@@ -44,145 +48,208 @@ class Choice:
 
 def curves(
     reference: compression.Reference, dataset: data.Dataset
-) -> Iterator[tuple[str, str, compression.Curve]]:
-    """Family, what is done to it, and its curve."""
+) -> Iterator[tuple[str, compression.Curve]]:
+    """Family and curve; several curves may be one family's."""
+    half = EPOCHS // 2
 
-    def in_few_bits(curve: compression.Curve) -> compression.Curve:
-        rows = [
-            (knob, curve.network(row), bits)
-            for row, knob in enumerate(curve.table["knob"])
-            for bits in BITS
-        ]
-        return compression.quantized_curve(reference, dataset, rows, curve.knob)
+    def few(name: str, make) -> Iterator[tuple[str, compression.Curve]]:
+        whole = make(EPOCHS)
+        yield name, whole
+        yield (
+            f"{name}, few bits",
+            compression.few_bits_curve(reference, dataset, whole, BITS),
+        )
+        yield (
+            f"{name}, few bits",
+            compression.few_bits_curve(reference, dataset, make(half), BITS, epochs=half),
+        )
 
-    for name, knobs in (
-        ("rounding", None),
-        ("quantization_aware", None),
-        ("magnitude_pruning", KEPT),
-        ("smaller_network", WIDTHS),
-    ):
-        epochs = None if name == "smaller_network" else EPOCHS  # it has the reference's own
-        curve = compression.baseline_curve(reference, dataset, name, knobs, epochs=epochs)
-        yield name, "", curve
-        if curve.knob != "bits":
-            yield name, "few bits", in_few_bits(curve)
-    for constraint, bounds in (("box", BOUNDS), ("cardinality", KEPT)):
-        # A curve whose networks start one from the other would spend more on the later ones.
-        for bound in bounds:
-            curve = compression.constrained_curve(
-                reference, dataset, constraint, [bound], epochs=EPOCHS
-            )
-            yield constraint, "", curve
-            yield constraint, "few bits", in_few_bits(curve)
-    curve = compression.low_rank_curve(reference, dataset, ranks=RANKS, epochs=EPOCHS)
-    yield "low rank", "", curve
-    yield "low rank", "few bits", in_few_bits(curve)
+    def baseline(name: str, knobs: Sequence[float] | None, epochs: int | None):
+        return compression.baseline_curve(reference, dataset, name, knobs, epochs=epochs)
+
+    def constrained(name: str, bounds: Sequence[float]):
+        return lambda epochs: compression.constrained_curve(
+            reference,
+            dataset,
+            name,
+            bounds,
+            method="projected_training",
+            epochs=epochs,
+            warm_start=False,
+        )
+
+    ranks = spaced_ranks(reference, dataset, "truncated_svd", count=RANKS)
+
+    def low_rank(epochs: int) -> compression.Curve:
+        return compression.low_rank_curve(reference, dataset, ranks=ranks, epochs=epochs)
+
+    yield "rounding", baseline("rounding", None, None)
+    yield "quantization-aware", baseline("quantization_aware", (8, 6, 4, 3, 2, 1), EPOCHS)
+    yield from few("pruning", lambda epochs: baseline("magnitude_pruning", KEPT, epochs))
+    if compression.MODELS[reference.model].scalable:  # it has the reference's own epochs
+        whole = baseline("smaller_network", WIDTHS, None)
+        yield "smaller network", whole
+        trained = compression.few_bits_curve(reference, dataset, whole, BITS, epochs=half)
+        yield "smaller network, few bits", trained
+    yield from few("box", constrained("box", BOUNDS))
+    yield from few("cardinality", constrained("cardinality", KEPT))
+    yield from few("low rank", low_rank)
 
 
 def choices(reference: compression.Reference, dataset: data.Dataset) -> dict[float, list[Choice]]:
     """For each share of the bytes what each family would take; without those that do not fit."""
     found: dict[float, dict[str, Choice]] = {share: {} for share in SHARES}
-    for family, kind, curve in curves(reference, dataset):
+    for family, curve in curves(reference, dataset):
         for row, line in curve.table.iterrows():
-            bits = f", {line['bits']:.0f} bits" if "bits" in curve.table else ""
+            bits = f", {line['bits']:.0f} bits" if family.endswith("few bits") else ""
             choice = Choice(
-                f"{family}, {kind}".rstrip(", "),
-                f"{curve.knob} {line['knob']:.3g}{bits if kind else ''}",
+                family,
+                f"{curve.knob} {line['knob']:.3g}{bits}",
                 (line["validation_score"], -line["validation_loss"]),
                 curve.predictions[row],
                 line["bytes"] / curve.reference["bytes"],
             )
             for share, best in found.items():
-                held = best.get(choice.name)
+                held = best.get(family)
                 better = held is None or choice.validation > held.validation
                 if choice.share <= share and better:
-                    best[choice.name] = choice
+                    best[family] = choice
     return {share: list(best.values()) for share, best in found.items()}
 
 
-def errors(pair: str, seed: int) -> pd.DataFrame:
-    """A line a share and family: test error in %, and the change of accuracy in points against
-    the baseline that the validation score prefers, with its 95 % interval."""
+def is_baseline(family: str) -> bool:
+    return family.split(", ")[0] in BASELINES
+
+
+def measure_seed(pair: str, seed: int) -> pd.DataFrame:
+    """A line a share and family: what it took, and what that scores on validation and test.
+
+    ``gains``, ``losses``: test samples that only it, and only the baseline of best validation
+    score, gets right.
+    """
     name, model = pair.split(":")
     dataset = data.load(name, seed=seed)
     reference = compression.train(dataset, model, seed=seed)
-    if dataset.task != "classification":
-        raise SystemExit(f"{name} has no classes: choose a dataset that has")
+    target, task = dataset.y_test, dataset.task
     lines = []
     for share, found in choices(reference, dataset).items():
-        baselines = [one for one in found if one.name.split(", ")[0] in compression.BASELINES]
-        peer = max(baselines, key=lambda one: one.validation)
-        for one in sorted(found, key=lambda one: one.validation, reverse=True):
-            before, after = (choice.predicted == dataset.y_test for choice in (peer, one))
-            low, high = compression.paired_change(before, after)
+        if not (peers := [one for one in found if is_baseline(one.family)]):
+            continue
+        peer = max(peers, key=lambda one: one.validation)
+        ours = [one for one in found if not is_baseline(one.family)]
+        best = max(ours, key=lambda one: one.validation, default=None)
+        for one in found:
+            before, after = peer.predicted, one.predicted
+            scores = [compression.evaluation.score(p, target, task) for p in (before, after)]
             lines.append(
                 {
                     "pair": pair,
                     "seed": seed,
+                    "task": task,
                     "share": share,
-                    "family": one.name,
-                    "baseline": one in baselines,
-                    "best baseline": one is peer,
+                    "family": one.family,
+                    "best": "baseline" if one is peer else "ours" if one is best else "",
                     "row": one.knob,
                     "bytes %": 100 * one.share,
-                    "validation %": 100 * (1 - one.validation[0]),
-                    "test %": 100 * (1 - after.mean()),
-                    "reference %": 100 * (1 - reference.score),
-                    "change": 100 * (after.mean() - before.mean()),
-                    "low": 100 * low,
-                    "high": 100 * high,
+                    "test": 100 * (1 - scores[1]),
+                    "reference": 100 * (1 - reference.score),
+                    "change": 100 * (scores[1] - scores[0]),
+                    "gains": ((after == target) & (before != target)).sum(),
+                    "losses": ((after != target) & (before == target)).sum(),
+                    "samples": len(target),
                 }
             )
     return pd.DataFrame(lines)
 
 
+def measure(pairs: Sequence[str], seeds: int) -> pd.DataFrame:
+    """All lines of :func:`measure_seed`."""
+    return pd.concat(
+        [measure_seed(pair, seed) for pair in pairs for seed in range(seeds)], ignore_index=True
+    )
+
+
+def change_over_seeds(lines: pd.DataFrame) -> tuple[float, float, float]:
+    """Mean change in points and its 95 % interval: of all seeds' test samples together a score
+    interval for paired proportions; for R², of the seeds' changes, Student's."""
+    change = float(lines["change"].mean())
+    if lines["task"].iloc[0] == "classification":
+        sums = lines[["gains", "losses", "samples"]].sum()
+        low, high = compression.intervals.score_ends(*sums[:2], int(sums["samples"]))
+        return change, 100 * float(low), 100 * float(high)
+    half = stats.t.ppf(0.975, len(lines) - 1) * lines["change"].sem() if len(lines) > 1 else np.inf
+    return change, change - half, change + half
+
+
+def compare(measured: pd.DataFrame) -> pd.DataFrame:
+    """A line a pair and share: the best of ours and the best baseline, each seed's own choice."""
+    lines = []
+    for (pair, share), own in measured.groupby(["pair", "share"], sort=False):
+        ours, peers = own[own["best"] == "ours"], own[own["best"] == "baseline"]
+        ours = ours.set_index("seed")
+        peers = peers.set_index("seed").loc[ours.index]
+        if ours.empty:
+            continue
+        change, low, high = change_over_seeds(ours.reset_index())
+        lines.append(
+            {
+                "pair": pair,
+                "share": share,
+                "reference": own["reference"].mean(),
+                "ours": ours["test"].mean(),
+                "baseline": peers["test"].mean(),
+                "change": change,
+                "low": low,
+                "high": high,
+                "seeds": len(ours),
+                "verdict": "ahead" if low > 0 else "behind" if high < 0 else "level",
+                "our families": ", ".join(ours["family"].value_counts().index[:2]),
+                "baselines": ", ".join(peers["family"].value_counts().index[:2]),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
 def judge(measured: pd.DataFrame) -> Iterator[Row]:
     """A row a pair and share: the best of box, cardinality and low rank against the baselines."""
-    for (pair, share), own in measured.groupby(["pair", "share"], sort=False):
-        ours = own[~own["baseline"]].drop_duplicates("seed")  # the best on validation comes first
-        peers = own[own["best baseline"]]
-        seeds = ", ".join(sorted(set(ours["family"])))
-        if len(ours) < len(peers):
-            continue  # nothing of ours fits
+    for line in compare(measured).to_dict("records"):
         yield Row(
-            f"{pair}, {share:.1%} of the bytes: test error",
-            f"{ours['test %'].mean():.2f} %, {seeds}",
-            f"{peers['test %'].mean():.2f} %, {', '.join(sorted(set(peers['family'])))}",
-            ours["test %"].mean() / peers["test %"].mean() if peers["test %"].mean() else np.nan,
+            f"{line['pair']}, {line['share']:.1%} of the bytes: test error, {line['verdict']}",
+            f"{line['ours']:.2f} %, {line['our families']}",
+            f"{line['baseline']:.2f} %, {line['baselines']}",
+            line["ours"] / line["baseline"] if line["baseline"] else np.nan,
             "",
             None,
         )
 
 
-def measure(pairs: Sequence[str], seeds: int) -> pd.DataFrame:
-    """All lines of :func:`errors`."""
-    return pd.concat(
-        [errors(pair, seed) for pair in pairs for seed in range(seeds)], ignore_index=True
-    )
-
-
 def rows() -> Iterator[Row]:
-    yield from judge(measure([PAIR], seeds=1))
+    yield from judge(measure(["digits:mlp"], seeds=1))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", nargs="+", default=[PAIR], help="dataset:model")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--pairs", nargs="+", default=PAIRS, help="dataset:model")
+    parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
-    measured = measure(asked.pairs, asked.seeds)
-    for (pair, share, seed), own in measured.groupby(["pair", "share", "seed"], sort=False):
+    everything = []
+    for pair in asked.pairs:
+        measured = measure([pair], asked.seeds)
+        everything.append(measured)
+        seen = measured.pivot_table(values="test", index="family", columns="share", sort=False)
+        counts = measured.pivot_table(
+            values="test", index="family", columns="share", aggfunc="count", sort=False
+        )
+        shown = seen.where(counts == asked.seeds).sort_index(axis=1, ascending=False)
+        unit = "test error, %" if measured["task"].iloc[0] == "classification" else "100 (1 − R²)"
         print(
-            f"\n{pair}, seed {seed}, at most {share:.1%} of the bytes; "
-            f"reference {own['reference %'].iloc[0]:.2f} % test error"
+            f"\n{pair}: {unit}, mean of {asked.seeds} seeds, at most so large a share of the bytes; "
+            f"reference {measured['reference'].mean():.2f}; NaN: some seed has none that small"
         )
-        change = own.apply(
-            lambda line: f"{line['change']:+.2f} [{line['low']:+.2f}, {line['high']:+.2f}]", axis=1
-        )
-        shown = own[["family", "row", "bytes %", "validation %", "test %"]].assign(
-            **{"points against the best baseline": change.where(~own["best baseline"], "itself")}
-        )
-        print(shown.round(2).to_string(index=False))
+        print(shown.rename(columns="{:.1%}".format).round(2).to_string(), flush=True)
+        print(compare(measured).drop(columns="pair").round(2).to_string(index=False), flush=True)
+    verdicts = compare(pd.concat(everything))
+    print("\n", pd.crosstab(verdicts["pair"], verdicts["verdict"]).to_string(), sep="")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Rows are chosen by the validation score and compared on the test part.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -150,6 +150,95 @@ def compare_at_equal_bytes(
                 line |= dict(zip(_NUMBERS, map(float, values), strict=True))
             lines.append(line)
     return pd.DataFrame(lines)
+
+
+@dataclass(frozen=True)
+class Winner:
+    """Who is best within one share of the reference's cost.
+
+    Attributes
+    ----------
+    share : float
+    rows : dict
+        Family -> position of its row of best validation score that fits; those that have one.
+    best : int
+        Position of the best of them all.
+    peer : int or None
+        Position of the best alternative's row, where the best is none itself.
+    change, low, high : float
+        Of the best's test score against the peer's, with its paired 95 % interval; NaN without.
+    """
+
+    share: float
+    rows: Mapping[str, int]
+    best: int
+    peer: int | None
+    change: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+    @property
+    def verdict(self) -> str:
+        """Of the best against the best alternative: "ahead", "behind" or "level" on the test part;
+        "" where there is nothing to compare."""
+        if self.peer is None:
+            return ""
+        return "ahead" if self.low > 0 else "behind" if self.high < 0 else "level"
+
+
+def winners(
+    table: pd.DataFrame,
+    predictions: NDArray,
+    reference: pd.Series,
+    target: NDArray,
+    task: str,
+    shares: Sequence[float] = (0.5, 0.25, 0.125, 0.06),
+    cost: str = "bytes",
+    alternative: str = "alternative",
+) -> list[Winner]:
+    """Which family is best within shares of the reference's cost.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of many curves, with a column ``family``; rows of family "baseline" are left out.
+    predictions : ndarray, shape (rows, test samples)
+    reference : Series
+        The uncompressed model's line.
+    target : ndarray, shape (test samples,)
+    task : str
+    shares : sequence of float
+    cost : str
+        Column of the table and the line.
+    alternative : str
+        The family that the others have to beat.
+
+    Returns
+    -------
+    list of Winner
+        One a share within which there is a row, chosen by validation score, of equal ones the
+        cheapest, then the first.
+    """
+    costs, scores = numbers_of(table, cost), numbers_of(table, "validation_score")
+    families = table["family"].to_numpy()
+    order = np.lexsort((np.arange(len(table)), costs, -scores))
+    found = []
+    for share in shares:
+        fits = (costs <= share * reference[cost]) & ~np.isnan(scores) & (families != "baseline")
+        rows: dict[str, int] = {}
+        for row in order[fits[order]].tolist():
+            rows.setdefault(str(families[row]), row)
+        if not rows:
+            continue
+        best = next(iter(rows.values()))  # the first that was met
+        peer = rows.get(alternative)
+        if peer is None or peer == best:
+            found.append(Winner(share, rows, best, None))
+            continue
+        comparison = Comparison(predictions[peer], target, task)
+        ends = (float(each[0]) for each in comparison.changes(predictions[best][None]))
+        found.append(Winner(share, rows, best, peer, *ends))
+    return found
 
 
 def _count_differing(one: NDArray, other: NDArray, target: NDArray, task: str) -> int:

@@ -14,7 +14,7 @@ from .catalog import CONSTRAINTS
 from .constrained.sets import ConstraintSet
 from .curve import Curve, CurveBuilder
 from .errors import ArgumentError
-from .grid import BITS, check_bits
+from .grid import BITS, TRIED_BITS, check_bits
 from .models import recipe_of
 from .network import bounded_of, layers
 from .pareto import pareto_front
@@ -32,9 +32,6 @@ from .training import (
     keep_going,
     samples_for,
 )
-
-FEW = (8, 6, 4, 3, 2)
-"""Bits that every row of a family is tried in."""
 
 
 @in_one_thread
@@ -132,7 +129,7 @@ def few_bits_curve(
     reference: Reference,
     dataset: Data,
     curve: Curve,
-    bits: Sequence[int] = FEW,
+    bits: Sequence[int] = TRIED_BITS,
     *,
     epochs: int = 0,
     report: Report = keep_going,

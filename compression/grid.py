@@ -11,11 +11,14 @@ Array = NDArray[np.floating]
 
 FEW_BITS = tuple(range(1, 17))
 """Possible bits of a code."""
+TRIED_BITS = (8, 6, 4, 3, 2)
+"""Those that each row of a curve in few bits is tried in."""
 BITS = (*FEW_BITS[1:], 32)
 """Bits that a picture over all of them shows; 32: left as it is."""
 # Of the reach that has the largest weight for its last point: a smaller one cuts weights off and
 # rounds the others finer.
 _SHARES = np.concatenate([np.linspace(1.0, 0.8, 11), np.geomspace(0.8, 0.02, 35)[1:]])
+_NEAR = np.geomspace(0.85, 1 / 0.85, 7)  # of a reach that was good an epoch ago
 
 
 def check_bits(bits: int) -> int:
@@ -109,7 +112,12 @@ def _cells(values: Array, bits: int, low: Array | float, step: Array | float) ->
 
 
 def nearest_grid(
-    weight: Array, bits: int, *, zero_point: bool = False, moment: Array | None = None
+    weight: Array,
+    bits: int,
+    *,
+    zero_point: bool = False,
+    moment: Array | None = None,
+    near: Grid | None = None,
 ) -> Grid:
     """The grid that rounds a weight with the least error, of a few.
 
@@ -122,8 +130,11 @@ def nearest_grid(
     moment : ndarray, shape (n, n), optional
         Second moment (1/N) Σ x xᵀ of the inputs that the weight, as a matrix, is multiplied with:
         the error is then that of the outputs, mean ‖(W − Ŵ) x‖². ‖W − Ŵ‖² without it.
+    near : Grid, optional
+        Around 0: only reaches near its own are tried, which takes less time.
     """
-    (centre,), (reach,) = _search(_matrix(weight), 1, bits, zero_point, moment)
+    reaches = None if near is None or near.high <= 0 else near.high * _NEAR
+    (centre,), (reach,) = _search(_matrix(weight), 1, bits, zero_point, moment, reaches)
     return Grid(bits, centre - reach, centre + reach)
 
 
@@ -141,7 +152,12 @@ def _matrix(weight: Array) -> Array:
 
 
 def _search(
-    rows: Array, grids: int, bits: int, zero_point: bool, moment: Array | None
+    rows: Array,
+    grids: int,
+    bits: int,
+    zero_point: bool,
+    moment: Array | None,
+    reaches: Array | None = None,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Centres and reaches of one grid for all rows, or of one a row, of the least error.
 
@@ -152,8 +168,9 @@ def _search(
     least = np.full(grids, np.inf)
     for centre in _centres(parts, zero_point):
         farthest = np.abs(parts - centre[:, None]).max(axis=1, initial=0.0)
-        for share in _SHARES:
-            reach = _single(share * farthest * 2**bits / (2**bits - 1))
+        whole = farthest * 2**bits / (2**bits - 1)
+        for tried in np.outer(_SHARES, whole) if reaches is None else reaches[:, None]:
+            reach = _single(tried)
             grid = ChannelGrid(bits, tuple(reach), tuple(centre) if zero_point else ())
             off = grid.values(grid.codes(parts), np.dtype(np.float64)) - parts
             errors = _errors(off, rows.shape, moment)

@@ -281,8 +281,15 @@ def keep_smaller(table: pd.DataFrame, reference: pd.Series, cost: str = "bytes")
     Nor may their file be longer than the reference's: fewer parameters in a longer file are no
     smaller model.
     """
+    return table[mark_smaller(table, reference, cost)].reset_index(drop=True)
+
+
+def mark_smaller(
+    table: pd.DataFrame, reference: pd.Series, cost: str = "bytes"
+) -> NDArray[np.bool_]:
+    """Which rows :func:`keep_smaller` keeps; shape (rows,)."""
     smaller = (table[cost] < reference[cost]) & (table["bytes"] <= reference["bytes"])
-    return table[smaller].reset_index(drop=True)
+    return smaller.to_numpy(np.bool_)
 
 
 def recommend(

@@ -107,8 +107,10 @@ def quantize(
         return network
     moments = {} if rows is None else input_moments(network, rows)
     for name, layer in chosen.items():
-        search = nearest_channel_grid if per_channel else nearest_grid
-        search = partial(search, zero_point=zero_point, moment=moments.get(name))
+        search: Callable[..., AnyGrid] = nearest_grid
+        if bounded_of(layer) is None:
+            search = nearest_channel_grid if per_channel else nearest_grid
+            search = partial(search, zero_point=zero_point, moment=moments.get(name))
         found = grid_for(layer, bits, search)
         layer.weight.detach().copy_(torch.from_numpy(found.round(array(layer.weight))))
         note_grid(layer, found.grid)
@@ -141,12 +143,15 @@ class LayerGrid:
 def grid_for(
     layer: Layer, bits: int, search: Callable[..., AnyGrid] = nearest_grid, weight: Any = None
 ) -> LayerGrid:
-    """A grid for a layer's weight, or for another one in its place."""
+    """A grid for a layer's weight, or for another one in its place.
+
+    ``search(values, bits)`` finds it, but in a box or under an upper bound, which say it.
+    """
     bounded, weight = bounded_of(layer), array(layer.weight if weight is None else weight)
     if bounded is None:
         return LayerGrid(search(weight, bits), None)
     free = storage.states(weight, bounded) == FREE
-    return LayerGrid(_grid(weight[free], bounded, bits), free)
+    return LayerGrid(_grid(weight[free], bounded, bits, search), free)
 
 
 def note_grid(layer: Layer, grid: AnyGrid) -> None:
@@ -222,10 +227,10 @@ def rounding_errors(network: nn.Module, quantized: nn.Module) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _grid(free: Array, bounded: Bounded, bits: int) -> Grid:
+def _grid(free: Array, bounded: Bounded, bits: int, search: Callable[..., AnyGrid]) -> AnyGrid:
     members: ConstraintSet = CONSTRAINTS[bounded.constraint].load()()
     if not members.elementwise:
-        return nearest_grid(free, bits)
+        return search(free, bits)
     largest = float(np.abs(free).max(initial=0.0))
     if members.bounded:
         return Grid(bits, -bounded.bound, bounded.bound)

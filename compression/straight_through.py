@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from .catalog import CONSTRAINTS
-from .grid import Grid
+from .grid import Grid, nearest_grid
 from .network import Bounded, array, bounded_of, layers, pick_layers
 from .quantization import grid_for, note_grid
 from .training import Trainer
@@ -51,12 +52,14 @@ class Rounded(nn.Module):
         self._held = layer.weight.detach().clone()
 
     def search_grid(self) -> None:
-        """The grid that rounds the real numbers of now with the least squared error."""
+        """The grid near the last one that rounds the real numbers of now with the least error."""
         real: Any = self._layer[0]
         weight = real.parametrizations.weight.original
         if self._free is not None:
             weight = torch.where(self._free, weight, self._held)
-        self.grid = grid_for(real, self._bits, weight=weight).grid
+        near = self.grid if isinstance(self.grid, Grid) else None
+        search = partial(nearest_grid, near=near)
+        self.grid = grid_for(real, self._bits, search, weight).grid
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         rounded = StraightThrough.apply(weight, self.grid)
@@ -117,8 +120,8 @@ def train_quantized(
 ) -> nn.Sequential:
     """A network trained on with its weights in so many bits each.
 
-    min L(round(θ)) over the real θ of the free weights, each layer's grid being searched for anew
-    before every epoch.
+    min L(round(θ)) over the real θ of the free weights, each layer's grid following them before
+    every epoch.
 
     Parameters
     ----------

@@ -14,6 +14,8 @@ LAYER, METHOD, CONSTRAINT, RANK, BOUND, COST = "layer", "method", "set", "rank",
 # Compare
 TIE, DIFFERENCES, ANIMATION, BASELINES = "tie", "differences", "scrub", "baselines"
 WHOLE_AXIS = "whole"
+IN_FEW_BITS = "few_bits"  # a value of BASELINES
+BITS_BEHIND = "one_b"  # of both sides in few bits, on Compare
 # How it works
 EXAMPLE_RANK, EXAMPLE_BOUND, STATEMENTS = "example_rank", "example_bound", "statements"
 # Low rank

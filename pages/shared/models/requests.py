@@ -106,6 +106,13 @@ def baseline_curve(trained: Trained, method: str) -> Job[CurveView]:
     return jobs.submit(tasks.baseline_curve, trained.origin, method)
 
 
+def few_bits_curve(
+    trained: Trained, family: str, name: str, bits: int | None = None
+) -> Job[CurveView]:
+    """A low-rank method ("low_rank") or a set ("constraint") in few bits: the best at each size."""
+    return jobs.submit(tasks.few_bits, trained.origin, family, name, bits)
+
+
 def combined_ranks(layers: Sequence[Layer], count: int = COMBINED_RANKS) -> tuple[int, ...]:
     """Ranks spaced by ratio, from 1 to the last that makes some linear layer smaller."""
     largest = max(layer.break_even for layer in layers if layer.kind == "linear")

@@ -259,6 +259,47 @@ def baseline_curve(report: Report, origin: Origin, method: str) -> CurveView:
     return curve_view(curve, with_files=True)
 
 
+FEW_BITS_EPOCHS = 10  # half of them before the weights are rounded
+FEW_BITS_ROWS = 8  # ranks or bounds that are put in every number of bits
+
+
+def few_bits(report: Report, origin: Origin, family: str, name: str, bits: int | None) -> CurveView:
+    """A low-rank method or a set in few bits, every row with the same epochs.
+
+    ``family``: "low_rank" or "constraint"; ``bits``: None for the best ones at each file size.
+    The partial result has all rows so far.
+    """
+    import compression
+    from compression import storage
+    from compression.constrained.training.curve import default_bounds
+    from compression.grid import TRIED_BITS
+    from compression.low_rank.curve import spaced_ranks
+
+    dataset, reference = load_reference(origin)
+    half = FEW_BITS_EPOCHS // 2
+    if family == "low_rank":
+        ranks = spaced_ranks(reference, dataset, name, count=FEW_BITS_ROWS)
+        plain = compression.low_rank_curve(reference, dataset, name, ranks, epochs=half)
+    else:
+        every = default_bounds(reference.network, name)
+        bounds = every[:: -(-len(every) // FEW_BITS_ROWS)]
+        plain = compression.constrained_curve(
+            reference, dataset, name, bounds, epochs=half, warm_start=False
+        )
+    curve = compression.few_bits_curve(
+        reference,
+        dataset,
+        plain,
+        TRIED_BITS if bits is None else [bits],
+        epochs=FEW_BITS_EPOCHS - half,
+        report=report_steps(report, "network"),
+    )
+    if bits is None:
+        curve = compression.best_bits(curve)
+    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
+    return curve_view(curve, files=files)
+
+
 def combined_grid(
     report: Report,
     origin: Origin,

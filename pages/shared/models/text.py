@@ -194,8 +194,16 @@ def describe_setting(knob: str, value: float, constraint: str = "box") -> str:
 
 
 def describe_settings(curve: CurveView) -> list[str]:
-    """Each row's setting in words."""
-    return [describe_setting(curve.knob, value, curve.method) for value in curve.table["knob"]]
+    """Each row's setting in words, with the epochs that lie behind it."""
+    return [
+        describe_setting(curve.knob, value, curve.method) + format_epochs(epochs)
+        for value, epochs in zip(curve.table["knob"], curve.table["epochs"], strict=True)
+    ]
+
+
+def format_epochs(epochs: float) -> str:
+    """The epochs behind a row, to stand after its setting: ", 12 epochs"; none where it has none."""
+    return f", {epochs:g} epoch{'' if epochs == 1 else 's'}" if epochs > 0 else ""
 
 
 def layer_letter(knob: str, constraint: str) -> str:
@@ -216,6 +224,12 @@ def bound_caption(trained: Trained, curve: CurveView, row: int) -> str:
         text = f"κ = {value:.3g} weights that are not zero; intercepts are free."
     else:
         text = f"c = {value:.3g}, in units of the weights; intercepts are free."
+    epochs = int(curve.table["epochs"].iloc[row])
+    if epochs:
+        text += (
+            f" {epochs} epochs lie behind it: each bound goes on from the next larger one, "
+            f"the reference had {len(trained.history)}."
+        )
     return text + " Dense at run time: fewer bytes, not fewer MACs."
 
 

@@ -1,15 +1,14 @@
 """Figures of the comparison: two models' difference, and settings that stay as ghosts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from compression import BASELINES
 from pages.shared.format import describe_cost, format_score
-from pages.shared.models.results import CurveView, Layer, Trained
+from pages.shared.models.results import Layer, Trained
 from pages.shared.plots.layout import build_figure, score_scale
 from pages.shared.plots.palette import (
     CONSTRAINED,
@@ -18,13 +17,13 @@ from pages.shared.plots.palette import (
     PINK,
     REFERENCE,
     UNCHANGED,
+    Style,
     fade,
-    style,
 )
 from pages.shared.plots.traces import NO_HOVER, heatmap, interval, line, points, text
 
 from .results import Pin
-from .text import describe_layer, name_value
+from .text import describe_layer
 
 HEIGHT = 340
 
@@ -66,14 +65,16 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
 
 
 def add_baselines(
-    figure: go.Figure, curves: Mapping[str, CurveView], cost: str, task: str
+    figure: go.Figure, curves: Sequence[tuple[str, Style, pd.DataFrame]], cost: str, task: str
 ) -> go.Figure:
-    """The plane with what people would do instead as thin lines; a click on them does nothing."""
+    """The plane with what people would do instead as thin lines; a click on them does nothing.
+
+    ``curves``: (title, style, table with a column ``said``, what a row is called).
+    """
     scale = score_scale(task)
     traces = []
-    for name, curve in curves.items():
-        table = curve.table.sort_values(cost)
-        look, title = style("baseline", name), BASELINES[name].title
+    for title, look, unsorted in curves:
+        table = unsorted.sort_values(cost)
         traces.append(
             line(
                 table[cost],
@@ -85,9 +86,9 @@ def add_baselines(
                 markers=5,
                 symbol=look.symbol,
                 text=[
-                    f"{name_value(name, knob)}: {format_score(score, task)}, {describe_cost(cost, x)}"
-                    for knob, score, x in zip(
-                        table["knob"], table["score"], table[cost], strict=True
+                    f"{said}: {format_score(score, task)}, {describe_cost(cost, x)}"
+                    for said, score, x in zip(
+                        table["said"], table["score"], table[cost], strict=True
                     )
                 ],
                 hover="%{text}",

@@ -23,19 +23,19 @@ COST_AXES = ("bytes", "parameters", "macs")  # bits cost no parameters: the file
 
 def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> None:
     """The plane, pins, differences and the report. ``ghosts``: drawn as pins are, no rows."""
-    behind = baselines.request_baselines(sides[0].trained)
-    jobs = [*(side.job for side in sides), *behind.values()]
+    behind = baselines.request_baselines(sides)
+    jobs = [*(side.job for side in sides), *(one.job for one in behind)]
     follow(partial(_draw, sides, ghosts, behind), *jobs, key=linking.PLANE)
 
 
-def _draw(sides: Sides, ghosts: Sequence[Pin], behind: baselines.Baselines) -> None:
+def _draw(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.Behind]) -> None:
     _draw_plane(sides, ghosts, behind)
     pins.draw(sides)
     difference.draw(sides)
     report.draw(sides)
 
 
-def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: baselines.Baselines) -> None:
+def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.Behind]) -> None:
     """A clicked point moves its side's slider."""
     trained = sides[0].trained
     # Drawn once more after a change: the report links to the page as it is, the axis included.
@@ -56,7 +56,8 @@ def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: baselines.Baselines
     ]
     figure = standard.plane(curves, trained.costs, cost, trained.task, whole=whole)
     others = baselines.curves_of(behind)
-    figure = figures.add_baselines(figure, others, cost, trained.task)
+    thin = [(one.title, one.style, baselines.say(one, curve)) for one, curve in others]
+    figure = figures.add_baselines(figure, thin, cost, trained.task)
     charts.draw(
         figures.add_pins(figure, [*pins.pins_of(trained.dataset), *ghosts], cost, trained.task),
         "plane_chart",

@@ -42,7 +42,10 @@ def space_ranks(end: int) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """One side: ``key`` is its fragment's, ``knob`` its slider's, ``label`` names the slider."""
+    """One side: ``key`` is its fragment's, ``knob`` its slider's, ``label`` names the slider.
+
+    ``name``: the low-rank method's, or the set's.
+    """
 
     key: ClassVar[str]
     knob: ClassVar[str]
@@ -56,6 +59,7 @@ class Side:
     job: Job[Any]
     values: Sequence[float]
     label: str
+    name: str
 
     @property
     def curve(self) -> CurveView | None:
@@ -249,8 +253,8 @@ def request_sides(trained: Trained, layer: Layer, setting: Setting, constraint: 
     low_rank = requests.low_rank_curve(trained, setting)
     constrained = requests.constrained_curve(trained, constraint)
     return (
-        LowRank(trained, layer, low_rank, range(1, largest + 1), "Rank k", setting),
-        Constrained(trained, layer, constrained, trained.bounds[constraint], bound),
+        LowRank(trained, layer, low_rank, range(1, largest + 1), "Rank k", setting.method, setting),
+        Constrained(trained, layer, constrained, trained.bounds[constraint], bound, constraint),
     )
 
 

@@ -8,7 +8,9 @@ import pandas as pd
 
 from compression import BASELINES as ALTERNATIVES
 from compression import MODELS
+from compression.grid import TRIED_BITS
 from pages.shared.format import compare_sizes, format_change, format_score
+from pages.shared.links import IN_FEW_BITS
 from pages.shared.models.results import Layer, Trained
 from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
 
@@ -231,7 +233,19 @@ def titles(found: Difference) -> list[str]:
     ]
 
 
-BASELINES = {"rounding": "Rounding", "all": "All baselines", "none": "Nothing"}
+BASELINES = {
+    "rounding": "Rounding",
+    IN_FEW_BITS: "Both in few bits",
+    "all": "All baselines",
+    "none": "Nothing",
+}
+BEST_BITS = "best"
+BITS = {BEST_BITS: "The best at each size"} | {str(bits): f"{bits} bits" for bits in TRIED_BITS}
+BITS_HELP = (
+    "Both sides with their weights in few bits, as their files keep them: trained for some epochs, "
+    "then for as many with rounded weights, each rank and bound from the reference. The best bits "
+    "at a size are those of the best validation score; the points name them."
+)
 BASELINES_HELP = (
     "What people would do instead: rounding the weights to few bits, quantisation-aware training, "
     "magnitude pruning with fine-tuning, a smaller network from scratch. They compete by measured "
@@ -276,6 +290,6 @@ def name_value(name: str, knob: float) -> str:
     return parts.get(kind, f"{kind} {knob:g}")
 
 
-def describe_baseline(name: str, knob: float) -> str:
-    """A row of a baseline in words: "rounding to few bits (6 bits)"."""
-    return f"{ALTERNATIVES[name].title.lower()} ({name_value(name, knob)})"
+def name_few_bits(knob: str, line: Mapping[str, Any]) -> str:
+    """A row in few bits in words: "rank 12, 4 bits"."""
+    return f"{knob} {line['knob']:.3g}, {line['bits']:g} bits"

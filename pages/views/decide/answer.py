@@ -24,8 +24,10 @@ from .candidates import (
     open_page,
     pick_candidate,
 )
+from .promise import draw_promise
 from .requirements import choose_requirements
 from .series import Series
+from .winners import draw_winners
 
 LARGEST_FOREST = 8  # choices whose intervals are drawn
 
@@ -46,6 +48,7 @@ def draw_answer(trained: Trained, jobs: Jobs, measured: RankLatencies | None) ->
         reference = next(iter(curves.values())).reference
         table = add_latency(list_candidates(reference, curves), measured)
         best, caption = _draw_recommendation(trained, table, wish, cost)
+        draw_promise(trained, table, curves, wish, cost)
         settled = not any(job.pending for job in jobs.values())
         picked = pick_candidate(table, best, settled)
         if len(best):
@@ -62,6 +65,7 @@ def draw_answer(trained: Trained, jobs: Jobs, measured: RankLatencies | None) ->
                     "decide_changes",
                     "Change of test score of the best choices with 95 % intervals",
                 )
+        draw_winners(trained, table, curves)
         draw_candidates(trained, table, cost, picked, settled)
 
     follow(draw, *jobs.values(), key="decide")

@@ -34,6 +34,7 @@ MILLISECONDS = 1e3  # in a second
 _PICKED, _OPENED = "_picked", "_open"  # in the session: the choice clicked, the line to go to
 _NUMBERS = [
     "knob",
+    "epochs",
     *text.COSTS,
     *(f"validation_{part}" for part in ("score", "low", "high")),
     *("score", "score_low", "score_high", "change", "change_low", "change_high"),
@@ -74,6 +75,19 @@ def list_candidates(reference: pd.Series, curves: Mapping[Series, CurveView]) ->
             ).assign(place=rows)
         )
     return pd.concat([frames[0].assign(place=0), *frames[1:]], ignore_index=True)
+
+
+def stack_rows(table: pd.DataFrame, curves: Mapping[Series, CurveView], name: str) -> NDArray[Any]:
+    """An array of the curves, such as their gains, with a row for each candidate.
+
+    The reference's is all zeros: nobody compares anything with it here.
+    """
+    parts = []
+    for series, curve in curves.items():
+        places = table.loc[table["series"] == series.name, "place"].to_numpy(int)
+        parts.append(getattr(curve, name)[places])
+    rows = np.concatenate(parts)
+    return np.concatenate([np.zeros_like(rows[:1]), rows])
 
 
 def _describe(

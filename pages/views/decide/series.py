@@ -225,6 +225,47 @@ class Quantized(Bounded):
         )
 
 
+class LowRankFewBits(LowRank):
+    """Some ranks of a method in the bits that pay at each file size."""
+
+    def submit(self, trained: Trained) -> Job[CurveView]:
+        return requests.few_bits_curve(trained, "low_rank", self.method)
+
+    def list_choices(self, curve: CurveView) -> list[Choice]:
+        return [
+            Choice(_in_bits(choice.text, bits), choice.architecture, choice.link)
+            for choice, bits in zip(super().list_choices(curve), curve.table["bits"], strict=True)
+        ]
+
+    def _link(self, rank: int) -> Link:
+        return links.to_compare(method=self.method, rank=rank, baselines=links.IN_FEW_BITS)
+
+    def model_file(
+        self, trained: Trained, curve: CurveView, row: int
+    ) -> Callable[[], bytes] | None:
+        return Series.model_file(self, trained, curve, row)
+
+
+class BoundedFewBits(Bounded):
+    """Some bounds of a set, their free weights in the bits that pay at each file size."""
+
+    def submit(self, trained: Trained) -> Job[CurveView]:
+        return requests.few_bits_curve(trained, "constraint", self.constraint)
+
+    def _more(self, line: dict) -> str:
+        return _in_bits("", line["bits"])
+
+    def _link(self, curve: CurveView, line: dict) -> Link:
+        bound = float(line["knob"])
+        return links.to_compare(
+            constraint=self.constraint, bound=bound, baselines=links.IN_FEW_BITS
+        )
+
+
+def _in_bits(text: str, bits: float) -> str:
+    return f"{text}, {bits:g} bits"
+
+
 class Combined(Series):
     """Pairs of a rank and a bound, by the combined method of the series' name."""
 
@@ -294,6 +335,11 @@ class FineTuned(Series):
         return [Choice("trained on", REFERENCE, link)]
 
 
+def _opened(look: Style) -> Style:
+    """The same with an open symbol: of rows in few bits."""
+    return replace(look, symbol=f"{look.symbol}-open")
+
+
 def list_series() -> list[Series]:
     """Every series, in the order of the menu."""
     low_rank = {name: style("low_rank", name) for name in LOW_RANK_METHODS}
@@ -317,6 +363,24 @@ def list_series() -> list[Series]:
         series.append(ByWay(name, title, look, BOX))
     pentagon = replace(box, symbol="pentagon")
     series.append(Quantized("quantized", "Box in fewer bits", pentagon, BOX))
+    series += [
+        LowRankFewBits(
+            f"{name}_few_bits",
+            f"{entry.title} in few bits",
+            _opened(low_rank[name]),
+            name,
+        )
+        for name, entry in LOW_RANK_METHODS.items()
+    ]
+    series += [
+        BoundedFewBits(
+            f"{name}_few_bits",
+            f"{re.split(' (?=[|θ‖])', entry.title)[0]} in few bits",
+            _opened(style("constraint", name)),
+            name,
+        )
+        for name, entry in CONSTRAINTS.items()
+    ]
     series += [
         Combined(name, entry.title.replace(",", ""), style("combined", name))
         for name, entry in COMBINED_METHODS.items()

@@ -7,7 +7,6 @@ from pages.shared.models.tasks import curve_view, load_reference, report_steps
 
 EPOCHS = 3  # passes over the training rows for each network that is trained on
 DENSE = "constrained"  # the architecture of a constrained network: dense at run time
-BITS = (8, 6, 4, 3, 2)
 
 
 def budgets(report: Report, origin: Origin) -> CurveView:
@@ -41,12 +40,13 @@ def quantize_bounds(
     """Constrained networks, by their files, with their free weights in a few bits."""
     from compression import storage
     from compression.few_bits import quantized_curve
+    from compression.grid import TRIED_BITS
 
     dataset, reference = load_reference(origin)
     rows = [
         (bound, storage.from_bytes(content), bits)
         for bound, content in zip(bounds, files, strict=True)
-        for bits in BITS
+        for bits in TRIED_BITS
     ]
     steps = report_steps(report, "network")
     curve = quantized_curve(reference, dataset, rows, "bound", report=steps)

@@ -5,8 +5,10 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from compression.equal_bytes import Winner
 from compression.latency import BATCHES, RankLatencies
 from compression.pareto import Nearest, Wish, confirm_loss
+from compression.promise import CONFIDENCE, Promise
 from pages.shared.format import (
     compare_sizes,
     format_change,
@@ -16,7 +18,7 @@ from pages.shared.format import (
     format_size,
 )
 from pages.shared.models.results import Trained
-from pages.shared.models.text import name_reference
+from pages.shared.models.text import format_epochs, name_reference
 
 Line: TypeAlias = Mapping[str, Any] | pd.Series
 
@@ -195,6 +197,82 @@ def _describe_miss(trained: Trained, near: Nearest, line: Line) -> str:
     short = format_change(line["validation_score"] - near.wished, trained.task)
     unit = " points" if trained.task == "classification" else " of R²"
     return f"{short}{unit} from what is asked for on validation"
+
+
+def describe_promise(trained: Trained, found: Promise, promised: Line | None, loss: float) -> str:
+    """What the validation rows can promise, and what it cost to choose among so many."""
+    task, limit = trained.task, format_loss(loss, trained.task)
+    unit = " points" if task == "classification" else " of R²"
+    luck = (
+        f"It was chosen among {found.tried:,} for its {format_change(found.change, task)}{unit} on "
+        f"{found.rows:,} validation samples. Chosen so on resamples, and judged on the samples left "
+        f"out, such a model comes to **{format_change(found.corrected, task)}{unit}**: the rest "
+        "is luck of the choice."
+    )
+    sure = f"{100 * CONFIDENCE:g} %, one-sided, by its own validation samples"
+    if promised is not None:
+        return (
+            f"{luck} **Promised** to lose at most {limit} ({sure}): the smallest such model is "
+            f"**{promised['label']}**, "
+            f"{format_size(promised['bytes'])} "
+            f"({compare_sizes(trained.bytes, promised['bytes'])}), on the test set "
+            f"{describe_change(promised, task)}."
+        )
+    least = (
+        ""
+        if pd.isna(found.least)
+        else f" So few samples can promise {format_loss(round(found.least, 3), task)} at best."
+    )
+    return (
+        f"{luck} **No promise**: no smaller model is sure to lose at most {limit} ({sure}).{least}"
+    )
+
+
+_FAMILIES = {
+    "low_rank": "low rank",
+    "constrained": "constrained",
+    "combined": "combined",
+    "alternative": "alternatives",
+}
+WINNERS = (
+    "Of what was computed for this very reference: within each share of its file every family's "
+    "row of best validation score, with its score on the test set. The verdict holds the best of "
+    "them against the best alternative on the same test samples (95 % interval of the change): "
+    "level is where that interval holds 0. Epochs lie behind a row beyond the reference's own. "
+    "More methods, and few bits for each, can be computed below."
+)
+NOTHING_SMALL = "Nothing that was computed has half of the reference's file or less."
+
+
+def tabulate_winners(
+    trained: Trained, table: pd.DataFrame, found: Sequence[Winner]
+) -> pd.DataFrame:
+    """A line a share of the reference's file: the best family, its verdict, every family's row."""
+
+    def name_row(row: int) -> str:
+        line = table.iloc[row]
+        epochs = format_epochs(line["epochs"])
+        return f"{line['label']}{epochs}: {format_score(line['score'], trained.task)}"
+
+    def judge(one: Winner) -> str:
+        if one.peer is None:
+            alone = "alternative" not in one.rows
+            return "no alternative is that small" if alone else "an alternative is best"
+        low, high = (format_change(end, trained.task) for end in (one.low, one.high))
+        return f"{one.verdict}, {format_change(one.change, trained.task)} ({low} to {high})"
+
+    lines = []
+    for one in found:
+        line = {
+            "at most": f"{100 * one.share:g} % ({format_size(one.share * trained.bytes)})",
+            "best on validation": _FAMILIES[table["family"].iloc[one.best]],
+            "against the best alternative": judge(one),
+        }
+        for family, title in _FAMILIES.items():
+            if any(family in other.rows for other in found):
+                line[title] = name_row(one.rows[family]) if family in one.rows else "none"
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
 def file_name(trained: Trained, line: Line) -> str:

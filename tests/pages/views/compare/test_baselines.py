@@ -7,7 +7,7 @@ import pytest
 import compression
 import data
 from pages.views.compare import text
-from tests.pages.rendering import rendered
+from tests.pages.rendering import rendered, settled
 
 TITLE = "Rounding to few bits"
 
@@ -45,6 +45,19 @@ def test_a_link_without_baselines_draws_none():
 
 @pytest.mark.parametrize("name", compression.BASELINES)
 def test_every_baseline_is_told_with_its_knob(name):
-    said = text.describe_baseline(name, 0.5)
-    assert compression.BASELINES[name].title.lower() in said
+    said = text.name_value(name, 0.5)
     assert "0.5 bits" in said or "50 %" in said
+
+
+def test_both_sides_in_few_bits_name_their_bits_and_epochs():
+    app = rendered(dataset="iris", model="mlp", baselines="few_bits")
+    traces = {trace.get("name"): trace for trace in plane_of(app)["data"]}
+    for side, knob in (("LMM", "rank"), ("COC", "ρ")):
+        trace = traces[f"{side} in few bits"]
+        assert all(" bits" in said and "10 epochs" in said for said in trace["text"])
+        assert all(knob in said for said in trace["text"])
+        assert "(" in sentence_of(app)
+    app.segmented_control(key="one_b").set_value("3").run()
+    app = settled(app)
+    traces = {trace.get("name"): trace for trace in plane_of(app)["data"]}
+    assert all("3 bits" in said for said in traces["COC in few bits"]["text"])

@@ -9,7 +9,7 @@ from pages.views.decide import tasks
 from pages.views.decide.candidates import list_candidates
 from pages.views.decide.series import possible_series
 from pages.views.decide.tasks import EPOCHS
-from tests.pages.views.decide.examples import SERIES, go_on
+from tests.pages.views.decide.examples import IN_FEW_BITS, SERIES, go_on
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +72,8 @@ def everyone(request):
     trained, jobs = job.result, {}
     assert requests.constrained_curve(trained, "box").wait(60)  # of which some get fewer bits
     for one in possible_series(trained):
+        if one.name.endswith("_few_bits") and one.name not in IN_FEW_BITS:
+            continue
         jobs[one] = one.submit(trained)
     assert all(job.wait(100) for job in jobs.values())
     curves = {series: job.result for series, job in jobs.items()}

@@ -6,6 +6,7 @@ import compression.catalog
 from pages.views.decide import series
 from pages.views.decide.series import list_series
 
+IN_FEW_BITS = ("truncated_svd_few_bits", "cardinality_few_bits")  # of many alike
 SERIES = {series.name: series for series in list_series()}
 
 

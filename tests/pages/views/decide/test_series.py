@@ -10,9 +10,9 @@ from data import load
 from pages.shared import links
 from pages.shared.models import tasks as work
 from pages.shared.plots.palette import CONSTRAINED, style
-from pages.views.decide.candidates import add_latency
+from pages.views.decide.candidates import add_latency, stack_rows
 from pages.views.decide.tasks import DENSE, EPOCHS
-from tests.pages.views.decide.examples import SERIES, go_on, with_copy
+from tests.pages.views.decide.examples import IN_FEW_BITS, SERIES, go_on, with_copy
 
 
 def accuracy(file, part="test"):
@@ -150,3 +150,34 @@ def test_a_new_combined_method_has_a_title_a_spare_style_and_links(monkeypatch, 
         assert choice.link == links.to_combine(
             method="new", constraint=chosen, epochs=EPOCHS, rank=rank, bound=bound
         )
+
+
+@pytest.mark.parametrize("name", IN_FEW_BITS)
+def test_a_row_in_few_bits_names_them_and_opens_its_curve_on_compare(everyone, name):
+    trained, table = everyone
+    rows = table[table["series"] == name]
+    assert len(rows)
+    assert rows["choice"].str.fullmatch(r".*, \d bits").all()
+    assert rows["choice"].is_unique
+    assert {link.page for link in rows["link"]} == {"pages/compare.py"}
+    assert {link.query["baselines"] for link in rows["link"]} == {"few_bits"}
+    # The best bits at each size: a longer file is there because it scores better.
+    ordered = rows.sort_values(["bytes", "validation_score"])
+    assert ordered["validation_score"].is_monotonic_increasing
+    job = SERIES[name].submit(trained)
+    for place in rows["place"]:
+        line = job.result.table.iloc[int(place)]
+        file = SERIES[name].model_file(trained, job.result, int(place))()
+        assert len(file) == line["bytes"]
+        assert accuracy(file) == line["score"]
+        assert accuracy(file, "validation") == line["validation_score"]
+        assert line["epochs"] == (10 if name.startswith("truncated") or not trained.convex else 5)
+
+
+def test_rows_of_the_curves_are_stacked_as_the_candidates_are(results, table):
+    curves = {SERIES[name]: curve for name, curve in results.items()}
+    gains, predictions = (stack_rows(table, curves, name) for name in ("gains", "predictions"))
+    change = table["validation_score"] - table["validation_score"].iloc[0]
+    np.testing.assert_allclose(gains.mean(axis=1), change, atol=1e-12)
+    target = load("iris", seed=0).y_test
+    np.testing.assert_allclose((predictions[1:] == target).mean(axis=1), table["score"][1:])

@@ -101,7 +101,7 @@ def judge_choice(
         tried=count,
         rows=rows,
         change=float(changes[np.argmax(within)]),
-        corrected=_corrected(gains, loss),
+        corrected=_choose_again(gains, loss),
         promised=promised,
         least=least,
     )
@@ -122,7 +122,7 @@ def lowest_changes(gains: NDArray, task: str, confidence: float = CONFIDENCE) ->
     return gains.mean(axis=1, dtype=np.float64) - half
 
 
-def _corrected(gains: NDArray, loss: float) -> float:
+def _choose_again(gains: NDArray, loss: float) -> float:
     """Mean change, on the samples left out, of what each resample would choose."""
     rows = gains.shape[1]
     random = np.random.default_rng(0)

@@ -335,7 +335,7 @@ class FineTuned(Series):
         return [Choice("trained on", REFERENCE, link)]
 
 
-def _opened(look: Style) -> Style:
+def _with_open_symbol(look: Style) -> Style:
     """The same with an open symbol: of rows in few bits."""
     return replace(look, symbol=f"{look.symbol}-open")
 
@@ -367,7 +367,7 @@ def list_series() -> list[Series]:
         LowRankFewBits(
             f"{name}_few_bits",
             f"{entry.title} in few bits",
-            _opened(low_rank[name]),
+            _with_open_symbol(low_rank[name]),
             name,
         )
         for name, entry in LOW_RANK_METHODS.items()
@@ -376,7 +376,7 @@ def list_series() -> list[Series]:
         BoundedFewBits(
             f"{name}_few_bits",
             f"{re.split(' (?=[|θ‖])', entry.title)[0]} in few bits",
-            _opened(style("constraint", name)),
+            _with_open_symbol(style("constraint", name)),
             name,
         )
         for name, entry in CONSTRAINTS.items()

@@ -228,7 +228,7 @@ def describe_promise(trained: Trained, found: Promise, promised: Line | None, lo
     )
 
 
-_FAMILIES = {
+FAMILIES = {
     "low_rank": "low rank",
     "constrained": "constrained",
     "combined": "combined",
@@ -244,35 +244,17 @@ WINNERS = (
 NOTHING_SMALL = "Nothing that was computed has half of the reference's file or less."
 
 
-def tabulate_winners(
-    trained: Trained, table: pd.DataFrame, found: Sequence[Winner]
-) -> pd.DataFrame:
-    """A line a share of the reference's file: the best family, its verdict, every family's row."""
+def judge_winner(one: Winner, task: str) -> str:
+    """Whether the best on validation is ahead of the best alternative on the test set."""
+    if one.peer is None:
+        alone = "alternative" not in one.rows
+        return "no alternative is that small" if alone else "an alternative is best"
+    low, high = (format_change(end, task) for end in (one.low, one.high))
+    return f"{one.verdict}, {format_change(one.change, task)} ({low} to {high})"
 
-    def name_row(row: int) -> str:
-        line = table.iloc[row]
-        epochs = format_epochs(line["epochs"])
-        return f"{line['label']}{epochs}: {format_score(line['score'], trained.task)}"
 
-    def judge(one: Winner) -> str:
-        if one.peer is None:
-            alone = "alternative" not in one.rows
-            return "no alternative is that small" if alone else "an alternative is best"
-        low, high = (format_change(end, trained.task) for end in (one.low, one.high))
-        return f"{one.verdict}, {format_change(one.change, trained.task)} ({low} to {high})"
-
-    lines = []
-    for one in found:
-        line = {
-            "at most": f"{100 * one.share:g} % ({format_size(one.share * trained.bytes)})",
-            "best on validation": _FAMILIES[table["family"].iloc[one.best]],
-            "against the best alternative": judge(one),
-        }
-        for family, title in _FAMILIES.items():
-            if any(family in other.rows for other in found):
-                line[title] = name_row(one.rows[family]) if family in one.rows else "none"
-        lines.append(line)
-    return pd.DataFrame(lines)
+def describe_winning_row(line: Line, task: str) -> str:
+    return f"{line['label']}{format_epochs(line['epochs'])}: {format_score(line['score'], task)}"
 
 
 def file_name(trained: Trained, line: Line) -> str:

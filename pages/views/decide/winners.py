@@ -1,11 +1,12 @@
 """When to use which: the best family within shares of the reference's file, on this reference."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
 
-from compression.equal_bytes import winners
+from compression.equal_bytes import Winner, winners
+from pages.shared.format import format_size
 from pages.shared.models.results import CurveView, Trained
 
 from . import text
@@ -21,7 +22,31 @@ def draw_winners(trained: Trained, table: pd.DataFrame, curves: Mapping[Series, 
     if not found:
         st.info(text.NOTHING_SMALL, icon=":material/info:")
         return
-    st.dataframe(
-        text.tabulate_winners(trained, table, found), key="decide_winners", hide_index=True
-    )
+    st.dataframe(tabulate_winners(trained, table, found), key="decide_winners", hide_index=True)
     st.caption(text.WINNERS)
+
+
+def tabulate_winners(
+    trained: Trained, table: pd.DataFrame, found: Sequence[Winner]
+) -> pd.DataFrame:
+    """A line a share of the reference's file: the best family, its verdict, every family's row."""
+    present = [family for family in text.FAMILIES if any(family in one.rows for one in found)]
+    lines = []
+    for one in found:
+        rows = {
+            text.FAMILIES[family]: text.describe_winning_row(
+                table.iloc[one.rows[family]], trained.task
+            )
+            if family in one.rows
+            else "none"
+            for family in present
+        }
+        lines.append(
+            {
+                "at most": f"{100 * one.share:g} % ({format_size(one.share * trained.bytes)})",
+                "best on validation": text.FAMILIES[table["family"].iloc[one.best]],
+                "against the best alternative": text.judge_winner(one, trained.task),
+                **rows,
+            }
+        )
+    return pd.DataFrame(lines)

@@ -43,7 +43,9 @@ class Bag(Model):
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
-        self.tensors, self.file_name, self.metadata = dict(tensors), file_name, metadata
+        # The structure that compression.save writes is none of a file with factors in it.
+        remarks = {k: v for k, v in (metadata or {}).items() if k != "compression"}
+        self.tensors, self.file_name, self.metadata = dict(tensors), file_name, remarks
         self.file_bytes = file_bytes
         names = [name for name, tensor in self.tensors.items() if tensor.holds_weights]
         alike = _find_alike({name: self.tensors[name] for name in names})

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import CompressionError, NotApplicableError, StorageError
-from .limits import CHILD_BYTES, CHILD_CPU_SECONDS, CHILD_WALL_SECONDS
+from .limits import BUSY_MACHINE, CHILD_BYTES, CHILD_CPU_SECONDS
 
 Files = dict[str, bytes]
 
@@ -25,8 +25,8 @@ _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_TH
 _ERRORS = {"StorageError": StorageError, "NotApplicableError": NotApplicableError}
 
 STOPPED = (
-    "this file needs more memory or time to be read than a model of its size should "
-    f"({CHILD_BYTES // 2**20:,} MB, {CHILD_CPU_SECONDS} s): it is damaged, or made to do harm"
+    "this file needs more memory or time to be read or run than is given to files from outside "
+    f"({CHILD_BYTES // 2**20:,} MB beside the libraries, seconds of one processor)"
 )
 
 
@@ -61,7 +61,12 @@ class Child:
         self._lock = threading.Lock()
 
     def ask(
-        self, call: str, files: Mapping[str, bytes], **values: Any
+        self,
+        call: str,
+        files: Mapping[str, bytes],
+        *,
+        cpu_seconds: int = CHILD_CPU_SECONDS,
+        **values: Any,
     ) -> tuple[dict[str, Any], Files]:
         """What a function of ``decoder.CALLS`` gives for these files.
 
@@ -72,9 +77,11 @@ class Child:
         """
         with self._lock:
             try:
-                header, answer = self._exchange({"call": call, "values": values}, files)
+                header, answer = self._exchange(
+                    {"call": call, "values": values, "cpu_seconds": cpu_seconds}, files
+                )
             except (EOFError, OSError, ValueError) as error:
-                self._end()
+                self.close()
                 raise StorageError(STOPPED) from error
         if "error" in header:
             raise _ERRORS.get(header["kind"], CompressionError)(header["error"])
@@ -86,7 +93,7 @@ class Child:
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None
-        limit = threading.Timer(CHILD_WALL_SECONDS, process.kill)
+        limit = threading.Timer(BUSY_MACHINE * header["cpu_seconds"], process.kill)
         limit.start()
         try:
             write_frame(process.stdin, header, files)
@@ -98,7 +105,7 @@ class Child:
         """The process; a new one where there is none, or it left after a while without work."""
         if self._process is not None and self._process.poll() is None:
             return self._process
-        self._end()
+        self.close()
         self._process = subprocess.Popen(
             [sys.executable, "-c", f"{_START}; serve()"],
             stdin=subprocess.PIPE,
@@ -108,7 +115,8 @@ class Child:
         )
         return self._process
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """End the process; the next call starts another."""
         if self._process is not None:
             self._process.kill()
             self._process.communicate()

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import CompressionError
 from .child import STOPPED, Files, read_frame, write_frame
-from .limits import CHILD_BYTES, CHILD_CPU_SECONDS
+from .limits import CHILD_BYTES
 
 IDLE_SECONDS = 120
 DAMAGED = "this file is damaged, or is no file of its kind: take another copy"
@@ -84,7 +84,7 @@ def serve() -> None:
         except EOFError:
             return
         __import__(IMPORTS.get(header["call"], "compression.graphs.tensors"))
-        _limit()
+        _limit(header["cpu_seconds"])
         try:
             values, answer = CALLS[header["call"]](files, **header["values"])
             reply: dict[str, Any] = {"values": values}
@@ -99,7 +99,7 @@ def serve() -> None:
         del files, answer
 
 
-def _limit() -> None:
+def _limit(cpu_seconds: int) -> None:
     """Let the system end this process once it has grown or computed too much."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
@@ -107,7 +107,7 @@ def _limit() -> None:
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + CHILD_BYTES, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.setitimer(signal.ITIMER_PROF, CHILD_CPU_SECONDS)  # its signal ends the process
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # its signal ends the process
 
 
 def _unlimit() -> None:

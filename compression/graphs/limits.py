@@ -13,8 +13,11 @@ MAX_NAME_LENGTH = 1_000
 MAX_AXES = 16
 
 CHILD_BYTES = 2**30
-CHILD_CPU_SECONDS = 10
-CHILD_WALL_SECONDS = 60
+CHILD_CPU_SECONDS = 8
+RUN_CPU_SECONDS = 60
+"""Of a graph that is run on all rows of a dataset."""
+BUSY_MACHINE = 8
+"""Seconds that a second of processor time may take before a process is ended anyway."""
 
 
 def show(name: object) -> str:

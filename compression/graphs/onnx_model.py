@@ -1,5 +1,6 @@
 """A model as an ONNX graph: its weights, and the graph with factors in place of some of them."""
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from onnx_ir.passes import common
 
 from ..errors import StorageError
 from . import spectra
+from .limits import show
 from .model import Model, Ranks
 from .onnx_attributes import find_attributes
 from .onnx_file import open_graph
@@ -21,6 +23,8 @@ from .weights import FACTOR, REASONS, Weight
 
 # What exporters call a tensor that has no name of its own.
 _NAMELESS = re.compile(r"(onnx::\w*?_?|val_|_val_|_?const\w*_?|t|)\d+", re.IGNORECASE)
+# Its warnings repeat names out of files, which have no place in a log.
+logging.getLogger("onnx_ir").setLevel(logging.ERROR)
 Types = dict[str, onnx.TypeProto]
 _OLDEST_IR = 4  # from which on a tensor need not be an input as well
 
@@ -40,6 +44,7 @@ class OnnxModel(Model):
         self.file_name, self.file_bytes = file_name, file_bytes
         graph, maps = _to_ir(proto)
         _normalise(graph)
+        _check_complete(graph)
         self.proto = _to_proto(graph, maps)
         self._attributes = {weight.name: matrix for weight, matrix in find_attributes(graph)}
         self._sources: dict[str, Source] = {}
@@ -141,6 +146,24 @@ def _normalise(model: ir.Model) -> None:
     ):
         change(model)
     model.ir_version = max(model.ir_version or 0, _OLDEST_IR)
+
+
+def _check_complete(model: ir.Model) -> None:
+    """Raises StorageError where a node or an output takes what nothing gives."""
+
+    def check(value: ir.Value | None) -> None:
+        if value is None or value.producer() is not None:
+            return
+        if not value.is_graph_input() and not value.is_initializer():
+            raise StorageError(
+                f"the graph takes {show(value.name)}, which nothing in it gives: export it again"
+            )
+
+    for node in model.graph.all_nodes():
+        for value in node.inputs:
+            check(value)
+    for value in model.graph.outputs:
+        check(value)
 
 
 def _names(sources: list[Source]) -> list[str]:

@@ -17,6 +17,7 @@ from ..errors import NotApplicableError
 from ..evaluation import wilson
 from ..report import Report, keep_going
 from .child import CHILD
+from .limits import RUN_CPU_SECONDS
 
 AS_IS, UNIT, BYTES, SYMMETRIC = "as is", "0 … 1", "0 … 255", "−1 … 1"
 STANDARDISED, IMAGENET = "standardised", "ImageNet's means and deviations"
@@ -92,7 +93,9 @@ def run_graph(content: bytes, x: NDArray) -> NDArray[np.float64]:
     """
     plain = np.ascontiguousarray(x, dtype=np.float32)
     files = {"graph": content, "x": plain.tobytes()}
-    values, answer = CHILD.ask("predict", files, shape=list(plain.shape))
+    values, answer = CHILD.ask(
+        "predict", files, cpu_seconds=RUN_CPU_SECONDS, shape=list(plain.shape)
+    )
     return np.frombuffer(answer["y"], np.float64).reshape(values["shape"])
 
 

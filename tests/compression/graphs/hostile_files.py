@@ -319,6 +319,14 @@ def onnx_files() -> Iterator[tuple[str, Files]]:
             )
         ),
     )
+    yield (
+        "an input that nothing gives",
+        alone(build([node("MatMul", "nobody w", "y")], {"w": np.ones((6, 5))}, (3, 6))),
+    )
+    yield (
+        "an output that nothing gives",
+        alone(build([node("MatMul", "x w", "z")], {"w": np.ones((6, 5))}, (3, 6))),
+    )
     yield "a function that calls itself", alone(graph(recursive_function))
 
 

@@ -62,3 +62,31 @@ def run(content: bytes, **inputs: np.ndarray) -> list[Any]:
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     return session.run(None, inputs)
+
+
+def endless_loop() -> bytes:
+    """A graph that turns in a circle for ever once it runs."""
+    body = helper.make_graph(
+        [node("Identity", "go", "on"), node("Add", "a a", "b")],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("a", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("b", TensorProto.FLOAT, None),
+        ],
+    )
+    turns = constant("turns", np.array(2**62))
+    go = constant("yes", np.array(True))
+    loop = helper.make_node("Loop", ["turns", "yes", "x"], ["y"], body=body)
+    return build([turns, go, loop], {}, (2, 2))
+
+
+def hungry_constant() -> bytes:
+    """A graph of a few bytes that asks for 400 GB once it runs."""
+    shape = constant("shape", np.array([100_000, 1_000_000]))
+    zeros = node("ConstantOfShape", "shape", "z")
+    return build([shape, zeros, node("ReduceSum", "z", "s"), node("Add", "x s", "y")], {}, (2, 2))

@@ -140,3 +140,14 @@ def test_a_rank_that_is_not_possible_is_refused(ranks, error, said):
     with pytest.raises(error, match=said):
         model.compressed(ranks)
     assert set(model.compressed({"w": None}).tensors) == {"w", "embed"}
+
+
+def test_a_file_of_our_own_is_read_as_tensors_and_its_structure_is_not_copied(tmp_path):
+    network = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    compression.save(network, tmp_path / "own.safetensors")
+    model = compression.read_model({"own.safetensors": (tmp_path / "own.safetensors").read_bytes()})
+    np.testing.assert_array_equal(model.matrix("0.weight"), network[0].weight.detach().numpy())
+    (content,) = model.compressed({"0.weight": 2}).to_bytes().values()
+    tensors, remarks = read_safetensors(content)
+    assert "0.weight.left" in tensors
+    assert "compression" not in remarks

@@ -73,13 +73,13 @@ def test_a_child_that_dies_leaves_a_sentence_and_is_replaced(monkeypatch):
     own._process.wait()
     own.ask("safetensors", {"m": GOOD["m.safetensors"]})
     first = own._process.pid
-    monkeypatch.setattr(child, "CHILD_WALL_SECONDS", 0.0)
+    monkeypatch.setattr(child, "BUSY_MACHINE", 0.0)
     with pytest.raises(compression.CompressionError, match="more memory or time"):
         own.ask("safetensors", {"m": GOOD["m.safetensors"]})
     monkeypatch.undo()
     own.ask("safetensors", {"m": GOOD["m.safetensors"]})
     assert own._process.pid != first
-    own._end()
+    own.close()
 
 
 def test_names_are_quoted_where_they_are_said():

@@ -1,0 +1,136 @@
+"""Model files from strangers: are all refused in a sentence, and what do they cost at most?
+
+Every file of the tests, two graphs that only hurt when they run, and mutations of three good
+files. The peer of the spectra is a loop of ``torch.linalg.svdvals`` over the same weights.
+"""
+
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+import compression
+from compression.graphs.child import CHILD
+from compression.graphs.tensors import encode_values, write_safetensors
+from tests.compression.graphs.conftest import safetensors_file, saved
+from tests.compression.graphs.hostile_files import graph, hostile_files
+from tests.compression.graphs.onnx_graphs import endless_loop, hungry_constant
+
+from .table import Row
+
+MUTATIONS = 10_000
+LAYERS = [(384, 384)] * 24 + [(1536, 384)] * 6 + [(384, 1536)] * 7  # of MiniLM-L6's shapes
+
+
+def rows() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        cases = hostile_files(f"{folder}/trace")
+        calls = [lambda files=files: compression.read_model(files) for files in cases.values()]
+    calls += [
+        lambda content=content: CHILD.ask("compare", {"before": content, "after": content})
+        for content in (endless_loop(), hungry_constant())
+    ]
+    refused, slowest = tried(calls)
+    peak = _child_peak()
+    yield Row(
+        "hostile model files refused in a sentence",
+        f"{refused}",
+        f"{len(calls)} files",
+        refused / len(calls),
+        "all",
+        refused == len(calls),
+    )
+    yield Row(
+        "the slowest of them", f"{slowest:.1f} s", "10 s", slowest / 10, "≤ 1.2", slowest <= 12
+    )
+    yield Row(
+        "most memory of the process that reads them",
+        f"{peak / 2**20:,.0f} MB",
+        "1,024 MB beyond its libraries",
+        peak / 2**30,
+        "≤ 2",
+        peak <= 2 * 2**30,
+    )
+    other, read = mutate(MUTATIONS)
+    yield Row(
+        "mutated files that raise anything but a typed error",
+        f"{other}",
+        f"{MUTATIONS:,} mutations, {read:,} of them still a model",
+        other / MUTATIONS,
+        "0",
+        other == 0,
+    )
+    yield from spectra()
+
+
+def tried(calls: list[Callable]) -> tuple[int, float]:
+    """How many raise a typed error of one line, and the seconds of the slowest."""
+    refused, slowest = 0, 0.0
+    for call in calls:
+        start = time.perf_counter()
+        try:
+            call()
+        except compression.CompressionError as error:
+            refused += str(error).isprintable()
+        slowest = max(slowest, time.perf_counter() - start)
+    return refused, slowest
+
+
+def mutate(count: int) -> tuple[int, int]:
+    """Errors of other kinds, and files that could still be read."""
+    rng = np.random.default_rng(0)
+    good = {
+        "m.safetensors": safetensors_file({"w": rng.normal(size=(6, 5)), "b": np.ones(5)}),
+        "m.pt": saved({"w": torch.ones(6, 5)}),
+        "m.onnx": graph(),
+    }
+    other = read = 0
+    for number in range(count):
+        name = list(good)[number % 3]
+        content = bytearray(good[name])
+        for place in rng.integers(0, len(content), rng.integers(1, 5)):
+            content[place] = rng.integers(256)
+        if rng.random() < 0.2:
+            content = content[: rng.integers(1, len(content))]
+        try:
+            read += len(compression.read_model({name: bytes(content)}).layers) > 0
+        except compression.CompressionError:
+            pass
+        except Exception:
+            other += 1
+    return other, read
+
+
+def spectra() -> Iterator[Row]:
+    rng = np.random.default_rng(0)
+    values = {f"w{i}": rng.normal(size=shape) for i, shape in enumerate(LAYERS)}
+    content = write_safetensors({n: encode_values(v, "F32") for n, v in values.items()})
+    model = compression.read_model({"m.safetensors": content})
+    weights = [torch.tensor(value) for value in values.values()]
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        start = time.process_time()
+        model.measure()
+        own = time.process_time() - start
+        start = time.process_time()
+        for weight in weights:
+            torch.linalg.svdvals(weight)
+        loop = time.process_time() - start
+    yield Row(
+        f"all spectra of a file of {len(LAYERS)} weights (MiniLM's shapes)",
+        f"{own:.2f} s",
+        f"{loop:.2f} s, torch.linalg.svdvals",
+        own / loop,
+        "≤ 1.5",
+        own <= 1.5 * loop,
+    )
+
+
+def _child_peak() -> int:
+    """Largest resident set of the child processes so far, in bytes."""
+    CHILD.close()
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024

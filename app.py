@@ -3,9 +3,9 @@
 import streamlit as st
 
 from pages.shared import jobs
-from pages.shared.app_shell import ICON, STYLE, resume_page
+from pages.shared.app_shell import ICON, STYLE, keep_choices, resume_page
 
-st.set_page_config(page_title="Compress", page_icon=ICON, layout="wide")
+st.set_page_config(page_icon=ICON, layout="wide")
 st.html(STYLE)
 st.logo(ICON, size="medium")
 page = st.navigation(
@@ -25,6 +25,8 @@ page = st.navigation(
     ],
     position="top",
 )
+st.set_page_config(page_title=f"{page.title} · Compress")
+keep_choices(page.title)
 resume_page()
 st.title(page.title, anchor=False)
 jobs.start()

@@ -153,7 +153,7 @@ def build(
         raise NotApplicableError(f"{entry.title} {reason}: choose {' or '.join(fitting)}")
     if width != 1 and not entry.scalable:
         raise NotApplicableError(
-            f"{entry.title} has no hidden layer that could have fewer units: choose another baseline"
+            f"{entry.title} has no hidden layer that could have fewer units: choose width 1"
         )
     settings = {"width": width} if entry.scalable else {}
     with torch.random.fork_rng(devices=[]):

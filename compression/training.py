@@ -25,6 +25,7 @@ from .report import Report as Report
 from .report import keep_going as keep_going
 
 BATCH_SIZE = 256  # of training on: few, steady steps from next to the solution
+MAX_WIDTH = 8  # shares of a model's own units
 THREADS = 2  # the networks here are small: more threads wait for each other
 
 
@@ -269,6 +270,10 @@ class Reference:
         Training time.
     fingerprint : str
         Of the dataset that it was trained on; "": it is not known, and nothing is checked.
+    epochs, learning_rate : number, optional
+        As they were asked for; None: the model's own recipe.
+    width : float
+        Units of each hidden layer, in shares of the model's own.
     """
 
     network: nn.Sequential
@@ -280,6 +285,9 @@ class Reference:
     seed: int
     seconds: float
     fingerprint: str = ""
+    epochs: int | None = None
+    width: float = 1.0
+    learning_rate: float | None = None
 
 
 def samples_for(reference: Reference, dataset: Data) -> Samples:
@@ -334,6 +342,8 @@ def train(
     seed: int = 0,
     epochs: int | None = None,
     *,
+    width: float = 1.0,
+    learning_rate: float | None = None,
     device: str = "auto",
     report: Report = keep_going,
 ) -> Reference:
@@ -348,6 +358,10 @@ def train(
         Of the initial weights and of the order of the rows.
     epochs : int, optional
         The most epochs; the model's own recipe says when left out.
+    width : float
+        Units of each hidden layer, in shares of the model's own; above 0, at most 8.
+    learning_rate : float, optional
+        Adam's step size, above 0; the model's own recipe says when left out.
     device : str
         A torch device, or ``auto``.
     report : callable
@@ -358,18 +372,24 @@ def train(
     Raises
     ------
     ArgumentError
-        Unknown model or device, fewer than one epoch, or a model whose outputs are not those that
+        Unknown model or device, fewer than one epoch, a width or rate out of range, or a model whose outputs are not those that
         the dataset asks for.
     NotApplicableError
-        The model cannot learn this dataset.
+        The model cannot learn this dataset, or has no hidden layer and no other width.
     NotConvergedError
         The loss left the finite numbers.
     """
+    if not 0 < width <= MAX_WIDTH:
+        raise ArgumentError(f"a width of {width:g} is not possible: choose above 0 to {MAX_WIDTH}")
+    if learning_rate is not None and not 0 < learning_rate < np.inf:
+        raise ArgumentError(
+            f"a learning rate of {learning_rate:g} is not possible: choose a finite one above 0"
+        )
     if epochs is not None and epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
     begin = time.perf_counter()
     place = pick_device(device)
-    network, recipe = models.build(model, dataset, dataset.outputs, seed)
+    network, recipe = models.build(model, dataset, dataset.outputs, seed, width)
     with capped_threads():
         samples = Samples(dataset, place)
         network.to(place).eval()
@@ -377,7 +397,7 @@ def train(
         trainer = Trainer(
             network,
             samples,
-            recipe.learning_rate,
+            learning_rate or recipe.learning_rate,
             recipe.batch_size,
             seed,
         )
@@ -398,4 +418,7 @@ def train(
         seed=seed,
         seconds=time.perf_counter() - begin,
         fingerprint=dataset.fingerprint,
+        epochs=epochs,
+        width=width,
+        learning_rate=learning_rate,
     )

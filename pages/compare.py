@@ -10,7 +10,7 @@ from pages.shared.models import controls, requests
 from pages.shared.models.results import Setting
 from pages.shared.models.text import reference_line
 from pages.shared.ui import widgets
-from pages.views.compare import animation, linking, network, plane, presets, toolbar
+from pages.views.compare import animation, exercise, linking, network, plane, presets, toolbar
 from pages.views.compare.side import draw_columns, request_sides
 from pages.views.compare.text import TRAINING
 
@@ -31,6 +31,9 @@ with first:
     layer = controls.choose_layer(trained)
     network.draw(trained, layer)
 summary.markdown(reference_line(trained))
+if exercise.is_open():
+    exercise.ask(trained, layer)
+    st.stop()
 with columns[0]:
     method = controls.choose_low_rank_method(trained)
     setting = Setting(method, controls.choose_layers(trained, method))

@@ -8,6 +8,6 @@ from pages.views.train.model import draw_model
 
 begin_page("Train", "The reference model: its data, how it learned, and what it gets right.")
 charts.begin()
-chosen = controls.choose_reference()
+chosen = controls.choose_reference(open=True)
 draw_data(chosen)
 draw_model(controls.require_reference(chosen))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from .. import accounting
-from ..models import build
+from ..models import Recipe, build
 from ..training import Trainer
 from .method import Start, check_share
 
@@ -20,7 +20,7 @@ class SmallerNetwork:
     """The reference's architecture with fewer units in every hidden layer, trained as it was.
 
     min L(θ) over the weights of a network of so many times the width, from the model's own random
-    start, by the reference's recipe, for as many epochs as the reference had at most.
+    start, by the reference's recipe, learning rate and epochs. The width is a share of the reference's own.
     """
 
     def knobs(self, start: Start) -> tuple[float, ...]:
@@ -36,28 +36,30 @@ class SmallerNetwork:
     def network(self, start: Start, knob: float) -> tuple[nn.Sequential, int]:
         """A network of so many times the width, trained."""
         reference = start.reference
-        network, recipe = build(
-            reference.model, start.dataset, start.dataset.outputs, reference.seed, knob
-        )
+        network, recipe = _build(start, knob)
         trainer = Trainer(
             network.eval(),
             start.samples,
-            recipe.learning_rate,
+            reference.learning_rate or recipe.learning_rate,
             recipe.batch_size,
             reference.seed,
         )
-        epochs = start.epochs or len(reference.history) or recipe.epochs
+        epochs = start.epochs or len(reference.history) or reference.epochs or recipe.epochs
         history = trainer.run(epochs, recipe.patience)
         return network.eval(), len(history)
+
+
+def _build(start: Start, knob: float) -> tuple[nn.Sequential, Recipe]:
+    """A fresh network of a share of the reference's width, and its model's recipe."""
+    reference, data = start.reference, start.dataset
+    return build(reference.model, data, data.outputs, reference.seed, knob * reference.width)
 
 
 def _widest(start: Start, most: float) -> float | None:
     """The largest width, to three digits, whose file has at most so many bytes; None: none has."""
 
     def fits(width: float) -> bool:
-        model, data = start.reference.model, start.dataset
-        network, _ = build(model, data, data.outputs, start.reference.seed, width)
-        return accounting.bytes_of(network) <= most
+        return accounting.bytes_of(_build(start, width)[0]) <= most
 
     low, high = 0.0, 0.999
     for _ in range(_HALVINGS):

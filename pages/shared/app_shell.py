@@ -3,7 +3,12 @@
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages.shared import links
+from pages.shared.ui.widgets import URL_TEXT
+
+_PAGE = "_page"  # that was drawn last
 ICON = str(Path(__file__).parents[2] / ".streamlit" / "icon.svg")
 STYLE = Path(__file__).parent / "ui" / "page.css"
 
@@ -32,6 +37,31 @@ def resume_page() -> None:
     st.session_state["_shell"] = True
     if (page := st.session_state.pop("_want", None)) is not None:
         st.switch_page(page, query_params=_query())
+
+
+def keep_choices(page: str) -> None:
+    """Let a page that was left, and is come back to, find the choices that it left.
+
+    Streamlit takes all choices out of the URL when the page changes and puts them back one by
+    one: each is an entry of the browser's history, and Back to one of those would undo choices
+    that nobody undid. Here those of the reference go back at once, and an entry without any
+    choice changes none.
+    """
+    context, last = get_script_run_ctx(), st.session_state.get(_PAGE)
+    st.session_state[_PAGE] = page
+    if context is None:
+        return
+    moved = last not in (None, page)
+    context.is_history_navigation &= not moved and bool(st.query_params)
+    if moved:
+        texts = {name: st.session_state.get(f"{URL_TEXT}{name}") for name in links.REFERENCE}
+        given = {name: text for name, text in texts.items() if text and name not in st.query_params}
+        with context.session_state.query_params() as url:
+            for name, text in given.items():
+                url.set_with_no_forward_msg(name, text)
+            url.set_initial_query_params_from_current()
+            for name, text in list(given.items())[-1:]:
+                url.set_corrected_value(name, text, "string_value")  # this tells the browser all
 
 
 def _query() -> dict[str, list[str]]:

@@ -9,11 +9,12 @@ from typing import Any
 
 # Every page
 DATASET, MODEL, SEED = "dataset", "model", "seed"
+TRAIN_EPOCHS, WIDTH, LEARNING_RATE = "train_epochs", "width", "learning_rate"
 # Several pages
 LAYER, METHOD, CONSTRAINT, RANK, BOUND, COST = "layer", "method", "set", "rank", "bound", "cost"
 # Compare
 TIE, DIFFERENCES, ANIMATION, BASELINES = "tie", "differences", "scrub", "baselines"
-WHOLE_AXIS = "whole"
+WHOLE_AXIS, TOUR, EXERCISE, GUESS = "whole", "tour", "exercise", "guess"
 IN_FEW_BITS = "few_bits"  # a value of BASELINES
 BITS_BEHIND = "one_b"  # of both sides in few bits, on Compare
 # How it works
@@ -38,7 +39,7 @@ STUDY_PAIR, STUDY_SHARE, STUDY_AGAINST = "pair", "size", "than"
 # Your model
 WEIGHT, ENERGY, KEEP, JUDGED_ON, READING = "weight", "energy", "keep", "judged_on", "reading"
 
-REFERENCE = (DATASET, MODEL, SEED)
+REFERENCE = (DATASET, MODEL, SEED, TRAIN_EPOCHS, WIDTH, LEARNING_RATE)
 
 
 @dataclass(frozen=True)

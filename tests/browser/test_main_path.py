@@ -75,7 +75,7 @@ def drawings(page):
 def test_a_first_visit_ends_in_all_charts_without_a_click(server, visit):
     page = visit(server.address)
     page.get_by_role("heading", name="Compare").wait_for()
-    charts(page, 5)
+    charts(page, 6)
     assert slider(page, "rank").is_visible()
     assert page.locator(".st-key-dataset input").input_value() == "Digits, 8 × 8"
     assert len(parameters(page)) == 2
@@ -83,7 +83,7 @@ def test_a_first_visit_ends_in_all_charts_without_a_click(server, visit):
 
 def test_a_slider_moved_by_keyboard_changes_its_own_side_only(server, visit):
     page = visit(server.address)
-    charts(page, 5)
+    charts(page, 6)
     count_drawings(page)
     before, after = move(page, "rank", "ArrowRight")
     assert before[0] != after[0]
@@ -100,7 +100,7 @@ def test_a_slider_moved_by_keyboard_changes_its_own_side_only(server, visit):
 
 def test_a_click_on_a_curve_moves_its_side(server, visit):
     page = visit(server.address)
-    charts(page, 5)
+    charts(page, 6)
     plane = page.locator(f".st-key-plane_chart {CHARTS}")
     plane.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
@@ -123,7 +123,7 @@ def test_a_click_on_a_curve_moves_its_side(server, visit):
 
 def test_a_link_shows_the_same_picture_on_a_cold_server(cold_server, visit):
     page = visit(f"{cold_server.address}/compare?{IRIS}&seed=3&rank=1&bound=0.4")
-    charts(page, 5)
+    charts(page, 6)
     assert shown(page, "rank") == "1"
     assert abs(float(shown(page, "bound")) - 0.4) < 0.04  # the nearest bound of the curve
     assert page.locator(".st-key-seed input").input_value() == "3"
@@ -133,7 +133,7 @@ def test_a_link_shows_the_same_picture_on_a_cold_server(cold_server, visit):
 
 def test_what_a_url_asks_in_vain_is_said_and_replaced(server, visit):
     page = visit(f"{server.address}/?dataset=nope&model=lenet5&seed=x&rank=1000000000&bound=nan")
-    charts(page, 5)
+    charts(page, 6)
     remarks = " ".join(page.locator('[data-testid="stAlert"]').all_inner_texts())
     for word in ("nope", "'x'", "1000000000", "nan"):
         assert word in remarks
@@ -148,7 +148,7 @@ def test_light_and_dark_differ_and_nothing_is_wider_than_the_window(server, visi
             color_scheme=scheme,
             viewport={"width": width, "height": 900},
         )
-        charts(page, 5)
+        charts(page, 6)
         page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
         body = '[data-testid="stApp"]'
         colours.append(page.locator(body).evaluate("e => getComputedStyle(e).backgroundColor"))
@@ -223,7 +223,7 @@ def test_one_side_goes_on_when_the_other_fails(cold_server, visit):
 
 def test_a_click_on_the_other_curve_moves_the_other_side(server, visit):
     page = visit(f"{server.address}/?{IRIS}")
-    charts(page, 5)
+    charts(page, 6)
     plane = page.locator(f".st-key-plane_chart {CHARTS}")
     plane.scroll_into_view_if_needed()
     page.wait_for_timeout(500)

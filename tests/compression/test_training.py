@@ -221,3 +221,35 @@ def test_training_and_curves_keep_to_their_share_of_threads(digits, digits_mlp):
     finally:
         torch.set_num_threads(before)
     assert seen == [training.THREADS] * 3
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"width": 0.0},
+        {"width": float("nan")},
+        {"width": 9},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("inf")},
+        {"learning_rate": float("nan")},
+    ],
+)
+def test_a_width_or_rate_that_trains_nothing_is_refused(asked):
+    with pytest.raises(compression.CompressionError, match="choose"):
+        compression.train(data.load("iris", seed=0), model="mlp", epochs=1, **asked)
+
+
+def test_width_and_rate_change_what_is_trained():
+    dataset = data.load("iris", seed=0)
+    own = compression.train(dataset, model="mlp", epochs=2)
+    narrow = compression.train(dataset, model="mlp", epochs=2, width=0.5, learning_rate=0.01)
+    assert [len(layer.weight) for layer in narrow.network if hasattr(layer, "weight")] == [
+        128,
+        64,
+        3,
+    ]
+    assert narrow.history["train_loss"].iloc[-1] < own.history["train_loss"].iloc[-1]
+    same = compression.train(dataset, model="mlp", epochs=2, width=1.0, learning_rate=1e-3)
+    assert same.history.equals(own.history)
+    small = compression.baseline_curve(narrow, dataset, "smaller_network", knobs=[0.5])
+    assert len(small.network(0)[0].weight) == 64

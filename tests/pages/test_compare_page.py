@@ -15,6 +15,7 @@ from pages.shared.plots import standard
 from pages.shared.plots.layout import COSTS
 from pages.shared.plots.palette import LOW_RANK
 from pages.views.compare import figures as compare_figures
+from pages.views.compare import pins as compare_pins
 from pages.views.compare import tasks as compare_work
 from pages.views.compare import text as compare_words
 from pages.views.compare.results import CurveRow, Pin
@@ -123,10 +124,10 @@ def pin():
 
 
 def test_a_pin_is_held_against_what_stands_now(pin):
-    table = compare_words.pins([pin], "iris", {"LMM": line(0.9, 40)})
+    table = compare_pins.tabulate_pins([pin], "iris", {"LMM": line(0.9, 40)})
     assert table["score now − pin"].tolist() == pytest.approx([0.1])
     assert table["bytes now − pin"].tolist() == [-100]
-    other = compare_words.pins([pin], "wine", {"LMM": line(0.9, 40)})
+    other = compare_pins.tabulate_pins([pin], "wine", {"LMM": line(0.9, 40)})
     assert other["score now − pin"].isna().all()
 
 

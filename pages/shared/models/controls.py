@@ -1,5 +1,6 @@
 """The reference that a page works on: chosen, waited for, and its layers and methods."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import streamlit as st
@@ -12,7 +13,7 @@ from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.own_datasets import own_titles, why_gone
-from pages.shared.models.results import Layer, Trained
+from pages.shared.models.results import OWN_RECIPE, Layer, Trained, Training
 from pages.shared.models.text import LAYER_KINDS, titles_of
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
@@ -20,6 +21,14 @@ from pages.shared.ui import widgets
 from pages.shared.ui.progress import wait_for
 
 DATASET, MODEL, SEED = "digits", "mlp", 0
+OWN = "model's own"
+EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+WIDTHS = (0.125, 0.25, 0.5, 2, 4)
+LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1)
+TRAINING = (
+    "How the reference is trained: epochs, width, learning rate. All pages use the network that "
+    "these choices give."
+)
 LARGEST_SEED = 2**32 - 1
 
 
@@ -29,11 +38,16 @@ class Choices(NamedTuple):
     dataset: str
     model: str
     seed: int
+    training: Training = OWN_RECIPE
 
 
-def choose_reference(place: DeltaGenerator | None = None) -> Choices:
-    """Dataset, model and seed in a row, and remarks on what was asked for in vain."""
-    with widgets.row() if place is None else place:
+def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False) -> Choices:
+    """Dataset, model, seed and training in a row, and remarks on what was asked for in vain.
+
+    ``open``: how it is trained is asked in a row of its own, and not in a menu.
+    """
+    row = widgets.row() if place is None else place
+    with row:
         titles = titles_of(data.DATASETS) | own_titles(widgets.read_request("dataset"))
         dataset = widgets.pick(
             "dataset", "Dataset", titles, DATASET, why_gone, titles=titles, width=230
@@ -52,8 +66,15 @@ def choose_reference(place: DeltaGenerator | None = None) -> Choices:
             width=200,
         )
         seed = _choose_seed()
-    widgets.remark(*Choices._fields)
-    return Choices(dataset, model, seed)
+    scalable = compression.MODELS[model].scalable
+    if open:
+        with widgets.row():
+            training = _choose_training(scalable)
+    else:
+        with row, st.popover("Training", icon=":material/tune:", help=TRAINING):
+            training = _choose_training(scalable)
+    widgets.remark(*links.REFERENCE)
+    return Choices(dataset, model, seed, training)
 
 
 def require_reference(chosen: Choices) -> Trained:
@@ -128,6 +149,23 @@ def choose_constraint() -> str:
     )
     widgets.remark("set")
     return name
+
+
+def _choose_training(scalable: bool) -> Training:
+    """Epochs, width and learning rate; what is the model's own leaves the URL."""
+    epochs = _choose_number(links.TRAIN_EPOCHS, "Epochs, at most", EPOCHS)
+    width = (
+        _choose_number(links.WIDTH, "Width, times the model's own", WIDTHS) if scalable else None
+    )
+    rate = _choose_number(links.LEARNING_RATE, "Learning rate", LEARNING_RATES)
+    return Training(None if epochs is None else int(epochs), width or 1.0, rate)
+
+
+def _choose_number(key: str, label: str, values: Sequence[float]) -> float | None:
+    """One of these numbers, or None: the model's own."""
+    names = [OWN, *(f"{value:g}" for value in values)]
+    chosen = widgets.pick(key, label, names, OWN, width=200)
+    return None if chosen == OWN else float(chosen)
 
 
 def _choose_seed() -> int:

@@ -13,7 +13,7 @@ from pages.shared import jobs
 from pages.shared.jobs import Job
 
 from . import constrained_tasks, tasks
-from .results import ConstrainedView, CurveView, Layer, Setting, Trained
+from .results import OWN_RECIPE, ConstrainedView, CurveView, Layer, Setting, Trained, Training
 
 PATH = constrained_tasks.PATH
 DEFAULT_EPOCHS = 3  # passes over the training rows for each bound
@@ -40,9 +40,9 @@ class Way:
     penalties: tuple[float, float] | None = None
 
 
-def reference(dataset: str, model: str, seed: int) -> Job[Trained]:
-    """The reference network of a dataset, a model and a seed."""
-    return jobs.submit(tasks.reference, dataset=dataset, model=model, seed=seed)
+def reference(dataset: str, model: str, seed: int, training: Training = OWN_RECIPE) -> Job[Trained]:
+    """The reference network of a dataset, a model, a seed, and how it is trained."""
+    return jobs.submit(tasks.reference, dataset=dataset, model=model, seed=seed, training=training)
 
 
 def possible_layers(trained: Trained, method: str) -> list[Layer]:

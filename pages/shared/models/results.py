@@ -55,8 +55,27 @@ class Setting(NamedTuple):
     calibration: str = "reference"
 
 
-Origin = tuple[bytes, str, str, int]
-"""What any worker has a reference again from: its file, dataset, model and seed."""
+class Training(NamedTuple):
+    """How a reference is trained; None: as the model's own recipe says.
+
+    Attributes
+    ----------
+    epochs : int or None
+        The most passes over the training rows.
+    width : float
+        Units of each hidden layer, in shares of the model's own.
+    learning_rate : float or None
+        Adam's step size.
+    """
+
+    epochs: int | None = None
+    width: float = 1.0
+    learning_rate: float | None = None
+
+
+OWN_RECIPE = Training()
+Origin = tuple[bytes, str, str, int, Training]
+"""What any worker has a reference again from: its file, dataset, model, seed and training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +114,7 @@ class Trained:
     rows: dict[str, int]
     bounds: dict[str, tuple[float, ...]]
     energy_ranks: dict[str, int]
+    training: Training = OWN_RECIPE
 
     @property
     def costs(self) -> dict[str, float]:
@@ -103,7 +123,7 @@ class Trained:
 
     @property
     def origin(self) -> Origin:
-        return self.file, self.dataset, self.model, self.seed
+        return self.file, self.dataset, self.model, self.seed, self.training
 
     @property
     def target_title(self) -> str:

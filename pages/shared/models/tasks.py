@@ -14,7 +14,7 @@ import pandas as pd
 
 from pages.shared.jobs.report import Report
 
-from .results import CurveView, Layer, Origin, Setting, Trained
+from .results import OWN_RECIPE, CurveView, Layer, Origin, Setting, Trained, Training
 
 
 def warm_up() -> None:
@@ -47,7 +47,9 @@ def count_rows(found: Any) -> dict[str, int]:
     }
 
 
-def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
+def reference(
+    report: Report, dataset: str, model: str, seed: int, training: Training = OWN_RECIPE
+) -> Trained:
     """Train a reference; the partial result is its history so far, as a table."""
     import compression
     from compression import accounting, evaluation, network, storage
@@ -56,8 +58,13 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
     from compression.low_rank.spectrum import energy_ranks
 
     found = load_dataset(dataset, seed)
+    training = Training(*training)
     trained = compression.train(
-        found, model=model, seed=seed, report=report_steps(report, "epoch", pd.DataFrame)
+        found,
+        model=model,
+        seed=seed,
+        report=report_steps(report, "epoch", pd.DataFrame),
+        **training._asdict(),
     )
     net = trained.network
     predictions = _predict(net, found)
@@ -70,6 +77,7 @@ def reference(report: Report, dataset: str, model: str, seed: int) -> Trained:
         dataset=dataset,
         model=model,
         seed=seed,
+        training=training,
         task=found.task,
         file=storage.to_bytes(net),
         history=trained.history,
@@ -134,14 +142,14 @@ def load_reference(origin: Origin) -> tuple[Any, Any]:
     from compression import evaluation, storage
     from compression.training import Reference
 
-    file, dataset, model, seed = origin
+    file, dataset, model, seed, training = origin
     found = load_dataset(dataset, seed)
     net = storage.from_bytes(file)
     nan = float("nan")
     unknown = evaluation.Interval(nan, nan)
     history = pd.DataFrame()
     return found, Reference(
-        net, history, nan, unknown, model, dataset, seed, nan, found.fingerprint
+        net, history, nan, unknown, model, dataset, seed, nan, found.fingerprint, *training
     )
 
 

@@ -16,7 +16,7 @@ from pages.shared.format import (
     format_size,
     score_name,
 )
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, Trained, Training
 
 
 def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, Any]]:
@@ -82,18 +82,31 @@ def titles_of(catalogue: Mapping[str, Titled]) -> dict[str, str]:
 
 
 def name_reference(trained: Trained) -> str:
-    """Dataset, model and seed, as their menus show them."""
-    return f"{data.find(trained.dataset).title}, {MODELS[trained.model].title}, seed {trained.seed}"
+    """Dataset, model, seed and training, as their menus show them."""
+    title = data.find(trained.dataset).title
+    how = "".join(f", {part}" for part in describe_training(trained.training))
+    return f"{title}, {MODELS[trained.model].title}, seed {trained.seed}{how}"
+
+
+def describe_training(training: Training) -> list[str]:
+    """How a reference is trained, where that is not its model's own recipe."""
+    parts = {
+        "at most {} epochs": training.epochs,
+        "width × {:g}": None if training.width == 1 else training.width,
+        "learning rate {:g}": training.learning_rate,
+    }
+    return [words.format(value) for words, value in parts.items() if value is not None]
 
 
 def reference_line(trained: Trained) -> str:
     """The reference in one line: score with its interval, parameters, bytes, MACs."""
     task = trained.task
+    how = "".join(f" · {part}" for part in describe_training(trained.training))
     return (
         f"Reference **{format_score(trained.score, task)}** {score_name(task).replace('Test', 'test')} "
         f"({format_interval(trained.score_low, trained.score_high, task)}, "
         f"{len(trained.target):,} samples) · **{format_count(trained.parameters)}** parameters · "
-        f"**{format_size(trained.bytes)}** file · **{format_count(trained.macs)}** MACs per sample"
+        f"**{format_size(trained.bytes)}** file · **{format_count(trained.macs)}** MACs per sample{how}"
     )
 
 

@@ -142,7 +142,7 @@ def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Fi
     axis = {"type": "category", "categoryorder": "array", "categoryarray": names, "showgrid": False}
     return build_figure(
         traces,
-        "Confusion on the test set: counts, colour by row share",
+        "Confusion on the test set (counts)",
         340,
         ("Predicted class", axis),
         ("True class", {"autorange": "reversed", **axis}),
@@ -236,7 +236,7 @@ def plane(
     words = COSTS[cost] if cost == "macs" else across[0].lower()
     return build_figure(
         traces,
-        f"{score_title(task)} against {words}, with 95 % intervals",
+        f"{score_title(task)} against {words}",
         420,
         across,
         (score_title(task), {} if whole else {"range": _where_decisions_lie(curves, level, scale)}),

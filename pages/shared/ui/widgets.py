@@ -13,7 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+URL_TEXT = "_url_text_"  # how a choice from a menu stands in the URL; None: it is the default
 # Beside each choice in the session: whether it was chosen, the remark on it, where a knob stands.
 _CHOSEN, _REMARK, _AT = "_chosen_", "_remark_", "_at_"
 
@@ -55,7 +57,7 @@ def pick(
     names = list(options)
     texts = {name: (titles or {}).get(name, name) for name in names}
     _replace_unknown_name(key, label, texts, default, why_not)
-    return st.selectbox(
+    chosen = st.selectbox(
         label,
         names,
         index=names.index(default),
@@ -68,6 +70,8 @@ def pick(
         help=help,
         width=width,
     )
+    st.session_state[URL_TEXT + key] = None if chosen == default else texts.get(chosen)
+    return chosen
 
 
 def knob(
@@ -327,6 +331,7 @@ def _replace_unknown_name(
     why_not: Callable[[str], str | None] = lambda name: None,
 ) -> None:
     """Put the default in place of a name that is none of the options, with a remark."""
+    _translate_url(key, texts)
     reset_none(key, default)
     asked = read_request(key)
     if asked in texts:
@@ -336,6 +341,17 @@ def _replace_unknown_name(
         possible = ", ".join(texts.values())
         st.session_state[key] = default
         add_remark(key, f"{reason}. Shown instead: {texts[default]}; possible: {possible}.")
+
+
+def _translate_url(key: str, texts: Mapping[str, str]) -> None:
+    """Let a link say a name: Streamlit itself takes only what a menu shows, and drops the rest."""
+    title, context = texts.get(st.query_params.get(key, "")), get_script_run_ctx()
+    if title is None or title == st.query_params[key] or context is None:
+        return
+    # Without a message: the browser's URL stays as it was given.
+    with context.session_state.query_params() as url:
+        url.set_with_no_forward_msg(key, title)
+        url.set_initial_query_params_from_current()
 
 
 def _replace_missing_value(

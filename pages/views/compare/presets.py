@@ -9,7 +9,7 @@ from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import name_reference
 from pages.shared.ui import widgets
 
-from . import text, undo
+from . import exercise, text, undo
 from .results import Pin
 from .side import LowRank, Sides, current_rows
 
@@ -29,6 +29,7 @@ def draw_menu() -> None:
                 args=(number,),
                 width="stretch",
             )
+        exercise.draw_button()
 
 
 def _keep_menu() -> None:

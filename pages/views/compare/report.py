@@ -20,7 +20,7 @@ import compression
 import data
 from pages.shared.format import format_count, format_interval, format_score, score_name
 from pages.shared.models import text as words
-from pages.shared.models.results import CurveView, Layer, Trained
+from pages.shared.models.results import OWN_RECIPE, CurveView, Layer, Trained
 from pages.shared.models.text import RULER, metric_rows, reference_line
 from pages.shared.ui import blocks
 
@@ -34,7 +34,7 @@ _CODE = Template(
 import data
 
 dataset = data.load("$dataset", seed=$seed)
-reference = compression.train(dataset, model="$model", seed=$seed)
+reference = compression.train(dataset, model="$model", seed=$seed$training)
 
 low_rank = compression.low_rank_curve(
     reference, dataset, method="$method", ranks=[$rank], layers=$layers
@@ -95,6 +95,11 @@ def code(
         dataset=trained.dataset,
         model=trained.model,
         seed=trained.seed,
+        training="".join(
+            f", {name}={value!r}"
+            for name, value in trained.training._asdict().items()
+            if value != OWN_RECIPE._asdict()[name]
+        ),
         method=low_rank.method,
         layers=list(low_rank.spectra),
         constraint=constrained.method,
@@ -165,6 +170,8 @@ def _choices(
             "Dataset": f"{data.find(trained.dataset).title}: {data.find(trained.dataset).summary}",
             "Model": compression.MODELS[trained.model].title,
             "Seed": trained.seed,
+            "Training": ", ".join(words.describe_training(trained.training))
+            or "the model's own recipe",
             "Rank k": f"{low_rank.table['knob'].iloc[rows[0]]:g}",
             bound: f"{constrained.table['knob'].iloc[rows[1]]:g}",
             "Layer drawn": layer.title,

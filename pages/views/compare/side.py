@@ -203,18 +203,17 @@ class LowRank(Side):
 
     def spectrum(self, curve: CurveView, row: int) -> go.Figure | None:
         values, name = curve.spectra.get(self.layer.name), self.layer.name
-        title = self.layer.title
         if values is None:
             return None
         rank = int(curve.table["knob"].iloc[row])
         # k* and energies of a matrix do not speak of a kernel.
         if not LOW_RANK_METHODS[curve.method].works_on_matrices:
-            return standard.spectrum(values, rank, {}, title)
+            return standard.spectrum(values, rank, {}, name)
         if rank > self.layer.break_even:
             rank = len(values)  # the layer stays dense: nothing is left out
         found = curve.marks[name]
         marks = {label: found[mark] for mark, label in words.MARKS.items() if mark in found}
-        return standard.spectrum(values, rank, marks, title)
+        return standard.spectrum(values, rank, marks, name)
 
     def file(self, curve: CurveView, row: int) -> Callable[[], bytes]:
         rank = int(curve.table["knob"].iloc[row])
@@ -236,7 +235,7 @@ class Constrained(Side):
     def spectrum(self, curve: CurveView, row: int) -> go.Figure:
         name = self.layer.name
         return standard.constrained_spectrum(
-            self.trained.spectra[name], curve.spectra[name][row], self.layer.title
+            self.trained.spectra[name], curve.spectra[name][row], name
         )
 
     def file(self, curve: CurveView, row: int) -> Callable[[], bytes] | None:

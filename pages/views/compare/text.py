@@ -253,6 +253,26 @@ BASELINES_HELP = (
 )
 
 
+EXERCISE = (
+    "**Predict the rank.** Which is the smallest model, by low rank, that loses at most one point "
+    "of score on the validation part (0.01 of R²)? The bars are the singular values of the chosen "
+    "layer; every compressed layer gets the same rank. Type a rank, then move the slider."
+)
+
+
+def judge_guess(trained: Trained, guessed: pd.Series, suggested: pd.Series) -> str:
+    """What a predicted rank gives, beside the one that validation suggests."""
+    rank, best = int(guessed["knob"]), int(suggested["knob"])
+    if rank == best:
+        verdict = "**exactly the rank that validation suggests**"
+    else:
+        verdict = f"validation suggests **{best}**, with {_against_reference(suggested, trained)}"
+    return (
+        f"You predicted rank **{rank}**: {_against_reference(guessed, trained)}; {verdict}. "
+        "Move the slider to see what happens between."
+    )
+
+
 def describe_layer(trained: Trained, layer: Layer) -> str:
     """How many ranks a layer needs for most of its energy, against those that make it smaller."""
     rank, most = trained.energy_ranks[layer.name], layer.break_even

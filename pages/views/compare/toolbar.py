@@ -8,7 +8,7 @@ from pages.shared.jobs import Job
 from pages.shared.models.results import CurveView
 from pages.shared.ui.progress import follow
 
-from . import difference, linking, pins, presets, text, undo
+from . import difference, exercise, linking, pins, presets, text, tour, undo
 from .side import Sides, current_rows
 
 
@@ -30,7 +30,10 @@ def _draw(sides: Sides | None, baseline: Job[CurveView] | None) -> None:
             undo.draw_buttons()
             pins.draw_button(sides if complete else None)
             presets.draw_menu()
+            tour.draw_button()
+    tour.draw()
     if sides is not None:
         presets.draw_message(sides, baseline)
+        exercise.draw_answer(sides)
     conclusion = None if sides is None else difference.conclude(sides)
     st.markdown(conclusion or text.NO_CONCLUSION, help=text.CONCLUSION_HELP)

@@ -31,11 +31,14 @@ def draw_buttons() -> None:
 
 
 def current_choices() -> dict[str, Any]:
-    """The choices that stand now, by their widgets' keys; knobs only once somebody chose."""
+    """The choices that stand now, by their widgets' keys; knobs only once somebody chose.
+
+    None is a default whose widget is not drawn here: to go back to it is no choice.
+    """
     return {
         key: st.session_state[key]
         for key in KEYS
-        if key in st.session_state and (key not in KNOBS or widgets.is_chosen(key))
+        if st.session_state.get(key) is not None and (key not in KNOBS or widgets.is_chosen(key))
     }
 
 

@@ -159,7 +159,7 @@ def _convex_problem(origin: Origin) -> tuple[NDArray, NDArray, str]:
     """The rows that references learn from, and the loss that is minimised over them."""
     from compression.constrained.convex.losses import loss_of
 
-    _, name, _, seed = origin
+    _, name, _, seed, _ = origin
     dataset = load_dataset(name, seed)
     rows = dataset.fit_rows
     return dataset.x_train[rows].astype(np.float64), dataset.y_train[rows], loss_of(dataset.task)
@@ -179,7 +179,7 @@ def _convex_path(report: Report, origin: Origin, constraint: str, bounds: tuple[
     """The optimum of every bound; the last stays, for other weights' planes."""
     import compression
 
-    _, dataset, _, seed = origin
+    _, dataset, _, seed, _ = origin
     key = dataset, seed, constraint, bounds
     if key not in _paths:
         problem = _convex_problem(origin)

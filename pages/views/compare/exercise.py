@@ -1,0 +1,72 @@
+"""For classes, in a link: predict the rank, then move the slider."""
+
+import streamlit as st
+
+from pages.shared import links
+from pages.shared.models.results import Layer, Trained
+from pages.shared.plots import standard
+from pages.shared.ui import charts, widgets
+
+from . import text
+from .side import LowRank, Sides
+
+
+def draw_button() -> None:
+    st.button(
+        "Exercise: predict the rank",
+        key="exercise_begin",
+        help="Hides both sides until a rank was predicted. The link can be given to a class.",
+        on_click=_begin,
+        width="stretch",
+    )
+
+
+def is_open() -> bool:
+    """Whether a prediction is asked for and not made yet."""
+    return links.EXERCISE in st.query_params and _read_guess() is None
+
+
+def ask(trained: Trained, layer: Layer) -> None:
+    """The layer's singular values, and a field for the prediction."""
+    st.markdown(text.EXERCISE)
+    values = trained.spectra[layer.name]
+    chart = standard.spectrum(values, len(values), {"k*": layer.break_even}, layer.title)
+    charts.draw(chart, "exercise_spectrum", f"Singular values of {layer.title}, all of them kept")
+    with st.form("exercise", border=False):
+        rank = st.number_input("Your prediction: rank k", 1, trained.largest_rank, 1, width=220)
+        if st.form_submit_button("Check it"):
+            st.query_params[links.GUESS] = str(rank)
+            widgets.move(links.RANK, rank)
+            st.rerun()
+
+
+def draw_answer(sides: Sides) -> None:
+    """What the prediction gives, beside the rank that validation suggests."""
+    guess, side = _read_guess(), sides[0]
+    if links.EXERCISE not in st.query_params or guess is None or side.job.result is None:
+        return
+    curve = side.job.result
+    guessed, suggested = (
+        curve.table.iloc[curve.row(max(rank, 1))] for rank in (guess, curve.suggestion)
+    )
+    said = text.judge_guess(sides[0].trained, guessed, suggested)
+    message, button = st.columns([8, 1], vertical_alignment="center", gap="small")
+    message.info(said, icon=":material/school:")
+    button.button("Close", key="exercise_end", type="tertiary", on_click=_end)
+
+
+def _read_guess() -> float | None:
+    return widgets.parse_number(st.query_params.get(links.GUESS, ""))
+
+
+def _begin() -> None:
+    st.query_params.pop(links.GUESS, None)
+    st.query_params[links.EXERCISE] = "rank"
+    widgets.move(LowRank.knob, None)
+    st.rerun()
+
+
+def _end() -> None:
+    for name in (links.EXERCISE, links.GUESS):
+        st.query_params.pop(name, None)
+    st.rerun()

@@ -269,6 +269,6 @@ def draw_columns() -> Sequence[DeltaGenerator]:
     """A column a side, each with its heading: readable before anything is computed."""
     columns = st.columns(2, gap="small", border=True)
     for column, (heading, sentence) in zip(columns, text.HEADINGS, strict=True):
-        column.subheader(heading, anchor=False)
+        column.header(heading, anchor=False)
         column.markdown(sentence)
     return columns

@@ -117,7 +117,7 @@ def describe_suggestion(trained: Trained, curve: CurveView, setting: str) -> str
     interval = format_interval(line["score_low"], line["score_high"], task)
     point = "one point" if task == "classification" else "0.01 of R²"
     return (
-        f"**{setting[0].upper()}{setting[1:]}**: the fewest parameters of what loses at most "
+        f"**{setting.replace('rank', 'Rank')}**: the fewest parameters of what loses at most "
         f"{point} on validation. On the test set {score} ({interval}), file "
         f"{compare_sizes(trained.bytes, line['bytes'])}."
     )

@@ -112,7 +112,9 @@ def constrained_spectrum(reference: NDArray, constrained: NDArray, layer: str) -
     name = "constrained"
     traces = [bars(ranks, constrained, name, CONSTRAINED, hover=hover.format(name)), steps]
     axes = _index_axes(len(ranks))
-    return build_figure(traces, f"Singular values of {layer}", 280, *axes, bargap=0.15)
+    return build_figure(
+        traces, f"Singular values of {layer}", 300, *axes, bargap=0.15, legend=BELOW
+    )
 
 
 def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Figure:

@@ -238,8 +238,9 @@ def largest_multipliers(prices: pd.DataFrame, unit: str) -> go.Figure:
     return build_figure(
         traces,
         "Largest multipliers",
-        max(200, 90 + 20 * len(shown)),
+        max(220, 110 + 20 * len(shown)),
         (f"Multiplier λ ({unit} per unit of c)", {"rangemode": "tozero", "tickformat": "~g"}),
         ("", {"type": "category", **order}),
         bargap=0.25,
+        legend=BELOW,
     )

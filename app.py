@@ -11,6 +11,7 @@ st.logo(ICON, size="medium")
 page = st.navigation(
     [
         st.Page("pages/compare.py", title="Compare", url_path="start", default=True),
+        st.Page("pages/how_it_works.py", title="How it works"),
         st.Page("pages/train.py", title="Train"),
         st.Page("pages/low_rank.py", title="Low rank"),
         st.Page("pages/constrained.py", title="Constrained"),
@@ -19,7 +20,6 @@ page = st.navigation(
         st.Page("pages/studies.py", title="Studies"),
         st.Page("pages/your_data.py", title="Your data"),
         st.Page("pages/your_model.py", title="Your model"),
-        st.Page("pages/how_it_works.py", title="How it works"),
         # Streamlit knows the default page as / alone; a link to /compare is as good.
         st.Page("pages/compare.py", title="Compare", url_path="compare", visibility="hidden"),
     ],

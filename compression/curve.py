@@ -39,7 +39,8 @@ class Curve:
         these), epochs (passes over the training rows that lie behind it, beyond the reference's
         own; of a network from scratch all of them), train_loss, validation_loss, test_loss, validation_score, validation_low,
         validation_high, score, score_low, score_high, change (score minus the reference's),
-        change_low, change_high.
+        change_low, change_high; of classes also balanced_score, the mean of the classes' recalls
+        on the test part.
     reference : Series
         The same columns for the uncompressed network; its knob is NaN, its epochs are those that
         it was trained for, NaN where its history is not known.
@@ -178,7 +179,9 @@ class CurveBuilder:
         confusion: list[NDArray[np.int64] | None] = [None] * (len(predicted) - 1)
         if task == "classification":
             classes = self.dataset.outputs
-            confusion = [evaluation.confusion(row, target, classes) for row in predicted[1:]]
+            counted = [evaluation.confusion(row, target, classes) for row in predicted]
+            table["balanced_score"] = [evaluation.balanced(counts) for counts in counted]
+            confusion = [*counted[1:]]
         return Curve(
             table=table.iloc[1:].reset_index(drop=True).astype({"epochs": int}),
             reference=table.iloc[0],

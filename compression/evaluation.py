@@ -120,6 +120,15 @@ def recalls(confusion: NDArray[np.int64]) -> tuple[Array, Array, Array]:
     return shares, np.array([e.low for e in ends]), np.array([e.high for e in ends])
 
 
+def balanced(confusion: NDArray[np.int64]) -> float:
+    """Balanced accuracy: the mean share that is recognised of the classes that have samples."""
+    samples = confusion.sum(axis=1)
+    there = samples > 0
+    return (
+        float((np.diag(confusion)[there] / samples[there]).mean()) if there.any() else float("nan")
+    )
+
+
 def median_interval(values: Array) -> Interval:
     """95 % interval of the median from order statistics, whatever the values' distribution.
 

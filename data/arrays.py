@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .base import Dataset, Samples, pixel_names, prepare
 from .errors import DatasetError
 from .obstacles import LEAST_OUTSIDE
+from .roles import MOST_CLASSES
 from .tables import MOST_CELLS, UNKNOWN_LICENCE, sample_rows
 
 LAYOUTS = {
@@ -23,7 +24,6 @@ LAYOUTS = {
     "NCHW": "images: channels, height, width",
     "NHWC": "images: height, width, channels",
 }
-MOST_CLASSES = 20  # of whole numbers that are taken for classes where nobody says
 CHANNELS = (1, 3)  # that a last axis may hold
 
 

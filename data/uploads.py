@@ -56,20 +56,22 @@ def folder() -> Path:
     return found
 
 
-def keep_file(content: bytes) -> str:
+def keep_file(content: bytes | memoryview) -> str:
     """Keep an uploaded file's bytes; the name to have them by, ``file-...``."""
     name = f"file-{blake2b(content, digest_size=10).hexdigest()}"
     own = folder() / name
     try:
         own.mkdir(mode=0o700, exist_ok=True)
-        if not (own / FACTS).exists():
+        new = not (own / FACTS).exists() and not (own / ORIGINAL).exists()
+        if new:
             _write(own / ORIGINAL, content)
     except OSError as error:
         raise DatasetError(
             f"the upload cannot be kept ({error.strerror}): free some space"
         ) from None
     os.utime(own)
-    forget_old()
+    if new:
+        forget_old()
     return name
 
 
@@ -91,8 +93,10 @@ def decode(upload: str, file_name: str) -> dict[str, Any]:
             facts = decode_file(own / ORIGINAL, file_name, beside)
             ending = "npz" if facts["kind"] == "arrays" else "arrow"
             os.replace(f"{beside}.{ending}", own / f"{DECODED}.{ending}")
-        except FileNotFoundError:
-            raise DatasetError(f"this upload is not kept any more: {GONE}") from None
+        except FileNotFoundError:  # gone, or the other process was done first
+            if not (own / FACTS).exists():
+                raise DatasetError(f"this upload is not kept any more: {GONE}") from None
+            return json.loads((own / FACTS).read_bytes())
         finally:
             for left in own.glob(f"{beside.name}*"):
                 left.unlink(missing_ok=True)
@@ -263,7 +267,7 @@ def _find_upload(upload: str) -> Path:
     return own
 
 
-def _write(file: Path, content: bytes) -> None:
+def _write(file: Path, content: bytes | memoryview) -> None:
     """Write a file whole or not at all."""
     beside = file.with_name(f"{file.name}-{os.getpid()}-{time.monotonic_ns()}")
     try:

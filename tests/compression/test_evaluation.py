@@ -213,3 +213,13 @@ def test_the_class_report_is_scikit_learn_s():
         assert line[["precision", "recall", "F1", "samples"]].tolist() == pytest.approx(
             [expected[name][key] for key in ("precision", "recall", "f1-score", "support")]
         )
+
+
+def test_balanced_accuracy_is_scikit_learn_s():
+    random = np.random.default_rng(0)
+    target = random.choice(4, 300, p=[0.7, 0.2, 0.1, 0.0])
+    predicted = np.where(random.random(300) < 0.8, target, random.integers(0, 3, 300))
+    counts = evaluation.confusion(predicted, target, 4)
+    assert evaluation.balanced(counts) == pytest.approx(
+        metrics.balanced_accuracy_score(target, predicted)
+    )

@@ -13,6 +13,7 @@ from pages.shared.plots import standard
 from pages.shared.plots.export import figures_page
 from pages.shared.plots.layout import COSTS
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, style
+from pages.shared.plots.traces import levels
 
 
 def table(**columns):
@@ -141,3 +142,11 @@ def test_a_learning_curve_has_both_parts_on_a_logarithmic_axis():
     assert list(named(figure, "training").y) == [1, 0.5]
     assert list(named(figure, "validation").y) == [1.1, 0.7]
     assert figure.layout.yaxis.type == "log"
+
+
+def test_level_lines_are_the_reference_s_and_that_of_always_the_same_answer():
+    reference, same = levels({"score": 0.9, "majority": 0.4}, 100)
+    assert (reference["y0"], same["y0"]) == (90, 40)
+    assert reference["line"]["dash"] != same["line"]["dash"]
+    assert same["label"]["text"] == "always the same answer"
+    assert len(levels({"score": 0.9, "majority": float("nan")}, 100)) == 1

@@ -84,6 +84,8 @@ class Trained:
 
     ``file`` is what ``compression.save`` would write: later jobs start from it, in any process.
     ``energy_ranks``: layer -> smallest rank that keeps 95 % of the energy of its weight.
+    ``majority``: test score of always the most frequent class, or the mean. ``zero_one``: inputs
+    that are 0 or 1 and not standardised.
     """
 
     dataset: str
@@ -115,11 +117,14 @@ class Trained:
     bounds: dict[str, tuple[float, ...]]
     energy_ranks: dict[str, int]
     training: Training = OWN_RECIPE
+    majority: float = float("nan")
+    zero_one: int = 0
 
     @property
     def costs(self) -> dict[str, float]:
-        """Its point in the plane of score against cost."""
-        return {name: getattr(self, name) for name in ("score", "parameters", "bytes", "macs")}
+        """Its point in the plane of score against cost, and the score of always the same answer."""
+        names = ("score", "majority", "parameters", "bytes", "macs")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def origin(self) -> Origin:

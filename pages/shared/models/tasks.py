@@ -56,6 +56,7 @@ def reference(
     from compression.constrained.training.curve import curve_bounds
     from compression.low_rank import truncated_svd
     from compression.low_rank.spectrum import energy_ranks
+    from data.checks import score_majority
 
     found = load_dataset(dataset, seed)
     training = Training(*training)
@@ -104,6 +105,8 @@ def reference(
         target_mean=found.target_mean,
         target_scale=found.target_scale,
         rows=count_rows(found),
+        majority=score_majority(found),
+        zero_one=len(found.zero_one),
         spectra=spectra,
         energy_ranks={name: energy_ranks(own, (0.95,))[0.95] for name, own in spectra.items()},
         bounds={

@@ -27,6 +27,7 @@ def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, 
     lost = f"{format_change(line['change'], task)}{unit} ({low} to {high})"
     if line["change_low"] == line["change_high"] == 0:
         lost = "as the reference"
+    lost += _describe_balance(trained, line)
     worse, better = line["change_high"] < 0, line["change_low"] > 0
     colour = "red" if worse else "green" if better else "gray"
     return [
@@ -45,6 +46,19 @@ def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, 
             "gray",
         ),
     ]
+
+
+UNEVEN = 1.5  # times as many test samples of one class as of another
+
+
+def _describe_balance(trained: Trained, line: pd.Series) -> str:
+    """Balanced accuracy, where the classes differ in frequency."""
+    if trained.confusion is None or "balanced_score" not in line:
+        return ""
+    samples = trained.confusion.sum(axis=1)
+    if samples.max() <= UNEVEN * max(samples.min(), 1):
+        return ""
+    return f"; balanced {format_score(line['balanced_score'], trained.task)}"
 
 
 SUGGESTED = (
@@ -236,7 +250,7 @@ def bound_caption(trained: Trained, curve: CurveView, row: int) -> str:
     elif CONSTRAINTS[curve.method].counts:
         text = f"κ = {value:.3g} weights that are not zero; intercepts are free."
     else:
-        text = f"c = {value:.3g}, in units of the weights; intercepts are free."
+        text = f"c = {value:.3g}, in units of the weights{_describe_unit(trained)}; intercepts are free."
     epochs = int(curve.table["epochs"].iloc[row])
     if epochs:
         text += (
@@ -244,6 +258,16 @@ def bound_caption(trained: Trained, curve: CurveView, row: int) -> str:
             f"the reference had {len(trained.history)}."
         )
     return text + " Dense at run time: fewer bytes, not fewer MACs."
+
+
+def _describe_unit(trained: Trained) -> str:
+    """What a weight of a linear model is per."""
+    if not trained.zero_one:
+        return " (per standard deviation of a column)"
+    return (
+        f" (per standard deviation of a column; of {trained.zero_one} that are 0 or 1, per yes "
+        "instead of no)"
+    )
 
 
 def missing_value(curve: CurveView, row: int, asked: float) -> str:

@@ -28,8 +28,8 @@ from .traces import (
     bars,
     current,
     heatmap,
-    horizontal,
     interval,
+    levels,
     line,
     note,
     points,
@@ -243,7 +243,7 @@ def plane(
         across,
         (score_title(task), {} if whole else {"range": _where_decisions_lie(curves, level, scale)}),
         hovermode="closest",
-        shapes=[horizontal(level)],
+        shapes=levels(reference, scale),
     )
 
 

@@ -191,6 +191,16 @@ def horizontal(
     }
 
 
+def levels(reference: Mapping[str, float], scale: float) -> list[Shape]:
+    """Two level lines: the reference's score, dashed, and that of always the same answer, dotted."""
+    lines = [horizontal(scale * reference["score"])]
+    majority = reference.get("majority", float("nan"))
+    if majority == majority:
+        words = {"text": "always the same answer", "textposition": "end", "font": {"size": 10}}
+        lines.append(horizontal(scale * majority, width=1, dash="dot") | {"label": words})
+    return lines
+
+
 def note(x: float, y: float, words: str, **more: Any) -> dict[str, Any]:
     """Words above a place of the whole picture, 0 to 1 each way, for ``annotations``."""
     place = {"x": x, "y": y, "xref": "paper", "yref": "paper", "yanchor": "bottom"}

@@ -3,7 +3,7 @@
 import streamlit as st
 
 import data
-from pages.shared import jobs
+from pages.shared import jobs, links
 from pages.shared.models.own_datasets import remember
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import wait_for
@@ -47,8 +47,11 @@ def draw_review(upload: Upload, choices: str) -> None:
 
 
 def _draw_way_on(found: Reviewed) -> None:
-    title = data.find(found.name).title
-    if st.session_state.get("dataset") != found.name:
+    query = {links.DATASET: data.find(found.name).title}
+    for name in (links.MODEL, links.SEED):
+        if (chosen := widgets.read_request(name)) is not None:
+            query[name] = chosen
+    if st.session_state.get(links.DATASET) != found.name:
         st.button(
             "Use this dataset on every page",
             type="primary",
@@ -60,9 +63,9 @@ def _draw_way_on(found: Reviewed) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(text.IN_USE)
         for page, label in PAGES.items():
-            st.page_link(f"pages/{page}.py", label=label, query_params={"dataset": title})
+            st.page_link(f"pages/{page}.py", label=label, query_params=query)
 
 
 def _use(name: str) -> None:
     remember(name)
-    widgets.move("dataset", name)
+    widgets.move(links.DATASET, name)

@@ -1,8 +1,10 @@
 """The file: chosen, kept under its content's hash, and read in a worker."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from data import DatasetError, uploads
 from data.example_table import example_csv
@@ -48,7 +50,11 @@ def choose_upload() -> Upload:
     upload = st.session_state.get(_UPLOAD) or _find_linked()
     if upload is None:
         st.caption(text.EXAMPLE)
-        return _example()
+        try:
+            return Upload(uploads.keep_file(example_csv()), "example.csv")
+        except DatasetError as error:
+            st.error(str(error), icon=":material/error:")
+            st.stop()
     said, back = st.columns([5, 1], vertical_alignment="center")
     said.caption(text.describe_upload(upload.title))
     back.button("Back to the example", on_click=_forget, type="tertiary")
@@ -71,17 +77,27 @@ def _take(key: str) -> None:
     if file is None:
         return
     try:
-        name = uploads.keep_file(file.getvalue())
+        name = uploads.keep_file(file.getbuffer())
     except DatasetError as error:
         st.session_state[_WRONG] = str(error)
         return
+    finally:
+        _free(file)
     st.session_state[_WRONG] = ""
     st.session_state[_UPLOAD] = Upload(name, uploads.clean_title(file.name))
     st.session_state[_ASKED] += 1
 
 
+def _free(file: Any) -> None:
+    """Let Streamlit forget the bytes, which it would hold until the session ends."""
+    context = get_script_run_ctx(suppress_warning=True)
+    remove = getattr(context and context.uploaded_file_mgr, "remove_file", None)
+    if context is not None and remove is not None:
+        remove(context.session_id, file.file_id)
+
+
 def _forget() -> None:
-    st.session_state[_UPLOAD] = Upload(*_example_names())
+    st.session_state[_UPLOAD] = Upload(uploads.keep_file(example_csv()), "example.csv")
 
 
 def _find_linked() -> Upload | None:
@@ -95,11 +111,3 @@ def _find_linked() -> Upload | None:
         st.warning(str(error), icon=":material/info:")
         return None
     return Upload(facts["upload"], facts["title"], facts["choices"])
-
-
-def _example() -> Upload:
-    return Upload(*_example_names())
-
-
-def _example_names() -> tuple[str, str]:
-    return uploads.keep_file(example_csv()), "example.csv"

@@ -10,7 +10,7 @@ from pages.shared.format import format_score, format_size
 from pages.shared.models.text import bound_letter
 from pages.shared.plots.layout import BELOW, build_figure, score_scale
 from pages.shared.plots.palette import CONSTRAINED, REFERENCE, TEAL, VIOLET, fade
-from pages.shared.plots.traces import bars, horizontal, line, vertical
+from pages.shared.plots.traces import bars, horizontal, levels, line, vertical
 
 from .axes import bound_axis, log_axis
 
@@ -44,7 +44,7 @@ def scores(own: pd.DataFrame, chosen: int, reference: Mapping[str, float], task:
         320,
         _BITS_AXIS,
         ("Accuracy (%)" if task == "classification" else "R²", {}),
-        shapes=[horizontal(scale * reference["score"])],
+        shapes=levels(reference, scale),
         legend=BELOW,
     )
 

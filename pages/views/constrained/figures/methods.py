@@ -19,7 +19,7 @@ from pages.shared.plots.layout import (
     score_title,
 )
 from pages.shared.plots.palette import CONSTRAINED, Style, style
-from pages.shared.plots.traces import current, horizontal, interval, line, vertical
+from pages.shared.plots.traces import current, interval, levels, line, vertical
 
 from .axes import bound_axis
 
@@ -77,7 +77,7 @@ def methods(
         420,
         bound_axis(knob) if axis == "knob" else cost_axis(axis, min(ends), max(ends)),
         (score_title(task), {}),
-        shapes=[horizontal(scale * reference["score"]), *marks],
+        shapes=[*levels(reference, scale), *marks],
         hovermode="closest",
         legend=BELOW | {"y": -0.16},
     )

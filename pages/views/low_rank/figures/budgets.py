@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from pages.shared.format import describe_cost, describe_point
 from pages.shared.plots.layout import BELOW, COSTS, build_figure, score_scale, score_title
 from pages.shared.plots.palette import LOW_RANK, style
-from pages.shared.plots.traces import NO_HOVER, bars, horizontal, line, vertical
+from pages.shared.plots.traces import NO_HOVER, bars, levels, line, vertical
 
 RULES = {
     "best": "Best in training",
@@ -110,5 +110,5 @@ def budget_scores(
         ),
         (score_title(task), {}),
         legend=BELOW,
-        shapes=[horizontal(scale * reference["score"]), vertical(budget, LOW_RANK)],
+        shapes=[*levels(reference, scale), vertical(budget, LOW_RANK)],
     )

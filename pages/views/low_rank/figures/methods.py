@@ -15,7 +15,7 @@ from pages.shared.plots.layout import (
     score_title,
 )
 from pages.shared.plots.palette import style
-from pages.shared.plots.traces import Trace, band, current, horizontal, line
+from pages.shared.plots.traces import Trace, band, current, levels, line
 
 from .layer import FEW_POINTS
 
@@ -74,5 +74,5 @@ def methods(
         (score_title(task), {}),
         hovermode="closest",
         legend=BELOW,
-        shapes=[horizontal(scale * reference["score"])],
+        shapes=levels(reference, scale),
     )

@@ -2,13 +2,15 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
 import data
 from data import uploads
 from data.example_table import example_csv
-from pages.views.your_data import tasks, text
+from pages.views.your_data import roles, tasks, text
 from tests.data.hostile_files import as_csv, as_npz
 from tests.pages.rendering import opened, rendered, settled
 
@@ -66,6 +68,49 @@ def test_a_link_to_an_upload_that_is_gone_says_so():
     assert app.selectbox(key="dataset").value == "digits"
     assert "not kept any more" in app.warning[0].value
     assert "upload the file again" in app.warning[0].value
+
+
+def test_an_upload_is_read_its_buffer_forgotten_and_its_axes_asked_for(monkeypatch):
+    freed = []
+    monkeypatch.setattr(
+        MemoryUploadedFileManager, "remove_file", lambda self, session, file: freed.append(file)
+    )
+    app = opened("your_data.py", model="softmax_regression")
+    app.run()
+    app.file_uploader(key="file_0").upload("bad.csv", b"a,b\n1,\x00\n", "text/csv").run()
+    settled(app)
+    assert "holds zero bytes" in app.error[0].value
+    images = np.random.default_rng(0).integers(0, 255, (60, 4, 4)).astype(np.uint8)
+    content = as_npz(x=images, y=np.arange(60) % 2)
+    app.file_uploader(key="file_1").upload("shots.npz", content, "application/zip").run()
+    settled(app)
+    assert len(freed) == 2
+    assert not app.error
+    assert text.CHOOSE_ARRAYS in app.info[0].value
+    (axes,) = [radio for radio in app.radio if radio.label.startswith("What are the axes")]
+    axes.set_value("NHW").run()
+    settled(app)
+    assert metrics(app)["Numbers a row"] == "16"
+    assert any("divided by 255" in each.value for each in app.caption)
+
+
+def test_an_edited_role_is_taken_over_and_the_target_moves(monkeypatch):
+    chosen = {"target": "a", "task": "regression", "roles": {}, "edits": 0}
+
+    def edit(row, role):
+        monkeypatch.setattr(
+            roles.st, "session_state", {"k": {"edited_rows": {row: {"role": role}}}}
+        )
+        roles._set_roles(chosen, "k", ["a", "b", "c"])
+
+    edit(1, "group")
+    assert chosen == {"target": "a", "task": "regression", "roles": {"b": "group"}, "edits": 1}
+    edit(2, "target")
+    assert chosen["target"] == "c"
+    assert chosen["task"] is None
+    edit(2, "ignore")
+    assert chosen["target"] is None
+    assert chosen["roles"] == {"b": "group", "c": "ignore"}
 
 
 def report(*_, **__):

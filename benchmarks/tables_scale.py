@@ -1,0 +1,139 @@
+"""A person's own table: time and memory against rows and columns, and 10,000 mutated files."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data import reading
+from tests.data.test_decoding import mutate
+
+from .table import Row
+
+SIZES = ((10_000, 50), (100_000, 50), (500_000, 50), (100_000, 400))
+CSV_ROWS = 200_000
+MUTATIONS = 10_000
+
+# In a process of its own, whose peak of memory is its own.
+MEASURE = """
+import json, resource, sys, time
+import numpy as np, pandas as pd
+rows, columns, way = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+random = np.random.default_rng(0)
+texts = columns // 5
+frame = pd.DataFrame(random.normal(size=(rows, columns - texts)).round(6))
+frame.columns = [f"n{n}" for n in range(columns - texts)]
+for n in range(texts):
+    frame[f"c{n}"] = random.choice(list("abcdefgh"), rows)
+frame = frame.mask(random.random(frame.shape) < 0.02)
+frame["y"] = random.integers(0, 3, rows).astype(str)
+import data.tables, data.encoding, sklearn.model_selection
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+kib = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before, began = kib(), time.perf_counter()
+if way == "ours":
+    made = data.tables.from_table(frame, "y")
+    size = made.x_train.nbytes + made.x_test.nbytes
+else:
+    fit, rest = sklearn.model_selection.train_test_split(frame, test_size=0.32, stratify=frame["y"])
+    numbers = [c for c in frame if c.startswith("n")]
+    pipeline = make_column_transformer(
+        (make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), numbers),
+        (OneHotEncoder(max_categories=32, handle_unknown="infrequent_if_exist", sparse_output=False), [c for c in frame if c.startswith("c")]),
+    )
+    parts = [pipeline.fit_transform(fit).astype(np.float32), pipeline.transform(rest).astype(np.float32)]
+    size = sum(part.nbytes for part in parts)
+print(json.dumps([time.perf_counter() - began, (kib() - before) * 1024, size]))
+"""
+
+
+def measure(rows: int, columns: int, way: str) -> tuple[float, float, int]:
+    """Seconds, bytes of memory beside the frame, and bytes of the result."""
+    run = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(rows), str(columns), way],
+        cwd=reading.ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return tuple(json.loads(run.stdout))
+
+
+def scale_rows() -> Iterator[Row]:
+    for rows, columns in SIZES:
+        seconds, taken, size = measure(rows, columns, "ours")
+        peer_seconds, peer_taken, _ = measure(rows, columns, "scikit-learn")
+        named = f"{rows:,} × {columns} table"
+        yield Row(
+            f"{named}: look, split, encode",
+            f"{seconds:.1f} s",
+            f"{peer_seconds:.1f} s, scikit-learn's split and encoders alone",
+            seconds / peer_seconds,
+            "",
+            None,
+        )
+        ratio = taken / size
+        yield Row(
+            f"{named}: memory beside the frame",
+            f"{taken / 1e6:.0f} MB",
+            f"{size / 1e6:.0f} MB result; scikit-learn {peer_taken / 1e6:.0f} MB",
+            ratio,
+            "<= 3" if size > 50e6 else "",
+            ratio <= 3 if size > 50e6 else None,
+        )
+
+
+def reading_row() -> Row:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(CSV_ROWS, 20)).round(5))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "a.csv"
+        frame.to_csv(file, index=False)
+        began = time.perf_counter()
+        facts = reading.decode_file(file, "a.csv", Path(folder) / "out")
+        decoded = reading.read_decoded(Path(folder) / "out", facts)
+        ours = time.perf_counter() - began
+        began = time.perf_counter()
+        peer = pd.read_csv(file)
+        theirs = time.perf_counter() - began
+        assert decoded.frame is not None
+        np.testing.assert_allclose(decoded.frame.to_numpy(), peer.to_numpy())
+        size = file.stat().st_size / 1e6
+    question = f"CSV of {size:.0f} MB in a bounded process of its own"
+    return Row(
+        question,
+        f"{ours:.1f} s",
+        f"{theirs:.1f} s, pandas.read_csv here",
+        ours / theirs,
+        "<= 3",
+        ours <= 3 * theirs,
+    )
+
+
+def mutation_row() -> Row:
+    with tempfile.TemporaryDirectory() as folder:
+        said = mutate(Path(folder), MUTATIONS)
+    ended = said.get("read", 0) + said.get("refused", 0)
+    return Row(
+        "mutations of CSV, Parquet and NPZ that end in a table or a sentence",
+        f"{ended:,}: {said.get('refused', 0):,} refused",
+        f"{MUTATIONS:,} tried",
+        ended / MUTATIONS,
+        "1",
+        ended == MUTATIONS,
+    )
+
+
+def rows() -> Iterator[Row]:
+    yield from scale_rows()
+    yield reading_row()
+    yield mutation_row()

@@ -24,42 +24,47 @@ MUTATIONS = 10_000
 MEASURE = """
 import json, resource, sys, time
 import numpy as np, pandas as pd
-rows, columns, way = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-random = np.random.default_rng(0)
-texts = columns // 5
-frame = pd.DataFrame(random.normal(size=(rows, columns - texts)).round(6))
-frame.columns = [f"n{n}" for n in range(columns - texts)]
-for n in range(texts):
-    frame[f"c{n}"] = random.choice(list("abcdefgh"), rows)
-frame = frame.mask(random.random(frame.shape) < 0.02)
-frame["y"] = random.integers(0, 3, rows).astype(str)
 import data.tables, data.encoding, sklearn.model_selection
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+way, frame = sys.argv[2], pd.read_parquet(sys.argv[1])
 kib = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before, began = kib(), time.perf_counter()
 if way == "ours":
-    made = data.tables.from_table(frame, "y")
-    size = made.x_train.nbytes + made.x_test.nbytes
+    made = data.tables.read_table(frame, "y").prepare(0, name="x", title="x")
+    parts = [made.x_train, made.x_test]
 else:
     fit, rest = sklearn.model_selection.train_test_split(frame, test_size=0.32, stratify=frame["y"])
-    numbers = [c for c in frame if c.startswith("n")]
-    pipeline = make_column_transformer(
-        (make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), numbers),
-        (OneHotEncoder(max_categories=32, handle_unknown="infrequent_if_exist", sparse_output=False), [c for c in frame if c.startswith("c")]),
+    names = [[c for c in frame if c.startswith(kind)] for kind in "nc"]
+    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    texts = OneHotEncoder(
+        max_categories=32, handle_unknown="infrequent_if_exist", sparse_output=False
     )
-    parts = [pipeline.fit_transform(fit).astype(np.float32), pipeline.transform(rest).astype(np.float32)]
-    size = sum(part.nbytes for part in parts)
-print(json.dumps([time.perf_counter() - began, (kib() - before) * 1024, size]))
+    both = make_column_transformer((numbers, names[0]), (texts, names[1]))
+    parts = [both.fit_transform(fit).astype(np.float32), both.transform(rest).astype(np.float32)]
+seconds = time.perf_counter() - began
+print(json.dumps([seconds, (kib() - before) * 1024, sum(part.nbytes for part in parts)]))
 """
 
 
-def measure(rows: int, columns: int, way: str) -> tuple[float, float, int]:
+def write_table(rows: int, columns: int, file: Path) -> None:
+    """Four numbers to one text of eight values; 2 % of the cells are missing."""
+    random = np.random.default_rng(0)
+    made = {
+        f"{'c' if n % 5 == 0 else 'n'}{n}": random.choice(list("abcdefgh"), rows)
+        if n % 5 == 0
+        else np.where(random.random(rows) < 0.02, np.nan, random.normal(size=rows))
+        for n in range(columns)
+    }
+    pd.DataFrame(made | {"y": random.integers(0, 3, rows).astype(str)}).to_parquet(file)
+
+
+def measure(file: Path, way: str) -> tuple[float, float, int]:
     """Seconds, bytes of memory beside the frame, and bytes of the result."""
     run = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(rows), str(columns), way],
+        [sys.executable, "-c", MEASURE, str(file), way],
         cwd=reading.ROOT,
         capture_output=True,
         text=True,
@@ -70,8 +75,11 @@ def measure(rows: int, columns: int, way: str) -> tuple[float, float, int]:
 
 def scale_rows() -> Iterator[Row]:
     for rows, columns in SIZES:
-        seconds, taken, size = measure(rows, columns, "ours")
-        peer_seconds, peer_taken, _ = measure(rows, columns, "scikit-learn")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "table.parquet"
+            write_table(rows, columns, file)
+            seconds, taken, size = measure(file, "ours")
+            peer_seconds, peer_taken, _ = measure(file, "scikit-learn")
         named = f"{rows:,} × {columns} table"
         yield Row(
             f"{named}: look, split, encode",

@@ -181,7 +181,8 @@ def _zero_one(name: str, source: str, constant: bool | np.bool_) -> Feature:
 
 
 def _named(values: NDArray[Any]) -> NDArray[Any]:
-    return np.array([MISSING if value is None else value for value in values], object)[:, None]
+    gone = np.asarray(values == None, bool)  # noqa: E711
+    return np.where(gone, MISSING, values)[:, None]
 
 
 def _clock(values: NDArray[np.datetime64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -132,12 +132,13 @@ def read_values(column: pd.Series, kind: str) -> NDArray[Any]:
         if getattr(column.dt, "tz", None) is not None:
             column = column.dt.tz_convert("UTC").dt.tz_localize(None)
         return column.to_numpy("datetime64[us]")
-    return np.array([_label(value) for value in _texts(column).tolist()], object)
+    codes, found = pd.factorize(_texts(column))
+    # The last one, which -1 picks, is that of missing values.
+    return np.array([*map(_label, found.tolist()), None], object)[codes]
 
 
-def _label(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
+def _label(value: str) -> str:
+    """1.0 of a column that was read as floats is 1."""
     return str(int(float(value))) if re.fullmatch(r"-?\d{1,15}\.0", value) else value
 
 

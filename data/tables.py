@@ -142,7 +142,9 @@ class Table:
         for position, column in enumerate(self.columns):
             values = self.frame.iloc[:, position]
             digest.update(f"{column.name}\0{column.role}\0{column.content.kind}\0".encode())
-            digest.update(hash_pandas_object(values.astype(str), index=False).to_numpy().data)
+            if values.dtype == object:  # of which some cannot be hashed
+                values = values.astype(str)
+            digest.update(hash_pandas_object(values, index=False).to_numpy().data)
         digest.update(f"{self.target}\0{self.task}".encode())
         return f"table-{digest.hexdigest()}"
 

@@ -82,12 +82,12 @@ def test_a_dataset_that_is_not_kept_any_more_says_so(own_folder):
 
 
 def test_what_was_not_used_for_long_goes_and_what_is_used_stays(own_folder, monkeypatch):
-    old, used, new = (kept(table=TABLE.assign(a=TABLE["a"] + n)) for n in range(3))
+    old, used = (kept(table=TABLE.assign(a=TABLE["a"] + n)) for n in range(2))
     past = time.time() - 8 * 86_400
     for entry in own_folder.iterdir():
         os.utime(entry, (past, past))
     data.find(used)
-    new = kept(table=TABLE.assign(a=TABLE["a"] + 2))
+    new = kept(table=TABLE.assign(a=TABLE["a"] + 9))
     with pytest.raises(DatasetError):
         data.find(old)
     assert data.find(used).name == used

@@ -180,7 +180,7 @@ class CurveBuilder:
         if task == "classification":
             classes = self.dataset.outputs
             counted = [evaluation.confusion(row, target, classes) for row in predicted]
-            table["balanced_score"] = [evaluation.balanced(counts) for counts in counted]
+            table["balanced_score"] = [evaluation.balanced_accuracy(counts) for counts in counted]
             confusion = [*counted[1:]]
         return Curve(
             table=table.iloc[1:].reset_index(drop=True).astype({"epochs": int}),

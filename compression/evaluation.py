@@ -120,7 +120,7 @@ def recalls(confusion: NDArray[np.int64]) -> tuple[Array, Array, Array]:
     return shares, np.array([e.low for e in ends]), np.array([e.high for e in ends])
 
 
-def balanced(confusion: NDArray[np.int64]) -> float:
+def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
     """Balanced accuracy: the mean share that is recognised of the classes that have samples."""
     samples = confusion.sum(axis=1)
     there = samples > 0

@@ -220,6 +220,6 @@ def test_balanced_accuracy_is_scikit_learn_s():
     target = random.choice(4, 300, p=[0.7, 0.2, 0.1, 0.0])
     predicted = np.where(random.random(300) < 0.8, target, random.integers(0, 3, 300))
     counts = evaluation.confusion(predicted, target, 4)
-    assert evaluation.balanced(counts) == pytest.approx(
+    assert evaluation.balanced_accuracy(counts) == pytest.approx(
         metrics.balanced_accuracy_score(target, predicted)
     )

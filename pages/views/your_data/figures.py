@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from pages.shared.plots.layout import build_figure
+from pages.shared.plots.layout import BELOW, build_figure
 from pages.shared.plots.palette import FAINT, OCHRE, REFERENCE
 from pages.shared.plots.traces import bars
 
@@ -23,4 +23,5 @@ def parts(counts: pd.DataFrame, task: str) -> go.Figure:
         ("Class" if task == "classification" else "", {"type": "category"}),
         ("Rows", {}),
         barmode="stack",
+        legend=BELOW,
     )

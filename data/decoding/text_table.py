@@ -128,7 +128,12 @@ def _names(rows: list[list[str]], remarks: list[str]) -> tuple[list[str], bool]:
     """The columns' names, and whether the first line holds them."""
     first = rows[0]
     numbers = [cell for cell in first if cell.strip()]
-    if numbers and all(_NUMBER.fullmatch(cell.strip().replace(",", ".")) for cell in numbers):
+    counted = len(first) > 1 and first == [str(n) for n in range(len(first))]  # as pandas does
+    if (
+        not counted
+        and numbers
+        and all(_NUMBER.fullmatch(cell.strip().replace(",", ".")) for cell in numbers)
+    ):
         remarks.append("The first line holds numbers and no names: the columns are numbered.")
         return [f"column {n}" for n in range(1, len(first) + 1)], False
     widths = {len(row) for row in rows[1:]}

@@ -159,6 +159,7 @@ READ: dict[str, tuple[str, bytes, Callable]] = {
     "a line within quotes": ("a.csv", b'a,b\n"x\ny",2\n', column("a", ["x\ny"])),
     "a line within a name": ("a.csv", b'"a\nz",b\n1,2\n', column("a z", [1])),
     "no names": ("a.csv", b"1,2\n3,4\n", column("column 2", [2, 4])),
+    "columns counted from 0": ("a.csv", b"0,1,2\n5,6,7\n", column("1", [6])),
     "a name twice": ("a.csv", b"a,a,a (2)\n1,2,3\n", column("a (3)", [2])),
     "names of nothing": ("a.csv", b"a,,\n1,2,3\n", column("column 3", [3])),
     "row names as R writes them": ("a.csv", b"a,b\nfirst,1,2\nsecond,3,4\n", column("b", [2, 4])),

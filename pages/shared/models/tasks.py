@@ -69,6 +69,10 @@ def reference(
     )
     net = trained.network
     predictions = _predict(net, found)
+    confusion = classes = None
+    if found.task == "classification":
+        confusion = evaluation.confusion(predictions, found.y_test, found.classes)
+        classes = evaluation.class_report(predictions, found.y_test, found.class_names)
     layers = tuple(_layer(name, part) for name, part in network.layers(net).items())
     spectra = {
         name: truncated_svd.svd(network.matrix(part))[1]
@@ -94,12 +98,8 @@ def reference(
         class_names=found.class_names,
         target=found.y_test,
         predictions=predictions,
-        confusion=evaluation.confusion(predictions, found.y_test, found.classes)
-        if found.task == "classification"
-        else None,
-        report=evaluation.class_report(predictions, found.y_test, found.class_names)
-        if found.task == "classification"
-        else None,
+        confusion=confusion,
+        report=classes,
         target_name=found.target_name,
         target_unit=found.target_unit,
         target_mean=found.target_mean,

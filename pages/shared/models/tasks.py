@@ -52,7 +52,7 @@ def reference(
 ) -> Trained:
     """Train a reference; the partial result is its history so far, as a table."""
     import compression
-    from compression import accounting, evaluation, network, storage
+    from compression import accounting, network, storage
     from compression.constrained.training.curve import curve_bounds
     from compression.low_rank import truncated_svd
     from compression.low_rank.spectrum import energy_ranks
@@ -69,10 +69,6 @@ def reference(
     )
     net = trained.network
     predictions = _predict(net, found)
-    confusion = classes = None
-    if found.task == "classification":
-        confusion = evaluation.confusion(predictions, found.y_test, found.classes)
-        classes = evaluation.class_report(predictions, found.y_test, found.class_names)
     layers = tuple(_layer(name, part) for name, part in network.layers(net).items())
     spectra = {
         name: truncated_svd.svd(network.matrix(part))[1]
@@ -98,8 +94,7 @@ def reference(
         class_names=found.class_names,
         target=found.y_test,
         predictions=predictions,
-        confusion=confusion,
-        report=classes,
+        **_count_classes(found, predictions),
         target_name=found.target_name,
         target_unit=found.target_unit,
         target_mean=found.target_mean,
@@ -113,6 +108,18 @@ def reference(
             name: tuple(curve_bounds(trained, found, name)) for name in compression.CONSTRAINTS
         },
     )
+
+
+def _count_classes(found: Any, predictions: np.ndarray) -> dict[str, Any]:
+    """Confusion matrix and report of the test set; None for regression."""
+    from compression import evaluation
+
+    if found.task != "classification":
+        return {"confusion": None, "report": None}
+    return {
+        "confusion": evaluation.confusion(predictions, found.y_test, found.classes),
+        "report": evaluation.class_report(predictions, found.y_test, found.class_names),
+    }
 
 
 def _predict(net: Any, found: Any) -> np.ndarray:

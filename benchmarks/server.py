@@ -48,8 +48,9 @@ def serve_app(
     streamlit: Path = STREAMLIT,
     log: Path = Path(os.devnull),
     store: str = "none",
+    script: str = "app.py",
 ) -> Iterator[Server]:
-    """A cold server of a folder's ``app.py``, up but not asked for a page yet.
+    """A cold server of a folder's app, up but not asked for a page yet.
 
     ``store``: URL of the database that results are kept in; by default everything is computed.
 
@@ -65,7 +66,7 @@ def serve_app(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = {"port": port, "address": "127.0.0.1", "headless": "true"}
-    command = [str(streamlit), "run", "app.py"]
+    command = [str(streamlit), "run", script]
     command += [f"--server.{name}={value}" for name, value in options.items()]
     with log.open("w") as terminal:
         process = subprocess.Popen(

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from . import storage
+from .argument_checks import check_arguments
 from .network import Layer, array, bounded_of, children_of, features_of, layers, pick_layers
 from .weight_states import FREE, LOWER, UPPER, ZERO, WeightState
 
 
+@check_arguments
 def parameters(network: nn.Module) -> int:
     """Numbers that must be stored as numbers.
 
@@ -55,11 +57,13 @@ def _states(layer: Layer) -> NDArray[np.intp]:
     return np.bincount(found.ravel(), minlength=len(WeightState))
 
 
+@check_arguments
 def bytes_of(network: nn.Module) -> int:
     """Length in bytes of the file that ``compression.save`` writes for this network."""
     return len(storage.to_bytes(network))
 
 
+@check_arguments
 def macs(network: nn.Sequential) -> int:
     """Multiply–accumulates for one sample, weights only.
 
@@ -83,7 +87,7 @@ def layer_macs(network: nn.Sequential) -> dict[str, int]:
     ]
     try:
         with torch.inference_mode():
-            first = next(network.parameters())
+            first = next(network.parameters(), torch.empty(0))
             network(torch.zeros(1, features_of(network), dtype=first.dtype, device=first.device))
     finally:
         for handle in handles:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .argument_checks import check_arguments
 from .errors import ArgumentError
 from .evaluation import Comparison
 from .pareto import Array, numbers_of, pareto_front
@@ -52,6 +53,7 @@ class Judged(Protocol):
     def predictions(self) -> NDArray: ...
 
 
+@check_arguments
 def at_equal_bytes(
     first: Judged, second: Judged, target: NDArray, task: str, budget: float | None = None
 ) -> Matched:
@@ -76,6 +78,12 @@ def at_equal_bytes(
         There is no budget, or not this one, at which both curves have a row with a score.
     """
     curves = (first, second)
+    samples = np.shape(first.predictions)[1:]
+    if np.shape(target) != samples or np.shape(second.predictions)[1:] != samples:
+        raise ArgumentError(
+            f"the target has the shape {np.shape(target)}: give a value for each of the test "
+            "samples that both curves were judged on"
+        )
     sizes = np.concatenate([numbers_of(curve.table, "bytes") for curve in curves])
     budgets = np.unique(sizes) if budget is None else np.array([budget])
     rows = [_best_within(curve.table, budgets) for curve in curves]

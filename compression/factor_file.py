@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from .argument_checks import check_arguments
 from .atomic_file import write_whole
 from .errors import StorageError
 from .factors import KernelStages, Stage
@@ -46,6 +47,7 @@ class Restored:
     plain: tuple[str, ...]
 
 
+@check_arguments
 def restore(module: nn.Module, path: str | os.PathLike) -> Restored:
     """Load a factor file into a torch module of one's own: each weight is left @ right again.
 
@@ -164,6 +166,7 @@ def _some(names: list[str], most: int = 8) -> str:
     return ", ".join(name[:120] for name in names[:most]) + more
 
 
+@check_arguments
 def export_factors(network: nn.Sequential, path: str | os.PathLike) -> float:
     """Write a compressed network as a factor file for :func:`restore`.
 

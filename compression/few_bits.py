@@ -10,6 +10,7 @@ import pandas as pd
 from torch import nn
 
 from . import accounting, storage
+from .argument_checks import check_arguments
 from .catalog import CONSTRAINTS
 from .constrained.sets import ConstraintSet
 from .curve import Curve, CurveBuilder
@@ -34,6 +35,7 @@ from .training import (
 )
 
 
+@check_arguments
 @in_one_thread
 def quantized_curve(
     reference: Reference,
@@ -81,6 +83,8 @@ def quantized_curve(
         A network has no weights, or weights that are not finite.
     """
     given = list(rows)
+    if not given:
+        raise ArgumentError("there is no row to judge: give at least one network and its bits")
     files: list[bytes] = []
     with capped_threads():
         samples = samples_for(reference, dataset)
@@ -125,6 +129,7 @@ def quantized_curve(
         return so_far()
 
 
+@check_arguments
 def few_bits_curve(
     reference: Reference,
     dataset: Data,
@@ -163,7 +168,7 @@ def few_bits_curve(
     ArgumentError
         Bits other than 1 to 16 and 32, or none.
     """
-    if not bits:
+    if len(bits) == 0:
         raise ArgumentError("no bits were given: choose from 1 to 16, or 32")
     places = [(row, number) for row in range(len(curve.table)) for number in map(check_bits, bits)]
     knobs, behind = curve.table["knob"].tolist(), curve.table["epochs"].tolist()
@@ -191,6 +196,7 @@ def few_bits_curve(
     return as_family(found)
 
 
+@check_arguments
 def best_bits(curve: Curve) -> Curve:
     """A curve in few bits with its best bits at each size, the column ``bits`` naming them.
 
@@ -200,6 +206,7 @@ def best_bits(curve: Curve) -> Curve:
     return curve.pick(front.index.to_numpy())
 
 
+@check_arguments
 def with_bits(curve: Curve, bits: int) -> Curve:
     """A curve in few bits with the rows of one number of bits."""
     return curve.pick(np.flatnonzero(curve.table["bits"] == bits))
@@ -223,11 +230,18 @@ def clipping_error(reference: nn.Module, network: nn.Module) -> float:
     return float(np.sqrt(squares / max(count, 1)))
 
 
+@check_arguments
 def fewest_bits(table: pd.DataFrame, allowed: float = 0.01) -> int:
     """The fewest bits of a quantised curve's table that a validation score can do with.
 
     ``allowed``: how much of the score of the row with the most bits may be lost.
     """
+    if table.empty or not {"bits", "validation_score"} <= set(table):
+        raise ArgumentError(
+            "there is no row with bits and a validation score: give a curve's table"
+        )
+    if allowed < 0:
+        raise ArgumentError(f"a loss of {allowed} is not possible: choose 0 or more")
     most = table.loc[table["bits"].idxmax(), "validation_score"]
     return int(table.loc[table["validation_score"] >= most - allowed, "bits"].min())
 

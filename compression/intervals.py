@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
+from .argument_checks import check_arguments
 from .errors import ArgumentError
 
 Array = NDArray[np.floating]
@@ -24,6 +25,7 @@ class Interval(NamedTuple):
     high: float
 
 
+@check_arguments
 def paired_change(
     before_correct: ArrayLike, after_correct: ArrayLike, confidence: float = 0.95
 ) -> Interval:

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .argument_checks import check_arguments
+from .errors import ArgumentError
 from .report import Report, keep_going
 
 # A page reads what was measured: torch, SciPy and ONNX Runtime are loaded to measure only.
@@ -51,6 +53,7 @@ class _Stopwatch:
         return (time.perf_counter() - start) / self.calls
 
 
+@check_arguments
 def latencies(
     reference: nn.Sequential,
     networks: Mapping[str, nn.Sequential],
@@ -88,6 +91,8 @@ def latencies(
     StorageError
         A network has a layer that cannot be exported.
     """
+    if rounds < 1:
+        raise ArgumentError(f"{rounds} rounds measure nothing: choose 1 or more")
     watches = [
         _warm_up(name, session, batch)
         for name, session in _sessions({REFERENCE: reference, **networks}).items()

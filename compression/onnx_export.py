@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from . import rebuild
+from .argument_checks import check_arguments
 from .atomic_file import write_whole
 from .errors import StorageError
 from .network import LowRankPlusSparse, array, children_of, features_of
@@ -27,6 +28,7 @@ LARGEST_DIFFERENCE = 1e-4
 _PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
+@check_arguments
 def export_onnx(network: nn.Sequential, path: str | os.PathLike) -> float:
     """Write a network as an ONNX graph: samples (N, features) in, (N, outputs) out, any N.
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .argument_checks import check_arguments
 from .errors import ArgumentError
 
 Array = NDArray[np.floating]
@@ -19,6 +20,7 @@ _SAME = ["bytes", "parameters", "macs", "validation_score", "score"]
 _ROUNDING = 1e-12  # in floating point 0.07 − 0.01 is more than 0.06
 
 
+@check_arguments
 def pareto_front(table: pd.DataFrame, cost: str = "bytes", score: str = "score") -> pd.DataFrame:
     """The undominated rows: cost down, score up.
 
@@ -113,6 +115,7 @@ class Wish:
         return good
 
 
+@check_arguments
 def best_rows(
     tables: Mapping[str, pd.DataFrame], wish: Wish, reference: pd.Series, cost: str = "bytes"
 ) -> pd.DataFrame:
@@ -178,6 +181,7 @@ def _find_front(criteria: Array) -> NDArray[np.intp]:
     return np.array(front, np.intp)
 
 
+@check_arguments
 def nearest_row(table: pd.DataFrame, column: str, value: float) -> int:
     """Position of the row of another curve that matches a given budget best.
 

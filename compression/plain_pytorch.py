@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from . import rebuild
+from .argument_checks import check_arguments
 from .atomic_file import write_whole
 from .errors import StorageError
 from .network import COMPRESSIBLE, LowRankPlusSparse, children_of, features_of
@@ -49,6 +50,7 @@ class PlainNetwork:
     difference: float
 
 
+@check_arguments
 def export_pytorch(network: nn.Sequential, path: str | os.PathLike) -> PlainNetwork:
     """Write a network's state dict; the file appears whole or not at all, after a comparison.
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from . import storage
+from .argument_checks import check_arguments
 from .catalog import CONSTRAINTS
 from .constrained.sets import ConstraintSet
 from .errors import ArgumentError, NotApplicableError
@@ -43,6 +44,7 @@ from .weight_states import FREE
 Array = NDArray[np.floating]
 
 
+@check_arguments
 def quantize(
     network: nn.Sequential,
     bits: int,
@@ -190,6 +192,7 @@ def input_moments(network: nn.Sequential, rows: Array) -> dict[str, Array]:
     return moments
 
 
+@check_arguments
 def rounding_errors(network: nn.Module, quantized: nn.Module) -> pd.DataFrame:
     """What rounding did to each layer's weights.
 
@@ -207,9 +210,14 @@ def rounding_errors(network: nn.Module, quantized: nn.Module) -> pd.DataFrame:
         layer), in the units of the weights.
     """
     lines = []
+    before = layers(network)
+    if {n: each.weight.shape for n, each in layers(quantized).items()} != {
+        name: each.weight.shape for name, each in before.items()
+    }:
+        raise ArgumentError("the two networks have different layers: give one and its rounded copy")
     for name, layer in layers(quantized).items():
         grid, bounded = grid_of(layer), bounded_of(layer)
-        weight = array(layers(network)[name].weight)
+        weight = array(before[name].weight)
         error = np.abs(array(layer.weight).astype(np.float64) - weight)
         free = weight.size
         if bounded is not None:

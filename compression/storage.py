@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from . import rebuild
+from .argument_checks import check_arguments
 from .atomic_file import write_whole
 from .catalog import CONSTRAINTS
 from .errors import NotApplicableError, StorageError
@@ -286,6 +287,7 @@ def _metadata(content: bytes) -> dict[str, Any]:
     return header
 
 
+@check_arguments
 def save(network: nn.Module, path: str | os.PathLike) -> None:
     """Write a network to a file that appears whole or not at all.
 
@@ -352,6 +354,7 @@ def _gives_same_outputs(network: nn.Module, again: nn.Sequential) -> bool:
     return torch.allclose(before.cpu(), after, rtol=loose, atol=loose, equal_nan=True)
 
 
+@check_arguments
 def load(path: str | os.PathLike) -> nn.Sequential:
     """The network in a file that ``save`` wrote, with the same bits.
 
@@ -360,4 +363,10 @@ def load(path: str | os.PathLike) -> nn.Sequential:
     StorageError
         The file is not one of ours, or is damaged.
     """
-    return from_bytes(Path(path).read_bytes())
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be read ({error.strerror}): give a file that is there"
+        ) from None
+    return from_bytes(content)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from .argument_checks import check_arguments
 from .errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def suggested_row(table: pd.DataFrame, reference_score: float) -> int:
         return int(_finite_scores(table).argmax())
 
 
+@check_arguments
 def rank_within(curve: Curve, loss: float) -> int:
     """Rank of a curve's smallest model whose validation score is within a loss of the reference's.
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.optim.adam import adam
 
 from . import evaluation, models
+from .argument_checks import check_arguments
 from .arrays import check_plain
 from .errors import ArgumentError, NotConvergedError
 from .network import forward_in_blocks
@@ -26,6 +27,7 @@ from .report import keep_going as keep_going
 
 BATCH_SIZE = 256  # of training on: few, steady steps from next to the solution
 MAX_WIDTH = 8  # shares of a model's own units
+LARGEST_SEED = 2**32 - 1
 THREADS = 2  # the networks here are small: more threads wait for each other
 
 
@@ -336,6 +338,13 @@ def check_outputs(outputs: torch.Tensor, dataset: Data) -> None:
     raise ArgumentError(f"{gives}, a regression needs 1: give a network with one output")
 
 
+def check_seed(seed: int) -> None:
+    """Raises ArgumentError unless every generator here takes a seed."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ArgumentError(f"seed {seed} is not possible: choose 0 to {LARGEST_SEED}")
+
+
+@check_arguments
 def train(
     dataset: Data,
     model: str = "mlp",
@@ -387,6 +396,7 @@ def train(
         )
     if epochs is not None and epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
+    check_seed(seed)
     begin = time.perf_counter()
     place = pick_device(device)
     network, recipe = models.build(model, dataset, dataset.outputs, seed, width)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .argument_checks import as_array, check_kind
 from .base import Dataset, Samples, pixel_names, prepare
 from .errors import DatasetError
 from .obstacles import LEAST_OUTSIDE
@@ -66,12 +67,15 @@ def from_arrays(
     DatasetError
         What was seen and what to do.
     """
-    values, labels = np.asarray(x), np.asarray(y)
+    values, labels = as_array("x", x), as_array("y", y)
+    for name, text in (("task", task), ("layout", layout)):
+        check_kind(name, text, (str, type(None)), "a name, or None")
+    check_kind("class_names", class_names, (list, tuple, type(None)), "a list of names, or None")
     if values.dtype.kind not in "biuf":
         raise DatasetError(f"the inputs are of the type {values.dtype}: give numbers")
     said: list[str] = []
     if lengths is not None:
-        values = _pad(values, np.asarray(lengths))
+        values = _pad(values, as_array("lengths", lengths))
     layout = _check_layout(values, layout)
     values, names = _in_order(values, layout)
     if values.dtype == np.uint8 and "H" in layout:
@@ -80,7 +84,7 @@ def from_arrays(
     if task is None:
         task, remark = _suggest_task(labels)
         said += [remark] * bool(remark)
-    marks = None if tested is None else np.asarray(tested).astype(bool)
+    marks = None if tested is None else as_array("tested", tested).astype(bool)
     rows = _usable_rows(values, labels, marks, task)
     if len(rows) < len(values):
         said.append(

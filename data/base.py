@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .argument_checks import check_kind, check_sample_shape, read_marks
 from .columns import (
     as_float32,
     check_numbers,
@@ -189,7 +190,10 @@ def prepare(
         missing or infinite values; one class only; too few rows of a class; ...), where, and
         what to do about it.
     """
-    if task not in TASKS:
+    check_kind("samples", samples, Samples, "data.Samples(x, y)")
+    tested = read_marks(tested, samples.y)
+    check_kind("scaled_on", scaled_on, str, "training or fit")
+    if not isinstance(task, str) or task not in TASKS:
         raise DatasetError(f"there is no task named {task!r}: choose one of {', '.join(TASKS)}")
     seed = check_seed(seed)
     table, shape = read_inputs(samples.x, input_shape)
@@ -317,6 +321,7 @@ def read_inputs(
         raise DatasetError(
             "there are no columns to learn from: give at least one beside the target"
         )
+    check_sample_shape(input_shape)
     shape = x.shape[1:] if input_shape is None else tuple(input_shape)
     features = prod(x.shape[1:])
     if not 1 <= len(shape) <= 3 or prod(shape) != features:

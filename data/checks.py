@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .argument_checks import check_kind
 from .base import Dataset
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Review:
 
 def review(dataset: Dataset) -> Review:
     """Count the parts, and look for constant columns, duplicates and columns that give the target away."""
+    check_kind("the dataset", dataset, Dataset, "a Dataset")
     warnings = [*_describe_constant(dataset), *_describe_duplicates(dataset)]
     warnings += _describe_giveaways(dataset)
     if dataset.task == "classification":

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import kinds
+from .argument_checks import check_kind
 from .base import (
     TASKS,
     Dataset,
@@ -105,6 +106,13 @@ def read_table(
     roles: Mapping[str, str] | None = None,
 ) -> Table:
     """Look at a frame: its columns, roles, and all obstacles. Without a target one is suggested."""
+    import pandas as pd  # not for those who only ask what this package can do
+
+    check_kind("the frame", frame, pd.DataFrame, "a pandas DataFrame")
+    check_kind("task", task, (str, type(None)), "a name, or None")
+    check_kind("roles", roles, (Mapping, type(None)), "a mapping from columns to roles")
+    for role in (roles or {}).values():
+        check_kind("a role", role, str, "a name")
     named = {str(column): role for column, role in (roles or {}).items()}
     given = [column for column, role in named.items() if role == "target"]
     target = str(target) if target is not None else next(iter(given), None)

@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
+from ..argument_checks import check_arguments
 from ..errors import ArgumentError, CancelledError, NotApplicableError, StorageError
 from ..low_rank.allocation import Allocation, allocate
 from ..low_rank.rank_choices import RankChoices
@@ -274,6 +275,7 @@ def _renoted(noted: dict[str, str] | None, ranks: set[int]) -> dict[str, str] | 
     return {key: changed.get(key, text) for key, text in noted.items() if key not in _HASHES}
 
 
+@check_arguments
 def read_adapter(files: Mapping[str, bytes], report: Report = keep_going) -> Adapter:
     """Read a LoRA adapter and decompose all its layers.
 
@@ -298,6 +300,7 @@ def read_adapter(files: Mapping[str, bytes], report: Report = keep_going) -> Ada
     return Adapter(files, tensors, find_pairs(tensors, config), config, report)
 
 
+@check_arguments
 def resize_adapter(
     files: Mapping[str, bytes], budget: int, rule: str = "exact", report: Report = keep_going
 ) -> ResizedAdapter:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from torch import nn
 
 from .. import accounting, storage
+from ..argument_checks import check_arguments
 from ..catalog import BASELINES, find
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
@@ -15,6 +16,7 @@ from ..training import Data, Reference, Report, capped_threads, keep_going, samp
 from .method import Method, Start
 
 
+@check_arguments
 @in_one_thread
 def baseline_curve(
     reference: Reference,

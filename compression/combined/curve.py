@@ -9,6 +9,7 @@ import numpy as np
 from torch import nn
 
 from .. import accounting, storage
+from ..argument_checks import check_arguments
 from ..catalog import COMBINED_METHODS, CONSTRAINTS, find
 from ..constrained.sets import check_bound
 from ..constrained.training.setup import Start
@@ -23,6 +24,7 @@ from ..training import Data, Reference, Report, capped_threads, keep_going, samp
 from .method import Method
 
 
+@check_arguments
 @in_one_thread
 def combined_curve(
     reference: Reference,

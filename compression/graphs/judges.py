@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ..argument_checks import check_arguments
 from ..errors import ArgumentError
 from ..report import Report, keep_going
 from .model import Ranks
@@ -66,6 +67,7 @@ def squared_error(target: ArrayLike) -> Judge:
     return judge
 
 
+@check_arguments
 def judge_ranks(
     subject: Subject,
     x: NDArray,

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ..argument_checks import check_arguments
 from ..errors import NotApplicableError
 from . import spectra
 from .bag import Bag
@@ -127,6 +128,7 @@ class ModuleModel(Model):
         return torch.cat(parts).double().cpu().numpy()
 
 
+@check_arguments
 def read_module(module: nn.Module) -> ModuleModel:
     """A torch module as a model of which weights, spectra and outputs can be asked.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ..argument_checks import check_arguments
 from ..errors import StorageError
 from .bag import read_bag
 from .child import CHILD
@@ -12,6 +13,7 @@ CHECKPOINTS = (".pt", ".pth", ".bin", ".ckpt")
 ADAPTER_PARTS = (".lora_A.", ".lora_B.", ".lora_down.", ".lora_up.")
 
 
+@check_arguments
 def read_model(files: Mapping[str, bytes]) -> Model:
     """A model of which weights, spectra and a smaller copy can be asked.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..argument_checks import check_arguments
 from ..errors import ArgumentError
 from ..threads import in_one_thread
 from .decomposition import Array
@@ -63,6 +64,7 @@ class Allocation:
     bound: float
 
 
+@check_arguments
 @in_one_thread
 def allocate_ranks(
     weights: Mapping[str, Array], budget: int, rule: str = "exact", resolution: float | None = None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .. import accounting, evaluation
+from ..argument_checks import check_arguments
 from ..curve import Curve
 from ..errors import ArgumentError
 from ..network import forward_in_blocks
@@ -49,6 +50,7 @@ ByObjective = Mapping[str, Mapping[str, RankChoices]]
 """Objective -> layer -> its choices; costs do not depend on the objective."""
 
 
+@check_arguments
 @in_one_thread
 def budget_curve(
     reference: Reference,

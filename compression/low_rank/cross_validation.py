@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ..argument_checks import check_arguments
 from ..errors import ArgumentError, CancelledError
 from ..threads import in_one_thread
-from ..training import Data, Report, keep_going, train
+from ..training import Data, Report, check_seed, keep_going, train
 from .curve import low_rank_curve
 from .decomposition import Array
 
@@ -80,6 +81,7 @@ class CrossValidation:
         )
 
 
+@check_arguments
 @in_one_thread
 def cross_validated_rank(
     dataset: Data,
@@ -134,6 +136,7 @@ def cross_validated_rank(
         The model cannot learn this dataset, or has no layer for the method.
     """
     asked = None if ranks is None else list(ranks)
+    check_seed(seed)
 
     def fit_and_score(fit: Rows, held_out: Rows) -> dict[int, float]:
         part = _Fold.of(dataset, fit, held_out, seed)

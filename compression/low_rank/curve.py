@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..argument_checks import check_arguments
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..models import recipe_of
@@ -30,6 +31,7 @@ from .networks import Chosen, Ranks, check_choices, prepare
 TRAINED_RANKS = 16  # that a curve has whose networks are trained on: each costs its epochs
 
 
+@check_arguments
 @in_one_thread
 def low_rank_curve(
     reference: Reference,

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..argument_checks import check_arguments
 from ..arrays import check_plain
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
@@ -229,6 +230,7 @@ def break_even_rank(rows: int, columns: int) -> int:
     return (rows * columns - 1) // (rows + columns)
 
 
+@check_arguments
 @in_one_thread
 def factorize(
     weight: Array,

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from ..argument_checks import check_arguments
 from ..network import forward_in_blocks, low_rank_layer
 from ..threads import in_one_thread
 from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
@@ -15,6 +16,7 @@ from .layers import input_rows
 from .networks import Chosen, check_choices, prepare
 
 
+@check_arguments
 @in_one_thread
 def layer_errors(
     reference: Reference,

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from ..argument_checks import check_arguments
 from ..curve import Curve
 from ..errors import ArgumentError
 from ..suggestion import row_within
@@ -57,6 +58,7 @@ def rank_for_energy(errors: Array, share: float) -> int:
     return max(1, int(enough[0]))
 
 
+@check_arguments
 def ranks_for_energy(
     reference: Reference,
     dataset: Data,

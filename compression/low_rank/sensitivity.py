@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from .. import evaluation
+from ..argument_checks import check_arguments
 from ..errors import ArgumentError
 from ..network import forward_in_blocks
 from ..threads import in_one_thread
@@ -19,6 +20,7 @@ from .networks import Ranks, prepare
 SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
 
+@check_arguments
 @in_one_thread
 def sensitivity(
     reference: Reference,

@@ -1,7 +1,26 @@
-"""Numbers as a person reads them: with their unit, in one way everywhere."""
+"""Numbers as a person reads them: with their unit, in one way everywhere; strangers' texts as such."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+LONGEST_QUOTE = 60  # characters of a stranger's text that a sentence repeats
+
+
+def quote(text: str) -> str:
+    """A stranger's text, as of a link, in a sentence that is shown as Markdown: code, cut short."""
+    printable = "".join(
+        c if c.isprintable() and c != "`" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+    if len(printable) > LONGEST_QUOTE:
+        printable = f"{printable[: LONGEST_QUOTE - 1]}…"
+    return f"`{printable}`" if printable.strip() else "an empty text"
+
+
+def escape_markdown(sentence: str) -> str:
+    """A sentence of which nothing is to be taken for Markdown: no picture, link or formula."""
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|<>~$:])", r"\\\1", sentence)
+    return escaped.replace("\\://", "\\:\N{WORD JOINER}//").replace("www.", "www\N{WORD JOINER}.")
 
 
 def format_score(value: float, task: str) -> str:

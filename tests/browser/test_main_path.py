@@ -135,7 +135,7 @@ def test_what_a_url_asks_in_vain_is_said_and_replaced(server, visit):
     page = visit(f"{server.address}/?dataset=nope&model=lenet5&seed=x&rank=1000000000&bound=nan")
     charts(page, 6)
     remarks = " ".join(page.locator('[data-testid="stAlert"]').all_inner_texts())
-    for word in ("nope", "'x'", "1000000000", "nan"):
+    for word in ("nope", "Seed x ", "1000000000", "nan"):
         assert word in remarks
 
 

@@ -22,8 +22,14 @@ TAKING_BOTH = [
 MORE = {
     "ranks_for_energy": lambda reference: {"share": 0.5},
     "quantized_curve": lambda reference: {"rows": [(4, reference.network, 4)]},
+    "few_bits_curve": lambda reference: {"curve": low_rank(reference), "bits": [4]},
     "layer_certificates": lambda reference: {"network": bounded(reference)},
 }
+
+
+def low_rank(reference):
+    known = replace(reference, fingerprint="")
+    return compression.low_rank_curve(known, data.load("digits", seed=0), ranks=[2])
 
 
 def bounded(reference):

@@ -9,6 +9,10 @@ import numpy as np
 from compression.errors import CancelledError, CompressionError
 
 
+def warm_up():
+    """Nothing to import ahead."""
+
+
 def count(report, to, pause, raises=False):
     """Count with a rest after each number; the partial result is where it is."""
     for number in range(1, to + 1):

@@ -112,10 +112,10 @@ def header():
         ({}, "svd bytes", None),
         ({"method": "tucker", "cost": "macs"}, "tucker macs", None),
         ({"method": "Tucker-2", "cost": "MACs"}, "tucker macs", None),
-        ({"method": "qr"}, "svd bytes", "no method 'qr'"),
+        ({"method": "qr"}, "svd bytes", "no method `qr`"),
         ({"method": "spatial"}, "svd bytes", "Spatial needs images"),
-        ({"cost": "joules"}, "svd bytes", "no cost axis 'joules'"),
-        ({"cost": "<script>"}, "svd bytes", "'<script>'"),
+        ({"cost": "joules"}, "svd bytes", "no cost axis `joules`"),
+        ({"cost": "<script>"}, "svd bytes", "`<script>`"),
     ],
 )
 def test_a_name_is_found_by_itself_or_by_its_title_and_others_are_remarked_on(
@@ -156,7 +156,7 @@ def test_a_seed_is_a_whole_number_of_32_bits_or_zero_with_a_remark(seed, expecte
     app = AppTest.from_function(header, default_timeout=20)
     app.query_params["seed"] = seed
     assert shown(app.run()) == f"digits mlp {expected or 0}"
-    assert (expected is None) == any(f"'{seed}'" in warning.value for warning in app.warning)
+    assert (expected is None) == any(f"`{seed}`" in warning.value for warning in app.warning)
     assert shown(app.run()) == f"digits mlp {expected or 0}"
     app.number_input(key="seed").set_value(5).run()
     assert shown(app) == "digits mlp 5"
@@ -166,11 +166,11 @@ def test_a_seed_is_a_whole_number_of_32_bits_or_zero_with_a_remark(seed, expecte
 @pytest.mark.parametrize(
     ("asked", "expected", "remark"),
     [
-        ({"dataset": "nope"}, "digits mlp 0", "no dataset 'nope'"),
+        ({"dataset": "nope"}, "digits mlp 0", "no dataset `nope`"),
         ({"dataset": "iris"}, "iris mlp 0", None),
         ({"dataset": "iris", "model": "lenet5"}, "iris mlp 0", "needs images"),
         ({"dataset": "diabetes", "model": "softmax_regression"}, "diabetes mlp 0", "class"),
-        ({"model": "transformer"}, "digits mlp 0", "no model 'transformer'"),
+        ({"model": "transformer"}, "digits mlp 0", "no model `transformer`"),
     ],
 )
 def test_a_dataset_or_model_asked_for_in_vain_is_replaced_with_a_reason(asked, expected, remark):

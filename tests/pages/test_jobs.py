@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def pool():
-    pool = Pool(workers=1, kept_bytes=3_000_000, warm_up=f"{TASKS}:count")
+    pool = Pool(workers=1, kept_bytes=3_000_000, warm_up=f"{TASKS}:warm_up")
     yield pool
     pool.close()
 
@@ -218,7 +218,7 @@ def test_who_asks_for_a_job_that_is_stopping_gets_it_again(pool, as_session):
 
 
 def test_a_newcomer_begins_though_one_session_has_filled_the_pool(as_session):
-    pool = Pool(workers=2, warm_up=f"{TASKS}:count")
+    pool = Pool(workers=2, warm_up=f"{TASKS}:warm_up")
     as_session("A")
     heavy = [pool.submit(tasks.count, to=10**6, pause=0.02 + n / 1000) for n in range(4)]
     until(lambda: [job.status for job in heavy].count("running") == 2)
@@ -283,7 +283,7 @@ def test_a_pool_without_processes_says_so_and_works_again_when_there_are_some(mo
     monkeypatch.setattr(pool_module, "FIRST_PAUSE", 0.05)
     real = pool_module.WorkerProcess
     monkeypatch.setattr(pool_module, "WorkerProcess", NoProcess)
-    pool = Pool(workers=1, warm_up=f"{TASKS}:count")
+    pool = Pool(workers=1, warm_up=f"{TASKS}:warm_up")
     job = over(pool.submit(tasks.count, to=2, pause=0.0))
     assert (job.status, job.error) == ("failed", pool_module.NO_WORKER)
     assert not pool.health()["ok"]
@@ -321,7 +321,7 @@ def test_a_process_that_does_not_start_leaves_no_file_open(monkeypatch):
 
 
 def test_a_closed_pool_ends_what_waits_and_what_runs():
-    pool = Pool(workers=1, warm_up=f"{TASKS}:count")
+    pool = Pool(workers=1, warm_up=f"{TASKS}:warm_up")
     running, waiting = (pool.submit(tasks.sleep, seconds=s) for s in (60, 61))
     until(lambda: running.status == "running")
     processes = list(pool._processes)
@@ -373,7 +373,7 @@ def test_no_worker_outlives_the_app(how):
         import time
         from pages.shared.jobs import Pool
         from tests.pages import tasks
-        pool = Pool(workers=1, warm_up="{TASKS}:count")
+        pool = Pool(workers=1, warm_up="{TASKS}:warm_up")
         job = pool.submit(tasks.count, to=1, pause=0.0)
         job.wait()
         print(job.result["worker"], flush=True)

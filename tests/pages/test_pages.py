@@ -37,7 +37,7 @@ def test_compare_has_two_sides_and_their_plane(dataset, model):
 def test_what_a_url_asks_in_vain_falls_back_with_a_remark():
     app = rendered(dataset="nope", seed="x", rank="1000000000", bound="nan")
     remarks = " ".join(warning.value for warning in app.warning)
-    for word in ("nope", "'x'", "1000000000", "nan"):
+    for word in ("nope", "`x`", "1000000000", "nan"):
         assert word in remarks
     assert app.selectbox(key="dataset").value == "digits"
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...argument_checks import check_arguments
 from ...catalog import CONSTRAINTS, find
 from ...errors import ArgumentError, CancelledError
 from ...report import Report, keep_going
@@ -87,6 +88,7 @@ class GridPath:
         return max(int(np.searchsorted(self.bounds, bound, side="right")) - 1, 0)
 
 
+@check_arguments
 @in_one_thread
 def path(
     x: Array,

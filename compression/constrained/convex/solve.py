@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...argument_checks import check_arguments
 from ...catalog import CONSTRAINTS, SOLVERS, find
 from ...errors import ArgumentError, NotApplicableError
 from ...threads import in_one_thread
@@ -193,6 +194,7 @@ class Judge:
         return not holds, not aimed, round(objective, 13), certificate.kkt_residual
 
 
+@check_arguments
 @in_one_thread
 def solve(
     x: Array,

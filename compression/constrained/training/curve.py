@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ... import accounting, storage
+from ...argument_checks import check_arguments
 from ...catalog import CONSTRAINED_METHODS, CONSTRAINTS, find
 from ...curve import Curve, CurveBuilder
 from ...errors import ArgumentError, CancelledError
@@ -78,6 +79,7 @@ def ascends(method: Method, constraint: str) -> bool:
     return getattr(method, "ascending", False) and CONSTRAINTS[constraint].convex
 
 
+@check_arguments
 @in_one_thread
 def constrained_curve(
     reference: Reference,

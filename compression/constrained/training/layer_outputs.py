@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ...argument_checks import check_arguments
 from ...low_rank.calibration import ROWS, mean
 from ...low_rank.layers import input_rows
 from ...network import Layer, bounded_layers, forward_in_blocks, layers, matrix
@@ -210,6 +211,7 @@ class LayerInputs:
         )
 
 
+@check_arguments
 @in_one_thread
 def layer_certificates(reference: Reference, dataset: Data, network: nn.Sequential) -> pd.DataFrame:
     """How near each bounded layer of a network is to the best that its bound allows.

@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 import compression
 import data
 from pages.shared import links
+from pages.shared.format import quote
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
@@ -170,17 +171,15 @@ def _choose_number(key: str, label: str, values: Sequence[float]) -> float | Non
 
 def _choose_seed() -> int:
     widgets.reset_none("seed", SEED)
-    asked = widgets.read_request("seed")
-    usable = True
+    asked = widgets.request_one("seed", "Seed")
     if asked is not None:
         wanted = widgets.parse_number(asked)
-        usable = wanted is not None and wanted == int(wanted) and 0 <= wanted <= LARGEST_SEED
-        if not usable:
-            st.session_state["seed"] = SEED
-            widgets.add_remark(
+        if wanted is None or wanted != int(wanted) or not 0 <= wanted <= LARGEST_SEED:
+            widgets.refuse(
                 "seed",
-                f"Seed {asked!r} is not possible, only whole numbers from 0 to {LARGEST_SEED}. "
-                f"Shown instead: {SEED}.",
+                SEED,
+                f"Seed {quote(asked)} is not possible, only whole numbers from 0 to "
+                f"{LARGEST_SEED}. Shown instead: {SEED}.",
             )
     return int(
         st.number_input(
@@ -190,8 +189,7 @@ def _choose_seed() -> int:
             value=SEED,
             step=1,
             key="seed",
-            # Bound, it would cut a URL's 1.5 to 1 over what was just set, and break at inf.
-            bind="query-params" if usable else None,
+            bind=widgets.bind("seed"),
             persist_state="session",
             on_change=widgets.on_change,
             args=("seed", ()),

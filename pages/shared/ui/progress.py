@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.shared import jobs
+from pages.shared.format import escape_markdown
 from pages.shared.jobs import Job
 
 POLL_SECONDS = 0.5  # seconds
@@ -96,7 +97,8 @@ def show_status(job: Job, label: str) -> None:
             st.button("Cancel", key=f"cancel-{id(job)}", on_click=job.cancel)
         return
     if job.status == "failed":
-        st.error(f"{label} did not work: {job.error}", icon=":material/error:")
+        why = escape_markdown(job.error)  # it may repeat what a file says
+        st.error(f"{label} did not work: {why}", icon=":material/error:")
         again = "Try again"
     elif job.status == "cancelled" or job.pending:
         st.info(f"{label} was stopped.", icon=":material/stop_circle:")

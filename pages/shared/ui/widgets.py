@@ -15,9 +15,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages.shared.format import quote
+
 URL_TEXT = "_url_text_"  # how a choice from a menu stands in the URL; None: it is the default
-# Beside each choice in the session: whether it was chosen, the remark on it, where a knob stands.
-_CHOSEN, _REMARK, _AT = "_chosen_", "_remark_", "_at_"
+# Beside each choice in the session: whether it was chosen, the remark on it, where a knob stands,
+# whether what the URL says of it was just refused.
+_CHOSEN, _REMARK, _AT, _UNBOUND = "_chosen_", "_remark_", "_at_", "_unbound_"
+LONGEST_LIST = 5  # unknown names that a remark repeats
 
 
 def row() -> DeltaGenerator:
@@ -63,7 +67,7 @@ def pick(
         index=names.index(default),
         format_func=_format_with(texts),
         key=key,
-        bind="query-params",
+        bind=bind(key),
         persist_state="session",
         on_change=on_change,
         args=(key,),
@@ -126,7 +130,7 @@ def knob(
             st.session_state[key] = default
         value = slider(
             key=key,
-            bind="query-params",
+            bind=bind(key),
             persist_state="session",
             on_change=_on_slide,
             args=(key, redraw, then),
@@ -165,7 +169,7 @@ def segment(
         format_func=_format_with(titles),
         required=True,
         key=key,
-        bind="query-params",
+        bind=bind(key),
         persist_state="session",
         on_change=on_change,
         args=(key, redraw, then),
@@ -195,13 +199,13 @@ def several(
     known = set(options)
     unknown = [name for name in asked if name not in known]
     if unknown and settled:
-        st.session_state[key] = [name for name in asked if name in known]
-        add_remark(key, f"{label}: there is no {' and no '.join(unknown)} here.")
+        missing = " and no ".join(map(quote, unknown[:LONGEST_LIST]))
+        refuse(key, [n for n in asked if n in known], f"{label}: there is no {missing} here.")
     chosen = st.multiselect(
         label,
         [*options, *([] if settled else unknown)],
         key=key,
-        bind="query-params",
+        bind=bind(key),
         persist_state="session",
         on_change=on_change,
         args=(key,),
@@ -213,7 +217,19 @@ def several(
 
 def switch(key: str, label: str) -> bool:
     """A switch in the URL for what is costly, so that a link reproduces its picture too."""
-    return st.toggle(label, key=key, bind="query-params", persist_state="session")
+    asked = request_one(key, label)
+    if asked is not None and asked.lower() not in ("true", "false"):
+        refuse(key, False, f"{label}: {quote(asked)} is not possible, only true and false.")
+    chosen = st.toggle(
+        label,
+        key=key,
+        bind=bind(key),
+        persist_state="session",
+        on_change=on_change,
+        args=(key,),
+    )
+    remark(key)
+    return chosen
 
 
 def is_switched(key: str) -> bool:
@@ -226,13 +242,10 @@ def amount(key: str, label: str, step: float) -> float | None:
 
     Its remark is drawn by ``remark(key)``, as that of ``pick``.
     """
-    asked = read_request(key)
-    none = asked in (None, "None", "")
-    wanted = None if none else parse_number(str(asked))
-    usable = none or (wanted is not None and wanted >= 0)
-    if not usable:
-        st.session_state[key] = None
-        add_remark(key, f"{label}: {asked!r} is not possible, only numbers from 0 on.")
+    asked = request_one(key, label)
+    wanted = None if asked in (None, "None") else parse_number(str(asked))
+    if asked not in (None, "None") and (wanted is None or wanted < 0):
+        refuse(key, None, f"{label}: {quote(str(asked))} is not possible, only numbers from 0 on.")
     return st.number_input(
         label,
         min_value=0.0,
@@ -241,7 +254,7 @@ def amount(key: str, label: str, step: float) -> float | None:
         format="%g",
         key=key,
         placeholder="any",
-        bind="query-params" if usable else None,
+        bind=bind(key),
         persist_state="session",
         on_change=on_change,
         args=(key,),
@@ -333,14 +346,13 @@ def _replace_unknown_name(
     """Put the default in place of a name that is none of the options, with a remark."""
     _translate_url(key, texts)
     reset_none(key, default)
-    asked = read_request(key)
+    asked = request_one(key, label)
     if asked in texts:
         st.session_state[key] = asked
     elif asked is not None and asked not in texts.values():
-        reason = why_not(asked) or f"There is no {label.lower()} {asked!r} here"
+        reason = why_not(asked) or f"There is no {label.lower()} {quote(asked)} here"
         possible = ", ".join(texts.values())
-        st.session_state[key] = default
-        add_remark(key, f"{reason}. Shown instead: {texts[default]}; possible: {possible}.")
+        refuse(key, default, f"{reason}. Shown instead: {texts[default]}; possible: {possible}.")
 
 
 def _translate_url(key: str, texts: Mapping[str, str]) -> None:
@@ -358,16 +370,47 @@ def _replace_missing_value(
     key: str, label: str, texts: Mapping[float, str], default: float
 ) -> None:
     """Put the nearest value in place of a number that the curve does not have."""
-    asked = read_request(key)
+    asked = request_one(key, label)
     if asked is None or asked in texts.values():
         return
     numbers, wanted = list(texts), parse_number(asked)
     nearest = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
-    st.session_state[key] = nearest
-    if wanted is None or not numbers[0] <= wanted <= numbers[-1]:
+    if wanted is not None and numbers[0] <= wanted <= numbers[-1]:
+        st.session_state[key] = nearest
+    else:
         ends = f"{texts[numbers[0]]} to {texts[numbers[-1]]}"
-        sentence = f"{label} = {asked} is not possible here, only {ends}."
-        add_remark(key, f"{sentence} Shown instead: {texts[nearest]}.")
+        sentence = f"{label} = {quote(asked)} is not possible here, only {ends}."
+        refuse(key, nearest, f"{sentence} Shown instead: {texts[nearest]}.")
+
+
+def request_one(key: str, label: str) -> str | None:
+    """What is requested; of a key that a URL gives several times the last, with a remark."""
+    given = st.query_params.get_all(key)
+    if len(given) > 1 and key not in st.session_state:
+        sentence = (
+            f"{label} was given {len(given)} times: the last one, {quote(given[-1])}, counts."
+        )
+        st.query_params[key] = given[-1]
+        add_remark(key, sentence)
+    return read_request(key)
+
+
+def refuse(key: str, instead: Any, sentence: str) -> None:
+    """Choose something else than what was asked for, and say so."""
+    if key not in st.session_state:
+        st.query_params.pop(key, None)
+        st.session_state[_UNBOUND + key] = True
+    st.session_state[key] = instead
+    add_remark(key, sentence)
+
+
+def bind(key: str) -> Literal["query-params"] | None:
+    """The URL; not in the run that refuses what it says.
+
+    In a widget's first run Streamlit takes the URL's value over the session's: 1.5 for a whole
+    number as 1, none for an empty one; and it breaks at inf.
+    """
+    return None if st.session_state.pop(_UNBOUND + key, False) else "query-params"
 
 
 def _format_with(texts: Mapping[Any, str]) -> Callable[[Any], str]:

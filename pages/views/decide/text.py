@@ -16,6 +16,7 @@ from pages.shared.format import (
     format_interval,
     format_score,
     format_size,
+    quote,
 )
 from pages.shared.models.results import Trained
 from pages.shared.models.text import format_epochs, name_reference
@@ -64,7 +65,9 @@ LATENCY = (
 
 
 def say_unknown(asked: str) -> str:
-    return f"There is no choice {asked!r} among what was computed. Shown instead: the best one."
+    return (
+        f"There is no choice {quote(asked)} among what was computed. Shown instead: the best one."
+    )
 
 
 def say_too_many(lassoed: int, shown: int) -> str:

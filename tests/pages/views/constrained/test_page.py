@@ -169,7 +169,7 @@ def test_a_race_at_a_bound_that_does_not_exist_is_held_elsewhere_with_a_remark()
     app = alone(
         dataset="iris", model="softmax_regression", set="l1", race="true", race_at="everywhere"
     )
-    assert any("'everywhere'" in warning.value for warning in app.warning)
+    assert any("`everywhere`" in warning.value for warning in app.warning)
     assert raced_at(app)[0] in map(float, app.select_slider(key="bound").options)
 
 

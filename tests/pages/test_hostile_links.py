@@ -1,0 +1,106 @@
+"""Links that nobody made in good faith: each widget with every value, each page with a few."""
+
+import random
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from benchmarks.hostile_links import (
+    HOSTILE,
+    SITES,
+    SMALL,
+    Site,
+    faults_of,
+    keys_of,
+    listening,
+    open_link,
+)
+from pages.shared.format import escape_markdown, quote
+
+KEYS = ("menu", "slider", "buttons", "list", "switch", "amount", "seed")
+
+
+def widgets_of_each_kind():
+    import streamlit as st
+
+    from pages.shared.models.controls import _choose_seed
+    from pages.shared.ui import widgets
+
+    shown = [
+        widgets.pick("menu", "Menu", ["first", "second"], "first"),
+        widgets.knob("slider", "Slider", (0.5, 1.0, 2.5), 1.0),
+        widgets.segment("buttons", "Buttons", {"first": "First", "second": "Second"}),
+        widgets.several("list", "List", ["first", "second"]),
+        widgets.switch("switch", "Switch"),
+        widgets.amount("amount", "Amount", 1.0),
+        _choose_seed(),
+    ]
+    widgets.remark("menu", "amount", "seed")
+    st.text(repr(shown))
+
+
+def as_text(value):
+    return str(value)[:30]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=as_text)
+def test_each_kind_of_widget_takes_no_harm_from_a_link_and_says_so(value):
+    app = AppTest.from_function(widgets_of_each_kind, default_timeout=30)
+    for key in KEYS:
+        app.query_params[key] = value
+    with listening() as heard:
+        app.run()
+        first = app.text[0].value
+        app.run()
+    assert not app.exception
+    assert not heard
+    assert app.text[0].value == first
+    remarks = "\n\n".join(warning.value for warning in app.warning)
+    plain = "".join(remarks.split("`")[::2])  # without what is shown as code
+    assert "stranger" not in plain
+    assert "alert" not in plain
+    assert "**" not in plain
+    assert max(map(len, remarks.split())) < 100
+    for label in ("menu", "buttons", "Switch"):  # nothing hostile is one of theirs
+        assert label in remarks
+
+
+# The networks' curves are drawn for other tests' sake as well; what is costly is left to
+# ``python -m benchmarks.reliability links``.
+@pytest.mark.parametrize("page", ["compare", "train", "decide"])
+def test_a_page_takes_no_harm_from_a_link_that_is_hostile_throughout(page):
+    site = Site(page, SMALL)
+    chosen = random.Random(page)
+    keys = [key for key in keys_of(open_link(site, SMALL), site) if key not in SMALL]
+    for _ in range(3):
+        with listening() as heard:
+            app = open_link(site, {**SMALL, **{key: chosen.choice(HOSTILE) for key in keys}})
+        assert not faults_of(app, heard)
+        assert app.warning or not keys
+
+
+def test_every_page_is_among_those_that_hostile_links_are_tried_on():
+    from tests.pages.test_shell import PAGES
+
+    assert {site.page for site in SITES} == set(PAGES)
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("abc", "`abc`"),
+        ("", "an empty text"),
+        ("a`b\nc", "`a\ufffdb\ufffdc`"),
+        ("x" * 100, f"`{'x' * 59}…`"),
+    ],
+)
+def test_a_strangers_text_is_quoted_as_code_and_cut(text, quoted):
+    assert quote(text) == quoted
+
+
+def test_nothing_in_an_escaped_sentence_is_markdown():
+    sentence = escape_markdown("a ![x](http://b.example) **c** <i> www.d.example :red[e]")
+    assert sentence.startswith(r"a \!\[x\]\(http")
+    assert "http://" not in sentence
+    assert "www." not in sentence
+    assert r"\*\*c\*\* \<i\>" in sentence

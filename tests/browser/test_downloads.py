@@ -21,15 +21,16 @@ PATIENCE = 180_000  # ms: the switches train networks
 
 # A URL, and the kinds of files that its page has to offer. Every switch is turned on besides.
 SCREENS = {
-    "compare?model=mlp": {".csv", ".html", ".safetensors"},
+    "compare?model=mlp": {".csv", ".html", ".onnx", ".safetensors"},
     "train?model=mlp": set(),
-    "low_rank?model=mlp&methods=all&epochs=1": {".csv", ".html", ".safetensors"},
-    "constrained?model=softmax_regression": {".csv", ".html", ".safetensors"},
-    "constrained?model=mlp&way=refit": {".csv", ".html", ".safetensors"},
-    "combine?model=mlp&pair_epochs=1": {".csv", ".html", ".safetensors"},
+    "low_rank?model=mlp&methods=all&epochs=1": {".csv", ".html", ".onnx", ".safetensors"},
+    "constrained?model=softmax_regression": {".csv", ".html", ".onnx", ".safetensors"},
+    "constrained?model=mlp&way=refit": {".csv", ".html", ".onnx", ".safetensors"},
+    "combine?model=mlp&pair_epochs=1": {".csv", ".html", ".onnx", ".safetensors"},
     "decide?model=mlp&lose=2&compare=Truncated+SVD+rank+1&compare=Truncated+SVD+rank+2": {
         ".csv",
         ".html",
+        ".onnx",
         ".safetensors",
     },
 }
@@ -191,11 +192,16 @@ def check_csv(page, button, path):
 
 
 def check_model(path):
-    import torch
+    samples = data.load("iris", seed=0).x_test
+    if path.suffix == ".onnx":
+        import onnxruntime
 
-    samples = torch.from_numpy(data.load("iris", seed=0).x_test)
-    with torch.no_grad():
-        outputs = compression.load(path)(samples).numpy()
+        (outputs,) = onnxruntime.InferenceSession(path).run(None, {"samples": samples})
+    else:
+        import torch
+
+        with torch.no_grad():
+            outputs = compression.load(path)(torch.from_numpy(samples)).numpy()
     assert outputs.shape == (len(samples), 3)
     assert np.isfinite(outputs).all()
 
@@ -255,7 +261,7 @@ def test_every_download_button_gives_a_file_that_works(server, visit, browser, t
         match path.suffix:
             case ".html":
                 check_page(browser, path)
-            case ".safetensors":
+            case ".safetensors" | ".onnx":
                 check_model(path)
             case ".csv":
                 check_csv(page, button, path)

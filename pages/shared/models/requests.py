@@ -3,7 +3,7 @@
 The same names and numbers are the same job, for every session and every page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,6 +131,11 @@ def combined_grid(trained: Trained, method: str, constraint: str, epochs: int) -
         COMBINED_METHODS[method].bounds,
         epochs,
     )
+
+
+def onnx_file(content: Callable[[], bytes] | bytes) -> bytes:
+    """The ONNX graph of a model file, or of what gives one; waits for it, see :func:`fetch`."""
+    return fetch(jobs.submit(tasks.onnx_file, content() if callable(content) else content))
 
 
 def fetch(job: Job[bytes]) -> bytes:

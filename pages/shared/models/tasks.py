@@ -266,6 +266,13 @@ def low_rank_file(
     return storage.to_bytes(curve.network(0))
 
 
+def onnx_file(report: Report, content: bytes) -> bytes:
+    """A model file's network as an ONNX graph, run beside torch before it is handed out."""
+    from compression.onnx_export import convert_file
+
+    return convert_file(content)
+
+
 def baseline_curve(report: Report, origin: Origin, method: str) -> CurveView:
     """An alternative at every value of its knob; the partial result is the curve so far."""
     import compression

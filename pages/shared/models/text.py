@@ -18,6 +18,13 @@ from pages.shared.format import (
 )
 from pages.shared.models.results import CurveView, Trained, Training
 
+SAFETENSORS = "Load it with `network = compression.load(path)`: a torch module, bit by bit."
+ONNX = (
+    "Load it with `onnxruntime.InferenceSession(path)`; the input is named `samples`. All weights "
+    "are dense float32, as the model runs, 4 bytes each: the file that is measured may be "
+    "smaller. It is built when you ask for it, and run beside torch first."
+)
+
 
 def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, Any]]:
     """(label, value, what it is held against, colour) of a row's four numbers."""

@@ -1,6 +1,7 @@
 """Pieces of a screen that several pages show."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -8,8 +9,15 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.glossary import explain
+from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Trained
-from pages.shared.models.text import describe_settings, describe_suggestion, metric_rows
+from pages.shared.models.text import (
+    ONNX,
+    SAFETENSORS,
+    describe_settings,
+    describe_suggestion,
+    metric_rows,
+)
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
 
@@ -124,5 +132,9 @@ def download(
 
 
 def model_download(content: Callable[[], bytes] | bytes, file_name: str, key: str) -> None:
-    """The button that every compressed model has."""
-    download("Download model (.safetensors)", content, file_name, key)
+    """The buttons that every compressed model has: the file that is measured, and a graph."""
+    stem = file_name.removesuffix(".safetensors")
+    with st.container(horizontal=True, gap="small"):
+        download("Download model (.safetensors)", content, file_name, key, SAFETENSORS)
+        graph = partial(requests.onnx_file, content)
+        download("ONNX (.onnx)", graph, f"{stem}.onnx", f"{key}_onnx", ONNX)

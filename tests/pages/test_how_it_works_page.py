@@ -79,3 +79,12 @@ def test_the_statements_are_measured_on_the_curves():
 
 def test_a_help_text_says_what_the_glossary_says():
     assert explain("box") == f"**box**: {GLOSSARY['box']}"
+
+
+def test_the_article_s_claims_stand_with_their_measured_verdicts(app):
+    (table,) = [one.value for one in app.table if "verdict" in one.value]
+    assert len(table) >= 12
+    verdicts = {"holds", "does not hold", "not shown either way", "holds for convex ones"}
+    assert set(table["verdict"]) <= verdicts
+    assert table["measured"].str.contains(r"\d").all()
+    assert any("python -m benchmarks.article_claims" in part.value for part in app.caption)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from pages.shared.ui.progress import follow, show_status
 from . import examples, figures, text
 
 EXPERIMENTS = (("iris", "softmax_regression", 0), ("synthetic", "mlp", 0))  # the article's own
+CLAIMS = Path(__file__).with_name("article_claims.csv")  # as its benchmark writes it
 Pair = tuple[Job[Any], Job[Any]]
 BOUNDS = tuple(np.round(np.arange(0.05, 2.01, 0.05), 2).tolist())
 
@@ -82,6 +84,9 @@ def draw_measures() -> None:
 def draw_article() -> None:
     st.header("What the article says, and what was measured", anchor=False)
     st.table(text.CORRECTED.set_index("the article"))
+    claims = pd.read_csv(CLAIMS)
+    st.table(claims.set_index("claim")[["verdict", "measured"]])
+    st.caption(text.describe_claims(claims["command"].iloc[0], claims["date"].iloc[0]))
     if not widgets.switch(links.STATEMENTS, text.MEASURE):
         return
     references = [requests.reference(*choices) for choices in EXPERIMENTS]

@@ -73,6 +73,16 @@ CORRECTED = pd.DataFrame(
     ],
     columns=["the article", "here"],
 )
+
+
+def describe_claims(command: str, date: str) -> str:
+    """Where the verdicts come from."""
+    return (
+        f"Measured by `{command}` on {date}, over splits where the line says so, with paired 95 % "
+        "intervals; a claim holds, or does not, where the whole interval says so."
+    )
+
+
 MEASURE = "Measure the article's statements on its own two experiments"
 ORIGIN = (
     "Measured just now with seed 0, by the same functions as all pages: truncated SVD, and a box "

@@ -68,13 +68,13 @@ SMALL = ("mlp", "softmax_regression")
 def everyone(request):
     """A model, and all that the page can show of it, by the jobs that the page asks for."""
     job = requests.reference("iris", request.param, 0)
-    assert job.wait(60)
+    assert job.wait(200)
     trained, jobs = job.result, {}
-    assert requests.constrained_curve(trained, "box").wait(60)  # of which some get fewer bits
+    assert requests.constrained_curve(trained, "box").wait(200)  # of which some get fewer bits
     for one in possible_series(trained):
         if one.name.endswith("_few_bits") and one.name not in IN_FEW_BITS:
             continue
         jobs[one] = one.submit(trained)
-    assert all(job.wait(100) for job in jobs.values())
+    assert all(job.wait(200) for job in jobs.values())
     curves = {series: job.result for series, job in jobs.items()}
     return trained, list_candidates(curves[SERIES["box"]].reference, curves)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -105,7 +106,8 @@ def budget_curve(
 
         The rule "best" comes first: of all rules' allocations under all objectives the one whose
         network, not trained on, scores best on the training part, validation rows included; of
-        equal ones the one of least loss.
+        equal ones the one of least loss. With epochs, which may turn that order round: of this
+        and the other rules' networks, trained on, the one that scores best on the validation rows.
 
     Raises
     ------
@@ -133,7 +135,10 @@ def budget_curve(
 
         def rows(curve: Curve) -> Curve:
             known = networks[: len(curve.table)]
-            return _repeat_rows(curve, known, [line for line in lines if line["ranks"] in known])
+            shown = [line for line in lines if line["ranks"] in known]
+            if epochs:
+                shown = _choose_after_training(shown, known, curve.table)
+            return _repeat_rows(curve, known, shown)
 
         def report_rows(done: int, total: int, partial: Callable[[], Curve]) -> bool:
             return report(done, total, lambda: rows(partial()))
@@ -286,3 +291,21 @@ def _repeat_rows(curve: Curve, known: list[dict], lines: list[dict[str, Any]]) -
     found = curve.pick(places, knob="budget")
     facts = {column: [line[column] for line in lines] for column in lines[0]}
     return replace(found, table=found.table.assign(**facts))
+
+
+def _choose_after_training(
+    lines: list[dict[str, Any]], known: list[dict], table: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """The lines, the rule "best" being the one that scores best on validation rows by now."""
+
+    def judge(line: dict[str, Any]) -> tuple[float, float]:
+        row = table.iloc[known.index(line["ranks"])]
+        return float(row["validation_score"]), -float(row["validation_loss"])
+
+    chosen = []
+    for line in lines:
+        if line["rule"] == "best":
+            rivals = [other for other in lines if other["knob"] == line["knob"]]
+            line = {**max(rivals, key=judge), "rule": "best"}
+        chosen.append(line)
+    return chosen

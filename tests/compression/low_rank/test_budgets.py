@@ -122,6 +122,21 @@ def test_the_best_rule_scores_highest_on_the_training_part_of_all_rules_and_obje
     assert any(len(set(values)) > 3 for values in judged.values())
 
 
+def test_the_best_rule_of_trained_networks_scores_highest_on_the_validation_rows(
+    digits, digits_mlp
+):
+    budgets = [2500, 4000]
+    table = budget_curve(digits_mlp, digits, budgets, epochs=1).table
+    raw = budget_curve(digits_mlp, digits, budgets).table
+    for budget in budgets:
+        own = table[table["knob"] == budget].set_index("rule")
+        others = own.drop("best")
+        assert own["validation_score"]["best"] >= others["validation_score"].max()
+        # It is one of the rules' networks, or the one that was best before training.
+        before = raw[raw["knob"] == budget].set_index("rule")["ranks"]["best"]
+        assert own["ranks"]["best"] in [*others["ranks"], before]
+
+
 def test_a_row_says_which_layers_its_budget_starves(digits, digits_mlp):
     table = budget_curve(digits_mlp, digits, [3000, 45000], objective="energy_share").table
     for _, line in table.iterrows():

@@ -29,6 +29,8 @@ NEAR = 1e-3
 FLAT = 1e-11
 # Largest slope of an intercept at its own optimum.
 LEVEL = 1e-11
+# Slope of an intercept that is as good as none: what a sum over samples rounds off.
+SETTLED = 1e-14
 # A vector whose gauge is this close to the bound, relative to it, lies on the edge of its ball.
 ON_EDGE = 1e-9
 
@@ -143,6 +145,13 @@ class Certifier:
         return 0.5 * float(np.mean(self._target**2))
 
     @cached_property
+    def _zero(self) -> "_Point":
+        """The zero model, where every bound's search begins."""
+        columns = self.x.shape[1]
+        squared = self.loss == "squared"
+        return self._look(np.zeros(columns if squared else (self._hot.shape[1], columns)), None)
+
+    @cached_property
     def _least(self) -> float:
         """A loss that no weight falls below: the least squares' own, or 0."""
         if self.loss == "softmax":
@@ -167,7 +176,8 @@ class Certifier:
         ``tolerance``, relative to the unit, is small enough not to look for a smaller one;
         a quick look does not search long for one.
         """
-        at = self._look(np.asarray(weight, np.float64), intercept)
+        weight = np.asarray(weight, np.float64)
+        at = self._look(weight, intercept) if weight.any() else self._zero
         largest = QUICK_HESSIAN if quick else LARGEST_HESSIAN
         residual = self._scaled_residual(at, bound)
         return Certificate(
@@ -403,6 +413,8 @@ def _best_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Arr
     loss, share = at(level)
     for _ in range(100):
         slope = share.mean(axis=0) - counts
+        if np.abs(slope).max() <= SETTLED:
+            break
         curvature = np.diag(share.mean(axis=0)) - share.T @ share / len(logits)
         ridge = 1e-12 * np.trace(curvature) + 1e-300
         step = -np.linalg.solve(curvature + ridge * np.eye(len(slope)), slope)

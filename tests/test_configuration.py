@@ -98,3 +98,29 @@ def test_the_health_of_a_pool_that_cannot_work_is_an_error(monkeypatch):
     answer = asyncio.run(monitoring.answer_health(None))
     assert answer.status_code == 503
     assert json.loads(answer.body) == {"ok": False, "waiting": 3}
+
+
+def test_the_container_is_not_root_and_runs_what_is_there():
+    lines = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    steps = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
+    said = dict(steps)
+    assert said["USER"] == "compress"
+    command = json.loads(said["CMD"])
+    assert command[:2] == ["streamlit", "run"]
+    assert (ROOT / command[2]).exists()
+    health = json.loads(said["HEALTHCHECK"].split("CMD", 1)[1])
+    compile(health[2], "HEALTHCHECK", "exec")
+    assert "8501/health" in health[2]
+    copied = [rest.split()[0] for word, rest in steps if word == "COPY"]
+    assert all((ROOT / name).exists() for name in copied)
+    service = [line.strip() for line in (ROOT / "compose.yaml").read_text().splitlines()]
+    for line in (
+        "read_only: true",
+        "mem_limit: 3g",
+        "cap_drop: [ALL]",
+        f'volumes: ["results:{said["VOLUME"]}"]',
+        'ports: ["127.0.0.1:8501:8501"]',
+    ):
+        assert line in service
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert container["postCreateCommand"].endswith("tests/requirements.txt")

@@ -66,7 +66,7 @@ def test_each_kind_of_widget_takes_no_harm_from_a_link_and_says_so(value):
 
 
 # The networks' curves are drawn for other tests' sake as well; what is costly is left to
-# ``python -m benchmarks.reliability links``.
+# ``python -m benchmarks hostile_links``.
 @pytest.mark.parametrize("page", ["compare", "train", "decide"])
 def test_a_page_takes_no_harm_from_a_link_that_is_hostile_throughout(page):
     site = Site(page, SMALL)

@@ -306,6 +306,7 @@ def _choose_after_training(
     for line in lines:
         if line["rule"] == "best":
             rivals = [other for other in lines if other["knob"] == line["knob"]]
-            line = {**max(rivals, key=judge), "rule": "best"}
+            best = max(rivals, key=judge)
+            line = {**best, "rule": "best"}
         chosen.append(line)
     return chosen

@@ -201,8 +201,11 @@ def best_bits(curve: Curve) -> Curve:
     """A curve in few bits with its best bits at each size, the column ``bits`` naming them.
 
     Of the rows no row of fewer bytes scores as well on the validation part; by ascending bytes.
+    Of rows equal in both the one of fewest bits.
     """
-    front = pareto_front(curve.table, "bytes", "validation_score")
+    ordered = curve.table.sort_values("bits", kind="stable")
+    front = pareto_front(ordered, "bytes", "validation_score")
+    front = front.drop_duplicates(["bytes", "validation_score"])
     return curve.pick(front.index.to_numpy())
 
 

@@ -50,7 +50,7 @@ def noise_variance(singular_values: Array, shape: tuple[int, int]) -> float:
     costs = [free_energy(squares / size, ratio) for size in tried]
     best = int(np.argmin(costs))
     around = np.log(tried[[max(best - 1, 0), min(best + 1, SIZES - 1)]])
-    if around[0] == around[1]:
+    if around[0] >= around[1]:  # by rounding, too, where all sizes are one
         return float(tried[best])
     refined = minimize_scalar(
         lambda log: free_energy(squares / np.exp(log), ratio),

@@ -69,3 +69,8 @@ def test_the_edge_of_a_square_matrix_is_the_published_one():
 def test_the_smallest_matrices_have_a_rank(shape):
     s = np.linspace(2.0, 1.0, min(shape))
     assert 0 <= variational_rank(s, shape) <= min(shape)
+
+
+@pytest.mark.parametrize("value", [0.7037, 0.31, 1.7, 3.3e-5])
+def test_a_matrix_of_one_row_has_one_size_of_noise_to_try(value):
+    assert variational_rank(np.array([value]), (1, 10)) in (0, 1)

@@ -186,4 +186,5 @@ def test_an_adapter_s_budget_goes_to_the_layer_that_needs_it_and_its_files_come_
 def test_an_adapter_without_its_config_gets_a_sentence():
     (name, content), _ = adapter_files().items()
     app = upload(opened("your_model.py", **QUICK).run(), **{name: content})
-    assert ["add the adapter's adapter_config.json" in e.value for e in app.error] == [True]
+    said = [error.value.replace("\\", "") for error in app.error]  # as Markdown shows it
+    assert ["add the adapter's adapter_config.json" in sentence for sentence in said] == [True]

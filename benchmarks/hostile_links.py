@@ -83,6 +83,9 @@ SITES = (
     ),
     Site("combine", NETWORK),
     Site("how_it_works", SMALL),
+    Site("your_data", {}),
+    Site("your_model", {}),
+    Site("studies", {}),
     Site("decide", NETWORK | {"measure": "true", "choice": "x", "compare": "x"}),
 )
 ALL_KEYS = {

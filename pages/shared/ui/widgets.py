@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -116,6 +115,8 @@ def knob(
     int or float
         One of ``values``.
     """
+    import numpy as np  # here, and not above: the title paints first
+
     numbers = np.asarray(values).tolist()
     texts = dict(zip(numbers, _short_decimals(numbers), strict=True))
     if key not in st.session_state and read_request(key) is not None:

@@ -188,3 +188,22 @@ def test_an_adapter_without_its_config_gets_a_sentence():
     app = upload(opened("your_model.py", **QUICK).run(), **{name: content})
     said = [error.value.replace("\\", "") for error in app.error]  # as Markdown shows it
     assert ["add the adapter's adapter_config.json" in sentence for sentence in said] == [True]
+
+
+def test_the_example_learned_from_no_row_that_it_is_judged_on():
+    """Rows of the fit part that it learned from it knows by heart; others it does not."""
+    import onnxruntime
+
+    import data
+
+    digits = data.load("digits", seed=0)
+    session = onnxruntime.InferenceSession(example.content())
+
+    def accuracy(x, y):
+        images = (x * digits.scale + digits.mean).astype("float32").reshape(-1, 1, 8, 8)
+        return (session.run(None, {"image": images})[0].argmax(1) == y).mean()
+
+    fit = accuracy(digits.x_train[digits.fit_rows], digits.y_train[digits.fit_rows])
+    unseen = accuracy(digits.x_test, digits.y_test)
+    assert fit == 1.0
+    assert 0.9 < unseen < fit

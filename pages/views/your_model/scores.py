@@ -53,13 +53,17 @@ def draw_scores(view: ModelView, files: Files, row: int) -> None:
     _draw_curve(view, files, row, dataset, found, place)
 
 
+def is_example(files: Files) -> bool:
+    return files == ((example.NAME, example.content()),)
+
+
 def _choose_data(files: Files) -> str:
     """A dataset with classes, of the catalogue or one's own; or none."""
     known = titles_of({n: e for n, e in data.DATASETS.items() if e.task == "classification"})
     own = own_titles(widgets.read_request(links.JUDGED_ON))
     own = {name: title for name, title in own.items() if data.find(name).task == "classification"}
     titles = {text.NO_DATA: "none"} | known | own
-    default = _DIGITS if files[0][0] == example.NAME else text.NO_DATA
+    default = _DIGITS if is_example(files) else text.NO_DATA
     with st.container(width=320):
         chosen = widgets.pick(
             links.JUDGED_ON, "Judge it on", titles, default, why_gone, titles=titles
@@ -98,6 +102,6 @@ def _draw_curve(
         current = shown.index(row) if row in shown else None
         figure = figures.scores_by_size(table, found.majority, current)
         charts.draw(figure, "scores_by_size", "Test accuracy against file size, with intervals")
-        st.caption(text.SEEN)
+        st.caption(text.NOT_SEEN if is_example(files) and dataset == _DIGITS else text.SEEN)
 
     follow(draw, job, key="scores")

@@ -174,6 +174,8 @@ SEEN = (
     "high, and the differences between sizes may be too."
 )
 
+NOT_SEEN = "The example learned from none of the rows that it is judged on here."
+
 
 def describe_reading(found: Readings, place: int) -> str:
     """What one way to read the input gives, beside the largest class."""

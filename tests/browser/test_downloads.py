@@ -276,7 +276,7 @@ def test_a_report_is_of_the_settings_that_the_page_shows(server, visit, tmp_path
     wait_until_settled(page)
     page.locator(".st-key-rank input[type=range]").press("ArrowRight")
     page.wait_for_function("location.search.includes('rank=4')")
-    page.locator(".st-key-cost button").nth(1).click()
+    page.locator(".st-key-cost").get_by_text("Parameters", exact=True).click()
     page.wait_for_function("location.search.includes('cost=')")
     wait_until_settled(page)
     text = press(page, page.locator(f".st-key-report_true {BUTTONS}"), tmp_path).read_text("utf-8")

@@ -109,16 +109,16 @@ def test_a_click_on_a_curve_moves_its_side(server, visit):
              const trace = g._fullData.find(t => t.name === 'LMM');
              const axis = g._fullLayout.xaxis, other = g._fullLayout.yaxis;
              const box = g.getBoundingClientRect();
-             return {x: box.x + axis._offset + axis.d2p(trace.x[2]),
-                     y: box.y + other._offset + other.d2p(trace.y[2])};
+             return {x: box.x + axis._offset + axis.d2p(trace.x[7]),
+                     y: box.y + other._offset + other.d2p(trace.y[7])};
            }"""
     )
     page.mouse.move(place["x"], place["y"])
     page.wait_for_timeout(200)
     page.mouse.click(place["x"], place["y"])
-    page.wait_for_function("location.search.includes('rank=3')")
+    page.wait_for_function("location.search.includes('rank=8')")
     wait_until_idle(page)
-    assert shown(page, "rank") == "3"
+    assert shown(page, "rank") == "8"
 
 
 def test_a_link_shows_the_same_picture_on_a_cold_server(cold_server, visit):

@@ -267,6 +267,6 @@ def test_a_reference_without_its_history_gives_the_recipe_s_epochs(
         return found, replace(recipe, epochs=3, patience=None)
 
     monkeypatch.setattr(models, "conv1d", short)
-    bare = replace(reference, history=reference.history.iloc[:0])
+    bare = replace(reference, history=reference.history.iloc[:0], epochs=None)
     curve = compression.baseline_curve(bare, dataset, "smaller_network", [0.2])
     assert curve.table["epochs"][0] == 3

@@ -12,6 +12,7 @@ import data
 from compression import storage
 from compression.errors import ArgumentError
 from pages.shared.models import tasks
+from pages.shared.models.results import OWN_RECIPE
 
 TAKING_BOTH = [
     name
@@ -76,8 +77,8 @@ def test_a_network_with_one_output_is_refused_where_there_are_classes(name, digi
 def test_a_model_with_one_output_is_refused_before_it_is_trained(monkeypatch):
     from compression import models
 
-    def sigmoid_style(model, dataset, outputs, seed):
-        _, recipe = build(model, dataset, outputs, seed)
+    def sigmoid_style(*arguments):
+        _, recipe = build(*arguments)
         return nn.Sequential(nn.Linear(30, 1)), recipe
 
     build = models.build
@@ -101,7 +102,7 @@ def test_the_fingerprint_is_the_split_and_the_values(digits):
 def test_a_reference_knows_its_dataset_also_when_a_worker_restores_it(digits, digits_mlp):
     assert digits_mlp.fingerprint == digits.fingerprint
     file = storage.to_bytes(digits_mlp.network)
-    found, restored = tasks.load_reference((file, "digits", "mlp", 0))
+    found, restored = tasks.load_reference((file, "digits", "mlp", 0, OWN_RECIPE))
     assert list(compression.low_rank_curve(restored, found, ranks=[3]).table["knob"]) == [3]
     with pytest.raises(ArgumentError):
         compression.low_rank_curve(restored, data.load("digits", seed=1), ranks=[3])

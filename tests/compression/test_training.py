@@ -220,7 +220,7 @@ def test_training_and_curves_keep_to_their_share_of_threads(digits, digits_mlp):
         compression.constrained_curve(digits_mlp, digits, bounds=[0.5], epochs=1, report=report)
     finally:
         torch.set_num_threads(before)
-    assert seen == [training.THREADS] * 3
+    assert seen == [training.THREADS, 1, 1]  # curves are small products: one thread
 
 
 @pytest.mark.parametrize(

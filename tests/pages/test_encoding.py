@@ -84,6 +84,7 @@ def test_a_curve_comes_back_as_a_curve():
         pd.DataFrame({"knob": [1, 2]}),
         pd.Series({"score": 0.5}),
         np.zeros((2, 3), np.uint8),
+        np.zeros((2, 4), np.int8),
         [None, np.eye(2, dtype=np.int64)],
         {"fc1": np.ones(3)},
         {"fc1": {"k*": 3}},

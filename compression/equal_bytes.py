@@ -5,7 +5,7 @@ Rows are chosen by the validation score and compared on the test part.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from .argument_checks import check_arguments
 from .errors import ArgumentError
-from .evaluation import Comparison
 from .pareto import Array, numbers_of, pareto_front
+
+if TYPE_CHECKING:
+    from .evaluation import Comparison
 
 _NUMBERS = ("change", "low", "high", "bytes", "other_bytes", "differing")
 
@@ -101,7 +103,7 @@ def at_equal_bytes(
     ahead = np.where(both, scores[0] - scores[1], -np.inf)
     at = int(np.argmax(ahead))
     one, other = int(rows[0][at]), int(rows[1][at])
-    comparison = Comparison(second.predictions[other], target, task)
+    comparison = _pair_with(second.predictions[other], target, task)
     change, low, high = comparison.changes(first.predictions[one][None])
     return Matched(
         budget=float(budgets[at]),
@@ -243,7 +245,7 @@ def winners(
         if peer is None or peer == best:
             found.append(Winner(share, rows, best, None))
             continue
-        comparison = Comparison(predictions[peer], target, task)
+        comparison = _pair_with(predictions[peer], target, task)
         ends = (float(each[0]) for each in comparison.changes(predictions[best][None]))
         found.append(Winner(share, rows, best, peer, *ends))
     return found
@@ -260,3 +262,9 @@ def _best_within(table: pd.DataFrame, budgets: Array) -> NDArray[np.intp]:
     front = pareto_front(table.reset_index(drop=True), "bytes", "validation_score")
     rows = np.append(-1, front.index.to_numpy(np.intp))
     return rows[np.searchsorted(front["bytes"], budgets, side="right")]
+
+
+def _pair_with(answers: NDArray, target: NDArray, task: str) -> "Comparison":
+    from .evaluation import Comparison  # here, and not above: pages read results without SciPy
+
+    return Comparison(answers, target, task)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from .errors import ArgumentError
 
@@ -109,6 +108,8 @@ def judge_choice(
 
 def lowest_changes(gains: NDArray, task: str, confidence: float = CONFIDENCE) -> Array:
     """A one-sided lower bound of each model's change of score, shape (models,)."""
+    from scipy.special import ndtri, stdtrit  # pages read results without SciPy
+
     rows = gains.shape[1]
     if task == "classification":
         # Wilson's upper end of the share of samples that only the reference gets right: gains do

@@ -1,8 +1,9 @@
 import threading
 
+import cvxpy  # noqa: F401  (so that its pools are there from the start)
 import numpy as np
 import pytest
-import scipy.linalg  # noqa: F401  (so that its pool is there from the start)
+import scipy.linalg  # noqa: F401
 import sklearn.linear_model  # noqa: F401
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits

@@ -27,7 +27,8 @@ def samples() -> data.Samples:
     generator = np.random.default_rng(0)
     y = np.repeat(np.arange(3), 30)
     return data.Samples(
-        x=generator.normal(size=(90, 6)) + 2 * np.eye(6)[y],
+        x=generator.normal(size=(90, 6))
+        + 0.25 * np.eye(6)[y],  # far from separable: optima are near
         y=y,
         feature_names=tuple(f"feature {n}" for n in range(6)),
         class_names=("first", "second", "third"),

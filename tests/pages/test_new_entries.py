@@ -2,10 +2,12 @@
 
 import gc
 
+import numpy as np
 import pytest
 
 import compression
 import data
+from compression.constrained.training import curve
 from pages.shared import jobs
 from pages.shared.jobs.arguments import bind, hashable, task_name
 from tests.pages import new_entries
@@ -42,6 +44,8 @@ def pool(monkeypatch):
     add(monkeypatch, data.DATASETS, new_entries.DATASET)
     for name, entry in new_entries.ENTRIES.items():
         add(monkeypatch, getattr(compression, name), entry)
+    # Fewer bounds: a new solver is a slow one, and every job is done in this very process.
+    monkeypatch.setattr(curve, "_RELATIVE_BOUNDS", np.geomspace(1.0, 0.1, 6))
     pool = HerePool()
     monkeypatch.setattr(jobs, "_pool", pool)
     return pool

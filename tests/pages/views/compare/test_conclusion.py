@@ -98,8 +98,8 @@ def test_the_conclusion_follows_both_sliders():
 def test_both_sides_are_named_while_the_first_model_trains():
     app = opened(dataset="mnist_5k", model="lenet5", seed="4711").run()
     assert app.get("progress")
-    said = " ".join(words.value for words in app.markdown)
-    for part in ("low-rank matrix decomposition", "W ≈ UₖSₖVₖᵀ", "min loss", "|θ| ≤ c"):
+    said = " ".join(words.value for words in (*app.header, *app.markdown))
+    for part in (word for heading in text.HEADINGS for word in heading):
         assert part in said
     assert text.NO_CONCLUSION in said
     assert not app.button(key="preset_0").disabled

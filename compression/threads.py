@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 # What brings pools of its own, where it is loaded.
-OWNERS = ("numpy", "scipy.linalg", "sklearn", "torch", "scs")
+OWNERS = ("numpy", "scipy.linalg", "sklearn", "torch")
 
 
 @lru_cache

@@ -1,5 +1,6 @@
 """Files from strangers: a sentence each, nothing executed, and a good file still works after."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,8 @@ def test_a_child_that_dies_leaves_a_sentence_and_is_replaced(monkeypatch):
     own._process.wait()
     own.ask("safetensors", {"m": GOOD["m.safetensors"]})
     first = own._process.pid
-    monkeypatch.setattr(child, "BUSY_MACHINE", 0.0)
+    own._process.send_signal(signal.SIGSTOP)  # it will not answer, however fast the machine is
+    monkeypatch.setattr(child, "BUSY_MACHINE", 0.01)
     with pytest.raises(compression.CompressionError, match="more memory or time"):
         own.ask("safetensors", {"m": GOOD["m.safetensors"]})
     monkeypatch.undo()

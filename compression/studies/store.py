@@ -1,7 +1,7 @@
 """Where what was computed is kept: a database, looked up by what was asked for.
 
-SQLite by default, any other database that SQLAlchemy knows by its URL. A fit is there when it is
-over, and never before: what is pending is a request without a row. Contents are checked against
+SQLite by default, PostgreSQL by its URL. A fit is there when it is over, and never before: what
+is pending is a request without a row. Contents are checked against
 their SHA-256 on reading; what fails is dropped, so that it is computed again.
 """
 
@@ -10,7 +10,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,10 @@ from compression.errors import CompressionError
 
 BUSY_SECONDS = 10.0  # that a writer waits for another one
 SECONDS_BETWEEN_MARKS = 3600.0  # of the last use: no write for every look
+LOCK = 0x636F6D70  # PostgreSQL's advisory lock of whoever writes
+URLS = "choose sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+INSTALL = "python -m pip install 'psycopg[binary]==3.3.9'"
+AT_ONCE = 10_000  # keys in one statement: databases bound its parameters
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +44,7 @@ FITS = sql.Table(
     sql.Column("finished_at", sql.Float, nullable=False),
     sql.Column("used_at", sql.Float, nullable=False, index=True),
     sql.Column("digest", sql.String(64), index=True),
-    sql.Column("bytes", sql.Integer, nullable=False),
+    sql.Column("bytes", sql.BigInteger, nullable=False),
 )
 BLOBS = sql.Table(
     "blobs",
@@ -126,16 +130,22 @@ class Store:
     def __init__(self, url: str, max_bytes: int | None = None):
         self._max_bytes = max_bytes
         try:
-            self._engine = sql.create_engine(url)
+            if sql.make_url(url).get_backend_name() not in ("sqlite", "postgresql"):
+                raise StoreError(f"no store can be opened at {_hide_password(url)}: {URLS}")
+            self._engine = sql.create_engine(url, pool_pre_ping=True)
             if self._engine.dialect.name == "sqlite":
                 file = self._engine.url.database
                 if file and file != ":memory:":
                     Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 _set_up_sqlite(self._engine)
+            else:
+                _set_up_postgresql(self._engine)
             with self._writing() as connection:
                 _metadata.create_all(connection)
         except (sql.exc.SQLAlchemyError, ImportError, OSError) as error:
-            raise StoreError(f"no store can be opened at {_hide_password(url)}: {error}") from error
+            hint = f"; {INSTALL}" if isinstance(error, ModuleNotFoundError) else ""
+            reason = f"no store can be opened at {_hide_password(url)}: {error}{hint}"
+            raise StoreError(reason) from error
 
     def put(
         self,
@@ -159,7 +169,7 @@ class Store:
             "name": name,
             "request": _canonical(request),
             "status": "failed" if content is None else "done",
-            "sentence": sentence,
+            "sentence": sentence.replace("\0", "�"),  # PostgreSQL has no NUL
             "seconds": seconds,
             "host": socket.gethostname(),
             "finished_at": now,
@@ -209,13 +219,7 @@ class Store:
     def delete(self, keys: Iterable[str]) -> None:
         """Forget these fits."""
         chosen = list(keys)
-
-        def write(connection: sql.Connection) -> None:
-            connection.execute(FITS.delete().where(FITS.c.key.in_(chosen)))
-            connection.execute(ROWS.delete().where(ROWS.c.fit.in_(chosen)))
-            _drop_orphans(connection)
-
-        self._write(write)
+        self._write(lambda connection: _drop(connection, chosen))
 
     def close(self) -> None:
         """Give the connections back."""
@@ -226,8 +230,9 @@ class Store:
 
         Returns whether it was inserted.
         """
-        insert = self._upsert(table).values(row).on_conflict_do_nothing()
-        return connection.execute(insert).rowcount == 1
+        key = next(iter(table.primary_key))
+        insert = self._upsert(table).values(row).on_conflict_do_nothing().returning(key)
+        return connection.execute(insert).first() is not None
 
     def _upsert(self, table: sql.Table) -> Any:
         """An INSERT that can say what happens to a row whose key is there."""
@@ -269,9 +274,7 @@ def _drop_least_used(connection: sql.Connection, max_bytes: int) -> None:
         if place and total > max_bytes:
             dropped.append(key)
     if dropped:
-        connection.execute(FITS.delete().where(FITS.c.key.in_(dropped)))
-        connection.execute(ROWS.delete().where(ROWS.c.fit.in_(dropped)))
-        _drop_orphans(connection)
+        _drop(connection, dropped)
 
 
 def _rows_of(key: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -283,7 +286,12 @@ def _rows_of(key: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _drop_orphans(connection: sql.Connection) -> None:
+def _drop(connection: sql.Connection, keys: Sequence[str]) -> None:
+    """Delete fits, their rows, and the contents that nobody shares."""
+    for first in range(0, len(keys), AT_ONCE):
+        some = keys[first : first + AT_ONCE]
+        connection.execute(FITS.delete().where(FITS.c.key.in_(some)))
+        connection.execute(ROWS.delete().where(ROWS.c.fit.in_(some)))
     used = sql.select(FITS.c.digest).where(FITS.c.digest.is_not(None))
     connection.execute(BLOBS.delete().where(BLOBS.c.digest.not_in(used)))
 
@@ -301,8 +309,21 @@ def _set_up_sqlite(engine: sql.Engine) -> None:
     @sql.event.listens_for(engine, "begin")
     def begin(connection: sql.Connection) -> None:
         # A transaction that begins as a reader and then writes fails when another has written.
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        if _writes(connection):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _set_up_postgresql(engine: sql.Engine) -> None:
+    """One writer at a time, as SQLite has it: no deadlocks, no blob dropped while it is shared."""
+
+    @sql.event.listens_for(engine, "begin")
+    def begin(connection: sql.Connection) -> None:
+        if _writes(connection):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+
+
+def _writes(connection: sql.Connection) -> bool:
+    return connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT"
 
 
 def _hide_password(url: str) -> str:

@@ -94,13 +94,14 @@ class StudyStore(Store):
         ours = {"owner": insert.excluded.owner, "expires_at": insert.excluded.expires_at}
         free = (LEASES.c.expires_at < now) | (LEASES.c.owner == owner)
         take = insert.on_conflict_do_update(index_elements=["fit"], set_=ours, where=free)
+        take = take.returning(LEASES.c.fit)
         held: list[str] = []
 
         def write(connection: sql.Connection) -> None:
             held.clear()
             for key in wanted:
                 row = {"fit": key, "owner": owner, "expires_at": now + seconds}
-                if connection.execute(take.values(row)).rowcount == 1:
+                if connection.execute(take.values(row)).first() is not None:
                     held.append(key)
 
         self._write(write)

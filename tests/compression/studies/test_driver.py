@@ -26,6 +26,7 @@ STUDY = studies.Study(
         studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [1, 2]}),
         studies.Curves("baseline", {"method": "rounding", "knobs": [2, 8]}),
     ),
+    epochs=3,
 )
 
 
@@ -46,11 +47,6 @@ class Inline(Executor):
 
 
 @pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'studies.db'}"
-
-
-@pytest.fixture
 def store(url):
     return StudyStore(url)
 
@@ -66,7 +62,7 @@ def test_the_table_is_what_the_functions_give(store):
     assert len(table) == 2 * (1 + 2 + 2)
     for seed in STUDY.seeds:
         dataset = data.load("iris", seed=seed)
-        reference = compression.train(dataset, model="softmax_regression", seed=seed)
+        reference = compression.train(dataset, model="softmax_regression", seed=seed, epochs=3)
         curve = compression.low_rank_curve(reference, dataset, "truncated_svd", [1, 2]).table
         rows = table[(table["seed"] == seed) & (table["label"] == "truncated_svd")]
         for column in ("knob", "bytes", "score", "validation_score", "change_low"):
@@ -108,7 +104,7 @@ def test_a_stopped_study_goes_on_where_it_was(store):
 
 def test_a_failing_fit_is_kept_with_its_sentence_and_the_rest_goes_on(store):
     bad = studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [99]}, name="too large")
-    study = studies.Study("bad", STUDY.datasets, STUDY.models, (0,), (*STUDY.curves, bad))
+    study = studies.Study("bad", STUDY.datasets, STUDY.models, (0,), (*STUDY.curves, bad), 3)
     progress = run(store, study=study)
     assert (progress.done, progress.failed) == (4, 1)
     failed = studies.failures(store, "bad")
@@ -170,10 +166,10 @@ def test_two_drivers_share_a_study_without_doubling(url):
 
 
 def test_a_damaged_reference_is_computed_again(store):
-    study = studies.Study("part", STUDY.datasets, STUDY.models, (0,), STUDY.curves[:1])
+    study = studies.Study("part", STUDY.datasets, STUDY.models, (0,), STUDY.curves[:1], 3)
     run(store, study=study)
     store._write(lambda each: each.execute(FITS.update().values(digest="0" * 64)))
-    wider = studies.Study("part", STUDY.datasets, STUDY.models, (0,), STUDY.curves)
+    wider = studies.Study("part", STUDY.datasets, STUDY.models, (0,), STUDY.curves, 3)
     assert run(store, study=wider).failed == 0
     assert set(studies.table(store, "part")["label"]) >= {"reference", "rounding"}
 

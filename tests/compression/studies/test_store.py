@@ -3,21 +3,15 @@
 import multiprocessing
 import os
 import signal
-import sqlite3
+import sys
 import time
 
 import pytest
+import sqlalchemy as sql
 
-from compression.studies.store import Store, StoreError, identify
+from compression.studies.store import BLOBS, FITS, Store, StoreError, identify
 
-
-@pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'folder' / 'results.db'}"
-
-
-def database(url):
-    return sqlite3.connect(url.removeprefix("sqlite:///"))
+from .conftest import execute
 
 
 def test_a_fit_is_found_by_its_request_however_its_names_are_ordered(url):
@@ -35,6 +29,24 @@ def test_a_failed_fit_keeps_its_sentence(url):
     assert store.table()["status"].tolist() == ["failed"]
 
 
+def test_a_sentence_may_hold_any_character(url):
+    store = Store(url)
+    store.put({"rank": 0}, None, sentence="bad bytes: \0 \U0001f600 ' \x1b")
+    assert (
+        store.get({"rank": 0}).sentence == "bad bytes: \N{REPLACEMENT CHARACTER} \U0001f600 ' \x1b"
+    )
+
+
+def test_many_fits_are_deleted_at_once(url, monkeypatch):
+    monkeypatch.setattr("compression.studies.store.AT_ONCE", 3)
+    store = Store(url)
+    for number in range(8):
+        store.put({"number": number}, bytes([number]))
+    store.delete(identify({"number": number}) for number in range(7))
+    assert store.table()["request"].tolist() == ['{"number":7}']
+    assert len(execute(url, sql.select(BLOBS.c.digest))) == 1
+
+
 def test_the_first_fit_of_a_request_stays(url):
     store = Store(url)
     store.put({"rank": 3}, b"first")
@@ -43,12 +55,11 @@ def test_the_first_fit_of_a_request_stays(url):
     assert len(store.table()) == 1
 
 
-@pytest.mark.parametrize("change", ["content = zeroblob(length(content))", "content = x'00'"])
+@pytest.mark.parametrize("change", [bytes(7), b"", b"contenT", b"content and more"])
 def test_a_damaged_content_is_dropped_and_can_be_kept_again(url, change, caplog):
     store = Store(url)
     store.put({"rank": 3}, b"content", name="curve")
-    with database(url) as connection:
-        connection.execute(f"UPDATE blobs SET {change}")
+    execute(url, BLOBS.update().values(content=change))
     assert store.get({"rank": 3}) is None
     assert "curve is damaged" in caplog.text
     store.put({"rank": 3}, b"content")
@@ -58,8 +69,7 @@ def test_a_damaged_content_is_dropped_and_can_be_kept_again(url, change, caplog)
 def test_one_flipped_bit_is_found(url):
     store = Store(url)
     store.put({"rank": 3}, bytes(100))
-    with database(url) as connection:
-        connection.execute("UPDATE blobs SET content = ?", (bytes(99) + b"\x01",))
+    execute(url, BLOBS.update().values(content=bytes(99) + b"\x01"))
     assert store.get({"rank": 3}) is None
 
 
@@ -74,8 +84,7 @@ def test_the_least_recently_used_go_first(url, monkeypatch):
     now[0] += 1
     store.put({"number": 2}, b"2" * 100)
     assert [store.get({"number": number}) is None for number in range(3)] == [False, True, False]
-    with database(url) as connection:
-        assert connection.execute("SELECT count(*) FROM blobs").fetchone() == (2,)
+    assert len(execute(url, sql.select(BLOBS.c.digest))) == 2
 
 
 def test_the_newest_stays_however_large(url):
@@ -95,15 +104,31 @@ def test_what_is_deleted_is_gone_and_what_shares_its_content_is_not(url):
     assert store.get({"number": 1}).content == b"the same"
 
 
-@pytest.mark.parametrize("url", ["sqlite:////proc/no/such/file.db", "nonsense", "nosuch://x/y"])
-def test_a_database_that_cannot_be_opened_is_a_sentence(url):
+@pytest.mark.parametrize(
+    "where",
+    [
+        "sqlite:////proc/no/such/file.db",
+        "nonsense",
+        "nosuch://x/y",
+        "postgresql+psycopg://@/x?host=/nowhere",
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_a_sentence(where):
     with pytest.raises(StoreError, match="no store can be opened"):
-        Store(url)
+        Store(where)
+
+
+def test_other_databases_are_refused_and_a_missing_package_is_named(monkeypatch):
+    with pytest.raises(StoreError, match="choose sqlite:///FILE or postgresql"):
+        Store("mysql://user@host/name")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"pip install 'psycopg\[binary\]"):
+        Store("postgresql+psycopg://user@host/name")
 
 
 def test_a_password_is_not_repeated():
     with pytest.raises(StoreError) as caught:
-        Store("mysql+nosuch://user:secret@host/name")
+        Store("postgresql+nosuch://user:secret@host/name")
     assert "secret" not in str(caught.value)
 
 
@@ -128,7 +153,7 @@ def test_writers_that_are_killed_leave_only_whole_fits(url):
         for writer in writers:
             os.kill(writer.pid, signal.SIGKILL)
             writer.join()
-    with database(url) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        numbers = [row[0] for row in connection.execute("SELECT request FROM fits")]
+    if url.startswith("sqlite"):
+        assert execute(url, sql.text("PRAGMA integrity_check")) == [("ok",)]
+    numbers = [row.request for row in execute(url, sql.select(FITS.c.request))]
     assert all(store.get({"number": int(text[10:-1])}).content for text in numbers)

@@ -30,6 +30,7 @@ from .few_bits import few_bits_curve as few_bits_curve
 from .few_bits import fewest_bits as fewest_bits
 from .few_bits import quantized_curve as quantized_curve
 from .few_bits import with_bits as with_bits
+from .graphs.head_curve import head_curve as head_curve
 from .graphs.judges import judge_ranks as judge_ranks
 from .graphs.module import read_module as read_module
 from .graphs.reading import read_model as read_model

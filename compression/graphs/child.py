@@ -14,8 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import CompressionError, NotApplicableError, StorageError
-from .limits import BUSY_MACHINE, CHILD_BYTES, CHILD_CPU_SECONDS
+from .limits import BUSY_MACHINE, CHILD_BYTES, CHILD_CPU_SECONDS, RUN_CPU_SECONDS
 
 Files = dict[str, bytes]
 
@@ -124,3 +127,19 @@ class Child:
 
 
 CHILD = Child()
+
+
+def run_graph(content: bytes, x: NDArray) -> NDArray[np.float64]:
+    """First floating output of an ONNX graph with one input, in the child process.
+
+    Raises
+    ------
+    CompressionError
+        The graph takes other inputs, or running it failed.
+    """
+    plain = np.ascontiguousarray(x, dtype=np.float32)
+    files = {"graph": content, "x": plain.tobytes()}
+    values, answer = CHILD.ask(
+        "predict", files, cpu_seconds=RUN_CPU_SECONDS, shape=list(plain.shape)
+    )
+    return np.frombuffer(answer["y"], np.float64).reshape(values["shape"])

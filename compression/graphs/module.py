@@ -18,6 +18,7 @@ from ..argument_checks import check_arguments
 from ..errors import NotApplicableError
 from . import spectra
 from .bag import Bag
+from .head import LOG_SOFTMAX, PLAIN, SOFTMAX, Head
 from .limits import show
 from .model import Model, Ranks
 from .spectra import Array
@@ -126,6 +127,75 @@ class ModuleModel(Model):
             finally:
                 module.train(training)
         return torch.cat(parts).double().cpu().numpy()
+
+    @torch.no_grad()
+    def split_head(self, x: Any) -> tuple[Head, NDArray[np.float64]]:
+        """The last linear layer that a call runs through, and what it takes for samples.
+
+        Both are seen by hooks, which are gone afterwards.
+
+        Raises
+        ------
+        NotApplicableError
+            What the module gives is neither what a linear layer gives nor its softmax.
+        """
+        calls: list[tuple[str, torch.Tensor, torch.Tensor]] = []
+        layers = {n: m for n, m in self.module.named_modules() if isinstance(m, nn.Linear)}
+        hooks = [
+            layer.register_forward_hook(
+                lambda _, taken, given, name=name: calls.append((name, taken[0], given))
+            )
+            for name, layer in layers.items()
+        ]
+        parts, after, training = [], PLAIN, self.module.training
+        self.module.eval()
+        try:
+            for part in torch.as_tensor(x).split(BLOCK):
+                calls.clear()
+                given = _first(self.module(part))
+                found = _find_end(calls[-1][2], given) if calls else None
+                if found is None or calls[-1][1].dim() != 2:
+                    raise NotApplicableError(
+                        "the module ends with something else than a linear layer (and softmax): "
+                        "its training would not be convex"
+                    )
+                after, (name, taken, _) = found, calls[-1]
+                parts.append(taken)
+        finally:
+            self.module.train(training)
+            for hook in hooks:
+                hook.remove()
+        layer = layers[name]
+        weight = layer.weight.double().cpu().numpy()
+        intercept = np.zeros(len(weight))
+        if layer.bias is not None:
+            intercept = layer.bias.double().cpu().numpy()
+        head = Head(f"{name}.weight" if name else "weight", weight, intercept, after)
+        return head, torch.cat(parts).double().cpu().numpy()
+
+    def with_head(self, head: Head) -> Bag:
+        """The file of the module's state with another head."""
+        state = dict(self.module.state_dict())
+        bias = f"{head.layer.removesuffix('weight')}bias"
+        if head.layer not in state or bias not in state:
+            raise NotApplicableError(
+                f"the module has no {show(head.layer)} with a bias to put this head into"
+            )
+        for name, values in ((head.layer, head.weight), (bias, head.intercept)):
+            state[name] = torch.as_tensor(values).to(state[name])
+        tensors = {name: _plain(name, value) for name, value in state.items()}
+        return Bag(tensors, "module.safetensors", self.file_bytes)
+
+
+def _find_end(outputs: torch.Tensor, given: torch.Tensor) -> str | None:
+    """What a module does with its last linear layer's outputs; None: something else."""
+    if outputs.shape[0] != given.shape[0]:
+        return None
+    flat, ends = outputs.reshape(len(outputs), -1), given.reshape(len(given), -1)
+    if flat.shape != ends.shape:
+        return None
+    ways = {PLAIN: flat, SOFTMAX: flat.softmax(1), LOG_SOFTMAX: flat.log_softmax(1)}
+    return next((name for name, found in ways.items() if torch.allclose(found, ends)), None)
 
 
 @check_arguments

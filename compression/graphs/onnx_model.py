@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
+from numpy.typing import NDArray
 from onnx_ir.passes import common
 
 from ..errors import StorageError
 from . import spectra
+from .child import run_graph
+from .head import Head, cut_to_features, exchange_head, find_head
 from .limits import show
 from .model import Model, Ranks
 from .onnx_attributes import find_attributes
@@ -90,7 +93,33 @@ class OnnxModel(Model):
         return OnnxModel(proto, self.file_name, proto.ByteSize())
 
     def to_bytes(self) -> dict[str, bytes]:
+        """One file: also of a pair, whose data it then holds, so that it loads anywhere."""
         return {self.file_name: self.proto.SerializeToString()}
+
+    def outputs(self, x: NDArray, ranks: Ranks | None = None) -> NDArray[np.float64]:
+        """What ONNX Runtime gives for samples, with layers at ranks in the place of their own."""
+        smaller = self.compressed(ranks) if ranks else self
+        return run_graph(smaller.proto.SerializeToString(), x)
+
+    def split_head(self, x: NDArray) -> tuple[Head, NDArray[np.float64]]:
+        """The last linear layer, and what it takes for samples: outputs of a graph cut before it.
+
+        Raises
+        ------
+        NotApplicableError
+            The graph ends otherwise, or cannot be run on these samples.
+        """
+        graph, _ = _to_ir(self.proto)
+        head = find_head(graph).describe()
+        cut_to_features(graph)
+        return head, run_graph(ir.to_proto(graph).SerializeToString(), x)
+
+    def with_head(self, head: Head) -> "OnnxModel":
+        """The graph with another last layer."""
+        graph, maps = _to_ir(self.proto)
+        exchange_head(graph, head.weight, head.intercept)
+        proto = _to_proto(graph, maps)
+        return OnnxModel(proto, self.file_name, proto.ByteSize())
 
 
 def read_onnx(files: Mapping[str, bytes]) -> OnnxModel:

@@ -1,4 +1,4 @@
-"""How a model reads its input, found by trying: scaling, layout, and the order of the classes.
+"""How a model reads its input, found by trying: scaling, layout, and what its answers mean.
 
 What a graph does not say decides whether it answers at all. Each reading that fits its input is
 judged on validation rows beside the largest class; nothing is guessed from names.
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..errors import NotApplicableError
-from ..evaluation import wilson
+from ..evaluation import Comparison, score, wilson
 from ..report import Report, keep_going
-from .child import CHILD
-from .limits import RUN_CPU_SECONDS
+from .child import CHILD, run_graph
 
 AS_IS, UNIT, BYTES, SYMMETRIC = "as is", "0 … 1", "0 … 255", "−1 … 1"
 STANDARDISED, IMAGENET = "standardised", "ImageNet's means and deviations"
+OWN_UNIT, STANDARD_UNIT = "answers in the target's unit", "standardised answers"
 ROWS = 256  # of the validation part
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CLEARLY = 0.2  # of accuracy that another order of classes must gain to be named
@@ -38,18 +38,21 @@ class Data(Protocol):
     input_shape: tuple[int, ...]
     mean: NDArray
     scale: NDArray
+    target_mean: float
+    target_scale: float
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to hand samples to a graph."""
+    """One way to hand samples to a graph, and to take a number that it answers."""
 
     scaling: str
     layout: str
+    answer: str = ""
 
     @property
     def title(self) -> str:
-        return f"{self.scaling}, {self.layout}"
+        return ", ".join(part for part in (self.scaling, self.layout, self.answer) if part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +62,12 @@ class Judged:
     Attributes
     ----------
     table : DataFrame
-        A row a reading, the best first: reading, accuracy, low, high (95 %), reordered (accuracy
-        with the best order of classes).
+        A row a reading, the best first: reading, score (accuracy or R²), low, high (95 %),
+        reordered (accuracy with the best order of classes).
     readings : tuple of Reading
         Of each row.
     majority : float
-        Share of the largest class among these rows.
+        Score of always the same answer: share of the largest class among these rows, or 0.
     order : tuple of int or None
         Of the best reading: output -> class, where the classes clearly stand in another order.
     rows : int
@@ -77,26 +80,10 @@ class Judged:
     rows: int
 
     def beats_majority(self, place: int = 0) -> bool:
-        """Whether a reading's whole interval lies above the largest class."""
+        """Whether a reading's whole interval lies above always the same answer."""
         line = self.table.iloc[place]
         low = wilson(line["reordered"] * self.rows, self.rows).low if self.order else line["low"]
         return bool(low > self.majority)
-
-
-def run_graph(content: bytes, x: NDArray) -> NDArray[np.float64]:
-    """First floating output of an ONNX graph with one input, in the child process.
-
-    Raises
-    ------
-    CompressionError
-        The graph takes other inputs, or running it failed.
-    """
-    plain = np.ascontiguousarray(x, dtype=np.float32)
-    files = {"graph": content, "x": plain.tobytes()}
-    values, answer = CHILD.ask(
-        "predict", files, cpu_seconds=RUN_CPU_SECONDS, shape=list(plain.shape)
-    )
-    return np.frombuffer(answer["y"], np.float64).reshape(values["shape"])
 
 
 def possible_readings(shape: Sequence[Any], dataset: Data) -> list[Reading]:
@@ -140,19 +127,19 @@ def prepare(dataset: Data, x: NDArray, reading: Reading) -> NDArray[np.float32]:
     return images.reshape(len(x), *shape).astype(np.float32)
 
 
+Part = tuple[NDArray[Any], NDArray[Any]]
+"""Samples as a model reads them, and their targets as it answers them."""
+_Line = tuple[Reading, float, float, tuple[int, ...], float, float]
+
+
 def judge_readings(content: bytes, dataset: Data, report: Report = keep_going) -> Judged:
     """Every possible reading on up to 256 validation rows, the best first.
 
     Raises
     ------
     NotApplicableError
-        The graph has other inputs or outputs than this dataset has features and classes.
+        The graph has other inputs or outputs than this dataset has features and targets.
     """
-    if dataset.task != "classification":
-        raise NotApplicableError(
-            "readings are judged by accuracy, and this dataset has a number to predict: choose one "
-            "with classes"
-        )
     inputs = CHILD.ask("inputs", {"graph": content})[0]["inputs"]
     if len(inputs) != 1:
         raise NotApplicableError(f"the graph takes {len(inputs)} inputs, and samples are one")
@@ -166,30 +153,56 @@ def judge_readings(content: bytes, dataset: Data, report: Report = keep_going) -
         )
     rows = dataset.validation_rows[:: max(1, len(dataset.validation_rows) // ROWS)][:ROWS]
     x, y = dataset.x_train[rows], dataset.y_train[rows]
-    classes = len(dataset.class_names)
-    lines = []
+    lines: list[_Line] = []
     for place, reading in enumerate(readings):
         outputs = run_graph(content, prepare(dataset, x, reading)).reshape(len(y), -1)
-        lines.append((reading, *_judge(outputs, y, classes)))
+        if dataset.task == "classification":
+            lines.append((reading, *_judge(outputs, y, len(dataset.class_names))))
+        else:
+            lines += _judge_numbers(outputs, y, dataset, reading)
         if not report(place + 1, len(readings), None):
             break
     lines.sort(key=lambda line: -max(line[1], line[2]))
-    accuracy, reordered, order = lines[0][1:]
+    best, reordered, order = lines[0][1:4]
+    columns = ["reading", "score", "reordered", "low", "high"]
     table = pd.DataFrame(
-        [
-            {
-                "reading": reading.title,
-                "accuracy": score,
-                "low": wilson(score * len(y), len(y)).low,
-                "high": wilson(score * len(y), len(y)).high,
-                "reordered": other,
-            }
-            for reading, score, other, _ in lines
-        ]
+        [(reading.title, own, other, *ends) for reading, own, other, _, *ends in lines],
+        columns=columns,
     )
-    majority = float(np.bincount(y, minlength=classes).max() / len(y))
-    found = order if reordered - accuracy > _CLEARLY else None
+    majority = 0.0
+    if dataset.task == "classification":
+        majority = float(np.bincount(y).max() / len(y))
+    found = order if reordered - best > _CLEARLY else None
     return Judged(table, tuple(line[0] for line in lines), majority, found, len(y))
+
+
+def read_answers(
+    outputs: NDArray, dataset: Data, reading: Reading, order: Sequence[int] | None
+) -> NDArray:
+    """What a model says of samples: classes, or numbers in the dataset's standardised unit."""
+    if dataset.task == "classification":
+        return predict_classes(outputs, order)
+    numbers = outputs.reshape(len(outputs), -1)[:, 0]
+    if reading.answer == OWN_UNIT:
+        return (numbers - dataset.target_mean) / dataset.target_scale
+    return numbers
+
+
+def split_parts(dataset: Any, reading: Reading) -> list[Part]:
+    """Fit, validation and test part as a model reads and answers them."""
+    x, y = dataset.x_train, dataset.y_train
+    parts = [(x[rows], y[rows]) for rows in (dataset.fit_rows, dataset.validation_rows)]
+    parts.append((dataset.x_test, dataset.y_test))
+    own_unit = reading.answer == OWN_UNIT
+    return [
+        (
+            prepare(dataset, samples, reading),
+            targets.astype(np.float64) * dataset.target_scale + dataset.target_mean
+            if own_unit
+            else targets,
+        )
+        for samples, targets in parts
+    ]
 
 
 def predict_classes(outputs: NDArray, order: Sequence[int] | None) -> NDArray[np.int64]:
@@ -204,8 +217,10 @@ def predict_classes(outputs: NDArray, order: Sequence[int] | None) -> NDArray[np
     return found if order is None else np.asarray(order)[found]
 
 
-def _judge(outputs: NDArray, y: NDArray, classes: int) -> tuple[float, float, tuple[int, ...]]:
-    """Accuracy, accuracy with the best order of classes, and that order."""
+def _judge(
+    outputs: NDArray, y: NDArray, classes: int
+) -> tuple[float, float, tuple[int, ...], float, float]:
+    """Accuracy, that with the best order of classes, that order, and ends of the first."""
     if outputs.shape[1] != classes and not (outputs.shape[1] == 1 and classes == 2):
         raise NotApplicableError(
             f"the graph gives {outputs.shape[1]} outputs, and the dataset has {classes} classes: "
@@ -215,8 +230,26 @@ def _judge(outputs: NDArray, y: NDArray, classes: int) -> tuple[float, float, tu
     counts = np.zeros((classes, classes))
     np.add.at(counts, (found, y), 1)
     _, order = linear_sum_assignment(-counts)
-    best = counts[np.arange(classes), order].sum() / len(y)
-    return float((found == y).mean()), float(best), tuple(int(place) for place in order)
+    best = float(counts[np.arange(classes), order].sum() / len(y))
+    right = int((found == y).sum())
+    return right / len(y), best, tuple(int(place) for place in order), *wilson(right, len(y))
+
+
+def _judge_numbers(outputs: NDArray, y: NDArray, dataset: Data, reading: Reading) -> list[_Line]:
+    """R² of answers in the target's own unit, and of standardised ones, with their intervals."""
+    if outputs.shape[1] != 1:
+        raise NotApplicableError(
+            f"the graph gives {outputs.shape[1]} outputs, and the dataset has one number to "
+            "predict: choose another dataset"
+        )
+    lines: list[_Line] = []
+    for answer in (OWN_UNIT, STANDARD_UNIT):
+        way = Reading(reading.scaling, reading.layout, answer)
+        found = read_answers(outputs, dataset, way, None)
+        value = score(found, y, dataset.task)
+        low, high = Comparison(found, y, dataset.task).intervals(found[None])
+        lines.append((way, value, value, (), float(low[0]), float(high[0])))
+    return lines
 
 
 def _layouts(shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -12,7 +13,9 @@ import compression
 import data
 from compression.graphs import example
 from pages.views.your_model import figures, tasks, text
+from tests.compression.graphs import onnx_graphs
 from tests.compression.graphs.conftest import low_rank_matrix, safetensors_file
+from tests.compression.graphs.onnx_graphs import build, node
 from tests.pages.rendering import opened, rendered, settled
 
 # What an app begins with is drawn first: something small.
@@ -44,7 +47,7 @@ def upload(app, **files):
 def test_the_example_shows_its_map_its_spectrum_and_its_plan():
     app = rendered("your_model.py", **QUICK, weight="middle.weight", energy="90")
     drawn = charts(app)
-    assert set(drawn) == {"layer_map", "spectrum", "energy_by_size", "scores_by_size"}
+    assert {"layer_map", "spectrum", "energy_by_size", "scores_by_size"} <= set(drawn)
     (tiles,) = drawn["layer_map"]["data"]
     model = compression.read_model({example.NAME: example.content()})
     assert tiles["labels"] == list(model.layers["layer"])
@@ -64,7 +67,8 @@ def test_the_example_shows_its_map_its_spectrum_and_its_plan():
 def test_the_slider_s_ranks_are_those_of_the_file_that_is_handed_out():
     files = ((example.NAME, example.content()),)
     view = tasks.read(lambda *_: True, files)
-    app = rendered("your_model.py", **QUICK, keep=str(round(100 * view.plan["share"].iloc[8], 1)))
+    keep = str(round(100 * view.plan["share"].iloc[8], 1))
+    app = rendered("your_model.py", **QUICK, keep=keep, judged_on="none")
     built = tasks.build(lambda *_: True, files, view.ranks[8])
     again = compression.read_model({"again.onnx": built.content})
     for layer, rank in view.ranks[8]:
@@ -104,7 +108,7 @@ def test_the_way_to_read_is_chosen_on_validation_rows_and_the_curve_is_of_the_te
     app = rendered("your_model.py", **QUICK)
     files = ((example.NAME, example.content()),)
     found = tasks.readings(lambda *_: True, files, "digits", 0)
-    assert found.ways[0] == ("as is", "NCHW")
+    assert found.ways[0] == ("as is", "NCHW", "")
     assert app.selectbox(key="reading").value == found.table["reading"].iloc[0]
     dataset = data.load("digits", seed=0)
     raw = (dataset.x_test * dataset.scale + dataset.mean).reshape(-1, 1, 8, 8).astype(np.float32)
@@ -207,3 +211,61 @@ def test_the_example_learned_from_no_row_that_it_is_judged_on():
     unseen = accuracy(digits.x_test, digits.y_test)
     assert fit == 1.0
     assert 0.9 < unseen < fit
+
+
+def regression_graph():
+    """Least squares with two made-up features for the diabetes data, in the target's own unit."""
+    diabetes = data.load("diabetes", seed=0)
+    x, y = (part[diabetes.fit_rows] for part in (diabetes.x_train, diabetes.y_train))
+    mixing = np.random.default_rng(0).normal(size=(10, 10))
+    slopes = np.linalg.lstsq(x @ mixing, y * diabetes.target_scale, rcond=None)[0]
+    weights = {"m": mixing, "w": slopes[:, None], "b": np.array([diabetes.target_mean])}
+    nodes = [node("MatMul", "x m", "h"), node("MatMul", "h w", "p"), node("Add", "p b", "y")]
+    return build(nodes, weights, ("rows", 10))
+
+
+def test_the_last_layer_under_a_bound_is_certified_and_leaves_with_the_model():
+    app = rendered("your_model.py", **QUICK)
+    drawn = charts(app)
+    assert {"head_scores", "head_prices", "head_multipliers"} <= set(drawn)
+    assert any(said.value.startswith("**Certified**") for said in app.success)
+    files = ((example.NAME, example.content()),)
+    way = ("as is", "NCHW", "")
+    view = tasks.bound_head(lambda *_: True, files, "digits", 0, way, None, "box")
+    row = view.start
+    weight, intercept = view.heads[row]
+    assert np.abs(weight).max() <= view.table["knob"][row] * (1 + 1e-9)
+    built = tasks.build_head(
+        lambda *_: True, files, "digits", 0, way, view.layer, weight.tobytes(), intercept.tobytes()
+    )
+    digits = data.load("digits", seed=0)
+    raw = (digits.x_test * digits.scale + digits.mean).reshape(-1, 1, 8, 8).astype(np.float32)
+    said = onnxruntime.InferenceSession(built.content).run(None, {"image": raw})[0].argmax(1)
+    shown = next(t for t in drawn["head_scores"]["data"] if t["name"] == "constrained")
+    assert unpack(shown["y"])[row] == pytest.approx(100 * (said == digits.y_test).mean())
+    labels = [button.proto.label for button in app.get("download_button")]
+    assert "Download digits.onnx with this last layer" in labels
+
+
+def test_a_regression_is_judged_by_r2_and_its_last_layer_follows_an_exact_path():
+    app = opened("your_model.py", **QUICK, judged_on="diabetes").run()
+    app = upload(app, own__onnx=regression_graph())
+    assert not app.error
+    said = " ".join(words.value for words in app.markdown)
+    assert "answers in the target's unit" in said
+    assert "always answering their mean gives 0" in said
+    drawn = charts(app)
+    assert drawn["scores_by_size"]["layout"]["yaxis"]["title"]["text"] == "Test R²"
+    assert "30 of 30 bounds are certified" in said
+    assert any(metric.label == "Test R²" for metric in app.metric)
+
+
+def test_a_pair_comes_back_as_one_file_that_runs_alone(tmp_path):
+    folder = Path(onnx_graphs.__file__).parent / "files"
+    files = {name: (folder / name).read_bytes() for name in ("model.onnx", "model.onnx.data")}
+    view = tasks.read(lambda *_: True, tuple(files.items()))
+    built = tasks.build(lambda *_: True, tuple(files.items()), view.ranks[2])
+    assert "one file" in text.describe_built(view, built)
+    (tmp_path / "alone.onnx").write_bytes(built.content)
+    session = onnxruntime.InferenceSession(tmp_path / "alone.onnx")
+    assert session.run(None, {"x": np.zeros((2, 3, 8, 8), np.float32)})[0].shape == (2, 16)

@@ -1,13 +1,17 @@
 """Figures of the page on one's own model. Knows no Streamlit."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from pages.shared.format import score_name
 from pages.shared.plots import traces
-from pages.shared.plots.layout import build_figure
-from pages.shared.plots.palette import LOW_RANK, OCHRE, REFERENCE
+from pages.shared.plots.layout import build_figure, score_scale, score_title
+from pages.shared.plots.palette import CONSTRAINED, FAINTEST, LOW_RANK, OCHRE, REFERENCE
 
+from .results import HeadView
 from .text import markup, saving
 
 # Opaque, and dark enough for white words on a light and on a dark ground.
@@ -95,22 +99,25 @@ def energy_by_size(plan: pd.DataFrame, current: int, file_bytes: int) -> go.Figu
     )
 
 
-def scores_by_size(table: pd.DataFrame, majority: float, current: int | None) -> go.Figure:
-    """Test accuracy against file size, with intervals, yours and the largest class as lines.
+def scores_by_size(
+    table: pd.DataFrame, majority: float, current: int | None, task: str
+) -> go.Figure:
+    """Test score against file size, with intervals, yours and always the same answer as lines.
 
     ``current``: row of the table where the slider stands, if it is one of them.
     """
-    x = table["bytes"].to_numpy(float)
-    y, low, high = (100 * table[name] for name in ("score", "score_low", "score_high"))
-    changes = 100 * table[["change", "change_low", "change_high"]].to_numpy()
+    x, scale = table["bytes"].to_numpy(float), score_scale(task)
+    y, low, high = (scale * table[name] for name in ("score", "score_low", "score_high"))
+    changes = scale * table[["change", "change_low", "change_high"]].to_numpy()
+    unit = " %" if task == "classification" else ""
     curve = traces.line(
         x,
         y,
         "low rank",
         LOW_RANK,
         markers=7,
-        hover="%{y:.1f} %, %{x:,.0f} bytes<br>%{customdata[0]:+.1f} points "
-        "(%{customdata[1]:+.1f} to %{customdata[2]:+.1f})",
+        hover=f"%{{y:.3~f}}{unit}, %{{x:,.0f}} bytes<br>%{{customdata[0]:+.3~f}} "
+        "(%{customdata[1]:+.3~f} to %{customdata[2]:+.3~f})",
         error_y=traces.interval(y, low, high, LOW_RANK),
         customdata=changes,
         showlegend=False,
@@ -118,23 +125,122 @@ def scores_by_size(table: pd.DataFrame, majority: float, current: int | None) ->
     drawn = [curve]
     if current is not None:
         drawn.append(traces.current(x[current], float(y.iloc[current]), LOW_RANK))
-    lines = {"yours": float(y.iloc[-1]), "largest class": 100 * majority}
+    same = "largest class" if task == "classification" else "the mean"
     return build_figure(
         drawn,
-        "Test accuracy against file size, 95 % intervals",
+        f"{score_name(task)} against file size, 95 % intervals",
         360,
         ("File size (bytes)", {"rangemode": "tozero"}),
-        ("Test accuracy (%)", {"range": [0, 104]}),
-        shapes=[
-            traces.horizontal(lines["yours"]),
-            traces.horizontal(lines["largest class"], dash="dot"),
+        (score_title(task), _score_range(task, low)),
+        **_baselines({"yours": float(y.iloc[-1]), same: scale * majority}),
+    )
+
+
+def _score_range(task: str, low: pd.Series) -> dict[str, Any]:
+    if task == "classification":
+        return {"range": [0, 104]}
+    return {"range": [max(min(-0.05, float(low.min())), -1.0), 1.04]}
+
+
+def _baselines(lines: dict[str, float]) -> dict[str, Any]:
+    """Horizontal lines with their names: yours dashed, the others dotted."""
+    return {
+        "shapes": [
+            traces.horizontal(at, dash="dash" if name == "yours" else "dot")
+            for name, at in lines.items()
         ],
-        annotations=[
+        "annotations": [
             traces.note(
-                0, at, name, yref="y", xanchor="left", font={"size": 11, "color": REFERENCE}
+                0,
+                at,
+                name,
+                xref="paper",
+                yref="y",
+                xanchor="left",
+                yanchor="bottom",
+                font={"size": 11, "color": REFERENCE},
             )
             for name, at in lines.items()
         ],
+    }
+
+
+_BOUND_AXIS = ("Bound c", {"type": "log", "tickformat": "~g", "dtick": "D2"})
+
+
+def head_scores(view: HeadView, row: int, task: str) -> go.Figure:
+    """Test score of the new last layer against its bound, with intervals; yours dashed."""
+    table, scale = view.table, score_scale(task)
+    y, low, high = (scale * table[name] for name in ("score", "score_low", "score_high"))
+    x = table["knob"].to_numpy(float)
+    unit = " %" if task == "classification" else ""
+    curve = traces.line(
+        x,
+        y,
+        "constrained",
+        CONSTRAINED,
+        markers=6,
+        hover=f"c = %{{x:.3g}}: %{{y:.3~f}}{unit}",
+        error_y=traces.interval(y, low, high, CONSTRAINED),
+        showlegend=False,
+    )
+    lines, bound = _baselines({"yours": scale * view.own["score"]}), view.own["bound"]
+    if x[0] <= bound <= x[-1]:
+        lines["shapes"].append(traces.vertical(bound, REFERENCE, dash="dot"))
+        words = "your weights' bound"
+        lines["annotations"].append(traces.note(np.log10(bound), 0.02, words, xref="x"))
+    floor = max(float(low.min()) - 0.05 * scale, -0.5 * scale if task == "regression" else 0.0)
+    return build_figure(
+        [curve, traces.current(x[row], float(y.iloc[row]), CONSTRAINED)],
+        f"{score_name(task)} against the bound, 95 % intervals",
+        340,
+        _BOUND_AXIS,
+        (score_title(task), {"range": [floor, high.max() + 0.1 * (high.max() - floor)]}),
+        **lines,
+    )
+
+
+def head_prices(table: pd.DataFrame, row: int) -> go.Figure:
+    """What one more unit of c would take off the training loss."""
+    x, prices = table["knob"].to_numpy(float), table["price"].to_numpy(float)
+    curve = traces.line(
+        x,
+        np.where(prices > 0, prices, np.nan),
+        "price",
+        CONSTRAINED,
+        markers=5,
+        hover="c = %{x:.3g}: %{y:.3g}<extra></extra>",
+        showlegend=False,
+    )
+    return build_figure(
+        [curve],
+        "What one more unit of c would buy",
+        340,
+        _BOUND_AXIS,
+        ("Multiplier Σ λ (loss per unit of c)", {"type": "log", "tickformat": "~g", "dtick": 1}),
+        shapes=[traces.vertical(x[row], CONSTRAINED)],
+    )
+
+
+def head_multipliers(view: HeadView, row: int) -> go.Figure:
+    """Price of each weight's bound: a row an output, a column a number that the layer takes."""
+    prices = np.atleast_2d(view.multipliers[row])
+    names = [markup(name) for name in view.class_names] or ["output"]
+    trace = traces.heatmap(
+        prices,
+        [[0.0, FAINTEST], [1.0, CONSTRAINED]],
+        x=np.arange(1, prices.shape[1] + 1),
+        y=names,
+        low=0.0,
+        scale="λ",
+        hover="%{y}, input %{x}: λ = %{z:.3g}<extra></extra>",
+    )
+    return build_figure(
+        [trace],
+        "Which weights the bound holds, and at what price",
+        max(200, 130 + 18 * len(names)),
+        ("Input of the last layer", {"showgrid": False}),
+        ("", {"type": "category", "autorange": "reversed", "showgrid": False}),
     )
 
 

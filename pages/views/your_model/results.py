@@ -30,6 +30,8 @@ class ModelView:
         Of each row of the plan: pairs of a layer and its rank.
     start : int
         Row of the plan that is shown first.
+    is_pair : bool
+        Whether the data of the graph came in a file beside it.
     """
 
     file_name: str
@@ -41,6 +43,7 @@ class ModelView:
     plan: pd.DataFrame | None
     ranks: tuple[tuple[tuple[str, int], ...], ...]
     start: int
+    is_pair: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +79,9 @@ class Readings:
     table : DataFrame
         See ``compression.graphs.readings.Judged``; the best reading first.
     ways : tuple
-        Of each row: scaling and layout.
+        Of each row: scaling, layout and what its answers are.
     majority : float
-        Share of the largest class.
+        Score of always the same answer: the share of the largest class, or R² = 0.
     order : tuple of int or None
         Output -> class, where the classes stand in another order.
     order_names : tuple of str
@@ -86,15 +89,17 @@ class Readings:
     usable : tuple of bool
         Of each row: whether its interval lies above the largest class.
     rows : int
+    task : str
     """
 
     table: pd.DataFrame
-    ways: tuple[tuple[str, str], ...]
+    ways: tuple[tuple[str, str, str], ...]
     majority: float
     order: tuple[int, ...] | None
     order_names: tuple[str, ...]
     usable: tuple[bool, ...]
     rows: int
+    task: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,3 +145,52 @@ class ResizedView:
 
     files: tuple[tuple[str, bytes], ...]
     energy_kept: float
+
+
+@dataclass(frozen=True, eq=False)
+class HeadView:
+    """The model's last layer under every bound.
+
+    Attributes
+    ----------
+    layer : str
+    table : DataFrame
+        See ``compression.graphs.head_curve.HeadCurve``.
+    heads : tuple
+        Of each row, in the order of the model's outputs: weight (outputs, inputs), intercept.
+    multipliers : tuple
+        Of each row: an array of the weight's shape by class, or one number.
+    own : mapping
+        Of the model as it came: bound, score, score_low, score_high.
+    start : int
+        Row that is shown first.
+    fit_rows : int
+    class_names : tuple of str
+        Empty for regression.
+    """
+
+    layer: str
+    table: pd.DataFrame
+    heads: tuple[tuple[NDArray, NDArray], ...]
+    multipliers: tuple[Any, ...]
+    own: Mapping[str, float]
+    start: int
+    fit_rows: int
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class HeadFile:
+    """A model with another last layer, read back, run and compared.
+
+    Attributes
+    ----------
+    file_name : str
+    content : bytes
+    difference : float
+        Largest difference of its outputs from what was on screen.
+    """
+
+    file_name: str
+    content: bytes
+    difference: float

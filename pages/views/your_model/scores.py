@@ -5,6 +5,7 @@ import streamlit as st
 import data
 from compression.graphs import example
 from pages.shared import jobs, links
+from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models.own_datasets import own_titles, why_gone
 from pages.shared.models.text import titles_of
@@ -12,6 +13,7 @@ from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import follow, show_status, wait_for
 
 from . import figures, tasks, text
+from .head import draw_head
 from .results import ModelView, Readings
 from .tasks import Files
 
@@ -44,13 +46,16 @@ def draw_scores(view: ModelView, files: Files, row: int) -> None:
             hide_index=True,
             column_config={
                 name: st.column_config.NumberColumn(format="percent")
-                for name in ("accuracy", "low", "high")
-            },
+                for name in ("score", "low", "high")
+            }
+            if found.task == "classification"
+            else None,
         )
     if not found.usable[place]:
         st.warning(text.describe_useless(found), icon=":material/info:")
         return
     _draw_curve(view, files, row, dataset, found, place)
+    draw_head(files, dataset, _SEED, found, found.ways[place])
 
 
 def is_example(files: Files) -> bool:
@@ -58,10 +63,9 @@ def is_example(files: Files) -> bool:
 
 
 def _choose_data(files: Files) -> str:
-    """A dataset with classes, of the catalogue or one's own; or none."""
-    known = titles_of({n: e for n, e in data.DATASETS.items() if e.task == "classification"})
+    """A dataset of the catalogue or one's own; or none."""
+    known = titles_of(data.DATASETS)
     own = own_titles(widgets.read_request(links.JUDGED_ON))
-    own = {name: title for name, title in own.items() if data.find(name).task == "classification"}
     titles = {text.NO_DATA: "none"} | known | own
     default = _DIGITS if is_example(files) else text.NO_DATA
     with st.container(width=320):
@@ -97,11 +101,12 @@ def _draw_curve(
         if table is None or len(table) == 0:
             return
         if job.result is not None:
-            st.markdown(text.describe_scores(table, view.file_bytes))
+            st.markdown(text.describe_scores(table, view.file_bytes, found.task))
         shown = list(table["row"])
         current = shown.index(row) if row in shown else None
-        figure = figures.scores_by_size(table, found.majority, current)
-        charts.draw(figure, "scores_by_size", "Test accuracy against file size, with intervals")
+        figure = figures.scores_by_size(table, found.majority, current, found.task)
+        said = f"{score_name(found.task)} against file size, with intervals"
+        charts.draw(figure, "scores_by_size", said)
         st.caption(text.NOT_SEEN if is_example(files) and dataset == _DIGITS else text.SEEN)
 
     follow(draw, job, key="scores")

@@ -4,15 +4,24 @@ Files that people bring stay in memory: none of these results is kept beyond the
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from pages.shared.jobs.report import Report, measures_time
 
-from .results import AdapterView, Built, ModelView, Readings, ResizedView
+from .results import (
+    AdapterView,
+    Built,
+    HeadFile,
+    HeadView,
+    ModelView,
+    Readings,
+    ResizedView,
+)
 
 if TYPE_CHECKING:
+    from compression.graphs.head_curve import HeadCurve
     from compression.graphs.model import Model
 
 Files = tuple[tuple[str, bytes], ...]
@@ -48,9 +57,9 @@ def read(report: Report, files: Files) -> ModelView:
     try:
         found = plan(model, report=tell("sharing budgets", 0.5))
     except CompressionError:
-        return ModelView(*facts, None, (), 0)
+        return ModelView(*facts, None, (), 0, len(files) > 1)
     ranks = tuple(tuple(sorted(chosen.items())) for chosen in found.ranks)
-    return ModelView(*facts, found.table, ranks, starting_row(found.table))
+    return ModelView(*facts, found.table, ranks, starting_row(found.table), len(files) > 1)
 
 
 @measures_time
@@ -75,12 +84,13 @@ def readings(report: Report, files: Files, dataset: str, seed: int) -> Readings:
     names = () if judged.order is None else tuple(loaded.class_names[i] for i in judged.order)
     return Readings(
         judged.table,
-        tuple((reading.scaling, reading.layout) for reading in judged.readings),
+        tuple((reading.scaling, reading.layout, reading.answer) for reading in judged.readings),
         judged.majority,
         judged.order,
         names,
         tuple(judged.beats_majority(place) for place in range(len(judged.readings))),
         judged.rows,
+        loaded.task,
     )
 
 
@@ -91,7 +101,7 @@ def scores(
     dataset: str,
     seed: int,
     ranks: tuple[tuple[tuple[str, int], ...], ...],
-    way: tuple[str, str],
+    way: tuple[str, str, str],
     order: tuple[int, ...] | None,
 ) -> pd.DataFrame:
     """Test scores of models of rising size; the partial result is what there is so far."""
@@ -102,6 +112,71 @@ def scores(
     loaded = load_dataset(dataset, seed)
     plans = [dict(chosen) for chosen in ranks]
     return score_curve(_load(files), plans, loaded, Reading(*way), order, report=report)
+
+
+@measures_time
+def bound_head(
+    report: Report,
+    files: Files,
+    dataset: str,
+    seed: int,
+    way: tuple[str, str, str],
+    order: tuple[int, ...] | None,
+    constraint: str,
+) -> HeadView:
+    """The last layer under every bound; the partial result is the path so far."""
+    from compression.graphs.head_curve import head_curve
+    from compression.graphs.readings import Reading, split_parts
+    from pages.shared.models.tasks import load_dataset
+
+    loaded = load_dataset(dataset, seed)
+    fit, validation, test = split_parts(loaded, Reading(*way))
+    model: Any = _load(files)
+
+    def pack(curve: "HeadCurve") -> HeadView:
+        return HeadView(
+            curve.heads[0].layer,
+            curve.table,
+            tuple((head.weight, head.intercept) for head in map(curve.head_of, curve.heads)),
+            tuple(curve.multipliers),
+            curve.own,
+            curve.first_row(),
+            curve.fit_rows,
+            tuple(loaded.class_names),
+        )
+
+    def tell(done, total, gather):
+        return report(done, total, None if gather is None else lambda: pack(gather()))
+
+    shape = {"task": loaded.task, "constraint": constraint, "order": order, "report": tell}
+    return pack(head_curve(model, fit, validation, test, **shape))
+
+
+@measures_time
+def build_head(
+    report: Report,
+    files: Files,
+    dataset: str,
+    seed: int,
+    way: tuple[str, str, str],
+    layer: str,
+    weight: bytes,
+    intercept: bytes,
+) -> HeadFile:
+    """The model's file with a head, given as float64 numbers, read back and compared."""
+    import numpy as np
+
+    from compression.graphs.head import Head
+    from compression.graphs.head_curve import write_head
+    from compression.graphs.readings import Reading, split_parts
+    from pages.shared.models.tasks import load_dataset
+
+    _, _, (x, _) = split_parts(load_dataset(dataset, seed), Reading(*way))
+    levels = np.frombuffer(intercept)
+    head = Head(layer, np.frombuffer(weight).reshape(len(levels), -1), levels, "")
+    written, difference = write_head(_load(files), head, x[:256])
+    ((name, content),) = written.items()
+    return HeadFile(name, content, difference)
 
 
 @lru_cache(maxsize=2)

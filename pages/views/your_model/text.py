@@ -1,5 +1,6 @@
 """Sentences of the page on one's own model. Names out of files are never taken for markup."""
 
+import math
 from html import escape
 
 import pandas as pd
@@ -13,7 +14,15 @@ from pages.shared.format import (
     format_size,
 )
 
-from .results import AdapterView, Built, ModelView, Readings, ResizedView
+from .results import (
+    AdapterView,
+    Built,
+    HeadFile,
+    HeadView,
+    ModelView,
+    Readings,
+    ResizedView,
+)
 
 NO_SCORE = (
     "**Without data the score is unknown.** The energy that weights keep is no accuracy: some "
@@ -133,10 +142,11 @@ def describe_plan(view: ModelView, row: int) -> str:
 def describe_built(view: ModelView, built: Built) -> str:
     """What was found in the written file."""
     size = len(built.content)
+    one = " It is one file: what stood in the data file beside the graph is in it." * view.is_pair
     found = (
         f"The file has **{format_size(size)}**, {compare_sizes(view.file_bytes, size)} than what "
         f"you brought. Read back, every layer is as far from yours as its spectrum said, to "
-        f"{built.difference:.0e} of its norm."
+        f"{built.difference:.0e} of its norm.{one}"
     ).replace("as the reference than", "as large as")
     if not built.outputs:
         return f"{found} Its outputs could not be compared: {plain(built.why_not, 300)}."
@@ -150,10 +160,10 @@ def describe_built(view: ModelView, built: Built) -> str:
     return f"{found}. Random inputs are no data: on yours it may be better or worse."
 
 
-def smaller_name(file_name: str) -> str:
-    """What the smaller file is called: the name with a remark before its ending."""
+def smaller_name(file_name: str, remark: str = "low-rank") -> str:
+    """What a written file is called: the name with a remark before its ending."""
     stem, _, ending = plain(file_name, 200).rpartition(".")
-    return f"{stem}-low-rank.{ending}".replace("/", "_").replace("\\", "_")
+    return f"{stem}-{remark}.{ending}".replace("/", "_").replace("\\", "_")
 
 
 def describe_origin(view: ModelView) -> str:
@@ -180,11 +190,17 @@ NOT_SEEN = "The example learned from none of the rows that it is judged on here.
 def describe_reading(found: Readings, place: int) -> str:
     """What one way to read the input gives, beside the largest class."""
     line = found.table.iloc[place]
-    ends = format_interval(line["low"], line["high"], "classification")
+    ends = format_interval(line["low"], line["high"], found.task)
+    value = format_score(line["score"], found.task)
+    if found.task == "regression":
+        return (
+            f"Read as **{line['reading']}** the model has an R² of **{value}** ({ends}) on "
+            f"{found.rows} validation rows; always answering their mean gives 0. The way was "
+            "chosen on these rows."
+        )
     return (
-        f"Read as **{line['reading']}** the model is right on "
-        f"**{format_score(line['accuracy'], 'classification')}** of {found.rows} validation rows "
-        f"({ends}); the largest class alone gives "
+        f"Read as **{line['reading']}** the model is right on **{value}** of {found.rows} "
+        f"validation rows ({ends}); the largest class alone gives "
         f"{format_score(found.majority, 'classification')}. The way was chosen on these rows."
     )
 
@@ -201,27 +217,31 @@ def describe_order(found: Readings) -> str:
 
 def describe_useless(found: Readings) -> str:
     """Why there is no curve."""
+    floor = f"the largest class ({format_score(found.majority, 'classification')})"
+    if found.task == "regression":
+        floor = "always answering the mean (R² = 0)"
     return (
-        f"None of {len(found.table)} ways to read the input is better than the largest class "
-        f"({format_score(found.majority, 'classification')}) beyond its interval, so there is "
+        f"None of {len(found.table)} ways to read the model is better than {floor} beyond its "
+        "interval, so there is "
         "nothing to compare: choose the data that the model was made for, or export it with its "
         "preprocessing inside."
     )
 
 
-def describe_scores(table: pd.DataFrame, file_bytes: int) -> str:
+def describe_scores(table: pd.DataFrame, file_bytes: int, task: str) -> str:
     """The smallest file that loses at most a point on validation rows, and what the test says."""
+    lost, name = ("a point", "accuracy") if task == "classification" else ("0.01 of R²", "R²")
     smallest = table[table["validation_change"] >= -0.01].iloc[0]
     if smallest["row"] == table["row"].iloc[-1]:
-        return "Every smaller file that was tried loses more than a point on the validation rows."
+        return f"Every smaller file that was tried loses more than {lost} on the validation rows."
     change, low, high = (
-        format_change(smallest[name], "classification")
-        for name in ("change", "change_low", "change_high")
+        format_change(smallest[end], task) for end in ("change", "change_low", "change_high")
     )
+    unit = " points" if task == "classification" else ""
     return (
-        f"The smallest of these files that loses at most a point on the validation rows has "
+        f"The smallest of these files that loses at most {lost} on the validation rows has "
         f"**{format_size(smallest['bytes'])}**, {compare_sizes(file_bytes, smallest['bytes'])} than "
-        f"yours. On the test part its accuracy changes by **{change}** points (95 %: {low} to {high})."
+        f"yours. On the test part its {name} changes by **{change}**{unit} (95 %: {low} to {high})."
     )
 
 
@@ -268,4 +288,64 @@ def describe_resized(built: ResizedView) -> str:
     return (
         f"Written, read back and compared: **{size}**, {100 * built.energy_kept:.2f} % of the "
         "energy. Layout, types and the scale alpha / r are yours."
+    )
+
+
+HEAD = (
+    "All layers before the last are held. What is left to train on the fit part is convex: softmax "
+    "regression on what the last layer takes, for a number linear regression. So each bound's "
+    "optimum is certified, by code that no solver shares."
+)
+HEAD_START = (
+    "Starts at the smallest bound that loses at most a point (0.01 of R²) on the validation part; "
+    "the test part only reports."
+)
+
+
+def count_head(view: HeadView) -> int:
+    weight, intercept = view.heads[0]
+    return weight.size + intercept.size
+
+
+def describe_certificate(view: HeadView, row: int) -> tuple[bool, str]:
+    """Whether a row is certified, and what is proved of it."""
+    line = view.table.iloc[row]
+    within = f"at most {line['duality_gap']:.1e} above the optimum by its duality gap"
+    if not math.isfinite(line["duality_gap"]):
+        within = "judged by its KKT residual, as this set has no end and so no duality gap"
+    proved = (
+        f"{within} (training loss {line['train_loss']:.4g}, KKT residual "
+        f"{line['kkt_residual']:.1e})"
+    )
+    if not line["certified"]:
+        return False, f"**Not certified** to a ten-thousandth of the zero model's loss: {proved}."
+    return True, (
+        f"**Certified**: {proved}. One more unit of c would take **{line['price']:.3g}** off the "
+        "training loss."
+    )
+
+
+def describe_head(view: HeadView, row: int, task: str) -> str:
+    """What this bound costs, what is the bound's doing, and what it does not save."""
+    table = view.table
+    line, last = table.iloc[row], table.iloc[-1]
+    change, low, high = (
+        format_change(line[end], task) for end in ("change", "change_low", "change_high")
+    )
+    unit = " points" if task == "classification" else " of R²"
+    certified = int(table["certified"].sum())
+    return (
+        f"Against your model on the test part: **{change}**{unit} (95 %: {low} to {high}). Training "
+        f"anew is part of that: with the loosest bound it alone gives "
+        f"{format_change(last['change'], task)}{unit}. {100 * line['pinned']:.0f} % of the weights "
+        f"are held; {certified} of {len(table)} bounds are certified, on {view.fit_rows:,} fit rows. "
+        "An ONNX file stores every weight: it becomes no shorter by this."
+    )
+
+
+def describe_head_file(built: HeadFile) -> str:
+    return (
+        f"Your model with this last layer: **{format_size(len(built.content))}**, written, read "
+        f"back and run; its outputs differ from those judged above by at most "
+        f"{built.difference:.0e}."
     )

@@ -4,11 +4,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.metrics import r2_score
 
 import compression
 from compression.graphs.onnx_model import read_onnx
 from compression.graphs.plan import plan
-from compression.graphs.readings import AS_IS, UNIT, Reading, judge_readings, prepare
+from compression.graphs.readings import (
+    AS_IS,
+    OWN_UNIT,
+    STANDARD_UNIT,
+    UNIT,
+    Reading,
+    judge_readings,
+    prepare,
+)
 from compression.graphs.score_curve import score_curve
 
 from .onnx_graphs import build, node, run
@@ -71,8 +80,8 @@ def test_the_right_scaling_and_layout_come_first(layout):
     assert judged.beats_majority()
     assert judged.order is None
     place = judged.readings.index(Reading(AS_IS, layout))
-    assert judged.table["accuracy"].iloc[0] > 0.95
-    assert judged.table["accuracy"].iloc[place] < 0.5
+    assert judged.table["score"].iloc[0] > 0.95
+    assert judged.table["score"].iloc[place] < 0.5
     assert judged.majority == np.bincount(data.y_train[60:]).max() / 60
 
 
@@ -91,7 +100,7 @@ def test_a_fixed_number_of_rows_is_filled_up():
 def test_another_order_of_classes_is_found_and_named():
     judged = judge_readings(classifier(order=(2, 0, 1)), images())
     assert judged.order == (2, 0, 1)
-    assert judged.table["accuracy"].iloc[0] < 0.5
+    assert judged.table["score"].iloc[0] < 0.5
     assert judged.table["reordered"].iloc[0] > 0.95
     assert judged.beats_majority()
 
@@ -108,7 +117,7 @@ def test_a_model_of_other_data_beats_no_largest_class():
     [
         (build([node("Relu", "x", "y")], {}, ("rows", 5)), {}, "the samples are 2 × 3 × 2"),
         (classifier(), {"class_names": ("a", "b")}, "gives 3 outputs, and the dataset has 2"),
-        (classifier(), {"task": "regression"}, "a number to predict"),
+        (classifier(), {"task": "regression"}, "the dataset has one number"),
     ],
 )
 def test_what_cannot_be_judged_says_why(content, change, said):
@@ -118,6 +127,30 @@ def test_what_cannot_be_judged_says_why(content, change, said):
     vars(data).update(change)
     with pytest.raises(compression.CompressionError, match=said):
         judge_readings(content, data)
+
+
+@pytest.mark.parametrize("answer", [OWN_UNIT, STANDARD_UNIT])
+def test_a_number_s_unit_is_found_and_its_r2_is_that_of_onnx_runtime(answer):
+    data, slopes = images(), RNG.normal(size=(FEATURES, 1))
+    truth = lambda x: (x * data.scale + data.mean) / 255 @ slopes[:, 0]  # noqa: E731
+    raw, raw_test = truth(data.x_train), truth(data.x_test) + RNG.normal(size=len(data.x_test))
+    mean, scale = raw.mean() + 1, raw.std()
+    change = {"task": "regression", "class_names": (), "target_mean": mean, "target_scale": scale}
+    vars(data).update(change)
+    data.y_train, data.y_test = (raw - mean) / scale, (raw_test - mean) / scale
+    answers = {OWN_UNIT: (slopes, 0.0), STANDARD_UNIT: (slopes / scale, -mean / scale)}
+    weights = {"w": answers[answer][0], "b": np.array([answers[answer][1]])}
+    content = build(
+        [node("MatMul", "x w", "h"), node("Add", "h b", "y")], weights, ("rows", FEATURES)
+    )
+    judged = judge_readings(content, data)
+    assert judged.readings[0] == Reading(UNIT, "flat", answer)
+    assert judged.beats_majority()
+    table = score_curve(read_onnx({"m.onnx": content}), [{}], data, judged.readings[0])
+    said = run(content, x=prepare(data, data.x_test, judged.readings[0]))[0][:, 0]
+    wanted = raw_test if answer == OWN_UNIT else data.y_test
+    assert table["score"].iloc[-1] == pytest.approx(r2_score(wanted, said), abs=1e-4)
+    assert table["score_low"].iloc[-1] < table["score"].iloc[-1] < table["score_high"].iloc[-1]
 
 
 def test_prepared_rows_are_the_raw_pixels_in_their_layout():

@@ -3,7 +3,6 @@
 from argparse import Namespace
 from typing import Any
 
-from ..intervals import paired_change
 from .files import read_files
 from .output import print_json, print_table, say
 
@@ -44,25 +43,21 @@ def _on_data(arguments: Namespace, rows: list[dict[str, Any]]) -> tuple[dict[str
     from .judge import judge
 
     judged = judge(arguments)
-    rows[0]["accuracy"], rows[1]["accuracy"] = (
-        float(judged.before.mean()),
-        float(judged.after.mean()),
-    )
-    low, high = paired_change(judged.before, judged.after, arguments.confidence / 100)
-    change = rows[1]["accuracy"] - rows[0]["accuracy"]
-    same = float((judged.answers[0] == judged.answers[1]).mean())
+    rows[0][judged.score_name], rows[1][judged.score_name] = judged.scores
+    low, high = judged.change(arguments.confidence / 100)
+    change = judged.scores[1] - judged.scores[0]
     facts = {
         "rows": len(judged.target),
         "change_points": 100 * change,
         "change_low": 100 * low,
         "change_high": 100 * high,
-        "same_answers": same,
+        **judged.facts,
         "largest_difference": judged.difference,
-        "majority_class": judged.majority,
     }
+    same = f"; the same answer on {facts['same_answers']:.2%}" if "same_answers" in facts else ""
     sentence = (
-        f"On {len(judged.target):,} rows: {100 * change:+.2f} points, between {100 * low:+.2f} and "
-        f"{100 * high:+.2f} with {arguments.confidence:g} % confidence; the same answer on "
-        f"{same:.2%}. The most frequent class alone: {judged.majority:.2%}."
+        f"On {len(judged.target):,} rows: {100 * change:+.2f} {judged.unit}, between "
+        f"{100 * low:+.2f} and {100 * high:+.2f} with {arguments.confidence:g} % confidence{same}. "
+        f"{judged.describe_floor()}"
     )
     return facts, sentence

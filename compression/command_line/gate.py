@@ -1,4 +1,4 @@
-"""``gate``: may one classifier take another one's place?"""
+"""``gate``: may one model take another one's place?"""
 
 from argparse import Namespace
 
@@ -22,15 +22,12 @@ def run(arguments: Namespace) -> int:
                 "passes": verdict.passes,
                 "sentence": verdict.sentence,
                 "rows": len(judged.target),
-                "accuracy_before": judged.before.mean(),
-                "accuracy_after": judged.after.mean(),
+                **judged.facts,
                 "change_points": verdict.change,
                 "change_low": verdict.low,
                 "change_high": verdict.high,
                 "lose_at_most": arguments.lose_at_most,
                 "confidence": arguments.confidence,
-                "only_before_right": int((judged.before & ~judged.after).sum()),
-                "only_after_right": int((judged.after & ~judged.before).sum()),
                 "largest_difference": judged.difference,
             }
         )

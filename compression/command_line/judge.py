@@ -1,4 +1,4 @@
-"""Two models run on the same data: who is right where."""
+"""Two models run on the same data."""
 
 import tempfile
 from argparse import Namespace
@@ -13,37 +13,10 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError, NotApplicableError
 from .files import read_files
+from .judged import Judged, JudgedClasses, JudgedNumbers
 
 TARGETS = ("y", "target", "label", "labels", "class")
 BLOCK = 1024  # rows that a graph is run over at once
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """What two models answer on one data set.
-
-    Attributes
-    ----------
-    before, after : ndarray of bool, shape (rows,)
-        Whether each model is right.
-    answers : tuple of two ndarrays, shape (rows,)
-        The classes that each answers.
-    target : ndarray, shape (rows,)
-    difference : float
-        Largest difference of an output, NaN where the shapes differ.
-    majority : float
-        Share of the most frequent class.
-    order : str
-        How places in the outputs were read as classes, in words.
-    """
-
-    before: NDArray[np.bool_]
-    after: NDArray[np.bool_]
-    answers: tuple[NDArray[Any], NDArray[Any]]
-    target: NDArray[Any]
-    difference: float
-    majority: float
-    order: str
 
 
 def judge(arguments: Namespace) -> Judged:
@@ -52,23 +25,39 @@ def judge(arguments: Namespace) -> Judged:
     Raises
     ------
     CompressionError
-        A file cannot be read, the data do not fit, or the models are no classifiers.
+        A file cannot be read, the data do not fit, or the outputs are no answers to them.
     """
     models = [open_model(path) for path in (arguments.before, arguments.after)]
     inputs, target = read_data(arguments.data, arguments.target, arguments.ignore)
-    classes, counts = np.unique(target, return_counts=True)
     outputs = [run_in_blocks(model, inputs, len(target)) for model in models]
-    answers = [answered_classes(output, classes) for output in outputs]
     same = outputs[0].shape == outputs[1].shape
-    return Judged(
-        before=answers[0] == target,
-        after=answers[1] == target,
-        answers=(answers[0], answers[1]),
-        target=target,
-        difference=float(np.abs(outputs[0] - outputs[1]).max()) if same else float("nan"),
-        majority=float(counts.max() / len(target)),
-        order=_describe_order(outputs[0], classes),
-    )
+    difference = float(np.abs(outputs[0] - outputs[1]).max()) if same else float("nan")
+    if _asks_for_numbers(arguments.task, outputs[0], target):
+        before, after = (_answered_numbers(output, target) for output in outputs)
+        return JudgedNumbers((before, after), target.astype(np.float64), difference)
+    target = _as_classes(target)
+    classes = np.unique(target)
+    before, after = (answered_classes(output, classes) for output in outputs)
+    return JudgedClasses((before, after), target, difference, _describe_order(outputs[0], classes))
+
+
+def _asks_for_numbers(task: str, outputs: NDArray[np.float64], target: NDArray[Any]) -> bool:
+    """Whether R² is the ruler: as it was said, or since nothing else can be meant."""
+    if task != "auto" or target.dtype.kind not in "fiu":
+        return task == "regression"
+    whole = bool((target == np.round(target)).all())
+    odds = outputs.shape[1] > 1 or (outputs.min() >= 0 and outputs.max() <= 1)
+    return not whole or not odds
+
+
+def _answered_numbers(outputs: NDArray[np.float64], target: NDArray[Any]) -> NDArray[np.float64]:
+    if outputs.shape[1] != 1 or target.dtype.kind not in "fiu":
+        raise NotApplicableError(
+            f"the model gives {outputs.shape[1]} numbers a row, and the target holds "
+            f"{'numbers' if target.dtype.kind in 'fiu' else 'words'}: one number a row on both "
+            "sides is needed for R²; classes are given as whole numbers or words"
+        )
+    return outputs[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +112,7 @@ def graph_of(path: Path) -> bytes:
 def read_data(
     path: Path, target: str | None, ignore: list[str]
 ) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
-    """Columns or arrays by name, and the classes; decoded under limits by ``data``."""
+    """Columns or arrays by name, and the target; decoded under limits by ``data``."""
     from data.errors import DatasetError
     from data.reading import decode_file, read_decoded
 
@@ -153,18 +142,18 @@ def read_data(
             f"{path.name}: {target} holds {classes.shape}, the others {rows}: give one class and "
             "one sample a row"
         )
-    return columns, _as_classes(classes, target)
+    if classes.dtype.kind == "f" and not np.isfinite(classes).all():
+        raise NotApplicableError(f"{target} holds values that are missing or not finite")
+    return columns, classes
 
 
-def _as_classes(values: NDArray[Any], name: str) -> NDArray[Any]:
+def _as_classes(values: NDArray[Any]) -> NDArray[Any]:
     """Whole numbers, or texts."""
-    if values.dtype.kind == "f":
-        if not np.isfinite(values).all() or (values != np.round(values)).any():
-            raise NotApplicableError(
-                f"{name} holds numbers that are no classes: only classifiers are judged"
-            )
-        return values.astype(np.int64)
-    if values.dtype.kind in "iub":
+    if values.dtype.kind == "f" and (values != np.round(values)).any():
+        raise NotApplicableError(
+            "the target holds numbers that are no classes: leave out --task, or say regression"
+        )
+    if values.dtype.kind in "fiub":
         return values.astype(np.int64)
     return values.astype(str)
 

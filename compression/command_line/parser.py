@@ -101,14 +101,14 @@ def _add_compare(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_gate(commands: argparse._SubParsersAction) -> None:
-    help = "May the second classifier take the first one's place? Exit code 0: yes, 1: no."
+    help = "May the second model take the first one's place? Exit code 0: yes, 1: no."
     parser = _add_command(commands, "gate", help)
     _add_pair(parser)
     parser.add_argument("data", type=Path, help=DATA_HELP)
     _add_columns(parser)
     parser.add_argument(
         "--lose-at-most", type=_points, default=1.0, metavar="POINTS",
-        help="of accuracy, in percentage points (default: 1)",
+        help="of accuracy, in percentage points, or hundredths of R² (default: 1)",
     )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML report")
 
@@ -119,7 +119,12 @@ def _add_pair(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--target", help="the column or array with the classes (default: y, target, label or class)")  # fmt: skip
+    parser.add_argument("--target", help="the column or array with the classes or numbers (default: y, target, label or class)")  # fmt: skip
+    parser.add_argument(
+        "--task", choices=("auto", "classification", "regression"), default="auto",
+        help="auto: numbers where the target has fractions, or the model answers one number a row "
+        "that is no probability",
+    )  # fmt: skip
     parser.add_argument("--ignore", nargs="+", default=[], metavar="COLUMN", help="columns to leave out")  # fmt: skip
     parser.add_argument(
         "--confidence", type=_confidence, default=95.0, metavar="PERCENT",

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..atomic_file import write_whole
 from .files import read_files
-from .judge import Judged
+from .judged import Judged, JudgedClasses, JudgedNumbers
 from .output import show_text
 from .verdict import Verdict
 
@@ -28,9 +28,7 @@ svg text {{ font: 13px system-ui, sans-serif; fill: currentColor; }}
 <h1>{title}</h1>
 <p class="verdict">{sentence}</p>
 {picture}
-<table><tr><th>model</th><th>file</th><th>right</th><th>accuracy</th></tr>{models}</table>
-<table><tr><th></th><th>after: right</th><th>after: wrong</th></tr>{pairs}</table>
-<table><tr><th>class</th><th>rows</th><th>before: right</th><th>after: right</th></tr>{classes}</table>
+{tables}
 <p>{notes}</p>
 </body></html>
 """
@@ -41,18 +39,30 @@ MOST_CLASSES = 50
 
 def write_report(arguments: Namespace, judged: Judged, verdict: Verdict) -> None:
     """Write the report of a verdict to the file that was asked for; every name is escaped."""
+    sizes = [
+        (str(path), f"{sum(map(len, read_files([path]).values())):,} bytes")
+        for path in (arguments.before, arguments.after)
+    ]
+    if isinstance(judged, JudgedClasses):
+        tables = _class_tables(judged, sizes)
+    else:
+        tables = _number_table(judged, sizes)
+    content = _PAGE.format(
+        title=_text(f"{'Passed' if verdict.passes else 'Failed'}: {arguments.after.name}"),
+        sentence=_text(verdict.sentence),
+        colour=_PASSED if verdict.passes else _FAILED,
+        picture=_draw(verdict, arguments.lose_at_most, judged),
+        tables=tables,
+        notes=_text(_notes(arguments, judged)),
+    )
+    write_whole(content.encode(), arguments.report)
+
+
+def _class_tables(judged: JudgedClasses, sizes: list[tuple[str, str]]) -> str:
     rows = len(judged.target)
     models = [
-        (
-            str(path),
-            f"{sum(map(len, read_files([path]).values())):,} bytes",
-            f"{int(right.sum()):,} of {rows:,}",
-            f"{right.mean():.2%}",
-        )
-        for path, right in (
-            (arguments.before, judged.before),
-            (arguments.after, judged.after),
-        )
+        (*size, f"{int(right.sum()):,} of {rows:,}", f"{right.mean():.2%}")
+        for size, right in zip(sizes, (judged.before, judged.after), strict=True)
     ]
     pairs = [
         (
@@ -62,20 +72,27 @@ def write_report(arguments: Namespace, judged: Judged, verdict: Verdict) -> None
         )
         for title, own in (("right", judged.before), ("wrong", ~judged.before))
     ]
-    content = _PAGE.format(
-        title=_text(f"{'Passed' if verdict.passes else 'Failed'}: {arguments.after.name}"),
-        sentence=_text(verdict.sentence),
-        colour=_PASSED if verdict.passes else _FAILED,
-        picture=_draw(verdict, arguments.lose_at_most),
-        models=_lines(models),
-        pairs=_lines(pairs),
-        classes=_lines(_class_rows(judged)),
-        notes=_text(_notes(arguments, judged)),
+    return (
+        _table(("model", "file", "right", "accuracy"), models)
+        + _table(("", "after: right", "after: wrong"), pairs)
+        + _table(("class", "rows", "before: right", "after: right"), _class_rows(judged))
     )
-    write_whole(content.encode(), arguments.report)
 
 
-def _class_rows(judged: Judged) -> list[tuple[str, ...]]:
+def _number_table(judged: JudgedNumbers, sizes: list[tuple[str, str]]) -> str:
+    models = [
+        (*size, f"{value:.4f}", f"{error:.4g}")
+        for size, value, error in zip(sizes, judged.scores, judged.errors, strict=True)
+    ]
+    return _table(("model", "file", "R²", "RMSE, in the target's unit"), models)
+
+
+def _table(titles: tuple[str, ...], rows: list[Any]) -> str:
+    head = "".join(f"<th>{_text(title)}</th>" for title in titles)
+    return f"<table><tr>{head}</tr>{_lines(rows)}</table>"
+
+
+def _class_rows(judged: JudgedClasses) -> list[tuple[str, ...]]:
     import numpy as np
 
     found = []
@@ -90,10 +107,12 @@ def _notes(arguments: Namespace, judged: Judged) -> str:
     import compression
 
     now = datetime.datetime.now(datetime.UTC)
+    way = "a score interval for paired proportions (Tango 1998)"
+    if isinstance(judged, JudgedNumbers):
+        way = "a paired bootstrap's (BCa, 1,000 resamples)"
     return (
-        f"Data: {arguments.data}, {len(judged.target):,} rows; always answering the most frequent "
-        f"class is right on {judged.majority:.2%}. The interval is a score interval for paired "
-        f"proportions (Tango 1998). Largest difference of an output: {judged.difference:.3g}; "
+        f"Data: {arguments.data}, {len(judged.target):,} rows. {judged.describe_floor()} The "
+        f"interval is {way}. Largest difference of an output: {judged.difference:.3g}; "
         f"{judged.order}. Written on {now:%Y-%m-%d %H:%M} UTC by compression "
         f"{compression.__version__}, Python {platform.python_version()}."
     )
@@ -107,7 +126,7 @@ def _text(value: Any) -> str:
     return escape(show_text(value), quote=True)
 
 
-def _draw(verdict: Verdict, lose_at_most: float) -> str:
+def _draw(verdict: Verdict, lose_at_most: float, judged: Judged) -> str:
     """The change with its interval, zero, and what may be lost."""
     ends = [verdict.low, verdict.high, -lose_at_most, 0.0]
     low, high = min(ends), max(ends)
@@ -119,7 +138,7 @@ def _draw(verdict: Verdict, lose_at_most: float) -> str:
 
     colour = _PASSED if verdict.passes else _FAILED
     said = (
-        f"Change of accuracy {verdict.change:+.2f} points, from {verdict.low:+.2f} to "
+        f"Change of {judged.score_name} {verdict.change:+.2f} {judged.unit}, from {verdict.low:+.2f} to "
         f"{verdict.high:+.2f}; at most {lose_at_most:g} may be lost."
     )
     marks = "".join(
@@ -134,5 +153,6 @@ def _draw(verdict: Verdict, lose_at_most: float) -> str:
         f'<svg viewBox="0 0 {_WIDTH} 120" role="img" aria-label="{said}">{marks}'
         f'<line x1="{x(verdict.low)}" x2="{x(verdict.high)}" y1="50" y2="50" stroke="{colour}" '
         f'stroke-width="4"/><circle cx="{x(verdict.change)}" cy="50" r="7" fill="{colour}"/>'
-        f'<text x="{_WIDTH / 2}" y="112" text-anchor="middle">change of accuracy, points</text></svg>'
+        f'<text x="{_WIDTH / 2}" y="112" text-anchor="middle">change of '
+        f"{judged.score_name}, {judged.unit}</text></svg>"
     )

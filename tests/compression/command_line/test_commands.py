@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 import safetensors.torch
@@ -208,6 +209,69 @@ def test_compare_gives_both_scores_with_their_interval(call):
         said["change_low"] < said["change_points"] == 100 * (after - before) < said["change_high"]
     )
     assert said["same_answers"] == after
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory):
+    """A linear regressor, one that errs a little and one that errs much, and their data."""
+    folder = tmp_path_factory.mktemp("numbers")
+    torch.manual_seed(1)
+    layer = nn.Linear(FEATURES, 1)
+    x = torch.randn(400, FEATURES)
+    y = 50 + 10 * layer(x)[:, 0] + 2 * torch.randn(400)
+    np.savez(folder / "data.npz", x=x.numpy(), y=y.detach().numpy())
+    for name, noise in (("before", 0.0), ("slightly", 0.02), ("badly", 4.0)):
+        own = nn.Linear(FEATURES, 1)
+        own.weight.data = 10 * layer.weight.data + noise * torch.randn(1, FEATURES)
+        own.bias.data = 50 + 10 * layer.bias.data
+        compression.export_onnx(nn.Sequential(own).eval(), folder / f"{name}.onnx")
+    return folder
+
+
+@pytest.mark.parametrize(("after", "code"), [("slightly", 0), ("badly", 1)])
+def test_gate_judges_numbers_by_r2_with_an_interval(numbers, capsys, after, code):
+    from scipy.stats import bootstrap
+    from sklearn.metrics import r2_score, root_mean_squared_error
+
+    paths = [str(numbers / name) for name in ("before.onnx", f"{after}.onnx", "data.npz")]
+    report = numbers / f"{after}.html"
+    assert main(["gate", *paths, "--json", "--report", str(report)]) == code
+    said = json.loads(capsys.readouterr().out)
+    file = np.load(numbers / "data.npz")
+    answers = [
+        onnxruntime.InferenceSession(p).run(None, {"samples": file["x"]})[0][:, 0]
+        for p in paths[:2]
+    ]
+    scores = [r2_score(file["y"], own) for own in answers]
+    assert [said["r2_before"], said["r2_after"]] == pytest.approx(scores, abs=1e-5)
+    assert said["rmse_after"] == pytest.approx(
+        root_mean_squared_error(file["y"], answers[1]), rel=1e-4
+    )
+    change = lambda y, a, b: r2_score(y, b) - r2_score(y, a)  # noqa: E731
+    ends = bootstrap(
+        (file["y"], *answers), change, paired=True, vectorized=False, n_resamples=1000, rng=0
+    ).confidence_interval
+    width = ends.high - ends.low
+    assert said["change_low"] / 100 == pytest.approx(ends.low, abs=0.15 * width)
+    assert said["change_high"] / 100 == pytest.approx(ends.high, abs=0.15 * width)
+    assert "RMSE" in report.read_text()
+    assert said["sentence"].startswith("PASSED" if code == 0 else "FAILED")
+
+
+def test_numbers_of_another_unit_are_no_failure_but_a_misfit(numbers, capsys, tmp_path):
+    file = np.load(numbers / "data.npz")
+    np.savez(tmp_path / "standardised.npz", x=file["x"], y=(file["y"] - 50) / 10)
+    before = str(numbers / "before.onnx")
+    assert main(["gate", before, before, str(tmp_path / "standardised.npz")]) == 2
+    assert "another unit" in capsys.readouterr().err
+
+
+def test_compare_says_both_r2(numbers, capsys):
+    paths = [str(numbers / name) for name in ("before.onnx", "badly.onnx", "data.npz")]
+    assert main(["compare", *paths]) == 0
+    out = capsys.readouterr().out
+    assert "hundredths of R²" in out
+    assert "Always answering the mean: 0" in out
 
 
 WRONG = {

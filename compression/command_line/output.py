@@ -4,9 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from ..report import Report
+from typing import Any, Protocol
 
 
 def print_json(content: Any) -> None:
@@ -63,19 +61,25 @@ def say(sentence: str) -> None:
     print(show_text(sentence))  # noqa: T201
 
 
-def progress(what: str) -> Report:
+class Counter(Protocol):
+    """A report that may say more than how much is done."""
+
+    def __call__(self, done: int, total: int, partial: Any, note: str = "") -> bool: ...
+
+
+def progress(what: str) -> Counter:
     """A report that counts on stderr: on one line of a terminal, else in tenths."""
     shown = -1
 
-    def report(done: int, total: int, partial: Any) -> bool:
+    def report(done: int, total: int, partial: Any, note: str = "") -> bool:
         nonlocal shown
         tenth = 10 * done // max(total, 1)
         if sys.stderr.isatty():
-            end = "\n" if done >= total else ""
-            print(f"\r{what}: {done} of {total}", end=end, file=sys.stderr, flush=True)  # noqa: T201
+            line, end = f"\r{what}: {done} of {total}{note}", "\n" if done >= total else ""
+            print(f"{line}\x1b[K", end=end, file=sys.stderr, flush=True)  # noqa: T201
         elif tenth > shown:
             shown = tenth
-            print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"{what}: {done} of {total}{note}", file=sys.stderr, flush=True)  # noqa: T201
         return True
 
     return report

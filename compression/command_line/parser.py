@@ -9,7 +9,8 @@ from pathlib import Path
 from ..errors import CompressionError
 
 FINE, FAILED, WRONG = 0, 1, 2
-"""Exit codes: all went well; the gate says no; a wrong use or a file that cannot be read."""
+"""Exit codes: all went well; the gate says no, or fits of a study failed; a wrong use or a file that
+cannot be read. A study that was paused ends with 3."""
 
 DATA_HELP = (
     "table (.parquet, .csv) or arrays (.npz with x and y) that the model reads as they are: "
@@ -39,13 +40,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m compression",
         description="See why a model's layers can or cannot shrink, and make it smaller.",
-        epilog="Exit codes: 0 fine, 1 the gate failed, 2 wrong use or a file that cannot be read.",
+        epilog="Exit codes: 0 fine, 1 the gate or fits of a study failed, 2 wrong use or a file that "
+        "cannot be read, 3 the study was paused.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_spectrum(commands)
     _add_compress(commands)
     _add_compare(commands)
     _add_gate(commands)
+    _add_study(commands)
     return parser
 
 
@@ -113,6 +116,44 @@ def _add_gate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML report")
 
 
+def _add_study(commands: argparse._SubParsersAction) -> None:
+    help = "Compute many fits of one TOML file, and keep them."
+    parser = commands.add_parser("study", help=help, description=help)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, help in (
+        ("run", "Compute what is not there yet; Ctrl-C pauses."),
+        ("resume", "Go on with a study: the same as run, by its name too."),
+        ("status", "What is done, and why what failed did; of one study, or all."),
+        ("export", "Its rows as a Parquet file, to MLflow or to Optuna."),
+    ):
+        action = _add_command(actions, name, help)
+        action.add_argument(
+            "study", metavar="FILE.toml", nargs="?" if name == "status" else None,
+            help="the study" if name == "run" else "the study, or the name of a kept one",
+        )  # fmt: skip
+        action.add_argument(
+            "--store", metavar="URL",
+            help="sqlite:///FILE or postgresql+psycopg://... (default: the app's own)",
+        )  # fmt: skip
+        if name in ("run", "resume"):
+            _add_workers(action)
+        if name == "export":
+            action.add_argument("--parquet", type=Path, metavar="FILE")
+            action.add_argument("--mlflow", metavar="URI", help="e.g. sqlite:///mlflow.db")
+            action.add_argument("--optuna", metavar="URL", help="e.g. sqlite:///optuna.db")
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers", type=_count, metavar="N", help="fits at a time (default: cores less one)"
+    )
+    parser.add_argument(
+        "--dask", nargs="?", const="", metavar="ADDRESS",
+        help="compute on a Dask cluster (default address: DASK_SCHEDULER_ADDRESS)",
+    )  # fmt: skip
+    parser.add_argument("--retry-failed", action="store_true", help="try failed fits again")
+
+
 def _add_pair(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", type=Path, help="an ONNX graph, or a file of compression.save")
     parser.add_argument("after", type=Path, help="the same, made smaller")
@@ -151,6 +192,12 @@ def _confidence(text: str) -> float:
     if not 50 <= value < 100:
         raise argparse.ArgumentTypeError(f"{text} is not possible: choose 50 to below 100 percent")
     return value
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not possible: choose 1 or more")
+    return int(text)
 
 
 def _number(text: str) -> float:

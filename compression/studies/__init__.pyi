@@ -7,9 +7,15 @@ from .comparison import compare_labels as compare_labels
 from .comparison import corrected_difference as corrected_difference
 from .comparison import failures as failures
 from .comparison import table as table
-from .driver import InThisProcess as InThisProcess
 from .driver import Progress as Progress
 from .driver import run as run
+from .executors import DaskExecutor as DaskExecutor
+from .executors import InThisProcess as InThisProcess
+from .executors import LocalProcesses as LocalProcesses
+from .export import export_mlflow as export_mlflow
+from .export import export_optuna as export_optuna
+from .export import export_parquet as export_parquet
+from .location import default_url as default_url
 from .specification import Curves as Curves
 from .specification import Study as Study
 from .specification import read_study as read_study

@@ -5,12 +5,18 @@ way, goes on where it was: at most the fits in flight are lost. Workers hand row
 driver writes. Two drivers on one store share a study by leases that expire.
 """
 
-import os
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    wait,
+)
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +24,7 @@ import pandas as pd
 
 from compression.errors import CompressionError
 
+from .executors import LocalProcesses, is_lost
 from .fit import Outcome, compute
 from .specification import Study
 from .store import identify
@@ -27,19 +34,8 @@ LEASE_SECONDS = 120.0
 TRIES = 3  # of a fit whose worker was lost
 LOOK_SECONDS = 0.5  # between two looks at what is done, and at other drivers' work
 LOST = "the worker process was lost {} times, most likely because memory ran out: choose less"
+GONE = "the executor has cancelled what it was given: run the study again, what is over is kept"
 NO_REFERENCE = "its reference failed: {}"
-
-
-class InThisProcess(Executor):
-    """Computes a fit when it is submitted, in the calling thread: for who is a worker already."""
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,9 @@ def run(
     store : str or StudyStore
         URL of the database, or an open one.
     executor : concurrent.futures.Executor, optional
-        Who computes: any that takes functions of modules. Left out: processes of this machine, one
-        BLAS thread each.
+        Who computes: any that takes functions of modules. Left out: ``LocalProcesses``.
     workers : int, optional
-        Fits at a time; as many as cores less one, at least one, when left out.
+        Fits at a time; the executor's own ``workers`` when left out, or 1 where it has none.
     report : callable
         Called with a ``Progress`` after each fit and twice a second; returning False stops the
         study: what is in flight is finished and kept.
@@ -92,10 +87,11 @@ def run(
     ------
     StoreError
         The database cannot be opened or written.
+    CompressionError
+        The executor is gone as a whole. Run the study again: what is over is kept.
     """
     kept = StudyStore(store) if isinstance(store, str) else store
-    workers = max((os.cpu_count() or 2) - 1, 1) if workers is None else workers
-    driver = _Driver(study, kept, executor, workers)
+    driver = _Driver(study, kept, executor or LocalProcesses(workers), workers)
     try:
         return driver.drive(report)
     finally:
@@ -108,11 +104,11 @@ class _Driver:
     """One process's share of a study."""
 
     def __init__(
-        self, study: Study, store: StudyStore, executor: Executor | None, workers: int
+        self, study: Study, store: StudyStore, executor: Executor, workers: int | None
     ) -> None:
         self.owner = uuid.uuid4().hex
-        self._study, self._store, self._executor, self._workers = study, store, executor, workers
-        self._own = executor is None
+        self._study, self._store, self._executor = study, store, executor
+        self._asked_workers = workers
         references = list(study.references())
         requests = [
             request
@@ -144,6 +140,10 @@ class _Driver:
                 self._see_others()
             going_on = report(self._progress()) and going_on
         return self._progress()
+
+    @property
+    def _workers(self) -> int:
+        return self._asked_workers or getattr(self._executor, "workers", 1)
 
     def _progress(self) -> Progress:
         left = len(self._requests) - len(self._done)
@@ -192,29 +192,21 @@ class _Driver:
                 return
             file = fit.content
         try:
-            self._flying[self._pool().submit(compute, request, file)] = key
+            self._flying[self._executor.submit(compute, request, file)] = key
         except BrokenExecutor:
             self._lose(key)
-
-    def _pool(self) -> Executor:
-        if not self._own:
-            assert self._executor is not None
-            return self._executor
-        import loky
-
-        return loky.get_reusable_executor(
-            max_workers=self._workers, timeout=60, env=dict.fromkeys(_ONE_THREAD, "1")
-        )
 
     def _take(self, future: Future[Outcome]) -> None:
         key = self._flying.pop(future)
         try:
             outcome = future.result()
-        except (BrokenExecutor, OSError, EOFError):
-            self._lose(key)
-            return
-        except CompressionError as error:
-            outcome = Outcome(_NO_ROWS, None, str(error), 0.0)
+        except CancelledError:
+            raise CompressionError(GONE) from None
+        except Exception as error:
+            if is_lost(error):
+                self._lose(key)
+                return
+            outcome = Outcome(_NO_ROWS, None, f"{type(error).__name__}: {error}", 0.0)
         self._seconds.append(outcome.seconds)
         self._keep(key, outcome)
 
@@ -257,4 +249,3 @@ def _name(request: Mapping[str, Any]) -> str:
 
 
 _NO_ROWS = pd.DataFrame()
-_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

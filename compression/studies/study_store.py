@@ -84,6 +84,13 @@ class StudyStore(Store):
         table = pd.DataFrame(self._read(query), columns=["fit", "position", *columns])
         return table.astype(dict.fromkeys(columns, float))
 
+    def forget_failed(self, name: str) -> int:
+        """Forget the fits of a study that failed, so that they are pending again; how many."""
+        fits = self.study_fits(name)
+        keys = fits.loc[fits["status"] == "failed", "key"].tolist()
+        self.delete(keys)
+        return len(keys)
+
     def lease(self, keys: Iterable[str], owner: str, seconds: float) -> list[str]:
         """Which of these fits the owner may work on now: no other driver's lease holds them.
 

@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
+from compression.studies.location import default_url
 from pages.shared import jobs
 from pages.shared.jobs import kept_results
-from pages.shared.jobs.kept_results import KeptResults, store_url
+from pages.shared.jobs.kept_results import KeptResults
 from pages.shared.jobs.pool import Pool
 from pages.shared.jobs.report import measures_time
 from tests.pages import tasks
@@ -143,12 +144,12 @@ def test_arguments_that_are_equal_are_one_request(url):
 
 def test_the_environment_names_the_store(monkeypatch, tmp_path):
     monkeypatch.setenv("COMPRESS_STORE", "none")
-    assert store_url() is None
+    assert default_url() is None
     monkeypatch.setenv("COMPRESS_STORE", "postgresql+psycopg://host/name")
-    assert store_url() == "postgresql+psycopg://host/name"
+    assert default_url() == "postgresql+psycopg://host/name"
     monkeypatch.delenv("COMPRESS_STORE")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert store_url() == f"sqlite:///{tmp_path / 'compress' / 'results.db'}"
+    assert default_url() == f"sqlite:///{tmp_path / 'compress' / 'results.db'}"
 
 
 PAGES = ["compare.py", "train.py", "low_rank.py", "constrained.py", "combine.py", "decide.py"]

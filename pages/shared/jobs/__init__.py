@@ -17,8 +17,9 @@ import threading
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
+from compression.studies.location import default_url
+
 from .job import Job
-from .kept_results import store_url
 from .pool import Pool
 from .report import Report, measures_time
 from .sessions import identify_sessions_by
@@ -32,7 +33,6 @@ __all__ = [
     "measures_time",
     "shared_pool",
     "start",
-    "store_url",
     "submit",
 ]
 
@@ -48,7 +48,7 @@ def shared_pool() -> Pool:
     global _pool
     with _starting:
         if _pool is None:
-            _pool = Pool(store=store_url())
+            _pool = Pool(store=default_url())
         return _pool
 
 

@@ -7,14 +7,12 @@ data folder is used. What cannot be kept, or cannot be read again, is computed a
 import hashlib
 import logging
 import math
-import os
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from compression.studies.store import Store
 
-SETTING, OFF = "COMPRESS_STORE", "none"
 MAX_BYTES = 2 * 2**30  # of all that is kept
 OPEN_SECONDS = 10.0  # that the first look waits for the database to be opened
 SOURCES = ("compression", "data", "pages/**/*tasks.py", "pages/**/results.py")
@@ -94,16 +92,6 @@ class KeptResults:
     def _request(self, task: str, arguments: dict[str, Any]) -> dict[str, Any]:
         named = {name: _as_json(value) for name, value in arguments.items()}
         return {"task": task, "arguments": named, "version": self._version}
-
-
-def store_url() -> str | None:
-    """The database that the environment names, or a file of the user's; None: nothing is kept."""
-    asked = os.environ.get(SETTING, "")
-    if asked:
-        return None if asked.lower() == OFF else asked
-    from platformdirs import user_data_path
-
-    return f"sqlite:///{user_data_path('compress') / 'results.db'}"
 
 
 def _as_json(value: Any) -> Any:

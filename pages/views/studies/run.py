@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from compression.studies.location import default_url
 from compression.studies.specification import Study
 from pages.shared import jobs
 from pages.shared.ui.progress import wait_for
@@ -15,7 +16,7 @@ _STARTED = "_studies_started"
 
 def require_results(study: Study) -> StudyResults:
     """The study's results; until it is over what there is, and the page ends."""
-    url = jobs.store_url()
+    url = default_url()
     if url is None:
         st.info(text.NO_STORE, icon=":material/info:")
         st.stop()

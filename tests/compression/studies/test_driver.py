@@ -202,6 +202,49 @@ def test_processes_give_the_same_table(url, store):
     pd.testing.assert_frame_equal(studies.table(url, "small"), studies.table(whole, "small"))
 
 
+def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    url, killed = f"sqlite:///{tmp_path / 'studies.db'}", []
+    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
+        executor = studies.DaskExecutor(cluster.scheduler_address)
+        assert executor.workers == 2
+
+        def kill_one(progress):
+            if progress.done and not killed:
+                killed.append(executor.submit(os.getpid).result())
+                os.kill(killed[0], signal.SIGKILL)
+            return True
+
+        progress = studies.run(STUDY, url, executor, report=kill_one)
+        executor.shutdown()
+    assert killed
+    assert (progress.done, progress.failed) == (6, 0)
+    run(whole := StudyStore("sqlite://"))
+    pd.testing.assert_frame_equal(studies.table(url, "small"), studies.table(whole, "small"))
+
+
+def test_a_scheduler_that_is_gone_ends_the_study_and_fails_no_fit(store):
+    class Cancelling(Executor):
+        def submit(self, function, /, *arguments):
+            future = Future()
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return future
+
+    with pytest.raises(compression.CompressionError, match="run the study again"):
+        run(store, Cancelling())
+    assert not store.done("small")
+    assert run(store).failed == 0
+
+
+def test_where_no_scheduler_answers_a_sentence_says_so(monkeypatch):
+    monkeypatch.setattr("compression.studies.executors.CONNECT_SECONDS", 0.5)
+    with pytest.raises(compression.CompressionError, match="no Dask scheduler answers at tcp"):
+        studies.DaskExecutor("tcp://127.0.0.1:1")
+    with pytest.raises(compression.CompressionError, match="no Dask scheduler answers at nonsense"):
+        studies.DaskExecutor("nonsense")
+
+
 def test_studies_are_listed_with_what_is_done(store):
     run(store)
     listed = store.studies().iloc[0]

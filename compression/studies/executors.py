@@ -1,0 +1,108 @@
+"""Who computes a study's fits, all by the interface of ``concurrent.futures``."""
+
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from typing import Any
+
+from compression.errors import ArgumentError, CompressionError
+
+ADDRESS = "DASK_SCHEDULER_ADDRESS"
+CONNECT_SECONDS = 20.0
+_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class InThisProcess(Executor):
+    """Computes a fit when it is submitted, in the calling thread: for who is a worker already."""
+
+    workers = 1
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class LocalProcesses(Executor):
+    """Processes of this machine with one BLAS thread each; lost ones are replaced.
+
+    Parameters
+    ----------
+    workers : int, optional
+        As many as cores less one, at least one, when left out.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = max((os.cpu_count() or 2) - 1, 1) if workers is None else workers
+        if self.workers < 1:
+            raise ArgumentError(f"{workers} workers compute nothing: choose 1 or more")
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        import loky
+
+        pool = loky.get_reusable_executor(
+            max_workers=self.workers,
+            timeout=60,
+            env=dict.fromkeys(_ONE_THREAD, "1"),
+            initializer=_leave_interrupts,
+        )
+        return pool.submit(function, *args, **kwargs)
+
+
+class DaskExecutor(Executor):
+    """Workers of a Dask cluster that is running already; each needs this project on its path.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of the scheduler, "tcp://host:8786"; the environment's ``DASK_SCHEDULER_ADDRESS`` when left
+        out.
+
+    Raises
+    ------
+    CompressionError
+        ``distributed`` is not installed, no address is given, or nobody answers there.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        try:
+            from distributed import Client
+        except ModuleNotFoundError:
+            raise CompressionError(
+                "Dask needs its package: python -m pip install distributed==2026.8.0"
+            ) from None
+        address = address or os.environ.get(ADDRESS)
+        if not address:
+            raise ArgumentError(f"say where Dask's scheduler is: {ADDRESS}=tcp://HOST:8786")
+        try:
+            self._client = Client(address, timeout=CONNECT_SECONDS)
+        except (OSError, ValueError) as error:
+            raise CompressionError(f"no Dask scheduler answers at {address}: {error}") from None
+        self._pool = self._client.get_executor(pure=False)
+
+    @property
+    def workers(self) -> int:
+        """Threads of the cluster now: workers come and go."""
+        return max(sum(self._client.nthreads().values()), 1)
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._pool.submit(function, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._pool.shutdown(wait and not cancel_futures)
+        self._client.close()
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error says that who computed is gone, and nothing of what was computed."""
+    of_dask = type(error).__module__.partition(".")[0] == "distributed"
+    return of_dask or isinstance(error, (BrokenExecutor, OSError, EOFError))
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches every process of a terminal: a fit in flight is finished all the same."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,15 @@
+"""Where this user's results are kept, when nobody says otherwise."""
+
+import os
+
+SETTING, OFF = "COMPRESS_STORE", "none"
+
+
+def default_url() -> str | None:
+    """The database that COMPRESS_STORE names, or a file of the user's; None where it says none."""
+    asked = os.environ.get(SETTING, "")
+    if asked:
+        return None if asked.lower() == OFF else asked
+    from platformdirs import user_data_path
+
+    return f"sqlite:///{user_data_path('compress') / 'results.db'}"

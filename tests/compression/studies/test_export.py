@@ -1,0 +1,107 @@
+"""What other tools are given of a study is what they give back, to the last digit."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compression.errors import CompressionError
+from compression.studies import export_mlflow, export_optuna, export_parquet
+from compression.studies.store import NUMBERS
+
+
+@pytest.fixture
+def table():
+    """Two curves of two seeds: one with whole knobs, one without; numbers of every size."""
+    random, found = np.random.default_rng(0), []
+    for seed in range(2):
+        for family, label, knobs in (
+            ("reference", "reference", [math.nan]),
+            ("low_rank", "truncated_svd", [1.0, 2.0, 4.0]),
+            ("constrained", "box", [0.1, 0.30000000000000004]),
+        ):
+            for position, knob in enumerate(knobs):
+                numbers = dict(zip(NUMBERS, random.normal(size=len(NUMBERS)), strict=True))
+                numbers |= {"knob": knob, "bytes": 1000.0 + position, "rank": math.nan}
+                found.append(("iris", "mlp", seed, family, label, *numbers.values()))
+    return pd.DataFrame(found, columns=["dataset", "model", "seed", "family", "label", *NUMBERS])
+
+
+def test_parquet_gives_the_same_table_and_says_what_it_was(table, tmp_path):
+    export_parquet(table, tmp_path / "study.parquet", '{"name": "small"}')
+    back = pd.read_parquet(tmp_path / "study.parquet")
+    assert back.attrs == {"study": '{"name": "small"}'}
+    pd.testing.assert_frame_equal(back, table)
+    assert table.attrs == {}
+
+
+def test_mlflow_gives_the_same_numbers_and_nothing_is_there_twice(table, tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    uri = (tmp_path / "runs").as_uri()
+    assert export_mlflow(table, uri, "small") == 6 + 1
+    assert export_mlflow(table, uri, "small") == 0
+    client = mlflow.tracking.MlflowClient(uri)
+    experiment = client.get_experiment_by_name("small").experiment_id
+    runs = {run.info.run_name: run for run in client.search_runs([experiment])}
+    for (seed, label), rows in table.groupby(["seed", "label"]):
+        run = runs[f"{label}: iris, mlp, seed {seed}"]
+        assert run.data.params["label"] == label
+        knobs = label == "truncated_svd"
+        assert run.data.tags["step"] == ("knob" if knobs else "position")
+        for name in NUMBERS:
+            history = client.get_metric_history(run.info.run_id, name)
+            wanted = rows[name].dropna()
+            steps = wanted.index - rows.index[0] if not knobs else rows.loc[wanted.index, "knob"]
+            assert {each.step: each.value for each in history} == dict(
+                zip(steps.astype(int), wanted, strict=True)
+            )
+    kept = client.download_artifacts(runs["table"].info.run_id, "study.parquet", str(tmp_path))
+    pd.testing.assert_frame_equal(pd.read_parquet(kept), table)
+    table.loc[table["seed"] == 1, "score"] += 1
+    assert export_mlflow(table, uri, "small") == 3 + 1
+    assert len(client.search_runs([experiment])) == 6 + 1
+
+
+def test_optuna_gives_the_same_numbers_and_a_front_on_validation(table, tmp_path):
+    optuna = pytest.importorskip("optuna")
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    assert export_optuna(table, url, "small") == len(table)
+    assert export_optuna(table, url, "small") == 0
+    study = optuna.load_study(study_name="small: iris, mlp", storage=url)
+    assert [each.name for each in study.directions] == ["MINIMIZE", "MAXIMIZE"]
+    back = pd.DataFrame([trial.user_attrs for trial in study.trials])
+    pd.testing.assert_frame_equal(
+        back.reindex(columns=table.columns).astype(table.dtypes), table, check_dtype=False
+    )
+    for trial, row in zip(study.trials, table.to_dict("records"), strict=True):
+        assert trial.state.is_finished()
+        assert trial.values == [row["bytes"], row["validation_score"]]
+        assert trial.params["curve"] == row["label"]
+        assert trial.params.get("knob", math.nan) == pytest.approx(row["knob"], nan_ok=True)
+    table.loc[0, "score"] += 1
+    assert export_optuna(table, url, "small") == len(table)
+    assert len(optuna.load_study(study_name="small: iris, mlp", storage=url).trials) == len(table)
+
+
+@pytest.mark.parametrize(
+    ("export", "where", "said"),
+    [
+        (export_optuna, "sqlite:////proc/no/such.db", "Optuna says no"),
+        (export_mlflow, "nosuch://x", "MLflow says no"),
+    ],
+)
+def test_a_place_that_takes_nothing_is_a_sentence(table, export, where, said):
+    with pytest.raises(CompressionError, match=said):
+        export(table, where, "small")
+
+
+@pytest.mark.parametrize(
+    ("export", "package"), [(export_mlflow, "mlflow"), (export_optuna, "optuna")]
+)
+def test_a_missing_package_is_named_with_its_version(table, export, package, monkeypatch):
+    for module in (package, f"{package}.entities"):
+        monkeypatch.setitem(__import__("sys").modules, module, None)
+    with pytest.raises(CompressionError, match=rf"pip install {package}\S*==\d"):
+        export(table, "sqlite:///x.db", "small")

@@ -1,0 +1,143 @@
+"""``python -m compression study``: run, paused, resumed, looked at and exported from a shell."""
+
+import json
+import os
+import signal
+
+import pandas as pd
+import pytest
+
+from compression import studies
+from compression.command_line.parser import main
+from compression.studies import StudyStore, read_study
+
+TEXT = """
+name = "small"
+datasets = ["iris"]
+models = ["softmax_regression"]
+seeds = 2
+epochs = 3
+[[curves]]
+family = "low_rank"
+method = "truncated_svd"
+ranks = [1, 2]
+[[curves]]
+family = "low_rank"
+method = "truncated_svd"
+ranks = [99]
+name = "too large"
+"""
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Run the command in a folder with the study's file; its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COMPRESS_STORE", "sqlite:///kept.db")
+    (tmp_path / "small.toml").write_text(TEXT)
+
+    def run(*words):
+        code = main(["study", *words])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def whole(call, tmp_path):
+    """The study is kept, computed in this process."""
+    studies.run(read_study(TEXT), f"sqlite:///{tmp_path / 'kept.db'}", studies.InThisProcess())
+
+
+def test_ctrl_c_pauses_a_study_and_resume_goes_on(call, monkeypatch):
+    put = StudyStore.put
+
+    def put_and_interrupt(store, *arguments, **options):
+        put(store, *arguments, **options)
+        monkeypatch.setattr(StudyStore, "put", put)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(StudyStore, "put", put_and_interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    code, _, said = call("run", "small.toml", "--workers", "1")
+    assert code == 3
+    assert "pausing" in said
+    assert "resume 'small'" in said
+    assert signal.getsignal(signal.SIGINT) is before
+    done = len(StudyStore("sqlite:///kept.db").done("small"))
+    assert 1 <= done < 6
+
+    code, out, said = call("resume", "small", "--workers", "1", "--json")
+    assert code == 1  # the ranks that cannot be
+    assert json.loads(out) == {"study": "small", "fits": 6, "done": 6, "failed": 2}
+    assert f"small: {done} of 6" in said
+    assert "2 failed" in said
+
+
+def test_status_lists_studies_and_says_why_fits_failed(call, whole):
+    code, out, _ = call("status")
+    assert code == 0
+    assert out.splitlines()[1].split()[:4] == ["small", "6", "6", "2"]
+    _, out, _ = call("status", "small.toml", "--json")
+    facts = json.loads(out)
+    assert (facts["done"], facts["failed"]) == (6, 2)
+    assert {each["label"] for each in facts["failures"]} == {"too large"}
+    assert "rank 99 is not possible" in facts["failures"][0]["sentence"]
+
+
+def test_failed_fits_are_tried_again_on_request_alone(call, whole, monkeypatch):
+    asked = []
+
+    class Counting(studies.InThisProcess):
+        def submit(self, function, request, *rest):
+            asked.append(request)
+            return super().submit(function, request, *rest)
+
+    monkeypatch.setattr("compression.studies.driver.LocalProcesses", lambda workers: Counting())
+    assert call("run", "small.toml")[0] == 1
+    assert not asked
+    assert call("run", "small.toml", "--retry-failed")[0] == 1
+    assert [each["settings"]["ranks"] for each in asked] == [[99], [99]]
+
+
+def test_export_writes_the_table(call, whole, tmp_path):
+    code, out, _ = call(
+        "export", "small", "--parquet", "out.parquet", "--optuna", "sqlite:///optuna.db"
+    )
+    assert code == 0
+    assert "out.parquet: 6 rows" in out
+    assert "Optuna: 6 new trials" in out
+    table = studies.table("sqlite:///kept.db", "small")
+    back = pd.read_parquet("out.parquet")
+    pd.testing.assert_frame_equal(back, table)
+    assert json.loads(back.attrs["study"])["name"] == "small"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "nothing.toml"), "No such file"),
+        (("run", "small"), "neither a TOML file nor a kept study"),
+        (("status", "other"), "there are none yet"),
+        (("status", "small.toml"), "has not been run yet"),
+        (("export", "small.toml"), "no study named 'small'"),
+        (("run", "small.toml", "--workers", "0"), "choose 1 or more"),
+        (("run", "small.toml", "--dask"), "DASK_SCHEDULER_ADDRESS"),
+        (("run", "small.toml", "--store", "mysql://x/y"), "choose sqlite"),
+        (("run", "bad.toml"), "no TOML"),
+        (("run", "bytes.toml"), "UTF-8"),
+    ],
+)
+def test_wrong_use_is_a_sentence_and_exit_code_2(call, tmp_path, monkeypatch, words, said):
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
+    (tmp_path / "bad.toml").write_text("name name")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_without_a_store_it_says_what_to_give(call, monkeypatch):
+    monkeypatch.setenv("COMPRESS_STORE", "none")
+    assert "--store URL" in call("status")[2]

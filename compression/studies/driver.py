@@ -143,7 +143,8 @@ class _Driver:
 
     @property
     def _workers(self) -> int:
-        return self._asked_workers or getattr(self._executor, "workers", 1)
+        own: int = getattr(self._executor, "workers", 1)
+        return self._asked_workers or own
 
     def _progress(self) -> Progress:
         left = len(self._requests) - len(self._done)

@@ -4,6 +4,7 @@ A worker holds nothing between fits but the dataset that it has loaded last, so 
 go on, on this machine or on another.
 """
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ import pandas as pd
 from compression.errors import CompressionError
 
 from .specification import find_family
+
+_one_at_a_time = threading.Lock()
+"""Of a process: torch has one random state for all threads, and a seed must mean one thing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,11 @@ def compute(request: Mapping[str, Any], file: bytes | None = None) -> Outcome:
         A failing fit has its sentence; only what is no CompressionError has a sentence of its
         type alone.
     """
+    with _one_at_a_time:
+        return _compute(request, file)
+
+
+def _compute(request: Mapping[str, Any], file: bytes | None) -> Outcome:
     import torch
 
     began = time.perf_counter()

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from threading import Thread
 
 import pandas as pd
@@ -203,24 +203,38 @@ def test_processes_give_the_same_table(url, store):
 
 
 def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(tmp_path):
+    """Workers are threads here, which costs less; ``benchmarks/studies.py`` kills processes."""
     distributed = pytest.importorskip("distributed")
-    url, killed = f"sqlite:///{tmp_path / 'studies.db'}", []
-    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster:
-        executor = studies.DaskExecutor(cluster.scheduler_address)
-        assert executor.workers == 2
+    url, closed = f"sqlite:///{tmp_path / 'studies.db'}", []
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        dashboard_address=None,
+    ) as cluster:
 
-        def kill_one(progress):
-            if progress.done and not killed:
-                killed.append(executor.submit(os.getpid).result())
-                os.kill(killed[0], signal.SIGKILL)
+        def close_one(progress):
+            if progress.done and not closed:
+                closed.append(cluster.workers[0])
+                cluster.sync(closed[0].close, timeout=0, executor_wait=False)
             return True
 
-        progress = studies.run(STUDY, url, executor, report=kill_one)
-        executor.shutdown()
-    assert killed
+        with studies.DaskExecutor(cluster.scheduler_address) as executor:
+            assert executor.workers == 2
+            progress = studies.run(STUDY, url, executor, report=close_one)
+        assert closed[0].address not in cluster.scheduler.workers
     assert (progress.done, progress.failed) == (6, 0)
     run(whole := StudyStore("sqlite://"))
     pd.testing.assert_frame_equal(studies.table(url, "small"), studies.table(whole, "small"))
+
+
+def test_threads_of_one_process_do_not_share_a_seeds_random_numbers():
+    requests = [next(STUDY.references()) | {"seed": seed} for seed in (0, 1)] * 4
+    alone = [fit.compute(request).rows["train_loss"][0] for request in requests[:2]]
+    with ThreadPoolExecutor(4) as pool:
+        together = [outcome.rows["train_loss"][0] for outcome in pool.map(fit.compute, requests)]
+    assert together == alone * 4
 
 
 def test_a_scheduler_that_is_gone_ends_the_study_and_fails_no_fit(store):

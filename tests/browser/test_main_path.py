@@ -139,23 +139,6 @@ def test_what_a_url_asks_in_vain_is_said_and_replaced(server, visit):
         assert word in remarks
 
 
-@pytest.mark.parametrize("width", [1024, 1440])
-def test_light_and_dark_differ_and_nothing_is_wider_than_the_window(server, visit, tmp_path, width):
-    colours = []
-    for scheme in ("light", "dark"):
-        page = visit(
-            f"{server.address}/?{IRIS}",
-            color_scheme=scheme,
-            viewport={"width": width, "height": 900},
-        )
-        charts(page, 6)
-        page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
-        body = '[data-testid="stApp"]'
-        colours.append(page.locator(body).evaluate("e => getComputedStyle(e).backgroundColor"))
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert colours[0] != colours[1]
-
-
 def seconds(page):
     """How long the job that is waited for has been going on, by its own clock."""
     bar = page.locator('[data-testid="stProgress"]').first

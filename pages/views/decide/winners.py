@@ -16,7 +16,7 @@ from .series import Series
 
 def draw_winners(trained: Trained, table: pd.DataFrame, curves: Mapping[Series, CurveView]) -> None:
     """A line a share: the best row of every family that was computed, and a verdict."""
-    st.subheader("When to use which", anchor=False)
+    st.header("When to use which", anchor=False)
     predictions = stack_rows(table, curves, "predictions")
     found = winners(table, predictions, table.iloc[0], trained.target, trained.task)
     if not found:

@@ -37,7 +37,7 @@ def test_weight_approximation_and_residual_share_a_scale():
 def test_a_large_matrix_is_thinned_and_says_so():
     figure = pictures.matrices(np.ones((300, 784)), np.ones((300, 784)), 2, "fc1")
     assert figure.data[0].z.size <= pictures.CELLS
-    assert "every" in figure.layout.title.text
+    assert "every" in figure.layout.title.subtitle.text
 
 
 def test_cross_validation_stars_the_rule_s_choice():
@@ -133,8 +133,7 @@ def test_a_layer_s_score_is_drawn_against_what_it_keeps_with_its_interval():
 def test_pictures_of_ranks_say_which_are_left_out(rank):
     figure = pictures.patterns(np.ones((6, 5, 5)), rank, "conv1", True)
     assert [trace.opacity for trace in figure.data] == [1.0] * rank + [0.3] * (6 - rank)
-    notes = [note.text for note in figure.layout.annotations]
-    assert sum("left out" in note for note in notes) == 6 - rank
+    assert "faint: left out" in figure.layout.title.subtitle.text
 
 
 def test_labels_of_marks_on_one_level_do_not_overlap():

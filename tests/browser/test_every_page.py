@@ -1,0 +1,46 @@
+"""Every page for every reader: axe-core in light and dark, a telephone, a keyboard."""
+
+import pytest
+
+from benchmarks.accessibility import page_names, show_scheme, violations
+from benchmarks.browser import wait_until_idle
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+IRIS = "dataset=iris&model=softmax_regression&baselines=none"
+# Words of a chart that reach out of its picture are cut.
+CUT = """() => [...document.querySelectorAll('.js-plotly-plot svg.main-svg text')].filter(text => {
+  const words = text.getBoundingClientRect();
+  const picture = text.closest('svg.main-svg').getBoundingClientRect();
+  return words.width && (words.left < picture.left - 1 || words.right > picture.right + 1);
+}).map(text => text.textContent)"""
+
+
+@pytest.mark.parametrize("name", page_names())
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(server, visit, name):
+    page = visit(f"{server.address}/{name}?{IRIS}")
+    page.locator('[data-testid="stHeading"]').first.wait_for()
+    wait_until_idle(page)
+    found = {}
+    for scheme in ("light", "dark"):
+        show_scheme(page, scheme)
+        found[scheme] = violations(page)
+    assert found == {"light": [], "dark": []}
+    for width in (1024, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(500)  # charts follow their boxes
+        wide = "[document.documentElement, document.querySelector('[data-testid=stMain]')]"
+        assert page.evaluate(f"Math.max(...{wide}.map(e => e.scrollWidth))") <= width
+        assert page.evaluate(CUT) == []
+
+
+def test_a_few_tabs_lead_from_one_slider_to_the_other(server, visit):
+    page = visit(f"{server.address}/?{IRIS}")
+    page.locator(".st-key-plane_chart .js-plotly-plot").wait_for()
+    wait_until_idle(page)
+    page.locator(".st-key-rank input[type=range]").focus()
+    stops, reached = 0, page.locator(".st-key-bound input[type=range]:focus")
+    while not reached.count():
+        page.keyboard.press("Tab")
+        stops += 1
+        assert stops <= 12  # 18 with the buttons of two charts on the way

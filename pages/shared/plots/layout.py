@@ -18,24 +18,29 @@ CONFIG = {
 }
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
+SUBTITLE = 24  # pixels of a title's second line
 _LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
 BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
 NAMELESS: tuple[str, dict[str, Any]] = ("", {})  # an axis without a title
 STANDOFF = {"x": 6, "y": 10}  # pixels between an axis and its title
 
 
-def _frame(title: str, height: int) -> dict[str, Any]:
+def _frame(title: str, height: int, margin: Mapping[str, int] = MARGIN) -> dict[str, Any]:
+    """What every figure has; a title's second line, behind a semicolon, has room of its own."""
+    text, _, second = title.partition("; ")
+    more = SUBTITLE if second else 0
     return {
         "title": {
-            "text": title,
+            "text": text,
+            "subtitle": {"text": second, "font": {"size": 12}},
             "font": {"size": 14},
             "x": 0,
             "xanchor": "left",
             "y": 0.98,
             "yanchor": "top",
         },
-        "height": height,
-        "margin": MARGIN,
+        "height": height + more,
+        "margin": {**margin, "t": margin["t"] + more},
         "legend": _LEGEND,
         "hoverlabel": {"namelength": -1},
     }
@@ -53,7 +58,9 @@ def build_figure(
 
     Plotly checks them once: a figure that is changed step by step takes five times as long to
     build, and a moved slider waits for it. ``x``, ``y``: an axis' title and its other settings.
+    ``title``: up to 50 characters a line, for a telephone cuts it; behind "; " is its second line.
     """
+    frame = _frame(title, height, layout.pop("margin", MARGIN))
     axes = {
         f"{name}axis": {
             "title": {"text": text, "standoff": STANDOFF[name]},
@@ -62,7 +69,7 @@ def build_figure(
         }
         for name, (text, settings) in {"x": x, "y": y}.items()
     }
-    return go.Figure(data=traces, layout=_frame(title, height) | axes | layout)
+    return go.Figure(data=traces, layout=frame | axes | layout)
 
 
 def panel(

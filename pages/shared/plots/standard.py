@@ -62,6 +62,7 @@ def spectrum(
         *_index_axes(len(ranks)),
         barmode="overlay",
         bargap=0.15,
+        legend=BELOW,
         **_vertical_marks(marks, len(ranks)),
     )
 
@@ -244,6 +245,7 @@ def plane(
         (score_title(task), {} if whole else {"range": _where_decisions_lie(curves, level, scale)}),
         hovermode="closest",
         shapes=levels(reference, scale),
+        legend=BELOW | {"y": -0.16},
     )
 
 

@@ -157,7 +157,7 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
         )
     return build_figure(
         drawn,
-        "What the combination gains at equal bytes, with 95 % intervals",
+        "What the combination gains at equal bytes; bars: 95 % intervals",
         400,
         ("Budget of bytes", cost_axis("bytes", *ends)[1]),
         (f"Difference ({unit})", {"zeroline": False, **_in_sight(table, scale)}),

@@ -138,7 +138,7 @@ def network(trained: Trained, chosen: Layer) -> go.Figure:
     hidden = {"visible": False, "fixedrange": True}
     figure = build_figure(
         [line(places, level, "", FAINT, **NO_HOVER) | {"showlegend": False}, squares],
-        "Layers by parameters; the bluer, the fewer ranks",
+        "Layers by parameters: the bluer, the fewer ranks",
         92,
         ("", {**hidden, "range": [-0.6, len(counts) - 0.4]}),
         ("", {**hidden, "range": [-1.6, 1]}),
@@ -175,7 +175,7 @@ def recalls(table: pd.DataFrame) -> go.Figure:
     ticks = {"tickvals": places.tolist(), "ticktext": [str(name) for name in table["class"]]}
     return build_figure(
         traces,
-        "Recall of each class, with 95 % intervals",
+        "Recall of each class; bars: 95 % intervals",
         HEIGHT,
         ("True class", {**ticks, "showgrid": False}),
         ("Recall (%)", {}),

@@ -104,7 +104,7 @@ def plane(
     level = reference["y"].iloc[0]
     return build_figure(
         drawn,
-        f"{title} against {AXES[cost].lower()}, with 95 % intervals",
+        f"{title} against {AXES[cost].lower()}; bars: 95 % intervals",
         520,
         (AXES[cost], _cost_axis(table[cost], cost)),
         (title, {"range": _score_range(table, level, scale)}),
@@ -191,7 +191,7 @@ def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | Non
     font = {"size": 11}
     return build_figure(
         drawn,
-        "What each loses on the test set, with 95 % intervals",
+        "What each loses on the test set; bars: 95 % intervals",
         130 + 26 * len(rows),
         (
             f"Change of {score}",

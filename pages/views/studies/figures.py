@@ -52,7 +52,7 @@ def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
         )
     return build_figure(
         drawn,
-        f"{title}: {name_change(task)} by file size, with 95 % intervals over seeds",
+        f"{title}: {name_change(task)} by file size; bars: 95 % intervals over seeds",
         340,
         (
             "Share of the reference's file",

@@ -128,7 +128,7 @@ def scores_by_size(
     same = "largest class" if task == "classification" else "the mean"
     return build_figure(
         drawn,
-        f"{score_name(task)} against file size, 95 % intervals",
+        f"{score_name(task)} against file size; bars: 95 % intervals",
         360,
         ("File size (bytes)", {"rangemode": "tozero"}),
         (score_title(task), _score_range(task, low)),

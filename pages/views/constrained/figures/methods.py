@@ -73,7 +73,7 @@ def methods(
     marks = [vertical(bound, CONSTRAINED)] if axis == "knob" else []
     return build_figure(
         traces,
-        f"{score_title(task)} against {AXES[axis].lower()}, with 95 % intervals of the first",
+        f"{score_title(task)} against {AXES[axis].lower()}; bars: 95 % intervals of the first",
         420,
         bound_axis(knob) if axis == "knob" else cost_axis(axis, min(ends), max(ends)),
         (score_title(task), {}),

@@ -239,7 +239,7 @@ def largest_multipliers(prices: pd.DataFrame, unit: str) -> go.Figure:
         traces,
         "Largest multipliers",
         max(220, 110 + 20 * len(shown)),
-        (f"Multiplier λ ({unit} per unit of c)", {"rangemode": "tozero", "tickformat": "~g"}),
+        (f"λ ({unit} per unit of c)", {"rangemode": "tozero", "tickformat": "~g"}),
         ("", {"type": "category", **order}),
         bargap=0.25,
         legend=BELOW,

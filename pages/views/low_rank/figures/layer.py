@@ -18,7 +18,7 @@ SPECTRA = {
 }
 
 LEVEL_HEIGHT = 0.07  # of the plot
-LABEL_WIDTH = 0.015  # of the plot, a letter
+LABEL_WIDTH = 0.024  # of the plot, a letter, on a telephone
 FEW_POINTS = 40  # a line of no more has markers
 TO_ZERO = {"rangemode": "tozero"}
 

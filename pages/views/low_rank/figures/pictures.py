@@ -26,9 +26,9 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
     """Weight, its approximation and what is left, on one scale."""
     rows, columns = _strides(weight.shape)
     parts = {
-        "Weight W": weight,
-        f"Approximation Ŵ, rank {rank}": approximation,
-        "Residual W − Ŵ": weight - approximation,
+        "W": weight,
+        "Ŵ": approximation,
+        "W − Ŵ": weight - approximation,
     }
     largest = float(np.abs(weight).max()) or 1.0
     traces, notes = [], []
@@ -47,7 +47,8 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
             )
         )
         x, y, top = panel(number, len(parts))
-        x["title"] = {"text": "Input (column)", "standoff": 6}
+        if number == 2:  # of all three: side by side they would overlap on a telephone
+            x["title"] = {"text": "Input (column)", "standoff": 6}
         y["autorange"] = "reversed"
         if number == 1:
             y["title"] = {"text": "Output (row)", "standoff": 6}
@@ -56,9 +57,9 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
             y["showticklabels"] = False
         axes |= {axis_name("x", number): x, axis_name("y", number): y}
         notes.append(note(*top, name))
-    title = f"{layer}: weight, approximation, residual"
+    title = f"{layer}: weight, approximation, residual; Ŵ has rank {rank}"
     if rows > 1 or columns > 1:
-        title += f" (every {_ordinal(rows)}row, every {_ordinal(columns)}column)"
+        title += f", every {_ordinal(rows)}row, every {_ordinal(columns)}column"
     scale = {
         "colorscale": DIVERGING,
         "cmin": -largest,
@@ -86,7 +87,7 @@ def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
     traces, labels = [], []
     for number, value in enumerate(values[:PICTURES], start=1):
         kept = number <= rank
-        labels.append(str(number) if kept else f"{number}, left out")
+        labels.append(str(number))
         if value.ndim == 2:
             end = float(np.abs(value).max()) or 1.0
             hover = "row %{y}, column %{x}: %{z:.3g}"
@@ -96,7 +97,7 @@ def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
             colour, hover = LOW_RANK if kept else FAINT, "sample %{x}: %{y:.3g}"
             traces.append(line(np.arange(len(value)), value, "", colour, width=1.5, hover=hover))
     what = "Right singular vectors" if exact else "Rows of the right factor"
-    title = f"{what} of {layer}: what each rank looks for in an input"
+    title = f"{what} of {layer}; what each rank looks for in an input, faint: left out"
     placed, layout = place_in_grid(traces, labels, PICTURES, gaps=(0.008, 0))
     return build_figure(
         placed, title, 185, NAMELESS, NAMELESS, margin=_MARGIN, showlegend=False, **layout

@@ -58,7 +58,7 @@ def score_changes(table: pd.DataFrame, task: str) -> go.Figure:
     categories = {"type": "category", "showgrid": False}
     return build_figure(
         [heat],
-        f"Change of the validation score ({unit}), this layer alone; {samples:,} samples",
+        f"Change of the validation score ({unit}); this layer alone, {samples:,} samples",
         130 + 52 * len(names),
         ("Share of the layer's numbers kept, at most", categories),
         ("Layer", {"autorange": "reversed", **categories}),
@@ -90,7 +90,7 @@ def share_kept(table: pd.DataFrame, task: str) -> go.Figure:
         )
     return build_figure(
         traces,
-        f"{quantity} against the share kept, this layer alone; bars: 95 % interval",
+        f"{quantity} by the share kept; this layer alone, bars: 95 % intervals",
         360,
         ("Share of the layer's numbers kept (%)", {"rangemode": "tozero"}),
         (quantity, {}),

@@ -8,7 +8,7 @@ COPY requirements.txt ./
 RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -r requirements.txt
 COPY . ./
 RUN useradd --uid 10001 --no-create-home compress && mkdir /data && chown compress /data
-USER compress
+USER 10001
 VOLUME /data
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \

@@ -47,9 +47,10 @@ class _Stopwatch:
 
     def seconds(self) -> float:
         """Mean time of a call in one turn."""
+        inputs = {self.session.get_inputs()[0].name: self.samples}
         start = time.perf_counter()
         for _ in range(self.calls):
-            self.session.run(None, {"samples": self.samples})
+            self.session.run(None, inputs)
         return (time.perf_counter() - start) / self.calls
 
 
@@ -93,10 +94,33 @@ def latencies(
     """
     if rounds < 1:
         raise ArgumentError(f"{rounds} rounds measure nothing: choose 1 or more")
+    sessions = _sessions({REFERENCE: reference, **networks})
+    features = sessions[REFERENCE].get_inputs()[0].shape[1]
+    samples = np.random.default_rng(0).normal(size=(max(BATCHES), features)).astype(np.float32)
+    return time_sessions(sessions, samples, rounds=rounds, report=report)
+
+
+def time_sessions(
+    sessions: Mapping[str, Any],
+    samples: NDArray,
+    batches: Sequence[int] = BATCHES,
+    *,
+    rounds: int = 100,
+    report: Report = keep_going,
+) -> pd.DataFrame:
+    """Time ONNX Runtime's sessions of one input in turns; see :func:`latencies`.
+
+    Parameters
+    ----------
+    sessions : mapping
+        Name -> session; the first is what the others are held against.
+    samples : ndarray, shape (rows, ...)
+        At least as many rows as the largest batch.
+    """
     watches = [
-        _warm_up(name, session, batch)
-        for name, session in _sessions({REFERENCE: reference, **networks}).items()
-        for batch in BATCHES
+        _warm_up(name, session, samples[:batch])
+        for name, session in sessions.items()
+        for batch in batches
     ]
     order = np.random.default_rng(0)
     seconds: list[Array] = []
@@ -105,9 +129,9 @@ def latencies(
         for at in order.permutation(len(watches)):
             turn[at] = watches[at].seconds()
         seconds.append(turn)
-        if not report(done, rounds, lambda: _table(watches, np.array(seconds))):
+        if not report(done, rounds, lambda: _table(watches, np.array(seconds), len(batches))):
             break
-    return _table(watches, np.array(seconds))
+    return _table(watches, np.array(seconds), len(batches))
 
 
 def _sessions(networks: Mapping[str, nn.Sequential]) -> dict[str, Any]:
@@ -129,10 +153,8 @@ def _sessions(networks: Mapping[str, nn.Sequential]) -> dict[str, Any]:
     return sessions
 
 
-def _warm_up(name: str, session: Any, batch: int) -> _Stopwatch:
+def _warm_up(name: str, session: Any, samples: NDArray) -> _Stopwatch:
     """Called until it is warm, with the number of calls that then make a turn."""
-    features = session.get_inputs()[0].shape[1]
-    samples = np.random.default_rng(0).normal(size=(batch, features)).astype(np.float32)
     watch = _Stopwatch(name, session, samples)
     fastest, end = watch.seconds(), time.perf_counter() + _WARM_UP
     while time.perf_counter() < end:
@@ -140,11 +162,11 @@ def _warm_up(name: str, session: Any, batch: int) -> _Stopwatch:
     return _Stopwatch(name, session, samples, calls=max(1, round(_TURN / fastest)))
 
 
-def _table(watches: Sequence[_Stopwatch], seconds: Array) -> pd.DataFrame:
+def _table(watches: Sequence[_Stopwatch], seconds: Array, batches: int) -> pd.DataFrame:
     """Medians and intervals from times of shape (rounds, watches); the reference's come first."""
     from .evaluation import median_interval
 
-    ratios = seconds[:, np.arange(len(watches)) % len(BATCHES)] / seconds
+    ratios = seconds[:, np.arange(len(watches)) % batches] / seconds
     rows = []
     for at, watch in enumerate(watches):
         row: dict[str, Any] = {"model": watch.model, "batch": len(watch.samples)}

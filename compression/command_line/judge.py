@@ -92,10 +92,9 @@ def graph_of(path: Path) -> bytes:
     """The bytes of a graph in one piece."""
     files = read_files([path])
     if path.suffix.lower() == ".onnx":
-        from ..graphs.reading import read_model
+        from ..graphs.child import CHILD
 
-        model = read_model(files)  # refuses what is damaged, in a process of its own
-        return files[path.name] if len(files) == 1 else next(iter(model.to_bytes().values()))
+        return CHILD.ask("graph", files)[1]["graph"]  # a graph without weights to compress too
     if path.suffix.lower() == ".safetensors":
         from .. import storage
         from ..onnx_export import onnx_bytes

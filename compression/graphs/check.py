@@ -65,28 +65,36 @@ def write_checked(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
                 f"layer {show(layer)} of the written file is off by {errors[layer]:.3g} of its "
                 f"norm, and {promised:.3g} was expected: the file is not given out"
             )
-    try:
-        outputs = compare_outputs(model, smaller)
-    except CompressionError as error:
-        return files, Check(errors, difference, {}, str(error))
-    return files, Check(errors, difference, outputs)
+    return files, _with_outputs(model, files, errors, difference)
 
 
-def compare_outputs(before: Model, after: Model) -> dict[str, Any]:
-    """What two models give for the same random inputs; see ``runner.compare``.
+def write_rounded(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
+    """The files of a smaller model with weights of 8 bits, read back and compared.
 
     Raises
     ------
-    CompressionError
-        They have no graph that can be run, or running it failed.
+    StorageError
+        A weight that was read back is over half a step from its own.
+    NotApplicableError
+        The format, or the graph's opset, has no such weights.
     """
-    files = {"before": _graph(before), "after": _graph(after)}
-    return CHILD.ask("compare", files)[0]
+    files = model.compressed(ranks).rounded_bytes()
+    return files, _with_outputs(model, files, {}, 0.0)
 
 
-def _graph(model: Model) -> bytes:
-    graphs: Mapping[str, bytes] = model.to_bytes()
-    for name, content in graphs.items():
+def _with_outputs(
+    model: Model, files: Mapping[str, bytes], errors: dict[str, float], difference: float
+) -> Check:
+    """A check with what both graphs give for the same random inputs, or why that is not known."""
+    try:
+        graphs = {"before": _graph(model.to_bytes()), "after": _graph(files)}
+        return Check(errors, difference, CHILD.ask("compare", graphs)[0])
+    except CompressionError as error:
+        return Check(errors, difference, {}, str(error))
+
+
+def _graph(files: Mapping[str, bytes]) -> bytes:
+    for name, content in files.items():
         if name.lower().endswith(".onnx"):
             return content
     raise StorageError(

@@ -143,3 +143,19 @@ def run_graph(content: bytes, x: NDArray) -> NDArray[np.float64]:
         "predict", files, cpu_seconds=RUN_CPU_SECONDS, shape=list(plain.shape)
     )
     return np.frombuffer(answer["y"], np.float64).reshape(values["shape"])
+
+
+def time_graphs(graphs: Mapping[str, bytes], x: NDArray, rounds: int = 60) -> list[dict[str, Any]]:
+    """Rows of latencies of graphs by name, the first being the one to hold against.
+
+    Measured in the child process; see ``runner.time_graphs``.
+    """
+    plain = np.ascontiguousarray(x, dtype=np.float32)
+    values, _ = CHILD.ask(
+        "latency",
+        {**graphs, "x": plain.tobytes()},
+        cpu_seconds=RUN_CPU_SECONDS,
+        shape=list(plain.shape),
+        rounds=rounds,
+    )
+    return list(values["rows"])

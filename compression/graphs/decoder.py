@@ -39,6 +39,12 @@ def _onnx(files: Files) -> tuple[dict[str, Any], Files]:
     return {}, {}
 
 
+def _graph(files: Files) -> tuple[dict[str, Any], Files]:
+    from .onnx_file import open_graph
+
+    return {}, {"graph": open_graph(files).SerializeToString()}
+
+
 def _compare(files: Files) -> tuple[dict[str, Any], Files]:
     from .runner import compare
 
@@ -60,19 +66,31 @@ def _predict(files: Files, shape: list[int]) -> tuple[dict[str, Any], Files]:
     return {"shape": list(y.shape)}, {"y": y.tobytes()}
 
 
+def _latency(files: Files, shape: list[int], rounds: int) -> tuple[dict[str, Any], Files]:
+    import numpy as np
+
+    from .runner import time_graphs
+
+    x = np.frombuffer(files.pop("x"), np.float32).reshape(shape)
+    return {"rows": time_graphs(files, x, rounds)}, {}
+
+
 CALLS: dict[str, Callable[..., tuple[dict[str, Any], Files]]] = {
     "safetensors": _safetensors,
     "checkpoint": _checkpoint,
     "onnx": _onnx,
+    "graph": _graph,
     "compare": _compare,
     "inputs": _inputs,
     "predict": _predict,
+    "latency": _latency,
 }
 # What a call needs is imported before its time and memory are counted.
 IMPORTS = {
     "checkpoint": "compression.graphs.checkpoint",
     "onnx": "compression.graphs.onnx_model",
-    **dict.fromkeys(("compare", "inputs", "predict"), "compression.graphs.runner"),
+    "graph": "compression.graphs.onnx_file",
+    **dict.fromkeys(("compare", "inputs", "predict", "latency"), "compression.graphs.runner"),
 }
 
 

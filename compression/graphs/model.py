@@ -63,6 +63,10 @@ class Model(ABC):
     def to_bytes(self) -> dict[str, bytes]:
         """The files by name, in the format that the model came in."""
 
+    def rounded_bytes(self) -> dict[str, bytes]:
+        """The files with weights of 8 bits; NotApplicableError where the format has none."""
+        raise NotApplicableError("tensors without a graph say nothing of how codes would be read")
+
     def factor_names(self, layer: str) -> tuple[str, str]:
         """What a compressed model calls the two factors of a layer: (m, k) and (k, n)."""
         name = self.weight(layer).name

@@ -19,6 +19,7 @@ from .limits import show
 from .model import Model, Ranks
 from .onnx_attributes import find_attributes
 from .onnx_file import open_graph
+from .onnx_rounding import check_rounding, round_weights
 from .onnx_surgery import replace
 from .onnx_uses import Source, describe, find_sources
 from .spectra import Array
@@ -29,6 +30,7 @@ _NAMELESS = re.compile(r"(onnx::\w*?_?|val_|_val_|_?const\w*_?|t|)\d+", re.IGNOR
 # Its warnings repeat names out of files, which have no place in a log.
 logging.getLogger("onnx_ir").setLevel(logging.ERROR)
 Types = dict[str, onnx.TypeProto]
+_WHOLE = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8, onnx.TensorProto.INT4)
 _OLDEST_IR = 4  # from which on a tensor need not be an input as well
 
 
@@ -96,6 +98,22 @@ class OnnxModel(Model):
         """One file: also of a pair, whose data it then holds, so that it loads anywhere."""
         return {self.file_name: self.proto.SerializeToString()}
 
+    def rounded_bytes(self) -> dict[str, bytes]:
+        """The file with weights of 8 bits, one scale an output channel, read back and compared.
+
+        Raises
+        ------
+        NotApplicableError
+            The graph's opset has no such weights, or it has none to round.
+        """
+        graph, maps = _to_ir(self.proto)
+        round_weights(graph)
+        content = _to_proto(graph, maps).SerializeToString()
+        again = onnx.ModelProto()
+        again.ParseFromString(content)
+        check_rounding(_to_ir(again)[0], _to_ir(self.proto)[0])
+        return {self.file_name: content}
+
     def outputs(self, x: NDArray, ranks: Ranks | None = None) -> NDArray[np.float64]:
         """What ONNX Runtime gives for samples, with layers at ranks in the place of their own."""
         smaller = self.compressed(ranks) if ranks else self
@@ -133,6 +151,11 @@ def read_onnx(files: Mapping[str, bytes]) -> OnnxModel:
     proto = open_graph(files)
     name = next(name for name in files if name.lower().endswith(".onnx"))
     model = OnnxModel(proto, name, sum(len(content) for content in files.values()))
+    if not model.weights and any(t.data_type in _WHOLE for t in model.proto.graph.initializer):
+        raise StorageError(
+            "the weights of this graph are whole numbers of few bits already: give the graph as it "
+            "was before it was rounded"
+        )
     if not model.weights:
         raise StorageError(
             "no node of the graph multiplies by a matrix: there is nothing to compress"

@@ -124,6 +124,27 @@ def predict(content: bytes, x: NDArray) -> NDArray:
     return np.concatenate(parts)
 
 
+def time_graphs(graphs: dict[str, bytes], x: NDArray, rounds: int) -> list[dict[str, Any]]:
+    """Seconds a call of each graph, in turns; see :func:`compression.latency.time_sessions`.
+
+    Samples are repeated to fill a batch. A graph for a fixed number of rows is timed with that.
+    """
+    from ..latency import BATCHES, time_sessions
+
+    sessions = {name: open_session(content) for name, content in graphs.items()}
+    value, *others = next(iter(sessions.values())).get_inputs()
+    if others or value.type not in _TYPES:
+        raise NotApplicableError(f"the graph takes {1 + len(others)} inputs, and samples are one")
+    fixed = value.shape[0] if value.shape and isinstance(value.shape[0], int) else 0
+    batches = (fixed,) if fixed > 0 else BATCHES
+    rows = np.resize(np.arange(len(x)), max(batches))
+    samples: NDArray = np.ascontiguousarray(x[rows].astype(_TYPES[value.type]))
+    for session in sessions.values():
+        run(session, {value.name: samples[: batches[0]]})
+    table = time_sessions(sessions, samples, batches, rounds=rounds)
+    return table.to_dict("records")
+
+
 def random_inputs(session: onnxruntime.InferenceSession, length: int) -> dict[str, NDArray]:
     """Normal numbers, small indices, and ones for masks, of the shapes that the graph asks for."""
     rng = np.random.default_rng(0)

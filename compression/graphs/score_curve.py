@@ -1,15 +1,17 @@
 """Test score against size of a model in a file, judged on a dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ..errors import NotApplicableError
 from ..evaluation import Comparison, score
+from ..latency import BATCHES
 from ..report import Report, keep_going
-from .child import run_graph
+from .child import run_graph, time_graphs
 from .model import Model
 from .readings import Reading, prepare, read_answers, spread_rows
 
@@ -44,7 +46,8 @@ def score_curve(
     Returns
     -------
     DataFrame
-        row (of the plan), bytes, parameters, score, score_low, score_high, change, change_low,
+        row (of the plan), bits (32, or 8: weights rounded with a scale a channel, where the
+        graph's opset has that), bytes, parameters, score, score_low, score_high, change, change_low,
         change_high: against the model as it came, on the same rows; validation_change: what a
         size may be chosen by.
     """
@@ -53,10 +56,46 @@ def score_curve(
     rows = []
     for done, place in enumerate(places):
         smaller = model.compressed(ranks[place]) if ranks[place] else model
-        rows.append({"row": place, **judge.measure(smaller)})
+        for bits, files in _files_of(smaller):
+            rows.append({"row": place, "bits": bits, **judge.measure(smaller, files)})
         if not report(done + 1, len(places), lambda: pd.DataFrame(rows)):
             break
     return pd.DataFrame(rows)
+
+
+SAME = "yours, again"
+
+
+def time_sizes(model: Model, ranks: dict[str, int], dataset: Any, reading: Reading) -> pd.DataFrame:
+    """Latencies of a model as it came, of the same again, and of smaller ones, in turns.
+
+    What lies between the first two is this machine's noise: nothing below it is told apart.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`compression.latency.latencies`; models are "reference", ``SAME``, "8 bits",
+        "low rank", "low rank, 8 bits".
+    """
+    smaller = model.compressed(ranks) if ranks else model
+    own = next(iter(model.to_bytes().values()))
+    graphs = {"reference": own, SAME: own}
+    for stem, of in (("", model), *([("low rank", smaller)] if ranks else [])):
+        for bits, files in _files_of(of):
+            name = ", ".join(part for part in (stem, "8 bits" if bits == 8 else "") if part)
+            if name:
+                graphs[name] = next(iter(files.values()))
+    rows = dataset.validation_rows[: max(BATCHES)]
+    return pd.DataFrame(time_graphs(graphs, prepare(dataset, dataset.x_train[rows], reading)))
+
+
+def _files_of(model: Model) -> Iterator[tuple[int, dict[str, bytes]]]:
+    """The model's files as they are, and with weights of 8 bits where that is possible."""
+    yield 32, model.to_bytes()
+    try:
+        yield 8, model.rounded_bytes()
+    except NotApplicableError:
+        return
 
 
 class Judge:
@@ -69,26 +108,25 @@ class Judge:
         chosen_by = dataset.validation_rows
         x = np.concatenate([dataset.x_test, dataset.x_train[chosen_by]])
         self._samples, self._tested = prepare(dataset, x, reading), len(dataset.y_test)
-        self._before, _ = self.answer(model)
+        self._before = self.answer(model.to_bytes())
         before = self._before[: self._tested]
         self._comparison = Comparison(before, dataset.y_test, dataset.task)
 
-    def answer(self, model: Model) -> tuple[NDArray, int]:
-        """What a model says of the test part and then of the validation part; bytes of its file."""
-        ((_, content),) = model.to_bytes().items()
+    def answer(self, files: dict[str, bytes]) -> NDArray:
+        """What a graph says of the test part and then of the validation part."""
+        ((_, content),) = files.items()
         outputs = run_graph(content, self._samples)
-        return read_answers(outputs, self._dataset, self._reading, self._order), len(content)
+        return read_answers(outputs, self._dataset, self._reading, self._order)
 
-    def measure(self, smaller: Model) -> dict[str, float]:
+    def measure(self, smaller: Model, files: dict[str, bytes]) -> dict[str, float]:
         """A row of :func:`score_curve`."""
-        answers, length = self.answer(smaller)
-        dataset, tested = self._dataset, self._tested
+        answers, dataset, tested = self.answer(files), self._dataset, self._tested
         found = answers[None, :tested]
         low, high = self._comparison.intervals(found)
         change, change_low, change_high = self._comparison.changes(found)
         y = dataset.y_train[dataset.validation_rows]
         return {
-            "bytes": length,
+            "bytes": sum(map(len, files.values())),
             "parameters": smaller.parameters,
             "score": score(answers[:tested], dataset.y_test, dataset.task),
             "score_low": float(low[0]),

@@ -38,7 +38,7 @@ STUDY_DATASETS, STUDY_MODELS, SEEDS, STUDY_CURVES = "on", "of", "seeds", "curves
 STUDY_PAIR, STUDY_SHARE, STUDY_AGAINST = "pair", "size", "than"
 # Your model
 WEIGHT, ENERGY, KEEP, JUDGED_ON, READING = "weight", "energy", "keep", "judged_on", "reading"
-HEAD_SET, HEAD_BOUND = "head_set", "head_bound"
+HEAD_SET, HEAD_BOUND, EIGHT_BITS, TIMED = "head_set", "head_bound", "eight_bits", "timed"
 
 REFERENCE = (DATASET, MODEL, SEED, TRAIN_EPOCHS, WIDTH, LEARNING_RATE)
 

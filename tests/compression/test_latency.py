@@ -25,7 +25,7 @@ class Sleeper:
         self.clock.now += self.cost * len(feed["samples"]) * self.clock.load
 
     def get_inputs(self):
-        return [type("Input", (), {"shape": ["N", 3]})]
+        return [type("Input", (), {"shape": ["N", 3], "name": "samples"})]
 
 
 class Clock:

@@ -269,3 +269,36 @@ def test_a_pair_comes_back_as_one_file_that_runs_alone(tmp_path):
     (tmp_path / "alone.onnx").write_bytes(built.content)
     session = onnxruntime.InferenceSession(tmp_path / "alone.onnx")
     assert session.run(None, {"x": np.zeros((2, 3, 8, 8), np.float32)})[0].shape == (2, 16)
+
+
+def test_eight_bits_are_drawn_beside_ranks_and_leave_as_a_file():
+    app = rendered("your_model.py", **QUICK, eight_bits="true", keep="100")
+    series = {trace["name"]: trace for trace in charts(app)["scores_by_size"]["data"]}
+    low_rank, rounded = series["low rank"], series["low rank, 8 bits"]
+    assert len(low_rank["x"]) == len(rounded["x"])
+    assert (unpack(rounded["x"]) < unpack(low_rank["x"])).all()
+    files = ((example.NAME, example.content()),)
+    built = tasks.build(lambda *_: True, files, (), True)
+    assert len(built.content) == unpack(rounded["x"])[-1]
+    said = " ".join(words.value for words in app.markdown)
+    assert "no weight is further than half a step of 8 bits" in said
+    table = tasks.latency(lambda *_: True, files, "digits", 0, ("as is", "NCHW", ""), ())
+    assert list(table["model"].unique()) == ["reference", "yours, again", "8 bits"]
+    assert "the same file twice differs" in text.describe_latency(table)
+    assert len(text.latency_table(table)) == 6
+
+
+def latencies(ratio_low, ratio_high):
+    rows = [("reference", 1.0, 1.0), ("yours, again", 0.9, 1.1), ("8 bits", ratio_low, ratio_high)]
+    return pd.DataFrame(
+        {"model": name, "batch": 1, "ratio": low, "ratio_low": low, "ratio_high": high}
+        for name, low, high in rows
+    )
+
+
+@pytest.mark.parametrize(
+    ("ends", "word"),
+    [((1.3, 1.4), "faster"), ((0.5, 0.6), "slower"), ((1.05, 1.4), "not told apart")],
+)
+def test_what_lies_within_the_noise_is_not_called_faster(ends, word):
+    assert word in text.describe_latency(latencies(*ends))

@@ -59,8 +59,11 @@ def draw_budget(view: ModelView, files: Files) -> int | None:
         )
     with right:
         st.warning(text.NO_SCORE, icon=":material/warning:")
-        if view.ranks[row]:
-            _draw_file(view, files, row)
+        eight_bits = view.kind == "ONNX graph" and widgets.switch(
+            links.EIGHT_BITS, "Weights in 8 bits, a scale for each output"
+        )
+        if view.ranks[row] or eight_bits:
+            _draw_file(view, files, row, eight_bits)
     return row
 
 
@@ -73,7 +76,7 @@ def _choose_row(view: ModelView) -> int:
     return shares.index(chosen)
 
 
-def _draw_file(view: ModelView, files: Files, row: int) -> None:
+def _draw_file(view: ModelView, files: Files, row: int, eight_bits: bool) -> None:
     """The file of a row, once it is written and compared."""
     ranks = view.ranks[row]
     if view.file_bytes > _AT_ONCE:
@@ -81,7 +84,7 @@ def _draw_file(view: ModelView, files: Files, row: int) -> None:
             st.session_state[_ASKED] = ranks
         if st.session_state.get(_ASKED) != ranks:
             return
-    job: Job[Built] = jobs.submit(tasks.build, files, ranks)
+    job: Job[Built] = jobs.submit(tasks.build, files, ranks, eight_bits)
 
     def draw() -> None:
         show_status(job, "Writing and comparing")
@@ -92,7 +95,7 @@ def _draw_file(view: ModelView, files: Files, row: int) -> None:
         blocks.download(
             f"Download {text.plain(built.file_name, 30)}",
             built.content,
-            text.smaller_name(built.file_name),
+            text.smaller_name(built.file_name, "8-bit" if eight_bits else "low-rank"),
             "smaller_model",
             help="Written, read back and compared before this button appeared.",
         )

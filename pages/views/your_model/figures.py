@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from pages.shared.format import score_name
 from pages.shared.plots import traces
-from pages.shared.plots.layout import build_figure, score_scale, score_title
+from pages.shared.plots.layout import BELOW, build_figure, score_scale, score_title
 from pages.shared.plots.palette import CONSTRAINED, FAINTEST, LOW_RANK, OCHRE, REFERENCE
 
 from .results import HeadView
@@ -106,33 +106,46 @@ def scores_by_size(
 
     ``current``: row of the table where the slider stands, if it is one of them.
     """
-    x, scale = table["bytes"].to_numpy(float), score_scale(task)
-    y, low, high = (scale * table[name] for name in ("score", "score_low", "score_high"))
-    changes = scale * table[["change", "change_low", "change_high"]].to_numpy()
-    unit = " %" if task == "classification" else ""
-    curve = traces.line(
-        x,
-        y,
-        "low rank",
-        LOW_RANK,
-        markers=7,
-        hover=f"%{{y:.3~f}}{unit}, %{{x:,.0f}} bytes<br>%{{customdata[0]:+.3~f}} "
-        "(%{customdata[1]:+.3~f} to %{customdata[2]:+.3~f})",
-        error_y=traces.interval(y, low, high, LOW_RANK),
-        customdata=changes,
-        showlegend=False,
-    )
-    drawn = [curve]
+    scale = score_scale(task)
+    whole = table[table["bits"] == 32]
+    drawn = [
+        _scores_of(own, name, dash, symbol, task)
+        for name, own, dash, symbol in (
+            ("low rank", whole, "solid", "circle"),
+            ("low rank, 8 bits", table[table["bits"] == 8], "dot", "diamond"),
+        )
+        if len(own)
+    ]
+    y = scale * whole["score"].to_numpy()
     if current is not None:
-        drawn.append(traces.current(x[current], float(y.iloc[current]), LOW_RANK))
+        drawn.append(traces.current(whole["bytes"].iloc[current], float(y[current]), LOW_RANK))
     same = "largest class" if task == "classification" else "the mean"
     return build_figure(
         drawn,
         f"{score_name(task)} against file size; bars: 95 % intervals",
-        360,
+        380,
         ("File size (bytes)", {"rangemode": "tozero"}),
-        (score_title(task), _score_range(task, low)),
-        **_baselines({"yours": float(y.iloc[-1]), same: scale * majority}),
+        (score_title(task), _score_range(task, scale * table["score_low"])),
+        legend=BELOW,
+        **_baselines({"yours": float(y[-1]), same: scale * majority}),
+    )
+
+
+def _scores_of(own: pd.DataFrame, name: str, dash: str, symbol: str, task: str) -> traces.Trace:
+    scale, unit = score_scale(task), " %" if task == "classification" else ""
+    y, low, high = (scale * own[end] for end in ("score", "score_low", "score_high"))
+    return traces.line(
+        own["bytes"].to_numpy(float),
+        y,
+        name,
+        LOW_RANK,
+        dash,
+        markers=7,
+        symbol=symbol,
+        hover=f"%{{y:.3~f}}{unit}, %{{x:,.0f}} bytes<br>%{{customdata[0]:+.3~f}} "
+        "(%{customdata[1]:+.3~f} to %{customdata[2]:+.3~f})",
+        error_y=traces.interval(y, low, high, LOW_RANK),
+        customdata=scale * own[["change", "change_low", "change_high"]].to_numpy(),
     )
 
 

@@ -61,6 +61,8 @@ class Built:
         empty where they could not be compared.
     why_not : str
         Why they could not.
+    eight_bits : bool
+        Whether its weights are whole numbers of 8 bits.
     """
 
     file_name: str
@@ -68,6 +70,7 @@ class Built:
     difference: float
     outputs: Mapping[str, Any]
     why_not: str
+    eight_bits: bool
 
 
 @dataclass(frozen=True, eq=False)

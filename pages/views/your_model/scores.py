@@ -14,6 +14,7 @@ from pages.shared.ui.progress import follow, show_status, wait_for
 
 from . import figures, tasks, text
 from .head import draw_head
+from .latency import draw_latency
 from .results import ModelView, Readings
 from .tasks import Files
 
@@ -55,6 +56,7 @@ def draw_scores(view: ModelView, files: Files, row: int) -> None:
         st.warning(text.describe_useless(found), icon=":material/info:")
         return
     _draw_curve(view, files, row, dataset, found, place)
+    draw_latency(view, files, row, dataset, _SEED, found.ways[place])
     draw_head(files, dataset, _SEED, found, found.ways[place])
 
 
@@ -102,7 +104,7 @@ def _draw_curve(
             return
         if job.result is not None:
             st.markdown(text.describe_scores(table, view.file_bytes, found.task))
-        shown = list(table["row"])
+        shown = list(table.loc[table["bits"] == 32, "row"])
         current = shown.index(row) if row in shown else None
         figure = figures.scores_by_size(table, found.majority, current, found.task)
         said = f"{score_name(found.task)} against file size, with intervals"

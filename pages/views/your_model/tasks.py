@@ -63,13 +63,33 @@ def read(report: Report, files: Files) -> ModelView:
 
 
 @measures_time
-def build(report: Report, files: Files, ranks: tuple[tuple[str, int], ...]) -> Built:
+def build(
+    report: Report, files: Files, ranks: tuple[tuple[str, int], ...], eight_bits: bool = False
+) -> Built:
     """The smaller model's file, written, read back and compared."""
-    from compression.graphs.check import write_checked
+    from compression.graphs.check import write_checked, write_rounded
 
-    written, check = write_checked(_load(files), dict(ranks))
+    write = write_rounded if eight_bits else write_checked
+    written, check = write(_load(files), dict(ranks))
     ((name, content),) = written.items()
-    return Built(name, content, check.difference, check.outputs, check.why_not)
+    return Built(name, content, check.difference, check.outputs, check.why_not, eight_bits)
+
+
+@measures_time
+def latency(
+    report: Report,
+    files: Files,
+    dataset: str,
+    seed: int,
+    way: tuple[str, str, str],
+    ranks: tuple[tuple[str, int], ...],
+) -> pd.DataFrame:
+    """Seconds a call of the model as it came (twice: for the noise) and of smaller ones."""
+    from compression.graphs.readings import Reading
+    from compression.graphs.score_curve import time_sizes
+    from pages.shared.models.tasks import load_dataset
+
+    return time_sizes(_load(files), dict(ranks), load_dataset(dataset, seed), Reading(*way))
 
 
 @measures_time

@@ -258,6 +258,15 @@ def test_gate_judges_numbers_by_r2_with_an_interval(numbers, capsys, after, code
     assert said["sentence"].startswith("PASSED" if code == 0 else "FAILED")
 
 
+def test_gate_judges_a_graph_of_eight_bits(folder, capsys, tmp_path):
+    before = folder / "before.onnx"
+    files = compression.read_model({"small.onnx": before.read_bytes()}).rounded_bytes()
+    (tmp_path / "small.onnx").write_bytes(files["small.onnx"])
+    words = ["gate", str(before), str(tmp_path / "small.onnx"), str(folder / "data.npz")]
+    assert main([*words, "--json", "--lose-at-most", "2"]) == 0
+    assert 0.97 < json.loads(capsys.readouterr().out)["accuracy_after"] <= 1
+
+
 def test_numbers_of_another_unit_are_no_failure_but_a_misfit(numbers, capsys, tmp_path):
     file = np.load(numbers / "data.npz")
     np.savez(tmp_path / "standardised.npz", x=file["x"], y=(file["y"] - 50) / 10)

@@ -1,0 +1,132 @@
+"""An ONNX graph whose weights are whole numbers of 8 bits, with one scale an output channel.
+
+Each weight becomes codes and a DequantizeLinear node before the node that takes it: the file is
+about a quarter as long, the arithmetic stays in floating numbers. Rounding in fewer bits would
+give other numbers in a file of the same length, as ONNX stores whole bytes before opset 21.
+"""
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from ..errors import NotApplicableError, StorageError
+from .limits import show
+from .onnx_uses import Source, attribute, find_sources
+from .weights import CONVOLUTION, GROUPED, LINEAR
+
+OLDEST_OPSET = 13  # from which on DequantizeLinear has a scale a channel
+CODES, SCALE = ".codes", ".scale"
+LARGEST = 127
+_SMALLEST = 64  # numbers of a weight for which codes pay
+_KINDS = (LINEAR, CONVOLUTION, GROUPED)
+
+
+def round_weights(graph: ir.Model) -> int:
+    """Round every weight that nodes multiply by, in place; how many there were.
+
+    Raises
+    ------
+    NotApplicableError
+        The graph is of an opset without scales for channels, or has no such weight.
+    """
+    opset = graph.opset_imports.get("", graph.opset_imports.get("ai.onnx", 0))
+    if opset < OLDEST_OPSET:
+        raise NotApplicableError(
+            f"the graph is of opset {opset}, which has no rounded weights with a scale a channel: "
+            f"export it with opset {OLDEST_OPSET} or later"
+        )
+    sources = [source for source in find_sources(graph) if _can_be_rounded(source)]
+    for source in sources:
+        _replace(graph, source)
+    if not sources:
+        raise NotApplicableError("no weight of this graph is multiplied by in 32 bits")
+    return len(sources)
+
+
+def check_rounding(graph: ir.Model, before: ir.Model) -> float:
+    """Largest distance of a rounded weight from its own, in steps: at most a half.
+
+    Raises
+    ------
+    StorageError
+        A weight lies further away: the file is not what it should be.
+    """
+    held, worst = graph.graph.initializers, 0.0
+    for name, value in before.graph.initializers.items():
+        if name + CODES not in held:
+            continue
+        codes, scale = (_numbers(held[name + end]) for end in (CODES, SCALE))
+        own = _numbers(value)
+        axis = _axis_of(graph, name)
+        steps = scale.reshape([-1 if i == axis else 1 for i in range(own.ndim)])
+        distance = float(np.abs(codes * steps - own).max(where=steps > 0, initial=0.0))
+        in_steps = float((np.abs(codes * steps - own) / np.maximum(steps, 1e-300)).max())
+        if not in_steps <= 0.5 + 1e-3:
+            raise StorageError(
+                f"weight {show(name)} of the written file is off by {distance:.3g}, over half a "
+                "step: the file is not given out"
+            )
+        worst = max(worst, in_steps)
+    return worst
+
+
+def _numbers(value: ir.Value) -> NDArray[np.float64]:
+    assert value.const_value is not None
+    return value.const_value.numpy().astype(np.float64)
+
+
+def _axis_of(graph: ir.Model, name: str) -> int:
+    (node, _), *_ = graph.graph.initializers[name + CODES].uses()
+    return int(attribute(node, "axis", 1))
+
+
+def _can_be_rounded(source: Source) -> bool:
+    tensor = source.value.const_value
+    assert tensor is not None
+    return (
+        bool(source.uses)
+        and all(use.kind in _KINDS for use in source.uses)
+        and not source.is_output
+        and tensor.dtype == ir.DataType.FLOAT
+        and len(tensor.shape) >= 2
+        and tensor.size >= _SMALLEST
+        and bool(np.isfinite(tensor.numpy()).all())
+    )
+
+
+def _replace(graph: ir.Model, source: Source) -> None:
+    value, use = source.value, source.uses[0]
+    assert value.const_value is not None
+    weight = value.const_value.numpy().astype(np.float64)
+    last = use.kind == LINEAR and use.place == 1 and not attribute(use.node, "transB", 0)
+    axis = weight.ndim - 1 if last and use.values.shape == weight.shape else 0
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    largest = np.abs(weight).max(axis=others, keepdims=True)
+    step = (np.where(largest > 0, largest, 1.0) / LARGEST).astype(np.float32)
+    codes = np.clip(np.round(weight / step), -LARGEST, LARGEST).astype(np.int8)
+    name = str(value.name)
+    node = ir.node(
+        "DequantizeLinear",
+        [_hold(graph, name + CODES, codes), _hold(graph, name + SCALE, step.reshape(-1))],
+        {"axis": axis},
+        name=f"{name}.dequantize",
+    )
+    node.outputs[0].name = f"{name}.dequantized"
+    node.outputs[0].type, node.outputs[0].shape = value.type, value.shape
+    graph.graph.insert_before(graph.graph[0], node)
+    ir.convenience.replace_all_uses_with(value, node.outputs[0])
+    graph.graph.initializers.pop(name)
+
+
+def _hold(graph: ir.Model, name: str, values: NDArray) -> ir.Value:
+    if name in graph.graph.initializers:
+        raise NotApplicableError(f"there is a tensor {show(name)} in the graph already")
+    tensor = ir.tensor(values, name=name)
+    value = ir.Value(
+        name=name,
+        shape=ir.Shape(values.shape),
+        type=ir.TensorType(tensor.dtype),
+        const_value=tensor,
+    )
+    graph.graph.register_initializer(value)
+    return value

@@ -1,0 +1,29 @@
+"""How long a call takes before and after, measured in turns, with the noise of this machine."""
+
+import streamlit as st
+
+from pages.shared import jobs, links
+from pages.shared.jobs import Job
+from pages.shared.ui import widgets
+from pages.shared.ui.progress import wait_for
+
+from . import tasks, text
+from .results import ModelView
+from .tasks import Files
+
+
+def draw_latency(
+    view: ModelView, files: Files, row: int, dataset: str, seed: int, way: tuple[str, str, str]
+) -> None:
+    """The table, once it is asked for: a measurement keeps one processor busy for seconds."""
+    st.header("How long does it take?", anchor=False)
+    if not widgets.switch(links.TIMED, "Measure latency on this machine"):
+        st.caption(text.ASK_LATENCY)
+        return
+    job: Job = jobs.submit(tasks.latency, files, dataset, seed, way, view.ranks[row])
+    table = wait_for(job, "Measuring in turns")
+    if table is None:
+        return
+    st.markdown(text.describe_latency(table))
+    st.dataframe(text.latency_table(table), hide_index=True)
+    st.caption(text.LATENCY)

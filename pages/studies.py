@@ -6,12 +6,16 @@ from pages.shared.app_shell import begin_page
 from pages.shared.ui import charts
 from pages.views.studies.comparison import draw_comparison
 from pages.views.studies.define import define_study
+from pages.views.studies.kept import draw_kept
 from pages.views.studies.run import require_results
 
 begin_page("Studies", "One split proves little: the same question over many seeds, with intervals.")
 charts.begin()
-study = define_study()
-results = require_results(study)
-draw_comparison(study, results)
-st.divider()
-charts.take_away("Studies", "study", study.name)
+main, kept = st.container(), st.container()
+with kept:  # first, though below: a study that is not over ends the page
+    draw_kept()
+with main:
+    study = define_study()
+    results = require_results(study)
+    draw_comparison(study, results)
+    charts.take_away("Studies", "study", study.name)

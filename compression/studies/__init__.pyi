@@ -15,6 +15,8 @@ from .executors import LocalProcesses as LocalProcesses
 from .export import export_mlflow as export_mlflow
 from .export import export_optuna as export_optuna
 from .export import export_parquet as export_parquet
+from .kept import filter_kept as filter_kept
+from .kept import list_kept as list_kept
 from .location import default_url as default_url
 from .specification import Curves as Curves
 from .specification import Study as Study

@@ -41,7 +41,7 @@ def table(store: str | StudyStore, name: str) -> pd.DataFrame:
         raise ArgumentError(f"there is no study named {name!r}: there are {known}")
     fits = kept.study_fits(name)
     described = pd.DataFrame(
-        [_describe(json.loads(text), _labels(specification)) for text in fits["request"]],
+        [_describe(json.loads(text), describe_labels(specification)) for text in fits["request"]],
         columns=[*PAIR, "family", "label"],
         index=pd.Index(fits["key"], name="fit"),
     )
@@ -60,13 +60,13 @@ def failures(store: StudyStore, name: str) -> pd.DataFrame:
     """The fits that failed: dataset, model, seed, family, label, sentence."""
     fits = store.study_fits(name)
     fits = fits[fits["status"] == "failed"]
-    labels = _labels(store.specification(name) or "")
+    labels = describe_labels(store.specification(name) or "")
     described = [_describe(json.loads(text), labels) for text in fits["request"]]
     found = pd.DataFrame(described, columns=[*PAIR, "family", "label"])
     return found.assign(sentence=fits["sentence"].to_numpy())
 
 
-def _labels(specification: str) -> dict[str, str]:
+def describe_labels(specification: str) -> dict[str, str]:
     """What each curve's rows are called, by its request."""
     curves = study_from(json.loads(specification)).curves if specification else ()
     return {json.dumps(each.request(), sort_keys=True): each.label for each in curves}

@@ -26,6 +26,7 @@ SECONDS_BETWEEN_MARKS = 3600.0  # of the last use: no write for every look
 LOCK = 0x636F6D70  # PostgreSQL's advisory lock of whoever writes
 URLS = "choose sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
 INSTALL = "python -m pip install 'psycopg[binary]==3.3.9'"
+LONGEST_TAG = 40
 AT_ONCE = 10_000  # keys in one statement: databases bound its parameters
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,12 @@ STUDY_FITS = sql.Table(
     _metadata,
     sql.Column("study", sql.String(100), primary_key=True),
     sql.Column("fit", sql.String(64), primary_key=True),
+)
+TAGS = sql.Table(
+    "tags",
+    _metadata,
+    sql.Column("fit", sql.String(64), primary_key=True),
+    sql.Column("tag", sql.String(LONGEST_TAG), primary_key=True),
 )
 LEASES = sql.Table(
     "leases",
@@ -193,7 +200,7 @@ class Store:
         key = identify(request)
         both = FITS.outerjoin(BLOBS, FITS.c.digest == BLOBS.c.digest)
         query = sql.select(FITS, BLOBS.c.content).select_from(both).where(FITS.c.key == key)
-        row = next(iter(self._read(query)), None)
+        row = next(iter(self.read(query)), None)
         if row is None:
             return None
         if row.digest is not None and not _is_intact(row.content, row.digest):
@@ -214,7 +221,7 @@ class Store:
         query = sql.select(FITS).order_by(FITS.c.finished_at.desc())
         if name is not None:
             query = query.where(FITS.c.name == name)
-        return pd.DataFrame(self._read(query), columns=[column.name for column in FITS.columns])
+        return pd.DataFrame(self.read(query), columns=[column.name for column in FITS.columns])
 
     def delete(self, keys: Iterable[str]) -> None:
         """Forget these fits."""
@@ -248,7 +255,8 @@ class Store:
         except sql.exc.SQLAlchemyError as error:
             raise StoreError(f"the store could not be written: {error}") from error
 
-    def _read(self, query: sql.Select) -> list[Any]:
+    def read(self, query: sql.Select) -> list[Any]:
+        """The rows of any query of these tables."""
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as reading:
                 return list(reading.execute(query))
@@ -291,7 +299,8 @@ def _drop(connection: sql.Connection, keys: Sequence[str]) -> None:
     for first in range(0, len(keys), AT_ONCE):
         some = keys[first : first + AT_ONCE]
         connection.execute(FITS.delete().where(FITS.c.key.in_(some)))
-        connection.execute(ROWS.delete().where(ROWS.c.fit.in_(some)))
+        for table in (ROWS, TAGS):
+            connection.execute(table.delete().where(table.c.fit.in_(some)))
     used = sql.select(FITS.c.digest).where(FITS.c.digest.is_not(None))
     connection.execute(BLOBS.delete().where(BLOBS.c.digest.not_in(used)))
 

@@ -7,7 +7,20 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sql
 
-from .store import FITS, LEASES, NUMBERS, ROWS, STUDIES, STUDY_FITS, Store, identify
+from compression.errors import ArgumentError
+
+from .store import (
+    FITS,
+    LEASES,
+    LONGEST_TAG,
+    NUMBERS,
+    ROWS,
+    STUDIES,
+    STUDY_FITS,
+    TAGS,
+    Store,
+    identify,
+)
 
 
 class StudyStore(Store):
@@ -32,11 +45,11 @@ class StudyStore(Store):
     def done(self, name: str) -> set[str]:
         """Keys of a study's fits that are over, failed ones too."""
         query = sql.select(STUDY_FITS.c.fit).join(FITS, FITS.c.key == STUDY_FITS.c.fit)
-        return {row.fit for row in self._read(query.where(STUDY_FITS.c.study == name))}
+        return {row.fit for row in self.read(query.where(STUDY_FITS.c.study == name))}
 
     def over(self, keys: Collection[str]) -> set[str]:
         """Which of these few fits are over."""
-        return {row.key for row in self._read(sql.select(FITS.c.key).where(FITS.c.key.in_(keys)))}
+        return {row.key for row in self.read(sql.select(FITS.c.key).where(FITS.c.key.in_(keys)))}
 
     def studies(self) -> pd.DataFrame:
         """A row a study, the last changed first: name, fits, done, failed, seconds, changed_at."""
@@ -58,18 +71,18 @@ class StudyStore(Store):
             .join(counts, counts.c.study == STUDIES.c.name)
             .order_by(STUDIES.c.changed_at.desc())
         )
-        return pd.DataFrame(self._read(query), columns=["name", *_COUNTS, "changed_at"])
+        return pd.DataFrame(self.read(query), columns=["name", *_COUNTS, "changed_at"])
 
     def specification(self, name: str) -> str | None:
         """A study's specification as JSON; None where there is no such study."""
         query = sql.select(STUDIES.c.specification).where(STUDIES.c.name == name)
-        return next((row.specification for row in self._read(query)), None)
+        return next((row.specification for row in self.read(query)), None)
 
     def study_fits(self, name: str) -> pd.DataFrame:
         """A row a fit that is over: key, request, status, sentence, seconds, host."""
         columns = [FITS.c[each] for each in _OF_A_FIT]
         query = sql.select(*columns).join(STUDY_FITS, STUDY_FITS.c.fit == FITS.c.key)
-        found = self._read(query.where(STUDY_FITS.c.study == name))
+        found = self.read(query.where(STUDY_FITS.c.study == name))
         return pd.DataFrame(found, columns=list(_OF_A_FIT))
 
     def study_rows(self, name: str, columns: Collection[str] = NUMBERS) -> pd.DataFrame:
@@ -81,7 +94,7 @@ class StudyStore(Store):
             .where(STUDY_FITS.c.study == name)
             .order_by(ROWS.c.fit, ROWS.c.position)
         )
-        table = pd.DataFrame(self._read(query), columns=["fit", "position", *columns])
+        table = pd.DataFrame(self.read(query), columns=["fit", "position", *columns])
         return table.astype(dict.fromkeys(columns, float))
 
     def forget_failed(self, name: str) -> int:
@@ -90,6 +103,24 @@ class StudyStore(Store):
         keys = fits.loc[fits["status"] == "failed", "key"].tolist()
         self.delete(keys)
         return len(keys)
+
+    def tag(self, keys: Iterable[str], tag: str) -> None:
+        """Put a tag on these fits; raises ArgumentError for one that nobody could find again."""
+        tag = " ".join(tag.split())
+        if not 0 < len(tag) <= LONGEST_TAG or "|" in tag or not tag.isprintable():
+            raise ArgumentError(f"a tag is 1 to {LONGEST_TAG} characters, none of them |")
+        rows = [{"fit": key, "tag": tag} for key in keys]
+
+        def write(connection: sql.Connection) -> None:
+            for row in rows:
+                self._insert(connection, TAGS, row)
+
+        self._write(write)
+
+    def untag(self, keys: Collection[str], tag: str) -> None:
+        """Take a tag off these fits."""
+        own = TAGS.delete().where(TAGS.c.tag == tag, TAGS.c.fit.in_(list(keys)))
+        self._write(lambda connection: connection.execute(own))
 
     def lease(self, keys: Iterable[str], owner: str, seconds: float) -> list[str]:
         """Which of these fits the owner may work on now: no other driver's lease holds them.

@@ -36,6 +36,7 @@ MORE_SERIES, SCORE_PART, COMPARED, CHOICE, MEASURE = "more", "part", "compare", 
 # Studies
 STUDY_DATASETS, STUDY_MODELS, SEEDS, STUDY_CURVES = "on", "of", "seeds", "curves"
 STUDY_PAIR, STUDY_SHARE, STUDY_AGAINST = "pair", "size", "than"
+KEPT = "kept"
 # Your model
 WEIGHT, ENERGY, KEEP, JUDGED_ON, READING = "weight", "energy", "keep", "judged_on", "reading"
 HEAD_SET, HEAD_BOUND, EIGHT_BITS, TIMED = "head_set", "head_bound", "eight_bits", "timed"

@@ -10,7 +10,7 @@ from pages.shared import jobs
 from pages.shared.plots.palette import style
 from pages.views.studies import figures, tasks, text
 from pages.views.studies.define import all_curves
-from tests.pages.rendering import rendered
+from tests.pages.rendering import rendered, settled
 
 SMALL = {"on": "Iris", "of": "MLP (256-128)", "seeds": "2"}
 
@@ -36,6 +36,40 @@ def test_a_small_study_is_computed_and_compared_without_a_click(url):
     assert set(verdicts["verdict"]) <= {"better", "worse", "tie"}
     listed = studies.StudyStore(url).studies()
     assert listed["done"].tolist() == [6]
+
+
+def press(app, key):
+    next(each for each in app.button if each.key == key).click().run()
+    return settled(app)
+
+
+def test_what_is_kept_is_found_tagged_tried_again_and_deleted(url):
+    """The page's own study has 3 fits; another one has a curve that cannot be."""
+    kept = studies.StudyStore(url)
+    bad = studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [99]}, name="too large")
+    other = studies.Study("other", ("iris",), ("softmax_regression",), (0,), (bad,), epochs=2)
+    studies.run(other, kept, studies.InThisProcess())
+    before = kept.study_fits("other").set_index("status")
+    app = rendered("studies.py", **(SMALL | {"seeds": "50", "kept": "true"}))
+    assert any(", 2 of studies, 1 failed" in each.value for each in app.markdown)
+
+    app.text_input(key="kept_filter").set_value("too large").run()
+    assert app.dataframe[-1].value["sentence"].str.contains("rank 99 is not possible").tolist() == [
+        True
+    ]
+    app.text_input(key="kept_tag").set_value("look at").run()
+    press(app, "kept_add_tag")
+    assert app.dataframe[-1].value["tags"].tolist() == ["look at"]
+
+    press(app, "kept_retry")
+    assert any("`other`: 2 of 2 fits, 1 failed" in each.value for each in app.caption)
+    again = kept.study_fits("other").set_index("status")
+    assert again.loc["failed", "seconds"] != before.loc["failed", "seconds"]
+    assert again.loc["done", "seconds"] == before.loc["done", "seconds"]
+
+    app.text_input(key="kept_filter").set_value("too large").run()
+    press(app, "kept_delete")
+    assert list(kept.study_fits("other")["status"]) == ["done"]
 
 
 def test_a_large_study_says_its_size_and_waits_to_be_started(url):

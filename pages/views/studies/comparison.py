@@ -5,12 +5,13 @@ import streamlit as st
 
 import compression
 import data
+from compression.studies.location import default_url
 from compression.studies.specification import Study
 from pages.shared import links
 from pages.shared.format import format_change
 from pages.shared.ui import blocks, charts, widgets
 
-from . import figures, tasks, text
+from . import figures, run, tasks, text
 from .results import StudyResults
 
 
@@ -19,6 +20,9 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
     if len(results.failures):
         with st.expander(text.count_failures(results)):
             st.dataframe(results.failures, hide_index=True)
+            if (url := default_url()) is not None:
+                own = (run.open_store(url), [study.name])
+                st.button("Try them again", on_click=run.try_again, args=own, key="retry_study")
     if not len(results.changes):
         st.info(text.NOTHING_FITS, icon=":material/info:")
         return

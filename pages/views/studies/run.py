@@ -1,5 +1,8 @@
 """The study's fits: asked for, watched, and what there is of them."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from compression.studies.location import default_url
@@ -10,8 +13,11 @@ from pages.shared.ui.progress import wait_for
 from . import tasks, text
 from .results import StudyResults
 
+if TYPE_CHECKING:
+    from compression.studies import StudyStore
+
 AT_ONCE = 40  # fits that are computed without being asked for
-_STARTED = "_studies_started"
+_STARTED, _ATTEMPT = "_studies_started", "_studies_attempt"
 
 
 def require_results(study: Study) -> StudyResults:
@@ -27,9 +33,29 @@ def require_results(study: Study) -> StudyResults:
         if not st.button(f"Compute {study.count():,} fits", type="primary", key="start_study"):
             st.stop()
         started.add(specification)
-    job: jobs.Job[StudyResults] = jobs.submit(tasks.run_study, specification, url)
+    job = submit(specification, url)
     results = wait_for(job, "Computing the study")
     if results is None:
         st.caption(text.describe_size(study))
         st.stop()
     return results
+
+
+def submit(specification: str, url: str) -> jobs.Job[StudyResults]:
+    attempt = st.session_state.get(_ATTEMPT, 0)
+    return jobs.submit(tasks.run_study, specification, url, attempt)
+
+
+def try_again(store: "StudyStore", names: Iterable[str]) -> None:
+    """Forget what failed of these studies; the next run of the page computes it."""
+    for name in names:
+        store.forget_failed(name)
+    st.session_state[_ATTEMPT] = st.session_state.get(_ATTEMPT, 0) + 1
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def open_store(url: str) -> "StudyStore":
+    """The store, opened once; raises StoreError."""
+    from compression.studies import StudyStore
+
+    return StudyStore(url)

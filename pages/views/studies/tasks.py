@@ -11,8 +11,11 @@ SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # of the reference's measured bytes
 
 
 @measures_time  # the store has its fits already
-def run_study(report: Report, specification: str, url: str) -> StudyResults:
-    """Compute what a study lacks, in this process; the partial result is what there is of it."""
+def run_study(report: Report, specification: str, url: str, attempt: int = 0) -> StudyResults:
+    """Compute what a study lacks, in this process; the partial result is what there is of it.
+
+    Another ``attempt`` is another job: what failed was forgotten before.
+    """
     from compression import studies
     from compression.studies.specification import study_from
 

@@ -3,7 +3,10 @@
 import json
 from zlib import crc32
 
+import pandas as pd
+
 from compression.studies.specification import Study
+from pages.shared.format import format_size, quote
 
 from .results import StudyResults
 
@@ -29,6 +32,37 @@ VERDICTS = (
     "Differences on the same seeds; p is adjusted by Holm for all pairs in this table. Better or "
     "worse is said where it is below 0.05, all else is a tie."
 )
+
+
+NOTHING_KEPT = "Nothing is kept yet."
+NONE_SHOWN = "Nothing that is kept holds all of these words."
+SELECTION = (
+    "What follows is for the rows that are marked in the table, or for all that it shows where none "
+    "is. Names of uploads are cut short. *bytes* are those of models and pictures' data; rows of "
+    "curves are a few kB each."
+)
+DELETING = (
+    "They are computed again when somebody asks for them; what this run of the app has in memory "
+    "stays there until it ends."
+)
+
+
+def count_fits(count: int) -> str:
+    return f"{count:,} {'result' if count == 1 else 'results'}"
+
+
+def describe_kept(table: pd.DataFrame, max_bytes: int) -> str:
+    bounded = int(table.loc[table["studies"] == "", "bytes"].sum())
+    studies, failed = int((table["studies"] != "").sum()), int((table["status"] == "failed").sum())
+    return (
+        f"**{count_fits(len(table))}**, {studies:,} of studies, {failed:,} failed. Outside studies "
+        f"{format_size(bounded)} of at most {format_size(max_bytes)}: beyond that the least "
+        "recently used go first. What belongs to a study stays."
+    )
+
+
+def describe_again(name: str, results: StudyResults) -> str:
+    return f"{quote(name)}: {results.done:,} of {results.total:,} fits, {len(results.failures):,} failed."
 
 
 def name_study(study: Study) -> str:

@@ -1,0 +1,77 @@
+"""What a store holds, in words: for people who look, tag and tidy up."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sql
+
+from .comparison import describe_labels
+from .store import STUDY_FITS, TAGS
+from .study_store import StudyStore
+
+COLUMNS = (
+    *("what", "dataset", "model", "seed", "studies", "tags", "status", "sentence"),
+    *("seconds", "bytes", "finished_at", "used_at", "host"),
+)
+SEPARATOR = " | "  # of studies, and of tags
+_UPLOAD = re.compile(r"((?:table|file)-[0-9a-z]{6})[0-9a-z]+")
+
+
+def list_kept(store: StudyStore) -> pd.DataFrame:
+    """A row a fit, the newest first; the index is its key.
+
+    Columns: what, dataset, model, seed, studies and tags (joined by ``SEPARATOR``), status, sentence,
+    seconds, bytes (of the content; rows of curves count nothing), finished_at, used_at (UTC), host.
+    Names of uploads are cut short: the whole name opens one.
+    """
+    table = store.table()
+    studies = _join(store, STUDY_FITS.c.fit, STUDY_FITS.c.study)
+    labels: dict[str, str] = {}
+    for name in store.studies()["name"]:
+        labels |= describe_labels(store.specification(name) or "")
+    told = [_describe(json.loads(text), labels) for text in table["request"]]
+    described = pd.DataFrame(told, columns=["what", "dataset", "model", "seed"])
+    table = table.join(described)
+    table["studies"] = table["key"].map(studies).fillna("")
+    table["tags"] = table["key"].map(_join(store, TAGS.c.fit, TAGS.c.tag)).fillna("")
+    for name in ("finished_at", "used_at"):
+        table[name] = pd.to_datetime(table[name], unit="s", utc=True)
+    return table.set_index("key")[list(COLUMNS)]
+
+
+def filter_kept(table: pd.DataFrame, words: str, failed_only: bool = False) -> pd.DataFrame:
+    """The rows that hold every one of these words, in any column of texts and whatever the case."""
+    texts = ["what", "dataset", "model", "seed", "studies", "tags", "status", "sentence", "host"]
+    said = table[texts].astype(str).agg(" ".join, axis=1).str.lower() if len(table) else None
+    for word in words.lower().split():
+        if said is not None:
+            table = table[said.reindex(table.index).str.contains(word, regex=False)]
+    return table[table["status"] == "failed"] if failed_only else table
+
+
+def _join(store: StudyStore, fit: sql.Column, name: sql.Column) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for key, each in store.read(sql.select(fit, name).order_by(name)):
+        found.setdefault(key, []).append(each)
+    return {key: SEPARATOR.join(names) for key, names in found.items()}
+
+
+def _describe(request: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """What, of which dataset, model and seed; "" where a request does not say."""
+    where: Any = request
+    if request.get("stage") == "reference":
+        what = "reference"
+    elif "family" in request:
+        asked = {name: request[name] for name in ("family", "settings", "bits")}
+        method = request["settings"].get("method", request["settings"].get("constraint", ""))
+        unnamed = f"{request['family']} {method}".replace("_", " ")
+        what, where = labels.get(json.dumps(asked, sort_keys=True), unnamed), request["reference"]
+    else:
+        what = str(request.get("task", "")).rpartition(":")[2].replace("_", " ")
+        where = request.get("arguments", {})
+    facts = ("" if where.get(name) is None else str(where[name]) for name in ("dataset", "model"))
+    dataset, model = (_UPLOAD.sub(r"\1…", fact) for fact in facts)
+    return what, dataset, model, str(where.get("seed", ""))

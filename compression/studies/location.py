@@ -1,7 +1,8 @@
-"""Where this user's results are kept, when nobody says otherwise."""
+"""Where this user's results are kept, when nobody says otherwise, and how much."""
 
 import os
 
+MAX_BYTES = 2 * 2**30  # of what the app keeps outside studies
 SETTING, OFF = "COMPRESS_STORE", "none"
 
 

@@ -10,10 +10,11 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from compression.studies.location import MAX_BYTES
+
 if TYPE_CHECKING:
     from compression.studies.store import Store
 
-MAX_BYTES = 2 * 2**30  # of all that is kept
 OPEN_SECONDS = 10.0  # that the first look waits for the database to be opened
 SOURCES = ("compression", "data", "pages/**/*tasks.py", "pages/**/results.py")
 

@@ -8,9 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from compression.errors import CompressionError
-from compression.studies.location import default_url
+from compression.studies.location import MAX_BYTES, default_url
 from pages.shared import links
-from pages.shared.jobs.kept_results import MAX_BYTES
 from pages.shared.ui import blocks, widgets
 from pages.shared.ui.progress import wait_for
 

@@ -32,9 +32,16 @@ def rows() -> Iterator[Row]:
         calls = [lambda files=files: compression.read_model(files) for files in cases.values()]
     calls += [
         lambda content=content: CHILD.ask("compare", {"before": content, "after": content})
-        for content in (endless_loop(), hungry_constant())
+        for content in (hungry_constant(), endless_loop())
     ]
-    refused, slowest = tried(calls)
+    refused, slowest = tried(calls[:-1])
+    before = _child_seconds()
+    endless = tried(calls[-1:])
+    spent, refused, slowest = (
+        _child_seconds() - before,
+        refused + endless[0],
+        max(slowest, endless[1]),
+    )
     peak = _child_peak()
     yield Row(
         "hostile model files refused in a sentence",
@@ -46,6 +53,14 @@ def rows() -> Iterator[Row]:
     )
     yield Row(
         "the slowest of them", f"{slowest:.1f} s", "10 s", slowest / 10, "≤ 1.2", slowest <= 12
+    )
+    yield Row(
+        "processor time of the slowest, a graph that never ends (others use the machine too)",
+        f"{spent:.1f} s",
+        "10 s",
+        spent / 10,
+        "≤ 1",
+        spent <= 10,
     )
     yield Row(
         "most memory of the process that reads them",
@@ -128,6 +143,13 @@ def spectra() -> Iterator[Row]:
         "≤ 1.5",
         own <= 1.5 * loop,
     )
+
+
+def _child_seconds() -> float:
+    """Processor seconds of the child processes so far."""
+    CHILD.close()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _child_peak() -> int:

@@ -201,7 +201,13 @@ def _normalise(model: ir.Model) -> None:
 
 
 def _check_complete(model: ir.Model) -> None:
-    """Raises StorageError where a node or an output takes what nothing gives."""
+    """Raises StorageError where a node or an output takes what nothing gives, or its own output."""
+    try:
+        model.graph.sort()
+    except ValueError as error:
+        raise StorageError(
+            "nodes of the graph take each other's outputs in a ring: export it again"
+        ) from error
 
     def check(value: ir.Value | None) -> None:
         if value is None or value.producer() is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from ..errors import StorageError
 from .limits import show
 from .weights import (
     CONVOLUTION,
@@ -111,6 +112,8 @@ def _turn(node: ir.Node, place: int, values: NDArray) -> NDArray | None:
         return values.transpose(attribute(node, "perm", tuple(reversed(range(values.ndim)))))
     if node.op_type == "Flatten":
         axis = attribute(node, "axis", 1)
+        if not -values.ndim <= axis <= values.ndim:
+            raise StorageError(f"node {show(node.name)} flattens at an axis that is not there")
         return values.reshape(int(np.prod(values.shape[:axis])), -1)
     if node.op_type in ("Reshape", "Squeeze", "Unsqueeze"):
         constants = _constant(node, 1)
@@ -118,6 +121,8 @@ def _turn(node: ir.Node, place: int, values: NDArray) -> NDArray | None:
         if node.op_type == "Reshape":
             if constants is None:
                 return None
+            if any(n < -1 for n in constants):
+                raise StorageError(f"node {show(node.name)} reshapes to a length below 0")
             shape = [values.shape[i] if n == 0 else n for i, n in enumerate(constants)]
             return values.reshape(shape)
         if axes is None:

@@ -205,7 +205,7 @@ def head_scores(view: HeadView, row: int, task: str) -> go.Figure:
     floor = max(float(low.min()) - 0.05 * scale, -0.5 * scale if task == "regression" else 0.0)
     return build_figure(
         [curve, traces.current(x[row], float(y.iloc[row]), CONSTRAINED)],
-        f"{score_name(task)} against the bound, 95 % intervals",
+        f"{score_name(task)} against the bound; bars: 95 % intervals",
         340,
         _BOUND_AXIS,
         (score_title(task), {"range": [floor, high.max() + 0.1 * (high.max() - floor)]}),

@@ -86,6 +86,13 @@ def safetensors_files() -> Iterator[tuple[str, bytes]]:
     adapter = {"x.lora_A.weight": tensor(), "x.lora_B.weight": tensor(offsets=(16, 32))}
     yield "an adapter", header(adapter, data * 2)
     yield "half a letter", header(None, data, b'{"\xc3": 1}')
+    yield "letters of two bytes", header(None, data, json.dumps({"a": 1}).encode("utf-16"))
+    yield "a shape in words", header({"a": tensor(shape=("two", "two"))}, data)
+    yield "three offsets", header({"a": tensor(offsets=(0, 8, 16))}, data)
+    yield "fractional offsets", header({"a": tensor(offsets=(0.5, 16.5))}, data)
+    yield "offsets below 0", header({"a": tensor(offsets=(-16, 0))}, data)
+    yield "a tensor that is nothing", header({"a": None}, data)
+    yield "endless numbers", header(None, data, b'{"a": ' + b"9" * 100_000 + b"}")
 
 
 def archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
@@ -161,6 +168,14 @@ def checkpoint_files(trace: str) -> Iterator[tuple[str, bytes]]:
     yield "a table of HDF5", b"\x89HDF\r\n\x1a\n" + b"\0" * 64
     old = saved({"w": torch.ones(30, 30)}, _use_new_zipfile_serialization=False)
     yield "old format, cut", old[:-100]
+    yield "parts above the folder", archive({f"../../{n}": c for n, c in parts.items()})
+    locked = bytearray(good)
+    for start, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        locked[good.index(start) + place] |= 1
+    yield "a locked part", bytes(locked)
+    yield "a pickle that opens a file", b"cbuiltins\nopen\n(S'" + trace.encode() + b"'\nS'w'\ntR."
+    yield "100,000 open brackets", b"\x80\x02" + b"(" * 100_000
+    yield "an array of NumPy's", saved({"w": np.ones((3, 3))})
     rebuilt = parts["archive/data.pkl"].replace(b"M\xe8\x03", b"M\xff\xff")
     yield "storage too short", archive(parts | {"archive/data.pkl": rebuilt})
 
@@ -327,13 +342,54 @@ def onnx_files() -> Iterator[tuple[str, Files]]:
         "an output that nothing gives",
         alone(build([node("MatMul", "x w", "z")], {"w": np.ones((6, 5))}, (3, 6))),
     )
+    yield from more_onnx_files()
     yield "a function that calls itself", alone(graph(recursive_function))
+
+
+def more_onnx_files() -> Iterator[tuple[str, Files]]:
+    """Graphs whose shapes, edges or bytes lie."""
+
+    def turned(operator: str, *constants: int, **settings: Any) -> Files:
+        inputs = "w s" if constants else "w"
+        nodes = [node(operator, inputs, "r", **settings), node("MatMul", "x r", "y")]
+        weights = {"w": np.ones((6, 5))} | ({"s": np.array(constants)} if constants else {})
+        return {"m.onnx": build(nodes, weights, (3, 6))}
+
+    yield "two lengths to be found", turned("Reshape", -1, -1)
+    yield "a length of -7", turned("Reshape", -7, 5)
+    yield "axes that are not there", turned("Squeeze", 10**9)
+    yield "a billion axes", turned("Unsqueeze", 10**9)
+    yield "an axis of -9", turned("Flatten", axis=-9)
+    ring = [node("Add", "x z", "y"), node("MatMul", "y w", "z")]
+    yield "edges in a ring", {"m.onnx": build(ring, {"w": np.ones((6, 6))}, (3, 6))}
+    echo = [node("Identity", "z", "y"), node("Identity", "y", "z"), node("MatMul", "x w", "o")]
+    yield "an output in a ring", {"m.onnx": build(echo, {"w": np.ones((6, 6))}, (3, 6))}
+    twice = [node("MatMul", "x w", "y"), node("MatMul", "x w", "y")]
+    yield "one name given twice", {"m.onnx": build(twice, {"w": np.ones((6, 5))}, (3, 6))}
+    yield "a number without end", {"m.onnx": b"\x08" + b"\xff" * 20}
+    yield "a million open groups", {"m.onnx": b"\x0b" * 10**6}
+    yield "a text that is longer than the file", {"m.onnx": b"\x3a\xff\xff\xff\x7f"}
+    place = external(location="..%2Fsecret")
+    yield "a place in other letters", {"m.onnx": graph(place), "secret": b"\0" * 120}
+    words = external(location="m.onnx.data", offset="0x10")
+    yield "an offset in words", {"m.onnx": graph(words), "m.onnx.data": b"\0" * 200}
 
 
 def other_files() -> Iterator[tuple[str, Files]]:
     yield "nothing", {}
     yield "two files", {"a.pt": b"1", "b.pt": b"2"}
-    for name in ("m.pkl", "m.h5", "m.tflite", "m", "../../etc/passwd", "m.onnx.data"):
+    for name in (
+        "m.pkl",
+        "m.h5",
+        "m.tflite",
+        "m",
+        "../../etc/passwd",
+        "m.onnx.data",
+        "m.keras",
+        "m.npz",
+        "m.joblib",
+        "m.gguf",
+    ):
         yield f"named {name}", {name: b"\1" * 40}
 
 

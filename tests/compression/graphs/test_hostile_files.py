@@ -25,7 +25,7 @@ GOOD = {
 def test_every_hostile_file_gets_one_sentence(tmp_path):
     trace = tmp_path / "trace"
     cases = hostile_files(str(trace))
-    assert len(cases) >= 120
+    assert len(cases) >= 150
     unrefused = []
     for title, files in cases.items():
         try:

@@ -16,6 +16,8 @@ def opened(server, visit):
     page = visit(
         f"{server.address}/decide?lose=2&by=macs"
     )  # rounding saves no MACs: low rank is on the front
+    # The first visit waits for hundreds of models: longer than a click on a busy machine.
+    page.set_default_timeout(240_000)
     page.locator(PLANE).first.wait_for()  # a redraw may have two for a moment
     wait_until_idle(page)
     page.locator(PLANE).scroll_into_view_if_needed()
@@ -42,8 +44,8 @@ def test_a_click_loads_a_choice_and_one_more_shows_it_in_the_sliders(server, vis
     page = opened(server, visit)
     point = place(page, "Truncated SVD")
     page.mouse.move(point["x"], point["y"])
-    page.wait_for_timeout(300)
-    assert f"rank {point['rank']}" in page.locator(f"{PLANE} .hoverlayer").text_content()
+    hover = page.locator(f"{PLANE} .hoverlayer", has_text=f"rank {point['rank']}")
+    hover.wait_for(state="attached")
     page.mouse.click(point["x"], point["y"])
     page.locator("p > strong", has_text=f"Truncated SVD, rank {point['rank']}").last.wait_for()
     wait_until_idle(page)

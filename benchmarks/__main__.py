@@ -1,5 +1,9 @@
-"""Run the benchmarks, all or those named: ``python -m benchmarks [name ...]``."""
+"""Run the benchmarks: ``python -m benchmarks [name ...] [seed ...]``.
 
+All that answer one question, or those named. Those that choose at random do so once a seed.
+"""
+
+import inspect
 import signal
 import sys
 from importlib import import_module
@@ -8,23 +12,29 @@ from pathlib import Path
 from .table import HEAD, line, show
 
 HERE = Path(__file__).parent
+SCORECARD = "reliability"  # runs others: only when it is asked for
 
 
 def names() -> list[str]:
     """Every module here that answers a question."""
     return sorted(
-        file.stem for file in HERE.glob("*.py") if "def rows(" in file.read_text(encoding="utf-8")
+        file.stem for file in HERE.glob("*.py") if "\ndef rows(" in file.read_text(encoding="utf-8")
     )
 
 
-def main(asked: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     known = names()
+    seeds = [int(word) for word in arguments if word.isdecimal()]
+    asked = [word for word in arguments if not word.isdecimal()]
     if unknown := set(asked).difference(known):
         sys.exit(f"no benchmark named {', '.join(sorted(unknown))}: choose from {', '.join(known)}")
     print(line(*HEAD), flush=True)
-    for name in asked or known:
-        for row in import_module(f"benchmarks.{name}").rows():
-            print(show(row), flush=True)
+    for name in asked or [name for name in known if name != SCORECARD]:
+        rows = import_module(f"benchmarks.{name}").rows
+        chosen = seeds if "seed" in inspect.signature(rows).parameters else []
+        for settings in [{"seed": seed} for seed in chosen] or [{}]:
+            for row in rows(**settings):
+                print(show(row), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,21 @@ from pages.shared.models import controls, requests
 from pages.shared.models.results import Setting
 from pages.shared.models.text import reference_line
 from pages.shared.ui import widgets
-from pages.views.compare import animation, exercise, linking, network, plane, presets, toolbar
+from pages.views.compare import (
+    animation,
+    exercise,
+    linking,
+    network,
+    plane,
+    presets,
+    toolbar,
+    visits,
+)
 from pages.views.compare.side import draw_columns, request_sides
 from pages.views.compare.text import TRAINING
 
 begin_page("Compare")
+visits.restore()
 first = widgets.row()
 chosen = controls.choose_reference(first)
 summary, top = st.empty(), st.container()

@@ -15,6 +15,7 @@ LAYER, METHOD, CONSTRAINT, RANK, BOUND, COST = "layer", "method", "set", "rank",
 # Compare
 TIE, DIFFERENCES, ANIMATION, BASELINES = "tie", "differences", "scrub", "baselines"
 WHOLE_AXIS, TOUR, EXERCISE, GUESS = "whole", "tour", "exercise", "guess"
+VISIT = "visit"  # the name under which pins and undo are kept
 IN_FEW_BITS = "few_bits"  # a value of BASELINES
 BITS_BEHIND = "one_b"  # of both sides in few bits, on Compare
 # How it works

@@ -18,6 +18,7 @@ from pages.views.compare import figures as compare_figures
 from pages.views.compare import pins as compare_pins
 from pages.views.compare import tasks as compare_work
 from pages.views.compare import text as compare_words
+from pages.views.compare import visits
 from pages.views.compare.results import CurveRow, Pin
 from tests.pages.rendering import rendered, settled
 
@@ -185,6 +186,31 @@ def test_choices_are_undone_and_redone(wine):
     assert click(app, "undo").select_slider(key="rank").value == 2
     assert click(app, "redo").select_slider(key="rank").value == 4
     assert app.button(key="redo").disabled
+
+
+def test_a_reload_finds_pins_and_undo_and_alters_no_other_link():
+    app = rendered(dataset="wine", model="mlp")
+    slide(app, "rank", 2)
+    slide(app, "rank", 4)
+    click(app, "pin")
+    first = dict(app.query_params)
+    again = rendered(**first)
+    assert again.dataframe[-1].value["pin"].tolist() == ["A", "A"]
+    assert again.query_params["visit"] == first["visit"]  # until something changes
+    assert click(again, "undo").select_slider(key="rank").value == 2
+    click(again, "unpin_A")
+    assert again.query_params["visit"] != first["visit"]
+    third = rendered(**first)
+    assert third.dataframe[-1].value["pin"].tolist() == ["A", "A"]
+    assert third.select_slider(key="rank").value == 4
+
+
+def test_a_link_whose_pins_are_gone_says_so():
+    app = rendered(dataset="wine", model="mlp", visit="of yesterday")
+    assert [said.value for said in app.warning] == [visits.GONE]
+    assert "visit" not in app.query_params
+    slide(app, "rank", 3)
+    assert not app.warning
 
 
 def test_a_pinned_setting_stays_and_is_loaded_again(wine):

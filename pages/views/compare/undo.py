@@ -1,6 +1,6 @@
 """Undo and redo of choices, and settings that are loaded as a whole."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -44,7 +44,7 @@ def current_choices() -> dict[str, Any]:
 
 def record() -> None:
     """Remember the choices, if they are not those of the last look."""
-    past, place = _read_past()
+    past, place = read_past()
     choices = current_choices()
     if past and past[place] == choices:
         return
@@ -56,13 +56,13 @@ def record() -> None:
 
 def is_possible(step: int) -> bool:
     """Whether there is a setting that many steps on (or back, if negative)."""
-    past, place = _read_past()
+    past, place = read_past()
     return 0 <= place + step < len(past)
 
 
 def go(step: int) -> None:
     """Undo or redo; for callbacks."""
-    past, place = _read_past()
+    past, place = read_past()
     if is_possible(step):
         st.session_state[_PLACE] = place + step
         load(past[place + step])
@@ -78,6 +78,12 @@ def load(choices: Mapping[str, Any]) -> None:
     st.rerun()
 
 
-def _read_past() -> tuple[list[dict[str, Any]], int]:
+def restore(past: Sequence[dict[str, Any]], place: int) -> None:
+    """Take over the choices of another session; ``place``: of those that stand."""
+    st.session_state[_PAST], st.session_state[_PLACE] = list(past), place
+
+
+def read_past() -> tuple[list[dict[str, Any]], int]:
+    """All choices that are remembered, and the place of those that stand."""
     past = st.session_state.setdefault(_PAST, [])
     return past, st.session_state.setdefault(_PLACE, 0)

@@ -77,7 +77,7 @@ def _describe(request: dict, labels: dict[str, str]) -> tuple:
         where, family, label = request, "reference", "reference"
     else:
         where, family = request["reference"], request["family"]
-        asked = {name: request[name] for name in ("family", "settings", "bits")}
+        asked = {name: request[name] for name in request.keys() - {"stage", "reference"}}
         label = labels[json.dumps(asked, sort_keys=True)]
     return where["dataset"], where["model"], where["seed"], family, label
 

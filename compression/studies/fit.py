@@ -133,5 +133,8 @@ def _curve(request: Mapping[str, Any], file: bytes) -> pd.DataFrame:
     make = getattr(import_module(module), name)
     curve = make(reference, dataset, **request["settings"])
     if request["bits"]:
-        curve = compression.few_bits_curve(reference, dataset, curve, request["bits"])
+        epochs = request.get("bits_epochs", 0)
+        curve = compression.few_bits_curve(
+            reference, dataset, curve, request["bits"], epochs=epochs
+        )
     return curve.table

@@ -81,6 +81,8 @@ class Curves:
         function's defaults.
     bits : tuple of int
         Each row in these numbers of bits too, rounded; () for none.
+    bits_epochs : int
+        Of training with rounded weights for each, beside the curve's own epochs; 0: none.
     name : str
         What its rows are called; made of the settings when left out.
     """
@@ -89,6 +91,7 @@ class Curves:
     settings: Mapping[str, Any] = field(default_factory=dict)
     bits: tuple[int, ...] = ()
     name: str = ""
+    bits_epochs: int = 0
 
     def __post_init__(self) -> None:
         family = find_family(self.family)
@@ -119,7 +122,9 @@ class Curves:
 
     def request(self) -> dict[str, Any]:
         """As plain values, for a key."""
-        return {"family": self.family, "settings": dict(self.settings), "bits": list(self.bits)}
+        asked = {"family": self.family, "settings": dict(self.settings), "bits": list(self.bits)}
+        # Left out where there are none: requests that stores know already keep their keys.
+        return asked | ({"bits_epochs": self.bits_epochs} if self.bits_epochs else {})
 
 
 def find_family(name: str) -> Family:
@@ -229,6 +234,7 @@ class Study:
                     {
                         "family": each.family,
                         "bits": each.bits,
+                        "bits_epochs": each.bits_epochs,
                         "name": each.label,
                         **each.settings,
                     }
@@ -242,7 +248,8 @@ def read_study(text: str) -> Study:
     """A study from TOML.
 
     ``name``, ``datasets``, ``models``, ``seeds`` (a list, or how many), optionally ``epochs``, and
-    a table ``[[curves]]`` each: ``family``, optionally ``bits``, and the family's settings.
+    a table ``[[curves]]`` each: ``family``, optionally ``bits`` and ``bits_epochs``, and the
+    family's settings.
 
     Raises
     ------
@@ -295,11 +302,14 @@ def _tables(values: Any) -> list[Mapping[str, Any]]:
 
 
 def _curves_from(found: Mapping[str, Any]) -> Curves:
-    own = ("family", "bits", "name")
+    own = ("family", "bits", "bits_epochs", "name")
     settings = {name: value for name, value in found.items() if name not in own}
     bits = found.get("bits", [])
     if not isinstance(bits, (list, tuple)) or not all(isinstance(each, int) for each in bits):
         raise ArgumentError("bits is a list of whole numbers")
     if not isinstance(found.get("name", ""), str):
         raise ArgumentError("a curve's name is a text")
-    return Curves(found.get("family", ""), settings, tuple(bits), found.get("name", ""))
+    epochs = found.get("bits_epochs", 0)
+    if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 0:
+        raise ArgumentError("bits_epochs is a whole number, 0 or more")
+    return Curves(found.get("family", ""), settings, tuple(bits), found.get("name", ""), epochs)

@@ -18,6 +18,7 @@ page = st.navigation(
         st.Page("pages/combine.py", title="Combine"),
         st.Page("pages/decide.py", title="Decide"),
         st.Page("pages/studies.py", title="Studies"),
+        st.Page("pages/atlas.py", title="Atlas"),
         st.Page("pages/your_data.py", title="Your data"),
         st.Page("pages/your_model.py", title="Your model"),
         # Streamlit knows the default page as / alone; a link to /compare is as good.

@@ -1,6 +1,6 @@
 """The article's twelve claims, each with what was measured of it and a verdict.
 
-``python -m benchmarks.article_claims`` writes the table that the page *How it works* shows; measured
+``python -m benchmarks.article_claims`` writes the table that the pages *How it works* and *Atlas* show; measured
 on the article's own experiments (iris, and its synthetic one) and on digits, over splits.
 """
 
@@ -19,7 +19,7 @@ from compression.network import layers, matrix
 
 from .table import Row
 
-FILE = Path(__file__).parents[1] / "pages/views/how_it_works/article_claims.csv"
+FILE = Path(__file__).parents[1] / "data/files/article_claims.csv"
 SEEDS = 3
 NOISE = 0.5  # of a standardised feature
 HELD, NOT_HELD, OPEN = "holds", "does not hold", "not shown either way"

@@ -86,6 +86,7 @@ SITES = (
     Site("your_data", {}),
     Site("your_model", {}),
     Site("studies", {}),
+    Site("atlas", {}),
     Site("decide", NETWORK | {"measure": "true", "choice": "x", "compare": "x"}),
 )
 ALL_KEYS = {

@@ -1,99 +1,40 @@
 """The atlas: which family of methods is best for which dataset, model and size.
 
 What is computed stands in ``atlas.toml``, written down before it is run. ``run_atlas`` fills a store,
-``chosen_rows`` takes of every family the row that validation chooses at each size, and
+``choose_rows`` takes of every family the row that validation prefers at each size, and
 :mod:`compression.studies.winners` says who wins, ties or loses.
 """
 
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
+from functools import partial
+from importlib.metadata import version
 
 import pandas as pd
 
+import data
+from compression.catalog import MODELS
+
+from .atlas_files import Atlas
 from .comparison import PAIR, best_within, failures, table
 from .driver import InThisProcess, Progress, run
-from .specification import Study, study_from
+from .protocol import Protocol, read_protocol
+from .specification import Study
 from .study_store import StudyStore
+from .version import LIBRARIES
+from .winners import find_rule, judge_cells, judge_duels, judge_families
 
-PROTOCOL = Path(__file__).with_name("atlas.toml")
 VARIANT = " / "  # before it a family's name, behind it a variant of the family
 FEW_BITS = ", few bits"
 WHOLE = 32  # bits of a number as it is
-KEPT = (
-    *("dataset", "model", "seed", "share", "family", "knob", "rank", "bound", "bits", "epochs"),
-    *("bytes", "validation_score", "score", "reference_bytes", "reference_score"),
-    *("train_rows", "validation_rows", "test_rows"),
+PARTS = ("train_rows", "validation_rows", "test_rows")
+COLUMNS = (
+    *(*PAIR, "share", "family", "knob", "rank", "bound", "bits", "epochs", "bytes"),
+    *("validation_score", "score", "reference_bytes", "reference_score", *PARTS),
 )
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """What the atlas is made of.
-
-    Attributes
-    ----------
-    name : str
-    shares : tuple of float
-        Sizes, of the measured bytes of the reference's file.
-    seeds : int
-        As many as there are in the end.
-    rounds : tuple of int
-        Seeds so far: every part has so many before any has more.
-    baselines : tuple of str
-        Families that the others are held against.
-    left_out : mapping
-        What is left out, and why.
-    parts : tuple of mapping
-        Each a study; its seeds, where it says them, are as many as it gets.
-    """
-
-    name: str
-    shares: tuple[float, ...]
-    seeds: int
-    rounds: tuple[int, ...]
-    baselines: tuple[str, ...]
-    left_out: Mapping[str, str]
-    parts: tuple[Mapping[str, Any], ...]
-
-    def studies(self, seeds: int | None = None) -> list[Study]:
-        """A study a part, with so many seeds; with all of them when left out."""
-        return [
-            study_from({**part, "name": f"{self.name}: {part['name']}", "seeds": count})
-            for part in self.parts
-            for count in [
-                min(self.seeds if seeds is None else seeds, part.get("seeds", self.seeds))
-            ]
-        ]
-
-    def study_of(self, dataset: str, model: str, seeds: int) -> Study:
-        """The study of one pair alone."""
-        for study, part in zip(self.studies(seeds), self.parts, strict=True):
-            if (dataset, model) in study.pairs():
-                name = f"{self.name}: {dataset}, {model}, {seeds} seeds"
-                pair = {"datasets": [dataset], "models": [model]}
-                return study_from({**part, **pair, "name": name, "seeds": seeds})
-        raise KeyError(f"{dataset}, {model}")
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """Every (dataset, model), in the order in which they stand."""
-        return [pair for study in self.studies() for pair in study.pairs()]
-
-
-def read_protocol(text: str | None = None) -> Protocol:
-    """The protocol that ships, or another one's text."""
-    found = tomllib.loads(PROTOCOL.read_text(encoding="utf-8") if text is None else text)
-    return Protocol(
-        found["name"],
-        tuple(found["shares"]),
-        found["seeds"],
-        tuple(found["rounds"]),
-        tuple(found["baselines"]),
-        found["left_out"],
-        tuple(found["parts"]),
-    )
 
 
 def run_atlas(
@@ -101,7 +42,7 @@ def run_atlas(
     store: StudyStore,
     report: Callable[[str, Progress], bool] = lambda part, progress: True,
 ) -> bool:
-    """Compute what a store lacks of the atlas, in this process, seed after seed.
+    """Compute what a store lacks of the atlas, in this process, round after round of seeds.
 
     Parameters
     ----------
@@ -115,47 +56,127 @@ def run_atlas(
     bool
         Whether it was computed to its end.
     """
+    going_on = True
+
+    def step(name: str, progress: Progress) -> bool:
+        nonlocal going_on
+        going_on = report(name, progress)
+        return going_on
+
     for seeds in protocol.rounds:
         for study in protocol.studies(seeds):
-            going_on = True
-
-            def step(progress: Progress, name: str = study.name) -> bool:
-                nonlocal going_on
-                going_on = report(name, progress)
-                return going_on
-
-            run(study, store, InThisProcess(), workers=1, report=step)
-            if not going_on:
-                return False
-    return True
+            if going_on:
+                _compute(study, store, partial(step, study.name))
+    return going_on
 
 
-def chosen_rows(study: Study, store: StudyStore, shares: tuple[float, ...]) -> pd.DataFrame:
+def recompute(
+    dataset: str,
+    model: str,
+    seeds: int,
+    store: StudyStore,
+    report: Callable[[Progress], bool] = lambda progress: True,
+) -> pd.DataFrame:
+    """The rows of one pair of the protocol that ships, with the first seeds, computed here.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`choose_rows` gives it.
+
+    Raises
+    ------
+    ArgumentError
+        The atlas has no such pair.
+    """
+    protocol = read_protocol()
+    study = protocol.study_of(dataset, model, seeds)
+    _compute(study, store, report)
+    return choose_rows(study, store, protocol.shares)
+
+
+def _compute(study: Study, store: StudyStore, report: Callable[[Progress], bool]) -> None:
+    run(study, store, InThisProcess(), workers=1, report=report)
+
+
+def choose_rows(study: Study, store: StudyStore, shares: tuple[float, ...]) -> pd.DataFrame:
     """What every family of a study takes at each size, by validation.
 
     Returns
     -------
     DataFrame
-        A row a dataset, model, seed, share and family, with the columns ``KEPT``; and, with share
-        1 and family "reference", a row a reference.
+        A row a dataset, model, seed, share and family, with the columns ``COLUMNS``; and, with
+        share 1 and family "reference", a row a reference. Seeds of which some fit is not over are
+        left out.
     """
     rows = table(store, study.name)
+    rows = rows.merge(list_complete(study, store), on=PAIR)
     few = rows["bits"] < WHOLE
-    families = rows["label"].str.split(VARIANT, regex=False).str[0]
-    rows["label"] = families + few.map({True: FEW_BITS, False: ""})
+    rows["label"] = _family(rows["label"]) + few.map({True: FEW_BITS, False: ""})
     references = rows[rows["family"] == "reference"]
-    parts = references[[*PAIR, "train_rows", "validation_rows", "test_rows"]]
-    rows = rows.drop(columns=["train_rows", "validation_rows", "test_rows"])
+    parts = references[[*PAIR, *PARTS]]
+    rows = rows.drop(columns=list(PARTS))
     taken = [best_within(rows, share).assign(share=share) for share in shares]
-    found = pd.concat([references.assign(share=1.0), *taken], ignore_index=True)
+    found = pd.concat([rows[rows["family"] == "reference"].assign(share=1.0), *taken])
     found["family"] = found["label"]
-    found = found.drop(columns=list(parts.columns[3:]), errors="ignore").merge(parts, on=PAIR)
-    return found[list(KEPT)].sort_values([*PAIR, "share", "family"], ignore_index=True)
+    found = found.merge(parts, on=PAIR)
+    return found[list(COLUMNS)].sort_values([*PAIR, "share", "family"], ignore_index=True)
 
 
-def missing_fits(study: Study, store: StudyStore) -> pd.DataFrame:
-    """Families that do not apply: dataset, model, family, sentence, seeds."""
+def list_complete(study: Study, store: StudyStore) -> pd.DataFrame:
+    """The dataset, model and seed of which every fit is over."""
+    requests = [json.loads(text) for text in store.study_fits(study.name)["request"]]
+    where = [request.get("reference", request) for request in requests]
+    found = pd.DataFrame([[each[name] for name in PAIR] for each in where], columns=PAIR)
+    counts = found.value_counts()
+    return counts[counts == 1 + len(study.curves)].reset_index()[PAIR]
+
+
+def list_failures(study: Study, store: StudyStore) -> pd.DataFrame:
+    """Families that do not work for a pair: dataset, model, family, sentence, seeds."""
     failed = failures(store, study.name)
-    failed["family"] = failed["label"].str.split(VARIANT, regex=False).str[0]
+    failed["family"] = _family(failed["label"])
     names = ["dataset", "model", "family", "sentence"]
     return failed.groupby(names, as_index=False)["seed"].nunique().rename(columns={"seed": "seeds"})
+
+
+def _family(labels: pd.Series) -> pd.Series:
+    return labels.str.split(VARIANT, regex=False).str[0]
+
+
+def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
+    """The atlas of what a store has of it."""
+    studies = protocol.studies()
+    names = set(store.studies()["name"])
+    begun = [study for study in studies if study.name in names]
+    rows = pd.concat([choose_rows(study, store, protocol.shares) for study in begun])
+    failed = pd.concat([list_failures(study, store) for study in begun], ignore_index=True)
+    fits = pd.concat([store.study_fits(study.name) for study in begun])
+    families = judge_families(rows, protocol)
+    cells, against = judge_cells(rows, families, protocol)
+    rule = find_rule(cells, families, describe_pairs(rows))
+    codes = {
+        json.loads(text).get("reference", json.loads(text))["version"] for text in fits["request"]
+    }
+    facts = {
+        "date": date.today().isoformat(),
+        "code": ", ".join(sorted(codes)),
+        "fits": len(fits),
+        "hours": round(float(fits["seconds"].sum()) / 3600, 2),
+        "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
+        "rule": asdict(rule),
+    }
+    duels = judge_duels(rows, families, protocol)
+    return Atlas(rows, families, cells, against, duels, failed, facts)
+
+
+def describe_pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """What is known of a pair before anything is compressed: what a rule may ask."""
+    references = rows[rows["family"] == "reference"].groupby(["dataset", "model"])
+    facts = references[["reference_bytes", "train_rows"]].mean().reset_index()
+    facts = facts.rename(
+        columns={"reference_bytes": "reference bytes", "train_rows": "training rows"}
+    )
+    facts["classes"] = facts["dataset"].map(lambda name: data.DATASETS[name].classes)
+    facts["linear model"] = facts["model"].map(lambda name: not MODELS[name].scalable)
+    return facts

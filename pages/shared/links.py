@@ -38,6 +38,8 @@ MORE_SERIES, SCORE_PART, COMPARED, CHOICE, MEASURE = "more", "part", "compare", 
 STUDY_DATASETS, STUDY_MODELS, SEEDS, STUDY_CURVES = "on", "of", "seeds", "curves"
 STUDY_PAIR, STUDY_SHARE, STUDY_AGAINST = "pair", "size", "than"
 KEPT = "kept"
+# Atlas
+ATLAS_CELL, ATLAS_SIZE = "cell", "atlas_size"
 # Your model
 WEIGHT, ENERGY, KEEP, JUDGED_ON, READING = "weight", "energy", "keep", "judged_on", "reading"
 HEAD_SET, HEAD_BOUND, EIGHT_BITS, TIMED = "head_set", "head_bound", "eight_bits", "timed"
@@ -115,6 +117,10 @@ def to_combine(
 ) -> Link:
     query = {COMBINED_METHOD: method, CONSTRAINT: constraint, PAIR_EPOCHS: epochs}
     return _link("combine", query | {RANK: rank, BOUND: bound})
+
+
+def to_atlas(dataset: str, model: str, size: str | None = None) -> Link:
+    return _link("atlas", {ATLAS_CELL: f"{dataset}:{model}", ATLAS_SIZE: size})
 
 
 def _link(page: str, query: Mapping[str, Any]) -> Link:

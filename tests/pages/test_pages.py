@@ -17,7 +17,13 @@ MODELS = [("digits", "mlp"), ("iris", "softmax_regression"), ("diabetes", "linea
 
 
 # Pages that need no reference, and how many charts each shows by itself: a study needs a store.
-OWN_DATA = {"how_it_works.py": 2, "studies.py": 0, "your_data.py": 1, "your_model.py": 2}
+OWN_DATA = {
+    "atlas.py": 2,
+    "how_it_works.py": 2,
+    "studies.py": 0,
+    "your_data.py": 1,
+    "your_model.py": 2,
+}
 
 
 @pytest.mark.parametrize(("dataset", "model"), MODELS)

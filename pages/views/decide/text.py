@@ -237,6 +237,7 @@ FAMILIES = {
     "combined": "combined",
     "alternative": "alternatives",
 }
+ATLAS = "The same over many splits: this dataset and model in the atlas"
 WINNERS = (
     "Of what was computed for this very reference: within each share of its file every family's "
     "row of best validation score, with its score on the test set. The verdict holds the best of "

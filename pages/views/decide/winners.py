@@ -6,6 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from compression.equal_bytes import Winner, winners
+from compression.studies.protocol import read_protocol
+from pages.shared import links
 from pages.shared.format import format_size
 from pages.shared.models.results import CurveView, Trained
 
@@ -24,6 +26,14 @@ def draw_winners(trained: Trained, table: pd.DataFrame, curves: Mapping[Series, 
         return
     st.dataframe(tabulate_winners(trained, table, found), key="decide_winners", hide_index=True)
     st.caption(text.WINNERS)
+    _link_atlas(trained)
+
+
+def _link_atlas(trained: Trained) -> None:
+    """A link to what the atlas says of this dataset and model, where it has them."""
+    if (trained.dataset, trained.model) in read_protocol().pairs():
+        link = links.to_atlas(trained.dataset, trained.model)
+        st.page_link(link.page, label=text.ATLAS, icon=":material/map:", query_params=link.texts())
 
 
 def tabulate_winners(

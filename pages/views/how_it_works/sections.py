@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+import data
 from pages.shared import links
 from pages.shared.glossary import GLOSSARY, explain
 from pages.shared.jobs import Job
@@ -21,7 +22,7 @@ from pages.shared.ui.progress import follow, show_status
 from . import examples, figures, text
 
 EXPERIMENTS = (("iris", "softmax_regression", 0), ("synthetic", "mlp", 0))  # the article's own
-CLAIMS = Path(__file__).with_name("article_claims.csv")  # as its benchmark writes it
+CLAIMS = Path(data.__file__).parent / "files" / "article_claims.csv"  # as its benchmark writes it
 Pair = tuple[Job[Any], Job[Any]]
 BOUNDS = tuple(np.round(np.arange(0.05, 2.01, 0.05), 2).tolist())
 

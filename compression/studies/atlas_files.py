@@ -1,0 +1,70 @@
+"""The atlas as files: written, and read again without a heavy library."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import data
+
+FOLDER = Path(data.__file__).parent / "files" / "atlas"
+FACTS = "atlas.toml"
+TABLES = ("rows", "families", "cells", "against", "duels", "failures")
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """What was computed, and what it says.
+
+    Attributes
+    ----------
+    rows, families, cells, against, duels, failures : DataFrame
+        As ``choose_rows``, ``judge_families``, ``judge_cells`` (the first two), ``judge_duels`` and
+        ``list_failures`` give them.
+    facts : mapping
+        date, code (SHA-256 of the sources and versions of the fits), fits, hours (of computing),
+        versions, rule (as ``find_rule`` gives it).
+    """
+
+    rows: pd.DataFrame
+    families: pd.DataFrame
+    cells: pd.DataFrame
+    against: pd.DataFrame
+    duels: pd.DataFrame
+    failures: pd.DataFrame
+    facts: Mapping[str, Any]
+
+
+def write_atlas(atlas: Atlas, folder: Path = FOLDER) -> None:
+    """Write its tables as Parquet, and its facts as TOML."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in TABLES:
+        table: pd.DataFrame = getattr(atlas, name)
+        table.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
+    (folder / FACTS).write_text(_as_toml(atlas.facts), encoding="utf-8")
+
+
+def read_atlas(folder: Path = FOLDER) -> Atlas:
+    """The atlas that ships, or another one."""
+    tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+    facts = tomllib.loads((folder / FACTS).read_text(encoding="utf-8"))
+    return Atlas(**tables, facts=facts)
+
+
+def _as_toml(facts: Mapping[str, Any]) -> str:
+    """Plain values first, then a table for each mapping: JSON's texts and numbers are TOML's too."""
+
+    def lines(values: Mapping[str, Any]) -> list[str]:
+        return [f"{n} = {json.dumps(v, ensure_ascii=False)}" for n, v in values.items()]
+
+    plain = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
+    text = lines(plain)
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            quoted = {f'"{key}"' if "-" in key else key: each for key, each in value.items()}
+            text += ["", f"[{name}]", *lines(quoted)]
+    return "\n".join(text) + "\n"

@@ -20,7 +20,8 @@ from compression.catalog import MODELS
 
 from .atlas_files import Atlas
 from .comparison import PAIR, best_within, failures, table
-from .driver import InThisProcess, Progress, run
+from .driver import Progress, run
+from .executors import InThisProcess
 from .protocol import Protocol, read_protocol
 from .specification import Study
 from .study_store import StudyStore

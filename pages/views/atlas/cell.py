@@ -6,6 +6,7 @@ import streamlit as st
 
 import data
 from compression.studies.atlas_files import Atlas
+from compression.studies.location import default_url
 from compression.studies.protocol import read_protocol
 from pages.shared import jobs, links
 from pages.shared.ui import charts, widgets
@@ -33,7 +34,7 @@ def draw_cell(atlas: Atlas, share: float) -> None:
         ["validation_score", "bytes"], ascending=[False, True]
     )
     if len(families):
-        title = f"{titles[pair]}, {text.name_share(share)}: change against the reference"
+        title = f"{titles[pair]}; {text.name_share(share)}: change against the reference"
         alt = f"{title}, a point and a 95 % interval for each of {len(families)} families"
         charts.draw(figures.cell(families, title), "atlas_cell", alt)
         st.caption(text.CELL)
@@ -50,7 +51,7 @@ def _draw_recomputed(atlas: Atlas, dataset: str, model: str, share: float) -> No
         if not st.button("Compute seed 0 here", key="atlas_recompute", icon=":material/replay:"):
             return
         started.add((dataset, model))
-    job: jobs.Job[Recomputed] = jobs.submit(tasks.recompute_cell, dataset, model, jobs.store_url())
+    job: jobs.Job[Recomputed] = jobs.submit(tasks.recompute_cell, dataset, model, default_url())
     found: Recomputed | None = wait_for(job, f"Computing {text.name_pair(dataset, model)}, seed 0")
     if found is None:
         return

@@ -26,16 +26,18 @@ KINDS = {
     "few bits": palette.SLATE,
     "smaller network": palette.VIOLET,
 }
-ROW, FAMILY_ROW, HEAD = 44, 24, 110  # pixels
+ROW, FAMILY_ROW, HEAD = 62, 24, 130  # pixels
 
 
 def winners(cells: pd.DataFrame) -> go.Figure:
     """Every cell: its best family in words, its colour the verdict of ours against the baselines."""
-    pairs = [text.name_pair(*pair) for pair in cells[["dataset", "model"]].drop_duplicates().values]
+    pairs = [
+        text.label_pair(*pair) for pair in cells[["dataset", "model"]].drop_duplicates().values
+    ]
     shares = sorted(cells["share"].unique(), reverse=True)
     names = list(COLOURS)
     lines = cells.assign(
-        pair=[text.name_pair(*pair) for pair in cells[["dataset", "model"]].to_numpy()],
+        pair=[text.label_pair(*pair) for pair in cells[["dataset", "model"]].to_numpy()],
         code=cells["verdict"].map(names.index),
         words=[text.describe_cell(line) for line in cells.to_dict("records")],
         hover=[text.describe_hover(line) for line in cells.to_dict("records")],
@@ -61,7 +63,7 @@ def winners(cells: pd.DataFrame) -> go.Figure:
         customdata=grids["hover"],
         text=grids["words"],
         texttemplate="%{text}",
-        textfont={"color": palette.INK, "size": 11},
+        textfont={"color": palette.INK, "size": 10},
         xgap=2,
         ygap=2,
     )
@@ -72,9 +74,9 @@ def winners(cells: pd.DataFrame) -> go.Figure:
     ]
     return build_figure(
         [drawn, *legend],
-        "Best family on validation, and ours against the best baseline on test (points)",
+        "Best family on validation; ours against the best baseline on test",
         HEAD + ROW * len(pairs),
-        ("Largest file, as a share of the reference's bytes", {"showgrid": False}),
+        ("Share of the reference's bytes", {"showgrid": False}),
         ("Dataset and model", {"autorange": "reversed", "showgrid": False}),
         margin=MARGIN | {"t": 64},
     )
@@ -88,18 +90,19 @@ def cell(families: pd.DataFrame, title: str) -> go.Figure:
     for kind, own in families.groupby("kind", sort=False):
         colour = KINDS[str(kind)]
         values, low, high = (scale * own[name].to_numpy() for name in ("change", "low", "high"))
-        shown = pd.DataFrame({"low": low, "high": high, "bytes": own["bytes"].to_numpy()})
+        shown = {"low": low, "high": high, "bytes": own["bytes"].to_numpy()}
+        shown |= {"family": own["family"].to_numpy()}
         drawn.append(
             traces.points(
                 values,
-                own["family"],
+                own["family"].map(text.shorten),
                 str(kind),
                 colour,
                 size=10,
                 symbol=["circle-open" if each else "circle" for each in own["baseline"]],
-                hover="%{y}: %{x:+.2f} (%{customdata[0]:+.2f} to %{customdata[1]:+.2f}), "
+                hover="%{customdata[3]}: %{x:+.2f} (%{customdata[0]:+.2f} to %{customdata[1]:+.2f}), "
                 "%{customdata[2]:,.0f} B",
-                customdata=shown.to_numpy(),
+                customdata=pd.DataFrame(shown).to_numpy(),
                 error_x=traces.interval(values, low, high, colour),
             )
         )
@@ -108,12 +111,12 @@ def cell(families: pd.DataFrame, title: str) -> go.Figure:
         drawn,
         title,
         HEAD + FAMILY_ROW * len(families),
-        (f"Change of the test score ({unit})", {"zeroline": False}),
+        (f"Change ({unit})", {"zeroline": False}),
         (
             "Family",
             {
                 "categoryorder": "array",
-                "categoryarray": families["family"].tolist()[::-1],
+                "categoryarray": families["family"].map(text.shorten).tolist()[::-1],
                 "showgrid": False,
             },
         ),

@@ -1,6 +1,7 @@
 """Sentences of the atlas."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -60,8 +61,9 @@ RECOMPUTED = (
     "kind of processor, may round otherwise."
 )
 
+CELL_LETTERS = 11  # in a line of a cell
 _SHORT = {
-    "Quantisation-aware training": "Quantisation-aware",
+    "Quantisation-aware training": "Quant.-aware",
     "Activation-aware": "Act.-aware",
     "Magnitude pruning": "Pruning",
     "Learning–compression, cardinality": "LC, cardinality",
@@ -72,6 +74,12 @@ _SHORT = {
 
 def name_pair(dataset: str, model: str) -> str:
     return f"{data.DATASETS[dataset].title}: {MODELS[model].title}"
+
+
+def label_pair(dataset: str, model: str) -> str:
+    """The same in two short lines, for an axis."""
+    title, kind = data.DATASETS[dataset].title, MODELS[model].title
+    return f"{title.split(' (')[0].split(',')[0]}<br>{kind.split(' (')[0].removesuffix(' net')}"
 
 
 def name_share(share: float) -> str:
@@ -107,13 +115,18 @@ def write_probability(value: float) -> str:
 
 
 def describe_cell(line: Mapping[str, Any]) -> str:
-    """A cell's two lines."""
+    """A cell's words: its best family, and how ours stands."""
     if not line["winner"]:
-        return VERDICTS[line["verdict"]]
-    said = VERDICTS[line["verdict"]]
+        return _break(VERDICTS[line["verdict"]])
+    said = VERDICTS[line["verdict"]].removeprefix("ours ")
     if pd.notna(line["change"]):
         said += f" {write_change(line)}"
-    return f"<b>{shorten(line['winner'])}</b><br>{said}"
+    return f"<b>{_break(shorten(line['winner']))}</b><br>{_break(said)}"
+
+
+def _break(words: str) -> str:
+    """In lines that fit a cell on a telephone."""
+    return "<br>".join(wrap(words, CELL_LETTERS, break_long_words=False))
 
 
 def describe_hover(line: Mapping[str, Any]) -> str:

@@ -40,7 +40,7 @@ def draw_cell(atlas: Atlas, share: float) -> None:
         st.caption(text.CELL)
     held = _find(atlas.against, place)
     if len(held):
-        st.dataframe(tables.against(held), hide_index=True)
+        st.dataframe(tables.tabulate_against(held), hide_index=True)
         st.caption(text.AGAINST)
     _draw_recomputed(atlas, dataset, model, share)
 
@@ -62,7 +62,7 @@ def _draw_recomputed(atlas: Atlas, dataset: str, model: str, share: float) -> No
     same = int(np.isclose(both["score"], both["score_here"], rtol=0, atol=1e-9).sum())
     st.markdown(text.describe_recomputed(same, len(here), len(here) - len(both)))
     task = data.DATASETS[dataset].task
-    st.dataframe(tables.recomputed(shipped, here, task), hide_index=True)
+    st.dataframe(tables.set_beside(shipped, here, task), hide_index=True)
     st.caption(text.RECOMPUTED)
 
 

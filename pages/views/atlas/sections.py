@@ -36,7 +36,7 @@ def draw_advice(atlas: Atlas) -> float:
     st.header("When to use which", anchor="advice")
     shares = {f"{share:g}": text.name_share(share) for share in read_protocol().shares}
     share = float(widgets.segment(links.ATLAS_SIZE, "At most", shares))
-    st.dataframe(tables.advice(atlas, share), hide_index=True, height="content")
+    st.dataframe(tables.tabulate_advice(atlas, share), hide_index=True, height="content")
     st.caption(text.ADVICE)
     return share
 
@@ -51,7 +51,7 @@ def draw_rule(atlas: Atlas) -> None:
 
 def draw_claims(atlas: Atlas) -> None:
     st.header("What the article says, and what was measured", anchor="claims")
-    st.dataframe(tables.duels(atlas.duels), hide_index=True)
+    st.dataframe(tables.count_duels(atlas.duels), hide_index=True)
     st.caption(text.DUELS)
     claims = pd.read_csv(CLAIMS)
     st.table(claims.set_index("claim")[["verdict", "measured"]])
@@ -65,10 +65,10 @@ def draw_protocol(atlas: Atlas) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Left out**")
-        st.table(tables.left_out(protocol))
+        st.table(tables.list_left_out(protocol))
     with right:
         st.markdown("**Versions**")
-        st.table(tables.versions(atlas.facts))
+        st.table(tables.list_versions(atlas.facts))
     if len(atlas.failures):
         with st.expander(text.count_failures(atlas.failures)):
             st.dataframe(atlas.failures, hide_index=True)

@@ -13,7 +13,7 @@ from pages.shared.format import format_score, format_size
 from . import text
 
 
-def advice(atlas: Atlas, share: float) -> pd.DataFrame:
+def tabulate_advice(atlas: Atlas, share: float) -> pd.DataFrame:
     """A line a dataset and model at one size."""
     families = atlas.families.set_index(["dataset", "model", "share", "family"])
     lines = []
@@ -46,7 +46,7 @@ def advice(atlas: Atlas, share: float) -> pd.DataFrame:
     return pd.DataFrame(lines).fillna("")
 
 
-def against(lines: pd.DataFrame) -> pd.DataFrame:
+def tabulate_against(lines: pd.DataFrame) -> pd.DataFrame:
     """The best of ours against each baseline of a cell."""
     return pd.DataFrame(
         [
@@ -63,14 +63,14 @@ def against(lines: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def duels(lines: pd.DataFrame) -> pd.DataFrame:
+def count_duels(lines: pd.DataFrame) -> pd.DataFrame:
     """How many cells the first side of each duel wins, ties and loses."""
     counts = lines.groupby("duel", sort=False)["verdict"].value_counts().unstack(fill_value=0)
     names = [name for name in text.VERDICTS if name in counts.columns]
     return counts[names].rename_axis("in the atlas").reset_index()
 
 
-def recomputed(shipped: pd.DataFrame, here: pd.DataFrame, task: str) -> pd.DataFrame:
+def set_beside(shipped: pd.DataFrame, here: pd.DataFrame, task: str) -> pd.DataFrame:
     """Rows of one seed and size as they ship, and as they were computed here."""
     both = shipped.merge(here, on="family", how="outer", suffixes=("", "_here"))
 
@@ -89,10 +89,10 @@ def recomputed(shipped: pd.DataFrame, here: pd.DataFrame, task: str) -> pd.DataF
     )
 
 
-def left_out(protocol: Protocol) -> pd.DataFrame:
+def list_left_out(protocol: Protocol) -> pd.DataFrame:
     return pd.DataFrame(protocol.left_out.items(), columns=["what", "why"]).set_index("what")
 
 
-def versions(facts: Any) -> pd.DataFrame:
+def list_versions(facts: Any) -> pd.DataFrame:
     found = pd.DataFrame(facts["versions"].items(), columns=["library", "version"])
     return found.set_index("library")

@@ -164,5 +164,5 @@ def test_decide_links_to_the_cell_of_its_reference():
 
 
 def test_the_duels_count_every_cell():
-    shown = tables.duels(ATLAS.duels)
+    shown = tables.count_duels(ATLAS.duels)
     assert shown.drop(columns="in the atlas").sum(axis=1).sum() == len(ATLAS.duels)

@@ -5,6 +5,8 @@ way, goes on where it was: at most the fits in flight are lost. Workers hand row
 driver writes. Two drivers on one store share a study by leases that expire.
 """
 
+import os
+import socket
 import time
 import uuid
 from collections import deque
@@ -106,7 +108,7 @@ class _Driver:
     def __init__(
         self, study: Study, store: StudyStore, executor: Executor, workers: int | None
     ) -> None:
-        self.owner = uuid.uuid4().hex
+        self.owner = f"{_place()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self._study, self._store, self._executor = study, store, executor
         self._asked_workers = workers
         references = list(study.references())
@@ -115,6 +117,7 @@ class _Driver:
             for reference in references
             for request in (reference, *study.curve_requests(reference))
         ]
+        self._release_dead()
         keys = store.put_study(study.name, study.to_json(), requests)
         self._requests = dict(zip(keys, requests, strict=True))
         self._done = store.done(study.name)
@@ -239,10 +242,38 @@ class _Driver:
 
     def _see_others(self) -> None:
         """What other drivers have done meanwhile is not computed here."""
+        self._release_dead()
         self._done = self._store.done(self._study.name)
         self._waiting = deque(key for key in self._waiting if key not in self._done)
         fits = self._store.study_fits(self._study.name)
         self._failed = int((fits["status"] == "failed").sum())
+
+    def _release_dead(self) -> None:
+        """A driver of this machine that was killed holds nothing: its leases are given back."""
+        for owner in self._store.owners():
+            place, _, rest = owner.partition(":")
+            pid = rest.partition(":")[0]
+            if place == _place() and pid.isdigit() and not _is_alive(int(pid)):
+                self._store.release(owner)
+
+
+def _place() -> str:
+    """Where a process number means one process: host and, in containers, the number space."""
+    try:
+        numbers = str(os.stat("/proc/self/ns/pid").st_ino)
+    except OSError:
+        numbers = ""
+    return f"{socket.gethostname()[:20]}/{numbers}".replace(":", "-")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def _name(request: Mapping[str, Any]) -> str:

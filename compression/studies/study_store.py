@@ -145,6 +145,10 @@ class StudyStore(Store):
         self._write(write)
         return held
 
+    def owners(self) -> list[str]:
+        """Who holds leases, good ones or not."""
+        return [row.owner for row in self.read(sql.select(LEASES.c.owner).distinct())]
+
     def release(self, owner: str) -> None:
         """Give all leases of an owner back."""
         self._write(lambda each: each.execute(LEASES.delete().where(LEASES.c.owner == owner)))

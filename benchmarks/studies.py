@@ -1,0 +1,225 @@
+"""Studies: what is lost when processes are killed, and what the store and the driver cost."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+
+from compression import studies
+from compression.studies import fit
+from compression.studies.store import NUMBERS
+from compression.studies.study_store import StudyStore
+
+from .table import Row
+
+KILLS = int(os.environ.get("COMPRESS_KILLS", "200"))
+FITS = int(os.environ.get("COMPRESS_FITS", "500"))
+ROWS = int(os.environ.get("COMPRESS_ROWS", "1000000"))
+WORKERS = 2
+
+
+def rows() -> Iterator[Row]:
+    with TemporaryDirectory() as folder:
+        yield from kills(Path(folder))
+        yield from sleepers(Path(folder))
+        yield from throughput(Path(folder))
+        yield from size(Path(folder))
+
+
+def small_study(name: str, first_seed: int, seeds: int, epochs: int = 1) -> studies.Study:
+    curve = studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [1, 2]})
+    chosen = tuple(range(first_seed, first_seed + seeds))
+    return studies.Study(name, ("iris",), ("softmax_regression",), chosen, (curve,), epochs)
+
+
+def kills(folder: Path) -> Iterator[Row]:
+    """kill -9 at random moments of who drives, computes and writes; then the study goes on."""
+    chance, url = random.Random(0), f"sqlite:///{folder / 'kills.db'}"
+    store = StudyStore(url)
+    done = wrong = missing = doubled = number = 0
+    while done < KILLS:
+        study = small_study(f"killed {number}", 100 * number, 20)
+        number += 1
+        while done < KILLS and len(store.done(study.name)) < study.count():
+            driver = multiprocessing.get_context("fork").Process(target=drive, args=(study, url))
+            driver.start()
+            driver.join(chance.uniform(0, 0.6))
+            if driver.exitcode is None:
+                os.kill(driver.pid or 0, signal.SIGKILL)
+                done += 1
+            driver.join()
+        studies.run(study, store, studies.InThisProcess())
+        table = studies.table(store, study.name)
+        whole = StudyStore("sqlite://")
+        studies.run(study, whole, studies.InThisProcess())
+        wanted = studies.table(whole, study.name)
+        missing += max(len(wanted) - len(table), 0)
+        doubled += max(len(table) - len(wanted), 0)
+        wrong += not table.equals(wanted)
+    yield Row(
+        f"{done} kills -9 of driver, fit and writer, then resumed: rows lost, doubled, wrong tables",
+        f"{missing}, {doubled}, {wrong}",
+        f"{number} studies, undisturbed",
+        float(missing + doubled + wrong),
+        "0",
+        missing + doubled + wrong == 0,
+    )
+    study = small_study("again", 0, FITS // 2)
+    studies.run(study, store, Sleeping(1, 0.0))
+    began = time.perf_counter()
+    driver_done = studies.run(study, store, Sleeping(1, 0.0)).done
+    seconds = time.perf_counter() - began
+    yield Row(
+        f"a study of {driver_done} fits that is over, run again",
+        f"{seconds:.2f} s",
+        "2 s",
+        seconds / 2,
+        "≤ 1",
+        seconds <= 2,
+    )
+
+
+def drive(study: studies.Study, url: str) -> None:
+    with redirect_stderr(StringIO()):
+        studies.run(study, url, studies.InThisProcess())
+
+
+class Sleeping(ThreadPoolExecutor):
+    """Workers that sleep instead of computing: what is left is what the driver costs."""
+
+    def __init__(self, workers: int, seconds: float) -> None:
+        super().__init__(workers)
+        self.workers, self._seconds = workers, seconds
+
+    def submit(self, function, /, *args, **kwargs):
+        return super().submit(self._sleep)
+
+    def _sleep(self) -> fit.Outcome:
+        time.sleep(self._seconds)
+        row = pd.DataFrame([dict.fromkeys(NUMBERS, 1.0)])
+        return fit.Outcome(row, b"weights", "", self._seconds)
+
+
+def sleepers(folder: Path) -> Iterator[Row]:
+    seconds, count = 0.2, 60
+    for workers in (1, 2, 4):
+        study = small_study(f"sleep {workers}", 1000 * workers, count // 2)
+        url = f"sqlite:///{folder / f'sleep{workers}.db'}"
+        began = time.perf_counter()
+        with Sleeping(workers, seconds) as executor:
+            studies.run(study, url, executor)
+        took, least = time.perf_counter() - began, seconds * count / workers
+        yield Row(
+            f"{count} fits that sleep {seconds:g} s, {workers} workers: efficiency",
+            f"{took:.2f} s",
+            f"{least:.2f} s, nothing but sleep",
+            least / took,
+            "≥ 0.95",
+            least / took >= 0.95,
+        )
+
+
+def throughput(folder: Path) -> Iterator[Row]:
+    """The same fits through the driver and the store, and by joblib, which keeps nothing."""
+    from joblib import Parallel, delayed
+
+    curve = studies.Curves("low_rank", {"method": "truncated_svd"})
+    seeds = tuple(range(FITS // 4))
+    models = ("softmax_regression", "mlp")
+    study = studies.Study("many", ("digits",), models, seeds, (curve,), 2)
+    executor = studies.LocalProcesses(WORKERS)
+    for ready in [executor.submit(_import) for _ in range(2 * WORKERS)]:
+        ready.result()
+    store = StudyStore(f"sqlite:///{folder / 'many.db'}")
+    began = time.perf_counter()
+    came = studies.run(study, store, executor)
+    ours = time.perf_counter() - began
+    inside = float(store.study_fits("many")["seconds"].sum())
+
+    def pair(reference: dict) -> None:
+        file = fit.compute(reference).content
+        for request in study.curve_requests(reference):
+            fit.compute(request, file)
+
+    with Parallel(n_jobs=WORKERS) as parallel:
+        parallel(delayed(_import)() for _ in range(2 * WORKERS))
+        began = time.perf_counter()
+        parallel(delayed(pair)(reference) for reference in study.references())
+        peer = time.perf_counter() - began
+    yield Row(
+        f"{came.done} fits of digits, {WORKERS} processes, kept",
+        f"{ours:.1f} s",
+        f"{peer:.1f} s, joblib, nothing kept",
+        ours / peer,
+        "≤ 1.05",
+        ours <= 1.05 * peer,
+    )
+    share = inside / (WORKERS * ours)
+    yield Row(
+        f"of {WORKERS} processes' time inside fits",
+        f"{inside:.1f} s",
+        f"{WORKERS * ours:.1f} s",
+        share,
+        "≥ 0.9",
+        share >= 0.9,
+    )
+
+
+def _import() -> None:
+    import compression
+
+    compression.low_rank_curve  # noqa: B018 - the lazy name loads torch
+    import data
+
+    data.load("digits", seed=0)
+
+
+def size(folder: Path) -> Iterator[Row]:
+    """A study of many rows: into the store, and opened again."""
+    store, each = StudyStore(f"sqlite:///{folder / 'large.db'}"), 1000
+    study = small_study("large", 0, max(ROWS // each // 2, 1))
+    requests = [
+        request
+        for reference in study.references()
+        for request in (reference, *study.curve_requests(reference))
+    ]
+    store.put_study(study.name, study.to_json(), requests)
+    numbers = np.random.default_rng(0).normal(size=(each, len(NUMBERS)))
+    table = pd.DataFrame(numbers, columns=list(NUMBERS))
+    began = time.perf_counter()
+    for request in requests:
+        store.put(request, b"", name=request["stage"], rows=table)
+    seconds, count = time.perf_counter() - began, each * len(requests)
+    pace = count / seconds
+    yield Row(
+        f"{count:,} rows into SQLite, {each} a fit",
+        f"{pace:,.0f} rows/s",
+        "2,000 rows/s",
+        pace / 2000,
+        "≥ 1",
+        pace >= 2000,
+    )
+    store.close()
+    began = time.perf_counter()
+    store = StudyStore(f"sqlite:///{folder / 'large.db'}")
+    store.studies()
+    store.study_rows(study.name, ("bytes", "score"))
+    seconds = time.perf_counter() - began
+    yield Row(
+        f"a study of {count:,} rows opened: its state, and two numbers of every row",
+        f"{seconds:.2f} s",
+        "2 s",
+        seconds / 2,
+        "≤ 1",
+        seconds <= 2,
+    )

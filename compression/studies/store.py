@@ -221,7 +221,7 @@ class Store:
         query = sql.select(FITS).order_by(FITS.c.finished_at.desc())
         if name is not None:
             query = query.where(FITS.c.name == name)
-        return pd.DataFrame(self.read(query), columns=[column.name for column in FITS.columns])
+        return as_frame(self.read(query), [column.name for column in FITS.columns])
 
     def delete(self, keys: Iterable[str]) -> None:
         """Forget these fits."""
@@ -259,9 +259,16 @@ class Store:
         """The rows of any query of these tables."""
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as reading:
-                return list(reading.execute(query))
+                return list(reading.execute(query).fetchall())
         except sql.exc.SQLAlchemyError as error:
             raise StoreError(f"the store could not be read: {error}") from error
+
+
+def as_frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows as a table, column by column: pandas asks each row of SQLAlchemy's what it is."""
+    if not rows:
+        return pd.DataFrame(columns=list(columns))
+    return pd.DataFrame(dict(zip(columns, zip(*rows, strict=True), strict=True)))
 
 
 def _is_intact(content: bytes | None, digest: str) -> bool:

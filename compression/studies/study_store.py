@@ -19,6 +19,7 @@ from .store import (
     STUDY_FITS,
     TAGS,
     Store,
+    as_frame,
     identify,
 )
 
@@ -92,9 +93,9 @@ class StudyStore(Store):
             sql.select(*chosen)
             .join(STUDY_FITS, STUDY_FITS.c.fit == ROWS.c.fit)
             .where(STUDY_FITS.c.study == name)
-            .order_by(ROWS.c.fit, ROWS.c.position)
+            .order_by(STUDY_FITS.c.fit, ROWS.c.position)  # as both indices stand: no sorting
         )
-        table = pd.DataFrame(self.read(query), columns=["fit", "position", *columns])
+        table = as_frame(self.read(query), ["fit", "position", *columns])
         return table.astype(dict.fromkeys(columns, float))
 
     def forget_failed(self, name: str) -> int:

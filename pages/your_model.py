@@ -27,5 +27,6 @@ else:
     row = draw_budget(view, files)
     if row is not None:
         draw_scores(view, files, row)
+    st.caption(text.CHAIN)
 st.divider()
 charts.take_away("Your model", "your-model", origin)

@@ -44,8 +44,15 @@ def upload(app, **files):
     return settled(app)
 
 
-def test_the_example_shows_its_map_its_spectrum_and_its_plan():
-    app = rendered("your_model.py", **QUICK, weight="middle.weight", energy="90")
+@pytest.fixture(scope="module")
+def page_of_the_example():
+    """Drawn once for the tests that only look at it."""
+    query = {"weight": "middle.weight", "energy": "90", "eight_bits": "true"}
+    return rendered("your_model.py", **QUICK, **query, keep="100")
+
+
+def test_the_example_shows_its_map_its_spectrum_and_its_plan(page_of_the_example):
+    app = page_of_the_example
     drawn = charts(app)
     assert {"layer_map", "spectrum", "energy_by_size", "scores_by_size"} <= set(drawn)
     (tiles,) = drawn["layer_map"]["data"]
@@ -104,8 +111,10 @@ def test_a_file_that_cannot_be_read_gets_its_sentence():
     assert ["this is no ONNX graph" in error.value for error in app.error] == [True]
 
 
-def test_the_way_to_read_is_chosen_on_validation_rows_and_the_curve_is_of_the_test_part():
-    app = rendered("your_model.py", **QUICK)
+def test_the_way_to_read_is_chosen_on_validation_rows_and_the_curve_is_of_the_test_part(
+    page_of_the_example,
+):
+    app = page_of_the_example
     files = ((example.NAME, example.content()),)
     found = tasks.readings(lambda *_: True, files, "digits", 0)
     assert found.ways[0] == ("as is", "NCHW", "")
@@ -117,8 +126,11 @@ def test_the_way_to_read_is_chosen_on_validation_rows_and_the_curve_is_of_the_te
     (curve,) = [t for t in charts(app)["scores_by_size"]["data"] if t["name"] == "low rank"]
     assert unpack(curve["y"])[-1] == pytest.approx(expected)
     assert app.selectbox(key="judged_on").value == "digits"
-    app.selectbox(key="judged_on").set_value("iris").run()
-    assert any("choose another dataset" in error.value for error in settled(app).error)
+
+
+def test_data_that_do_not_fit_the_model_are_said_to_be_others():
+    app = settled(opened("your_model.py", **QUICK, judged_on="iris"))
+    assert any("choose another dataset" in error.value for error in app.error)
 
 
 def test_a_model_that_cannot_shrink_says_so():
@@ -224,8 +236,8 @@ def regression_graph():
     return build(nodes, weights, ("rows", 10))
 
 
-def test_the_last_layer_under_a_bound_is_certified_and_leaves_with_the_model():
-    app = rendered("your_model.py", **QUICK)
+def test_the_last_layer_under_a_bound_is_certified_and_leaves_with_the_model(page_of_the_example):
+    app = page_of_the_example
     drawn = charts(app)
     assert {"head_scores", "head_prices", "head_multipliers"} <= set(drawn)
     assert any(said.value.startswith("**Certified**") for said in app.success)
@@ -251,6 +263,7 @@ def test_a_regression_is_judged_by_r2_and_its_last_layer_follows_an_exact_path()
     app = opened("your_model.py", **QUICK, judged_on="diabetes").run()
     app = upload(app, own__onnx=regression_graph())
     assert not app.error
+    assert any(words.value == text.CHAIN for words in app.caption)
     said = " ".join(words.value for words in app.markdown)
     assert "answers in the target's unit" in said
     assert "always answering their mean gives 0" in said
@@ -271,8 +284,8 @@ def test_a_pair_comes_back_as_one_file_that_runs_alone(tmp_path):
     assert session.run(None, {"x": np.zeros((2, 3, 8, 8), np.float32)})[0].shape == (2, 16)
 
 
-def test_eight_bits_are_drawn_beside_ranks_and_leave_as_a_file():
-    app = rendered("your_model.py", **QUICK, eight_bits="true", keep="100")
+def test_eight_bits_are_drawn_beside_ranks_and_leave_as_a_file(page_of_the_example):
+    app = page_of_the_example
     series = {trace["name"]: trace for trace in charts(app)["scores_by_size"]["data"]}
     low_rank, rounded = series["low rank"], series["low rank, 8 bits"]
     assert len(low_rank["x"]) == len(rounded["x"])

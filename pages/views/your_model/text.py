@@ -415,3 +415,11 @@ def describe_head_file(built: HeadFile) -> str:
         f"back and run; its outputs differ from those judged above by at most "
         f"{built.difference:.0e}."
     )
+
+
+CHAIN = (
+    "*Train*, *Constrained* beyond the last layer, *Combine* and *Decide* are shut for files: they "
+    "train networks on, and a file holds neither how it was trained nor, as a rule, a plain chain "
+    "of layers. What they compress without training stands here: ranks, bits, both together, the "
+    "last layer."
+)

@@ -1,5 +1,7 @@
 """The worker's side of a page, called in this process."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ from compression import storage
 from data import load
 from pages.shared.models import constrained_tasks
 from pages.shared.models import tasks as work
+from pages.shared.models.results import Training
+from pages.shared.models.text import file_stem, model_file_name
 
 
 def go_on(*_args):
@@ -46,3 +50,17 @@ def test_a_rank_taken_away_is_the_rank_shown(trained):
     file = work.low_rank_file(go_on, trained.origin, ("truncated_svd", None), 1)
     assert len(file) == curve.table["bytes"][0]
     assert accuracy(file) == curve.table["score"][0]
+
+
+def test_files_of_references_trained_otherwise_are_named_otherwise(trained):
+    own = file_stem(trained)
+    others = [
+        replace(trained, seed=7),
+        *(
+            replace(trained, training=training)
+            for training in (Training(5, 1, None), Training(None, 2, None), Training(None, 1, 0.01))
+        ),
+    ]
+    assert own in model_file_name(trained, "LMM", "rank", 2)
+    assert len({own, *map(file_stem, others)}) == 5
+    assert file_stem(others[0]) == f"{own}-seed-7"

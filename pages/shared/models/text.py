@@ -159,8 +159,20 @@ def say_best(rows: Mapping[str, pd.Series], where: str, task: str) -> str:
     )
 
 
+def file_stem(trained: Trained) -> str:
+    """Dataset, model, and what of the seed and the training is not the default."""
+    parts = {
+        "seed-{}": trained.seed or None,
+        "epochs-{}": trained.training.epochs,
+        "width-{:g}": None if trained.training.width == 1 else trained.training.width,
+        "rate-{:g}": trained.training.learning_rate,
+    }
+    said = [words.format(value) for words, value in parts.items() if value is not None]
+    return "-".join([trained.dataset, trained.model, *said])
+
+
 def model_file_name(trained: Trained, side: str, knob: str, value: float) -> str:
-    return f"{trained.dataset}-{trained.model}-{side.lower()}-{knob}-{value:g}.safetensors"
+    return f"{file_stem(trained)}-{side.lower()}-{knob}-{value:g}.safetensors"
 
 
 LAYER_KINDS = {"linear": "Linear layers", "convolutions": "Convolutions", "all": "Both"}

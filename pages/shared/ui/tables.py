@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages.shared.format import format_interval, format_score
 from pages.shared.models.results import Trained
+from pages.shared.models.text import file_stem
 
 from . import blocks
 
@@ -64,7 +65,7 @@ def take_away(table: pd.DataFrame, name: str, trained: Trained) -> None:
     blocks.download(
         "Table as CSV",
         lambda: table.to_csv(index=False),
-        f"{trained.dataset}-{trained.model}-{name}.csv",
+        f"{file_stem(trained)}-{name}.csv",
         f"{name}_csv",
         mime="text/csv",
     )

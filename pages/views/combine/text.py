@@ -7,7 +7,7 @@ import pandas as pd
 from compression import COMBINED_METHODS, CONSTRAINTS
 from pages.shared.format import compare_sizes, format_change, format_size
 from pages.shared.models.results import Trained
-from pages.shared.models.text import name_reference
+from pages.shared.models.text import file_stem, name_reference
 
 from .results import Setting
 
@@ -160,7 +160,7 @@ def count_verdicts(table: pd.DataFrame, reference: float) -> str:
 
 
 def file_name(trained: Trained, method: str) -> str:
-    return f"{trained.dataset}-{trained.model}-{method.replace('_', '-')}"
+    return f"{file_stem(trained)}-{method.replace('_', '-')}"
 
 
 def describe_origin(trained: Trained, setting: Setting) -> str:

@@ -6,7 +6,7 @@ from string import ascii_uppercase
 import pandas as pd
 import streamlit as st
 
-from pages.shared.models.text import describe_setting, name_reference
+from pages.shared.models.text import describe_setting, file_stem, name_reference
 from pages.shared.ui import blocks
 
 from . import undo
@@ -88,7 +88,7 @@ def draw(sides: Sides) -> None:
                 args=(pin,),
                 type="tertiary",
             )
-        name = f"{trained.dataset}-{trained.model}-pins.csv"
+        name = f"{file_stem(trained)}-pins.csv"
         blocks.download("Pins as CSV", table.to_csv(index=False), name, "pins_csv")
 
 

@@ -21,7 +21,7 @@ import data
 from pages.shared.format import format_count, format_interval, format_score, score_name
 from pages.shared.models import text as words
 from pages.shared.models.results import OWN_RECIPE, CurveView, Layer, Trained
-from pages.shared.models.text import RULER, metric_rows, reference_line
+from pages.shared.models.text import RULER, file_stem, metric_rows, reference_line
 from pages.shared.ui import blocks
 
 from . import animation, text
@@ -70,7 +70,7 @@ def draw(sides: Sides) -> None:
         constrained.value,
         link=_link(),
     )
-    name = f"{trained.dataset}-{trained.model}-report.html"
+    name = f"{file_stem(trained)}-report.html"
     with st.container(horizontal=True, gap="small"):
         for label, script in (("Report (HTML)", True), ("without Plotly's script", False)):
             content, key = partial(build, script=script), f"report_{script}".lower()

@@ -8,6 +8,7 @@ from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.models.requests import Way
 from pages.shared.models.results import ConstrainedView, CurveView, Trained
+from pages.shared.models.text import file_stem
 from pages.shared.ui import blocks, widgets
 from pages.shared.ui.progress import wait_for
 
@@ -45,7 +46,7 @@ def draw_layer_bounds(
         blocks.metrics(trained, found.table.iloc[0])
         blocks.model_download(
             partial(found.files.__getitem__, 0),
-            f"{trained.dataset}-{trained.model}-coc-own-bounds.safetensors",
+            f"{file_stem(trained)}-coc-own-bounds.safetensors",
             "own_bounds_file",
         )
 

@@ -11,7 +11,7 @@ from compression.constrained.weight_history import LayerHistory
 from compression.weight_states import FREE, LOWER, UPPER, ZERO
 from pages.shared.models.constrained_tasks import PATH
 from pages.shared.models.results import Trained
-from pages.shared.models.text import name_reference
+from pages.shared.models.text import file_stem, name_reference
 
 _SECTIONS = {  # anchor -> title, in the order of the screen
     "which-bound": "Which bound?",
@@ -266,7 +266,7 @@ def describe_plane(trajectories: Trajectories | None, row: int, task: str) -> st
 
 def name_file(trained: Trained, constraint: str, way: str) -> str:
     """Of the file with the page's figures."""
-    return f"{trained.dataset}-{trained.model}-{constraint}-{way}"
+    return f"{file_stem(trained)}-{constraint}-{way}"
 
 
 def describe_choices(trained: Trained, constraint: str, way: str) -> str:

@@ -19,7 +19,7 @@ from pages.shared.format import (
     quote,
 )
 from pages.shared.models.results import Trained
-from pages.shared.models.text import format_epochs, name_reference
+from pages.shared.models.text import file_stem, format_epochs, name_reference
 
 Line: TypeAlias = Mapping[str, Any] | pd.Series
 
@@ -268,12 +268,12 @@ def file_name(trained: Trained, line: Line) -> str:
         .replace("%", "percent")
     )
     kept = "".join(c if c.isalnum() or c in "-._" else "-" for c in text)
-    return f"{trained.dataset}-{trained.model}-{kept}.safetensors"
+    return f"{file_stem(trained)}-{kept}.safetensors"
 
 
 def file_prefix(trained: Trained) -> str:
     """The name of the file with the page's figures."""
-    return f"{trained.dataset}-{trained.model}-decide"
+    return f"{file_stem(trained)}-decide"
 
 
 def describe_origin(trained: Trained, titles: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from compression import LOW_RANK_METHODS
 from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
 from pages.shared.format import format_change
 from pages.shared.models.results import Setting, Trained
-from pages.shared.models.text import name_reference
+from pages.shared.models.text import file_stem, name_reference
 
 SECTIONS = {  # anchor -> title, in the order of the screen
     "layer": "How low-rank is the layer?",
@@ -242,7 +242,7 @@ def list_ranks(ranks: Mapping[str, int | None]) -> str:
 
 def file_name(trained: Trained, setting: Setting) -> str:
     """Of a file that holds more than one rank."""
-    return f"{trained.dataset}-{trained.model}-{setting.method.replace('_', '-')}"
+    return f"{file_stem(trained)}-{setting.method.replace('_', '-')}"
 
 
 def describe_setting(trained: Trained, setting: Setting) -> str:

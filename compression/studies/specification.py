@@ -106,6 +106,13 @@ class Curves:
         for name, (catalogue, what) in family.catalogues.items():
             if self.settings.get(name) is not None:
                 find(catalogue, self.settings[name], what)
+        try:
+            json.dumps(self.request(), allow_nan=False)
+        except (TypeError, ValueError):
+            raise ArgumentError(
+                f"a setting of {self.label} cannot be kept: choose texts, finite numbers, true or "
+                "false, and lists of them"
+            ) from None
 
     @property
     def label(self) -> str:
@@ -145,8 +152,8 @@ class Study:
     name : str
         By which its table is found again.
     datasets, models : tuple of str
-        Names of ``data.DATASETS`` and ``compression.MODELS``; a model that does not work for a
-        dataset is left out for it.
+        Names of ``data.DATASETS``, or of uploads while they are kept, and of
+        ``compression.MODELS``; a model that does not work for a dataset is left out for it.
     seeds : tuple of int
         Each is a split of its own, and an initialisation and order of rows.
     curves : tuple of Curves
@@ -162,8 +169,8 @@ class Study:
     epochs: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.name.strip() or len(self.name) > 100:
-            raise ArgumentError("a study needs a name of 1 to 100 characters")
+        if not self.name.strip() or len(self.name) > 100 or not self.name.isprintable():
+            raise ArgumentError("a study needs a name of 1 to 100 characters on one line")
         for what in ("datasets", "models", "seeds", "curves"):
             values = getattr(self, what)
             if not values:
@@ -175,11 +182,14 @@ class Study:
             raise ArgumentError(
                 f"two curves are both called {doubled.pop()!r}: give each a name of its own"
             )
+        requests = [json.dumps(each.request(), sort_keys=True) for each in self.curves]
+        if len(set(requests)) < len(requests):
+            raise ArgumentError("two curves have the same settings: leave one of them out")
         for name in self.datasets:
-            if name not in data.DATASETS:
-                raise ArgumentError(
-                    f"there is no dataset named {name!r}: choose of {', '.join(data.DATASETS)}"
-                )
+            try:
+                data.find(name)
+            except data.DatasetError as error:
+                raise ArgumentError(str(error)) from None
         for name in self.models:
             find(MODELS, name, "model")
         for seed in self.seeds:
@@ -196,7 +206,7 @@ class Study:
             (name, model)
             for name in self.datasets
             for model in self.models
-            if MODELS[model].fits(data.DATASETS[name]) is None
+            if MODELS[model].fits(data.find(name)) is None
         ]
 
     def count(self) -> int:

@@ -1,12 +1,15 @@
 """A study says what it is made of, or a sentence says what it cannot be."""
 
 import json
+import shutil
 
+import numpy as np
 import pytest
 
 from compression.errors import ArgumentError
-from compression.studies import Curves, Study, read_study
+from compression.studies import Curves, InThisProcess, Study, StudyStore, read_study, run, table
 from compression.studies.specification import study_from
+from data import uploads
 
 TEXT = """
 name = "ranks"
@@ -66,7 +69,10 @@ def test_a_study_comes_back_from_its_own_json():
         ('name = "ranks"', "name = 3", "a text"),
         ('name = "ranks"', 'name = ""', "1 to 100 characters"),
         ('name = "ranks"', "", "does not say its name"),
-        ('"iris"', '"irises"', "no dataset named 'irises': choose of"),
+        ('name = "ranks"', 'name = "a\\u0000"', "on one line"),
+        ("ranks = [1, 2]", "ridge = nan", "a setting of truncated_svd.* cannot be kept"),
+        ("ranks = [1, 2]", "ridge = 2026-11-28", "finite numbers"),
+        ('"iris"', '"irises"', "no dataset named 'irises': choose one of"),
         ('"mlp"', '"mpl"', "no model named 'mpl'"),
         ('["iris", "diabetes"]', '"iris"', "a list of names"),
         ('["iris", "diabetes"]', "[]", "at least one"),
@@ -100,3 +106,27 @@ def test_two_curves_of_one_name_are_refused():
     curves = [Curves("low_rank", {"method": "truncated_svd", "ranks": [k]}) for k in (1, 2)]
     with pytest.raises(ArgumentError, match="both called 'truncated_svd'"):
         Study("s", ("iris",), ("mlp",), (0,), tuple(curves))
+
+
+def test_two_curves_that_ask_for_the_same_are_refused():
+    curves = [Curves("low_rank", {"method": "truncated_svd"}, name=name) for name in "ab"]
+    with pytest.raises(ArgumentError, match="the same settings"):
+        Study("s", ("iris",), ("mlp",), (0,), tuple(curves))
+
+
+def test_an_upload_is_studied_while_it_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMPRESS_UPLOADS", str(tmp_path / "uploads"))
+    x = np.random.default_rng(0).normal(size=(90, 3))
+    lines = [f"{a},{b},{c},{'yes' if a > 0 else 'no'}" for a, b, c in x]
+    upload = uploads.keep_file("\n".join(["a,b,c,answer", *lines]).encode())
+    uploads.decode(upload, "own.csv")
+    choices = {"title": "own", "target": "answer", "task": "classification"}
+    name = uploads.keep_dataset(upload, choices)
+    curve = Curves("low_rank", {"method": "truncated_svd", "ranks": [1]})
+    study = Study("own", (name,), ("softmax_regression",), (0,), (curve,), 2)
+    store = StudyStore("sqlite://")
+    assert run(study, store, InThisProcess()).failed == 0
+    assert set(table(store, "own")["dataset"]) == {name}
+    shutil.rmtree(tmp_path / "uploads")
+    with pytest.raises(ArgumentError, match="not kept any more"):
+        Study("own", (name,), ("softmax_regression",), (1,), (curve,), 2)

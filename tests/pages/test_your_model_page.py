@@ -315,3 +315,17 @@ def latencies(ratio_low, ratio_high):
 )
 def test_what_lies_within_the_noise_is_not_called_faster(ends, word):
     assert word in text.describe_latency(latencies(*ends))
+
+
+def test_a_text_model_whose_package_is_installed_can_be_looked_at(tmp_path, monkeypatch):
+    folder = tmp_path / example.TEXT_MODEL_PACKAGE / "model"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("raise AssertionError('its code was run')")
+    values = {"layer.weight": low_rank_matrix(40, 30, 4)}
+    (folder / "model.safetensors").write_bytes(safetensors_file(values))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    example.read_text_model.cache_clear()
+    app = rendered("your_model.py", **QUICK, example_model=example.TEXT_MODEL_NAME)
+    example.read_text_model.cache_clear()
+    assert charts(app)["layer_map"]["data"][0]["labels"] == ["layer.weight"]
+    assert any(info.value == text.NO_GRAPH for info in app.info)

@@ -4,8 +4,9 @@ import streamlit as st
 
 from compression.graphs import example
 from compression.graphs.limits import MAX_FILE_BYTES
-from pages.shared import jobs
+from pages.shared import jobs, links
 from pages.shared.jobs import Job
+from pages.shared.ui import widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
@@ -26,9 +27,30 @@ def choose_files() -> Files:
         max_upload_size=MAX_FILE_BYTES // 2**20,
     )
     if not uploaded:
-        st.caption(f"Shown until you bring a file: an example, {example.TITLE}, as ONNX.")
-        return ((example.NAME, example.content()),)
+        return _choose_example()
     return tuple(sorted((file.name, file.getvalue()) for file in uploaded))
+
+
+def _choose_example() -> Files:
+    """Ours; or, where its package is installed, a real text model."""
+    path = example.find_text_model()
+    titles = {example.NAME: example.TITLE}
+    if path is not None:
+        titles[example.TEXT_MODEL_NAME] = example.TEXT_MODEL_TITLE
+        with st.container(width=420):
+            chosen = widgets.pick(
+                links.EXAMPLE_MODEL,
+                "Shown until you bring a file",
+                titles,
+                example.NAME,
+                titles=titles,
+            )
+        widgets.remark(links.EXAMPLE_MODEL)
+        if chosen == example.TEXT_MODEL_NAME:
+            return ((chosen, example.read_text_model(path)),)
+    else:
+        st.caption(f"Shown until you bring a file: an example, {example.TITLE}, as ONNX.")
+    return ((example.NAME, example.content()),)
 
 
 def require_model(files: Files) -> ModelView:

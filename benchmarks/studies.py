@@ -54,7 +54,10 @@ def kills(folder: Path) -> Iterator[Row]:
         while done < KILLS and len(store.done(study.name)) < study.count():
             driver = multiprocessing.get_context("fork").Process(target=drive, args=(study, url))
             driver.start()
-            driver.join(chance.uniform(0, 0.6))
+            reached = len(store.done(study.name)) + chance.randint(0, 2)
+            while driver.is_alive() and len(store.done(study.name)) < reached:
+                time.sleep(0.005)
+            driver.join(chance.uniform(0, 0.15))
             if driver.exitcode is None:
                 os.kill(driver.pid or 0, signal.SIGKILL)
                 done += 1
@@ -72,7 +75,7 @@ def kills(folder: Path) -> Iterator[Row]:
         f"{done} kills -9 of driver, fit and writer ({working} with fits in flight), then resumed: "
         "rows lost, doubled, wrong tables",
         f"{missing}, {doubled}, {wrong}",
-        f"{number} studies, undisturbed",
+        f"{number} times the study, undisturbed",
         float(missing + doubled + wrong),
         "0",
         missing + doubled + wrong == 0,

@@ -160,7 +160,8 @@ def few_bits_curve(
     -------
     Curve
         As :func:`quantized_curve` gives it, of the curve's own method and knob. The column
-        ``row`` says which of the curve's rows it is in few bits. :func:`best_bits` keeps the bits
+        ``row`` says which of the curve's rows it is in few bits; a combination's rank and bound
+        are there too. :func:`best_bits` keeps the bits
         that pay, :func:`with_bits` those of one number.
 
     Raises
@@ -175,11 +176,13 @@ def few_bits_curve(
     rows = ((knobs[row], curve.network(row), number) for row, number in places)
 
     def as_family(found: Curve) -> Curve:
-        return replace(
-            found,
-            method=curve.method,
-            table=found.table.assign(row=[row for row, _ in places[: len(found.table)]]),
-        )
+        rows = [row for row, _ in places[: len(found.table)]]
+        pairs = {
+            name: curve.table[name].to_numpy()[rows]
+            for name in ("rank", "bound")
+            if name in curve.table
+        }
+        return replace(found, method=curve.method, table=found.table.assign(row=rows, **pairs))
 
     def step(done: int, total: int, so_far: Callable[[], Curve]) -> bool:
         return report(done, len(places), lambda: as_family(so_far()))

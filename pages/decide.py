@@ -5,7 +5,7 @@ import streamlit as st
 from pages.shared.app_shell import begin_page
 from pages.shared.models import controls
 from pages.shared.models.text import reference_line
-from pages.shared.ui import charts
+from pages.shared.ui import charts, widgets
 from pages.views.decide import text
 from pages.views.decide.answer import draw_answer
 from pages.views.decide.candidates import requested_series
@@ -14,10 +14,13 @@ from pages.views.decide.series import submit_series
 
 begin_page("Decide", "The smallest model for a score, over all methods, and how sure that is.")
 charts.begin()
-trained = controls.require_reference(controls.choose_reference())
+first = widgets.row()
+trained = controls.require_reference(controls.choose_reference(first))
+with first:
+    path = controls.choose_course()
 st.markdown(reference_line(trained))
-jobs = submit_series(trained, requested_series(trained))
-measurement = submit_measurement(trained)
+jobs = submit_series(trained, requested_series(trained), path)
+measurement = submit_measurement(trained, jobs)
 measured = measurement.result if measurement else None
 draw_answer(trained, jobs, measured)
 draw_latency(measurement)

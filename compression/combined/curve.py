@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,15 @@ def combined_curve(
     epochs: int = 10,
     *,
     constraint: str = "box",
+    warm_start: bool = True,
     report: Report = keep_going,
 ) -> Curve:
     """Compress with every pair of a rank and a bound, and judge each.
 
     Linear layers get the rank, and stay dense from their break-even rank on; the bound is for
-    all layers. Every pair gets the same number of passes over the training rows, and starts
-    where the one with the next larger bound ended. What it has to beat: ``constrained_curve`` at
-    the same bounds with the same epochs, and ``low_rank_curve`` at the same ranks with the epochs
-    of all bounds, for so many has the last one behind it.
+    all layers. Every pair gets the same number of passes over the training rows. What it has to
+    beat: ``constrained_curve`` at the same bounds, and ``low_rank_curve`` at the same ranks, each
+    with as many epochs as lie behind a pair.
 
     Parameters
     ----------
@@ -60,6 +61,9 @@ def combined_curve(
         Passes over the training rows for each pair.
     constraint : str
         A name of ``compression.CONSTRAINTS``, for methods that have a choice.
+    warm_start : bool
+        Each pair goes on from the one with the next larger bound, so that the last one has the
+        epochs of all bounds behind it. False: each starts from the reference.
     report : callable
         Called after each pair with (done, total, a function that gives the curve so far);
         returning False ends the curve there.
@@ -105,7 +109,9 @@ def combined_curve(
             return _sort_rows(curve)
 
         total = len(pairs[0]) * len(pairs[1])
-        for rank, bound, network in combined.networks(start, *pairs):
+        every = [pairs] if warm_start else [([k], [c]) for k in pairs[0] for c in pairs[1]]
+        found = chain.from_iterable(combined.networks(start, *each) for each in every)
+        for rank, bound, network in found:
             files.append(storage.to_bytes(network))
             costs: dict[str, Any] = {
                 "rank": rank,
@@ -114,7 +120,7 @@ def combined_curve(
                 "bytes": len(files[-1]),
                 "macs": accounting.macs(network),
             }
-            done = pairs[1].index(bound) + 1
+            done = pairs[1].index(bound) + 1 if warm_start else 1
             spent = combined.epochs_behind(epochs, done)
             judge.add(rank, start.samples.outputs(network), costs, spent)
             if not report(len(files), total, so_far):

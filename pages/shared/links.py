@@ -12,6 +12,9 @@ DATASET, MODEL, SEED = "dataset", "model", "seed"
 TRAIN_EPOCHS, WIDTH, LEARNING_RATE = "train_epochs", "width", "learning_rate"
 # Several pages
 LAYER, METHOD, CONSTRAINT, RANK, BOUND, COST = "layer", "method", "set", "rank", "bound", "cost"
+COURSE = "course"  # equal epochs or a path, on Combine and Decide
+AS_PATH = "path"  # a value of COURSE
+FROM_REFERENCE = "reference"  # a value of STARTS
 # Compare
 TIE, DIFFERENCES, ANIMATION, BASELINES = "tie", "differences", "scrub", "baselines"
 WHOLE_AXIS, TOUR, EXERCISE, GUESS = "whole", "tour", "exercise", "guess"
@@ -26,6 +29,7 @@ METHODS, AGAINST, EPOCHS, FOLDS = "methods", "against", "epochs", "folds"
 SHARE, UNIT, BUDGET, BUDGET_EPOCHS = "share", "unit", "budget", "budget_epochs"
 # Constrained
 WAY, WAY_EPOCHS, SOLVER, FIRST_MU, LAST_MU = "way", "passes", "solver", "first_mu", "last_mu"
+STARTS = "starts"  # what each bound starts from
 WAYS, BOUND_AGAINST, FEW_BITS, BITS = "ways", "bound_against", "few_bits", "bits"
 RACE, RACE_BOUND, PLANE, ACROSS, UP = "race", "race_at", "plane", "across", "up"
 OWN_BOUNDS, LAYER_BOUND = "own_bounds", "bound_{}"  # of each layer by its name
@@ -96,6 +100,7 @@ def to_constrained(
     bound: float | None = None,
     way: str | None = None,
     epochs: int | None = None,
+    starts: str | None = None,
     first_mu: float | None = None,
     last_mu: float | None = None,
     ways: str | None = None,
@@ -104,7 +109,7 @@ def to_constrained(
 ) -> Link:
     query = {CONSTRAINT: constraint, BOUND: bound, WAY: way}
     query |= {WAY_EPOCHS: None if epochs is None else str(epochs)}  # a menu of texts
-    query |= {FIRST_MU: first_mu, LAST_MU: last_mu, WAYS: ways}
+    query |= {STARTS: starts, FIRST_MU: first_mu, LAST_MU: last_mu, WAYS: ways}
     return _link("constrained", query | {FEW_BITS: few_bits, BITS: bits})
 
 
@@ -115,8 +120,9 @@ def to_combine(
     epochs: int | None = None,
     rank: int | None = None,
     bound: float | None = None,
+    course: str | None = None,
 ) -> Link:
-    query = {COMBINED_METHOD: method, CONSTRAINT: constraint, PAIR_EPOCHS: epochs}
+    query = {COMBINED_METHOD: method, CONSTRAINT: constraint, PAIR_EPOCHS: epochs, COURSE: course}
     return _link("combine", query | {RANK: rank, BOUND: bound})
 
 

@@ -59,6 +59,18 @@ def test_a_pair_has_the_epochs_of_the_bounds_before_it(method, digits, digits_ml
     assert sum(trainer.counted for trainer in counted) == 6
 
 
+@pytest.mark.parametrize("method", compression.COMBINED_METHODS)
+def test_without_a_warm_start_every_pair_is_what_it_is_alone(method, digits, digits_mlp):
+    ranks, bounds = [4, 9], [0.2, 0.5]
+    curve = compression.combined_curve(
+        digits_mlp, digits, method, ranks, bounds, epochs=2, warm_start=False
+    )
+    assert curve.table["epochs"].tolist() == [2] * 4
+    alone = compression.combined_curve(digits_mlp, digits, method, [9], [0.2], epochs=2)
+    assert curve.table[["rank", "bound"]].values.tolist()[2] == [9, 0.2]
+    assert np.array_equal(alone.predictions[0], curve.predictions[2])
+
+
 def test_trained_ranks_say_their_epochs(digits, digits_mlp, counted):
     curve = compression.low_rank_curve(digits_mlp, digits, ranks=[3, 5], epochs=2)
     assert curve.table["epochs"].tolist() == [2, 2]

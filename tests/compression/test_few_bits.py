@@ -147,3 +147,15 @@ def test_grids_with_a_zero_point_come_back_bit_by_bit(families, family, per_chan
 def test_rows_of_another_network_are_refused_in_words(families):
     with pytest.raises(ArgumentError, match="calibration samples do not fit"):
         compression.quantize(families["dense"], 4, rows=np.zeros((5, 3), np.float32))
+
+
+def test_a_combination_in_few_bits_keeps_its_rank_and_bound(digits_mlp, digits):
+    pairs = compression.combined_curve(digits_mlp, digits, ranks=[2, 5], bounds=[0.3], epochs=1)
+    few = compression.few_bits_curve(digits_mlp, digits, pairs, bits=[2, 4])
+    assert few.table[["rank", "bound", "bits"]].values.tolist() == [
+        [2, 0.3, 2],
+        [2, 0.3, 4],
+        [5, 0.3, 2],
+        [5, 0.3, 4],
+    ]
+    assert few.pick([3, 0]).table["rank"].tolist() == [5, 2]

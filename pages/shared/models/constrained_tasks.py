@@ -19,11 +19,12 @@ def constrained_curve(
     epochs: int = 3,
     first_mu: float | None = None,
     last_mu: float | None = None,
+    warm_start: bool = True,
 ) -> ConstrainedView:
     """Every bound of one set, met in one way; the partial result is what there is so far.
 
     ``way``: a name of ``compression.CONSTRAINED_METHODS``; for a convex model also ``PATH``, or a
-    name of ``compression.SOLVERS``.
+    name of ``compression.SOLVERS``. ``warm_start``: each bound goes on from the one before.
     """
     import compression
     from compression.constrained.training.recorder import Recorder
@@ -50,6 +51,7 @@ def constrained_curve(
         constraint,
         method=recorder,
         epochs=epochs,
+        warm_start=warm_start,
         report=report_steps(report, "bound", view),
     )
     return view(curve, final=True)

@@ -30,6 +30,11 @@ TRAINING = (
     "How the reference is trained: epochs, width, learning rate. All pages use the network that "
     "these choices give."
 )
+COURSES = {"equal": "Equal", links.AS_PATH: "As a path"}
+COURSES_HELP = (
+    "Equal: every network that is trained on starts from the reference and has the same epochs. "
+    "As a path: each bound goes on from the one before, so that the tightest has the epochs of all."
+)
 LARGEST_SEED = 2**32 - 1
 
 
@@ -150,6 +155,11 @@ def choose_constraint() -> str:
     )
     widgets.remark("set")
     return name
+
+
+def choose_course() -> bool:
+    """Whether bounds are met as a path, each from the one before; else all have equal epochs."""
+    return widgets.segment(links.COURSE, "Epochs", COURSES, help=COURSES_HELP) == links.AS_PATH
 
 
 def _choose_training(scalable: bool) -> Training:

@@ -4,7 +4,7 @@ The same names and numbers are the same job, for every session and every page.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from .results import OWN_RECIPE, ConstrainedView, CurveView, Layer, Setting, Tra
 
 PATH = constrained_tasks.PATH
 DEFAULT_EPOCHS = 3  # passes over the training rows for each bound
+EQUAL_EPOCHS = tasks.EQUAL_EPOCHS
 COMBINED_RANKS = 6  # at most so many: each costs all bounds
 
 
@@ -33,11 +34,15 @@ class Way:
         Passes over the training rows for each bound, of methods that train.
     penalties : (float, float) or None
         First and last μ of learning–compression; None: its own.
+    warm_start : bool
+        Each bound goes on from the one before; False: each starts from the reference, with as
+        many epochs as any. Of methods that train.
     """
 
     name: str
     epochs: int = DEFAULT_EPOCHS
     penalties: tuple[float, float] | None = None
+    warm_start: bool = True
 
 
 def reference(dataset: str, model: str, seed: int, training: Training = OWN_RECIPE) -> Job[Trained]:
@@ -82,6 +87,16 @@ def default_way(trained: Trained) -> Way:
     return Way(PATH if trained.convex else "projected_training")
 
 
+def way_beside_optimum(name: str) -> Way:
+    """How another method meets a convex model's bounds: each from the reference."""
+    return Way(name, EQUAL_EPOCHS, warm_start=False)
+
+
+def fresh_way(trained: Trained, epochs: int) -> Way:
+    """The same, but a network starts from the reference at every bound, for so many epochs."""
+    return replace(default_way(trained), epochs=epochs, warm_start=False)
+
+
 def constrained_curve(
     trained: Trained, constraint: str, way: Way | None = None
 ) -> Job[ConstrainedView]:
@@ -98,6 +113,7 @@ def constrained_curve(
         way.epochs if trains else DEFAULT_EPOCHS,
         first_mu,
         last_mu,
+        way.warm_start or not trains,
     )
 
 
@@ -109,8 +125,9 @@ def baseline_curve(trained: Trained, method: str) -> Job[CurveView]:
 def few_bits_curve(
     trained: Trained, family: str, name: str, bits: int | None = None
 ) -> Job[CurveView]:
-    """A low-rank method ("low_rank") or a set ("constraint") in few bits: the best at each size."""
-    return jobs.submit(tasks.few_bits, trained.origin, family, name, bits)
+    """A family in few bits, the best at each size: "low_rank", "constraint" or "combined"."""
+    ranks = combined_ranks(trained.layers) if family == "combined" else ()
+    return jobs.submit(tasks.few_bits, trained.origin, family, name, bits, ranks)
 
 
 def combined_ranks(layers: Sequence[Layer], count: int = COMBINED_RANKS) -> tuple[int, ...]:
@@ -120,7 +137,9 @@ def combined_ranks(layers: Sequence[Layer], count: int = COMBINED_RANKS) -> tupl
     return tuple(np.unique(spaced).tolist())
 
 
-def combined_grid(trained: Trained, method: str, constraint: str, epochs: int) -> Job[CurveView]:
+def combined_grid(
+    trained: Trained, method: str, constraint: str, epochs: int, warm_start: bool = True
+) -> Job[CurveView]:
     """Low rank and bounds together, on a coarse grid of both."""
     return jobs.submit(
         tasks.combined_grid,
@@ -130,6 +149,7 @@ def combined_grid(trained: Trained, method: str, constraint: str, epochs: int) -
         combined_ranks(trained.layers),
         COMBINED_METHODS[method].bounds,
         epochs,
+        warm_start,
     )
 
 

@@ -5,9 +5,9 @@ and holds nothing between calls but the datasets and networks that it has loaded
 worker can always go on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ import pandas as pd
 from pages.shared.jobs.report import Report
 
 from .results import OWN_RECIPE, CurveView, Layer, Origin, Setting, Trained, Training
+
+T = TypeVar("T")
 
 
 def warm_up() -> None:
@@ -284,33 +286,32 @@ def baseline_curve(report: Report, origin: Origin, method: str) -> CurveView:
     return curve_view(curve, with_files=True)
 
 
-FEW_BITS_EPOCHS = 10  # half of them before the weights are rounded
+EQUAL_EPOCHS = 10  # of every network that is compared: as many as a baseline has
+FEW_BITS_EPOCHS = EQUAL_EPOCHS  # half of them before the weights are rounded
 FEW_BITS_ROWS = 8  # ranks or bounds that are put in every number of bits
+FEW_BITS_PAIRS = 3  # ranks and bounds of a combination that are
 
 
-def few_bits(report: Report, origin: Origin, family: str, name: str, bits: int | None) -> CurveView:
-    """A low-rank method or a set in few bits, every row with the same epochs.
+def few_bits(
+    report: Report,
+    origin: Origin,
+    family: str,
+    name: str,
+    bits: int | None,
+    ranks: tuple[int, ...] = (),
+) -> CurveView:
+    """A low-rank method, a set or a combination in few bits, every row with the same epochs.
 
-    ``family``: "low_rank" or "constraint"; ``bits``: None for the best ones at each file size.
-    The partial result has all rows so far.
+    ``family``: "low_rank", "constraint" or "combined"; ``bits``: None for the best ones at each
+    file size; ``ranks``: of a combination. The partial result has all rows so far.
     """
     import compression
     from compression import storage
-    from compression.constrained.training.curve import default_bounds
     from compression.grid import TRIED_BITS
-    from compression.low_rank.curve import spaced_ranks
 
     dataset, reference = load_reference(origin)
     half = FEW_BITS_EPOCHS // 2
-    if family == "low_rank":
-        ranks = spaced_ranks(reference, dataset, name, count=FEW_BITS_ROWS)
-        plain = compression.low_rank_curve(reference, dataset, name, ranks, epochs=half)
-    else:
-        every = default_bounds(reference.network, name)
-        bounds = every[:: -(-len(every) // FEW_BITS_ROWS)]
-        plain = compression.constrained_curve(
-            reference, dataset, name, bounds, epochs=half, warm_start=False
-        )
+    plain = _curve_of_family(reference, dataset, family, name, ranks, half)
     curve = compression.few_bits_curve(
         reference,
         dataset,
@@ -325,6 +326,40 @@ def few_bits(report: Report, origin: Origin, family: str, name: str, bits: int |
     return curve_view(curve, files=files)
 
 
+def _curve_of_family(
+    reference: Any, dataset: Any, family: str, name: str, ranks: tuple[int, ...], epochs: int
+) -> Any:
+    """Some rows of a family, each from the reference with so many epochs."""
+    import compression
+    from compression.constrained.training.curve import default_bounds
+    from compression.low_rank.curve import spaced_ranks
+
+    if family == "low_rank":
+        spaced = spaced_ranks(reference, dataset, name, count=FEW_BITS_ROWS)
+        return compression.low_rank_curve(reference, dataset, name, spaced, epochs=epochs)
+    if family == "combined":
+        entry = compression.COMBINED_METHODS[name]
+        return compression.combined_curve(
+            reference,
+            dataset,
+            name,
+            _thin(ranks, FEW_BITS_PAIRS),
+            _thin(entry.bounds, FEW_BITS_PAIRS),
+            epochs,
+            constraint=entry.constraint or "box",
+            warm_start=False,
+        )
+    bounds = _thin(default_bounds(reference.network, name), FEW_BITS_ROWS)
+    return compression.constrained_curve(
+        reference, dataset, name, bounds, epochs=epochs, warm_start=False
+    )
+
+
+def _thin(values: Sequence[T], count: int) -> Sequence[T]:
+    """At most so many of them, the first one among them."""
+    return values[:: -(-len(values) // count)]
+
+
 def combined_grid(
     report: Report,
     origin: Origin,
@@ -333,6 +368,7 @@ def combined_grid(
     ranks: tuple[int, ...],
     bounds: tuple[float, ...],
     epochs: int,
+    warm_start: bool = True,
 ) -> CurveView:
     """Every pair of these ranks and bounds; the partial result is the pairs so far, without files."""
     from compression.combined.curve import combined_curve
@@ -346,6 +382,7 @@ def combined_grid(
         bounds,
         epochs,
         constraint=constraint,
+        warm_start=warm_start,
         report=report_steps(report, "pair"),
     )
     return curve_view(curve, with_files=True)

@@ -272,8 +272,10 @@ def bound_caption(trained: Trained, curve: CurveView, row: int) -> str:
         text = f"c = {value:.3g}, in units of the weights{_describe_unit(trained)}; intercepts are free."
     epochs = int(curve.table["epochs"].iloc[row])
     if epochs:
+        path = curve.table["epochs"].nunique() > 1
+        starts = "goes on from the next larger one" if path else "starts from the reference"
         text += (
-            f" {epochs} epochs lie behind it: each bound goes on from the next larger one, "
+            f" {epochs} epochs lie behind it: each bound {starts}, "
             f"the reference had {len(trained.history)}."
         )
     return text + " Dense at run time: fewer bytes, not fewer MACs."

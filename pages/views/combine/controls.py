@@ -35,9 +35,10 @@ def choose_setting(trained: Trained) -> Setting:
         with st.container(width=280):
             start = default_epochs(trained.rows["training"])
             epochs = int(widgets.knob(links.PAIR_EPOCHS, "Epochs per pair", EPOCHS, start))
+        path = controls.choose_course()
     widgets.remark(links.COMBINED_METHOD)
     ranks = requests.combined_ranks(trained.layers)
-    setting = Setting(method, constraint, ranks, entry.bounds, epochs)
+    setting = Setting(method, constraint, ranks, entry.bounds, epochs, path)
     st.caption(text.describe_grid(setting))
     if not any_rank_pays(trained.layers):
         st.info(text.NOTHING_TO_FACTOR, icon=":material/info:")

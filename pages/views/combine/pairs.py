@@ -27,13 +27,15 @@ TUNED_RANKS = 24  # of the baseline: a pair is compared with the best file just 
 
 def draw_pairs(trained: Trained, setting: Setting) -> None:
     """The grid, one pair of it, and whether it beats each alone."""
-    grid = requests.combined_grid(trained, setting.method, setting.constraint, setting.epochs)
+    grid = requests.combined_grid(
+        trained, setting.method, setting.constraint, setting.epochs, setting.warm_start
+    )
     ranks = requests.combined_ranks(trained.layers, TUNED_RANKS)
-    passes = setting.epochs * len(setting.bounds)
+    fresh = None if setting.warm_start else requests.fresh_way(trained, setting.epochs)
     alone: dict[str, Job[Any]] = {
         "low_rank": requests.low_rank_curve(trained, "truncated_svd"),
-        "bound": requests.constrained_curve(trained, setting.constraint),
-        "tuned": submit(tasks.tune_low_rank, trained.origin, ranks, passes),
+        "bound": requests.constrained_curve(trained, setting.constraint, fresh),
+        "tuned": submit(tasks.tune_low_rank, trained.origin, ranks, setting.most_epochs),
     }
     comparison = verdict.submit_comparison(trained, grid, alone)
 

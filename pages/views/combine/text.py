@@ -38,10 +38,14 @@ def describe_grid(setting: Setting) -> str:
     """What is computed."""
     ranks, bounds = len(setting.ranks), len(setting.bounds)
     passes = "1 epoch" if setting.epochs == 1 else f"{setting.epochs} epochs"
+    starts = (
+        "of one rank, each begins where the one with the next larger bound ended."
+        if setting.warm_start
+        else "each begins from the reference."
+    )
     return (
         f"{COMBINED_METHODS[setting.method].summary} {_count_ranks(ranks)} × {bounds} bounds = "
-        f"{ranks * bounds} networks, {passes} each; of one rank, each begins where the one with "
-        "the next larger bound ended."
+        f"{ranks * bounds} networks, {passes} each; {starts}"
     )
 
 
@@ -50,10 +54,15 @@ def _count_ranks(number: int) -> str:
 
 
 def describe_baseline(setting: Setting, ranks: int) -> str:
-    epochs = setting.epochs * len(setting.bounds)
+    epochs = setting.most_epochs
+    like = (
+        "as many as the last bound of a rank has behind it"
+        if setting.warm_start
+        else "as many as every pair and every bound alone"
+    )
     return (
-        f"“Low rank trained on” has {epochs} epochs at each of {_count_ranks(ranks)}, as many "
-        "as the last bound of a rank has behind it: a gain over it is not a gain of training longer."
+        f"“Low rank trained on” has {epochs} epoch{'' if epochs == 1 else 's'} at each of "
+        f"{_count_ranks(ranks)}, {like}: a gain over it is not a gain of training longer."
     )
 
 

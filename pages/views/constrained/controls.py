@@ -1,5 +1,7 @@
 """The constrained page's first choices: how the bounds are met."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from compression import CONSTRAINED_METHODS, CONSTRAINTS
@@ -69,11 +71,15 @@ def _choose_method(trained: Trained) -> Way:
         titles=titles,
         width=230,
     )
-    epochs = "3"
+    way = Way(name)
     if CONSTRAINED_METHODS[name].trains:
         epochs = widgets.pick(links.WAY_EPOCHS, "Epochs per bound", text.EPOCHS, "3", width=120)
+        starts = widgets.segment(
+            links.STARTS, "Each bound starts from", text.STARTS, help=text.STARTS_HELP
+        )
+        way = Way(name, int(epochs), warm_start=starts != links.FROM_REFERENCE)
     widgets.remark(links.WAY, links.WAY_EPOCHS)
-    return Way(name, int(epochs))
+    return way
 
 
 def choose_penalties(way: Way) -> Way:
@@ -95,7 +101,7 @@ def choose_penalties(way: Way) -> Way:
             f"Penalty from {low:g} to {high:g} over {way.epochs} rounds of each bound",
         )
     st.caption(text.PENALTY)
-    return Way(way.name, way.epochs, (low, high))
+    return replace(way, penalties=(low, high))
 
 
 def check_solvers(trained: Trained, constraint: str) -> dict[str, str | None] | None:

@@ -26,10 +26,12 @@ def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[Constrain
     with widgets.row():
         which = widgets.segment(links.WAYS, "Methods", text.COMPARED)
         axis = widgets.segment(links.BOUND_AGAINST, "Against", figures.AXES)
-    jobs = {way.name: job}
+    ways, jobs = {way.name: way}, {way.name: job}
     for name, entry in CONSTRAINED_METHODS.items():
         if name != way.name and (which == "all" or entry.is_baseline):
-            jobs[name] = requests.constrained_curve(trained, constraint, Way(name, way.epochs))
+            other = Way(name, way.epochs, warm_start=way.warm_start)
+            ways[name] = requests.way_beside_optimum(name) if trained.convex else other
+            jobs[name] = requests.constrained_curve(trained, constraint, ways[name])
 
     def move_bound() -> None:
         for point in st.session_state[_CHART]["selection"]["points"]:
@@ -39,7 +41,7 @@ def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[Constrain
                 st.rerun(scope=list(list_followers(trained)))
 
     def draw() -> None:
-        titles = {name: text.title_way(name, way.epochs) for name in jobs}
+        titles = {name: text.title_way(name, one.epochs) for name, one in ways.items()}
         for name, other in jobs.items():
             if other is not job:
                 show_status(other, titles[name])

@@ -9,6 +9,7 @@ from compression import CONSTRAINED_METHODS, CONSTRAINTS, SOLVERS
 from compression.constrained.convex.results import Trajectories
 from compression.constrained.weight_history import LayerHistory
 from compression.weight_states import FREE, LOWER, UPPER, ZERO
+from pages.shared.links import FROM_REFERENCE
 from pages.shared.models.constrained_tasks import PATH
 from pages.shared.models.results import Trained
 from pages.shared.models.text import file_stem, name_reference
@@ -24,6 +25,11 @@ _OF_CONVEX = {"plane": "Where the bound meets the loss", "race": "All solvers"}
 _OF_NETWORKS = {"layer-bounds": "A bound for each layer"}
 
 EPOCHS = ("1", "3", "10", "30")
+STARTS = {"before": "The bound before", FROM_REFERENCE: "The reference"}
+STARTS_HELP = (
+    "The bound before: a path, on which the tightest bound has the epochs of all larger ones behind "
+    "it. The reference: every bound has the same epochs, as on Decide."
+)
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 COMPARED = {"baselines": "With the baselines", "all": "All ways"}
 
@@ -43,7 +49,7 @@ LAYERS = (
 WAYS = (
     "All ways are given the same bounds and, where they train, the same epochs for each. Fine-tuning "
     "is trained on without any bound, projection only is not trained: what lies between them is "
-    "what a method adds. Bounds are met from the largest to the smallest. Click a point of the "
+    "what a method adds. As a path bounds are met from the largest to the smallest. Click a point of the "
     "first to move the slider."
 )
 REFIT = (

@@ -24,9 +24,9 @@ from .candidates import (
     open_page,
     pick_candidate,
 )
+from .choice import Series
 from .promise import draw_promise
 from .requirements import choose_requirements
-from .series import Series
 from .winners import draw_winners
 
 LARGEST_FOREST = 8  # choices whose intervals are drawn

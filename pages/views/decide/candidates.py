@@ -26,7 +26,8 @@ from pages.shared.plots.palette import Style
 from pages.shared.ui import charts, tables, widgets
 
 from . import figures, text
-from .series import QUICK, Choice, Series, possible_series
+from .choice import Choice, Series
+from .series import QUICK, possible_series
 from .tasks import DENSE
 
 LARGEST_COMPARISON = 30  # choices that a lasso compares: more are no comparison, and a long link

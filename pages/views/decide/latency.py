@@ -1,27 +1,30 @@
 """How long the networks take, measured on request."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 
 from compression.latency import REFERENCE, RankLatencies
 from pages.shared import links
 from pages.shared.jobs import Job, submit
-from pages.shared.models import requests
 from pages.shared.models.results import Trained
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import figures, tasks, text
+from .choice import Series
+from .series import BOX
 
 MICROSECONDS = 1e6  # in a second
 _ARCHITECTURES = {REFERENCE: "Reference", tasks.DENSE: "Constrained (dense)"}
 
 
-def submit_measurement(trained: Trained) -> Job[RankLatencies] | None:
+def submit_measurement(trained: Trained, jobs: Mapping[Series, Job]) -> Job[RankLatencies] | None:
     """The job that measures latencies, if it is asked for and can begin."""
     if not widgets.is_switched(links.MEASURE):
         return None
-    box = requests.constrained_curve(trained, "box").result
+    box = next(job.result for series, job in jobs.items() if series.name == BOX)
     return None if box is None else submit(tasks.latencies, trained.origin, box.files[0])
 
 

@@ -12,7 +12,7 @@ from pages.shared.models.results import CurveView, Trained
 
 from . import text
 from .candidates import stack_rows
-from .series import Series
+from .choice import Series
 
 
 def draw_promise(

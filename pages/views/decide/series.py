@@ -4,11 +4,10 @@ A method, set or combined method of the catalogue has a series without a line he
 """
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from compression import (
     BASELINES,
@@ -23,13 +22,14 @@ from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.links import Link
 from pages.shared.models import requests
-from pages.shared.models.requests import Way
+from pages.shared.models.requests import DEFAULT_EPOCHS, EQUAL_EPOCHS, Way
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import RELATIVE
 from pages.shared.plots import palette
 from pages.shared.plots.palette import Style, style
 
 from . import tasks
+from .choice import Choice, Series
 from .tasks import DENSE, EPOCHS
 
 QUICK = (
@@ -42,54 +42,6 @@ WAYS = ("refit", "learning_compression")
 PENALTIES = {"learning_compression": (0.1, 0.3)}  # first and last μ, for networks
 COARSE = 3  # every third bound in few bits: each is judged at all of them
 BOX = "box"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A row of a series.
-
-    Attributes
-    ----------
-    text : str
-        What tells it apart within the series: "rank 12".
-    architecture : str
-        Choices with the same one take the same time.
-    link : Link
-        Where it can be looked at.
-    """
-
-    text: str
-    architecture: str
-    link: Link
-
-
-@dataclass(frozen=True)
-class Series(ABC):
-    """The choices of one method, by the job of the page that shows them."""
-
-    family: ClassVar[str]  # "low_rank", "constrained", "combined", "alternative" or "baseline"
-    name: str
-    title: str
-    style: Style
-
-    @property
-    def short_title(self) -> str:
-        """Without its formula, and without commas, at which a link would be cut."""
-        return re.split(" (?=[|θ‖])", self.title)[0].replace(",", "")
-
-    @abstractmethod
-    def submit(self, trained: Trained) -> Job[Any] | None:
-        """The job of its curve; None: it cannot begin yet."""
-
-    @abstractmethod
-    def list_choices(self, curve: CurveView) -> list[Choice]:
-        """A choice for each row of its curve."""
-
-    def model_file(
-        self, trained: Trained, curve: CurveView, row: int
-    ) -> Callable[[], bytes] | None:
-        """What makes the file of a row; None: it is not to be had."""
-        return partial(curve.files.__getitem__, row) if curve.files else None
 
 
 @dataclass(frozen=True)
@@ -149,9 +101,11 @@ class Bounded(Series):
 
     family = "constrained"
     constraint: str
+    path: bool = False  # else every bound of a network has the epochs of all other rows
 
     def submit(self, trained: Trained) -> Job[Any] | None:
-        return requests.constrained_curve(trained, self.constraint)
+        way = None if self.path or trained.convex else requests.fresh_way(trained, EPOCHS)
+        return requests.constrained_curve(trained, self.constraint, way)
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
         letter = "ρ" if curve.knob == RELATIVE else CONSTRAINTS[self.constraint].knob.split()[-1]
@@ -166,8 +120,20 @@ class Bounded(Series):
         """What tells rows of one bound apart."""
         return ""
 
+    def _starts(self) -> str | None:
+        return None if self.path else links.FROM_REFERENCE
+
     def _link(self, curve: CurveView, line: dict) -> Link:
-        return links.to_compare(constraint=self.constraint, bound=float(line["knob"]))
+        bound = float(line["knob"])
+        if self.path or curve.knob != RELATIVE:
+            return links.to_compare(constraint=self.constraint, bound=bound)
+        return links.to_constrained(
+            constraint=self.constraint,
+            bound=bound,
+            way="projected_training",
+            epochs=EPOCHS,
+            starts=self._starts(),
+        )
 
 
 class ByWay(Bounded):
@@ -180,9 +146,10 @@ class ByWay(Bounded):
 
     def submit(self, trained: Trained) -> Job[Any] | None:
         _, penalties = self._settings(trained.convex)
-        return requests.constrained_curve(
-            trained, self.constraint, Way(self.name, EPOCHS, penalties)
-        )
+        way = Way(self.name, EPOCHS, penalties, self.path)
+        if trained.convex:  # as its page shows it beside the optimum
+            way = requests.way_beside_optimum(self.name)
+        return requests.constrained_curve(trained, self.constraint, way)
 
     def _link(self, curve: CurveView, line: dict) -> Link:
         bound = float(line["knob"])
@@ -195,6 +162,7 @@ class ByWay(Bounded):
             bound=bound,
             way=self.name,
             epochs=epochs,
+            starts=None if epochs is None else self._starts(),
             first_mu=first,
             last_mu=last,
         )
@@ -204,7 +172,8 @@ class Quantized(Bounded):
     """Some bounds of the set, their free weights in a few bits."""
 
     def submit(self, trained: Trained) -> Job[Any] | None:
-        curve = requests.constrained_curve(trained, self.constraint).result
+        job = super().submit(trained)
+        curve = None if job is None else job.result
         if curve is None:
             return None
         bounds, files = tuple(curve.table["knob"][::COARSE]), curve.files[::COARSE]
@@ -219,7 +188,8 @@ class Quantized(Bounded):
             constraint=self.constraint,
             bound=float(line["knob"]),
             way="projected_training" if of_network else None,
-            epochs=EPOCHS if of_network else None,
+            epochs=(DEFAULT_EPOCHS if self.path else EPOCHS) if of_network else None,
+            starts=self._starts() if of_network else None,
             few_bits=True,
             bits=int(line["bits"]),
         )
@@ -266,14 +236,17 @@ def _in_bits(text: str, bits: float) -> str:
     return f"{text}, {bits:g} bits"
 
 
+@dataclass(frozen=True)
 class Combined(Series):
-    """Pairs of a rank and a bound, by the combined method of the series' name."""
+    """Pairs of a rank and a bound, by a combined method."""
 
     family = "combined"
+    method: str
+    path: bool = False
 
     def submit(self, trained: Trained) -> Job[CurveView]:
-        constraint = COMBINED_METHODS[self.name].constraint or BOX
-        return requests.combined_grid(trained, self.name, constraint, EPOCHS)
+        constraint = COMBINED_METHODS[self.method].constraint or BOX
+        return requests.combined_grid(trained, self.method, constraint, EPOCHS, self.path)
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
         return [
@@ -282,18 +255,32 @@ class Combined(Series):
         ]
 
     def _choice(self, rank: int, bound: float) -> Choice:
-        entry = COMBINED_METHODS[self.name]
+        entry = COMBINED_METHODS[self.method]
         link = links.to_combine(
-            method=self.name,
+            method=self.method,
             constraint=None if entry.constraint else BOX,
             epochs=EPOCHS,
             rank=rank,
             bound=bound,
+            course=links.AS_PATH if self.path else None,
         )
         if entry.bound_on == "sparse part":
             text = f"rank {rank} + {100 * bound:g} % sparse"
-            return Choice(text, f"{self.name}: {rank}", link)
+            return Choice(text, f"{self.method}: {rank}", link)
         return Choice(f"rank {rank}, ρ = {bound:g}", name_rank(rank), link)
+
+
+class CombinedFewBits(Combined):
+    """Some pairs in the bits that pay at each file size; the page shows them in 32 bits."""
+
+    def submit(self, trained: Trained) -> Job[CurveView]:
+        return requests.few_bits_curve(trained, "combined", self.method)
+
+    def list_choices(self, curve: CurveView) -> list[Choice]:
+        return [
+            replace(choice, text=_in_bits(choice.text, bits))
+            for choice, bits in zip(super().list_choices(curve), curve.table["bits"], strict=True)
+        ]
 
 
 class Baseline(Series):
@@ -322,7 +309,7 @@ class FineTuned(Series):
     family = "baseline"
 
     def submit(self, trained: Trained) -> Job[CurveView]:
-        return submit(tasks.fine_tuned, trained.origin)
+        return submit(tasks.fine_tuned, trained.origin, EQUAL_EPOCHS if trained.convex else EPOCHS)
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
         of_network = curve.knob == RELATIVE
@@ -340,8 +327,8 @@ def _with_open_symbol(look: Style) -> Style:
     return replace(look, symbol=f"{look.symbol}-open")
 
 
-def list_series() -> list[Series]:
-    """Every series, in the order of the menu."""
+def list_series(path: bool = False) -> list[Series]:
+    """Every series, in the order of the menu; ``path``: bounds are met as one."""
     low_rank = {name: style("low_rank", name) for name in LOW_RANK_METHODS}
     box = style("constraint", BOX)
     series: list[Series] = [
@@ -354,15 +341,15 @@ def list_series() -> list[Series]:
     pentagon = replace(low_rank["truncated_svd"], symbol="pentagon")
     series.append(Budgets("budgets", "Bytes shared among layers", pentagon))
     series += [
-        Bounded(name, entry.title, style("constraint", name), name)
+        Bounded(name, entry.title, style("constraint", name), name, path)
         for name, entry in CONSTRAINTS.items()
     ]
     for name in WAYS:
         title = f"Box by {CONSTRAINED_METHODS[name].title.lower()}"
         look = replace(box, symbol=style("way", name).symbol)
-        series.append(ByWay(name, title, look, BOX))
+        series.append(ByWay(name, title, look, BOX, path))
     pentagon = replace(box, symbol="pentagon")
-    series.append(Quantized("quantized", "Box in fewer bits", pentagon, BOX))
+    series.append(Quantized("quantized", "Box in fewer bits", pentagon, BOX, path))
     series += [
         LowRankFewBits(
             f"{name}_few_bits",
@@ -382,7 +369,16 @@ def list_series() -> list[Series]:
         for name, entry in CONSTRAINTS.items()
     ]
     series += [
-        Combined(name, entry.title.replace(",", ""), style("combined", name))
+        Combined(name, entry.title.replace(",", ""), style("combined", name), name, path)
+        for name, entry in COMBINED_METHODS.items()
+    ]
+    series += [
+        CombinedFewBits(
+            f"{name}_few_bits",
+            f"{entry.title.replace(',', '')} in few bits",
+            _with_open_symbol(style("combined", name)),
+            name,
+        )
         for name, entry in COMBINED_METHODS.items()
     ]
     series += [
@@ -392,12 +388,12 @@ def list_series() -> list[Series]:
     return [*series, FineTuned("fine_tuned", f"Reference + {EPOCHS} epochs", look)]
 
 
-def possible_series(trained: Trained) -> list[Series]:
+def possible_series(trained: Trained, path: bool = False) -> list[Series]:
     """Every series that the model's layers allow."""
     kinds = {layer.kind for layer in trained.layers}
     return [
         series
-        for series in list_series()
+        for series in list_series(path)
         if not (
             isinstance(series, LowRank)
             and not kinds.intersection(LOW_RANK_METHODS[series.method].layers)
@@ -411,9 +407,11 @@ def possible_series(trained: Trained) -> list[Series]:
     ]
 
 
-def submit_series(trained: Trained, names: Iterable[str]) -> dict[Series, Job[Any]]:
+def submit_series(
+    trained: Trained, names: Iterable[str], path: bool = False
+) -> dict[Series, Job[Any]]:
     """The quick series and the named ones, each with its job, if it can begin."""
-    possible = {series.name: series for series in possible_series(trained)}
+    possible = {series.name: series for series in possible_series(trained, path)}
     wanted = [*QUICK, *(name for name in possible if name in names and name not in QUICK)]
     jobs = {possible[name]: possible[name].submit(trained) for name in wanted}
     return {series: job for series, job in jobs.items() if job is not None}

@@ -3,9 +3,9 @@
 from compression.latency import RankLatencies
 from pages.shared.jobs.report import Report, measures_time
 from pages.shared.models.results import CurveView, Origin
-from pages.shared.models.tasks import curve_view, load_reference, report_steps
+from pages.shared.models.tasks import EQUAL_EPOCHS, curve_view, load_reference, report_steps
 
-EPOCHS = 3  # passes over the training rows for each network that is trained on
+EPOCHS = EQUAL_EPOCHS
 DENSE = "constrained"  # the architecture of a constrained network: dense at run time
 
 
@@ -18,7 +18,7 @@ def budgets(report: Report, origin: Origin) -> CurveView:
     return curve_view(budget_curve(reference, dataset, unit="bytes", report=steps), with_files=True)
 
 
-def fine_tuned(report: Report, origin: Origin) -> CurveView:
+def fine_tuned(report: Report, origin: Origin, epochs: int) -> CurveView:
     """The reference trained on without any bound: what the same epochs alone give.
 
     Its bound is the largest, where the constrained page's own fine-tuning begins.
@@ -29,7 +29,7 @@ def fine_tuned(report: Report, origin: Origin) -> CurveView:
     dataset, reference = load_reference(origin)
     largest = curve_bounds(reference, dataset, "box")[-1]
     curve = compression.constrained_curve(
-        reference, dataset, bounds=[largest], method="fine_tuning", epochs=EPOCHS
+        reference, dataset, bounds=[largest], method="fine_tuning", epochs=epochs
     )
     return curve_view(curve, with_files=True)
 

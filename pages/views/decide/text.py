@@ -239,13 +239,14 @@ FAMILIES = {
 }
 ATLAS = "The same over many splits: this dataset and model in the atlas"
 WINNERS = (
-    "Of what was computed for this very reference: within each share of its file every family's "
+    "Of what was computed for this very reference: within each share of its file, of its MACs and, "
+    "once it is measured below, of its time every family's "
     "row of best validation score, with its score on the test set. The verdict holds the best of "
     "them against the best alternative on the same test samples (95 % interval of the change): "
     "level is where that interval holds 0. Epochs lie behind a row beyond the reference's own. "
     "More methods, and few bits for each, can be computed below."
 )
-NOTHING_SMALL = "Nothing that was computed has half of the reference's file or less."
+NOTHING_SMALL = "Nothing that was computed has half of the reference's file or MACs, or less."
 
 
 def judge_winner(one: Winner, task: str) -> str:
@@ -255,6 +256,31 @@ def judge_winner(one: Winner, task: str) -> str:
         return "no alternative is that small" if alone else "an alternative is best"
     low, high = (format_change(end, task) for end in (one.low, one.high))
     return f"{one.verdict}, {format_change(one.change, task)} ({low} to {high})"
+
+
+def describe_share(share: float, cost: str, reference: Line) -> str:
+    """A share of the reference's cost, and what that comes to."""
+    return f"{100 * share:g} % ({format_cost(share * reference[cost], cost)})"
+
+
+def list_reasons(line: Line, reference: Line, cost: str, proof: Line | None) -> str:
+    """What a row has beside its score and this cost: a smaller file, fewer MACs, less time, a proof."""
+    parts = []
+    for column, gain in _GAINS.items():
+        if column == cost or column not in line or not line[column] < reference[column]:
+            continue
+        parts.append(gain.format(f"{reference[column] / line[column]:.2g}"))
+    if proof is not None:
+        price = f", price {proof['price']:.2g} per unit" if proof["price"] > 0 else ""
+        parts.append(f"a certified optimum (gap {proof['duality_gap']:.1g}{price})")
+    return ", ".join(parts) or "nothing"
+
+
+_GAINS = {
+    "bytes": "a {}× smaller file",
+    "macs": "{}× fewer MACs",
+    **{column: f"{title.lower()} {{}}× shorter" for column, title in TIMES.items()},
+}
 
 
 def describe_winning_row(line: Line, task: str) -> str:

@@ -5,11 +5,17 @@ import pytest
 from compression import COMBINED_METHODS
 from pages.shared.models import constrained_tasks, requests
 from pages.shared.models import tasks as work
-from pages.views.decide import tasks
+from pages.views.decide import series, tasks
 from pages.views.decide.candidates import list_candidates
 from pages.views.decide.series import possible_series
-from pages.views.decide.tasks import EPOCHS
-from tests.pages.views.decide.examples import IN_FEW_BITS, SERIES, go_on
+from tests.pages.views.decide.examples import EPOCHS, IN_FEW_BITS, SERIES, go_on
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_epochs():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(series, "EPOCHS", EPOCHS)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +38,7 @@ def results(trained, box):
             go_on, own, ("truncated_svd", ("linear",)), epochs=EPOCHS
         ),
         "box": box,
-        "fine_tuned": tasks.fine_tuned(go_on, own),
+        "fine_tuned": tasks.fine_tuned(go_on, own, EPOCHS),
         "budgets": tasks.budgets(go_on, own),
         "refit": constrained_tasks.constrained_curve(go_on, own, "box", "refit"),
         "quantized": tasks.quantize_bounds(
@@ -70,7 +76,7 @@ def everyone(request):
     job = requests.reference("iris", request.param, 0)
     assert job.wait(200)
     trained, jobs = job.result, {}
-    assert requests.constrained_curve(trained, "box").wait(200)  # of which some get fewer bits
+    assert SERIES["box"].submit(trained).wait(200)  # of which some get fewer bits
     for one in possible_series(trained):
         if one.name.endswith("_few_bits") and one.name not in IN_FEW_BITS:
             continue

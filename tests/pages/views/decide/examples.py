@@ -2,12 +2,22 @@
 
 from dataclasses import replace
 
+import pytest
+
 import compression.catalog
 from pages.views.decide import series
 from pages.views.decide.series import list_series
 
-IN_FEW_BITS = ("truncated_svd_few_bits", "cardinality_few_bits")  # of many alike
-SERIES = {series.name: series for series in list_series()}
+EPOCHS = 1  # of each network that is trained on: many are no part of what is tested
+IN_FEW_BITS = (  # of many alike
+    "truncated_svd_few_bits",
+    "cardinality_few_bits",
+    "constrained_then_low_rank_few_bits",
+)
+
+with pytest.MonkeyPatch.context() as _patch:
+    _patch.setattr(series, "EPOCHS", EPOCHS)
+    SERIES = {one.name: one for one in list_series()}
 
 
 def with_copy(monkeypatch, catalogue, name, **changed):

@@ -4,15 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from compression import storage
+from compression import BASELINES, storage
 from compression.latency import REFERENCE, RankLatencies
 from data import load
 from pages.shared import links
 from pages.shared.models import tasks as work
+from pages.shared.models.requests import EQUAL_EPOCHS
 from pages.shared.plots.palette import CONSTRAINED, style
 from pages.views.decide.candidates import add_latency, stack_rows
-from pages.views.decide.tasks import DENSE, EPOCHS
-from tests.pages.views.decide.examples import IN_FEW_BITS, SERIES, go_on, with_copy
+from pages.views.decide.series import possible_series
+from pages.views.decide.tasks import DENSE
+from tests.pages.views.decide.examples import EPOCHS, IN_FEW_BITS, SERIES, go_on, with_copy
 
 
 def accuracy(file, part="test"):
@@ -153,14 +155,17 @@ def test_a_new_combined_method_has_a_title_a_spare_style_and_links(monkeypatch, 
 
 
 @pytest.mark.parametrize("name", IN_FEW_BITS)
-def test_a_row_in_few_bits_names_them_and_opens_its_curve_on_compare(everyone, name):
+def test_a_row_in_few_bits_names_them_and_opens_its_page(everyone, name):
     trained, table = everyone
     rows = table[table["series"] == name]
     assert len(rows)
     assert rows["choice"].str.fullmatch(r".*, \d bits").all()
     assert rows["choice"].is_unique
-    assert {link.page for link in rows["link"]} == {"pages/compare.py"}
-    assert {link.query["baselines"] for link in rows["link"]} == {"few_bits"}
+    combined = SERIES[name].family == "combined"
+    page = "pages/combine.py" if combined else "pages/compare.py"
+    assert {link.page for link in rows["link"]} == {page}
+    if not combined:
+        assert {link.query["baselines"] for link in rows["link"]} == {"few_bits"}
     # The best bits at each size: a longer file is there because it scores better.
     ordered = rows.sort_values(["bytes", "validation_score"])
     assert ordered["validation_score"].is_monotonic_increasing
@@ -171,7 +176,26 @@ def test_a_row_in_few_bits_names_them_and_opens_its_curve_on_compare(everyone, n
         assert len(file) == line["bytes"]
         assert accuracy(file) == line["score"]
         assert accuracy(file, "validation") == line["validation_score"]
-        assert line["epochs"] == (10 if name.startswith("truncated") or not trained.convex else 5)
+        optimum = trained.convex and name.startswith("cardinality")  # solved, not trained
+        assert line["epochs"] == (5 if optimum else 10)
+
+
+def test_all_that_is_trained_on_has_equal_epochs_unless_bounds_are_met_as_a_path(everyone):
+    trained, table = everyone
+    # A network from scratch has epochs of its own, a baseline or few bits ten.
+    own = table["series"].isin([*BASELINES, "reference", *IN_FEW_BITS])
+    beside = {EQUAL_EPOCHS} if trained.convex else set()  # other ways than the optimum
+    assert set(table.loc[~own, "epochs"]) <= {0, EPOCHS} | beside
+    found = {one.name: one for one in possible_series(trained, path=True)}
+    job = found["box"].submit(trained)
+    assert job.wait(60)
+    count = len(job.result.table)
+    path = range(3 * count, 0, -3)
+    assert job.result.table["epochs"].tolist() == ([0] * count if trained.convex else [*path])
+    links = [choice.link for choice in found["box"].list_choices(job.result)]
+    assert {link.page for link in links} == {"pages/compare.py"}
+    boxes = {link.page for link in table.loc[table["series"] == "box", "link"]}
+    assert boxes == {"pages/compare.py" if trained.convex else "pages/constrained.py"}
 
 
 def test_rows_of_the_curves_are_stacked_as_the_candidates_are(results, table):

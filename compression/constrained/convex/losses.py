@@ -251,8 +251,14 @@ class SoftmaxCurvature:
     design: Array
     samples: int
 
+    def in_single_precision(self) -> "SoftmaxCurvature":
+        """The same in numbers of half the length: products take half the time."""
+        return SoftmaxCurvature(
+            self.share.astype(np.float32), self.design.astype(np.float32), self.samples
+        )
+
     def product(self, v: Array) -> Array:
-        change = self.share * (v @ self.design)
+        change = self.share * (v.astype(self.design.dtype, copy=False) @ self.design)
         change -= self.share * change.sum(axis=0)
         return change @ self.design.T / self.samples
 

@@ -60,7 +60,7 @@ class MatrixFree:
 
     curvature: SoftmaxCurvature
     raised: float
-    tolerance: float = 0.3
+    tolerance: float = 0.6
     patience: int = 100
     _blocks: list[Array] = field(default_factory=list, init=False)
 

@@ -19,6 +19,10 @@ from ..quadratic import Dense, MatrixFree, minimise_in_box
 MODEL_TOLERANCE = 0.1
 # Up to so many coordinates softmax's Hessian is written out: from there on products are quicker.
 WRITTEN_OUT = 300
+# From so many coordinates on the model is stiffened in proportion to their number.
+STIFFER_FROM = 12
+# Above so many the model is in single precision: the loss and its gradient never are.
+SINGLE_PRECISION = 2000
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,12 @@ class ProjectedNewton:
         slope = float(np.abs(gradient[~held]).max(initial=0.0))
         if isinstance(loss, Softmax) and point.size > WRITTEN_OUT:
             curvature = loss.curvature(point)
+            if point.size > SINGLE_PRECISION:
+                curvature = curvature.in_single_precision()
             raised = damping(loss, float(np.mean(curvature.diagonal())), slope)
+            # The larger the Hessian, the more products its flat directions cost: a stiffer model
+            # takes more steps and far fewer products.
+            raised *= max(1.0, point.size / STIFFER_FROM)
             model = MatrixFree(curvature, raised)
             return minimise_in_box(model, gradient, lower, upper, point, model.tolerance) - point
         price = np.abs(gradient[held])

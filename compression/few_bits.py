@@ -29,7 +29,6 @@ from .training import (
     Reference,
     Report,
     Trainer,
-    capped_threads,
     keep_going,
     samples_for,
 )
@@ -86,47 +85,46 @@ def quantized_curve(
     if not given:
         raise ArgumentError("there is no row to judge: give at least one network and its bits")
     files: list[bytes] = []
-    with capped_threads():
-        samples = samples_for(reference, dataset)
-        judge = CurveBuilder(reference, dataset, samples)
-        rate = recipe_of(reference.model, dataset).learning_rate
+    samples = samples_for(reference, dataset)
+    judge = CurveBuilder(reference, dataset, samples)
+    rate = recipe_of(reference.model, dataset).learning_rate
 
-        def trainer(learning: nn.Sequential, project: Callable[[], None]) -> Trainer:
-            return Trainer(learning, samples, rate, BATCH_SIZE, reference.seed, project)
+    def trainer(learning: nn.Sequential, project: Callable[[], None]) -> Trainer:
+        return Trainer(learning, samples, rate, BATCH_SIZE, reference.seed, project)
 
-        def so_far() -> Curve:
-            curve = judge.curve(
-                knob=knob,
-                method="quantization",
-                spectra={},
-                _network=lambda row: storage.from_bytes(files[row]),
-            )
-            return replace(curve, table=curve.table.astype({"bits": int}))
+    def so_far() -> Curve:
+        curve = judge.curve(
+            knob=knob,
+            method="quantization",
+            spectra={},
+            _network=lambda row: storage.from_bytes(files[row]),
+        )
+        return replace(curve, table=curve.table.astype({"bits": int}))
 
-        for done, (value, network, bits) in enumerate(given, start=1):
-            quantized = (
-                train_quantized(network, check_bits(bits), epochs, trainer)
-                if epochs
-                else quantize(network, bits)
-            )
-            files.append(storage.to_bytes(quantized))
-            rounding = rounding_errors(network, quantized)
-            sizes = rounding["weights"]
-            facts = {
-                "parameters": accounting.parameters(quantized),
-                "bytes": len(files[-1]),
-                "macs": accounting.macs(quantized),
-                "bits": bits,
-                "step": rounding["step"].max(),
-                "clipping_error": clipping_error(reference.network, network),
-                "rounding_error": np.sqrt(np.average(rounding["rms_error"] ** 2, weights=sizes)),
-                "largest_rounding_error": rounding["largest_error"].max(),
-            }
-            spent = epochs + (behind[done - 1] if behind else 0)
-            judge.add(value, samples.outputs(quantized), facts, spent)
-            if not report(done, len(given), so_far):
-                break
-        return so_far()
+    for done, (value, network, bits) in enumerate(given, start=1):
+        quantized = (
+            train_quantized(network, check_bits(bits), epochs, trainer)
+            if epochs
+            else quantize(network, bits)
+        )
+        files.append(storage.to_bytes(quantized))
+        rounding = rounding_errors(network, quantized)
+        sizes = rounding["weights"]
+        facts = {
+            "parameters": accounting.parameters(quantized),
+            "bytes": len(files[-1]),
+            "macs": accounting.macs(quantized),
+            "bits": bits,
+            "step": rounding["step"].max(),
+            "clipping_error": clipping_error(reference.network, network),
+            "rounding_error": np.sqrt(np.average(rounding["rms_error"] ** 2, weights=sizes)),
+            "largest_rounding_error": rounding["largest_error"].max(),
+        }
+        spent = epochs + (behind[done - 1] if behind else 0)
+        judge.add(value, samples.outputs(quantized), facts, spent)
+        if not report(done, len(given), so_far):
+            break
+    return so_far()
 
 
 @check_arguments

@@ -12,7 +12,7 @@ from ..catalog import BASELINES, find
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..threads import in_one_thread
-from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
+from ..training import Data, Reference, Report, keep_going, samples_for
 from .method import Method, Start
 
 
@@ -64,31 +64,30 @@ def baseline_curve(
     way: Method = entry.load()()
     if epochs is not None and epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
-    with capped_threads():
-        start = Start(reference, dataset, samples_for(reference, dataset), epochs)
-        given = way.knobs(start) if knobs is None else knobs
-        values = sorted({way.check(knob) for knob in given})
-        if not values:
-            raise ArgumentError(f"no value of {entry.knob} was given: choose one or more")
-        judge = CurveBuilder(reference, dataset, start.samples)
-        files: list[bytes] = []
+    start = Start(reference, dataset, samples_for(reference, dataset), epochs)
+    given = way.knobs(start) if knobs is None else knobs
+    values = sorted({way.check(knob) for knob in given})
+    if not values:
+        raise ArgumentError(f"no value of {entry.knob} was given: choose one or more")
+    judge = CurveBuilder(reference, dataset, start.samples)
+    files: list[bytes] = []
 
-        def so_far() -> Curve:
-            return judge.curve(
-                knob=entry.knob,
-                method=method,
-                spectra={},
-                _network=lambda row: storage.from_bytes(files[row]),
-            )
+    def so_far() -> Curve:
+        return judge.curve(
+            knob=entry.knob,
+            method=method,
+            spectra={},
+            _network=lambda row: storage.from_bytes(files[row]),
+        )
 
-        for knob in values:
-            network, spent = way.network(start, knob)
-            files.append(storage.to_bytes(network))
-            costs = _costs(network, len(files[-1]))
-            judge.add(knob, start.samples.outputs(network), costs, spent)
-            if not report(len(files), len(values), so_far):
-                break
-        return so_far()
+    for knob in values:
+        network, spent = way.network(start, knob)
+        files.append(storage.to_bytes(network))
+        costs = _costs(network, len(files[-1]))
+        judge.add(knob, start.samples.outputs(network), costs, spent)
+        if not report(len(files), len(values), so_far):
+            break
+    return so_far()
 
 
 def _costs(network: nn.Sequential, length: int) -> dict[str, int]:

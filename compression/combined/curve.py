@@ -21,7 +21,7 @@ from ..low_rank.layers import layers_for
 from ..models import recipe_of
 from ..network import matrix
 from ..threads import in_one_thread
-from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
+from ..training import Data, Reference, Report, keep_going, samples_for
 from .method import Method
 
 
@@ -84,48 +84,47 @@ def combined_curve(
     combined: Method = build(entry.load(), constraint=constraint)
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
-    with capped_threads():
-        start = Start(
-            reference.network,
-            samples_for(reference, dataset),
-            recipe_of(reference.model, dataset).learning_rate,
-            reference.seed,
-            epochs,
-        )
-        pairs = (
-            _ascending(ranks, reference.network),
-            _descending(entry.bounds if bounds is None else bounds),
-        )
-        judge = CurveBuilder(reference, dataset, start.samples)
-        files: list[bytes] = []
+    start = Start(
+        reference.network,
+        samples_for(reference, dataset),
+        recipe_of(reference.model, dataset).learning_rate,
+        reference.seed,
+        epochs,
+    )
+    pairs = (
+        _ascending(ranks, reference.network),
+        _descending(entry.bounds if bounds is None else bounds),
+    )
+    judge = CurveBuilder(reference, dataset, start.samples)
+    files: list[bytes] = []
 
-        def so_far() -> Curve:
-            curve = judge.curve(
-                knob="rank",
-                method=method,
-                spectra={},
-                _network=lambda row: storage.from_bytes(files[row]),
-            )
-            return _sort_rows(curve)
+    def so_far() -> Curve:
+        curve = judge.curve(
+            knob="rank",
+            method=method,
+            spectra={},
+            _network=lambda row: storage.from_bytes(files[row]),
+        )
+        return _sort_rows(curve)
 
-        total = len(pairs[0]) * len(pairs[1])
-        every = [pairs] if warm_start else [([k], [c]) for k in pairs[0] for c in pairs[1]]
-        found = chain.from_iterable(combined.networks(start, *each) for each in every)
-        for rank, bound, network in found:
-            files.append(storage.to_bytes(network))
-            costs: dict[str, Any] = {
-                "rank": rank,
-                "bound": bound,
-                "parameters": accounting.parameters(network),
-                "bytes": len(files[-1]),
-                "macs": accounting.macs(network),
-            }
-            done = pairs[1].index(bound) + 1 if warm_start else 1
-            spent = combined.epochs_behind(epochs, done)
-            judge.add(rank, start.samples.outputs(network), costs, spent)
-            if not report(len(files), total, so_far):
-                break
-        return so_far()
+    total = len(pairs[0]) * len(pairs[1])
+    every = [pairs] if warm_start else [([k], [c]) for k in pairs[0] for c in pairs[1]]
+    found = chain.from_iterable(combined.networks(start, *each) for each in every)
+    for rank, bound, network in found:
+        files.append(storage.to_bytes(network))
+        costs: dict[str, Any] = {
+            "rank": rank,
+            "bound": bound,
+            "parameters": accounting.parameters(network),
+            "bytes": len(files[-1]),
+            "macs": accounting.macs(network),
+        }
+        done = pairs[1].index(bound) + 1 if warm_start else 1
+        spent = combined.epochs_behind(epochs, done)
+        judge.add(rank, start.samples.outputs(network), costs, spent)
+        if not report(len(files), total, so_far):
+            break
+    return so_far()
 
 
 def _ascending(ranks: Iterable[int] | None, network: nn.Sequential) -> list[int]:

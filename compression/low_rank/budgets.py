@@ -24,7 +24,6 @@ from ..training import (
     Reference,
     Report,
     Samples,
-    capped_threads,
     keep_going,
     loss_of,
     samples_for,
@@ -122,32 +121,29 @@ def budget_curve(
         raise ArgumentError(
             f"there is no objective {objective!r}: choose one of {', '.join(OBJECTIVES)}"
         )
-    with capped_threads():
-        samples = samples_for(reference, dataset)
-        family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-        shared = _Budgets(family, samples, UNITS[unit], objective, resolution)
-        lines = [line for budget in shared.check_budgets(budgets) for line in shared.lines(budget)]
-        # Rules often agree: each network is judged once.
-        networks: list[dict[str, int | None]] = []
-        for line in lines:
-            if line["ranks"] not in networks:
-                networks.append(line["ranks"])
+    samples = samples_for(reference, dataset)
+    family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
+    shared = _Budgets(family, samples, UNITS[unit], objective, resolution)
+    lines = [line for budget in shared.check_budgets(budgets) for line in shared.lines(budget)]
+    # Rules often agree: each network is judged once.
+    networks: list[dict[str, int | None]] = []
+    for line in lines:
+        if line["ranks"] not in networks:
+            networks.append(line["ranks"])
 
-        def rows(curve: Curve) -> Curve:
-            known = networks[: len(curve.table)]
-            shown = [line for line in lines if line["ranks"] in known]
-            if epochs:
-                shown = _choose_after_training(shown, known, curve.table)
-            return _repeat_rows(curve, known, shown)
+    def rows(curve: Curve) -> Curve:
+        known = networks[: len(curve.table)]
+        shown = [line for line in lines if line["ranks"] in known]
+        if epochs:
+            shown = _choose_after_training(shown, known, curve.table)
+        return _repeat_rows(curve, known, shown)
 
-        def report_rows(done: int, total: int, partial: Callable[[], Curve]) -> bool:
-            return report(done, total, lambda: rows(partial()))
+    def report_rows(done: int, total: int, partial: Callable[[], Curve]) -> bool:
+        return report(done, total, lambda: rows(partial()))
 
-        return rows(
-            judge_networks(
-                family, networks, reference, dataset, samples, method, epochs, report_rows
-            )
-        )
+    return rows(
+        judge_networks(family, networks, reference, dataset, samples, method, epochs, report_rows)
+    )
 
 
 class _Budgets:

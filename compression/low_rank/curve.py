@@ -22,7 +22,6 @@ from ..training import (
     Report,
     Samples,
     Trainer,
-    capped_threads,
     keep_going,
     samples_for,
 )
@@ -84,11 +83,10 @@ def low_rank_curve(
     NotApplicableError
         The method takes none of the network's layers, or not all of the named ones.
     """
-    with capped_threads():
-        samples = samples_for(reference, dataset)
-        family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-        values = check_choices(ranks, family)
-        return judge_networks(family, values, reference, dataset, samples, method, epochs, report)
+    samples = samples_for(reference, dataset)
+    family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
+    values = check_choices(ranks, family)
+    return judge_networks(family, values, reference, dataset, samples, method, epochs, report)
 
 
 def spaced_ranks(

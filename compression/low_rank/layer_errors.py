@@ -11,7 +11,7 @@ from torch import nn
 from ..argument_checks import check_arguments
 from ..network import forward_in_blocks, low_rank_layer
 from ..threads import in_one_thread
-from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
+from ..training import Data, Reference, Report, keep_going, samples_for
 from .layers import input_rows
 from .networks import Chosen, check_choices, prepare
 
@@ -41,7 +41,7 @@ def layer_errors(
         the same objective measured on what the layer sees of the validation rows in the network
         whose layers are all compressed to that rank, ``whole`` the predicted error of rank 0.
     """
-    with capped_threads(), torch.no_grad():
+    with torch.no_grad():
         samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
         values = check_choices(ranks, family)

@@ -13,7 +13,7 @@ from ..argument_checks import check_arguments
 from ..errors import ArgumentError
 from ..network import forward_in_blocks
 from ..threads import in_one_thread
-from ..training import Data, Reference, Report, capped_threads, keep_going, samples_for
+from ..training import Data, Reference, Report, keep_going, samples_for
 from .layers import LayerDecomposition
 from .networks import Ranks, prepare
 
@@ -66,7 +66,7 @@ def sensitivity(
     wanted = sorted(set(shares))
     if not wanted or not all(0 < share <= 1 for share in wanted):
         raise ArgumentError(f"shares {wanted} are not possible: choose numbers above 0, up to 1")
-    with capped_threads(), torch.no_grad():
+    with torch.no_grad():
         samples = samples_for(reference, dataset)
         family = prepare(reference, samples, method, layers, ridge=ridge)
         x = samples.x[samples.validation]

@@ -24,7 +24,6 @@ UNNAMED = (  # packages whose functions are still to be named
     "compression/adapters/",
     "compression/graphs/",
     "compression/studies/",
-    "compression/constrained/convex/",
 )
 CONTRACT = {"compressed"}  # a method that scripts outside rely on
 IRREGULAR = [

@@ -37,7 +37,7 @@ class FreeBlock:
         count = len(self.members)
         return self.inverse[:count, :count] @ right
 
-    def refined(self, right: Array) -> Array:
+    def solve_precisely(self, right: Array) -> Array:
         block = self.gram[np.ix_(self.members, self.members)]
         answer = self.solve(right)
         for _ in range(2):

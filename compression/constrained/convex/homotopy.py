@@ -164,7 +164,7 @@ class Walk:
     def _free(self) -> Mask:
         return (self.side != 0) == self.l1
 
-    def _fixed(self) -> Array:
+    def _weigh_fixed(self) -> Array:
         """What is fixed, by t: the weight of the held, the gradient of the free."""
         return self.direction * self.side * self.size
 
@@ -185,13 +185,13 @@ class Walk:
         self.side[at] = 0
         free = self._free()
         free[at] = False
-        fixed = self.direction * self._fixed()
+        fixed = self.direction * self._weigh_fixed()
         rate = np.where(free, 0.0, fixed)
         self.block.hold(free)
         members = self.block.members
-        rate[members] = self.block.refined(fixed[members] - (self.gram @ rate)[members])
+        rate[members] = self.block.solve_precisely(fixed[members] - (self.gram @ rate)[members])
         ties = self.gram[np.ix_(at, members)]
-        hessian = self.gram[np.ix_(at, at)] - ties @ self.block.refined(ties.T)
+        hessian = self.gram[np.ix_(at, at)] - ties @ self.block.solve_precisely(ties.T)
         linear = (self.gram @ rate)[at]
         size, lower, upper = self.size[at], np.full(len(at), -np.inf), np.full(len(at), np.inf)
         if self.l1:
@@ -240,7 +240,7 @@ class Walk:
 
     def _line(self, free: Mask) -> tuple[Array, Array]:
         """Weights and gradients as constant and rate, each (2, p): constant + rate · t."""
-        members, fixed = self.block.members, self._fixed()
+        members, fixed = self.block.members, self._weigh_fixed()
         held = np.where(free, 0.0, fixed)
         moved = (held != self.pulling).nonzero()[0]
         if len(moved):

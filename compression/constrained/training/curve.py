@@ -19,7 +19,7 @@ from ...errors import ArgumentError, CancelledError
 from ...models import recipe_of
 from ...network import Layer, matrix, pick_layers
 from ...threads import in_one_thread
-from ...training import Data, Reference, Report, capped_threads, keep_going, samples_for
+from ...training import Data, Reference, Report, keep_going, samples_for
 from ..convex.losses import loss_of
 from ..convex.path import path
 from .optimum import Optimum
@@ -159,52 +159,51 @@ def constrained_curve(
     upwards = ascends(way, constraint)
     if upwards and not each:
         knobs, limits = knobs[::-1], limits[::-1]
-    with capped_threads():
-        samples = samples_for(reference, dataset)
-        judge = CurveBuilder(reference, dataset, samples)
-        start = Start(
-            reference.network,
-            samples,
-            recipe_of(reference.model, dataset).learning_rate,
-            reference.seed,
-            epochs,
-            lambda *_: report(len(files), len(knobs), so_far if files else None),
+    samples = samples_for(reference, dataset)
+    judge = CurveBuilder(reference, dataset, samples)
+    start = Start(
+        reference.network,
+        samples,
+        recipe_of(reference.model, dataset).learning_rate,
+        reference.seed,
+        epochs,
+        lambda *_: report(len(files), len(knobs), so_far if files else None),
+    )
+    files: list[bytes] = []
+    spectra: dict[str, list[NDArray]] = {name: [] for name in chosen}
+    macs = accounting.macs(reference.network)
+
+    def so_far() -> Curve:
+        curve = judge.curve(
+            knob="choice" if each else "bound" if linear else "relative bound",
+            method=constraint,
+            spectra={name: np.stack(rows) for name, rows in spectra.items()},
+            _network=lambda row: storage.from_bytes(files[row]),
         )
-        files: list[bytes] = []
-        spectra: dict[str, list[NDArray]] = {name: [] for name in chosen}
-        macs = accounting.macs(reference.network)
+        return curve if each or upwards else _reverse_rows(curve)
 
-        def so_far() -> Curve:
-            curve = judge.curve(
-                knob="choice" if each else "bound" if linear else "relative bound",
-                method=constraint,
-                spectra={name: np.stack(rows) for name, rows in spectra.items()},
-                _network=lambda row: storage.from_bytes(files[row]),
-            )
-            return curve if each or upwards else _reverse_rows(curve)
-
-        follow = way.networks if warm_start else partial(_each_alone, way)
-        networks = follow(start, constraint, limits)
-        for done, knob in enumerate(knobs, start=1):
-            try:
-                network = next(networks)
-            except CancelledError:
-                if not files:
-                    raise
-                break
-            files.append(storage.to_bytes(network))
-            costs = {
-                "parameters": accounting.parameters(network),
-                "bytes": len(files[-1]),
-                "macs": macs,
-                **accounting.shares(network, chosen),
-            }
-            judge.add(knob, samples.outputs(network), costs, start.epochs_spent)
-            for name, layer in pick_layers(network, list(chosen)).items():
-                spectra[name].append(np.linalg.svd(matrix(layer), compute_uv=False))
-            if not report(done, len(knobs), so_far):
-                break
-        return so_far()
+    follow = way.networks if warm_start else partial(_each_alone, way)
+    networks = follow(start, constraint, limits)
+    for done, knob in enumerate(knobs, start=1):
+        try:
+            network = next(networks)
+        except CancelledError:
+            if not files:
+                raise
+            break
+        files.append(storage.to_bytes(network))
+        costs = {
+            "parameters": accounting.parameters(network),
+            "bytes": len(files[-1]),
+            "macs": macs,
+            **accounting.shares(network, chosen),
+        }
+        judge.add(knob, samples.outputs(network), costs, start.epochs_spent)
+        for name, layer in pick_layers(network, list(chosen)).items():
+            spectra[name].append(np.linalg.svd(matrix(layer), compute_uv=False))
+        if not report(done, len(knobs), so_far):
+            break
+    return so_far()
 
 
 def _each_alone(

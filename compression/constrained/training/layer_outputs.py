@@ -28,7 +28,7 @@ from ...low_rank.layers import input_rows
 from ...network import Layer, bounded_layers, forward_in_blocks, layers, matrix
 from ...report import Report, keep_going
 from ...threads import in_one_thread
-from ...training import Data, Reference, Samples, capped_threads, samples_for
+from ...training import Data, Reference, Samples, samples_for
 from ..sets import ConstraintSet
 from .setup import members_of
 
@@ -237,22 +237,21 @@ def layer_certificates(reference: Reference, dataset: Data, network: nn.Sequenti
     """
     bounded = bounded_layers(network)
     lines = []
-    with capped_threads():
-        inputs = LayerInputs(reference.network, samples_for(reference, dataset), bounded)
-        for name, outputs in inputs.outputs(network):
-            layer, note = bounded[name]
-            certificate = outputs.certificate(
-                matrix(layer).astype(np.float64), members_of(note.constraint), note.bound
-            )
-            unit = certificate.whole or 1.0
-            lines.append(
-                {
-                    "layer": name,
-                    "error": certificate.error / unit,
-                    "duality_gap": certificate.duality_gap / unit,
-                    "kkt_residual": certificate.kkt_residual,
-                }
-            )
+    inputs = LayerInputs(reference.network, samples_for(reference, dataset), bounded)
+    for name, outputs in inputs.outputs(network):
+        layer, note = bounded[name]
+        certificate = outputs.certificate(
+            matrix(layer).astype(np.float64), members_of(note.constraint), note.bound
+        )
+        unit = certificate.whole or 1.0
+        lines.append(
+            {
+                "layer": name,
+                "error": certificate.error / unit,
+                "duality_gap": certificate.duality_gap / unit,
+                "kkt_residual": certificate.kkt_residual,
+            }
+        )
     return pd.DataFrame(lines)
 
 

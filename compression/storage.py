@@ -4,6 +4,10 @@ The file holds the network's structure as JSON in its header and its numbers as 
 constrained layer is kept as the states of its weights (free, +c, −c, 0), the free values and c,
 where that is shorter than the plain weight; quantised values are kept as codes of as few bits as
 their grid has. Loading gives back the same bits, and executes nothing.
+
+Codes are deflated, floats are not: with their bytes shuffled, deflated floats take 12 to 14 % less
+(the mlp on digits, wine, breast_cancer and mnist1d, 204 kB to 175 kB), of the reference's file as
+of a low-rank one's, so that no comparison changes; but no other tool could read them as tensors.
 """
 
 import json

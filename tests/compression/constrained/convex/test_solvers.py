@@ -12,7 +12,7 @@ from compression.constrained.convex.problem import Problem
 from compression.errors import ArgumentError, NotApplicableError
 
 CONVEX = [name for name, entry in compression.CONSTRAINTS.items() if entry.load()().convex]
-KINDS = ("plain", "scaled", "duplicates", "everything", "separable")
+KINDS = ("plain", "everything", "separable")  # everything: scaled, and columns twice
 PAIRS = [
     (solver, constraint, loss)
     for solver in compression.SOLVERS
@@ -47,7 +47,7 @@ def test_every_solver_ends_at_the_optimum_of_the_referee(
     zero = prepare(problem.x, problem.y, loss).zero
     unit = min(1.0, zero)
     tolerated = 1e-6 * (zero if loss == "squared" else unit)
-    for share in (1e-6, 1e-2, 0.3, 0.9, 3.0):
+    for share in (1e-6, 0.3, 0.9, 3.0):
         bound = share * largest
         solution = compression.solve(problem.x, problem.y, loss, constraint, bound, solver)
         best = referee(problem, constraint, bound)

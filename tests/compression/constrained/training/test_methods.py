@@ -42,7 +42,7 @@ def test_every_layer_lies_in_its_set_whatever_the_method(method, constraint, con
     members = compression.CONSTRAINTS[constraint].load()()
     for dataset, reference in convolutional:
         curve = compression.constrained_curve(
-            reference, dataset, constraint, bounds=[0.1, 0.5], method=method, epochs=2
+            reference, dataset, constraint, bounds=[0.1, 0.5], method=method, epochs=1
         )
         for row, relative in enumerate((0.1, 0.5)):
             for name, layer in layers(curve.network(row)).items():

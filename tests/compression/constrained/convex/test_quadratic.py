@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
+import compression
+from compression.constrained.convex.certificate import Certifier
 from compression.constrained.convex.losses import prepare
 from compression.constrained.convex.quadratic import Dense, MatrixFree, minimise_in_box
+from compression.constrained.convex.solvers.projected_newton import SINGLE_PRECISION
 
 
 def softmax_model(example, kind="plain", raised=0.1, **settings):
@@ -63,3 +66,17 @@ def test_a_quadratic_in_a_box_ends_at_the_optimum_of_bounded_least_squares(
         found = minimise_in_box(model, linear, -edge, edge, start, 1e-9)
     np.testing.assert_allclose(found.ravel(), best, atol=1e-7)
     assert (np.abs(found).ravel() == edge.ravel()).any()
+
+
+def test_a_path_by_models_in_single_precision_is_certified_in_double(example):
+    problem = example("plain", "softmax", samples=120, features=700)
+    path = compression.path(
+        problem.x, problem.y, "softmax", "box", bounds=np.geomspace(1e-4, 5e-3, 8)
+    )
+    assert path.weights[0].size > SINGLE_PRECISION
+    judge = Certifier(problem.x, problem.y, "softmax", compression.CONSTRAINTS["box"].load()())
+    for bound, objective in zip(path.bounds, path.objectives, strict=True):
+        seen = judge.judge(path.at(bound), bound)
+        assert seen.duality_gap <= 1e-4 * np.log(3)
+        assert seen.objective == pytest.approx(objective, rel=1e-12)
+    assert (np.diff(path.objectives) < 0).all()

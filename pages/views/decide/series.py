@@ -177,7 +177,7 @@ class Quantized(Bounded):
         if curve is None:
             return None
         bounds, files = tuple(curve.table["knob"][::COARSE]), curve.files[::COARSE]
-        return submit(tasks.quantize_bounds, trained.origin, bounds, files)
+        return submit(tasks.quantize_bounds, trained.origin, curve.knob, bounds, files)
 
     def _more(self, line: dict) -> str:
         return f", {line['bits']} bits"

@@ -35,7 +35,7 @@ def fine_tuned(report: Report, origin: Origin, epochs: int) -> CurveView:
 
 
 def quantize_bounds(
-    report: Report, origin: Origin, bounds: tuple[float, ...], files: tuple[bytes, ...]
+    report: Report, origin: Origin, knob: str, bounds: tuple[float, ...], files: tuple[bytes, ...]
 ) -> CurveView:
     """Constrained networks, by their files, with their free weights in a few bits."""
     from compression import storage
@@ -49,7 +49,7 @@ def quantize_bounds(
         for bits in TRIED_BITS
     ]
     steps = report_steps(report, "network")
-    curve = quantized_curve(reference, dataset, rows, "bound", report=steps)
+    curve = quantized_curve(reference, dataset, rows, knob, report=steps)
     return curve_view(curve, with_files=True)
 
 

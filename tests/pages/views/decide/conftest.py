@@ -42,7 +42,7 @@ def results(trained, box):
         "budgets": tasks.budgets(go_on, own),
         "refit": constrained_tasks.constrained_curve(go_on, own, "box", "refit"),
         "quantized": tasks.quantize_bounds(
-            go_on, own, tuple(box.table["knob"][[5, 30]]), (box.files[5], box.files[30])
+            go_on, own, box.knob, tuple(box.table["knob"][[5, 30]]), (box.files[5], box.files[30])
         ),
         "low_rank_then_constrained": work.combined_grid(
             go_on,

@@ -110,6 +110,8 @@ def as_toml(study: Study) -> str:
     lines.append(f"seeds = {json.dumps(list(study.seeds))}")
     for each in study.curves:
         values = {"family": each.family, "name": each.label, **each.settings}
+        if each.bits:
+            values |= {"bits": list(each.bits), "bits_epochs": each.bits_epochs}
         own = [
             f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()
         ]

@@ -205,7 +205,7 @@ def test_processes_give_the_same_table(url, store):
 
 
 def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(tmp_path):
-    """Workers are threads here, which costs less; ``benchmarks/studies.py`` kills processes."""
+    """Workers are threads here, which costs less than processes."""
     distributed = pytest.importorskip("distributed")
     url, closed = f"sqlite:///{tmp_path / 'studies.db'}", []
     with distributed.LocalCluster(

@@ -38,7 +38,7 @@ def rows() -> Iterator[Row]:
         compression.read_adapter(files)  # libraries are loaded
         start = process_time()
         found = compression.read_adapter(files)
-        found.resized(found.allocate(found.parameters // 2).ranks)
+        found.resize(found.allocate(found.parameters // 2).ranks)
         ours = (process_time() - start) / LAYERS
 
         tensors = safetensors.torch.load(files["adapter.safetensors"])

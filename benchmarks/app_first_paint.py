@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from .browser import CHARTS, browsing, interleaved, opened, wait_until_idle, write_bare_app
+from .browser import CHARTS, alternate, browsing, open_page, wait_until_idle, write_bare_app
 from .server import ROOT, serve_app
 from .table import Row
 
@@ -32,7 +32,7 @@ def paint(browser: Browser, rounds: int = 5) -> Row:
     """Cold servers that are up, a browser without a cache; from the address to a visible title."""
     with tempfile.TemporaryDirectory() as folder:
         bare = write_bare_app(Path(folder), BARE)
-        ours, peers = interleaved(
+        ours, peers = alternate(
             rounds,
             lambda: _title(browser, ROOT, "Compare"),
             lambda: _title(browser, bare, "Bare"),
@@ -49,7 +49,7 @@ def paint(browser: Browser, rounds: int = 5) -> Row:
 
 
 def _title(browser: Browser, folder: Path, title: str) -> float:
-    with serve_app(folder) as server, opened(browser) as page:
+    with serve_app(folder) as server, open_page(browser) as page:
         start = time.perf_counter()
         page.goto(server.address, wait_until="commit")
         # Looked for at every frame: a locator that waits looks twice a second only.
@@ -59,13 +59,13 @@ def _title(browser: Browser, folder: Path, title: str) -> float:
 
 def cold(browser: Browser, rounds: int = 3) -> Row:
     """From the command that starts the server to all charts of a first visit."""
-    (seconds,) = interleaved(rounds, lambda: _from_command(browser))
+    (seconds,) = alternate(rounds, lambda: _from_command(browser))
     return _within("digits + mlp, from the command to all charts", seconds, COLD)
 
 
 def _from_command(browser: Browser) -> float:
     start = time.perf_counter()
-    with serve_app() as server, opened(browser) as page:
+    with serve_app() as server, open_page(browser) as page:
         page.goto(server.address, wait_until="commit")
         wait_for_charts(page)
         return time.perf_counter() - start
@@ -76,7 +76,7 @@ def warm(browser: Browser, rounds: int = 5) -> Iterator[Row]:
     seeds = itertools.count(1000)
     finished = []
 
-    with serve_app() as server, opened(browser) as page:
+    with serve_app() as server, open_page(browser) as page:
         page.goto(f"{server.address}/?seed=999")
         wait_until_idle(page)
 
@@ -90,7 +90,7 @@ def warm(browser: Browser, rounds: int = 5) -> Iterator[Row]:
             wait_until_idle(page)
             return seconds
 
-        (seconds,) = interleaved(rounds, visit)
+        (seconds,) = alternate(rounds, visit)
     yield _within("digits + mlp, warm, new seed, until all charts", seconds, WARM)
     whole = sorted(finished)[len(finished) // 2]
     yield Row(

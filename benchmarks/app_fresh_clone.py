@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .app_first_paint import BARE, COLD, wait_for_charts
-from .browser import browsing, opened, wait_until_idle, write_bare_app
+from .browser import browsing, open_page, wait_until_idle, write_bare_app
 from .server import ROOT, read_commands, serve_app
 from .table import Row
 
@@ -56,7 +56,7 @@ def _first_visit(
     with (
         browsing() as browser,
         serve_app(folder, streamlit, log) as server,
-        opened(browser) as page,
+        open_page(browser) as page,
     ):
         page.goto(server.address, wait_until="commit")
         if charts:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from .browser import browsing, interleaved, opened, wait_until_idle, write_bare_app
+from .browser import alternate, browsing, open_page, wait_until_idle, write_bare_app
 from .server import serve_app
 from .table import Row
 
@@ -68,7 +68,7 @@ def _side(knob: str, side: str) -> Iterator[Row]:
         browsing() as browser,
         tempfile.TemporaryDirectory() as folder,
         serve_app() as ours,
-        opened(browser) as page,
+        open_page(browser) as page,
     ):
         page.goto(ours.address)
         page.locator(f".st-key-{knob}").wait_for()
@@ -81,12 +81,12 @@ def _side(knob: str, side: str) -> Iterator[Row]:
         (Path(folder) / "charts.json").write_text(json.dumps(charts))
         script = BARE.format(path=str(Path(folder) / "charts.json"))
         bare_app = write_bare_app(Path(folder), script)
-        with serve_app(bare_app) as theirs, opened(browser) as bare:
+        with serve_app(bare_app) as theirs, open_page(browser) as bare:
             bare.goto(theirs.address)
             bare.locator(".st-key-x").wait_for()
             wait_until_idle(bare)
             measured = _moves(page, knob), _moves(bare, "x")
-            medians = interleaved(MOVES, *(next_move for pair in measured for next_move in pair))
+            medians = alternate(MOVES, *(next_move for pair in measured for next_move in pair))
     for number, what in enumerate(("the text", "idle")):
         mine, peers = medians[number], medians[2 + number]
         yield Row(

@@ -44,7 +44,7 @@ def write_bare_app(folder: Path, script: str) -> Path:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser) -> Iterator[Page]:
+def open_page(browser: Browser) -> Iterator[Page]:
     """A tab of a visitor who was never here: nothing cached."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
@@ -69,7 +69,7 @@ def wait_until_idle(page: Page) -> None:
     )
 
 
-def interleaved(rounds: int, *measures: Callable[[], float]) -> list[float]:
+def alternate(rounds: int, *measures: Callable[[], float]) -> list[float]:
     """The median of each measure, taken in turns, so that a busy moment meets all of them."""
     taken = [[measure() for measure in measures] for _ in range(rounds)]
     return [statistics.median(column) for column in zip(*taken, strict=True)]

@@ -20,7 +20,7 @@ REPEATS = 5
 BOUNDS = 10
 
 
-def timed(run: Callable[[], Any], repeats: int = REPEATS) -> tuple[float, Any]:
+def time_run(run: Callable[[], Any], repeats: int = REPEATS) -> tuple[float, Any]:
     """The least processor time of some runs, and what the last one found."""
     took = []
     for _ in range(repeats):
@@ -73,7 +73,7 @@ def exact_paths() -> Iterator[Row]:
     x, y = regression(1437, 64)
     centred, target = x - x.mean(axis=0), y - y.mean()
     for constraint, low in (("box", -1.0), ("upper", -np.inf)):
-        ours, path = timed(lambda c=constraint: compression.path(x, y, "squared", c))
+        ours, path = time_run(lambda c=constraint: compression.path(x, y, "squared", c))
         bounds = np.quantile(path.breakpoints, (np.arange(BOUNDS) + 0.5) / BOUNDS)
 
         def one_by_one(bounds: np.ndarray = bounds, low: float = low) -> list[np.ndarray]:
@@ -82,7 +82,7 @@ def exact_paths() -> Iterator[Row]:
                 for bound in bounds
             ]
 
-        theirs, weights = timed(one_by_one)
+        theirs, weights = time_run(one_by_one)
         for bound, weight in zip(bounds, weights, strict=True):
             assert np.abs(path.at(bound) - weight).max() < 1e-6
         yield Row(
@@ -145,8 +145,8 @@ def mean_time(run: Callable[[], Any], least: float = 0.3) -> tuple[float, Any]:
 def growth() -> Iterator[Row]:
     for features in (64, 250, 500, 1000, 2000):
         x, y = regression(2 * features, features)
-        ours, path = timed(lambda x=x, y=y: compression.path(x, y, "squared", "box"), 1)
-        theirs, _ = timed(lambda x=x, y=y: np.linalg.lstsq(x, y, rcond=None), 1)
+        ours, path = time_run(lambda x=x, y=y: compression.path(x, y, "squared", "box"), 1)
+        theirs, _ = time_run(lambda x=x, y=y: np.linalg.lstsq(x, y, rcond=None), 1)
         yield Row(
             f"squared loss, {features} features, box, every bound there is",
             f"{ours:.3f} s, {len(path.breakpoints)} breakpoints",
@@ -157,10 +157,10 @@ def growth() -> Iterator[Row]:
         )
     for features, count in ((64, 10), (250, 10), (1000, 10), (2000, 10), (64, 2), (64, 30)):
         x, y = classes(1500, features, count)
-        ours, path = timed(lambda x=x, y=y: compression.path(x, y, "softmax", "box"), 1)
+        ours, path = time_run(lambda x=x, y=y: compression.path(x, y, "softmax", "box"), 1)
         assert path.certified.all()
         bound = float(path.bounds[len(path.bounds) // 2])
-        theirs, _ = timed(
+        theirs, _ = time_run(
             lambda x=x, y=y, bound=bound: compression.solve(
                 x, y, "softmax", "box", bound, "quasi_newton", tolerance=1e-4
             ),
@@ -179,7 +179,7 @@ def growth() -> Iterator[Row]:
 def digits() -> Iterator[Row]:
     dataset = data.load("digits", seed=0)
     x, y = dataset.x_train.astype(np.float64), dataset.y_train
-    ours, path = timed(lambda: compression.path(x, y, "softmax", "box"))
+    ours, path = time_run(lambda: compression.path(x, y, "softmax", "box"))
     assert path.duality_gaps.max() <= 1e-4 * np.log(10)
     count = len(path.bounds)
     yield Row(
@@ -191,7 +191,7 @@ def digits() -> Iterator[Row]:
         ours <= 2,
     )
     middle = count // 2
-    theirs, best = timed(lambda: cone_programme(x, y, float(path.bounds[middle])), 1)
+    theirs, best = time_run(lambda: cone_programme(x, y, float(path.bounds[middle])), 1)
     assert abs(path.objectives[middle] - best) <= 2e-4 * np.log(10)
     yield Row(
         "digits, softmax, box, one bound of the path",

@@ -17,7 +17,7 @@ import compression
 from compression.graphs import example
 from compression.graphs.child import CHILD
 from compression.graphs.tensors import encode_values, write_safetensors
-from tests.compression.graphs.conftest import safetensors_file, saved
+from tests.compression.graphs.conftest import safetensors_file, save
 from tests.compression.graphs.hostile_files import graph, hostile_files
 from tests.compression.graphs.onnx_graphs import endless_loop, hungry_constant
 
@@ -35,9 +35,9 @@ def rows() -> Iterator[Row]:
         lambda content=content: CHILD.ask("compare", {"before": content, "after": content})
         for content in (hungry_constant(), endless_loop())
     ]
-    refused, slowest = tried(calls[:-1])
+    refused, slowest = try_calls(calls[:-1])
     before = _child_seconds()
-    endless = tried(calls[-1:])
+    endless = try_calls(calls[-1:])
     spent, refused, slowest = (
         _child_seconds() - before,
         refused + endless[0],
@@ -83,7 +83,7 @@ def rows() -> Iterator[Row]:
     yield from spectra()
 
 
-def tried(calls: list[Callable]) -> tuple[int, float]:
+def try_calls(calls: list[Callable]) -> tuple[int, float]:
     """How many raise a typed error of one line, and the seconds of the slowest."""
     refused, slowest = 0, 0.0
     for call in calls:
@@ -101,7 +101,7 @@ def mutate(count: int) -> tuple[int, int]:
     rng = np.random.default_rng(0)
     good = {
         "m.safetensors": safetensors_file({"w": rng.normal(size=(6, 5)), "b": np.ones(5)}),
-        "m.pt": saved({"w": torch.ones(6, 5)}),
+        "m.pt": save({"w": torch.ones(6, 5)}),
         "m.onnx": graph(),
     }
     other = read = 0

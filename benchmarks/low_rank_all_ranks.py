@@ -44,20 +44,20 @@ def network(inputs: int = INPUTS, outputs: int = OUTPUTS) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(100, 10)).eval()
 
 
-def prepared(net: Any, kind: type[Decomposition] = Decomposition) -> Ranks:
+def prepare(net: Any, kind: type[Decomposition] = Decomposition) -> Ranks:
     found = TruncatedSVD().decompose(matrix(net[0]))
     return Ranks(net, {"0": net[0]}, {"0": kind(**vars(found))})
 
 
 def all_ranks(net: Any, x: torch.Tensor) -> None:
     ranks = range(1, min(net[0].weight.shape) + 1)
-    for _ in prepared(net, NeverDense).evaluate(x, ranks):
+    for _ in prepare(net, NeverDense).evaluate(x, ranks):
         pass
 
 
 def with_fallback(net: Any, x: torch.Tensor) -> None:
     """Each network once: from the break-even rank on it is the same one."""
-    family = prepared(net)
+    family = prepare(net)
     last = min(net[0].weight.shape)
     paying = [rank for rank in range(1, last + 1) if family.effective(rank)]
     for _ in family.evaluate(x, [*paying, last]):

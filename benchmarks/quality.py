@@ -67,7 +67,7 @@ def curves(
     def baseline(name: str, knobs: Sequence[float] | None, epochs: int | None):
         return compression.baseline_curve(reference, dataset, name, knobs, epochs=epochs)
 
-    def constrained(name: str, bounds: Sequence[float]):
+    def bind_bounds(name: str, bounds: Sequence[float]):
         return lambda epochs: compression.constrained_curve(
             reference,
             dataset,
@@ -91,8 +91,8 @@ def curves(
         yield "smaller network", whole
         trained = compression.few_bits_curve(reference, dataset, whole, BITS, epochs=half)
         yield "smaller network, few bits", trained
-    yield from few("box", constrained("box", BOUNDS))
-    yield from few("cardinality", constrained("cardinality", KEPT))
+    yield from few("box", bind_bounds("box", BOUNDS))
+    yield from few("cardinality", bind_bounds("cardinality", KEPT))
     yield from few("low rank", low_rank)
 
 

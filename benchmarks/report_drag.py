@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from .browser import browsing, opened
+from .browser import browsing, open_page
 from .table import Row
 
 LIMIT = 25  # frames a second
@@ -39,7 +39,7 @@ def rows() -> Iterator[Row]:
     with (
         tempfile.TemporaryDirectory() as folder,
         browsing() as browser,
-        opened(browser) as page,
+        open_page(browser) as page,
     ):
         file = Path(folder) / "report.html"
         file.write_text(_report(), encoding="utf-8")

@@ -23,9 +23,9 @@ from .columns import (
     column_statistics,
     count_of,
     is_missing,
-    shown,
-    standardised,
-    widened,
+    show,
+    standardise,
+    widen,
 )
 from .errors import DatasetError
 from .splitting import TEST_SHARE, VALIDATION_SHARE, set_aside
@@ -213,7 +213,7 @@ def prepare(
     measured = train[np.sort(fit_rows)] if scaled_on == "fit" else train
     if task == "regression":
         y, target_mean, target_scale = standardise_target(target, measured)
-    x_train, x_test, (mean, scale, constant) = standardised(values, train, test, measured, columns)
+    x_train, x_test, (mean, scale, constant) = standardise(values, train, test, measured, columns)
     if constant.all():
         raise DatasetError(
             "every column has one value throughout the rows that are learnt from: there is "
@@ -278,7 +278,7 @@ def check_seed(seed: int) -> int:
     whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
     if not whole or not 0 <= seed < 2**32:
         raise DatasetError(
-            f"the seed {shown(seed)} cannot be used: choose a whole number from 0 to 4294967295"
+            f"the seed {show(seed)} cannot be used: choose a whole number from 0 to 4294967295"
         )
     return int(seed)
 
@@ -355,7 +355,7 @@ def read_target(values: ArrayLike, rows: int) -> NDArray[Any]:
 
 def read_numbers(labels: NDArray[Any]) -> NDArray[Any]:
     """A regression's target as one column; raises DatasetError where there are too few rows."""
-    target = widened(check_numbers(labels[:, None], ["the target"]))
+    target = widen(check_numbers(labels[:, None], ["the target"]))
     if len(target) < SMALLEST_REGRESSION:
         raise DatasetError(
             f"there are {len(target)} rows: a regression needs at least {SMALLEST_REGRESSION} "
@@ -415,7 +415,7 @@ def _positions(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int64
     if len(outside):
         row = outside[0]
         raise DatasetError(
-            f"the label {shown(labels.tolist()[row])} in row {row + 1} is not the position of one of "
+            f"the label {show(labels.tolist()[row])} in row {row + 1} is not the position of one of "
             f"{len(names)} class names: give whole numbers from 0 to {len(names) - 1}"
         )
     return labels.astype(np.int64)

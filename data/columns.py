@@ -26,11 +26,11 @@ def check_numbers(values: NDArray[Any], names: list[str]) -> NDArray[Any]:
     if kind not in "biuf":
         numbers = np.empty(values.shape)
         for i, name in enumerate(names):
-            numbers[:, i] = _parsed(values[:, i], name)
+            numbers[:, i] = _parse(values[:, i], name)
         values = numbers
     faults: dict[str, tuple[int, int, int]] = {}  # what is wrong -> how often, first row, column
     for start in range(0, len(values), _block(values.shape[1])):
-        wide = widened(values[start : start + _block(values.shape[1])])
+        wide = widen(values[start : start + _block(values.shape[1])])
         for fault, bad in (
             ("missing", np.isnan(wide)),
             ("infinite", np.isinf(wide)),
@@ -58,13 +58,13 @@ def _block(length: int) -> int:
     return max(2, BLOCK // length)
 
 
-def widened(values: NDArray[Any]) -> NDArray[np.float64]:
+def widen(values: NDArray[Any]) -> NDArray[np.float64]:
     # A float128 beyond float64 becomes infinite, and is reported as such.
     with np.errstate(over="ignore"):
         return values.astype(np.float64)
 
 
-def standardised(
+def standardise(
     values: NDArray[Any],
     train: NDArray[np.int64],
     test: NDArray[np.int64],
@@ -83,7 +83,7 @@ def standardised(
     starts = range(0, max(columns - 1, 1), _block(rows))
     for start, stop in zip(starts, [*starts[1:], columns], strict=True):
         own = slice(start, stop)
-        wide = widened(values[:, own])
+        wide = widen(values[:, own])
         mean[own], scale[own], constant[own] = column_statistics(wide[measured])
         wide -= mean[own]
         wide /= scale[own]
@@ -93,7 +93,7 @@ def standardised(
     return parts[0], parts[1], (mean, scale, constant)
 
 
-def _parsed(column: NDArray[Any], name: str) -> NDArray[np.float64]:
+def _parse(column: NDArray[Any], name: str) -> NDArray[np.float64]:
     """A column of Python objects or text as float64; what is missing becomes NaN."""
     numbers = np.empty(len(column))
     for row, value in enumerate(column.tolist()):
@@ -106,7 +106,7 @@ def _parsed(column: NDArray[Any], name: str) -> NDArray[np.float64]:
             numbers[row] = np.inf
         except (TypeError, ValueError):
             raise DatasetError(
-                f"{name} holds {shown(value)} in row {row + 1}, which is no number: "
+                f"{name} holds {show(value)} in row {row + 1}, which is no number: "
                 "turn the column into numbers, or leave it out"
             ) from None
     return numbers
@@ -122,7 +122,7 @@ def is_missing(value: Any) -> bool:
         return type(value).__name__ == "NAType"
 
 
-def shown(value: Any) -> str:
+def show(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 

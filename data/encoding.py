@@ -114,7 +114,7 @@ class Categories:
     def __init__(self, name: str, values: NDArray[Any], source: str = ""):
         from sklearn.preprocessing import OneHotEncoder
 
-        named = _named(values)
+        named = _name(values)
         # With as many categories as may be scikit-learn would call the rarest one "other".
         many = len(set(named[:, 0].tolist())) > MOST_CATEGORIES
         self._encoder = OneHotEncoder(
@@ -136,7 +136,7 @@ class Categories:
     def encode(self, values: NDArray[Any]) -> NDArray[np.float32]:
         with warnings.catch_warnings():  # values that were not met are expected
             warnings.simplefilter("ignore", UserWarning)
-            return self._encoder.transform(_named(values))
+            return self._encoder.transform(_name(values))
 
 
 class Dates:
@@ -180,7 +180,7 @@ def _zero_one(name: str, source: str, constant: bool | np.bool_) -> Feature:
     return Feature(name, source, "yes instead of no", 0.0, 1.0, True, bool(constant))
 
 
-def _named(values: NDArray[Any]) -> NDArray[Any]:
+def _name(values: NDArray[Any]) -> NDArray[Any]:
     gone = np.asarray(values == None, bool)  # noqa: E711
     return np.where(gone, MISSING, values)[:, None]
 

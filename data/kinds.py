@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import LARGEST_VALUE, shown
+from .columns import LARGEST_VALUE, show
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,8 +86,8 @@ def describe_content(column: pd.Series) -> Content:
                 OTHER,
                 0,
                 0,
-                shown(strange),
-                fault=f"holds {shown(strange)}, which is neither text nor number",
+                show(strange),
+                fault=f"holds {show(strange)}, which is neither text nor number",
             )
         kind, remark = _read_texts(_texts(column))
     values = read_values(column, kind)
@@ -215,7 +215,7 @@ def _read_texts(texts: pd.Series) -> tuple[str, str]:
             return CATEGORY, doubt
     if failed.mean() < 1 - MOSTLY:
         first = there[failed].iloc[0]
-        return CATEGORY, f"read as categories, since {shown(first)} is no number"
+        return CATEGORY, f"read as categories, since {show(first)} is no number"
     return CATEGORY, ""
 
 

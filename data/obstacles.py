@@ -29,7 +29,7 @@ def find_wrong_names(columns: Sequence[Column], roles: Mapping[str, str]) -> Ite
             yield f"{count} columns are named {name!r}: give each its own name"
     for name in roles:
         if name not in counts:
-            yield f"there is no column {name!r} to give a role to: there are {listed(list(counts))}"
+            yield f"there is no column {name!r} to give a role to: there are {list_names(list(counts))}"
 
 
 def find_wrong_roles(
@@ -44,7 +44,7 @@ def find_wrong_roles(
     having = {role: [c.name for c in columns if c.role == role] for role in ROLES}
     for role in ("target", "time", "test", "group"):
         if len(having[role]) > 1:
-            yield f"{listed(having[role])} all have the role {role}: give it to one column"
+            yield f"{list_names(having[role])} all have the role {role}: give it to one column"
     if having["group"] and having["time"]:
         yield (
             "rows cannot be split by groups and by time at once: give one of the two columns "
@@ -102,7 +102,7 @@ def find_wrong_target(
             if name is None
             else f"there is no column {name!r} to predict"
         )
-        yield f"{missing}: choose one of {listed(names)}"
+        yield f"{missing}: choose one of {list_names(names)}"
     elif column.content.fault:
         yield f"the target {column.name!r} {column.content.fault}: correct it, or leave out those rows"
     elif column.content.kind == kinds.EMPTY:
@@ -150,6 +150,6 @@ def find_wrong_split(
             )
 
 
-def listed(names: list[str]) -> str:
+def list_names(names: list[str]) -> str:
     """Names as a sentence says them, the first eight of many."""
     return ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")

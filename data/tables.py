@@ -34,7 +34,7 @@ from .obstacles import (
     find_wrong_roles,
     find_wrong_split,
     find_wrong_target,
-    listed,
+    list_names,
 )
 from .roles import (
     MOST_CATEGORIES,
@@ -409,11 +409,11 @@ def _check_classes(split: Split, y: NDArray[Any], class_names: tuple[str, ...]) 
         absent = [name for label, name in enumerate(class_names) if not (y[rows] == label).any()]
         if absent and part == "fit":
             raise DatasetError(
-                f"the split leaves no row of {listed(absent)} to learn from: choose another seed, "
+                f"the split leaves no row of {list_names(absent)} to learn from: choose another seed, "
                 "or give the column that splits the rows another role"
             )
         if absent:
             said.append(
-                f"The {part} part has no row of {listed(absent)}: its score says nothing of them."
+                f"The {part} part has no row of {list_names(absent)}: its score says nothing of them."
             )
     return tuple(said)

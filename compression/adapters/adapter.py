@@ -146,7 +146,7 @@ class Adapter:
             layers[name] = RankChoices(tails, costs, pair.parameters(pair.rank))
         return allocate(layers, budget, rule, resolution)
 
-    def resized(
+    def resize(
         self, ranks: Mapping[str, int | None], report: Report = keep_going
     ) -> ResizedAdapter:
         """The files at these ranks, read back and compared before they are handed out.
@@ -174,7 +174,7 @@ class Adapter:
         smaller = {n: k for n, k in ranks.items() if k is not None and k != self._pairs[n].rank}
         for done, (name, rank) in enumerate(smaller.items(), start=1):
             wanted[name] = rank
-            tensors |= self._truncated(self._pairs[name], rank)
+            tensors |= self._truncate(self._pairs[name], rank)
             if not report(done, len(smaller), None):
                 raise CancelledError(f"stopped after {done} of {len(smaller)} layers")
         files = self._write(tensors, wanted)
@@ -190,7 +190,7 @@ class Adapter:
                     f"layer {name}: rank {rank} is not possible: choose 1 to {largest}"
                 )
 
-    def _truncated(self, pair: Pair, rank: int) -> dict[str, torch.Tensor]:
+    def _truncate(self, pair: Pair, rank: int) -> dict[str, torch.Tensor]:
         up, down = truncate(*as_matrices(pair, self._tensors), rank)
         changed = {}
         if pair.alpha:
@@ -215,7 +215,7 @@ class Adapter:
         if all(ranks[name] == pair.rank for name, pair in self._pairs.items()):
             return dict(self._files)
         file = weights_file(self._files)
-        noted = _renoted(read_metadata(self._files[file]), set(ranks.values()))
+        noted = _note_again(read_metadata(self._files[file]), set(ranks.values()))
         written = self._files | {file: safetensors.torch.save(tensors, noted)}
         config, name = self._config, config_file(self._files)
         if config is not None and name is not None:
@@ -225,7 +225,7 @@ class Adapter:
                 else (ranks[layer], config.alpha_at(ranks[layer], pair.scale))
                 for layer, pair in self._pairs.items()
             }
-            written[name] = config.resized(wanted)
+            written[name] = config.resize(wanted)
         return written
 
     def _compare(self, files: Mapping[str, bytes], ranks: Mapping[str, int]) -> pd.DataFrame:
@@ -265,7 +265,7 @@ def _unfit(pair: Pair, rank: int, dtype: torch.dtype) -> StorageError:
     )
 
 
-def _renoted(noted: dict[str, str] | None, ranks: set[int]) -> dict[str, str] | None:
+def _note_again(noted: dict[str, str] | None, ranks: set[int]) -> dict[str, str] | None:
     """A file's metadata without what no longer holds."""
     if noted is None:
         return None
@@ -332,4 +332,4 @@ def resize_adapter(
         As :func:`read_adapter`.
     """
     adapter = read_adapter(files, report)
-    return adapter.resized(adapter.allocate(budget, rule).ranks, report)
+    return adapter.resize(adapter.allocate(budget, rule).ranks, report)

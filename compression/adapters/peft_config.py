@@ -56,7 +56,7 @@ class PeftConfig:
         alpha = scale * (sqrt(rank) if self.rank_stabilised else rank)
         return int(alpha) if alpha == int(alpha) else alpha
 
-    def resized(self, wanted: Mapping[str, tuple[int, float]]) -> bytes:
+    def resize(self, wanted: Mapping[str, tuple[int, float]]) -> bytes:
         """The config with path -> (rank, alpha); everything else in it stays.
 
         Raises

@@ -57,7 +57,7 @@ def _adapter(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[
         ranks = {name: _energy_rank(adapter.spectrum(name), arguments.energy) for name in layers}
     else:
         ranks = dict(arguments.ranks)
-    resized = adapter.resized(ranks, progress("writing layers"))
+    resized = adapter.resize(ranks, progress("writing layers"))
     columns = ["layer", "shape", "rank", "rank_after", "energy_kept", "reason"]
     rows = resized.table[columns].to_dict("records")
     return rows, resized.files, {"energy_kept": resized.energy_kept}

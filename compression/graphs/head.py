@@ -41,7 +41,7 @@ class Head:
     intercept: NDArray[np.float64]
     after: str
 
-    def reordered(self, order: Sequence[int]) -> "Head":
+    def reorder(self, order: Sequence[int]) -> "Head":
         """The head whose i-th output is this one's output ``order[i]``."""
         places = list(order)
         return replace(self, weight=self.weight[places], intercept=self.intercept[places])
@@ -123,10 +123,10 @@ def find_head(graph: ir.Model) -> GraphHead:
             f"the graph ends with {last}, and not with a linear layer (and softmax) whose training "
             "would be convex"
         )
-    return _checked(graph, node, bias, add, after, reshaped)
+    return _check_head(graph, node, bias, add, after, reshaped)
 
 
-def _checked(
+def _check_head(
     graph: ir.Model,
     node: ir.Node,
     bias: ir.Value | None,

@@ -64,7 +64,7 @@ class HeadCurve:
 
     def head_of(self, head: Head) -> Head:
         """One of the heads in the order of the model's outputs, as its file takes it."""
-        return head if self.order is None else head.reordered(self.order)
+        return head if self.order is None else head.reorder(self.order)
 
     def first_row(self, points: float = 0.01) -> int:
         """The smallest bound that loses at most so much on the validation part, else the largest."""
@@ -117,7 +117,7 @@ def head_curve(
     head, x = model.split_head(fit[0][rows])
     _check_head(head, x, y, task)
     way = None if order is None else tuple(int(place) for place in order)
-    head = head if order is None else head.reordered(np.argsort(order).tolist())
+    head = head if order is None else head.reorder(np.argsort(order).tolist())
     features = [model.split_head(part[0])[1] for part in (validation, test)]
     judge = _Judge(head, features, (validation[1], test[1]), task)
     loss = prepare_loss(x, y, judge.loss)

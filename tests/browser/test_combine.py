@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 HEAT = ".st-key-combined_heat .js-plotly-plot"
 
 
-def opened(server, visit):
+def open_page(server, visit):
     page = visit(f"{server.address}/combine?dataset=iris&pair_epochs=2")
     page.locator(".st-key-combined_plane .js-plotly-plot").first.wait_for()  # the last chart
     wait_until_idle(page)
@@ -44,7 +44,7 @@ def sliders(page):
 
 @pytest.mark.parametrize("aside", [0, 0.4], ids=["middle", "corner"])
 def test_a_click_anywhere_in_a_cell_moves_both_sliders(server, visit, aside):
-    page = opened(server, visit)
+    page = open_page(server, visit)
     start = sliders(page)
     far = [c for c in cells(page) if c["rank"] != start[0] and c["bound"] != start[1]]
     for cell in (far[0], far[-1]):

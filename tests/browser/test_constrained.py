@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 WAYS = ".st-key-constrained_ways_chart .js-plotly-plot"
 
 
-def opened(server, visit, options=""):
+def open_page(server, visit, options=""):
     page = visit(f"{server.address}/constrained?dataset=iris&model=softmax_regression{options}")
     page.locator(".st-key-ways_csv").wait_for()  # below the chart
     wait_until_idle(page)
@@ -21,27 +21,27 @@ def certificate(page):
     return page.locator('[data-testid="stAlert"]', has_text="Certified")
 
 
-def bound(page):
+def find_bound(page):
     return page.locator(".st-key-bound [data-testid=stSliderThumbValue]")
 
 
 def test_a_bound_moved_by_keyboard_has_its_own_certificate(server, visit):
-    page = opened(server, visit)
-    before, at = certificate(page).inner_text(), bound(page).inner_text()
+    page = open_page(server, visit)
+    before, at = certificate(page).inner_text(), find_bound(page).inner_text()
     page.locator(".st-key-bound input[type=range]").press("ArrowLeft")
     page.wait_for_function(
         """before => [...document.querySelectorAll('[data-testid="stAlert"]')]
                     .some(e => e.innerText.includes('Certified') && e.innerText !== before)""",
         arg=before,
     )
-    assert float(bound(page).inner_text()) < float(at)
+    assert float(find_bound(page).inner_text()) < float(at)
 
 
 def test_a_click_moves_the_bound_on_a_point_of_the_chosen_way_only(server, visit):
-    page = opened(server, visit)
+    page = open_page(server, visit)
     page.locator(WAYS).scroll_into_view_if_needed()
     page.wait_for_timeout(500)
-    at = bound(page).inner_text()
+    at = find_bound(page).inner_text()
     # A point of the second way that no other way's point covers, then one of the first.
     for way in (1, 0):
         point = page.locator(WAYS).evaluate(
@@ -61,17 +61,17 @@ def test_a_click_moves_the_bound_on_a_point_of_the_chosen_way_only(server, visit
         page.mouse.click(point["x"], point["y"])
         if way == 1:
             wait_until_idle(page)
-            assert bound(page).inner_text() == at
+            assert find_bound(page).inner_text() == at
     page.wait_for_function(
         """at => document.querySelector('.st-key-bound [data-testid=stSliderThumbValue]')
                  .innerText !== at""",
         arg=at,
     )
-    assert float(bound(page).inner_text()) == pytest.approx(point["c"], rel=1e-3)
+    assert float(find_bound(page).inner_text()) == pytest.approx(point["c"], rel=1e-3)
 
 
 def test_a_race_runs_to_its_end_with_every_solver_that_fits(server, visit):
-    page = opened(server, visit, "&race=true")
+    page = open_page(server, visit, "&race=true")
     chart = page.locator(".st-key-race_seconds .js-plotly-plot")
     chart.first.wait_for()
     wait_until_idle(page)
@@ -87,7 +87,7 @@ def test_a_race_runs_to_its_end_with_every_solver_that_fits(server, visit):
 
 
 def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
-    page = opened(server, visit, "&plane=true")
+    page = open_page(server, visit, "&plane=true")
     planes = {
         name: page.locator(f".st-key-{name} .js-plotly-plot")
         for name in ("plane_of_all_bounds", "plane_of_one_bound")
@@ -96,7 +96,7 @@ def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
         chart.first.wait_for()
     wait_until_idle(page)
 
-    def seen(chart):
+    def read_chart(chart):
         return chart.evaluate(
             """g => {
                  const of = name => g._fullData.find(t => t.name === name);
@@ -106,7 +106,7 @@ def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
                }"""
         )
 
-    before = {name: seen(chart) for name, chart in planes.items()}
+    before = {name: read_chart(chart) for name, chart in planes.items()}
     page.locator(".st-key-bound input[type=range]").press("ArrowLeft")
     for name in planes:
         page.wait_for_function(
@@ -116,9 +116,9 @@ def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
         )
     wait_until_idle(page)  # until then the old chart stands beside the new one
     for name, chart in planes.items():
-        at, now = before[name], seen(chart)
-        assert f"c = {float(bound(page).inner_text()):.3g}" in now["title"]
-        assert now["edge"] == pytest.approx(float(bound(page).inner_text()), rel=1e-2)
+        at, now = before[name], read_chart(chart)
+        assert f"c = {float(find_bound(page).inner_text()):.3g}" in now["title"]
+        assert now["edge"] == pytest.approx(float(find_bound(page).inner_text()), rel=1e-2)
         assert now["edge"] < at["edge"]
         assert abs(now["star"]) <= now["edge"] * (1 + 1e-9)
         assert (now["window"] < at["window"]) == (name == "plane_of_one_bound")
@@ -130,4 +130,4 @@ def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
         for name, entry in compression.SOLVERS.items()
         if name != "cvxpy" and entry.load()().applies("softmax", members) is None
     }
-    assert ways <= set(seen(planes["plane_of_one_bound"])["names"])
+    assert ways <= set(read_chart(planes["plane_of_one_bound"])["names"])

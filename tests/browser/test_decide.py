@@ -12,7 +12,7 @@ PLANE = ".st-key-decide_plane .js-plotly-plot"
 CHIPS = ".st-key-compare .react-aria-ComboBox [data-tag]"
 
 
-def opened(server, visit):
+def open_page(server, visit):
     page = visit(
         f"{server.address}/decide?lose=2&by=macs"
     )  # rounding saves no MACs: low rank is on the front
@@ -41,7 +41,7 @@ def place(page, name):
 
 
 def test_a_click_loads_a_choice_and_one_more_shows_it_in_the_sliders(server, visit):
-    page = opened(server, visit)
+    page = open_page(server, visit)
     point = place(page, "Truncated SVD")
     page.mouse.move(point["x"], point["y"])
     hover = page.locator(f"{PLANE} .hoverlayer", has_text=f"rank {point['rank']}")
@@ -58,7 +58,7 @@ def test_a_click_loads_a_choice_and_one_more_shows_it_in_the_sliders(server, vis
 
 
 def test_a_lasso_puts_points_into_a_table(server, visit):
-    page = opened(server, visit)
+    page = open_page(server, visit)
     tables = page.locator('[data-testid="stDataFrame"]')
     before = tables.count()
     page.locator(PLANE).hover()
@@ -84,7 +84,7 @@ def test_a_lasso_puts_points_into_a_table(server, visit):
 
 
 def test_choices_are_compared_without_a_mouse(server, visit):
-    page = opened(server, visit)
+    page = open_page(server, visit)
     tables = page.locator('[data-testid="stDataFrame"]')
     before = tables.count()
     box = page.locator(".st-key-compare input")

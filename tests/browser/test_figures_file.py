@@ -8,7 +8,7 @@ CHARTS = ".js-plotly-plot"
 CAMERA = "[data-title^='Download plot']"
 
 
-def settled(page):
+def count_charts(page):
     """How many charts there are once nothing more is coming."""
     page.get_by_role("button", name="Figures as HTML").first.wait_for()
     before, quiet = -1, 0
@@ -22,7 +22,7 @@ def settled(page):
     return before
 
 
-def photographed(page, place):
+def take_picture(page, place):
     page.locator(f"{place}{CHARTS}").first.hover()
     with page.expect_download() as begun:
         page.locator(f"{place}{CAMERA}").first.click()
@@ -39,13 +39,13 @@ def taken_away(page, path):
 
 def test_figures_come_as_they_are_now_in_a_file_that_asks_nobody(server, visit, tmp_path):
     page = visit(f"{server.address}/low_rank?dataset=iris&model=softmax_regression&rank=1")
-    count = settled(page)
+    count = count_charts(page)
     file = tmp_path / "figures.html"
     assert "rank 1 marked" in taken_away(page, file)
 
     page.locator(".st-key-rank input[type=range]").press("ArrowRight")
     page.get_by_text("This makes the model larger").wait_for()
-    settled(page)
+    count_charts(page)
     text = taken_away(page, file)
     assert "rank 2 marked" in text
     assert "rank 1 marked" not in text
@@ -54,14 +54,14 @@ def test_figures_come_as_they_are_now_in_a_file_that_asks_nobody(server, visit, 
     alone.wait_for_function(f"document.querySelectorAll('{CHARTS} .main-svg').length >= {count}")
     assert alone.locator(CHARTS).count() == count
     assert alone.locator("figcaption").count() == count
-    photographed(alone, "").save_as(tmp_path / "picture.svg")
+    take_picture(alone, "").save_as(tmp_path / "picture.svg")
     assert (tmp_path / "picture.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_a_chart_s_camera_takes_a_png_that_is_named_after_it(server, visit, tmp_path):
     page = visit(f"{server.address}/low_rank?dataset=iris&model=softmax_regression")
-    settled(page)
-    picture = photographed(page, ".st-key-low_rank_spectra ")
+    count_charts(page)
+    picture = take_picture(page, ".st-key-low_rank_spectra ")
     assert picture.suggested_filename == "low-rank-spectra.png"
     picture.save_as(tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")

@@ -25,7 +25,7 @@ def slider(page, key):
     return page.locator(f".st-key-{key} input[type=range]")
 
 
-def shown(page, key):
+def read_slider(page, key):
     """What a slider says of itself."""
     return page.locator(f".st-key-{key} [data-testid=stSliderThumbValue]").inner_text()
 
@@ -118,14 +118,14 @@ def test_a_click_on_a_curve_moves_its_side(server, visit):
     page.mouse.click(place["x"], place["y"])
     page.wait_for_function("location.search.includes('rank=8')")
     wait_until_idle(page)
-    assert shown(page, "rank") == "8"
+    assert read_slider(page, "rank") == "8"
 
 
 def test_a_link_shows_the_same_picture_on_a_cold_server(cold_server, visit):
     page = visit(f"{cold_server.address}/compare?{IRIS}&seed=3&rank=1&bound=0.4")
     charts(page, 6)
-    assert shown(page, "rank") == "1"
-    assert abs(float(shown(page, "bound")) - 0.4) < 0.04  # the nearest bound of the curve
+    assert read_slider(page, "rank") == "1"
+    assert abs(float(read_slider(page, "bound")) - 0.4) < 0.04  # the nearest bound of the curve
     assert page.locator(".st-key-seed input").input_value() == "3"
     assert page.get_by_role("link", name="Constrained").is_visible()  # the app's own menu
     assert page.get_by_role("dialog").count() == 0  # no word of a page that is not there
@@ -228,11 +228,11 @@ def test_a_click_on_the_other_curve_moves_the_other_side(server, visit):
                .reduce((best, p) => alone(p) > alone(best) ? p : best);
            }"""
     )
-    before = shown(page, "rank")
+    before = read_slider(page, "rank")
     page.mouse.move(place["x"], place["y"])
     page.wait_for_timeout(200)
     page.mouse.click(place["x"], place["y"])
     page.wait_for_function("location.search.includes('bound=')")
     wait_until_idle(page)
-    assert float(shown(page, "bound")) == place["bound"]
-    assert shown(page, "rank") == before
+    assert float(read_slider(page, "bound")) == place["bound"]
+    assert read_slider(page, "rank") == before

@@ -287,7 +287,7 @@ def test_a_dead_layer_is_an_error_in_words(digits, digits_mlp):
         compression.low_rank_curve(replace(digits_mlp, network=network), digits)
 
 
-def counted(monkeypatch, kind, name):
+def count_calls(monkeypatch, kind, name):
     """How often a method of a class is called from now on."""
     calls = []
     real = getattr(kind, name)
@@ -303,7 +303,7 @@ def counted(monkeypatch, kind, name):
 def test_every_layer_is_decomposed_once_for_all_ranks(digits, digits_mlp, monkeypatch):
     from compression.low_rank import truncated_svd
 
-    decomposed = counted(monkeypatch, truncated_svd.TruncatedSVD, "decompose")
+    decomposed = count_calls(monkeypatch, truncated_svd.TruncatedSVD, "decompose")
     real, calls = truncated_svd.svd, []
     monkeypatch.setattr(
         truncated_svd, "svd", lambda weight: calls.append(weight.shape) or real(weight)

@@ -34,7 +34,7 @@ def save(tensors, path):
     return path
 
 
-def factored(weight, rank):
+def factor(weight, rank):
     found = factorize(weight.detach().numpy(), rank)
     return torch.from_numpy(found.left), torch.from_numpy(found.right)
 
@@ -45,7 +45,7 @@ def block_file(tmp_path):
     torch.manual_seed(0)
     block = Block()
     state = dict(block.state_dict())
-    left, right = factored(block.inner[0].weight, 2)
+    left, right = factor(block.inner[0].weight, 2)
     del state["inner.0.weight"], state["tied.weight"]
     state |= {"inner.0.weight.left": left, "inner.0.weight.right": right}
     block.inner[0].weight.data = left @ right

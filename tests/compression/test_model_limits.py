@@ -17,7 +17,7 @@ from compression.errors import StorageError
 from compression.network import Bounded, set_bounded
 
 
-def forged(structure, tensors=None):
+def forge(structure, tensors=None):
     tensors = tensors or {"none": np.zeros(0, np.float32)}
     header = {"format": storage.FORMAT, "dtype": "float32", "network": structure}
     header["checksum"] = storage._checksum(header, tensors)
@@ -36,7 +36,7 @@ def constant(inputs, outputs):
     ],
 )
 def test_a_small_file_cannot_stand_for_a_large_network(layers):
-    content = forged({"chain": {str(i): layer for i, layer in enumerate(layers)}})
+    content = forge({"chain": {str(i): layer for i, layer in enumerate(layers)}})
     tracemalloc.start()
     with pytest.raises(StorageError, match="far larger"):
         storage.from_bytes(content)
@@ -47,7 +47,7 @@ def test_a_small_file_cannot_stand_for_a_large_network(layers):
 
 def test_a_file_of_very_many_layers_is_refused():
     with pytest.raises(StorageError, match="layers"):
-        storage.from_bytes(forged({"chain": {str(i): {"relu": []} for i in range(20_000)}}))
+        storage.from_bytes(forge({"chain": {str(i): {"relu": []} for i in range(20_000)}}))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5])
@@ -65,11 +65,11 @@ def header_of(content):
     return json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["compression"])
 
 
-def changed(network, change):
+def change_file(network, change):
     content = storage.to_bytes(network)
     tensors, header = safetensors.numpy.load(content), header_of(content)
     change(header["network"]["chain"], tensors)
-    return forged(header["network"], tensors)
+    return forge(header["network"], tensors)
 
 
 def without_second(lines, tensors):
@@ -93,9 +93,9 @@ BROKEN = {
 def test_a_forged_file_is_refused_in_words(case):
     network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 5), nn.Linear(5, 2))
     change, sentence = BROKEN[case]
-    assert storage.from_bytes(changed(network, lambda lines, tensors: None))
+    assert storage.from_bytes(change_file(network, lambda lines, tensors: None))
     with pytest.raises(StorageError, match=sentence):
-        storage.from_bytes(changed(network, change))
+        storage.from_bytes(change_file(network, change))
 
 
 def test_layers_behind_an_image_that_does_not_fit_them_are_refused():
@@ -109,12 +109,12 @@ def test_layers_behind_an_image_that_does_not_fit_them_are_refused():
 
 
 def test_save_sweeps_what_a_killed_save_left_and_nothing_else(tmp_path, monkeypatch):
-    def killed(*arguments):
+    def kill(*arguments):
         raise KeyboardInterrupt
 
     network = nn.Sequential(nn.Linear(2, 2))
     with monkeypatch.context() as patch:  # as if nothing ran after the kill
-        patch.setattr(os, "replace", killed)
+        patch.setattr(os, "replace", kill)
         patch.setattr("pathlib.Path.unlink", lambda *arguments, **options: None)
         for name in ("old", "young"):
             with pytest.raises(KeyboardInterrupt):

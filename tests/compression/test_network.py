@@ -11,7 +11,7 @@ from compression.low_rank import running_sum
 BLOCK = 16
 
 
-def clipped(reference, dataset):
+def clip(reference, dataset):
     curve = compression.constrained_curve(reference, dataset, bounds=[0.5], method="clip")
     return curve.network(0)
 
@@ -30,8 +30,8 @@ CALLS = {
     "budget_curve": lambda r, d: compression.budget_curve(r, d, budgets=[20_000]),
     "rounding": lambda r, d: compression.baseline_curve(r, d, knobs=[3]),
     "smaller_network": lambda r, d: compression.baseline_curve(r, d, "smaller_network", [0.5]),
-    "quantized_curve": lambda r, d: compression.quantized_curve(r, d, [(4, clipped(r, d), 4)]),
-    "layer_certificates": lambda r, d: compression.layer_certificates(r, d, clipped(r, d)),
+    "quantized_curve": lambda r, d: compression.quantized_curve(r, d, [(4, clip(r, d), 4)]),
+    "layer_certificates": lambda r, d: compression.layer_certificates(r, d, clip(r, d)),
     "sensitivity": lambda r, d: compression.sensitivity(r, d),
     "layer_errors": lambda r, d: compression.layer_errors(r, d, ranks=[2]),
     "train": lambda r, d: compression.train(d, model="lenet5", epochs=1),

@@ -32,7 +32,7 @@ tables = st.lists(st.tuples(numbers, numbers), max_size=25).map(
 )
 
 
-def dominated(row, table):
+def is_dominated(row, table):
     no_worse = (table["bytes"] <= row["bytes"]) & (table["score"] >= row["score"])
     better = (table["bytes"] < row["bytes"]) | (table["score"] > row["score"])
     return (no_worse & better).any()
@@ -41,7 +41,7 @@ def dominated(row, table):
 @given(tables)
 def test_the_front_is_what_comparing_every_pair_leaves(table):
     complete = table.dropna()
-    expected = [index for index, row in complete.iterrows() if not dominated(row, complete)]
+    expected = [index for index, row in complete.iterrows() if not is_dominated(row, complete)]
     assert sorted(pareto_front(table).index) == expected
     assert np.flatnonzero(mark_front(table)).tolist() == expected
     repeated = table.set_axis([0] * len(table))  # positions count, not labels

@@ -10,7 +10,7 @@ from compression.errors import ArgumentError
 from compression.promise import judge_choice, lowest_changes
 
 
-def simulated(random, models, rows, change, spread=0.1):
+def simulate(random, models, rows, change, spread=0.1):
     """Gains of models that all change by so much, differing from the reference on some samples."""
     gain, loss = (spread + change) / 2, (spread - change) / 2
     return random.choice([1, -1, 0], p=[gain, loss, 1 - spread], size=(models, rows)).astype(
@@ -24,7 +24,7 @@ def test_a_choice_among_equals_is_flattered_and_corrected():
     seen, corrected = [], []
     for _ in range(60):
         found = judge_choice(
-            np.arange(80), simulated(random, 80, 200, -0.03), 0.01, "classification"
+            np.arange(80), simulate(random, 80, 200, -0.03), 0.01, "classification"
         )
         if found is not None:
             seen.append(found.change)
@@ -54,14 +54,14 @@ def test_a_promise_is_broken_no_more_often_than_said():
     """Every model loses just more than the limit: whoever is promised is promised wrongly."""
     random, wrong = np.random.default_rng(1), 0
     for _ in range(300):
-        gains = simulated(random, 1, 300, -0.011, spread=0.011)
+        gains = simulate(random, 1, 300, -0.011, spread=0.011)
         found = judge_choice(np.zeros(1), gains, 0.01, "classification")
         wrong += found is not None and found.promised is not None
     assert 5 < wrong < 45  # of 300, at 90 %
 
 
 def test_the_bound_of_a_class_is_wilson_s_of_the_samples_lost():
-    gains = simulated(np.random.default_rng(2), 5, 120, 0.0)
+    gains = simulate(np.random.default_rng(2), 5, 120, 0.0)
     for confidence in (0.8, 0.95):
         ends = [
             proportion_confint((row < 0).sum(), 120, 2 * (1 - confidence), "wilson")[1]

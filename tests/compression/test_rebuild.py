@@ -20,7 +20,7 @@ from compression.network import Bounded, LowRank, bounded_of, set_bounded
 FILES = Path(__file__).parent / "files"
 
 
-def saved(network, folder):
+def save_and_load(network, folder):
     compression.save(network, folder / "m.safetensors")
     return compression.load(folder / "m.safetensors")
 
@@ -54,7 +54,7 @@ KEPT = {
 @pytest.mark.parametrize("case", KEPT)
 def test_save_keeps_every_setting_of_a_layer(case, tmp_path):
     network, shape = KEPT[case]
-    again = saved(network, tmp_path)
+    again = save_and_load(network, tmp_path)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     expected = network(x)
     assert torch.equal(again(x), expected)
@@ -67,16 +67,16 @@ def test_save_keeps_the_type_of_every_tensor(dtype, tmp_path):
     network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2), nn.Linear(2, 2))
     network[1].to(dtype)
     network[2].bias.data = network[2].bias.data.to(dtype)
-    again = saved(network, tmp_path)
+    again = save_and_load(network, tmp_path)
     for name, tensor in network.state_dict().items():
         assert again.state_dict()[name].dtype == tensor.dtype
         assert torch.equal(again.state_dict()[name], tensor)
     whole = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)).to(dtype)
     x = torch.randn(5, 3).to(dtype)
-    assert torch.equal(saved(whole, tmp_path)(x), whole(x))
+    assert torch.equal(save_and_load(whole, tmp_path)(x), whole(x))
     set_bounded(whole[0], Bounded("box", 0.5))
     whole[0].weight.data.clamp_(-0.5, 0.5)
-    assert torch.equal(saved(whole, tmp_path)(x), whole(x))
+    assert torch.equal(save_and_load(whole, tmp_path)(x), whole(x))
     assert accounting.bytes_of(whole) > 0
     assert accounting.parameters(whole) > 0
 
@@ -181,12 +181,12 @@ def test_a_hook_on_the_chain_itself_is_refused(tmp_path):
     network = nn.Sequential(LowRank(OrderedDict(a=nn.Linear(3, 3))))
     network[0].register_forward_hook(lambda *given: None)
     with pytest.raises(StorageError, match=r"layer 0.*hook"):
-        saved(network, tmp_path)
+        save_and_load(network, tmp_path)
     network = with_hook("register_forward_hook")
     network[0]._forward_hooks.clear()
     network.register_forward_hook(lambda *given: None)
     with pytest.raises(StorageError, match=r"network.*hook"):
-        saved(network, tmp_path)
+        save_and_load(network, tmp_path)
 
 
 # Settings of which torch itself refuses many: those never become a layer.

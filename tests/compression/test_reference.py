@@ -24,7 +24,7 @@ MORE = {
     "ranks_for_energy": lambda reference: {"share": 0.5},
     "quantized_curve": lambda reference: {"rows": [(4, reference.network, 4)]},
     "few_bits_curve": lambda reference: {"curve": low_rank(reference), "bits": [4]},
-    "layer_certificates": lambda reference: {"network": bounded(reference)},
+    "layer_certificates": lambda reference: {"network": bound_network(reference)},
 }
 
 
@@ -33,7 +33,7 @@ def low_rank(reference):
     return compression.low_rank_curve(known, data.load("digits", seed=0), ranks=[2])
 
 
-def bounded(reference):
+def bound_network(reference):
     curve = compression.constrained_curve(
         replace(reference, fingerprint=""), data.load("digits", seed=0), bounds=[0.5], method="clip"
     )

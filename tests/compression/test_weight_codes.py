@@ -33,7 +33,7 @@ def one_layer(weight, bounded=None, grid=None):
     return nn.Sequential(layer)
 
 
-def opened(content):
+def open_file(content):
     """The header's structure and the tensors of a file."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["compression"])
@@ -99,7 +99,7 @@ def lines_of(structure, name=""):
 @pytest.mark.parametrize("bits", [1, 3, 8, 12])
 def test_the_codes_in_a_file_are_those_of_its_weights(families, family, bits):
     quantized = compression.quantize(families[family], bits)
-    header, tensors = opened(storage.to_bytes(quantized))
+    header, tensors = open_file(storage.to_bytes(quantized))
     seen = 0
     for name, line in lines_of(header["network"]):
         if f"{name}.free" not in tensors or "grid" not in line:
@@ -203,7 +203,7 @@ def test_codes_that_are_all_alike_frequent_stay_packed(bits):
     grid = Grid(bits, -1.0, 1.0)
     weight = grid.values(codes, np.dtype(np.float32))
     content = storage.to_bytes(one_layer(weight, grid=grid))
-    header, tensors = opened(content)
+    header, tensors = open_file(content)
     assert "coding" not in header["network"]["chain"]["0"]
     assert tensors["0.free"].nbytes == 128 * 128 * bits // 8
     assert len(content) <= 128 * 128 * bits // 8 + ROOM
@@ -291,8 +291,8 @@ def test_networks_that_cannot_be_quantised_are_refused_in_words():
         compression.quantize(broken, 4)
 
 
-def forged(content, change):
-    header, tensors = opened(content)
+def forge(content, change):
+    header, tensors = open_file(content)
     change(header["network"]["chain"]["0"], tensors)
     header["checksum"] = storage._checksum(header, tensors)
     return safetensors.numpy.save(tensors, metadata={"compression": storage._json(header)})
@@ -311,7 +311,7 @@ def sparse_file():
     weight[40, 7] = 3.0
     network = compression.quantize(one_layer(weight, Bounded("box", 3.0)), 6)
     content = storage.to_bytes(network)
-    header, tensors = opened(content)
+    header, tensors = open_file(content)
     assert header["network"]["chain"]["0"]["usual"] == 3
     assert {"0.gaps", "0.marks", "0.free"} <= tensors.keys()
     return content
@@ -357,8 +357,8 @@ def sparse_file():
 def test_forged_places_and_codes_are_refused(sparse_file, change):
     import tracemalloc
 
-    assert storage.from_bytes(forged(sparse_file, lambda line, tensors: None)) is not None
-    content = forged(sparse_file, change)
+    assert storage.from_bytes(forge(sparse_file, lambda line, tensors: None)) is not None
+    content = forge(sparse_file, change)
     tracemalloc.start()
     with pytest.raises(StorageError, match="damaged"):
         storage.from_bytes(content)
@@ -373,7 +373,7 @@ def test_reaches_that_do_not_fit_the_rows_are_refused(reaches):
     content = storage.to_bytes(compression.quantize(one_layer(weight), 4, per_channel=True))
     wrong = {"0.reaches": np.array(reaches, np.float32)}
     with pytest.raises(StorageError, match="damaged"):
-        storage.from_bytes(forged(content, lambda line, tensors: tensors.update(wrong)))
+        storage.from_bytes(forge(content, lambda line, tensors: tensors.update(wrong)))
 
 
 @pytest.mark.parametrize("share", [0.0, 1e-6, 0.001])
@@ -389,8 +389,8 @@ def test_a_large_layer_of_hardly_any_numbers_is_written_and_read(share, tmp_path
 
 
 def test_only_files_that_an_older_reader_does_not_know_say_so(digits_mlp):
-    plain = opened(storage.to_bytes(digits_mlp.network))[0]
-    coded = opened(storage.to_bytes(compression.quantize(digits_mlp.network, 4)))[0]
+    plain = open_file(storage.to_bytes(digits_mlp.network))[0]
+    coded = open_file(storage.to_bytes(compression.quantize(digits_mlp.network, 4)))[0]
     assert (plain["format"], coded["format"]) == (1, 2)
 
 

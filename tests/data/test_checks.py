@@ -17,7 +17,7 @@ def table(rows=300, **columns):
     return pd.DataFrame(made | columns)
 
 
-def said(warnings, words):
+def find_warnings(warnings, words):
     return [warning for warning in warnings if words in warning]
 
 
@@ -45,8 +45,8 @@ def test_a_column_that_alone_predicts_the_target_is_said(case):
     frame = table(2000)
     frame["copy"] = copy(frame[target])
     warnings = data.review(data.from_table(frame, target)).warnings
-    assert len(said(warnings, "'copy' alone predicts the target")) == 1
-    assert len(said(warnings, "alone predicts")) == 1
+    assert len(find_warnings(warnings, "'copy' alone predicts the target")) == 1
+    assert len(find_warnings(warnings, "alone predicts")) == 1
 
 
 def test_duplicates_across_the_split_are_counted_as_pandas_finds_them():
@@ -55,7 +55,7 @@ def test_duplicates_across_the_split_are_counted_as_pandas_finds_them():
     train = set(map(tuple, dataset.x_train))
     count = sum(tuple(row) in train for row in dataset.x_test)
     assert count > 0
-    [warning] = said(data.review(dataset).warnings, "same inputs")
+    [warning] = find_warnings(data.review(dataset).warnings, "same inputs")
     assert warning.startswith(f"{count} of {len(dataset.x_test)} test rows")
 
 
@@ -64,7 +64,7 @@ def test_a_column_that_is_constant_where_it_is_learnt_from_is_said():
     frame = table(part=["train"] * 200 + ["test"] * 100, rare=rare)
     frame.loc[250, "rare"] = 1.5
     dataset = data.from_table(frame, "y", roles={"part": "test"})
-    assert said(data.review(dataset).warnings, "1 of 3 columns have one value")
+    assert find_warnings(data.review(dataset).warnings, "1 of 3 columns have one value")
 
 
 def test_the_majority_s_score_is_that_of_always_the_same_answer():
@@ -77,4 +77,4 @@ def test_the_majority_s_score_is_that_of_always_the_same_answer():
         expected = dummy.score(dataset.x_test, dataset.y_test)
         assert data.review(dataset).majority == pytest.approx(expected, abs=1e-6)
     rare = data.from_table(table(y=["u"] * 285 + ["v"] * 15), "y")
-    assert said(data.review(rare).warnings, "95% of the rows are of the class 'u'")
+    assert find_warnings(data.review(rare).warnings, "95% of the rows are of the class 'u'")

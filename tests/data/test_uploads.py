@@ -30,14 +30,14 @@ def own_folder(tmp_path, monkeypatch):
     return tmp_path / "uploads"
 
 
-def kept(choices=CHOICES, table=TABLE):
+def keep(choices=CHOICES, table=TABLE):
     upload = uploads.keep_file(table.to_csv(index=False).encode())
     assert uploads.decode(upload, "a.csv")["kind"] == "table"
     return uploads.keep_dataset(upload, choices)
 
 
 def test_an_upload_is_a_dataset_like_any_other_in_every_process():
-    name = kept()
+    name = keep()
     made, direct = (
         data.load(name, seed=2),
         data.from_table(TABLE, "y", task="classification", seed=2),
@@ -61,20 +61,20 @@ def test_an_upload_is_a_dataset_like_any_other_in_every_process():
 
 
 def test_the_same_bytes_and_choices_have_the_same_name_and_no_others_do():
-    name = kept()
-    assert kept() == name
-    assert kept(CHOICES | {"task": "regression"}) != name
-    assert kept(table=TABLE.assign(a=TABLE["a"] + 1)) != name
+    name = keep()
+    assert keep() == name
+    assert keep(CHOICES | {"task": "regression"}) != name
+    assert keep(table=TABLE.assign(a=TABLE["a"] + 1)) != name
 
 
 def test_a_dataset_that_is_not_kept_any_more_says_so(own_folder):
-    name = kept()
+    name = keep()
     for file in own_folder.glob("table-*"):
         file.unlink()
     for ask in (data.load, data.find):
         with pytest.raises(DatasetError, match=r"not kept any more: .* upload the file again"):
             ask(name)
-    name = kept()
+    name = keep()
     for folder in own_folder.glob("file-*"):
         os.rename(folder, f"{folder}-elsewhere")
     with pytest.raises(DatasetError, match="not kept any more"):
@@ -82,18 +82,18 @@ def test_a_dataset_that_is_not_kept_any_more_says_so(own_folder):
 
 
 def test_what_was_not_used_for_long_goes_and_what_is_used_stays(own_folder, monkeypatch):
-    old, used = (kept(table=TABLE.assign(a=TABLE["a"] + n)) for n in range(2))
+    old, used = (keep(table=TABLE.assign(a=TABLE["a"] + n)) for n in range(2))
     past = time.time() - 8 * 86_400
     for entry in own_folder.iterdir():
         os.utime(entry, (past, past))
     data.find(used)
-    new = kept(table=TABLE.assign(a=TABLE["a"] + 9))
+    new = keep(table=TABLE.assign(a=TABLE["a"] + 9))
     with pytest.raises(DatasetError):
         data.find(old)
     assert data.find(used).name == used
     assert data.find(new).name == new
     monkeypatch.setattr(uploads, "KEPT_BYTES", 1)
-    kept(table=TABLE.assign(a=TABLE["a"] + 3))
+    keep(table=TABLE.assign(a=TABLE["a"] + 3))
     assert len(list(own_folder.glob("file-*"))) == 1
 
 
@@ -110,7 +110,7 @@ def test_a_made_up_name_opens_nothing(name):
 
 
 def test_the_folder_is_one_s_own(own_folder, tmp_path, monkeypatch):
-    kept()
+    keep()
     assert own_folder.stat().st_mode & 0o077 == 0
     monkeypatch.delenv("COMPRESS_UPLOADS")
     monkeypatch.setattr(uploads.tempfile, "gettempdir", lambda: str(tmp_path))

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds
 
 
-def opened(page="compare.py", **query):
+def open_page(page="compare.py", **query):
     """A link to a page, not followed yet."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     for name, value in query.items():
@@ -22,14 +22,14 @@ def opened(page="compare.py", **query):
     return app
 
 
-def rendered(page="compare.py", **query):
+def render(page="compare.py", **query):
     """What a link to a page shows in the end; it shows no error."""
-    app = settled(opened(page, **query))
+    app = settle(open_page(page, **query))
     assert not app.error
     return app
 
 
-def settled(app):
+def settle(app):
     """The whole page, drawn when every job that it asks for was over.
 
     The jobs are asked, not the progress bars: one that ends within a blink shows none, and what

@@ -19,7 +19,7 @@ def page():
     st.text(f"{chosen} {widgets.number('rank'):g}")
 
 
-def shown(app):
+def read_text(app):
     assert not app.exception
     return app.text[0].value
 
@@ -30,35 +30,35 @@ def app():
 
 
 def test_a_knob_stands_at_its_default_and_follows_it(app):
-    assert shown(app.run()) == "2 2"
+    assert read_text(app.run()) == "2 2"
     app.session_state["default"] = 4
-    assert shown(app.run()) == "4 4"
+    assert read_text(app.run()) == "4 4"
 
 
 def test_a_choice_stays_when_the_default_moves(app):
     app.run().select_slider[0].set_value(3).run()
     app.session_state["default"] = 5
-    assert shown(app.run()) == "3 3"
+    assert read_text(app.run()) == "3 3"
 
 
 def test_a_choice_made_before_the_default_is_final_is_kept(app):
     app.session_state["settled"] = False
     app.run().select_slider[0].set_value(5).run()
     app.session_state["settled"], app.session_state["default"] = True, 1
-    assert shown(app.run()) == "5 5"
+    assert read_text(app.run()) == "5 5"
 
 
 def test_a_default_that_was_not_final_is_no_choice(app):
     app.session_state["settled"] = False
-    assert shown(app.run()) == "2 2"
+    assert read_text(app.run()) == "2 2"
     app.session_state["settled"], app.session_state["default"] = True, 1
-    assert shown(app.run()) == "1 1"
+    assert read_text(app.run()) == "1 1"
 
 
 def test_a_choice_becomes_the_nearest_when_the_values_change(app):
     app.run().select_slider[0].set_value(4).run()
     app.session_state["values"], app.session_state["default"] = [10, 20, 30], 20
-    assert shown(app.run()) == "10 10"
+    assert read_text(app.run()) == "10 10"
     assert "only 10 to 30" in app.warning[0].value
 
 
@@ -75,7 +75,7 @@ def test_a_choice_becomes_the_nearest_when_the_values_change(app):
 )
 def test_a_url_is_looked_at_like_any_other_input(app, asked, expected, remark):
     app.query_params["rank"] = asked
-    assert shown(app.run()) == expected
+    assert read_text(app.run()) == expected
     assert bool(app.warning) == remark
     assert all(asked in warning.value for warning in app.warning)
 
@@ -123,7 +123,7 @@ def test_a_name_is_found_by_itself_or_by_its_title_and_others_are_remarked_on(
 ):
     app = AppTest.from_function(menus, default_timeout=20)
     app.query_params.update(asked)
-    assert shown(app.run()) == expected
+    assert read_text(app.run()) == expected
     assert (remark is None) == (not app.warning)
     assert all(remark in warning.value for warning in app.warning)
 
@@ -134,7 +134,7 @@ def test_a_remark_goes_when_its_choice_changes():
     app.run()
     assert app.warning
     app.selectbox(key="method").select("tucker").run()
-    assert shown(app) == "tucker bytes"
+    assert read_text(app) == "tucker bytes"
     assert not app.warning
 
 
@@ -155,11 +155,11 @@ def test_a_remark_goes_when_its_choice_changes():
 def test_a_seed_is_a_whole_number_of_32_bits_or_zero_with_a_remark(seed, expected):
     app = AppTest.from_function(header, default_timeout=20)
     app.query_params["seed"] = seed
-    assert shown(app.run()) == f"digits mlp {expected or 0}"
+    assert read_text(app.run()) == f"digits mlp {expected or 0}"
     assert (expected is None) == any(f"`{seed}`" in warning.value for warning in app.warning)
-    assert shown(app.run()) == f"digits mlp {expected or 0}"
+    assert read_text(app.run()) == f"digits mlp {expected or 0}"
     app.number_input(key="seed").set_value(5).run()
-    assert shown(app) == "digits mlp 5"
+    assert read_text(app) == "digits mlp 5"
     assert not app.warning
 
 
@@ -176,7 +176,7 @@ def test_a_seed_is_a_whole_number_of_32_bits_or_zero_with_a_remark(seed, expecte
 def test_a_dataset_or_model_asked_for_in_vain_is_replaced_with_a_reason(asked, expected, remark):
     app = AppTest.from_function(header, default_timeout=20)
     app.query_params.update(asked)
-    assert shown(app.run()) == expected
+    assert read_text(app.run()) == expected
     assert (remark is None) == (not app.warning)
     assert all(remark in warning.value for warning in app.warning)
 
@@ -184,7 +184,7 @@ def test_a_dataset_or_model_asked_for_in_vain_is_replaced_with_a_reason(asked, e
 def test_a_model_that_fits_no_longer_is_replaced_when_the_dataset_changes():
     app = AppTest.from_function(header, default_timeout=20)
     app.query_params.update(dataset="mnist1d", model="conv1d")
-    assert shown(app.run()) == "mnist1d conv1d 0"
+    assert read_text(app.run()) == "mnist1d conv1d 0"
     app.selectbox(key="dataset").select("iris").run()
-    assert shown(app) == "iris mlp 0"
+    assert read_text(app) == "iris mlp 0"
     assert "needs signals" in app.warning[0].value

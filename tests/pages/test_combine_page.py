@@ -17,7 +17,7 @@ from pages.views.combine import text as combine_words
 from pages.views.combine.controls import any_rank_pays, default_epochs
 from pages.views.combine.pairs import TUNED_RANKS
 from pages.views.combine.verdict import pack_curve
-from tests.pages.rendering import rendered, settled
+from tests.pages.rendering import render, settle
 
 RANKS, BOUNDS, EPOCHS = (1, 2), (0.4, 1.0), 10
 
@@ -262,7 +262,7 @@ def test_few_far_differences_do_not_flatten_the_near_ones():
 
 
 def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
-    app = rendered(
+    app = render(
         "combine.py",
         dataset="iris",
         model="softmax_regression",
@@ -279,7 +279,7 @@ def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
         assert f"**{name}**" in said[0]
     before = app.metric[0].value, app.metric[1].value
     app.select_slider(key="bound").set_value(1.0)
-    settled(app)
+    settle(app)
     assert "ρ = 1 of what" in " ".join(caption.value for caption in app.caption)
     assert before != (app.metric[0].value, app.metric[1].value)
 
@@ -291,7 +291,7 @@ def test_a_pair_s_default_epochs_are_some_hundred_steps_within_2_and_50():
 
 
 def test_low_rank_plus_sparse_asks_for_no_set_and_says_where_nothing_can_be_factored():
-    app = rendered(
+    app = render(
         "combine.py",
         dataset="diabetes",
         model="linear_regression",

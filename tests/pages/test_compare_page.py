@@ -20,7 +20,7 @@ from pages.views.compare import tasks as compare_work
 from pages.views.compare import text as compare_words
 from pages.views.compare import visits
 from pages.views.compare.results import CurveRow, Pin
-from tests.pages.rendering import rendered, settled
+from tests.pages.rendering import render, settle
 
 
 def report(*arguments, **named):
@@ -150,29 +150,29 @@ def parameters(app):
 
 def slide(app, key, value):
     app.select_slider(key=key).set_value(value).run()
-    return settled(app)
+    return settle(app)
 
 
 def click(app, key):
     app.button(key=key).click().run()
-    return settled(app)
+    return settle(app)
 
 
 @pytest.fixture(scope="module")
 def wine():
-    return rendered(dataset="wine", model="mlp")
+    return render(dataset="wine", model="mlp")
 
 
 def test_tied_sliders_follow_each_other_to_the_nearest_number_of_parameters(wine):
     app = wine
     app.segmented_control(key="tie").set_value("parameters").run()
-    settled(app)
+    settle(app)
     slide(app, "rank", 20)
     ours, theirs = parameters(app)
     bounds = [float(option) for option in app.select_slider(key="bound").options]
     at = bounds.index(float(app.select_slider(key="bound").value))
     app.segmented_control(key="tie").set_value("free").run()
-    settled(app)
+    settle(app)
     for other in {0, at - 1, at + 1, 20, len(bounds) - 1} - {-1, len(bounds)}:
         slide(app, "bound", bounds[other])
         assert parameters(app)[0] == ours
@@ -189,24 +189,24 @@ def test_choices_are_undone_and_redone(wine):
 
 
 def test_a_reload_finds_pins_and_undo_and_alters_no_other_link():
-    app = rendered(dataset="wine", model="mlp")
+    app = render(dataset="wine", model="mlp")
     slide(app, "rank", 2)
     slide(app, "rank", 4)
     click(app, "pin")
     first = dict(app.query_params)
-    again = rendered(**first)
+    again = render(**first)
     assert again.dataframe[-1].value["pin"].tolist() == ["A", "A"]
     assert again.query_params["visit"] == first["visit"]  # until something changes
     assert click(again, "undo").select_slider(key="rank").value == 2
     click(again, "unpin_A")
     assert again.query_params["visit"] != first["visit"]
-    third = rendered(**first)
+    third = render(**first)
     assert third.dataframe[-1].value["pin"].tolist() == ["A", "A"]
     assert third.select_slider(key="rank").value == 4
 
 
 def test_a_link_whose_pins_are_gone_says_so():
-    app = rendered(dataset="wine", model="mlp", visit="of yesterday")
+    app = render(dataset="wine", model="mlp", visit="of yesterday")
     assert [said.value for said in app.warning] == [visits.GONE]
     assert "visit" not in app.query_params
     slide(app, "rank", 3)
@@ -234,10 +234,10 @@ def ghosts(app):
 
 
 def test_a_pin_of_other_data_is_a_row_and_no_ghost():
-    app = click(rendered(dataset="wine", model="mlp"), "pin")
+    app = click(render(dataset="wine", model="mlp"), "pin")
     assert len(ghosts(app)) == 4
     app.selectbox(key="dataset").set_value("iris")
-    settled(app)
+    settle(app)
     table = app.dataframe[-1].value
     assert table["pin"].tolist() == ["A", "A"]
     assert table["score now − pin"].isna().all()
@@ -247,7 +247,7 @@ def test_a_pin_of_other_data_is_a_row_and_no_ghost():
 def test_differences_are_shown_on_request(wine):
     app = wine
     app.toggle(key="differences").set_value(True).run()
-    said = [text.value for text in settled(app).markdown]
+    said = [text.value for text in settle(app).markdown]
     assert any("Tango's interval" in text or "same answer" in text for text in said)
     assert len(app.get("plotly_chart")) >= 7
 
@@ -255,7 +255,7 @@ def test_differences_are_shown_on_request(wine):
 def test_the_figure_that_scrubs_is_shown_on_request(wine):
     app = wine
     app.toggle(key="scrub").set_value(True).run()
-    settled(app)
+    settle(app)
     (chart,) = [chart for chart in app.get("plotly_chart") if chart.key == "scrub_chart"]
     frames = json.loads(chart.proto.spec)["frames"]
     assert len(frames) > 40
@@ -276,7 +276,7 @@ def metrics(app, label):
     return [(metric.value, metric.delta) for metric in app.metric if metric.label == label]
 
 
-def lost(app):
+def read_losses(app):
     """Points of accuracy of LMM and COC against the reference, as the page shows them."""
     deltas = [delta for _, delta in metrics(app, "Test accuracy")]
     return [
@@ -289,9 +289,9 @@ def times_smaller(app):
     return [float(delta.removesuffix("× smaller")) for _, delta in metrics(app, "File")]
 
 
-def begun(number):
+def begin_with(number):
     """The page behind a preset, and the sentence that says what to look at."""
-    app = click(rendered(dataset="iris", model="softmax_regression"), f"preset_{number}")
+    app = click(render(dataset="iris", model="softmax_regression"), f"preset_{number}")
     (said,) = [told.value for told in app.info if compare_words.PRESETS[number].title in told.value]
     for key, value in compare_words.PRESETS[number].choices.items():
         (widget,) = [
@@ -304,8 +304,8 @@ def begun(number):
 
 
 def test_the_article_s_preset_keeps_the_score_at_several_times_less_on_both_sides():
-    app, said = begun(0)
-    assert min(lost(app)) >= -5
+    app, said = begin_with(0)
+    assert min(read_losses(app)) >= -5
     assert min(times_smaller(app)) > 3
     first, second = times_smaller(app)
     assert first / second == pytest.approx(1, abs=0.2)
@@ -315,7 +315,7 @@ def test_the_article_s_preset_keeps_the_score_at_several_times_less_on_both_side
 
 
 def test_the_binary_preset_is_nearly_binary_and_nearly_as_good_as_the_reference():
-    app, said = begun(1)
+    app, said = begin_with(1)
     choice = compare_words.PRESETS[1].choices
     trained = work.reference(report, choice["dataset"], choice["model"], 0)
     table = constrained_tasks.constrained_curve(
@@ -323,21 +323,21 @@ def test_the_binary_preset_is_nearly_binary_and_nearly_as_good_as_the_reference(
     ).table
     line = table.iloc[(table["knob"] - choice["bound"]).abs().argmin()]
     assert line["pinned"] >= 0.8
-    assert lost(app)[1] >= -5
-    assert lost(app)[1] == pytest.approx(100 * line["change"], abs=0.06)
+    assert read_losses(app)[1] >= -5
+    assert read_losses(app)[1] == pytest.approx(100 * line["change"], abs=0.06)
     assert f"**{100 * line['pinned']:.0f} %** of its weights" in said
     assert metrics(app, "Test accuracy")[1][0] in said
 
 
 def test_the_whitening_preset_is_ahead_of_plain_truncation_of_the_same_rank():
-    app, said = begun(3)
+    app, said = begin_with(3)
     choice = compare_words.PRESETS[3].choices
     trained = work.reference(report, choice["dataset"], choice["model"], 0)
     plain = work.low_rank_curve(report, trained.origin, ("truncated_svd", None)).table
     line = plain[plain["knob"] == choice["rank"]].iloc[0]
     own = float(metrics(app, "Test accuracy")[0][0].removesuffix(" %"))
     assert own - 100 * line["score"] >= 3
-    assert lost(app)[0] >= -2
+    assert read_losses(app)[0] >= -2
     assert f"**{own:.1f} %**" in said
     assert f"**{100 * line['score']:.1f} %**" in said
     # The other method's curve is in the plane, with its point at the same rank.
@@ -367,24 +367,24 @@ def test_the_cnn_preset_keeps_the_score_at_a_small_rank():
 
 
 def test_what_a_preset_says_goes_when_it_is_closed_or_a_choice_changes():
-    def told(app):
+    def read_advice(app):
         return [said.value for said in app.info if said.value.startswith("**")]
 
-    app, _ = begun(0)
-    assert told(app)
-    assert told(settled(app))
-    assert not told(click(app, "close_preset"))
-    assert told(click(app, "preset_3"))
+    app, _ = begin_with(0)
+    assert read_advice(app)
+    assert read_advice(settle(app))
+    assert not read_advice(click(app, "close_preset"))
+    assert read_advice(click(app, "preset_3"))
     assert ghosts_of(app, "Truncated SVD")
     slide(app, "rank", 5)
-    assert not told(app)
+    assert not read_advice(app)
     assert not ghosts_of(app, "Truncated SVD")
-    assert told(click(app, "preset_3"))
-    assert not told(click(app, "reset"))
+    assert read_advice(click(app, "preset_3"))
+    assert not read_advice(click(app, "reset"))
 
 
 def test_a_preset_is_loaded_and_undone_and_reset_is_the_beginning():
-    app = rendered(dataset="wine", model="mlp", seed="1", rank="2")
+    app = render(dataset="wine", model="mlp", seed="1", rank="2")
     click(app, "preset_0")
     assert app.selectbox(key="dataset").value == "synthetic"
     assert app.number_input(key="seed").value == 0
@@ -420,7 +420,7 @@ def test_the_top_says_the_reference_s_score_with_its_interval_and_what_it_costs(
 @pytest.mark.parametrize("cost", COSTS)
 def test_the_plane_s_axis_is_the_chosen_cost(wine, cost):
     wine.segmented_control(key="cost").set_value(cost).run()
-    plane = chart(settled(wine), "plane_chart")
+    plane = chart(settle(wine), "plane_chart")
     title = plane["layout"]["xaxis"]["title"]["text"].lower()
     assert {"parameters": "parameters", "bytes": "file size", "macs": "macs"}[cost] in title
     # The reference as a dashed line, and a point of each side.

@@ -113,7 +113,7 @@ def test_what_is_no_plain_data_is_refused(value):
         encode(value)
 
 
-def forged(name, fields):
+def forge(name, fields):
     """Bytes that ask for an object of a class."""
     return msgpack.packb(msgpack.ExtType(5, msgpack.packb([name, fields])))
 
@@ -135,7 +135,7 @@ def forged(name, fields):
 )
 def test_no_bytes_build_anything_but_results(name):
     with pytest.raises(EncodingError):
-        decode(forged(name, {"args": ["true"]}))
+        decode(forge(name, {"args": ["true"]}))
 
 
 @settings(max_examples=150, deadline=None)

@@ -29,15 +29,15 @@ def table(**columns):
     return pd.DataFrame(rows | columns)
 
 
-def named(figure, name):
+def find_trace(figure, name):
     (trace,) = [trace for trace in figure.data if trace.name == name]
     return trace
 
 
 def test_a_spectrum_is_cut_at_the_rank():
     figure = standard.spectrum(np.array([4.0, 3.0, 2.0, 1.0]), 3, {"k*": 2}, "fc1")
-    assert list(named(figure, "kept").x) == [1, 2, 3]
-    assert list(named(figure, "left out").y) == [1.0]
+    assert list(find_trace(figure, "kept").x) == [1, 2, 3]
+    assert list(find_trace(figure, "left out").y) == [1.0]
     assert [shape.x0 for shape in figure.layout.shapes] == [2]
 
 
@@ -78,17 +78,17 @@ def test_the_plane_shows_score_against_the_chosen_cost(cost):
         standard.PlaneCurve("COC", CONSTRAINED, table()[::-1], None, words[::-1]),
     ]
     figure = standard.plane(curves, reference, cost, "classification")
-    line = named(figure, "LMM")
+    line = find_trace(figure, "LMM")
     assert list(line.x) == list(table()[cost])
     assert np.allclose(line.y, [50, 80, 90])
     assert np.allclose(line.error_y.array, [10, 5, 5])
     assert np.allclose(line.error_y.arrayminus, [10, 10, 5])
     # Joined in the order of the cost, whatever the order of the rows is.
-    assert [list(row) for row in named(figure, "COC").customdata] == [[1, 1], [1, 2], [1, 3]]
-    said = [text.split(" (")[0] for text in named(figure, "COC").text]
+    assert [list(row) for row in find_trace(figure, "COC").customdata] == [[1, 1], [1, 2], [1, 3]]
+    said = [text.split(" (")[0] for text in find_trace(figure, "COC").text]
     assert said == ["rank 1: 50.0 %", "rank 2: 80.0 %", "rank 3: 90.0 %"]
     assert "knob" not in str(figure)
-    assert list(named(figure, "LMM, now").x) == [table()[cost][1]]
+    assert list(find_trace(figure, "LMM, now").x) == [table()[cost][1]]
     assert figure.layout.shapes[0].y0 == pytest.approx(95)
     assert not [trace for trace in figure.data if trace.name == "COC, now"]
 
@@ -139,8 +139,8 @@ def test_pictures_stand_in_rows_of_four_each_under_its_label(shape):
 def test_a_learning_curve_has_both_parts_on_a_logarithmic_axis():
     history = pd.DataFrame({"epoch": [1, 2], "train_loss": [1, 0.5], "validation_loss": [1.1, 0.7]})
     figure = standard.learning_curve(history, "classification")
-    assert list(named(figure, "training").y) == [1, 0.5]
-    assert list(named(figure, "validation").y) == [1.1, 0.7]
+    assert list(find_trace(figure, "training").y) == [1, 0.5]
+    assert list(find_trace(figure, "validation").y) == [1.1, 0.7]
     assert figure.layout.yaxis.type == "log"
 
 

@@ -11,7 +11,7 @@ from pages.shared.glossary import GLOSSARY, explain
 from pages.shared.models import constrained_tasks, tasks
 from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
 from pages.views.how_it_works import examples, figures, text
-from tests.pages.rendering import rendered
+from tests.pages.rendering import render
 
 
 def report(*arguments, **named):
@@ -20,10 +20,10 @@ def report(*arguments, **named):
 
 @pytest.fixture(scope="module")
 def app():
-    return rendered("how_it_works.py", example_rank="2", example_bound="0.5")
+    return render("how_it_works.py", example_rank="2", example_bound="0.5")
 
 
-def said(app):
+def read_text(app):
     return " ".join(part.value for part in app.markdown)
 
 
@@ -34,14 +34,14 @@ def test_the_page_shows_both_methods_and_every_term(app):
     ]
     assert {chart.key for chart in app.get("plotly_chart")} == {"shadow", "feasible"}
     for term, meaning in GLOSSARY.items():
-        assert f"**{term}**: {meaning}" in said(app)
+        assert f"**{term}**: {meaning}" in read_text(app)
 
 
 def test_a_rank_keeps_the_energy_that_numpy_counts(app):
     found = examples.decompose_picture()
     values = np.linalg.svd(found.of_rank(examples.SIDE), compute_uv=False)
     share = 100 * (values[:2] ** 2).sum() / (values**2).sum()
-    assert f"Rank **2** keeps **{share:.1f} %**" in said(app)
+    assert f"Rank **2** keeps **{share:.1f} %**" in read_text(app)
     figure = figures.shadow(found, 2)
     residual = np.linalg.norm(figure.data[0].z - figure.data[1].z)
     assert residual == pytest.approx(np.linalg.norm(values[2:]), abs=0.02)

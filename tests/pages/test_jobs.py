@@ -388,11 +388,11 @@ def test_no_worker_outlives_the_app(how):
     app.send_signal(how)
     app.wait(10)
 
-    def gone():
+    def has_gone():
         try:
             os.kill(worker, 0)
         except ProcessLookupError:
             return True
         return Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z"
 
-    until(gone, 10)
+    until(has_gone, 10)

@@ -15,7 +15,7 @@ from pages.shared.jobs.kept_results import KeptResults
 from pages.shared.jobs.pool import Pool
 from pages.shared.jobs.report import measures_time
 from tests.pages import tasks
-from tests.pages.rendering import rendered
+from tests.pages.rendering import render
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def restarted(url):
         pool.close()
 
 
-def kept(url):
+def list_kept(url):
     """Names of the tasks whose results are kept."""
     try:
         with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
@@ -56,7 +56,7 @@ def kept(url):
 def test_a_result_is_there_again_after_a_restart(restarted, url):
     first = restarted().submit(tasks.count, to=2, pause=0.1)
     assert first.wait(60)
-    until(lambda: kept(url))
+    until(lambda: list_kept(url))
     again = restarted().submit(tasks.count, 2, 0.1)
     assert again.status == "done"  # at once: nobody was asked
     assert again.result == first.result
@@ -67,7 +67,7 @@ def test_a_result_is_there_again_after_a_restart(restarted, url):
 def test_arrays_of_a_kept_result_are_read_only(restarted, url):
     job = restarted().submit(tasks.numbers, size=4)
     assert job.wait(60)
-    until(lambda: kept(url))
+    until(lambda: list_kept(url))
     again = restarted().submit(tasks.numbers, size=4).result
     np.testing.assert_array_equal(again, np.zeros(4))
     assert not again.flags.writeable
@@ -77,17 +77,17 @@ def test_other_arguments_and_failures_are_computed(restarted, url):
     pool = restarted()
     for job in (pool.submit(tasks.count, to=1, pause=0), pool.submit(tasks.refuse)):
         assert job.wait(60)
-    until(lambda: kept(url))
+    until(lambda: list_kept(url))
     pool = restarted()
     assert pool.submit(tasks.count, to=1, pause=0.01).pending
     assert pool.submit(tasks.refuse).pending
-    assert kept(url) == ["tests.pages.tasks:count"]
+    assert list_kept(url) == ["tests.pages.tasks:count"]
 
 
 def test_another_version_of_the_code_computes_again(restarted, url, monkeypatch):
     job = restarted().submit(tasks.count, to=1, pause=0)
     assert job.wait(60)
-    until(lambda: kept(url))
+    until(lambda: list_kept(url))
     monkeypatch.setattr(kept_results, "SOURCES", ("data",))
     assert restarted().submit(tasks.count, to=1, pause=0).pending
 
@@ -97,14 +97,14 @@ def test_what_measures_time_is_measured_again(restarted, url):
     pool = restarted()
     assert pool.submit(tasks.sleep, seconds=0.0).wait(60)
     assert pool.submit(tasks.count, to=1, pause=0).wait(60)
-    until(lambda: kept(url))
-    assert kept(url) == ["tests.pages.tasks:count"]
+    until(lambda: list_kept(url))
+    assert list_kept(url) == ["tests.pages.tasks:count"]
 
 
 def test_a_damaged_result_is_computed_again(restarted, url):
     job = restarted().submit(tasks.count, to=1, pause=0)
     assert job.wait(60)
-    until(lambda: kept(url))
+    until(lambda: list_kept(url))
     with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
         connection.execute("UPDATE blobs SET content = zeroblob(3)")
     again = restarted().submit(tasks.count, to=1, pause=0)
@@ -125,7 +125,7 @@ def test_without_a_database_the_work_is_done_all_the_same(restarted, url, caplog
 def test_a_database_that_goes_away_costs_nothing_but_time(restarted, url):
     pool = restarted()
     assert pool.submit(tasks.count, to=1, pause=0).wait(60)
-    until(lambda: kept(url))
+    until(lambda: list_kept(url))
     with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
         connection.execute("DROP TABLE fits")
     job = pool.submit(tasks.count, to=2, pause=0)
@@ -164,11 +164,11 @@ def test_a_restarted_app_shows_every_page_without_computing(url, monkeypatch):
 
     def show(pool):
         monkeypatch.setattr(jobs, "_pool", pool)
-        return [texts(rendered(page, **choices)) for page in PAGES]
+        return [texts(render(page, **choices)) for page in PAGES]
 
     before = show(Pool(workers=1, store=url))
     computed = {job.task for job in jobs.shared_pool().jobs()}
-    until(lambda: set(kept(url)) == computed)
+    until(lambda: set(list_kept(url)) == computed)
     jobs.shared_pool().close()
     after = show(Pool(workers=1, store=url))
     ran = [job.task for job in jobs.shared_pool().jobs() if job._number]

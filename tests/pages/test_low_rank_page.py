@@ -10,7 +10,7 @@ from compression.catalog import LOW_RANK_METHODS
 from pages.shared.ui import tables
 from pages.views.low_rank import text
 from pages.views.low_rank.figures import budgets
-from tests.pages.rendering import rendered
+from tests.pages.rendering import render
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from tests.pages.rendering import rendered
     [("iris", "softmax_regression", 10), ("diabetes", "linear_regression", 9)],
 )
 def test_every_section_is_drawn_from_a_link(dataset, model, charts):
-    app = rendered(
+    app = render(
         "low_rank.py",
         dataset=dataset,
         model=model,
@@ -40,7 +40,7 @@ def test_every_section_is_drawn_from_a_link(dataset, model, charts):
 
 
 def test_the_answer_comes_first_and_its_button_takes_it():
-    app = rendered("low_rank.py", dataset="iris", model="softmax_regression", rank="3")
+    app = render("low_rank.py", dataset="iris", model="softmax_regression", rank="3")
     answer = next(text.value for text in app.markdown if "the fewest parameters" in text.value)
     suggested = re.search(r"\*\*Rank (\d+)\*\*", answer).group(1)
     assert suggested != "3"
@@ -50,23 +50,23 @@ def test_the_answer_comes_first_and_its_button_takes_it():
 
 
 def test_links_lead_to_every_section():
-    app = rendered("low_rank.py", dataset="iris", model="softmax_regression")
+    app = render("low_rank.py", dataset="iris", model="softmax_regression")
     (links,) = [text.value for text in app.caption if "](#" in text.value]
     assert set(re.findall(r"\(#([^)]+)\)", links)) == {h.anchor for h in app.header}
 
 
 def test_a_rank_above_the_break_even_is_said_to_make_the_model_larger():
-    def said(rank):
-        app = rendered("low_rank.py", dataset="iris", model="softmax_regression", rank=rank)
+    def warns(rank):
+        app = render("low_rank.py", dataset="iris", model="softmax_regression", rank=rank)
         return any("This makes the model larger" in warning.value for warning in app.warning)
 
     # k* of a 3 x 4 weight is 1: 1 · 7 < 12, 2 · 7 > 12.
-    assert said("2")
-    assert not said("1")
+    assert warns("2")
+    assert not warns("1")
 
 
 def test_a_link_says_which_inputs_which_ridge_and_how_many_epochs():
-    app = rendered(
+    app = render(
         "low_rank.py",
         dataset="iris",
         model="softmax_regression",
@@ -89,7 +89,7 @@ def test_a_link_says_which_inputs_which_ridge_and_how_many_epochs():
 
 
 def test_a_curve_that_compares_methods_has_a_baseline_for_each():
-    app = rendered(
+    app = render(
         "low_rank.py", dataset="iris", model="softmax_regression", methods="all", epochs="1"
     )
     drawn = app.session_state["_charts"]["low_rank_methods_chart"][1]
@@ -99,7 +99,7 @@ def test_a_curve_that_compares_methods_has_a_baseline_for_each():
 
 
 def test_a_kernel_s_own_method_says_its_own_break_even_rank():
-    app = rendered(
+    app = render(
         "low_rank.py", dataset="mnist1d", model="conv1d", method="tucker2", layer="conv2", rank="1"
     )
     said = " ".join(part.value for part in [*app.markdown, *app.warning])
@@ -122,7 +122,7 @@ def test_every_table_of_the_page_can_be_taken_away_whole(monkeypatch):
         return real(label, content, **named)
 
     monkeypatch.setattr(tables.st, "download_button", button)
-    rendered(
+    render(
         "low_rank.py",
         dataset="iris",
         model="softmax_regression",
@@ -155,7 +155,7 @@ def test_every_table_of_the_page_can_be_taken_away_whole(monkeypatch):
 
 
 def test_a_link_says_each_layer_s_rank_and_the_budget_in_its_unit():
-    app = rendered(
+    app = render(
         "low_rank.py",
         dataset="iris",
         model="softmax_regression",

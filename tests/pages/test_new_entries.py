@@ -11,7 +11,7 @@ from compression.constrained.training import curve
 from pages.shared import jobs
 from pages.shared.jobs.arguments import bind, hashable, task_name
 from tests.pages import new_entries
-from tests.pages.rendering import opened, settled
+from tests.pages.rendering import open_page, settle
 
 
 class HerePool:
@@ -67,7 +67,7 @@ NEW = {"dataset": "new_data", "model": "new_model", "method": "new_svd", "set": 
     ],
 )
 def test_every_page_shows_what_was_added_to_the_catalogues(pool, page, query):
-    app = settled(opened(page, **(NEW | query)))
+    app = settle(open_page(page, **(NEW | query)))
     assert not app.error
     assert app.selectbox(key="dataset").value == "new_data"
     if page != "train.py":

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pages.shared.format import format_interval, format_size
-from tests.pages.rendering import ROOT, opened, rendered, settled
+from tests.pages.rendering import ROOT, open_page, render, settle
 
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py")
 MODELS = [("digits", "mlp"), ("iris", "softmax_regression"), ("diabetes", "linear_regression")]
@@ -29,7 +29,7 @@ OWN_DATA = {
 @pytest.mark.parametrize(("dataset", "model"), MODELS)
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in OWN_DATA])
 def test_every_page_shows_its_charts_and_no_error(page, dataset, model):
-    app = rendered(page, dataset=dataset, model=model)
+    app = render(page, dataset=dataset, model=model)
     # Where nothing is smaller than the reference Decide shows the plane and a sentence.
     nothing = any("No compressed model is smaller" in info.value for info in app.info)
     assert len(app.get("plotly_chart")) >= (1 if nothing else 2)
@@ -37,26 +37,26 @@ def test_every_page_shows_its_charts_and_no_error(page, dataset, model):
 
 @pytest.mark.parametrize(("page", "least"), OWN_DATA.items())
 def test_pages_without_a_reference_show_their_charts_and_no_error(page, least):
-    assert len(rendered(page).get("plotly_chart")) >= least
+    assert len(render(page).get("plotly_chart")) >= least
 
 
 @pytest.mark.parametrize(("dataset", "model"), [*MODELS[:2], ("mnist1d", "conv1d")])
 def test_compare_has_two_sides_and_their_plane(dataset, model):
-    app = rendered(dataset=dataset, model=model)
+    app = render(dataset=dataset, model=model)
     assert len(app.get("plotly_chart")) == 6  # the network's picture, two a side, and the plane
     assert [metric.label for metric in app.metric].count("Test accuracy") == 2
     assert [metric.label for metric in app.metric].count("Parameters") == 2
 
 
 def test_a_side_that_has_nothing_to_compress_says_so_in_its_place():
-    app = rendered(dataset="diabetes", model="linear_regression")
+    app = render(dataset="diabetes", model="linear_regression")
     assert any("Low rank has nothing to compress here" in info.value for info in app.info)
     assert len(app.get("plotly_chart")) == 4  # the network's picture, COC's two, and the plane
     assert [metric.label for metric in app.metric].count("Test R²") == 1
 
 
 def test_what_a_url_asks_in_vain_falls_back_with_a_remark():
-    app = rendered(dataset="nope", seed="x", rank="1000000000", bound="nan")
+    app = render(dataset="nope", seed="x", rank="1000000000", bound="nan")
     remarks = " ".join(warning.value for warning in app.warning)
     for word in ("nope", "`x`", "1000000000", "nan"):
         assert word in remarks
@@ -64,7 +64,7 @@ def test_what_a_url_asks_in_vain_falls_back_with_a_remark():
 
 
 def test_a_model_that_does_not_fit_says_why():
-    app = rendered(dataset="iris", model="lenet5")
+    app = render(dataset="iris", model="lenet5")
     assert "needs images" in " ".join(warning.value for warning in app.warning)
 
 
@@ -73,7 +73,7 @@ def test_a_method_that_fails_says_so_in_its_place_and_the_other_side_goes_on(mon
     from tests.pages.tasks import low_rank_curve
 
     monkeypatch.setattr(tasks, "low_rank_curve", low_rank_curve)
-    app = settled(opened(dataset="iris", model="softmax_regression", seed="11"))
+    app = settle(open_page(dataset="iris", model="softmax_regression", seed="11"))
     assert any("its weight is zero" in error.value for error in app.error)
     assert (
         len(app.get("plotly_chart")) == 4
@@ -108,7 +108,7 @@ def test_the_reference_is_shown_with_its_data_its_layers_its_learning_and_its_re
     from pages.shared.models import tasks as work
 
     trained = work.reference(lambda *_: True, "iris", "softmax_regression", 0)
-    app = rendered("train.py", dataset="iris", model="softmax_regression")
+    app = render("train.py", dataset="iris", model="softmax_regression")
     preview, structure, report = (frame.value for frame in app.dataframe)
     assert "petal length (cm)" in preview
     assert set(preview["class"]) <= set(trained.class_names)
@@ -144,7 +144,7 @@ def test_the_learning_curve_is_drawn_while_the_model_still_learns(monkeypatch):
     job.status, job.progress, job._began = "running", 0.3, 1.0
     job._partial = (None, history)
     monkeypatch.setattr(requests, "reference", lambda *_: job)
-    app = opened("train.py", dataset="iris", model="softmax_regression").run()
+    app = open_page("train.py", dataset="iris", model="softmax_regression").run()
     assert not app.exception
     assert len(app.get("progress")) == 1
     assert "Cancel" in [button.label for button in app.button]

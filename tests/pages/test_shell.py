@@ -270,7 +270,7 @@ def test_a_moved_slider_leaves_a_job_going():
     assert job.wait(60)
 
 
-def cleared():
+def is_cleared():
     import streamlit as st
 
     from pages.shared import jobs
@@ -287,7 +287,7 @@ def cleared():
 
 
 def test_cleared_caches_leave_what_runs_and_what_waits_alone():
-    app = AppTest.from_function(cleared, default_timeout=60)
+    app = AppTest.from_function(is_cleared, default_timeout=60)
     asked = app.run().session_state["jobs"]
     pool = asked[0]._pool
     for _ in range(600):

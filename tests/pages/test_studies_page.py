@@ -11,7 +11,7 @@ from pages.shared import jobs
 from pages.shared.plots.palette import style
 from pages.views.studies import figures, tasks, text
 from pages.views.studies.define import all_curves
-from tests.pages.rendering import rendered, settled
+from tests.pages.rendering import render, settle
 
 SMALL = {"on": "Iris", "of": "MLP (256-128)", "seeds": "2"}
 
@@ -30,7 +30,7 @@ def small_study(seeds=2):
 
 
 def test_a_small_study_is_computed_and_compared_without_a_click(url):
-    app = rendered("studies.py", **SMALL)
+    app = render("studies.py", **SMALL)
     assert any("6 of 6 fits" in each.value for each in app.markdown)
     verdicts = app.dataframe[-1].value
     assert verdicts["curve"].tolist() == ["Truncated SVD"]
@@ -41,7 +41,7 @@ def test_a_small_study_is_computed_and_compared_without_a_click(url):
 
 def press(app, key):
     next(each for each in app.button if each.key == key).click().run()
-    return settled(app)
+    return settle(app)
 
 
 def test_what_is_kept_is_found_tagged_tried_again_and_deleted(url):
@@ -51,7 +51,7 @@ def test_what_is_kept_is_found_tagged_tried_again_and_deleted(url):
     other = studies.Study("other", ("iris",), ("softmax_regression",), (0,), (bad,), epochs=2)
     studies.run(other, kept, studies.InThisProcess())
     before = kept.study_fits("other").set_index("status")
-    app = rendered("studies.py", **(SMALL | {"seeds": "50", "kept": "true"}))
+    app = render("studies.py", **(SMALL | {"seeds": "50", "kept": "true"}))
     assert any(", 2 of studies, 1 failed" in each.value for each in app.markdown)
 
     app.text_input(key="kept_filter").set_value("too large").run()
@@ -74,22 +74,22 @@ def test_what_is_kept_is_found_tagged_tried_again_and_deleted(url):
 
 
 def test_a_large_study_says_its_size_and_waits_to_be_started(url):
-    def asked():
+    def count_asked():
         return sum(
             job.task == "pages.views.studies.tasks:run_study" for job in jobs.shared_pool().jobs()
         )
 
-    before = asked()
-    app = rendered("studies.py", **(SMALL | {"seeds": "50"}))
+    before = count_asked()
+    app = render("studies.py", **(SMALL | {"seeds": "50"}))
     assert [button.label for button in app.button if "Compute" in button.label] == [
         "Compute 150 fits"
     ]
-    assert asked() == before
+    assert count_asked() == before
 
 
 def test_without_a_store_the_page_says_what_to_do(monkeypatch):
     monkeypatch.setenv("COMPRESS_STORE", "none")
-    app = rendered("studies.py", **SMALL)
+    app = render("studies.py", **SMALL)
     assert "COMPRESS_STORE" in app.info[0].value
 
 
@@ -101,7 +101,7 @@ def test_without_a_store_the_page_says_what_to_do(monkeypatch):
     ],
 )
 def test_choices_that_make_no_study_get_a_sentence(url, query, said):
-    assert any(said in each.value for each in rendered("studies.py", **query).info)
+    assert any(said in each.value for each in render("studies.py", **query).info)
 
 
 def test_the_text_to_take_away_is_the_same_study():

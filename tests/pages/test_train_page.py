@@ -6,12 +6,12 @@ from pages.shared.models import requests, tasks
 from pages.shared.models.results import Training
 from pages.shared.models.text import name_reference, reference_line
 from pages.views.compare import report as compare_report
-from tests.pages.rendering import rendered, settled
+from tests.pages.rendering import render, settle
 
 ASKED = {"dataset": "iris", "model": "mlp", "train_epochs": "5", "width": "0.25"}
 
 
-def said(app):
+def read_reference(app):
     return [text.value for text in app.markdown if text.value.startswith("Reference")]
 
 
@@ -36,25 +36,25 @@ def test_a_reference_is_trained_as_asked(trained):
 
 
 def test_the_page_trains_what_its_controls_say_and_other_pages_use_it():
-    app = rendered("train.py", **ASKED)
-    (first,) = said(app)
+    app = render("train.py", **ASKED)
+    (first,) = read_reference(app)
     assert "at most 5 epochs · width × 0.25" in first
     assert app.selectbox(key="width").value == "0.25"
     app.switch_page("pages/low_rank.py")
-    assert said(settled(app)) == [first]
+    assert read_reference(settle(app)) == [first]
     app.selectbox(key="width").set_value("model's own")
     app.selectbox(key="train_epochs").set_value("model's own")
-    (own,) = said(settled(app))
+    (own,) = read_reference(settle(app))
     assert own == reference_line(requests.reference("iris", "mlp", 0).result)
     assert "width" not in own
 
 
 def test_a_model_without_hidden_layers_has_no_width():
-    app = rendered("train.py", dataset="iris", model="softmax_regression", train_epochs="20")
+    app = render("train.py", dataset="iris", model="softmax_regression", train_epochs="20")
     assert not [menu for menu in app.selectbox if menu.key == "width"]
-    assert "at most 20 epochs" in said(app)[0]
+    assert "at most 20 epochs" in read_reference(app)[0]
 
 
 def test_an_impossible_number_is_replaced_with_a_remark():
-    app = rendered("train.py", dataset="iris", model="softmax_regression", learning_rate="nan")
+    app = render("train.py", dataset="iris", model="softmax_regression", learning_rate="nan")
     assert "Shown instead: model's own" in app.warning[0].value

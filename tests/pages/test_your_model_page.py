@@ -16,7 +16,7 @@ from pages.views.your_model import figures, tasks, text
 from tests.compression.graphs import onnx_graphs
 from tests.compression.graphs.conftest import low_rank_matrix, safetensors_file
 from tests.compression.graphs.onnx_graphs import build, node
-from tests.pages.rendering import opened, rendered, settled
+from tests.pages.rendering import open_page, render, settle
 
 # What an app begins with is drawn first: something small.
 QUICK = {"dataset": "iris", "model": "softmax_regression"}
@@ -41,14 +41,14 @@ def upload(app, **files):
             for name, content in files.items()
         ]
     )
-    return settled(app)
+    return settle(app)
 
 
 @pytest.fixture(scope="module")
 def page_of_the_example():
     """Drawn once for the tests that only look at it."""
     query = {"weight": "middle.weight", "energy": "90", "eight_bits": "true"}
-    return rendered("your_model.py", **QUICK, **query, keep="100")
+    return render("your_model.py", **QUICK, **query, keep="100")
 
 
 def test_the_example_shows_its_map_its_spectrum_and_its_plan(page_of_the_example):
@@ -75,7 +75,7 @@ def test_the_slider_s_ranks_are_those_of_the_file_that_is_handed_out():
     files = ((example.NAME, example.content()),)
     view = tasks.read(lambda *_: True, files)
     keep = str(round(100 * view.plan["share"].iloc[8], 1))
-    app = rendered("your_model.py", **QUICK, keep=keep, judged_on="none")
+    app = render("your_model.py", **QUICK, keep=keep, judged_on="none")
     built = tasks.build(lambda *_: True, files, view.ranks[8])
     again = compression.read_model({"again.onnx": built.content})
     for layer, rank in view.ranks[8]:
@@ -94,7 +94,9 @@ def test_the_slider_s_ranks_are_those_of_the_file_that_is_handed_out():
 
 def test_an_upload_takes_the_example_s_place_and_its_names_are_no_markup():
     values = {HOSTILE: low_rank_matrix(40, 30, 4), "b": np.ones(40)}
-    app = upload(opened("your_model.py", **QUICK).run(), own__safetensors=safetensors_file(values))
+    app = upload(
+        open_page("your_model.py", **QUICK).run(), own__safetensors=safetensors_file(values)
+    )
     assert not app.error
     drawn = charts(app)
     assert drawn["layer_map"]["data"][0]["labels"] == [
@@ -107,7 +109,7 @@ def test_an_upload_takes_the_example_s_place_and_its_names_are_no_markup():
 
 
 def test_a_file_that_cannot_be_read_gets_its_sentence():
-    app = upload(opened("your_model.py", **QUICK).run(), broken__onnx=b"nothing of the kind")
+    app = upload(open_page("your_model.py", **QUICK).run(), broken__onnx=b"nothing of the kind")
     assert ["this is no ONNX graph" in error.value for error in app.error] == [True]
 
 
@@ -129,13 +131,15 @@ def test_the_way_to_read_is_chosen_on_validation_rows_and_the_curve_is_of_the_te
 
 
 def test_data_that_do_not_fit_the_model_are_said_to_be_others():
-    app = settled(opened("your_model.py", **QUICK, judged_on="iris"))
+    app = settle(open_page("your_model.py", **QUICK, judged_on="iris"))
     assert any("choose another dataset" in error.value for error in app.error)
 
 
 def test_a_model_that_cannot_shrink_says_so():
     values = {"embed.weight": np.random.default_rng(0).normal(size=(30, 20))}
-    app = upload(opened("your_model.py", **QUICK).run(), own__safetensors=safetensors_file(values))
+    app = upload(
+        open_page("your_model.py", **QUICK).run(), own__safetensors=safetensors_file(values)
+    )
     assert any(info.value == text.NOTHING for info in app.info)
     assert "download_button" not in [b.key for b in app.get("download_button")]
 
@@ -181,7 +185,7 @@ def adapter_files():
 
 
 def test_an_adapter_s_budget_goes_to_the_layer_that_needs_it_and_its_files_come_back():
-    app = upload(opened("your_model.py", **QUICK).run(), **adapter_files())
+    app = upload(open_page("your_model.py", **QUICK).run(), **adapter_files())
     assert not app.error
     assert set(charts(app)) == {"adapter_energy", "spectrum"}
     table = app.dataframe[0].value
@@ -201,7 +205,7 @@ def test_an_adapter_s_budget_goes_to_the_layer_that_needs_it_and_its_files_come_
 
 def test_an_adapter_without_its_config_gets_a_sentence():
     (name, content), _ = adapter_files().items()
-    app = upload(opened("your_model.py", **QUICK).run(), **{name: content})
+    app = upload(open_page("your_model.py", **QUICK).run(), **{name: content})
     said = [error.value.replace("\\", "") for error in app.error]  # as Markdown shows it
     assert ["add the adapter's adapter_config.json" in sentence for sentence in said] == [True]
 
@@ -260,7 +264,7 @@ def test_the_last_layer_under_a_bound_is_certified_and_leaves_with_the_model(pag
 
 
 def test_a_regression_is_judged_by_r2_and_its_last_layer_follows_an_exact_path():
-    app = opened("your_model.py", **QUICK, judged_on="diabetes").run()
+    app = open_page("your_model.py", **QUICK, judged_on="diabetes").run()
     app = upload(app, own__onnx=regression_graph())
     assert not app.error
     assert any(words.value == text.CHAIN for words in app.caption)
@@ -325,7 +329,7 @@ def test_a_text_model_whose_package_is_installed_can_be_looked_at(tmp_path, monk
     (folder / "model.safetensors").write_bytes(safetensors_file(values))
     monkeypatch.syspath_prepend(str(tmp_path))
     example.read_text_model.cache_clear()
-    app = rendered("your_model.py", **QUICK, example_model=example.TEXT_MODEL_NAME)
+    app = render("your_model.py", **QUICK, example_model=example.TEXT_MODEL_NAME)
     example.read_text_model.cache_clear()
     assert charts(app)["layer_map"]["data"][0]["labels"] == ["layer.weight"]
     assert any(info.value == text.NO_GRAPH for info in app.info)

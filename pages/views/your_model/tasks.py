@@ -240,5 +240,5 @@ def resize_adapter(report: Report, files: Files, ranks: tuple[tuple[str, int], .
     """The adapter's files at these ranks, written, read back and compared."""
     import compression
 
-    resized = compression.read_adapter(dict(files)).resized(dict(ranks))
+    resized = compression.read_adapter(dict(files)).resize(dict(ranks))
     return ResizedView(tuple(sorted(resized.files.items())), resized.energy_kept)

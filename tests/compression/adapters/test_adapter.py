@@ -83,7 +83,7 @@ def test_spectra_are_those_of_the_full_scaled_products(peft_files, kohya_files, 
 def test_the_resized_peft_file_holds_the_best_updates_of_its_ranks(peft_files, dtype):
     before = full_products(peft_files, PEFT_SCALES)
     ranks = {"model.layers.0.q": 3, "model.layers.1.q": 5, "head": 1, "emb": 4}
-    resized = compression.read_adapter(peft_files).resized(ranks)
+    resized = compression.read_adapter(peft_files).resize(ranks)
     after = peft_updates(resized.files)
     for layer, rank in ranks.items():
         size = np.linalg.norm(before[layer])
@@ -111,7 +111,7 @@ def test_rank_stabilised_updates_keep_their_scale(peft_files, dtype):
     files = peft_files | {"adapter_config.json": json.dumps(config).encode()}
     roots = {"model.layers.0.q": 6, "model.layers.1.q": 8, "head": 4, "emb": 6}
     before = full_products(files, {n: PEFT_SCALES[n] * math.sqrt(r) for n, r in roots.items()})
-    after = peft_updates(compression.read_adapter(files).resized(dict.fromkeys(roots, 2)).files)
+    after = peft_updates(compression.read_adapter(files).resize(dict.fromkeys(roots, 2)).files)
     for layer, update in before.items():
         error = np.linalg.norm(after[layer] - best(update, 2))
         assert error < ROUNDING[dtype] * np.linalg.norm(update)
@@ -120,7 +120,7 @@ def test_rank_stabilised_updates_keep_their_scale(peft_files, dtype):
 def test_the_resized_kohya_file_holds_the_best_updates_and_keeps_its_layout(kohya_files, dtype):
     before = kohya_updates(kohya_files)
     ranks = {"lora_unet_mid_attn_to_q": 3, "lora_unet_conv_in": 7, "lora_te_text_fc1": None}
-    resized = compression.read_adapter(kohya_files).resized(ranks)
+    resized = compression.read_adapter(kohya_files).resize(ranks)
     after = kohya_updates(resized.files)
     for layer, rank in ranks.items():
         expected = before[layer] if rank is None else best(before[layer], rank)
@@ -173,9 +173,9 @@ def test_a_budget_for_everything_changes_no_byte_and_one_for_nothing_is_refused(
 def test_ranks_and_layers_that_are_not_there_are_named(kohya_files):
     adapter = compression.read_adapter(kohya_files)
     with pytest.raises(ArgumentError, match="choose 1 to 8"):
-        adapter.resized({"lora_unet_conv_in": 9})
+        adapter.resize({"lora_unet_conv_in": 9})
     with pytest.raises(ArgumentError, match="choose from lora_te_text_fc1"):
-        adapter.resized({"conv": 1})
+        adapter.resize({"conv": 1})
     with pytest.raises(CancelledError):
         compression.read_adapter(kohya_files, report=lambda *_: False)
 
@@ -187,7 +187,7 @@ def test_the_scale_is_kept_where_alphas_type_cannot_hold_it():
         "x.alpha": torch.tensor(2.7).bfloat16(),
     }
     files = {"a.safetensors": safetensors.torch.save(tensors)}
-    after = kohya_updates(compression.read_adapter(files).resized({"x": 5}).files)
+    after = kohya_updates(compression.read_adapter(files).resize({"x": 5}).files)
     np.testing.assert_allclose(after["x"], best(kohya_updates(files)["x"], 5), atol=1e-5)
 
 
@@ -201,7 +201,7 @@ def test_a_path_that_ends_as_another_one_keeps_its_own_rank():
         "adapter_config.json": json.dumps(config).encode(),
     }
     wanted = {"q": 1, "a.q": 2, "b.a.q": 4, "c.q": 4}
-    again = compression.read_adapter(compression.read_adapter(files).resized(wanted).files)
+    again = compression.read_adapter(compression.read_adapter(files).resize(wanted).files)
     assert dict(again.layers.set_index("layer")["rank"]) == wanted
 
 
@@ -211,7 +211,7 @@ def test_numbers_that_a_type_cannot_hold_are_no_file():
     up[0], down[:, 0] = 6e4, 6e4
     tensors = {"x.lora_up.weight": up, "x.lora_down.weight": down}
     with pytest.raises(StorageError, match="do not fit the type float16"):
-        compression.read_adapter({"a.safetensors": safetensors.torch.save(tensors)}).resized(
+        compression.read_adapter({"a.safetensors": safetensors.torch.save(tensors)}).resize(
             {"x": 1}
         )
 

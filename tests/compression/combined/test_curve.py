@@ -168,12 +168,12 @@ def test_each_pair_takes_its_share_of_passes_and_no_more(method, digits, digits_
     passes = 0
     epoch = training.Trainer.epoch
 
-    def counted(trainer):
+    def count(trainer):
         nonlocal passes
         passes += 1
         return epoch(trainer)
 
-    monkeypatch.setattr(training.Trainer, "epoch", counted)
+    monkeypatch.setattr(training.Trainer, "epoch", count)
     compression.combined_curve(digits_mlp, digits, method, [2, 4], [0.5, 0.3, 0.2], epochs=5)
     if method == "constrained_then_low_rank":
         assert passes == 3 * 3 + 6 * 2  # the way through the bounds serves both ranks

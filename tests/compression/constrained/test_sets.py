@@ -24,7 +24,7 @@ scales = st.floats(-270, 270).map(lambda power: 10.0**power)
 types = st.sampled_from([np.float64, np.float32])
 
 
-def scaled(unit, scale, kind):
+def scale_to(unit, scale, kind):
     """A vector of that size, and the epsilon of its type; assumes that the type can hold it."""
     low, high = limits(kind)
     assume(low < scale * np.abs(unit).max(initial=0) < high)
@@ -41,7 +41,7 @@ def limits(kind):
 @example(unit=np.array([1.0, -1.0, 1.0]), scale=1e17, radius=1.0, kind=np.float64)
 @settings(deadline=None)
 def test_a_projection_satisfies_its_variational_inequality(members, unit, scale, radius, kind):
-    v, eps = scaled(unit, scale, kind)
+    v, eps = scale_to(unit, scale, kind)
     low, high = limits(kind)
     assume(low < radius < high)
     z = members.project(v, radius)
@@ -61,7 +61,7 @@ def test_a_projection_satisfies_its_variational_inequality(members, unit, scale,
 @given(unit=unit_vectors, scale=scales, kind=types)
 @settings(deadline=None)
 def test_the_gauge_is_the_smallest_bound_that_holds_a_vector(members, unit, scale, kind):
-    v, _ = scaled(unit, scale, kind)
+    v, _ = scale_to(unit, scale, kind)
     gauge = members.gauge(v)
     # The gauge of a sum or a norm is known to its rounding only.
     np.testing.assert_array_equal(members.project(v, gauge * (1 + 1e-12)), v)

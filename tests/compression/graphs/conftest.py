@@ -10,7 +10,7 @@ import torch
 from compression.graphs.tensors import Tensor, encode_values, write_safetensors
 
 
-def saved(value: Any, **settings: Any) -> bytes:
+def save(value: Any, **settings: Any) -> bytes:
     """What ``torch.save`` writes."""
     content = io.BytesIO()
     torch.save(value, content, **settings)

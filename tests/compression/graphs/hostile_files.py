@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from .conftest import saved
+from .conftest import save
 from .onnx_graphs import build, node
 
 Files = dict[str, bytes]
@@ -76,7 +76,7 @@ def safetensors_files() -> Iterator[tuple[str, bytes]]:
     yield "9 MB of blanks", header(None, data, b"{" + b" " * (9 << 20) + b"}")
     yield "17 axes", header({"a": tensor(shape=(1,) * 15 + (2, 2))}, data)
     yield "not a number", header(None, data, b'{"a": NaN}')
-    yield "an archive", saved({"a": torch.ones(2, 2)})
+    yield "an archive", save({"a": torch.ones(2, 2)})
     yield "gzip", gzip.compress(data)
     yield "a web page", b"<!doctype html><script>alert(1)</script>"
     yield "whole numbers only", header({"a": tensor("I32")}, data)
@@ -104,7 +104,7 @@ def archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> b
 
 
 def checkpoint_files(trace: str) -> Iterator[tuple[str, bytes]]:
-    good = saved({"w": torch.arange(1000.0).reshape(20, 50)})
+    good = save({"w": torch.arange(1000.0).reshape(20, 50)})
     yield "empty", b""
     yield "letters", b"hello, model"
     yield "cut archive", good[: len(good) // 2]
@@ -120,43 +120,43 @@ def checkpoint_files(trace: str) -> Iterator[tuple[str, bytes]]:
     yield "40,001 parts", archive({f"m/{i}": b"" for i in range(40_001)})
     yield "runs code", archive(parts | {"archive/data.pkl": pickle.dumps(RunsCode(trace), 2)})
     yield "a pickle that runs code", pickle.dumps({"w": RunsCode(trace)}, 2)
-    yield "a state that runs code", saved({"w": torch.ones(3, 3), "x": RunsCode(trace)})
+    yield "a state that runs code", save({"w": torch.ones(3, 3), "x": RunsCode(trace)})
     yield (
         "old format that runs code",
-        saved({"x": RunsCode(trace)}, _use_new_zipfile_serialization=False),
+        save({"x": RunsCode(trace)}, _use_new_zipfile_serialization=False),
     )
-    yield "a whole module", saved(nn.Linear(3, 4))
+    yield "a whole module", save(nn.Linear(3, 4))
     program = io.BytesIO()
     torch.jit.save(torch.jit.trace(nn.Linear(3, 4), torch.ones(1, 3)), program)
     yield "a program", program.getvalue()
-    yield "stride 0", saved({"w": torch.zeros(1).expand(10**6, 10**6)})
+    yield "stride 0", save({"w": torch.zeros(1).expand(10**6, 10**6)})
     yield (
         "stride 0, old",
-        saved({"w": torch.zeros(1).expand(10**6, 10**6)}, _use_new_zipfile_serialization=False),
+        save({"w": torch.zeros(1).expand(10**6, 10**6)}, _use_new_zipfile_serialization=False),
     )
-    yield "without values", saved({"w": torch.empty(10**5, 10**5, device="meta")})
-    yield "sparse", saved({"w": torch.eye(4).to_sparse()})
-    yield "complex", saved({"w": torch.ones(4, 4, dtype=torch.complex64)})
+    yield "without values", save({"w": torch.empty(10**5, 10**5, device="meta")})
+    yield "sparse", save({"w": torch.eye(4).to_sparse()})
+    yield "complex", save({"w": torch.ones(4, 4, dtype=torch.complex64)})
     yield (
         "quantised",
-        saved({"w": torch.quantize_per_tensor(torch.ones(4, 4), 0.1, 0, torch.qint8)}),
+        save({"w": torch.quantize_per_tensor(torch.ones(4, 4), 0.1, 0, torch.qint8)}),
     )
     deep: dict[str, Any] = {"w": torch.ones(3, 3)}
     for _ in range(12):
         deep = {"a": deep}
-    yield "12 deep", saved(deep)
+    yield "12 deep", save(deep)
     ring: dict[str, Any] = {"w": torch.ones(3, 3)}
     ring["again"] = ring
-    yield "a ring", saved(ring)
+    yield "a ring", save(ring)
     one = torch.ones(())
-    yield "20,001 tensors", saved({f"t{i}": one for i in range(20_001)})
-    yield "endless name", saved({"n" * 5000: torch.ones(3, 3)})
-    yield "a list", saved([torch.ones(3, 3)])
-    yield "a number", saved(3)
-    yield "text", saved("weights")
-    yield "no tensors", saved({"epoch": 3})
-    yield "whole numbers only", saved({"w": torch.ones(3, 3, dtype=torch.int64)})
-    yield "moments only", saved({"optimizer": {"state": {0: {"exp_avg": torch.ones(3, 3)}}}})
+    yield "20,001 tensors", save({f"t{i}": one for i in range(20_001)})
+    yield "endless name", save({"n" * 5000: torch.ones(3, 3)})
+    yield "a list", save([torch.ones(3, 3)])
+    yield "a number", save(3)
+    yield "text", save("weights")
+    yield "no tensors", save({"epoch": 3})
+    yield "whole numbers only", save({"w": torch.ones(3, 3, dtype=torch.int64)})
+    yield "moments only", save({"optimizer": {"state": {0: {"exp_avg": torch.ones(3, 3)}}}})
     laughs: list[Any] = ["ha"] * 10
     for _ in range(8):
         laughs = [laughs] * 10
@@ -166,7 +166,7 @@ def checkpoint_files(trace: str) -> Iterator[tuple[str, bytes]]:
     np.savez(arrays, w=np.ones((3, 3)))
     yield "NumPy's archive", arrays.getvalue()
     yield "a table of HDF5", b"\x89HDF\r\n\x1a\n" + b"\0" * 64
-    old = saved({"w": torch.ones(30, 30)}, _use_new_zipfile_serialization=False)
+    old = save({"w": torch.ones(30, 30)}, _use_new_zipfile_serialization=False)
     yield "old format, cut", old[:-100]
     yield "parts above the folder", archive({f"../../{n}": c for n, c in parts.items()})
     locked = bytearray(good)
@@ -175,7 +175,7 @@ def checkpoint_files(trace: str) -> Iterator[tuple[str, bytes]]:
     yield "a locked part", bytes(locked)
     yield "a pickle that opens a file", b"cbuiltins\nopen\n(S'" + trace.encode() + b"'\nS'w'\ntR."
     yield "100,000 open brackets", b"\x80\x02" + b"(" * 100_000
-    yield "an array of NumPy's", saved({"w": np.ones((3, 3))})
+    yield "an array of NumPy's", save({"w": np.ones((3, 3))})
     rebuilt = parts["archive/data.pkl"].replace(b"M\xe8\x03", b"M\xff\xff")
     yield "storage too short", archive(parts | {"archive/data.pkl": rebuilt})
 
@@ -212,7 +212,7 @@ def dims(*lengths: int) -> Callable[[onnx.ModelProto], None]:
     return change
 
 
-def nested(depth: int) -> bytes:
+def nest(depth: int) -> bytes:
     inner = helper.make_graph([node("Identity", "x", "o")], "g", [], [])
     for _ in range(depth):
         inner = helper.make_graph(
@@ -273,7 +273,7 @@ def onnx_files() -> Iterator[tuple[str, Files]]:
     yield "letters", alone(b"hello, model")
     yield "zeros", alone(b"\0" * 100)
     yield "cut", alone(graph()[:-60])
-    yield "an archive", alone(saved({"w": torch.ones(3, 3)}))
+    yield "an archive", alone(save({"w": torch.ones(3, 3)}))
     yield "data missing", alone(graph(external(location="m.onnx.data")))
     yield "no location", pair()
     yield "empty location", pair(location="")
@@ -308,7 +308,7 @@ def onnx_files() -> Iterator[tuple[str, Files]]:
     yield "unknown type", alone(graph(set_fields(data_type=99)))
     yield "undefined type", alone(graph(set_fields(data_type=0)))
     yield "numbers that are text", alone(graph(set_fields(data_type=TensorProto.STRING)))
-    yield "9 deep", alone(nested(9))
+    yield "9 deep", alone(nest(9))
     many = [node("Relu", "x", f"r{i}") for i in range(50_001)]
     yield "50,001 nodes", alone(build(many, {}, (1,)))
     yield "20,001 tensors", alone(build([], {f"w{i}": np.ones(1) for i in range(20_001)}, (1,)))
@@ -349,17 +349,17 @@ def onnx_files() -> Iterator[tuple[str, Files]]:
 def more_onnx_files() -> Iterator[tuple[str, Files]]:
     """Graphs whose shapes, edges or bytes lie."""
 
-    def turned(operator: str, *constants: int, **settings: Any) -> Files:
+    def reshape_by(operator: str, *constants: int, **settings: Any) -> Files:
         inputs = "w s" if constants else "w"
         nodes = [node(operator, inputs, "r", **settings), node("MatMul", "x r", "y")]
         weights = {"w": np.ones((6, 5))} | ({"s": np.array(constants)} if constants else {})
         return {"m.onnx": build(nodes, weights, (3, 6))}
 
-    yield "two lengths to be found", turned("Reshape", -1, -1)
-    yield "a length of -7", turned("Reshape", -7, 5)
-    yield "axes that are not there", turned("Squeeze", 10**9)
-    yield "a billion axes", turned("Unsqueeze", 10**9)
-    yield "an axis of -9", turned("Flatten", axis=-9)
+    yield "two lengths to be found", reshape_by("Reshape", -1, -1)
+    yield "a length of -7", reshape_by("Reshape", -7, 5)
+    yield "axes that are not there", reshape_by("Squeeze", 10**9)
+    yield "a billion axes", reshape_by("Unsqueeze", 10**9)
+    yield "an axis of -9", reshape_by("Flatten", axis=-9)
     ring = [node("Add", "x z", "y"), node("MatMul", "y w", "z")]
     yield "edges in a ring", {"m.onnx": build(ring, {"w": np.ones((6, 6))}, (3, 6))}
     echo = [node("Identity", "z", "y"), node("Identity", "y", "z"), node("MatMul", "x w", "o")]

@@ -13,7 +13,7 @@ import compression
 from compression.graphs.checkpoint import convert
 from compression.graphs.tensors import encode_values, read_safetensors, write_safetensors
 
-from .conftest import low_rank_matrix, safetensors_file, saved
+from .conftest import low_rank_matrix, safetensors_file, save
 
 RNG = np.random.default_rng(0)
 
@@ -99,19 +99,19 @@ def test_checkpoint_is_read_without_prefixes_and_moments(legacy):
     state = {f"module._orig_mod.{name}": value for name, value in network.state_dict().items()}
     counts = {"steps": torch.arange(12).reshape(3, 4), 7: torch.ones(3, 5)}
     file = {"epoch": 3, "state_dict": state, "optimizer": optimizer.state_dict()}
-    content = saved(file, _use_new_zipfile_serialization=not legacy)
+    content = save(file, _use_new_zipfile_serialization=not legacy)
     model = compression.read_model({"m.pt": content})
     assert list(model.layers["layer"]) == ["0.weight", "1.weight"]
     np.testing.assert_array_equal(model.matrix("0.weight"), network[0].weight.detach().numpy())
     assert model.parameters == sum(p.numel() for p in network.parameters())
-    tensors, _ = read_safetensors(convert(saved(counts)))
+    tensors, _ = read_safetensors(convert(save(counts)))
     assert {name: tensor.dtype for name, tensor in tensors.items()} == {"steps": "I64", "7": "F32"}
 
 
 def test_compressed_checkpoint_is_a_state_dict_that_torch_loads():
     shared = torch.randn(20, 30, generator=torch.Generator().manual_seed(0))
     network = {"a.weight": shared, "b.weight": shared, "a.bias": torch.ones(20)}
-    model = compression.read_model({"m.pth": saved(network)})
+    model = compression.read_model({"m.pth": save(network)})
     assert len(model.layers) == 1
     content = model.compressed({"b.weight": 4}).to_bytes()["m.pth"]
     state = torch.load(io.BytesIO(content), weights_only=True)

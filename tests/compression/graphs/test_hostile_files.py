@@ -11,13 +11,13 @@ import compression
 from compression.graphs import child
 from compression.graphs.limits import show
 
-from .conftest import safetensors_file, saved
+from .conftest import safetensors_file, save
 from .hostile_files import graph, hostile_files
 
 RNG = np.random.default_rng(0)
 GOOD = {
     "m.safetensors": safetensors_file({"w": RNG.normal(size=(6, 5)), "b": RNG.normal(size=5)}),
-    "m.pt": saved({"w": torch.ones(6, 5), "b": torch.ones(5)}),
+    "m.pt": save({"w": torch.ones(6, 5), "b": torch.ones(5)}),
     "m.onnx": graph(),
 }
 

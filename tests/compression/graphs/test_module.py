@@ -98,7 +98,7 @@ class Hooked(nn.Sequential):
         return x + super().forward(x)
 
 
-def normed(removed):
+def build_normed(removed):
     layer = parametrizations.weight_norm(nn.Linear(8, 6))
     if removed:
         remove_parametrizations(layer, "weight")
@@ -116,7 +116,7 @@ MODULES = {
     "gru": (lambda: Recurrent(nn.GRU), (4, 5, 6)),
     "branches": (Branches, (6, 8)),
     "hooked": (Hooked, (6, 8)),
-    "norm removed": (lambda: normed(True), (6, 8)),
+    "norm removed": (lambda: build_normed(True), (6, 8)),
     "signals": (lambda: nn.Sequential(nn.Conv1d(3, 8, 3, stride=2), nn.Flatten()), (4, 3, 9)),
     "upwards": (
         lambda: nn.Sequential(nn.ConvTranspose2d(3, 6, 3), nn.Conv2d(6, 4, 1)),
@@ -186,7 +186,7 @@ def test_reasons_name_ties_groups_and_parametrizations():
     assert shared.parameters == 72
     groups = compression.read_module(Residual()).layers.set_index("layer")["reason"]
     assert "groups share no channels" in groups["grouped.weight"]
-    parts = compression.read_module(normed(False)).layers["reason"]
+    parts = compression.read_module(build_normed(False)).layers["reason"]
     assert parts.str.contains("remove_parametrizations").any()
     empty = compression.read_module(nn.Linear(4, 5, device="meta"))
     assert "meta device" in empty.weights[0].reason

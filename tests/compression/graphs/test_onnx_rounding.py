@@ -33,7 +33,7 @@ CASES = {
 }
 
 
-def rounded(weight, axis):
+def round_weight(weight, axis):
     """To the nearest of 255 numbers around 0, the largest of a channel being one of them."""
     others = tuple(i for i in range(weight.ndim) if i != axis)
     largest = np.abs(weight.astype(np.float32)).max(axis=others, keepdims=True)
@@ -51,7 +51,7 @@ def test_the_file_answers_as_a_graph_with_rounded_weights(name):
     content = build(nodes, {"w": weight}, ("rows", *shape[1:]))
     x = RNG.normal(size=shape).astype(np.float32)
     small = read(content).rounded_bytes()["m.onnx"]
-    expected = run(build(nodes, {"w": rounded(weight, axis)}, ("rows", *shape[1:])), x=x)[0]
+    expected = run(build(nodes, {"w": round_weight(weight, axis)}, ("rows", *shape[1:])), x=x)[0]
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     found = onnxruntime.InferenceSession(small, options).run(None, {"x": x})[0]

@@ -25,7 +25,7 @@ def objective(weight, inputs, approximation, ridge):
     return np.mean(np.sum((spread @ difference.T) ** 2, axis=1)) + ridge * np.sum(difference**2)
 
 
-def whitened(weight, inputs, rank, ridge):
+def whiten(weight, inputs, rank, ridge):
     """The same optimum by whitening: truncate W L for Σ = L Lᵀ, and undo L."""
     sigma = np.cov(inputs.T, bias=True) + ridge * np.eye(inputs.shape[1])
     root = np.linalg.cholesky(sigma)
@@ -44,7 +44,7 @@ def test_it_ends_where_the_whitened_decomposition_ends(shape, ridge):
     weight, inputs = layer(*shape)
     d = ActivationAwareSVD(ridge).decompose(weight, inputs)
     for rank in range(1, d.max_rank + 1):
-        expected = objective(weight, inputs, whitened(weight, inputs, rank, ridge), ridge)
+        expected = objective(weight, inputs, whiten(weight, inputs, rank, ridge), ridge)
         assert objective(weight, inputs, d.at(rank).weight, ridge) == pytest.approx(
             expected, rel=1e-7, abs=1e-9
         )

@@ -135,7 +135,7 @@ def test_what_cannot_be_cross_validated_is_refused_in_words():
         one_standard_error([], np.empty((2, 0)))
 
 
-def drawn(seed):
+def draw(seed):
     x, y, _ = planted.draw(seed=seed)
     samples = data.Samples(x, y)
     return data.prepare(samples, name="planted", title="Planted", task="classification", seed=seed)
@@ -143,7 +143,7 @@ def drawn(seed):
 
 def test_cross_validation_of_a_model_finds_the_rank_that_was_planted():
     found = [
-        cross_validated_rank(drawn(seed), "softmax_regression", seed, training_epochs=80).chosen
+        cross_validated_rank(draw(seed), "softmax_regression", seed, training_epochs=80).chosen
         for seed in range(10)
     ]
     assert sum(rank == planted.RANK for rank in found) >= 9

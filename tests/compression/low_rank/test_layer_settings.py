@@ -89,7 +89,7 @@ class Same(nn.Conv2d):
         super().__init__(channels, channels, 3, padding=1)
 
 
-def hooked():
+def build_hooked():
     layer = nn.Linear(4, 4)
     layer.register_forward_hook(lambda module, inputs, output: 2 * output)
     return layer
@@ -101,7 +101,7 @@ def hooked():
         (functools.partial(Doubled, 4, 4), "Doubled"),
         (functools.partial(Same, 4), "Same"),
         (lambda: parametrizations.weight_norm(nn.Linear(4, 4)), "ParametrizedLinear"),
-        (hooked, "hook"),
+        (build_hooked, "hook"),
     ],
 )
 def test_a_layer_that_computes_something_else_is_refused(build, reason):

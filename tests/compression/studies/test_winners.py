@@ -76,7 +76,7 @@ def rows(
     return pd.DataFrame(found)
 
 
-def judged(given):
+def judge(given):
     families = judge_families(given, PROTOCOL)
     return families, *judge_cells(given, families, PROTOCOL)
 
@@ -102,7 +102,7 @@ def differences(given, one, other, dataset="iris", share=0.5):
 
 def test_the_verdict_is_that_of_a_second_implementation():
     given = rows()
-    _, cells, against = judged(given)
+    _, cells, against = judge(given)
     held = cells[cells["share"] == 0.5]
     values = [
         corrected_p(differences(given, "Truncated SVD", "Rounding", name))
@@ -117,7 +117,7 @@ def test_the_verdict_is_that_of_a_second_implementation():
 
 def test_the_interval_holds_zero_just_where_its_test_says_so():
     given = rows(noise=0.05)
-    _, cells, _ = judged(given)
+    _, cells, _ = judge(given)
     for line in cells.to_dict("records"):
         p = corrected_p(
             differences(given, line["ours"], line["peer"], line["dataset"], line["share"])
@@ -134,12 +134,12 @@ def test_the_interval_holds_zero_just_where_its_test_says_so():
     ],
 )
 def test_the_best_of_ours_is_held_against_the_best_baseline(levels, verdict):
-    _, cells, _ = judged(rows(levels))
+    _, cells, _ = judge(rows(levels))
     assert set(cells["verdict"]) == {verdict}
 
 
 def test_a_difference_that_is_not_shown_is_a_tie_and_its_family_level():
-    _, cells, _ = judged(rows(LEVELS | {"Rounding": 0.899}, noise=0.05))
+    _, cells, _ = judge(rows(LEVELS | {"Rounding": 0.899}, noise=0.05))
     assert set(cells["verdict"]) == {"ties"}
     assert cell(cells)["winner"] == "Truncated SVD"
     assert "Rounding" in cell(cells)["level"].split("; ")
@@ -149,34 +149,34 @@ def test_families_are_chosen_on_validation_and_not_on_test():
     given = rows()
     box = given["family"] == "Box"
     given.loc[box, "score"] = 1.0  # on test the best of all
-    _, cells, _ = judged(given)
+    _, cells, _ = judge(given)
     assert set(cells["ours"]) == {"Truncated SVD"}
 
 
 def test_of_equal_families_the_smallest_is_named():
-    _, cells, _ = judged(rows(dict.fromkeys(LEVELS, 0.9)))
+    _, cells, _ = judge(rows(dict.fromkeys(LEVELS, 0.9)))
     assert set(cells["winner"]) == {"Truncated SVD"}  # the fewest bytes
-    _, cells, _ = judged(rows(dict.fromkeys(reversed(LEVELS), 0.9)))
+    _, cells, _ = judge(rows(dict.fromkeys(reversed(LEVELS), 0.9)))
     assert set(cells["winner"]) == {"Smaller network"}
 
 
 def test_a_family_that_does_not_fit_on_every_seed_is_no_candidate():
     given = rows()
     svd = (given["family"] == "Truncated SVD") & (given["seed"] == 3)
-    _, cells, _ = judged(given[~svd])
+    _, cells, _ = judge(given[~svd])
     assert set(cells["ours"]) == {"Box"}
 
 
 def test_few_seeds_make_no_verdict_and_missing_cells_are_said():
-    _, cells, _ = judged(rows(seeds=MIN_SEEDS - 1, datasets=("iris",)))
+    _, cells, _ = judge(rows(seeds=MIN_SEEDS - 1, datasets=("iris",)))
     assert cell(cells)["verdict"] == "too few seeds"
     assert cell(cells, "wine")["verdict"] == "not computed"
     nothing = rows(shares=(0.5,), datasets=("iris",))
-    assert cell(judged(nothing)[1], share=0.25)["verdict"] == "nothing fits"
+    assert cell(judge(nothing)[1], share=0.25)["verdict"] == "nothing fits"
 
 
 def test_the_same_difference_on_every_seed_is_judged_by_the_sign_test():
-    _, cells, _ = judged(rows(noise=0.0, seeds=4))
+    _, cells, _ = judge(rows(noise=0.0, seeds=4))
     line = cell(cells)
     assert np.isnan(line["low"])
     assert line["probability"] == pytest.approx(3 * 2 * 0.5**4)  # Holm over three pairs
@@ -184,7 +184,7 @@ def test_the_same_difference_on_every_seed_is_judged_by_the_sign_test():
 
 
 def test_a_family_is_held_against_its_own_reference():
-    families, _, _ = judged(rows())
+    families, _, _ = judge(rows())
     own = cell(families[families["family"] == "Box"])
     assert own["change"] == pytest.approx(own["score"] - 0.9)
     assert own["low"] < own["change"] < own["high"]

@@ -89,7 +89,7 @@ def test_a_certificate_never_holds_where_numbers_overflow():
         assert not replace(sound, **{"duality_gap": 0.0, **broken}).holds(1e-6)
 
 
-def masked(values):
+def mask(values):
     return np.ma.masked_array(values, mask=np.zeros(np.shape(values), bool))
 
 
@@ -98,7 +98,7 @@ def with_an_imaginary_part(values):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"), [(masked, "masked array"), (with_an_imaginary_part, "complex numbers")]
+    ("spoil", "words"), [(mask, "masked array"), (with_an_imaginary_part, "complex numbers")]
 )
 def test_masked_arrays_and_complex_numbers_are_refused(spoil, words, digits):
     calls = [

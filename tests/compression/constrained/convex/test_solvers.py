@@ -176,7 +176,7 @@ def half_uphill(self, problem, callback, start):
         callback(point)
 
 
-def unbounded(self, problem, callback, start):
+def drop_constraint(self, problem, callback, start):
     """The constraint dropped."""
     point = start
     for _ in range(500):
@@ -198,7 +198,7 @@ def idle(self, problem, callback, start):
     callback(start)
 
 
-@pytest.mark.parametrize("run", [uphill, half_uphill, unbounded, half_bounded, idle])
+@pytest.mark.parametrize("run", [uphill, half_uphill, drop_constraint, half_bounded, idle])
 @pytest.mark.parametrize("constraint", CONVEX)
 @pytest.mark.parametrize("loss", ["squared", "softmax"])
 def test_a_broken_solver_is_caught(example, referee, monkeypatch, loss, constraint, run):

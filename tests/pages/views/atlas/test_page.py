@@ -10,14 +10,14 @@ from pages.shared import links
 from pages.views.atlas import figures, tables, text
 from pages.views.atlas.results import Recomputed
 from pages.views.atlas.sections import CLAIMS
-from tests.pages.rendering import opened, rendered, settled
+from tests.pages.rendering import open_page, render, settle
 
 ATLAS = read_atlas()
 
 
 @pytest.fixture(scope="module")
 def app():
-    return rendered("atlas.py", cell="iris:mlp", atlas_size="0.25")
+    return render("atlas.py", cell="iris:mlp", atlas_size="0.25")
 
 
 def frame_with(app, column):
@@ -60,7 +60,7 @@ def test_the_advice_has_a_line_for_each_pair_with_its_count_of_seeds(app):
 
 
 def test_another_size_is_another_advice(app):
-    other = rendered("atlas.py", cell="iris:mlp", atlas_size="0.0625")
+    other = render("atlas.py", cell="iris:mlp", atlas_size="0.0625")
     cells = ATLAS.cells[ATLAS.cells["share"] == 0.0625]
     assert frame_with(other, "best on validation")["seeds"].tolist() == cells["seeds"].tolist()
     (said,) = [each.value for each in other.markdown if each.value.startswith("**Iris: MLP")]
@@ -68,7 +68,7 @@ def test_another_size_is_another_advice(app):
 
 
 def test_what_is_not_in_the_atlas_falls_back_with_a_remark():
-    page = rendered("atlas.py", cell="iris:lenet5", atlas_size="0.9")
+    page = render("atlas.py", cell="iris:lenet5", atlas_size="0.9")
     remarks = " ".join(each.value for each in page.warning)
     assert "iris:lenet5" in remarks
     assert "0.9" in remarks
@@ -130,7 +130,7 @@ def test_the_button_computes_the_cell_and_puts_it_beside_the_file(monkeypatch):
         job.status, job.result = "done", Recomputed(rows)
         return job
 
-    app = settled(opened("atlas.py", cell="iris:mlp", atlas_size="0.25"))
+    app = settle(open_page("atlas.py", cell="iris:mlp", atlas_size="0.25"))
     monkeypatch.setattr(cell.jobs, "submit", submit)
     app.button(key="atlas_recompute").click().run()
     assert not app.exception
@@ -158,7 +158,7 @@ def test_the_task_hands_rows_back(monkeypatch):
 
 
 def test_decide_links_to_the_cell_of_its_reference():
-    app = rendered("decide.py", dataset="iris", model="mlp")
+    app = render("decide.py", dataset="iris", model="mlp")
     (link,) = [each for each in app.get("page_link") if "atlas" in each.proto.page]
     assert "cell=iris%3Amlp" in link.proto.query_string
 

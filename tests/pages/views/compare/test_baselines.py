@@ -7,7 +7,7 @@ import pytest
 import compression
 import data
 from pages.views.compare import text
-from tests.pages.rendering import rendered, settled
+from tests.pages.rendering import render, settle
 
 TITLE = "Rounding to few bits"
 
@@ -22,7 +22,7 @@ def sentence_of(app):
 
 
 def test_rounding_is_on_the_plane_from_the_start_and_its_sentence_is_that_of_its_curve():
-    app = rendered(dataset="iris", model="mlp")
+    app = render(dataset="iris", model="mlp")
     assert TITLE in [trace.get("name") for trace in plane_of(app)["data"]]
     dataset = data.load("iris", seed=0)
     reference = compression.train(dataset, model="mlp", seed=0)
@@ -38,7 +38,7 @@ def test_rounding_is_on_the_plane_from_the_start_and_its_sentence_is_that_of_its
 
 
 def test_a_link_without_baselines_draws_none():
-    app = rendered(dataset="iris", model="mlp", baselines="none")
+    app = render(dataset="iris", model="mlp", baselines="none")
     assert TITLE not in [trace.get("name") for trace in plane_of(app)["data"]]
     assert not sentence_of(app)
 
@@ -50,7 +50,7 @@ def test_every_baseline_is_told_with_its_knob(name):
 
 
 def test_both_sides_in_few_bits_name_their_bits_and_epochs():
-    app = rendered(dataset="iris", model="mlp", baselines="few_bits")
+    app = render(dataset="iris", model="mlp", baselines="few_bits")
     traces = {trace.get("name"): trace for trace in plane_of(app)["data"]}
     for side, knob in (("LMM", "rank"), ("COC", "ρ")):
         trace = traces[f"{side} in few bits"]
@@ -58,6 +58,6 @@ def test_both_sides_in_few_bits_name_their_bits_and_epochs():
         assert all(knob in said for said in trace["text"])
         assert "(" in sentence_of(app)
     app.segmented_control(key="one_b").set_value("3").run()
-    app = settled(app)
+    app = settle(app)
     traces = {trace.get("name"): trace for trace in plane_of(app)["data"]}
     assert all("3 bits" in said for said in traces["COC in few bits"]["text"])

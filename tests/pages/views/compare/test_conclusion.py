@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from pages.shared.models import constrained_tasks
 from pages.shared.models import tasks as work
 from pages.views.compare import text
-from tests.pages.rendering import opened, rendered, settled
+from tests.pages.rendering import open_page, render, settle
 
 
 def go_on(*arguments, **named):
@@ -65,7 +65,7 @@ def conclusion_of(app):
 
 
 def test_the_conclusion_follows_both_sliders():
-    app = rendered(dataset="wine", model="mlp")
+    app = render(dataset="wine", model="mlp")
     trained = work.reference(go_on, "wine", "mlp", 0)
     low_rank = work.low_rank_curve(go_on, trained.origin, ("truncated_svd", None))
     constrained = constrained_tasks.constrained_curve(
@@ -74,10 +74,10 @@ def test_the_conclusion_follows_both_sliders():
     seen = set()
     for rank, place in ((1, 0), (1, -1), (5, -1)):
         app.select_slider(key="rank").set_value(rank).run()
-        settled(app)
+        settle(app)
         bound = app.select_slider(key="bound").options[place]
         app.select_slider(key="bound").set_value(float(bound)).run()
-        found = conclusion_of(settled(app))
+        found = conclusion_of(settle(app))
         first = low_rank.predictions[low_rank.row(rank)]
         second = constrained.predictions[constrained.row(float(bound))]
         only = [
@@ -96,7 +96,7 @@ def test_the_conclusion_follows_both_sliders():
 
 
 def test_both_sides_are_named_while_the_first_model_trains():
-    app = opened(dataset="mnist_5k", model="lenet5", seed="4711").run()
+    app = open_page(dataset="mnist_5k", model="lenet5", seed="4711").run()
     assert app.get("progress")
     said = " ".join(words.value for words in (*app.header, *app.markdown))
     for part in (word for heading in text.HEADINGS for word in heading):

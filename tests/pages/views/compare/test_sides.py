@@ -9,7 +9,7 @@ from pages.shared.models import controls, tasks
 from pages.shared.models.results import Layer
 from pages.views.compare import figures, text
 from pages.views.compare.side import space_ranks
-from tests.pages.rendering import rendered, settled
+from tests.pages.rendering import render, settle
 
 
 def report(*arguments, **named):
@@ -30,7 +30,7 @@ def test_the_slider_spends_its_width_on_small_ranks():
 
 @pytest.fixture(scope="module")
 def wine():
-    return rendered(dataset="wine", model="mlp")
+    return render(dataset="wine", model="mlp")
 
 
 def ranks(app):
@@ -44,20 +44,20 @@ def test_the_slider_ends_at_the_largest_break_even_rank(wine):
 
 @pytest.mark.parametrize("rank", [33, 120])
 def test_a_rank_between_the_steps_or_beyond_them_is_reached_by_a_link(rank):
-    app = rendered(dataset="wine", model="mlp", rank=str(rank))
+    app = render(dataset="wine", model="mlp", rank=str(rank))
     assert app.select_slider(key="rank").value == rank
     app.select_slider(key="rank").set_value(4).run()
-    assert settled(app).select_slider(key="rank").value == 4
+    assert settle(app).select_slider(key="rank").value == 4
     assert not app.warning
 
 
 def test_where_nothing_can_be_compressed_a_notice_offers_a_model_that_can():
-    app = rendered(dataset="diabetes", model="linear_regression")
+    app = render(dataset="diabetes", model="linear_regression")
     assert "is 1 × 10: even rank 1 would store 11 numbers" in app.info[0].value
     assert not [slider for slider in app.select_slider if slider.key == "rank"]
     assert not [chart for chart in app.get("plotly_chart") if chart.key == "low_rank_spectrum"]
     app.button(key="load_larger").click().run()
-    assert settled(app).selectbox(key="model").value == "mlp"
+    assert settle(app).selectbox(key="model").value == "mlp"
     assert app.selectbox(key="dataset").value == "diabetes"
     assert app.select_slider(key="rank")
 

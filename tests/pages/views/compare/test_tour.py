@@ -2,45 +2,45 @@
 
 from pages.views.compare import text
 from pages.views.compare.tour import STEPS
-from tests.pages.rendering import rendered, settled
+from tests.pages.rendering import render, settle
 
 IRIS = {"dataset": "iris", "model": "softmax_regression", "baselines": "none"}
 
 
-def said(app):
+def read_steps(app):
     return [part.value for part in app.markdown if part.value.startswith("**Step")]
 
 
 def test_the_tour_has_six_steps_in_the_link_and_is_ended():
-    app = rendered(**IRIS, tour="1")
-    assert said(app) == [f"**Step 1 of 6.** {STEPS[0].says}"]
+    app = render(**IRIS, tour="1")
+    assert read_steps(app) == [f"**Step 1 of 6.** {STEPS[0].says}"]
     assert app.button(key="tour_back").disabled
     app.button(key="tour_next").click()
-    assert said(settled(app))[0].startswith("**Step 2 of 6.**")
+    assert read_steps(settle(app))[0].startswith("**Step 2 of 6.**")
     assert app.query_params["tour"] == "2"
     app.button(key="tour_end").click()
-    assert not said(settled(app))
+    assert not read_steps(settle(app))
     assert "tour" not in app.query_params
     assert len(STEPS) == 6
 
 
 def test_a_step_says_when_it_was_done_and_any_number_has_a_step():
-    app = rendered(**IRIS, tour="4")
+    app = render(**IRIS, tour="4")
     app.segmented_control(key="tie").set_value("bytes")
-    assert said(settled(app))[0].endswith("done]")
-    assert said(rendered(**IRIS, tour="99"))[0].startswith("**Step 6 of 6.**")
-    assert not said(rendered(**IRIS, tour="nan"))
+    assert read_steps(settle(app))[0].endswith("done]")
+    assert read_steps(render(**IRIS, tour="99"))[0].startswith("**Step 6 of 6.**")
+    assert not read_steps(render(**IRIS, tour="nan"))
 
 
 def test_the_exercise_hides_the_sides_until_a_rank_is_predicted():
-    app = rendered(**IRIS, exercise="rank")
+    app = render(**IRIS, exercise="rank")
     assert text.EXERCISE in [part.value for part in app.markdown]
     assert not app.select_slider
     (field,) = [number for number in app.number_input if number.label.startswith("Your")]
     field.set_value(2)
     (check,) = [button for button in app.button if button.label == "Check it"]
     check.click()
-    settled(app)
+    settle(app)
     assert app.query_params["guess"] == "2"
     assert app.select_slider(key="rank").value == 2
     (told,) = [info.value for info in app.info if info.value.startswith("You predicted")]

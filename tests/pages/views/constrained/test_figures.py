@@ -126,7 +126,7 @@ def test_a_path_of_very_many_weights_shows_the_largest_and_says_so():
     assert "the 100 largest of 400 a class" in figure.layout.title.text
 
 
-def judged(knobs, scores):
+def judge(knobs, scores):
     return pd.DataFrame(
         {
             "knob": knobs,
@@ -140,8 +140,8 @@ def judged(knobs, scores):
 
 def test_ways_share_a_plane_and_the_current_bound_is_ringed():
     curves = [
-        ("learning_compression", "LC", judged([0.1, 0.2], [0.5, 0.9])),
-        ("clip", "Clip", judged([0.1, 0.2], [0.3, 0.8])),
+        ("learning_compression", "LC", judge([0.1, 0.2], [0.5, 0.9])),
+        ("clip", "Clip", judge([0.1, 0.2], [0.3, 0.8])),
     ]
     reference = {"score": 0.95, "bytes": 30}
     figure = methods.methods(curves, reference, "bytes", 0.2, "bound", "classification")
@@ -204,16 +204,16 @@ def test_a_window_that_follows_the_bound_shows_the_ways_that_are_there():
     )
     titles = {"cvxpy": "referee", "quasi_newton": "other"}
 
-    def drawn(row, own):
+    def draw(row, own):
         return loss_plane.plane_of_one_bound(two_bounds(), row, own, (0, 2), ("a", "b"), titles)
 
-    figure = drawn(1, runs)
+    figure = draw(1, runs)
     own = traces(figure)
     assert (list(own["referee"].x), list(own["referee"].y)) == ([0, 2], [0, 0])
     assert "other" not in own
     assert figure.layout.xaxis.range == (-3, 3)
     assert own["loss"].z[2][2] == -4
-    for nothing in (drawn(0, runs), drawn(1, None)):
+    for nothing in (draw(0, runs), draw(1, None)):
         assert not {"referee", "other"} & set(traces(nothing))
 
 

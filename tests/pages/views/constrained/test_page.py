@@ -10,7 +10,7 @@ from compression import storage
 from data import load
 from pages.shared import jobs
 from pages.shared.models import tasks as work
-from tests.pages.rendering import PATIENCE, ROOT, rendered, settled
+from tests.pages.rendering import PATIENCE, ROOT, render, settle
 from tests.pages.views.constrained.examples import go_on, least_squares, rows_of
 
 
@@ -19,7 +19,7 @@ from tests.pages.views.constrained.examples import go_on, least_squares, rows_of
     [("iris", "softmax_regression", "l1"), ("diabetes", "linear_regression", "box")],
 )
 def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, constraint):
-    app = rendered(
+    app = render(
         "constrained.py",
         dataset=dataset,
         model=model,
@@ -45,7 +45,7 @@ def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, co
 
 
 def test_a_network_s_relative_bound_and_its_layers_bounds_have_letters_of_their_own():
-    app = rendered("constrained.py", dataset="wine", model="mlp", bound="0.284")
+    app = render("constrained.py", dataset="wine", model="mlp", bound="0.284")
     assert app.select_slider(key="bound").label == "Relative bound ρ"
     assert float(app.select_slider(key="bound").value) == 0.284
     said = " ".join(text.value for text in (*app.markdown, *app.caption))
@@ -58,7 +58,7 @@ def test_a_network_s_relative_bound_and_its_layers_bounds_have_letters_of_their_
     assert "ρ = %{x" in drawn
     for text in (said, drawn):
         assert not re.search(r"\bc = |[Bb]ound c\b|(at |±)[+−]?c\b", text)
-    convex = rendered("constrained.py", dataset="wine", model="softmax_regression")
+    convex = render("constrained.py", dataset="wine", model="softmax_regression")
     assert convex.select_slider(key="bound").label == "Bound c"
     assert "ρ" not in " ".join(text.value for text in (*convex.markdown, *convex.caption))
 
@@ -69,7 +69,7 @@ def alone(**query):
     app.session_state["_shell"] = True
     for name, value in query.items():
         app.query_params[name] = value
-    return settled(app)
+    return settle(app)
 
 
 def planes(app):
@@ -98,7 +98,7 @@ def test_the_plane_follows_the_bound_and_other_weights_do_not_run_the_solvers_ag
     known = set(jobs.shared_pool().jobs())
 
     app.select_slider(key="bound").set_value(0.2).run()
-    settled(app)
+    settle(app)
     bound = app.select_slider(key="bound").value
     weight, _ = least_squares(*rows_of("diabetes"), bound)
     for figure, title in zip(planes(app), before, strict=True):
@@ -111,7 +111,7 @@ def test_the_plane_follows_the_bound_and_other_weights_do_not_run_the_solvers_ag
 
     other = next(name for name in names if name not in (across, up))
     app.selectbox(key="up").set_value(other)
-    settled(app)
+    settle(app)
     assert star(planes(app)[0])[1] == pytest.approx(weight[names.index(other)], abs=1e-5)
     (new,) = set(jobs.shared_pool().jobs()) - known
     assert new.task.endswith(":slice_loss")
@@ -143,14 +143,14 @@ def test_a_link_reproduces_a_race_at_its_own_bound():
     assert f"At c = **{float(bounds[20]):.3g}**:" in [text.value for text in app.markdown]
     # The bound moves on, the race stays; until it is asked for here.
     app.select_slider(key="bound").set_value(float(bounds[12])).run()
-    settled(app)
+    settle(app)
     assert raced_at(app)[0] == float(bounds[20])
     app.button(key="race_here").click()
-    settled(app)
+    settle(app)
     assert raced_at(app) == (float(bounds[12]), float(bounds[12]))
     # Another set has other bounds: the race goes to the current one.
     app.selectbox(key="set").set_value("l2")
-    settled(app)
+    settle(app)
     assert raced_at(app) == (app.select_slider(key="bound").value,) * 2
     assert not app.warning
 
@@ -159,9 +159,9 @@ def test_a_race_that_is_switched_on_by_hand_is_held_at_the_current_bound():
     app = alone(dataset="iris", model="softmax_regression", set="l1")
     other = app.select_slider(key="bound").options[15]
     app.select_slider(key="bound").set_value(float(other)).run()
-    settled(app)
+    settle(app)
     app.toggle(key="race").set_value(True)
-    settled(app)
+    settle(app)
     assert raced_at(app) == (float(other), float(other))
 
 
@@ -174,7 +174,7 @@ def test_a_race_at_a_bound_that_does_not_exist_is_held_elsewhere_with_a_remark()
 
 
 def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():
-    app = rendered(
+    app = render(
         "constrained.py",
         dataset="iris",
         model="mlp",
@@ -192,13 +192,13 @@ def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():
 
 
 def test_a_refit_shows_a_certificate_a_layer():
-    app = rendered("constrained.py", dataset="iris", model="mlp", way="refit")
+    app = render("constrained.py", dataset="iris", model="mlp", way="refit")
     assert any("outputs lost (%)" in table.value for table in app.dataframe)
     assert "passes" not in {box.key for box in app.selectbox}
 
 
 def test_a_count_says_that_nothing_is_certified_and_races_nobody():
-    app = rendered(
+    app = render(
         "constrained.py",
         dataset="iris",
         model="softmax_regression",
@@ -214,7 +214,7 @@ def test_a_count_says_that_nothing_is_certified_and_races_nobody():
 
 
 def test_a_solver_that_does_not_fit_the_set_is_replaced_with_its_reason():
-    app = rendered(
+    app = render(
         "constrained.py",
         dataset="iris",
         model="softmax_regression",

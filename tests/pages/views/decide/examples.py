@@ -28,7 +28,7 @@ def with_copy(monkeypatch, catalogue, name, **changed):
     return next(one for one in list_series() if one.name == "new")
 
 
-def named(figure, name):
+def find_traces(figure, name):
     return [trace for trace in figure.data if trace.name == name]
 
 

@@ -7,7 +7,7 @@ from compression.pareto import mark_front
 from pages.shared.plots.palette import style
 from pages.views.decide import figures
 from pages.views.decide.candidates import list_candidates
-from tests.pages.views.decide.examples import named, with_copy
+from tests.pages.views.decide.examples import find_traces, with_copy
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
@@ -18,7 +18,7 @@ def test_the_plane_fades_what_is_dominated_and_bars_the_rest(table, part):
         part
     ]
     for name, rows in table[table["series"] != "reference"].groupby("series"):
-        faded, shown = named(figure, rows["method"].iloc[0])
+        faded, shown = find_traces(figure, rows["method"].iloc[0])
         on_front = rows[front[rows.index]]
         assert [point[0] for point in shown.customdata] == on_front["id"].tolist()
         assert [point[0] for point in faded.customdata] == rows["id"][~front[rows.index]].tolist()
@@ -28,9 +28,9 @@ def test_the_plane_fades_what_is_dominated_and_bars_the_rest(table, part):
             assert np.allclose(shown.y, 100 * on_front[value])
             tops = np.asarray(shown.y) + np.asarray(shown.error_y.array)
             assert np.allclose(tops, 100 * on_front[f"{ends}_high"])
-    (line,) = named(figure, "Pareto front")
+    (line,) = find_traces(figure, "Pareto front")
     assert sorted(line.x) == sorted(table["parameters"][front])
-    (reference,) = named(figure, "Reference")
+    (reference,) = find_traces(figure, "Reference")
     assert reference.y[0] == pytest.approx(100 * table[value].iloc[0])
     assert figure.layout.shapes[0].y0 == pytest.approx(100 * table[value].iloc[0])
 
@@ -51,7 +51,7 @@ def test_a_picked_choice_is_ringed(table):
         "classification",
         ["truncated_svd: rank 1"],
     )
-    (ring,) = named(figure, "picked")
+    (ring,) = find_traces(figure, "picked")
     assert list(ring.x) == table.loc[table["id"] == "truncated_svd: rank 1", "bytes"].tolist()
 
 
@@ -78,5 +78,5 @@ def test_a_series_of_no_known_style_is_drawn_with_a_spare_one(monkeypatch, resul
     table = list_candidates(curve.reference, {new: curve})
     front = mark_front(table, "bytes", "validation_score")
     figure = figures.plane(table, front, "bytes", "test", "classification")
-    colours = {trace.marker.color for trace in named(figure, "A new method")}
+    colours = {trace.marker.color for trace in find_traces(figure, "A new method")}
     assert colours == {style("low_rank", "new").colour}

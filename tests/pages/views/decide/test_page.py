@@ -14,7 +14,7 @@ from pages.shared.models.text import reference_line
 from pages.views.decide.candidates import PAGE_TITLES, link_names
 from pages.views.decide.series import QUICK
 from pages.views.decide.tasks import DENSE
-from tests.pages.rendering import rendered, settled
+from tests.pages.rendering import render, settle
 from tests.pages.views.decide.examples import SERIES, go_on
 
 # A baseline's page is the plane of Compare, where its whole curve stands: see the test below.
@@ -65,7 +65,7 @@ def test_a_baseline_opens_the_plane_of_compare_with_its_curve(everyone, name):
     assert (rows["bytes"] < trained.bytes).any() or trained.convex
 
 
-def shown(app):
+def read_models(app):
     """(score, parameters, file) of every model that a page shows; the file where it is told."""
     labels = ("Test accuracy", "Parameters", "File")
     named = [[number.value for number in app.metric if number.label == label] for label in labels]
@@ -85,10 +85,10 @@ def test_a_click_on_a_choice_opens_a_page_that_shows_that_very_model(everyone, n
         return
     line = rows.iloc[len(rows) // 2]
     asked = {} if name in (*QUICK, "reference") else {"more": SERIES[name].title}
-    app = rendered("decide.py", dataset="iris", model=trained.model, **asked)
+    app = render("decide.py", dataset="iris", model=trained.model, **asked)
     app.session_state["_picked"] = line["label"].replace(",", "")
     app.run().button(key="open_picked").click().run()
-    app = settled(app.switch_page(line["link"].page))
+    app = settle(app.switch_page(line["link"].page))
     assert not [warning.value for warning in app.warning if "info" in warning.icon]
     expected = (
         format_score(line["score"], trained.task),
@@ -102,9 +102,9 @@ def test_a_click_on_a_choice_opens_a_page_that_shows_that_very_model(everyone, n
         said = [text.value for text in app.markdown if "bytes** instead of" in text.value]
         assert f"**{int(line['bytes']):,} bytes**" in said[0]
     elif name == "budgets" or getattr(SERIES[name], "epochs", 0):  # in a table without files
-        assert (*expected[:2], "") in shown(app)
+        assert (*expected[:2], "") in read_models(app)
     else:
-        assert expected in shown(app)
+        assert expected in read_models(app)
 
 
 IRIS = {"dataset": "iris", "model": "softmax_regression"}
@@ -114,7 +114,7 @@ WINE = {"dataset": "wine", "model": "mlp"}
 
 
 def test_a_link_with_a_wish_shows_what_fulfils_it():
-    app = rendered("decide.py", **WINE, lose="2", fewer="1")
+    app = render("decide.py", **WINE, lose="2", fewer="1")
     assert app.number_input(key="lose").value == 2
     assert len(app.get("plotly_chart")) == 2
     answer = next(text.value for text in app.markdown if text.value.startswith("Of "))
@@ -129,7 +129,7 @@ def wishes(app):
 
 
 def test_without_a_wish_the_smallest_that_loses_a_point_of_validation_is_recommended():
-    app = rendered("decide.py", **WINE)
+    app = render("decide.py", **WINE)
     assert wishes(app) == [1, None, None]
     answer = next(text.value for text in app.markdown if text.value.startswith("Of "))
     assert "has the smallest file with at most 1 point lost on validation" in answer
@@ -152,12 +152,12 @@ def test_without_a_wish_the_smallest_that_loses_a_point_of_validation_is_recomme
 
 
 def test_a_link_that_asks_for_a_size_alone_asks_for_no_score():
-    assert wishes(rendered("decide.py", **WINE, kb="20")) == [None, 20, None]
-    assert wishes(rendered("decide.py", **WINE, lose="0")) == [0, None, None]
+    assert wishes(render("decide.py", **WINE, kb="20")) == [None, 20, None]
+    assert wishes(render("decide.py", **WINE, lose="0")) == [0, None, None]
 
 
 def test_no_larger_model_is_recommended_where_nothing_is_smaller():
-    app = rendered("decide.py", dataset="diabetes", model="linear_regression")
+    app = render("decide.py", dataset="diabetes", model="linear_regression")
     assert app.info[0].value.startswith("No compressed model is smaller than the reference")
     assert not app.metric
     assert not any(text.value.startswith("Of ") for text in app.markdown)
@@ -165,7 +165,7 @@ def test_no_larger_model_is_recommended_where_nothing_is_smaller():
 
 
 def test_a_wish_that_nothing_fulfils_is_answered_by_what_is_near():
-    app = rendered("decide.py", **WINE, lose="0", kb="0.01")
+    app = render("decide.py", **WINE, lose="0", kb="0.01")
     (warning,) = app.warning
     assert "at most 0.01 kB" in warning.value
     # No file is that small, so nothing fulfils the other part: only the size can be given way in.
@@ -181,11 +181,11 @@ def models(app):
 
 
 def test_more_series_are_computed_when_they_are_chosen_or_a_link_asks_for_them():
-    app = rendered("decide.py", **IRIS)
+    app = render("decide.py", **IRIS)
     before = models(app)
     app.multiselect(key="more").set_value(["quantized"]).run()
-    assert models(settled(app)) > before
-    linked = rendered("decide.py", **IRIS, more="Box in fewer bits", by="Parameters")
+    assert models(settle(app)) > before
+    linked = render("decide.py", **IRIS, more="Box in fewer bits", by="Parameters")
     assert linked.multiselect(key="more").value == ["quantized"]
     assert models(linked) == models(app)
 
@@ -197,7 +197,7 @@ def test_every_choice_has_a_short_name_that_a_link_can_hold(everyone):
     assert not any("," in name for name in names)
 
 
-def compared(app):
+def read_comparison(app):
     """What the table of the comparison holds."""
     frames = [frame.value for frame in app.dataframe if "choice" in frame.value]
     if not app.multiselect(key="compare").value:
@@ -209,36 +209,36 @@ def test_a_link_reproduces_the_comparison_of_series_that_are_still_to_be_compute
     combined = table[table["family"] == "combined"].iloc[-1]
     wanted = ["Truncated SVD rank 1", combined["label"].replace(",", "")]
     query = {"more": "Low rank then bounds", "compare": wanted}
-    app = rendered("decide.py", **IRIS, **query)
-    assert sorted(compared(app)) == sorted(wanted)
+    app = render("decide.py", **IRIS, **query)
+    assert sorted(read_comparison(app)) == sorted(wanted)
     assert not app.warning
     app.multiselect(key="compare").set_value([]).run()
-    assert compared(app) == []
+    assert read_comparison(app) == []
 
 
 def test_choices_are_compared_by_name_and_a_name_that_is_none_is_left_out_with_a_remark():
-    app = rendered("decide.py", **IRIS, compare=["Truncated SVD rank 1", "Truncated SVD rank 99"])
-    assert compared(app) == ["Truncated SVD rank 1"]
+    app = render("decide.py", **IRIS, compare=["Truncated SVD rank 1", "Truncated SVD rank 99"])
+    assert read_comparison(app) == ["Truncated SVD rank 1"]
     assert "Truncated SVD rank 99" in app.warning[0].value
     box = app.multiselect(key="compare")
     added = next(name for name in box.options if name.startswith("Box c ="))
     box.set_value([*box.value, added]).run()
-    assert added in compared(app)
+    assert added in read_comparison(app)
     assert not app.warning
 
 
 def test_a_link_of_before_that_calls_a_relative_bound_c_shows_the_same_choices():
-    app = rendered(
+    app = render(
         "decide.py", **WINE, choice="Box c = 0.284", compare=["Box c = 0.5", "Box c = 0.284"]
     )
     assert card(app) == "Box, ρ = 0.284"
-    assert compared(app) == ["Box ρ = 0.284"]
+    assert read_comparison(app) == ["Box ρ = 0.284"]
     assert "Box c = 0.5" in app.warning[0].value
     # Beside a name of now, and with every curve there from the first run on.
-    mixed = rendered("decide.py", **WINE, compare=["Truncated SVD rank 1", "Box c = 0.284"])
-    assert sorted(compared(mixed)) == ["Box ρ = 0.284", "Truncated SVD rank 1"]
+    mixed = render("decide.py", **WINE, compare=["Truncated SVD rank 1", "Box c = 0.284"])
+    assert sorted(read_comparison(mixed)) == ["Box ρ = 0.284", "Truncated SVD rank 1"]
     assert not mixed.warning
-    convex = rendered("decide.py", **IRIS)
+    convex = render("decide.py", **IRIS)
     boxes = [name for name in convex.multiselect(key="compare").options if "Box" in name]
     assert boxes
     assert all(" c = " in name for name in boxes)
@@ -251,11 +251,11 @@ def card(app):
 
 
 def test_a_link_shows_the_choice_that_it_names_else_the_best_one_with_a_remark():
-    best = card(rendered("decide.py", **WINE))
-    app = rendered("decide.py", **WINE, choice="Truncated SVD rank 1")
+    best = card(render("decide.py", **WINE))
+    app = render("decide.py", **WINE, choice="Truncated SVD rank 1")
     assert card(app) == "Truncated SVD, rank 1" != best
     assert not app.warning
-    unknown = rendered("decide.py", **WINE, choice="Truncated SVD rank 99")
+    unknown = render("decide.py", **WINE, choice="Truncated SVD rank 99")
     assert "Truncated SVD rank 99" in unknown.warning[0].value
     assert card(unknown) == best
 
@@ -266,7 +266,7 @@ def chart(app, key):
 
 
 def test_latency_is_measured_on_request_and_then_a_cost():
-    app = rendered("decide.py", **IRIS, measure="true", by="Time for 256")
+    app = render("decide.py", **IRIS, measure="true", by="Time for 256")
     assert any("By its MACs low rank is faster" in text.value for text in app.markdown)
     assert "Time of a call with batch 256 (ms)" in chart(app, "decide_plane").proto.spec
     networks = app.dataframe[-1].value["network"].tolist()
@@ -274,7 +274,7 @@ def test_latency_is_measured_on_request_and_then_a_cost():
 
 
 def test_a_wish_that_is_no_number_is_left_out_with_a_remark():
-    app = rendered("decide.py", **IRIS, lose="-3", kb="inf", fewer="many")
+    app = render("decide.py", **IRIS, lose="-3", kb="inf", fewer="many")
     remarks = " ".join(warning.value for warning in app.warning)
     for word in ("`-3`", "`inf`", "`many`"):
         assert word in remarks
@@ -283,7 +283,7 @@ def test_a_wish_that_is_no_number_is_left_out_with_a_remark():
 
 def test_the_page_says_what_the_choice_is_worth_and_which_family_wins_where():
     """Few validation rows: the page promises nothing, and says how little they could promise."""
-    app = rendered("decide.py", **WINE)
+    app = render("decide.py", **WINE)
     (said,) = [text.value for text in app.markdown if "Chosen so on resamples" in text.value]
     rows = len(load("wine", seed=0).validation_rows)
     assert f"on {rows} validation samples" in said

@@ -12,12 +12,12 @@ from data import uploads
 from data.example_table import example_csv
 from pages.views.your_data import roles, tasks, text
 from tests.data.hostile_files import as_csv, as_npz
-from tests.pages.rendering import opened, rendered, settled
+from tests.pages.rendering import open_page, render, settle
 
 
 @pytest.fixture(scope="module")
 def app():
-    return rendered("your_data.py")
+    return render("your_data.py")
 
 
 def metrics(app):
@@ -33,17 +33,17 @@ def test_the_example_is_shown_without_a_click(app):
 
 def test_a_target_is_read_anew_and_all_obstacles_are_listed(app):
     app.selectbox(key="target_0").select("calls").run()
-    settled(app)
+    settle(app)
     assert app.radio(key="task_1_calls").value == "classification" or app.error
     app.radio(key="task_1_calls").set_value("regression").run()
-    settled(app)
+    settle(app)
     assert not app.error
     assert "R²" not in metrics(app)["To beat"]
     assert float(metrics(app)["To beat"]) < 0.1
     app.selectbox(key="target_1").select("customer").run()
-    settled(app)
+    settle(app)
     app.selectbox(key="target_2").select("joined").run()
-    settled(app)
+    settle(app)
     assert (
         "holds '2019-01-09', which is no number" in app.error[0].value
         or "class" in app.error[0].value
@@ -51,20 +51,20 @@ def test_a_target_is_read_anew_and_all_obstacles_are_listed(app):
 
 
 def test_a_dataset_in_use_is_the_one_of_every_page():
-    app = rendered("your_data.py", model="softmax_regression")
+    app = render("your_data.py", model="softmax_regression")
     next(button for button in app.button if button.label.startswith("Use this")).click().run()
-    settled(app)
+    settle(app)
     assert any(text.IN_USE in each.value for each in app.markdown)
     name = app.session_state["dataset"]
     assert data.find(name).classes == 2
     app.switch_page("pages/train.py").run()
-    settled(app)
+    settle(app)
     assert app.selectbox(key="dataset").value == name
     assert any("600" in each.value for each in app.markdown)
 
 
 def test_a_link_to_an_upload_that_is_gone_says_so():
-    app = settled(opened("train.py", dataset="table-" + "0" * 20, model="softmax_regression"))
+    app = settle(open_page("train.py", dataset="table-" + "0" * 20, model="softmax_regression"))
     assert app.selectbox(key="dataset").value == "digits"
     assert "not kept any more" in app.warning[0].value
     assert "upload the file again" in app.warning[0].value
@@ -75,21 +75,21 @@ def test_an_upload_is_read_its_buffer_forgotten_and_its_axes_asked_for(monkeypat
     monkeypatch.setattr(
         MemoryUploadedFileManager, "remove_file", lambda self, session, file: freed.append(file)
     )
-    app = opened("your_data.py", model="softmax_regression")
+    app = open_page("your_data.py", model="softmax_regression")
     app.run()
     app.file_uploader(key="file_0").upload("bad.csv", b"a,b\n1,\x00\n", "text/csv").run()
-    settled(app)
+    settle(app)
     assert "holds zero bytes" in app.error[0].value
     images = np.random.default_rng(0).integers(0, 255, (60, 4, 4)).astype(np.uint8)
     content = as_npz(x=images, y=np.arange(60) % 2)
     app.file_uploader(key="file_1").upload("shots.npz", content, "application/zip").run()
-    settled(app)
+    settle(app)
     assert len(freed) == 2
     assert not app.error
     assert text.CHOOSE_ARRAYS in app.info[0].value
     (axes,) = [radio for radio in app.radio if radio.label.startswith("What are the axes")]
     axes.set_value("NHW").run()
-    settled(app)
+    settle(app)
     assert metrics(app)["Numbers a row"] == "16"
     assert any("divided by 255" in each.value for each in app.caption)
 

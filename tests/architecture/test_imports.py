@@ -78,6 +78,7 @@ def package(module: str) -> str | None:
     return {"shared": "shared", "views": "view"}.get(rest[0], "page")
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the project by its dotted name, stubs included."""
     files = [ROOT / "app.py"]

@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 
@@ -56,6 +57,7 @@ def files(*folders: str) -> list[str]:
     return sorted(str(file.relative_to(ROOT)) for file in found)
 
 
+@cache
 def parse(file: str) -> ast.Module:
     return ast.parse((ROOT / file).read_text(encoding="utf-8"))
 

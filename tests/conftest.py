@@ -2,8 +2,10 @@
 
 import os
 
-import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
+
+SERVED = ("tests/browser/", "tests/compression/studies/")
 
 os.environ["COMPRESS_STORE"] = "none"
 
@@ -15,9 +17,18 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items):
-    """One process runs the tests of a file: they share its fixtures, and what its pages compute."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+class ByFile(LoadFileScheduling):
+    """One process runs the tests of a file, or of a folder that shares a server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next(
+            (folder for folder in SERVED if nodeid.startswith(folder)), super()._split_scope(nodeid)
+        )
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Fixtures of a file, and what its pages compute, are there once.
+
+    Groups by ``xdist_group`` have no effect with this pytest: it takes no other name of a test.
+    """
+    return ByFile(config, log)

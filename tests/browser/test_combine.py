@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.browser import wait_until_idle
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 HEAT = ".st-key-combined_heat .js-plotly-plot"
 

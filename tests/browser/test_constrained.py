@@ -5,7 +5,7 @@ import pytest
 import compression
 from benchmarks.browser import wait_until_idle
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 WAYS = ".st-key-constrained_ways_chart .js-plotly-plot"
 

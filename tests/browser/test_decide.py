@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.browser import wait_until_idle
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 PLANE = ".st-key-decide_plane .js-plotly-plot"
 CHIPS = ".st-key-compare .react-aria-ComboBox [data-tag]"

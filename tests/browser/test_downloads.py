@@ -11,7 +11,7 @@ import pytest
 import compression
 import data
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 BUTTONS = '[data-testid="stDownloadButton"]'
 CHARTS = ".js-plotly-plot"

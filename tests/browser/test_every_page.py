@@ -5,7 +5,7 @@ import pytest
 from benchmarks.accessibility import page_names, show_scheme, violations
 from benchmarks.browser import wait_until_idle
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 IRIS = "dataset=iris&model=softmax_regression&baselines=none"
 # Words of a chart that reach out of its picture are cut.

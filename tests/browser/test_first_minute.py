@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.browser import wait_until_idle
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 IRIS = "dataset=iris&model=softmax_regression&baselines=none"
 

@@ -8,7 +8,7 @@ import compression
 import data
 from benchmarks.browser import wait_until_idle
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 PATIENCE = 180_000  # ms: a worker's first imports, a training, two curves
 

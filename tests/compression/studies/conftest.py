@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sql
 
-POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))
-
 
 def find_programs() -> Path | None:
     """The folder of PostgreSQL's own programs: Debian keeps them off the PATH."""
@@ -62,7 +60,7 @@ def execute(url, statement):
         return result.fetchall() if result.returns_rows else []
 
 
-@pytest.fixture(params=["sqlite", POSTGRESQL])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):
     """URL of an empty database, of each kind."""
     if request.param == "sqlite":

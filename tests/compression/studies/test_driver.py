@@ -204,10 +204,10 @@ def test_processes_give_the_same_table(url, store):
     pd.testing.assert_frame_equal(studies.table(url, "small"), studies.table(whole, "small"))
 
 
-def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(tmp_path):
+def test_a_dask_cluster_that_gives_up_a_worker_gives_the_same_table(tmp_path):
     """Workers are threads here, which costs less than processes."""
     distributed = pytest.importorskip("distributed")
-    url, closed = f"sqlite:///{tmp_path / 'studies.db'}", []
+    url, retired = f"sqlite:///{tmp_path / 'studies.db'}", []
     with distributed.LocalCluster(
         n_workers=2,
         threads_per_worker=1,
@@ -216,16 +216,19 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_table(tmp_path):
         dashboard_address=None,
     ) as cluster:
 
-        def close_one(progress):
-            if progress.done and not closed:
-                closed.append(cluster.workers[0])
-                cluster.sync(closed[0].close, timeout=0, executor_wait=False)
+        def retire_one(progress):
+            if progress.done and not retired:
+                retired.append(cluster.workers[0].address)
+                client.retire_workers(retired)
             return True
 
-        with studies.DaskExecutor(cluster.scheduler_address) as executor:
+        with (
+            distributed.Client(cluster) as client,
+            studies.DaskExecutor(cluster.scheduler_address) as executor,
+        ):
             assert executor.workers == 2
-            progress = studies.run(STUDY, url, executor, report=close_one)
-        assert closed[0].address not in cluster.scheduler.workers
+            progress = studies.run(STUDY, url, executor, report=retire_one)
+            assert retired[0] not in client.scheduler_info(n_workers=-1)["workers"]
     assert (progress.done, progress.failed) == (6, 0)
     run(whole := StudyStore("sqlite://"))
     pd.testing.assert_frame_equal(studies.table(url, "small"), studies.table(whole, "small"))

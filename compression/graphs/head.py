@@ -16,6 +16,7 @@ from scipy.special import log_softmax, softmax
 
 from ..errors import NotApplicableError
 from .limits import show
+from .onnx_surgery import put_initializer
 from .onnx_uses import Use, attribute, find_sources
 
 PLAIN, SOFTMAX, LOG_SOFTMAX = "", "Softmax", "LogSoftmax"
@@ -201,12 +202,4 @@ def _put_constant(graph: ir.Model, name: str, values: NDArray) -> ir.Value:
     while free in graph.graph.initializers:
         number += 1
         free = f"{name}_{number}"
-    tensor = ir.tensor(np.ascontiguousarray(values), name=free)
-    value = ir.Value(
-        name=free,
-        shape=ir.Shape(values.shape),
-        type=ir.TensorType(tensor.dtype),
-        const_value=tensor,
-    )
-    graph.graph.register_initializer(value)
-    return value
+    return put_initializer(graph, free, values)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import NotApplicableError, StorageError
 from .limits import show
+from .onnx_surgery import put_initializer
 from .onnx_uses import Source, attribute, find_sources
 from .weights import CONVOLUTION, GROUPED, LINEAR
 
@@ -121,12 +122,4 @@ def _replace(graph: ir.Model, source: Source) -> None:
 def _hold(graph: ir.Model, name: str, values: NDArray) -> ir.Value:
     if name in graph.graph.initializers:
         raise NotApplicableError(f"there is a tensor {show(name)} in the graph already")
-    tensor = ir.tensor(values, name=name)
-    value = ir.Value(
-        name=name,
-        shape=ir.Shape(values.shape),
-        type=ir.TensorType(tensor.dtype),
-        const_value=tensor,
-    )
-    graph.graph.register_initializer(value)
-    return value
+    return put_initializer(graph, name, values)

@@ -23,6 +23,19 @@ def replace(model: ir.Model, source: Source, factors: tuple[Array, Array]) -> No
         _Factors(model, source, use, left, right).apply()
 
 
+def put_initializer(model: ir.Model, name: str, values: Array) -> ir.Value:
+    """An array as a constant of the graph; nothing there has that name yet."""
+    tensor = ir.tensor(np.ascontiguousarray(values), name=name)
+    value = ir.Value(
+        name=name,
+        shape=ir.Shape(values.shape),
+        type=ir.TensorType(tensor.dtype),
+        const_value=tensor,
+    )
+    model.graph.register_initializer(value)
+    return value
+
+
 class _Factors:
     """The two factors as one node takes them."""
 
@@ -97,15 +110,7 @@ class _Factors:
         while name in known:
             number += 1
             name = f"{self.stem}.{half}.{number}"
-        tensor = ir.tensor(values, name=name)
-        value = ir.Value(
-            name=name,
-            shape=ir.Shape(values.shape),
-            type=ir.TensorType(tensor.dtype),
-            const_value=tensor,
-        )
-        self.model.graph.register_initializer(value)
-        return value
+        return put_initializer(self.model, name, values)
 
     def _free_name(self, name: str) -> str:
         taken = {str(value.name) for node in self.model.graph.all_nodes() for value in node.outputs}

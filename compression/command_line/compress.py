@@ -48,6 +48,10 @@ def _write(places: dict[Path, bytes], force: bool) -> None:
 def _adapter(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[str, bytes], dict]:
     import compression
 
+    if arguments.method != "truncated_svd" or arguments.data:
+        raise ArgumentError(
+            "an adapter's updates are resized exactly, without data: leave out --method and --data"
+        )
     adapter = compression.read_adapter(files, progress("taking spectra"))
     ranks: dict[str, Any]
     if arguments.share is not None:
@@ -70,6 +74,10 @@ def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[st
     from ..graphs.plan import energy_at, ranks_within
 
     model = compression.read_model(files)
+    if arguments.method == "activation_aware_svd":
+        model = _calibrate(arguments, model)
+    elif arguments.data:
+        raise ArgumentError("--data says what layers see: give --method activation_aware_svd too")
     model.measure(progress("taking spectra"))
     ranks: dict[str, int]
     if arguments.share is not None:
@@ -88,12 +96,39 @@ def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[st
         rows.append(
             {**line, "parameters_after": count, "energy_kept": kept, "reason": weight.reason}
         )
-    facts: dict[str, Any] = {"largest_difference_from_the_promised_error": check.difference}
+    facts: dict[str, Any] = {"method": arguments.method, **_describe_calibration(model)}
+    facts |= {"largest_difference_from_the_promised_error": check.difference}
     if check.outputs:
         facts["relative_change_of_outputs_for_random_inputs"] = check.outputs["relative"]
     elif check.why_not:
         facts["outputs"] = check.why_not
     return rows, written, facts
+
+
+def _calibrate(arguments: Namespace, model: Any) -> Any:
+    """The model whose layers keep what they give on the rows of the data."""
+    from ..graphs.calibration import ROWS
+    from ..graphs.child import CHILD
+    from .judge import fit_inputs, read_samples
+
+    if arguments.data is None:
+        raise ArgumentError("activation_aware_svd asks what layers see: give --data FILE")
+    graph = next(iter(model.to_bytes().values()))
+    described = CHILD.ask("inputs", {"graph": graph})[0]["inputs"]
+    if len(described) != 1:
+        raise ArgumentError(f"the graph takes {len(described)} inputs, and samples are one")
+    columns = read_samples(arguments.data, arguments.target, arguments.ignore, ROWS)
+    inputs = tuple((line["name"], tuple(line["shape"]), np.float32) for line in described)
+    (samples,) = fit_inputs(inputs, columns).values()
+    return model.calibrated(samples, progress("asking layers"))
+
+
+def _describe_calibration(model: Any) -> dict[str, Any]:
+    if not model.calibration:
+        return {}
+    others = [w.name for w in model.weights if not w.reason and w.name not in model.calibration]
+    said = f"by truncated SVD, as their outputs cannot be seen or do not vary: {', '.join(others)}"
+    return {"not_calibrated": said} if others else {}
 
 
 def _ranks_for_energy(model: Any, share: float) -> dict[str, int]:

@@ -15,6 +15,10 @@ from ..errors import ArgumentError, NotApplicableError
 from .files import read_files
 from .judged import Judged, JudgedClasses, JudgedNumbers
 
+Columns = dict[str, NDArray[Any]]
+Inputs = tuple[tuple[str, tuple[Any, ...], Any], ...]
+"""Name, shape and type of each input of a graph."""
+
 TARGETS = ("y", "target", "label", "labels", "class")
 BLOCK = 1024  # rows that a graph is run over at once
 
@@ -64,8 +68,8 @@ def _answered_numbers(outputs: NDArray[np.float64], target: NDArray[Any]) -> NDA
 class RunnableModel:
     """Something that takes arrays by name and gives an array of numbers, a row a sample."""
 
-    inputs: tuple[tuple[str, tuple[Any, ...], Any], ...]
-    call: Callable[[dict[str, NDArray[Any]]], NDArray[np.float64]]
+    inputs: Inputs
+    call: Callable[[Columns], NDArray[np.float64]]
 
 
 def open_model(path: Path) -> RunnableModel:
@@ -108,30 +112,13 @@ def graph_of(path: Path) -> bytes:
     )
 
 
-def read_data(
-    path: Path, target: str | None, ignore: list[str]
-) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+def read_data(path: Path, target: str | None, ignore: list[str]) -> tuple[Columns, NDArray[Any]]:
     """Columns or arrays by name, and the target; decoded under limits by ``data``."""
-    from data.errors import DatasetError
-    from data.reading import decode_file, read_decoded
-
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "decoded"
-        try:
-            found = read_decoded(out, decode_file(path.resolve(), path.name, out))
-        except DatasetError as error:
-            raise ArgumentError(f"{path.name}: {error}") from None
-    columns: dict[str, NDArray[Any]] = dict(found.arrays)
-    if found.frame is not None:
-        columns = {str(name): found.frame[name].to_numpy() for name in found.frame.columns}
+    columns = _decode(path)
     if target is None:
         target = next((name for name in TARGETS if name in columns), None)
-    unknown = [name for name in ignore if name not in columns]
-    if target not in columns or unknown:
-        raise ArgumentError(
-            f"{path.name} has no {unknown[0] if unknown else target or 'column named y'!r}: give "
-            f"one of {', '.join(list(columns)[:20])} as --target or --ignore"
-        )
+    _check_columns(path, columns, [target or "column named y", *ignore])
+    assert target is not None
     classes = columns.pop(target)
     for name in ignore:
         columns.pop(name, None)
@@ -146,6 +133,46 @@ def read_data(
     return columns, classes
 
 
+def read_samples(path: Path, target: str | None, ignore: list[str], most: int) -> Columns:
+    """Columns or arrays by name, evenly spread rows of them; a target is not needed, and left out."""
+    columns = _decode(path)
+    _check_columns(path, columns, [*([target] if target else []), *ignore])
+    for name in [target] if target else [n for n in TARGETS if n in columns][:1]:
+        columns.pop(name)
+    for name in ignore:
+        columns.pop(name, None)
+    rows = {len(column) if column.ndim else 0 for column in columns.values()}
+    if len(rows) != 1 or not min(rows):
+        raise ArgumentError(f"{path.name} holds no columns of the same length: give a sample a row")
+    places = np.unique(np.linspace(0, min(rows) - 1, most).round().astype(int))
+    return {name: column[places] for name, column in columns.items()}
+
+
+def _decode(path: Path) -> Columns:
+    from data.errors import DatasetError
+    from data.reading import decode_file, read_decoded
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "decoded"
+        try:
+            found = read_decoded(out, decode_file(path.resolve(), path.name, out))
+        except DatasetError as error:
+            raise ArgumentError(f"{path.name}: {error}") from None
+    columns: Columns = dict(found.arrays)
+    if found.frame is not None:
+        columns = {str(name): found.frame[name].to_numpy() for name in found.frame.columns}
+    return columns
+
+
+def _check_columns(path: Path, columns: Columns, names: list[str]) -> None:
+    unknown = [name for name in names if name not in columns]
+    if unknown:
+        raise ArgumentError(
+            f"{path.name} has no {unknown[0]!r}: give one of {', '.join(list(columns)[:20])} as "
+            "--target or --ignore"
+        )
+
+
 def _as_classes(values: NDArray[Any]) -> NDArray[Any]:
     """Whole numbers, or texts."""
     if values.dtype.kind == "f" and (values != np.round(values)).any():
@@ -157,11 +184,9 @@ def _as_classes(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(str)
 
 
-def run_in_blocks(
-    model: RunnableModel, columns: dict[str, NDArray[Any]], rows: int
-) -> NDArray[np.float64]:
+def run_in_blocks(model: RunnableModel, columns: Columns, rows: int) -> NDArray[np.float64]:
     """The model's outputs for all rows."""
-    inputs = fit_inputs(model, columns)
+    inputs = fit_inputs(model.inputs, columns)
     parts = []
     for start in range(0, rows, BLOCK):
         block = {name: array[start : start + BLOCK] for name, array in inputs.items()}
@@ -172,17 +197,17 @@ def run_in_blocks(
     return outputs.reshape(rows, -1)
 
 
-def fit_inputs(model: RunnableModel, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def fit_inputs(inputs: Inputs, columns: Columns) -> Columns:
     """The data as the graph's inputs: by their names, or side by side for the only one."""
-    names = [name for name, _, _ in model.inputs]
+    names = [name for name, _, _ in inputs]
     if len(names) > 1 or (names and names[0] in columns):
         missing = [name for name in names if name not in columns]
         if missing:
             raise ArgumentError(
                 f"the model reads {', '.join(names)}, the data have no {', '.join(missing)}"
             )
-        return {name: _fit(columns[name], name, shape, kind) for name, shape, kind in model.inputs}
-    ((name, shape, kind),) = model.inputs
+        return {name: _fit(columns[name], name, shape, kind) for name, shape, kind in inputs}
+    ((name, shape, kind),) = inputs
     whole = "x" if "x" in columns and columns["x"].ndim > 1 else None
     if whole is None:
         wide = [array.reshape(len(array), -1) for array in columns.values()]

@@ -89,6 +89,13 @@ def _add_compress(commands: argparse._SubParsersAction) -> None:
         "--ranks", nargs="+", type=_layer_rank, metavar="LAYER=K", help="ranks of single layers"
     )
     parser.add_argument(
+        "--method", choices=("truncated_svd", "activation_aware_svd"), default="truncated_svd",
+        help="activation_aware_svd keeps what the layers of an ONNX graph give on --data; energies "
+        "are then those of their outputs (default: truncated_svd)",
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, metavar="FILE", help=f"calibration rows: {DATA_HELP}")
+    _add_data_columns(parser)
+    parser.add_argument(
         "--output", type=Path, default=Path("compressed"), metavar="FOLDER",
         help="where the files go, under their own names (default: compressed)",
     )  # fmt: skip
@@ -160,17 +167,21 @@ def _add_pair(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--target", help="the column or array with the classes or numbers (default: y, target, label or class)")  # fmt: skip
+    _add_data_columns(parser)
     parser.add_argument(
         "--task", choices=("auto", "classification", "regression"), default="auto",
         help="auto: numbers where the target has fractions, or the model answers one number a row "
         "that is no probability",
     )  # fmt: skip
-    parser.add_argument("--ignore", nargs="+", default=[], metavar="COLUMN", help="columns to leave out")  # fmt: skip
     parser.add_argument(
         "--confidence", type=_confidence, default=95.0, metavar="PERCENT",
         help="of the interval of the change (default: 95)",
     )  # fmt: skip
+
+
+def _add_data_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", help="the column or array with the classes or numbers (default: y, target, label or class)")  # fmt: skip
+    parser.add_argument("--ignore", nargs="+", default=[], metavar="COLUMN", help="columns to leave out")  # fmt: skip
 
 
 def _share(text: str) -> float:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from ..errors import NotApplicableError, StorageError
-from . import spectra
 from .limits import show
 from .model import Model, Ranks
 from .spectra import Array
@@ -64,10 +63,10 @@ class Bag(Model):
         """A factor file's tensors: ``<weight>.left`` and ``<weight>.right``, the rest as it was."""
         tensors = dict(self.tensors)
         for layer, rank in self.checked_ranks(ranks).items():
-            factors = spectra.factorize(self.matrix(layer), rank)
+            factors = self.factors(layer, rank)
             for name in (layer, *self.weight(layer).aliases):
                 dtype = tensors.pop(name).dtype
-                for half, factor in zip(_HALVES, factors, strict=True):
+                for half, factor in zip(_HALVES, (factors.left, factors.right), strict=True):
                     if name + half in tensors:
                         raise NotApplicableError(
                             f"layer {show(name)}: there is a tensor {show(name + half)} already"

@@ -24,7 +24,7 @@ class Check:
     errors : dict
         Layer -> ‖W − Ŵ‖ / ‖W‖ of the weight that the file holds.
     difference : float
-        The largest distance of such an error from the one that its spectrum promised.
+        The largest distance of such an error from the one that its method promised.
     outputs : dict
         What both models give for random inputs: see ``runner.compare``; empty where they cannot
         be run.
@@ -44,7 +44,7 @@ def write_checked(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
     Raises
     ------
     StorageError
-        What was read back is not what the spectra promised.
+        What was read back is not what the method promised.
     """
     smaller = model.compressed(ranks)
     files = smaller.to_bytes()
@@ -57,8 +57,7 @@ def write_checked(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
         errors[layer] = float(
             np.linalg.norm(matrix - again.matrix(left) @ again.matrix(right)) / norm
         )
-        kept = float(np.sum(model.spectrum(layer)[:rank] ** 2)) / model.energy(layer)
-        promised = float(np.sqrt(max(1 - kept, 0.0)))
+        promised = model.weight_error(layer, rank)
         difference = max(difference, abs(errors[layer] - promised))
         if not abs(errors[layer] - promised) <= _TOLERANCES[weight.bytes_each]:
             raise StorageError(

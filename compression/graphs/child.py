@@ -145,6 +145,28 @@ def run_graph(content: bytes, x: NDArray) -> NDArray[np.float64]:
     return np.frombuffer(answer["y"], np.float64).reshape(values["shape"])
 
 
+def measure_products(
+    content: bytes, x: NDArray, axes: list[tuple[int, int]]
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Mean (m,) and covariance (m, m) of what a graph's outputs hold along one of their axes.
+
+    ``axes``: of each output, whose moments it counts for and the axis; see
+    ``runner.measure_products``.
+    """
+    plain = np.ascontiguousarray(x, dtype=np.float32)
+    files = {"graph": content, "x": plain.tobytes()}
+    values, answer = CHILD.ask(
+        "products", files, cpu_seconds=RUN_CPU_SECONDS, shape=list(plain.shape), axes=axes
+    )
+    return [
+        (
+            np.frombuffer(answer[f"mean {place}"], np.float64),
+            np.frombuffer(answer[f"covariance {place}"], np.float64).reshape(size, size),
+        )
+        for place, size in enumerate(values["sizes"])
+    ]
+
+
 def time_graphs(graphs: Mapping[str, bytes], x: NDArray, rounds: int = 60) -> list[dict[str, Any]]:
     """Rows of latencies of graphs by name, the first being the one to hold against.
 

@@ -66,6 +66,21 @@ def _predict(files: Files, shape: list[int]) -> tuple[dict[str, Any], Files]:
     return {"shape": list(y.shape)}, {"y": y.tobytes()}
 
 
+def _products(
+    files: Files, shape: list[int], axes: list[tuple[int, int]]
+) -> tuple[dict[str, Any], Files]:
+    import numpy as np
+
+    from .runner import measure_products
+
+    x = np.frombuffer(files["x"], np.float32).reshape(shape)
+    found = measure_products(files["graph"], x, axes)
+    answer = {f"mean {place}": moments.mean.tobytes() for place, moments in enumerate(found)}
+    for place, moments in enumerate(found):
+        answer[f"covariance {place}"] = moments.covariance.tobytes()
+    return {"sizes": [len(moments.mean) for moments in found]}, answer
+
+
 def _latency(files: Files, shape: list[int], rounds: int) -> tuple[dict[str, Any], Files]:
     import numpy as np
 
@@ -84,13 +99,16 @@ CALLS: dict[str, Callable[..., tuple[dict[str, Any], Files]]] = {
     "inputs": _inputs,
     "predict": _predict,
     "latency": _latency,
+    "products": _products,
 }
 # What a call needs is imported before its time and memory are counted.
 IMPORTS = {
     "checkpoint": "compression.graphs.checkpoint",
     "onnx": "compression.graphs.onnx_model",
     "graph": "compression.graphs.onnx_file",
-    **dict.fromkeys(("compare", "inputs", "predict", "latency"), "compression.graphs.runner"),
+    **dict.fromkeys(
+        ("compare", "inputs", "predict", "latency", "products"), "compression.graphs.runner"
+    ),
 }
 
 

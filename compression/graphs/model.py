@@ -3,16 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ArgumentError, NotApplicableError
+from ..factors import Factors
 from ..report import Report, keep_going
 from . import spectra
 from .limits import show
 from .spectra import Array
 from .weights import Weight
+
+if TYPE_CHECKING:
+    from .calibration import CalibratedLayer  # its libraries take a second to load
 
 Ranks = Mapping[str, int | None]
 
@@ -28,6 +33,8 @@ class Model(ABC):
         Of the files that it was read from.
     parameters : int
         Numbers of all its tensors of floating types, each tensor once.
+    calibration : mapping
+        Layer -> what it gives on calibration rows; empty unless :meth:`calibrated`.
     """
 
     weights: tuple[Weight, ...]
@@ -37,6 +44,7 @@ class Model(ABC):
     def __init__(self) -> None:
         self._spectra: dict[str, Array] = {}
         self._energies: dict[str, float] = {}
+        self.calibration: Mapping[str, CalibratedLayer] = {}
 
     @abstractmethod
     def matrix(self, layer: str) -> Array:
@@ -62,6 +70,45 @@ class Model(ABC):
     @abstractmethod
     def to_bytes(self) -> dict[str, bytes]:
         """The files by name, in the format that the model came in."""
+
+    def calibrated(self, x: NDArray, report: Report = keep_going) -> "Model":
+        """The same model, whose spectra, ranks and factors keep what layers give on samples.
+
+        By activation-aware SVD; layers that are not in ``calibration`` keep their own spectra.
+
+        Parameters
+        ----------
+        x : ndarray, shape (rows, ...)
+            As the model takes them; rows that nothing is judged on.
+
+        Raises
+        ------
+        CompressionError
+            The model cannot be run on them.
+        """
+        raise NotApplicableError(
+            "tensors without a graph cannot be run: give an ONNX export to weigh directions by "
+            "what the data use"
+        )
+
+    def factors(self, layer: str, rank: int) -> Factors:
+        """A layer at a rank: (m, k), (k, n), and what its bias takes over."""
+        name = self.weight(layer).name
+        if name in self.calibration:
+            return self.calibration[name].at(rank)
+        left, right = spectra.factorize(self.matrix(name), rank)
+        return Factors(left, right, np.zeros(len(left)))
+
+    def weight_error(self, layer: str, rank: int) -> float:
+        """‖W − Ŵ‖ / ‖W‖ at a rank, without the factors where the spectrum says it."""
+        name = self.weight(layer).name
+        if name in self.calibration:
+            weight = self.matrix(name)
+            return float(np.linalg.norm(weight - self.factors(name, rank).weight)) / float(
+                np.linalg.norm(weight)
+            )
+        kept = float(np.sum(self.spectrum(name)[:rank] ** 2)) / self.energy(name)
+        return float(np.sqrt(max(1 - kept, 0.0)))
 
     def rounded_bytes(self) -> dict[str, bytes]:
         """The files with weights of 8 bits; NotApplicableError where the format has none."""
@@ -90,6 +137,8 @@ class Model(ABC):
     def spectrum(self, layer: str) -> Array:
         """Singular values of a weight's matrix, in descending order.
 
+        Of a calibrated layer those of W Σ^½: what its outputs vary by in each direction.
+
         Raises
         ------
         ArgumentError
@@ -98,6 +147,8 @@ class Model(ABC):
             It holds values that are not finite, or none above 0.
         """
         name = self.weight(layer).name
+        if name in self.calibration:
+            return self.calibration[name].decomposition.singular_values
         if name not in self._spectra:
             matrix = self.matrix(name)
             values = spectra.singular_values(matrix)
@@ -106,9 +157,12 @@ class Model(ABC):
         return self._spectra[name]
 
     def energy(self, layer: str) -> float:
-        """Sum of the squares of a weight's entries, of the singular values not computed too."""
+        """Sum of the squares of a spectrum, of the singular values not computed too."""
+        name = self.weight(layer).name
+        if name in self.calibration:
+            return self.calibration[name].energy
         self.spectrum(layer)
-        return self._energies[self.weight(layer).name]
+        return self._energies[name]
 
     def measure(self, report: Report = keep_going) -> None:
         """Take all spectra, told of after each; what is left is taken when it is asked for."""

@@ -16,7 +16,6 @@ from torch import nn
 
 from ..argument_checks import check_arguments
 from ..errors import NotApplicableError
-from . import spectra
 from .bag import Bag
 from .head import LOG_SOFTMAX, PLAIN, SOFTMAX, Head
 from .limits import show
@@ -117,8 +116,7 @@ class ModuleModel(Model):
         """
         matrices = {}
         for layer, rank in self.checked_ranks(ranks or {}).items():
-            left, right = spectra.factorize(self.matrix(layer), rank)
-            matrices[layer] = left @ right
+            matrices[layer] = self.factors(layer, rank).weight
         samples, training = torch.as_tensor(x), self.module.training
         with self.substitute(matrices) as module:
             module.eval()

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from onnx_ir.passes import common
 
 from ..errors import StorageError
-from . import spectra
+from ..report import Report, keep_going
+from .calibration import calibrate
 from .child import run_graph
 from .head import Head, cut_to_features, exchange_head, find_head
 from .limits import show
@@ -88,11 +90,21 @@ class OnnxModel(Model):
         sources = {source.value.name: source for source in find_sources(graph)}
         for layer, rank in checked.items():
             source = sources[self._sources[layer].value.name]
-            replace(graph, source, spectra.factorize(self.matrix(layer), rank))
+            replace(graph, source, self.factors(layer, rank))
         common.RemoveUnusedNodesPass()(graph)
         graph.ir_version = max(graph.ir_version or 0, _OLDEST_IR)
         proto = _to_proto(graph, maps)
         return OnnxModel(proto, self.file_name, proto.ByteSize())
+
+    def calibrated(self, x: NDArray, report: Report = keep_going) -> "OnnxModel":
+        layers = {
+            weight.name: (str(self._sources[weight.name].value.name), self.matrix(weight.name))
+            for weight in self.weights
+            if not weight.reason
+        }
+        model = copy(self)
+        model.calibration = calibrate(lambda: _to_ir(self.proto)[0], layers, x, report)
+        return model
 
     def to_bytes(self) -> dict[str, bytes]:
         """One file: also of a pair, whose data it then holds, so that it loads anywhere."""

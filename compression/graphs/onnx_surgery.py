@@ -2,7 +2,9 @@
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
+from ..factors import Factors
 from .onnx_uses import Source, Use, attribute, orientation
 from .spectra import Array
 from .weights import CONVOLUTION
@@ -10,17 +12,66 @@ from .weights import CONVOLUTION
 _FIRST_ALONE = ("strides", "pads", "dilations", "auto_pad")
 
 
-def replace(model: ir.Model, source: Source, factors: tuple[Array, Array]) -> None:
+def replace(model: ir.Model, source: Source, factors: Factors) -> None:
     """Let every node that takes a weight take its factors, one after the other.
 
-    ``factors``: (m, k) and (k, n), whose product is the matrix of the first use.
+    ``factors``: their product is the matrix of the first use; its bias shift belongs to the
+    outputs of that matrix.
     """
     first = source.uses[0]
     for use in source.uses:
-        left, right = factors
+        left, right = factors.left, factors.right
         if orientation(use, first):
             left, right = right.T, left.T
         _Factors(model, source, use, left, right).apply()
+        if factors.bias_shift.any():
+            shift_bias(model, use, factors.bias_shift)
+
+
+def shift_bias(model: ir.Model, use: Use, shift: Array) -> None:
+    """Add a number an output to what a layer gives: in its bias, or else by a node after it."""
+    node = use.node
+    name = _free_tensor(model, f"{node.name or node.outputs[0].name}.shifted_bias")
+    shift = attribute(node, "alpha", 1.0) * shift
+    scale, own = attribute(node, "beta", 1.0), _read_bias(node)
+    if own is not None and scale:
+        values = (own + shift / scale).astype(use.values.dtype)
+        node.resize_inputs(3)
+        node.replace_input_with(2, put_initializer(model, name, values))
+        return
+    behind = use.values.ndim - 2 if use.kind == CONVOLUTION else int(use.place == 0)
+    values = shift.reshape(-1, *(1,) * behind).astype(use.values.dtype)
+    given = node.outputs[0]
+    add = ir.node("Add", [given, put_initializer(model, name, values)], name=f"{name}.add")
+    add.outputs[0].name, add.outputs[0].type = f"{name}.sum", given.type
+    if given.is_graph_output():  # whoever runs the graph knows that name
+        add.outputs[0].name, given.name = given.name, f"{name}.given"
+    assert node.graph is not None
+    node.graph.insert_after(node, add)
+    ir.convenience.replace_all_uses_with(given, add.outputs[0], replace_graph_outputs=True)
+    add.replace_input_with(0, given)
+
+
+def _read_bias(node: ir.Node) -> NDArray[np.float64] | None:
+    """A bias that a constant can take the place of, (outputs,) or (1,); None: there can be none."""
+    if node.op_type not in ("Gemm", "Conv"):
+        return None
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is None:
+        return np.zeros(1)
+    if bias.const_value is None or bias.is_graph_input():
+        return None
+    values = np.atleast_1d(bias.const_value.numpy()).astype(np.float64)
+    return values.reshape(-1) if values.size == values.shape[-1] else None
+
+
+def _free_tensor(model: ir.Model, stem: str) -> str:
+    """A name that no constant of the graph has."""
+    name, number = stem, 1
+    while name in model.graph.initializers:
+        number += 1
+        name = f"{stem}.{number}"
+    return name
 
 
 def put_initializer(model: ir.Model, name: str, values: Array) -> ir.Value:
@@ -106,11 +157,7 @@ class _Factors:
                 return known[name]
             if values.ndim == 2 and np.array_equal(held.numpy().T, values):
                 return self._insert("Transpose", known[name], perm=[1, 0])
-        name, number = f"{self.stem}.{half}", 1
-        while name in known:
-            number += 1
-            name = f"{self.stem}.{half}.{number}"
-        return put_initializer(self.model, name, values)
+        return put_initializer(self.model, _free_tensor(self.model, f"{self.stem}.{half}"), values)
 
     def _free_name(self, name: str) -> str:
         taken = {str(value.name) for node in self.model.graph.all_nodes() for value in node.outputs}

@@ -7,9 +7,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ..errors import NotApplicableError
+from ..low_rank.calibration import RunningMoments
 
 ROWS = 32
 BLOCK = 256
+_NUMBERS_AT_ONCE = 2**24
 _LENGTHS = (8, 32, 224)  # tried in turn for axes whose length the graph leaves open
 _TYPES = {
     "tensor(float)": np.float32,
@@ -49,17 +51,20 @@ def run(session: onnxruntime.InferenceSession, inputs: dict[str, NDArray]) -> ND
     NotApplicableError
         The inputs do not fit, or there is no such output.
     """
-    try:
-        outputs = session.run(None, inputs)
-    except Exception as error:
-        raise NotApplicableError(CANNOT) from error
-    for output in outputs:
+    for output in _run_all(session, inputs):
         if isinstance(output, np.ndarray) and output.dtype.kind == "f" and output.size:
             return output.astype(np.float64)
         if isinstance(output, list) and output and isinstance(output[0], dict):
             # scikit-learn's maps from class to probability
             return np.array([list(line.values()) for line in output], dtype=np.float64)
     raise NotApplicableError("the graph has no output of floating numbers to compare")
+
+
+def _run_all(session: onnxruntime.InferenceSession, inputs: dict[str, NDArray]) -> list[Any]:
+    try:
+        return list(session.run(None, inputs))
+    except Exception as error:  # as above
+        raise NotApplicableError(CANNOT) from error
 
 
 def compare(before: bytes, after: bytes) -> dict[str, Any]:
@@ -102,11 +107,8 @@ def describe_inputs(content: bytes) -> list[dict[str, Any]]:
 def predict(content: bytes, x: NDArray) -> NDArray:
     """What a graph of one input gives for samples, in blocks of as many as it takes."""
     session = open_session(content)
-    value, *others = session.get_inputs()
-    if others or value.type not in _TYPES:
-        raise NotApplicableError(f"the graph takes {1 + len(others)} inputs, and samples are one")
+    value, fixed = _only_input(session)
     x = x.astype(_TYPES[value.type])
-    fixed = value.shape[0] if value.shape and isinstance(value.shape[0], int) else 0
     block = fixed if fixed > 0 else BLOCK
     parts = []
     for start in range(0, len(x), block):
@@ -124,6 +126,52 @@ def predict(content: bytes, x: NDArray) -> NDArray:
     return np.concatenate(parts)
 
 
+def measure_products(
+    content: bytes, x: NDArray, axes: list[tuple[int, int]]
+) -> list[RunningMoments]:
+    """Moments of what a graph of one input gives over samples.
+
+    Parameters
+    ----------
+    content : bytes
+    x : ndarray, shape (rows, ...)
+    axes : list of (int, int)
+        Of each output: the place of the moments that it counts for, and the axis whose numbers
+        belong together; all other axes are samples.
+
+    Raises
+    ------
+    NotApplicableError
+        The graph cannot be run on these samples.
+    """
+    session = open_session(content)
+    value, fixed = _only_input(session)
+    x = x.astype(_TYPES[value.type])
+    found = [RunningMoments() for _ in range(1 + max(place for place, _ in axes))]
+    # All layers' products are held at once: as many rows as memory has room for.
+    first = _run_all(session, {value.name: np.resize(x, (fixed or 1, *x.shape[1:]))})
+    numbers = sum(output.size for output in first)
+    block = fixed or int(np.clip(_NUMBERS_AT_ONCE // max(numbers, 1), 1, BLOCK))
+    for start in range(0, len(x), block):
+        part = x[start : start + block]
+        if fixed and len(part) < fixed:
+            if start:
+                break  # rows given twice would count twice
+            part = np.resize(part, (fixed, *x.shape[1:]))
+        for output, (place, axis) in zip(_run_all(session, {value.name: part}), axes, strict=True):
+            found[place].add(np.moveaxis(output, axis, -1).reshape(-1, output.shape[axis]))
+    return found
+
+
+def _only_input(session: onnxruntime.InferenceSession) -> tuple[Any, int]:
+    """The one input that takes samples, and the number of rows that it is made for (0: any)."""
+    value, *others = session.get_inputs()
+    if others or value.type not in _TYPES:
+        raise NotApplicableError(f"the graph takes {1 + len(others)} inputs, and samples are one")
+    fixed = value.shape[0] if value.shape and isinstance(value.shape[0], int) else 0
+    return value, max(fixed, 0)
+
+
 def time_graphs(graphs: dict[str, bytes], x: NDArray, rounds: int) -> list[dict[str, Any]]:
     """Seconds a call of each graph, in turns; see :func:`compression.latency.time_sessions`.
 
@@ -132,10 +180,7 @@ def time_graphs(graphs: dict[str, bytes], x: NDArray, rounds: int) -> list[dict[
     from ..latency import BATCHES, time_sessions
 
     sessions = {name: open_session(content) for name, content in graphs.items()}
-    value, *others = next(iter(sessions.values())).get_inputs()
-    if others or value.type not in _TYPES:
-        raise NotApplicableError(f"the graph takes {1 + len(others)} inputs, and samples are one")
-    fixed = value.shape[0] if value.shape and isinstance(value.shape[0], int) else 0
+    value, fixed = _only_input(next(iter(sessions.values())))
     batches = (fixed,) if fixed > 0 else BATCHES
     rows = np.resize(np.arange(len(x)), max(batches))
     samples: NDArray = np.ascontiguousarray(x[rows].astype(_TYPES[value.type]))

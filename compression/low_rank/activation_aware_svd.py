@@ -67,11 +67,52 @@ class ActivationAwareSVD:
         inputs = check_inputs(inputs, weight)
         rank = checked_max_rank(max_rank, min(weight.shape), weight.shape)
 
-        core, basis = weight.astype(np.float64), None
-        if core.shape[0] > core.shape[1]:
-            # W Σ Wᵀ has then no more than n non-zero eigenvalues: find them in W's own range.
-            basis, core = scipy.linalg.qr(core, mode="economic")
-        weighted = covariance(inputs, through=core) + self.ridge * (core @ core.T)
+        core, basis = _split_range(weight)
+        spread = covariance(inputs, through=core)
+        return self._decompose(weight, rank, core, basis, spread, mean(inputs))
+
+    def decompose_by_products(
+        self, weight: Array, spread: Array, max_rank: int | None = None
+    ) -> Decomposition:
+        """The same from the products W x alone: W cov(X) Wᵀ is their covariance.
+
+        So a layer that somebody else runs needs no more than the moments of what it gives.
+
+        Parameters
+        ----------
+        weight : ndarray, shape (m, n)
+        spread : ndarray, shape (m, m)
+            Covariance of W x over the inputs, in squared units of the outputs.
+        max_rank : int, optional
+
+        Returns
+        -------
+        Decomposition
+            As of :meth:`decompose`, but without the inputs' mean: Ŵ drops (I − Q_k Q_kᵀ) of the
+            products' mean, which the caller knows.
+
+        Raises
+        ------
+        ArgumentError
+            The weight, ridge or rank cannot be used.
+        """
+        check_ridge(self.ridge)
+        weight = check_weight(weight)
+        rank = checked_max_rank(max_rank, min(weight.shape), weight.shape)
+        core, basis = _split_range(weight)
+        own = spread if basis is None else basis.T @ spread @ basis
+        return self._decompose(weight, rank, core, basis, own, None)
+
+    def _decompose(
+        self,
+        weight: Array,
+        rank: int,
+        core: Array,
+        basis: Array | None,
+        spread: Array,
+        centre: Array | None,
+    ) -> Decomposition:
+        weighted = spread + self.ridge * (core @ core.T)
         values, vectors = _leading_eigenvectors(weighted, core)
         left = vectors if basis is None else basis @ vectors
         left = left[:, :rank]
@@ -81,9 +122,22 @@ class ActivationAwareSVD:
             errors=tails(values)[: rank + 1],
             singular_values=np.sqrt(values[:rank]),
             weight=weight,
-            mean=mean(inputs).astype(weight.dtype),
+            mean=None if centre is None else centre.astype(weight.dtype),
             ridge=self.ridge,
         )
+
+
+def _split_range(weight: Array) -> tuple[Array, Array | None]:
+    """A core of min(m, n) rows, and the orthonormal basis (m, n) that gives the weight of it.
+
+    W Σ Wᵀ of a weight with more rows than columns has no more than n non-zero eigenvalues: they
+    are found in the weight's own range.
+    """
+    core = weight.astype(np.float64)
+    if core.shape[0] <= core.shape[1]:
+        return core, None
+    basis, core = scipy.linalg.qr(core, mode="economic")
+    return core, basis
 
 
 def _leading_eigenvectors(weighted: Array, core: Array) -> tuple[Array, Array]:

@@ -39,3 +39,34 @@ def covariance(inputs: Array, through: Array | None = None) -> Array:
             block = block @ through.T
         total += block.T @ block
     return total / len(inputs)
+
+
+class RunningMoments:
+    """Mean and covariance of rows that come block by block, around the first block's mean."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._centre = self._sum = self._squares = np.zeros(0)
+
+    def add(self, rows: Array) -> None:
+        """Rows of shape (N, m), N >= 1, of any type."""
+        block = rows.astype(np.float64)
+        if not self.count:
+            self._centre = block.mean(axis=0)
+            self._sum = np.zeros(block.shape[1])
+            self._squares = np.zeros((block.shape[1], block.shape[1]))
+        block -= self._centre
+        self.count += len(block)
+        self._sum += block.sum(axis=0)
+        self._squares += block.T @ block
+
+    @property
+    def mean(self) -> Array:
+        """Shape (m,)."""
+        return self._centre + self._sum / self.count
+
+    @property
+    def covariance(self) -> Array:
+        """Shape (m, m)."""
+        off = self._sum / self.count
+        return self._squares / self.count - np.outer(off, off)

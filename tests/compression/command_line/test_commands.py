@@ -115,6 +115,45 @@ def test_compress_writes_a_file_that_is_smaller_by_what_it_says(call, folder, tm
         assert numbers <= 0.4 * (before.numel() + 600)
 
 
+def test_compress_by_method_keeps_what_the_layers_give_on_the_data(call, folder, tmp_path):
+    """Inputs of rank 2: at rank 2 nothing of the outputs is lost, where the weight loses much."""
+    mixing = np.random.default_rng(0).normal(size=(2, FEATURES)).astype(np.float32)
+    few = np.random.default_rng(1).normal(size=(300, 2)).astype(np.float32) @ mixing
+    np.savez(tmp_path / "few.npz", x=few, y=np.arange(300))
+    change = {}
+    for method in ("truncated_svd", "activation_aware_svd"):
+        data = ("--data", str(tmp_path / "few.npz")) if method != "truncated_svd" else ()
+        words = ("compress", "before.onnx", "--ranks", "0.weight=2", "--method", method, *data)
+        code, out, err = call(*words, "--output", str(tmp_path / method), "--json")
+        assert code == 0, err
+        said = json.loads(out)
+        assert said["method"] == method
+        runs = [
+            onnxruntime.InferenceSession(path)
+            for path in (folder / "before.onnx", *said["written"])
+        ]
+        before, after = (s.run(None, {s.get_inputs()[0].name: few})[0] for s in runs)
+        change[method] = np.abs(after - before).max()
+        kept = next(row["energy_kept"] for row in said["layers"] if row["rank"] == 2)
+    assert kept == pytest.approx(1.0, abs=1e-5)
+    assert change["activation_aware_svd"] < 1e-4 < change["truncated_svd"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("before.onnx", "--method", "activation_aware_svd"), "give --data"),
+        (("before.onnx", "--data", "few.npz"), "--method activation_aware_svd"),
+        (("bag.safetensors", "--method", "activation_aware_svd", "--data", "few.npz"), "graph"),
+        (("adapter.safetensors", "--method", "activation_aware_svd"), "without data"),
+    ],
+)
+def test_compress_says_what_a_method_lacks(call, tmp_path, words, said):
+    code, _, err = call("compress", *words, "--share", "0.9", "--output", str(tmp_path))
+    assert code == 2
+    assert said in err
+
+
 def test_compress_keeps_an_adapters_layout_and_overwrites_nothing_unasked(call, tmp_path):
     words = ("compress", "adapter.safetensors", "--share", "0.5", "--output", str(tmp_path))
     assert call(*words)[0] == 0

@@ -7,7 +7,8 @@ from pages.shared.app_shell import begin_page
 from pages.shared.ui import charts
 from pages.views.your_model import text
 from pages.views.your_model.adapter import draw_adapter
-from pages.views.your_model.budget import draw_budget
+from pages.views.your_model.budget import choose_method, draw_budget
+from pages.views.your_model.judging import choose_judging
 from pages.views.your_model.layers import draw_layers
 from pages.views.your_model.scores import draw_scores
 from pages.views.your_model.upload import choose_files, require_model
@@ -24,9 +25,12 @@ else:
     origin = text.describe_origin(view)
     st.markdown(text.describe_model(view))
     draw_layers(view)
-    row = draw_budget(view, files)
-    if row is not None:
-        draw_scores(view, files, row)
+    judging = choose_judging(view, files)
+    shown = choose_method(view, files, judging)
+    if shown is not None:
+        row = draw_budget(shown, files)
+        if judging is not None:
+            draw_scores(view, shown, files, row, judging)
     st.caption(text.CHAIN)
 st.divider()
 charts.take_away("Your model", "your-model", origin)

@@ -107,8 +107,8 @@ def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[st
 
 def _calibrate(arguments: Namespace, model: Any) -> Any:
     """The model whose layers keep what they give on the rows of the data."""
-    from ..graphs.calibration import ROWS
     from ..graphs.child import CHILD
+    from ..graphs.readings import CALIBRATION_ROWS
     from .judge import fit_inputs, read_samples
 
     if arguments.data is None:
@@ -117,7 +117,7 @@ def _calibrate(arguments: Namespace, model: Any) -> Any:
     described = CHILD.ask("inputs", {"graph": graph})[0]["inputs"]
     if len(described) != 1:
         raise ArgumentError(f"the graph takes {len(described)} inputs, and samples are one")
-    columns = read_samples(arguments.data, arguments.target, arguments.ignore, ROWS)
+    columns = read_samples(arguments.data, arguments.target, arguments.ignore, CALIBRATION_ROWS)
     inputs = tuple((line["name"], tuple(line["shape"]), np.float32) for line in described)
     (samples,) = fit_inputs(inputs, columns).values()
     return model.calibrated(samples, progress("asking layers"))

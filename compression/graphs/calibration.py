@@ -23,8 +23,6 @@ from .onnx_uses import Source, Use, find_sources, orientation
 from .spectra import LARGEST_SVD, Array
 from .weights import CONVOLUTION
 
-ROWS = 1024
-"""Of the fit part: what more of them change is small beside what ranks change."""
 _AT_ONCE = 2**24  # numbers of all covariances that one run of the graph gathers
 _SCALES = ("alpha", "beta")
 

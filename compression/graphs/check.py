@@ -67,8 +67,8 @@ def write_checked(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
     return files, _with_outputs(model, files, errors, difference)
 
 
-def write_rounded(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
-    """The files of a smaller model with weights of 8 bits, read back and compared.
+def write_rounded(model: Model, ranks: Ranks, bits: int) -> tuple[dict[str, bytes], Check]:
+    """The files of a smaller model with weights of 8 or 4 bits, read back and compared.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def write_rounded(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
     NotApplicableError
         The format, or the graph's opset, has no such weights.
     """
-    files = model.compressed(ranks).rounded_bytes()
+    files = model.compressed(ranks).rounded_bytes(bits)
     return files, _with_outputs(model, files, {}, 0.0)
 
 

@@ -110,8 +110,8 @@ class Model(ABC):
         kept = float(np.sum(self.spectrum(name)[:rank] ** 2)) / self.energy(name)
         return float(np.sqrt(max(1 - kept, 0.0)))
 
-    def rounded_bytes(self) -> dict[str, bytes]:
-        """The files with weights of 8 bits; NotApplicableError where the format has none."""
+    def rounded_bytes(self, bits: int = 8) -> dict[str, bytes]:
+        """The files with weights of few bits; NotApplicableError where the format has none."""
         raise NotApplicableError("tensors without a graph say nothing of how codes would be read")
 
     def factor_names(self, layer: str) -> tuple[str, str]:

@@ -110,8 +110,8 @@ class OnnxModel(Model):
         """One file: also of a pair, whose data it then holds, so that it loads anywhere."""
         return {self.file_name: self.proto.SerializeToString()}
 
-    def rounded_bytes(self) -> dict[str, bytes]:
-        """The file with weights of 8 bits, one scale an output channel, read back and compared.
+    def rounded_bytes(self, bits: int = 8) -> dict[str, bytes]:
+        """The file with weights of 8 or 4 bits, one scale an output, read back and compared.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class OnnxModel(Model):
             The graph's opset has no such weights, or it has none to round.
         """
         graph, maps = _to_ir(self.proto)
-        round_weights(graph)
+        round_weights(graph, bits)
         content = _to_proto(graph, maps).SerializeToString()
         again = onnx.ModelProto()
         again.ParseFromString(content)

@@ -22,6 +22,7 @@ AS_IS, UNIT, BYTES, SYMMETRIC = "as is", "0 … 1", "0 … 255", "−1 … 1"
 STANDARDISED, IMAGENET = "standardised", "ImageNet's means and deviations"
 OWN_UNIT, STANDARD_UNIT = "answers in the target's unit", "standardised answers"
 ROWS = 256  # of the validation part
+CALIBRATION_ROWS = 1024  # of the fit part
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CLEARLY = 0.2  # of accuracy that another order of classes must gain to be named
 
@@ -203,6 +204,12 @@ def split_parts(dataset: Any, reading: Reading) -> list[Part]:
         )
         for samples, targets in parts
     ]
+
+
+def calibration_samples(dataset: Data, reading: Reading) -> NDArray[np.float32]:
+    """Rows of the fit part, evenly spread, as a reading hands them to a graph."""
+    rows = dataset.fit_rows[list(spread_rows(len(dataset.fit_rows), CALIBRATION_ROWS))]
+    return prepare(dataset, dataset.x_train[rows], reading)
 
 
 def predict_classes(outputs: NDArray, order: Sequence[int] | None) -> NDArray[np.int64]:

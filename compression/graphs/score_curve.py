@@ -13,6 +13,7 @@ from ..latency import BATCHES
 from ..report import Report, keep_going
 from .child import run_graph, time_graphs
 from .model import Model
+from .onnx_rounding import BITS
 from .readings import Reading, prepare, read_answers, spread_rows
 
 POINTS = 10
@@ -46,7 +47,7 @@ def score_curve(
     Returns
     -------
     DataFrame
-        row (of the plan), bits (32, or 8: weights rounded with a scale a channel, where the
+        row (of the plan), bits (32; 8 and 4: weights rounded with a scale a channel, where the
         graph's opset has that), bytes, parameters, score, score_low, score_high, change, change_low,
         change_high: against the model as it came, on the same rows; validation_change: what a
         size may be chosen by.
@@ -75,14 +76,14 @@ def time_sizes(model: Model, ranks: dict[str, int], dataset: Any, reading: Readi
     -------
     DataFrame
         See :func:`compression.latency.latencies`; models are "reference", ``SAME``, "8 bits",
-        "low rank", "low rank, 8 bits".
+        "4 bits", "low rank", "low rank, 8 bits", "low rank, 4 bits".
     """
     smaller = model.compressed(ranks) if ranks else model
     own = next(iter(model.to_bytes().values()))
     graphs = {"reference": own, SAME: own}
     for stem, of in (("", model), *([("low rank", smaller)] if ranks else [])):
         for bits, files in _files_of(of):
-            name = ", ".join(part for part in (stem, "8 bits" if bits == 8 else "") if part)
+            name = ", ".join(part for part in (stem, f"{bits} bits" if bits < 32 else "") if part)
             if name:
                 graphs[name] = next(iter(files.values()))
     rows = dataset.validation_rows[: max(BATCHES)]
@@ -90,12 +91,13 @@ def time_sizes(model: Model, ranks: dict[str, int], dataset: Any, reading: Readi
 
 
 def _files_of(model: Model) -> Iterator[tuple[int, dict[str, bytes]]]:
-    """The model's files as they are, and with weights of 8 bits where that is possible."""
+    """The model's files as they are, and with weights of few bits where that is possible."""
     yield 32, model.to_bytes()
-    try:
-        yield 8, model.rounded_bytes()
-    except NotApplicableError:
-        return
+    for bits in BITS:
+        try:
+            yield bits, model.rounded_bytes(bits)
+        except NotApplicableError:
+            return
 
 
 class Judge:

@@ -46,7 +46,8 @@ KEPT = "kept"
 ATLAS_CELL, ATLAS_SIZE = "cell", "atlas_size"
 # Your model
 WEIGHT, ENERGY, KEEP, JUDGED_ON, READING = "weight", "energy", "keep", "judged_on", "reading"
-HEAD_SET, HEAD_BOUND, EIGHT_BITS, TIMED = "head_set", "head_bound", "eight_bits", "timed"
+HEAD_SET, HEAD_BOUND, TIMED = "head_set", "head_bound", "timed"
+FILE_METHOD, FILE_BITS = "ranks_by", "weight_bits"
 EXAMPLE_MODEL = "example_model"
 
 REFERENCE = (DATASET, MODEL, SEED, TRAIN_EPOCHS, WIDTH, LEARNING_RATE)

@@ -47,7 +47,7 @@ def upload(app, **files):
 @pytest.fixture(scope="module")
 def page_of_the_example():
     """Drawn once for the tests that only look at it."""
-    query = {"weight": "middle.weight", "energy": "90", "eight_bits": "true"}
+    query = {"weight": "middle.weight", "energy": "90", "weight_bits": "8"}
     return render("your_model.py", **QUICK, **query, keep="100")
 
 
@@ -125,7 +125,7 @@ def test_the_way_to_read_is_chosen_on_validation_rows_and_the_curve_is_of_the_te
     raw = (dataset.x_test * dataset.scale + dataset.mean).reshape(-1, 1, 8, 8).astype(np.float32)
     outputs = onnxruntime.InferenceSession(example.content()).run(None, {"image": raw})[0]
     expected = 100 * (outputs.argmax(1) == dataset.y_test).mean()
-    (curve,) = [t for t in charts(app)["scores_by_size"]["data"] if t["name"] == "low rank"]
+    (curve,) = [t for t in charts(app)["scores_by_size"]["data"] if t["name"] == "Truncated SVD"]
     assert unpack(curve["y"])[-1] == pytest.approx(expected)
     assert app.selectbox(key="judged_on").value == "digits"
 
@@ -291,18 +291,51 @@ def test_a_pair_comes_back_as_one_file_that_runs_alone(tmp_path):
 def test_eight_bits_are_drawn_beside_ranks_and_leave_as_a_file(page_of_the_example):
     app = page_of_the_example
     series = {trace["name"]: trace for trace in charts(app)["scores_by_size"]["data"]}
-    low_rank, rounded = series["low rank"], series["low rank, 8 bits"]
+    low_rank, rounded = series["Truncated SVD"], series["Truncated SVD, 8 bits"]
     assert len(low_rank["x"]) == len(rounded["x"])
     assert (unpack(rounded["x"]) < unpack(low_rank["x"])).all()
     files = ((example.NAME, example.content()),)
-    built = tasks.build(lambda *_: True, files, (), True)
+    built = tasks.build(lambda *_: True, files, (), 8)
     assert len(built.content) == unpack(rounded["x"])[-1]
     said = " ".join(words.value for words in app.markdown)
     assert "no weight is further than half a step of 8 bits" in said
     table = tasks.latency(lambda *_: True, files, "digits", 0, ("as is", "NCHW", ""), ())
-    assert list(table["model"].unique()) == ["reference", "yours, again", "8 bits"]
+    assert list(table["model"].unique()) == ["reference", "yours, again", "8 bits", "4 bits"]
     assert "the same file twice differs" in text.describe_latency(table)
-    assert len(text.latency_table(table)) == 6
+    assert len(text.latency_table(table)) == 8
+
+
+def test_ranks_by_what_layers_give_stand_beside_truncated_svd_and_leave_as_the_file():
+    files, way = ((example.NAME, example.content()),), ("as is", "NCHW", "")
+    found = tasks.calibrate(lambda *_: True, files, "digits", 0, way)
+    keep = str(round(100 * found.plan["share"].iloc[5], 1))
+    app = render("your_model.py", **QUICK, keep=keep, ranks_by="activation_aware_svd")
+    assert not app.error
+    series = {trace["name"]: trace for trace in charts(app)["scores_by_size"]["data"]}
+    assert {"Activation-aware SVD", "Activation-aware SVD, 4 bits", "Truncated SVD"} <= set(series)
+    said = " ".join(words.value for words in (*app.markdown, *app.caption))
+    assert [b.value for b in app.get("button_group") if b.key == "ranks_by"]
+    assert "of what its outputs vary by on fit rows" in said
+    assert "Unrounded, the smallest files" in said
+    built = tasks.build(lambda *_: True, files, found.ranks[5], 32, ("digits", 0, way))
+    digits = data.load("digits", seed=0)
+    model = compression.read_model(dict(files))
+    spread = np.unique(np.linspace(0, len(digits.fit_rows) - 1, 1024).round().astype(int))
+    fit = digits.x_train[digits.fit_rows[spread]] * digits.scale + digits.mean
+    again = model.calibrated(fit.reshape(-1, 1, 8, 8).astype(np.float32))
+    expected = again.compressed(dict(found.ranks[5])).to_bytes()[example.NAME]
+    assert built.content == expected
+    raw = (digits.x_test * digits.scale + digits.mean).reshape(-1, 1, 8, 8).astype(np.float32)
+    outputs = onnxruntime.InferenceSession(built.content).run(None, {"image": raw})[0]
+    places = tasks.scores(lambda *_: True, files, "digits", 0, (found.ranks[5],), way, None, True)
+    right = (outputs.argmax(1) == digits.y_test).mean()
+    assert places.set_index("bits").loc[32, "score"] == pytest.approx(right)
+
+
+def test_without_data_ranks_are_those_of_truncated_svd():
+    app = render("your_model.py", **QUICK, judged_on="none", ranks_by="activation_aware_svd")
+    assert any(words.value == text.WITHOUT_CALIBRATION for words in app.caption)
+    assert not [b for b in app.get("button_group") if b.key == "ranks_by"]
 
 
 def latencies(ratio_low, ratio_high):

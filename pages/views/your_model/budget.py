@@ -1,27 +1,54 @@
 """One share of the parameters: its ranks, its size, and the file to take away."""
 
+from dataclasses import replace
+
 import streamlit as st
 
+from compression import LOW_RANK_METHODS
 from pages.shared import jobs, links
 from pages.shared.format import format_count, format_size
 from pages.shared.jobs import Job
 from pages.shared.ui import blocks, charts, widgets
-from pages.shared.ui.progress import follow, show_status
+from pages.shared.ui.progress import follow, show_status, wait_for
 
 from . import figures, tasks, text
-from .results import Built, ModelView
+from .results import ACTIVATION_AWARE, TRUNCATED, Built, CalibratedPlan, Judging, ModelView
 from .tasks import Files
 
+BITS = {"32": "as they are", "8": "8 bits", "4": "4 bits"}
 _AT_ONCE = 4 * 2**20  # bytes up to which a file is written without being asked for
 _ASKED = "_your_model_asked"
 
 
-def draw_budget(view: ModelView, files: Files) -> int | None:
-    """The slider, what it gives, and the checked file; the row of the plan that is shown."""
+def choose_method(view: ModelView, files: Files, judging: Judging | None) -> ModelView | None:
+    """The model with the ranks of one method; None while they are being computed."""
     st.header("How small, and what is kept", anchor=False)
     if view.plan is None:
         st.info(text.NOTHING, icon=":material/info:")
         return None
+    if judging is None:
+        st.caption(text.WITHOUT_CALIBRATION)
+        return view
+    titles = {name: LOW_RANK_METHODS[name].title for name in (TRUNCATED, ACTIVATION_AWARE)}
+    if widgets.segment(links.FILE_METHOD, "Ranks by", titles) == TRUNCATED:
+        return view
+    job: Job[CalibratedPlan] = jobs.submit(tasks.calibrate, files, *judging.calibration)
+    found = wait_for(job, "Asking the layers what they give on fit rows")
+    if found is None:
+        return None
+    return replace(
+        view,
+        plan=found.plan,
+        ranks=found.ranks,
+        start=found.start,
+        calibration=judging.calibration,
+        not_calibrated=found.others,
+    )
+
+
+def draw_budget(view: ModelView, files: Files) -> int:
+    """The slider, what it gives, and the checked file; the row of the plan that is shown."""
+    assert view.plan is not None
     row = _choose_row(view)
     line = view.plan.iloc[row]
     saved = 1 - line["share"]
@@ -59,11 +86,11 @@ def draw_budget(view: ModelView, files: Files) -> int | None:
         )
     with right:
         st.warning(text.NO_SCORE, icon=":material/warning:")
-        eight_bits = view.kind == "ONNX graph" and widgets.switch(
-            links.EIGHT_BITS, "Weights in 8 bits, a scale for each output"
-        )
-        if view.ranks[row] or eight_bits:
-            _draw_file(view, files, row, eight_bits)
+        bits = 32
+        if view.kind == "ONNX graph":
+            bits = int(widgets.segment(links.FILE_BITS, "Bits of a weight", BITS, help=text.BITS))
+        if view.ranks[row] or bits < 32:
+            _draw_file(view, files, row, bits)
     return row
 
 
@@ -76,7 +103,7 @@ def _choose_row(view: ModelView) -> int:
     return shares.index(chosen)
 
 
-def _draw_file(view: ModelView, files: Files, row: int, eight_bits: bool) -> None:
+def _draw_file(view: ModelView, files: Files, row: int, bits: int) -> None:
     """The file of a row, once it is written and compared."""
     ranks = view.ranks[row]
     if view.file_bytes > _AT_ONCE:
@@ -84,7 +111,7 @@ def _draw_file(view: ModelView, files: Files, row: int, eight_bits: bool) -> Non
             st.session_state[_ASKED] = ranks
         if st.session_state.get(_ASKED) != ranks:
             return
-    job: Job[Built] = jobs.submit(tasks.build, files, ranks, eight_bits)
+    job: Job[Built] = jobs.submit(tasks.build, files, ranks, bits, view.calibration)
 
     def draw() -> None:
         show_status(job, "Writing and comparing")
@@ -95,7 +122,7 @@ def _draw_file(view: ModelView, files: Files, row: int, eight_bits: bool) -> Non
         blocks.download(
             f"Download {text.plain(built.file_name, 30)}",
             built.content,
-            text.smaller_name(built.file_name, "8-bit" if eight_bits else "low-rank"),
+            text.smaller_name(built.file_name, f"{bits}-bit" if bits < 32 else "low-rank"),
             "smaller_model",
             help="Written, read back and compared before this button appeared.",
         )

@@ -1,15 +1,17 @@
 """Figures of the page on one's own model. Knows no Streamlit."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from compression import LOW_RANK_METHODS
 from pages.shared.format import score_name
 from pages.shared.plots import traces
 from pages.shared.plots.layout import BELOW, build_figure, score_scale, score_title
-from pages.shared.plots.palette import CONSTRAINED, FAINTEST, LOW_RANK, OCHRE, REFERENCE
+from pages.shared.plots.palette import CONSTRAINED, FAINTEST, LOW_RANK, OCHRE, REFERENCE, style
 
 from .results import HeadView
 from .text import markup, saving
@@ -99,26 +101,40 @@ def energy_by_size(plan: pd.DataFrame, current: int, file_bytes: int) -> go.Figu
     )
 
 
+_FEW_BITS = {8: ("dot", "diamond"), 4: ("dashdot", "triangle-up")}
+
+
 def scores_by_size(
-    table: pd.DataFrame, majority: float, current: int | None, task: str
+    tables: Mapping[str, pd.DataFrame], majority: float, current: int | None, task: str
 ) -> go.Figure:
     """Test score against file size, with intervals, yours and always the same answer as lines.
 
-    ``current``: row of the table where the slider stands, if it is one of them.
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Method -> its curve; first the one that was chosen, whose weights of few bits are shown.
+    majority : float
+    current : int or None
+        Row of the chosen curve where the slider stands, if it is one of them.
+    task : str
     """
     scale = score_scale(task)
+    drawn = []
+    for place, (name, table) in enumerate(tables.items()):
+        title, colour = LOW_RANK_METHODS[name].title, style("low_rank", name).colour
+        own = table[table["bits"] == 32]
+        drawn.append(_scores_of(own, title, colour, "solid", "circle", task))
+        for bits, (dash, symbol) in _FEW_BITS.items():
+            rounded = table[table["bits"] == bits]
+            if place == 0 and len(rounded):
+                said = f"{title}, {bits} bits"
+                drawn.append(_scores_of(rounded, said, colour, dash, symbol, task))
+    chosen, table = next(iter(tables.items()))
     whole = table[table["bits"] == 32]
-    drawn = [
-        _scores_of(own, name, dash, symbol, task)
-        for name, own, dash, symbol in (
-            ("low rank", whole, "solid", "circle"),
-            ("low rank, 8 bits", table[table["bits"] == 8], "dot", "diamond"),
-        )
-        if len(own)
-    ]
     y = scale * whole["score"].to_numpy()
     if current is not None:
-        drawn.append(traces.current(whole["bytes"].iloc[current], float(y[current]), LOW_RANK))
+        colour = style("low_rank", chosen).colour
+        drawn.append(traces.current(whole["bytes"].iloc[current], float(y[current]), colour))
     same = "largest class" if task == "classification" else "the mean"
     return build_figure(
         drawn,
@@ -131,20 +147,22 @@ def scores_by_size(
     )
 
 
-def _scores_of(own: pd.DataFrame, name: str, dash: str, symbol: str, task: str) -> traces.Trace:
+def _scores_of(
+    own: pd.DataFrame, name: str, colour: str, dash: str, symbol: str, task: str
+) -> traces.Trace:
     scale, unit = score_scale(task), " %" if task == "classification" else ""
     y, low, high = (scale * own[end] for end in ("score", "score_low", "score_high"))
     return traces.line(
         own["bytes"].to_numpy(float),
         y,
         name,
-        LOW_RANK,
+        colour,
         dash,
         markers=7,
         symbol=symbol,
         hover=f"%{{y:.3~f}}{unit}, %{{x:,.0f}} bytes<br>%{{customdata[0]:+.3~f}} "
         "(%{customdata[1]:+.3~f} to %{customdata[2]:+.3~f})",
-        error_y=traces.interval(y, low, high, LOW_RANK),
+        error_y=traces.interval(y, low, high, colour),
         customdata=scale * own[["change", "change_low", "change_high"]].to_numpy(),
     )
 

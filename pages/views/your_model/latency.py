@@ -8,19 +8,19 @@ from pages.shared.ui import widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
-from .results import ModelView
+from .results import Judging, ModelView
 from .tasks import Files
 
 
-def draw_latency(
-    view: ModelView, files: Files, row: int, dataset: str, seed: int, way: tuple[str, str, str]
-) -> None:
+def draw_latency(view: ModelView, files: Files, row: int, judging: Judging) -> None:
     """The table, once it is asked for: a measurement keeps one processor busy for seconds."""
     st.header("How long does it take?", anchor=False)
     if not widgets.switch(links.TIMED, "Measure latency on this machine"):
         st.caption(text.ASK_LATENCY)
         return
-    job: Job = jobs.submit(tasks.latency, files, dataset, seed, way, view.ranks[row])
+    job: Job = jobs.submit(
+        tasks.latency, files, *judging.calibration, view.ranks[row], view.calibration is not None
+    )
     table = wait_for(job, "Measuring in turns")
     if table is None:
         return

@@ -7,6 +7,10 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+TRUNCATED, ACTIVATION_AWARE = "truncated_svd", "activation_aware_svd"
+Calibration = tuple[str, int, tuple[str, str, str]]
+"""A dataset, the seed of its split, and the way that the model reads it."""
+
 
 @dataclass(frozen=True, eq=False)
 class ModelView:
@@ -32,6 +36,11 @@ class ModelView:
         Row of the plan that is shown first.
     is_pair : bool
         Whether the data of the graph came in a file beside it.
+    calibration : tuple or None
+        The fit rows whose outputs plan and ranks keep, by activation-aware SVD; None: those of
+        truncated SVD.
+    not_calibrated : tuple of str
+        Layers that stay with truncated SVD.
     """
 
     file_name: str
@@ -44,6 +53,29 @@ class ModelView:
     ranks: tuple[tuple[tuple[str, int], ...], ...]
     start: int
     is_pair: bool
+    calibration: Calibration | None = None
+    not_calibrated: tuple[str, ...] = ()
+
+    @property
+    def method(self) -> str:
+        return TRUNCATED if self.calibration is None else ACTIVATION_AWARE
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedPlan:
+    """Ranks for every share of the parameters that keep what layers give on fit rows.
+
+    Attributes
+    ----------
+    plan, ranks, start : as of :class:`ModelView`
+    others : tuple of str
+        Layers that are not calibrated.
+    """
+
+    plan: pd.DataFrame
+    ranks: tuple[tuple[tuple[str, int], ...], ...]
+    start: int
+    others: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +93,8 @@ class Built:
         empty where they could not be compared.
     why_not : str
         Why they could not.
-    eight_bits : bool
-        Whether its weights are whole numbers of 8 bits.
+    bits : int
+        Of each of its weights: 32 where they are not rounded.
     """
 
     file_name: str
@@ -70,7 +102,7 @@ class Built:
     difference: float
     outputs: Mapping[str, Any]
     why_not: str
-    eight_bits: bool
+    bits: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +135,29 @@ class Readings:
     usable: tuple[bool, ...]
     rows: int
     task: str
+
+
+@dataclass(frozen=True, eq=False)
+class Judging:
+    """The data that a model is judged on, and the way that it reads them.
+
+    Attributes
+    ----------
+    dataset : str
+    seed : int
+        Of the split.
+    found : Readings
+    way : (str, str, str)
+    """
+
+    dataset: str
+    seed: int
+    found: Readings
+    way: tuple[str, str, str]
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.dataset, self.seed, self.way
 
 
 @dataclass(frozen=True, eq=False)

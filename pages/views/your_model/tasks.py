@@ -13,6 +13,8 @@ from pages.shared.jobs.report import Report, measures_time
 from .results import (
     AdapterView,
     Built,
+    CalibratedPlan,
+    Calibration,
     HeadFile,
     HeadView,
     ModelView,
@@ -63,16 +65,42 @@ def read(report: Report, files: Files) -> ModelView:
 
 
 @measures_time
+def calibrate(
+    report: Report, files: Files, dataset: str, seed: int, way: tuple[str, str, str]
+) -> CalibratedPlan:
+    """Ranks by what the layers give on rows of the fit part."""
+    from compression.graphs.plan import plan, starting_row
+
+    report(0, 1, None, "asking layers what they give")
+    model = _calibrate(files, dataset, seed, way)
+    found = plan(model, report=lambda done, total, _: report(done, total, None, "sharing budgets"))
+    ranks = tuple(tuple(sorted(chosen.items())) for chosen in found.ranks)
+    others = tuple(
+        weight.name
+        for weight in model.weights
+        if not weight.reason and weight.name not in model.calibration
+    )
+    return CalibratedPlan(found.table, ranks, starting_row(found.table), others)
+
+
+@measures_time
 def build(
-    report: Report, files: Files, ranks: tuple[tuple[str, int], ...], eight_bits: bool = False
+    report: Report,
+    files: Files,
+    ranks: tuple[tuple[str, int], ...],
+    bits: int = 32,
+    calibration: Calibration | None = None,
 ) -> Built:
     """The smaller model's file, written, read back and compared."""
     from compression.graphs.check import write_checked, write_rounded
 
-    write = write_rounded if eight_bits else write_checked
-    written, check = write(_load(files), dict(ranks))
+    model = _load(files) if calibration is None else _calibrate(files, *calibration)
+    if bits == 32:
+        written, check = write_checked(model, dict(ranks))
+    else:
+        written, check = write_rounded(model, dict(ranks), bits)
     ((name, content),) = written.items()
-    return Built(name, content, check.difference, check.outputs, check.why_not, eight_bits)
+    return Built(name, content, check.difference, check.outputs, check.why_not, bits)
 
 
 @measures_time
@@ -83,13 +111,15 @@ def latency(
     seed: int,
     way: tuple[str, str, str],
     ranks: tuple[tuple[str, int], ...],
+    calibrated: bool = False,
 ) -> pd.DataFrame:
     """Seconds a call of the model as it came (twice: for the noise) and of smaller ones."""
     from compression.graphs.readings import Reading
     from compression.graphs.score_curve import time_sizes
     from pages.shared.models.tasks import load_dataset
 
-    return time_sizes(_load(files), dict(ranks), load_dataset(dataset, seed), Reading(*way))
+    model = _calibrate(files, dataset, seed, way) if calibrated else _load(files)
+    return time_sizes(model, dict(ranks), load_dataset(dataset, seed), Reading(*way))
 
 
 @measures_time
@@ -123,6 +153,7 @@ def scores(
     ranks: tuple[tuple[tuple[str, int], ...], ...],
     way: tuple[str, str, str],
     order: tuple[int, ...] | None,
+    calibrated: bool = False,
 ) -> pd.DataFrame:
     """Test scores of models of rising size; the partial result is what there is so far."""
     from compression.graphs.readings import Reading
@@ -131,7 +162,8 @@ def scores(
 
     loaded = load_dataset(dataset, seed)
     plans = [dict(chosen) for chosen in ranks]
-    return score_curve(_load(files), plans, loaded, Reading(*way), order, report=report)
+    model = _calibrate(files, dataset, seed, way) if calibrated else _load(files)
+    return score_curve(model, plans, loaded, Reading(*way), order, report=report)
 
 
 @measures_time
@@ -210,6 +242,16 @@ def _load(files: Files) -> "Model":
     import compression
 
     return compression.read_model(dict(files))
+
+
+@lru_cache(maxsize=2)
+def _calibrate(files: Files, dataset: str, seed: int, way: tuple[str, str, str]) -> "Model":
+    """The model with what its layers give on fit rows: no row that a size is chosen or judged by."""
+    from compression.graphs.readings import Reading, calibration_samples
+    from pages.shared.models.tasks import load_dataset
+
+    loaded = load_dataset(dataset, seed)
+    return _load(files).calibrated(calibration_samples(loaded, Reading(*way)))
 
 
 @measures_time

@@ -1,10 +1,12 @@
 """Sentences of the page on one's own model. Names out of files are never taken for markup."""
 
 import math
+from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
 
+from compression import LOW_RANK_METHODS
 from pages.shared.format import (
     compare_sizes,
     format_change,
@@ -124,6 +126,16 @@ def count_layers(number: int) -> str:
     return f"{number} {'layer' if number == 1 else 'layers'} replaced"
 
 
+WITHOUT_CALIBRATION = (
+    "Ranks by truncated SVD. With an ONNX graph and data that it was made for, activation-aware SVD "
+    "can keep what the layers give on them."
+)
+BITS = (
+    "Whole numbers with a scale for each output: the file shrinks, the arithmetic stays. Four bits "
+    "need ONNX Runtime where the graph is older than opset 21."
+)
+
+
 def describe_plan(view: ModelView, row: int) -> str:
     """What one row of the plan replaces."""
     assert view.plan is not None
@@ -132,10 +144,13 @@ def describe_plan(view: ModelView, row: int) -> str:
         return "All parameters are kept: nothing is replaced."
     some = ", ".join(f"{code(layer)} → {rank}" for layer, rank in ranks[:6])
     more = f" and {len(ranks) - 6} more" if len(ranks) > 6 else ""
+    energy = "its energy" if view.calibration is None else "what its outputs vary by on fit rows"
+    others = ", ".join(code(layer) for layer in view.not_calibrated[:6])
+    left = f" By truncated SVD, as what they give cannot be seen: {others}." * bool(others)
     return (
         f"Ranks: {some}{more}. The layer that loses most is {code(line['weakest'])}, which keeps "
-        f"{100 * line['energy']:.1f} % of its energy. Of all ranks of this size these keep the "
-        "largest product of the layers' energies."
+        f"{100 * line['energy']:.1f} % of {energy}. Of all ranks of this size these keep the "
+        f"largest product of the layers' energies.{left}"
     )
 
 
@@ -144,9 +159,9 @@ def describe_built(view: ModelView, built: Built) -> str:
     size = len(built.content)
     one = " It is one file: what stood in the data file beside the graph is in it." * view.is_pair
     checked = (
-        "no weight is further than half a step of 8 bits from what it was rounded from"
-        if built.eight_bits
-        else "every layer is as far from yours as its spectrum said, to "
+        f"no weight is further than half a step of {built.bits} bits from what it was rounded from"
+        if built.bits < 32
+        else "every layer is as far from yours as its method said, to "
         f"{built.difference:.0e} of its norm"
     )
     found = (
@@ -241,21 +256,37 @@ def describe_scores(table: pd.DataFrame, file_bytes: int, task: str) -> str:
     if smallest["row"] == table["row"].max() and smallest["bits"] == 32:
         return f"Every smaller file that was tried loses more than {lost} on the validation rows."
     kind = "all layers as they are" if smallest["row"] == table["row"].max() else "low rank"
-    bits = ", weights in 8 bits" if smallest["bits"] == 8 else ""
+    bits = f", weights in {smallest['bits']} bits" if smallest["bits"] < 32 else ""
     said = (
         f"The smallest of these files that loses at most {lost} on the validation rows has "
         f"**{format_size(smallest['bytes'])}** ({kind}{bits}), "
         f"{compare_sizes(file_bytes, smallest['bytes'])} than yours. On the test part its {name} "
         f"changes by {_change(smallest, task)}{unit}."
     )
-    plain_bits = table[(table["row"] == table["row"].max()) & (table["bits"] == 8)]
-    if kind == "low rank" and len(plain_bits):
-        line = plain_bits.iloc[0]
-        said += (
-            f" Eight bits alone, without low rank: {format_size(line['bytes'])}, "
-            f"{_change(line, task)}{unit}."
-        )
+    rounded = table[(table["row"] == table["row"].max()) & (table["bits"] < 32)]
+    if kind == "low rank":
+        for _, line in rounded.iterrows():
+            said += (
+                f" {line['bits']} bits alone, without low rank: {format_size(line['bytes'])}, "
+                f"{_change(line, task)}{unit}."
+            )
     return said
+
+
+def describe_methods(tables: Mapping[str, pd.DataFrame], task: str) -> str:
+    """The smallest file of each method, in 32 bits, within a point on the validation rows."""
+    lost = "a point" if task == "classification" else "0.01 of R²"
+    unit = " points" if task == "classification" else ""
+    found = []
+    for name, table in tables.items():
+        able = table[(table["bits"] == 32) & (table["validation_change"] >= -0.01)]
+        line = able.sort_values("bytes").iloc[0]
+        title = LOW_RANK_METHODS[name].title
+        found.append(f"{title} {format_size(line['bytes'])} (test: {_change(line, task)}{unit})")
+    return (
+        f"Unrounded, the smallest files of those tried within {lost} on the validation rows: "
+        f"{'; '.join(found)}."
+    )
 
 
 def _change(line: pd.Series, task: str) -> str:

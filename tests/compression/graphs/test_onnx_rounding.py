@@ -1,4 +1,4 @@
-"""Weights of 8 bits in somebody's graph: what the file holds, how long it is, what it answers."""
+"""Weights of few bits in somebody's graph: what the file holds, how long it is, what it answers."""
 
 import numpy as np
 import onnx
@@ -33,11 +33,11 @@ CASES = {
 }
 
 
-def round_weight(weight, axis):
-    """To the nearest of 255 numbers around 0, the largest of a channel being one of them."""
+def round_weight(weight, axis, most):
+    """To the nearest of 2 most + 1 numbers around 0, the largest of a channel being one of them."""
     others = tuple(i for i in range(weight.ndim) if i != axis)
     largest = np.abs(weight.astype(np.float32)).max(axis=others, keepdims=True)
-    step = np.where(largest > 0, largest, 1) / 127
+    step = np.where(largest > 0, largest, 1) / most
     return np.round(weight / step) * step
 
 
@@ -45,20 +45,26 @@ def read(content):
     return compression.read_model({"m.onnx": content})
 
 
+@pytest.mark.parametrize(("bits", "opset"), [(8, 17), (4, 17), (4, 21)])
 @pytest.mark.parametrize("name", CASES)
-def test_the_file_answers_as_a_graph_with_rounded_weights(name):
+def test_the_file_answers_as_a_graph_with_rounded_weights(name, bits, opset):
     nodes, weight, axis, shape = CASES[name]
-    content = build(nodes, {"w": weight}, ("rows", *shape[1:]))
+    content = build(nodes, {"w": weight}, ("rows", *shape[1:]), opset=opset)
     x = RNG.normal(size=shape).astype(np.float32)
-    small = read(content).rounded_bytes()["m.onnx"]
-    expected = run(build(nodes, {"w": round_weight(weight, axis)}, ("rows", *shape[1:])), x=x)[0]
+    small = read(content).rounded_bytes(bits)["m.onnx"]
+    held = {"w": round_weight(weight, axis, 2 ** (bits - 1) - 1)}
+    expected = run(build(nodes, held, ("rows", *shape[1:])), x=x)[0]
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     found = onnxruntime.InferenceSession(small, options).run(None, {"x": x})[0]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     # Optimised, a product with codes may round its inputs too.
     assert np.linalg.norm(run(small, x=x)[0] - expected) < 0.02 * np.linalg.norm(expected)
-    assert len(small) < len(content) - weight.size
+    # 4 bytes a number became bits / 8, a scale a channel and some nodes.
+    others = 4 * weight.shape[axis] + 400
+    assert len(small) < len(content) - (4 - bits / 8) * weight.size + others
+    domains = {line.domain for line in onnx.load_from_string(small).opset_import}
+    assert ("com.microsoft" in domains) == (bits == 4 and opset < 21)
 
 
 def test_low_rank_and_eight_bits_go_together():
@@ -72,10 +78,17 @@ def test_low_rank_and_eight_bits_go_together():
     assert np.linalg.norm(run(small, x=x)[0] - best) < 0.05 * np.linalg.norm(best)
 
 
-def test_a_rounded_graph_brought_again_is_said_to_be_one():
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_rounded_graph_brought_again_is_said_to_be_one(bits):
     content = build([node("Gemm", "x w", "y", transB=1)], {"w": WIDE}, ("rows", 40))
     with pytest.raises(StorageError, match="few bits already"):
-        compression.read_model(read(content).rounded_bytes())
+        compression.read_model(read(content).rounded_bytes(bits))
+
+
+def test_other_numbers_of_bits_are_not_possible():
+    content = build([node("Gemm", "x w", "y", transB=1)], {"w": WIDE}, ("rows", 40))
+    with pytest.raises(compression.CompressionError, match="choose 8 or 4"):
+        read(content).rounded_bytes(3)
 
 
 def test_a_graph_that_has_no_such_weights_gets_a_sentence():

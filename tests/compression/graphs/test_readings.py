@@ -184,7 +184,7 @@ def test_score_curve_is_what_onnx_runtime_gives_for_each_file():
     assert own["change"].iloc[-1] == 0
     for place, (row, bits) in enumerate(zip(table["row"], table["bits"], strict=True)):
         smaller = model.compressed(ranks[row])
-        written = (smaller.to_bytes() if bits == 32 else smaller.rounded_bytes())["m.onnx"]
+        written = (smaller.to_bytes() if bits == 32 else smaller.rounded_bytes(bits))["m.onnx"]
         right = run(written, x=x)[0].argmax(1) == data.y_test
         assert table["score"].iloc[place] == pytest.approx(right.mean())
         assert table["bytes"].iloc[place] == len(written)

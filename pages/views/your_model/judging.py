@@ -1,0 +1,85 @@
+"""The data that a model is judged and calibrated on, and how it reads them."""
+
+import streamlit as st
+
+import data
+from compression.graphs import example
+from pages.shared import jobs, links
+from pages.shared.models.own_datasets import own_titles, why_gone
+from pages.shared.models.text import titles_of
+from pages.shared.ui import widgets
+from pages.shared.ui.progress import wait_for
+
+from . import tasks, text
+from .results import Judging, ModelView, Readings
+from .tasks import Files
+
+_SEED = 0  # of the split
+DIGITS = "digits"  # what the example was made for
+
+
+def choose_judging(view: ModelView, files: Files) -> Judging | None:
+    """The data, the way the model reads them, and what that way gives; None: there is none yet."""
+    st.header("Data to judge it on", anchor=False)
+    if view.kind != "ONNX graph":
+        st.info(text.NO_GRAPH, icon=":material/info:")
+        return None
+    dataset = _choose_data(files)
+    if dataset == text.NO_DATA:
+        st.caption("Choose the data that the model was made for, or bring them on *Your data*.")
+        return None
+    found: Readings | None = wait_for(
+        jobs.submit(tasks.readings, files, dataset, _SEED), "Trying ways to read the input"
+    )
+    if found is None:
+        return None
+    if found.order is not None:
+        st.warning(text.describe_order(found), icon=":material/swap_vert:")
+    place = _choose_reading(found)
+    st.markdown(text.describe_reading(found, place))
+    with st.expander(f"All {len(found.table)} ways"):
+        st.dataframe(
+            found.table.drop(columns="reordered"),
+            hide_index=True,
+            column_config={
+                name: st.column_config.NumberColumn(format="percent")
+                for name in ("score", "low", "high")
+            }
+            if found.task == "classification"
+            else None,
+        )
+    if not found.usable[place]:
+        st.warning(text.describe_useless(found), icon=":material/info:")
+        return None
+    return Judging(dataset, _SEED, found, found.ways[place])
+
+
+def is_example(files: Files) -> bool:
+    return files == ((example.NAME, example.content()),)
+
+
+def _choose_data(files: Files) -> str:
+    """A dataset of the catalogue or one's own; or none."""
+    known = titles_of(data.DATASETS)
+    own = own_titles(widgets.read_request(links.JUDGED_ON))
+    titles = {text.NO_DATA: "none"} | known | own
+    default = DIGITS if is_example(files) else text.NO_DATA
+    with st.container(width=320):
+        chosen = widgets.pick(
+            links.JUDGED_ON, "Judge it on", titles, default, why_gone, titles=titles
+        )
+    widgets.remark(links.JUDGED_ON)
+    return chosen
+
+
+def _choose_reading(found: Readings) -> int:
+    names = list(found.table["reading"])
+    with st.container(width=420):
+        chosen = widgets.pick(
+            links.READING,
+            "How the model reads its input (the best on validation first)",
+            names,
+            names[0],
+        )
+    widgets.remark(links.READING)
+    return names.index(chosen)

@@ -120,7 +120,7 @@ def _calibrate(arguments: Namespace, model: Any) -> Any:
     columns = read_samples(arguments.data, arguments.target, arguments.ignore, CALIBRATION_ROWS)
     inputs = tuple((line["name"], tuple(line["shape"]), np.float32) for line in described)
     (samples,) = fit_inputs(inputs, columns).values()
-    return model.calibrated(samples, progress("asking layers"))
+    return model.calibrate(samples, progress("asking layers"))
 
 
 def _describe_calibration(model: Any) -> dict[str, Any]:

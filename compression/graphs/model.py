@@ -34,7 +34,7 @@ class Model(ABC):
     parameters : int
         Numbers of all its tensors of floating types, each tensor once.
     calibration : mapping
-        Layer -> what it gives on calibration rows; empty unless :meth:`calibrated`.
+        Layer -> what it gives on calibration rows; empty unless :meth:`calibrate`.
     """
 
     weights: tuple[Weight, ...]
@@ -71,7 +71,7 @@ class Model(ABC):
     def to_bytes(self) -> dict[str, bytes]:
         """The files by name, in the format that the model came in."""
 
-    def calibrated(self, x: NDArray, report: Report = keep_going) -> "Model":
+    def calibrate(self, x: NDArray, report: Report = keep_going) -> "Model":
         """The same model, whose spectra, ranks and factors keep what layers give on samples.
 
         By activation-aware SVD; layers that are not in ``calibration`` keep their own spectra.

@@ -96,7 +96,7 @@ class OnnxModel(Model):
         proto = _to_proto(graph, maps)
         return OnnxModel(proto, self.file_name, proto.ByteSize())
 
-    def calibrated(self, x: NDArray, report: Report = keep_going) -> "OnnxModel":
+    def calibrate(self, x: NDArray, report: Report = keep_going) -> "OnnxModel":
         layers = {
             weight.name: (str(self._sources[weight.name].value.name), self.matrix(weight.name))
             for weight in self.weights

@@ -12,7 +12,7 @@ import pytest
 import compression
 import data
 from compression.graphs import example
-from pages.views.your_model import figures, tasks, text
+from pages.views.your_model import figures, tables, tasks, text
 from tests.compression.graphs import onnx_graphs
 from tests.compression.graphs.conftest import low_rank_matrix, safetensors_file
 from tests.compression.graphs.onnx_graphs import build, node
@@ -302,7 +302,7 @@ def test_eight_bits_are_drawn_beside_ranks_and_leave_as_a_file(page_of_the_examp
     table = tasks.latency(lambda *_: True, files, "digits", 0, ("as is", "NCHW", ""), ())
     assert list(table["model"].unique()) == ["reference", "yours, again", "8 bits", "4 bits"]
     assert "the same file twice differs" in text.describe_latency(table)
-    assert len(text.latency_table(table)) == 8
+    assert len(tables.latency_table(table)) == 8
 
 
 def test_ranks_by_what_layers_give_stand_beside_truncated_svd_and_leave_as_the_file():
@@ -322,7 +322,7 @@ def test_ranks_by_what_layers_give_stand_beside_truncated_svd_and_leave_as_the_f
     model = compression.read_model(dict(files))
     spread = np.unique(np.linspace(0, len(digits.fit_rows) - 1, 1024).round().astype(int))
     fit = digits.x_train[digits.fit_rows[spread]] * digits.scale + digits.mean
-    again = model.calibrated(fit.reshape(-1, 1, 8, 8).astype(np.float32))
+    again = model.calibrate(fit.reshape(-1, 1, 8, 8).astype(np.float32))
     expected = again.compressed(dict(found.ranks[5])).to_bytes()[example.NAME]
     assert built.content == expected
     raw = (digits.x_test * digits.scale + digits.mean).reshape(-1, 1, 8, 8).astype(np.float32)

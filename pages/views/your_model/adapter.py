@@ -9,7 +9,7 @@ from pages.shared.plots.standard import spectrum
 from pages.shared.ui import blocks, charts, widgets
 from pages.shared.ui.progress import follow, show_status, wait_for
 
-from . import figures, tasks, text
+from . import figures, tables, tasks, text
 from .results import AdapterView, ResizedView
 from .tasks import Files
 
@@ -36,7 +36,7 @@ def draw_adapter(files: Files) -> AdapterView:
         _draw_files(files, view.ranks[row])
     _draw_spectrum(view, row)
     st.dataframe(
-        text.adapter_table(view, row),
+        tables.adapter_table(view, row),
         hide_index=True,
         column_config={"energy kept (%)": st.column_config.NumberColumn(format="%.1f")},
     )

@@ -7,7 +7,7 @@ from pages.shared.jobs import Job
 from pages.shared.ui import widgets
 from pages.shared.ui.progress import wait_for
 
-from . import tasks, text
+from . import tables, tasks, text
 from .results import Judging, ModelView
 from .tasks import Files
 
@@ -25,5 +25,5 @@ def draw_latency(view: ModelView, files: Files, row: int, judging: Judging) -> N
     if table is None:
         return
     st.markdown(text.describe_latency(table))
-    st.dataframe(text.latency_table(table), hide_index=True)
+    st.dataframe(tables.latency_table(table), hide_index=True)
     st.caption(text.LATENCY)

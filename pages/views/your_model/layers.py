@@ -6,7 +6,7 @@ from pages.shared import links
 from pages.shared.plots.standard import spectrum
 from pages.shared.ui import blocks, charts, widgets
 
-from . import figures, text
+from . import figures, tables, text
 from .results import ModelView
 
 ENERGIES = {"99": "99 %", "95": "95 %", "90": "90 %"}
@@ -27,7 +27,7 @@ def draw_layers(view: ModelView) -> None:
     with right:
         _draw_spectrum(view, layer)
     st.caption(f"{said} Blue: smaller. Red: larger. Grey: cannot be replaced.")
-    table = text.layer_table(view, energy)
+    table = tables.layer_table(view, energy)
     st.dataframe(
         table,
         hide_index=True,

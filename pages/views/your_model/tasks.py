@@ -251,7 +251,7 @@ def _calibrate(files: Files, dataset: str, seed: int, way: tuple[str, str, str])
     from pages.shared.models.tasks import load_dataset
 
     loaded = load_dataset(dataset, seed)
-    return _load(files).calibrated(calibration_samples(loaded, Reading(*way)))
+    return _load(files).calibrate(calibration_samples(loaded, Reading(*way)))
 
 
 @measures_time

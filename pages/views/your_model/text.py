@@ -36,19 +36,6 @@ UPLOAD_HELP = (
     "(.pt, .pth, .bin, .ckpt); or a LoRA adapter, PEFT's with its adapter_config.json. Files are read by a process of its own with little memory and "
     "time; nothing in them is executed, and they are not kept."
 )
-COLUMNS = {
-    "layer": "layer",
-    "why": "why, why not",
-    "kind": "kind",
-    "shape": "shape",
-    "parameters": "parameters",
-    "share": "share (%)",
-    "rank_90": "rank at 90 %",
-    "rank_95": "rank at 95 %",
-    "rank_99": "rank at 99 %",
-    "break_even": "break-even k*",
-    "saving": "saves (%)",
-}
 
 
 def plain(name: str, length: int = 60) -> str:
@@ -96,17 +83,6 @@ def why(row: pd.Series, energy: str) -> str:
         f"{energy} % of its energy needs rank {rank}, above break-even, {limit}: two factors would "
         "be larger than the layer"
     )
-
-
-def layer_table(view: ModelView, energy: str) -> pd.DataFrame:
-    """The table as it is shown and handed out."""
-    table = view.layers.copy()
-    table["layer"] = [plain(name, 200) for name in table["layer"]]
-    table["shape"] = [" × ".join(map(str, shape)) for shape in table["shape"]]
-    table["share"] = 100 * table["share"]
-    table["saving"] = 100 * saving(view.layers, energy)
-    table["why"] = [why(row, energy) for _, row in view.layers.iterrows()]
-    return table[list(COLUMNS)].rename(columns=COLUMNS)
 
 
 def describe_map(view: ModelView, energy: str) -> str:
@@ -250,50 +226,51 @@ def describe_useless(found: Readings) -> str:
 
 def describe_scores(table: pd.DataFrame, file_bytes: int, task: str) -> str:
     """The smallest file that loses at most a point on validation rows, and what the test says."""
-    lost, name = ("a point", "accuracy") if task == "classification" else ("0.01 of R²", "R²")
-    unit = " points" if task == "classification" else ""
+    lost, last = _LOST[task], table["row"].max()
+    name = "accuracy" if task == "classification" else "R²"
     smallest = table[table["validation_change"] >= -0.01].sort_values("bytes").iloc[0]
-    if smallest["row"] == table["row"].max() and smallest["bits"] == 32:
+    if smallest["row"] == last and smallest["bits"] == 32:
         return f"Every smaller file that was tried loses more than {lost} on the validation rows."
-    kind = "all layers as they are" if smallest["row"] == table["row"].max() else "low rank"
+    kind = "all layers as they are" if smallest["row"] == last else "low rank"
     bits = f", weights in {smallest['bits']} bits" if smallest["bits"] < 32 else ""
     said = (
         f"The smallest of these files that loses at most {lost} on the validation rows has "
         f"**{format_size(smallest['bytes'])}** ({kind}{bits}), "
         f"{compare_sizes(file_bytes, smallest['bytes'])} than yours. On the test part its {name} "
-        f"changes by {_change(smallest, task)}{unit}."
+        f"changes by {_change(smallest, task)}."
     )
-    rounded = table[(table["row"] == table["row"].max()) & (table["bits"] < 32)]
-    if kind == "low rank":
-        for _, line in rounded.iterrows():
-            said += (
-                f" {line['bits']} bits alone, without low rank: {format_size(line['bytes'])}, "
-                f"{_change(line, task)}{unit}."
-            )
-    return said
+    rounded = table[(table["row"] == last) & (table["bits"] < 32)]
+    alone = [
+        f" {line['bits']} bits alone, without low rank: {format_size(line['bytes'])}, "
+        f"{_change(line, task)}."
+        for _, line in rounded.iterrows()
+    ]
+    return said + "".join(alone) * (kind == "low rank")
 
 
 def describe_methods(tables: Mapping[str, pd.DataFrame], task: str) -> str:
     """The smallest file of each method, in 32 bits, within a point on the validation rows."""
-    lost = "a point" if task == "classification" else "0.01 of R²"
-    unit = " points" if task == "classification" else ""
     found = []
     for name, table in tables.items():
         able = table[(table["bits"] == 32) & (table["validation_change"] >= -0.01)]
         line = able.sort_values("bytes").iloc[0]
         title = LOW_RANK_METHODS[name].title
-        found.append(f"{title} {format_size(line['bytes'])} (test: {_change(line, task)}{unit})")
+        found.append(f"{title} {format_size(line['bytes'])} (test: {_change(line, task)})")
     return (
-        f"Unrounded, the smallest files of those tried within {lost} on the validation rows: "
-        f"{'; '.join(found)}."
+        f"Unrounded, the smallest files of those tried within {_LOST[task]} on the validation "
+        f"rows: {'; '.join(found)}."
     )
+
+
+_LOST = {"classification": "a point", "regression": "0.01 of R²"}
 
 
 def _change(line: pd.Series, task: str) -> str:
+    unit = " points" if task == "classification" else ""
     change, low, high = (
         format_change(line[end], task) for end in ("change", "change_low", "change_high")
     )
-    return f"**{change}** (95 %: {low} to {high})"
+    return f"**{change}**{unit} (95 %: {low} to {high})"
 
 
 ASK_LATENCY = (
@@ -305,23 +282,6 @@ LATENCY = (
     "batch. *Faster* is the ratio of two times of one round. Weights in 8 bits are made floating "
     "numbers again at each call: they save bytes, not time."
 )
-
-
-def latency_table(table: pd.DataFrame) -> pd.DataFrame:
-    """A line a file and batch, in microseconds, with how many times faster it is."""
-
-    def show(line: pd.Series, name: str, factor: float) -> str:
-        middle, low, high = (factor * line[name + end] for end in ("", "_low", "_high"))
-        return f"{middle:.3g} ({low:.3g}–{high:.3g})"
-
-    return pd.DataFrame(
-        {
-            "file": table["model"].replace("reference", "yours"),
-            "batch": table["batch"],
-            "µs a call": [show(line, "latency", 1e6) for _, line in table.iterrows()],
-            "times faster": [show(line, "ratio", 1.0) for _, line in table.iterrows()],
-        }
-    )
 
 
 def describe_latency(table: pd.DataFrame) -> str:
@@ -349,34 +309,6 @@ def describe_adapter(view: AdapterView) -> str:
         f"A LoRA adapter: {layers}, {able if able < count else 'all'} of which can be resized, with "
         f"**{format_count(view.parameters)}** parameters in {format_size(view.file_bytes)}. The "
         "spectra are those of each layer's whole update, scale · B · A, and exact."
-    )
-
-
-def adapter_table(view: AdapterView, row: int) -> pd.DataFrame:
-    """A line a layer: its rank now and at this budget."""
-    after = dict(view.ranks[row])
-    layers = view.layers
-    ranks = [
-        after.get(name, rank) for name, rank in zip(layers["layer"], layers["rank"], strict=True)
-    ]
-    kept = [
-        100 * float((view.spectra[name][:rank] ** 2).sum() / ((view.spectra[name] ** 2).sum() or 1))
-        if name in view.spectra
-        else 100.0
-        for name, rank in zip(layers["layer"], ranks, strict=True)
-    ]
-    return pd.DataFrame(
-        {
-            "layer": [plain(name) for name in layers["layer"]],
-            "kind": layers["kind"],
-            "shape": layers["shape"],
-            "rank now": layers["rank"],
-            "rank after": ranks,
-            "energy kept (%)": kept,
-            "rank at 90 %": layers["rank_90"],
-            "rank at 99 %": layers["rank_99"],
-            "stays, since": layers["reason"],
-        }
     )
 
 

@@ -71,7 +71,7 @@ def test_calibrated_graph_answers_as_the_method_on_the_layers_inputs(name):
         held["b"] = BIAS[len(matrix)]
     content = build(nodes, held, ("rows", *shape))
     x = (RNG.normal(size=(50, *shape)) * np.linspace(0.1, 3, shape[-1]) + 1).astype(np.float32)
-    model = compression.read_model({"m.onnx": content}).calibrated(x)
+    model = compression.read_model({"m.onnx": content}).calibrate(x)
     rank = 3
     expected = compression.factorize(
         matrix, rank, method="activation_aware_svd", inputs=inputs_of(x)
@@ -100,7 +100,7 @@ def test_a_weight_used_twice_is_calibrated_on_what_both_uses_see():
     both = np.concatenate([x, np.maximum(x @ square.astype(np.float32), 0)])
     expected = compression.factorize(square.T, 2, method="activation_aware_svd", inputs=both)
     np.testing.assert_allclose(
-        model.calibrated(x).factors("w", 2).weight, expected.weight, atol=1e-4
+        model.calibrate(x).factors("w", 2).weight, expected.weight, atol=1e-4
     )
 
 
@@ -112,7 +112,7 @@ def test_budgets_of_a_calibrated_graph_go_where_the_outputs_vary():
     )
     x = np.zeros((80, 30), np.float32)
     x[:, :4] = RNG.normal(size=(80, 4))  # all that is seen has rank 4
-    calibrated = model.calibrated(x)
+    calibrated = model.calibrate(x)
     found = plan(calibrated)
     rank_4 = next(i for i, ranks in enumerate(found.ranks) if ranks == {"a": 4, "b": 4})
     assert found.table["energy"][rank_4] == pytest.approx(1.0)
@@ -128,7 +128,7 @@ def test_budgets_of_a_calibrated_graph_go_where_the_outputs_vary():
 def test_of_a_graph_for_a_fixed_number_of_rows_whole_blocks_count():
     content = build([node("Gemm", "x w", "y", transB=1)], {"w": WIDE}, (7, 40))
     x = RNG.normal(size=(16, 40)).astype(np.float32)
-    model = compression.read_model({"m.onnx": content}).calibrated(x)
+    model = compression.read_model({"m.onnx": content}).calibrate(x)
     expected = compression.factorize(WIDE, 4, method="activation_aware_svd", inputs=x[:14])
     np.testing.assert_allclose(model.factors("w", 4).weight, expected.weight, atol=1e-4)
 
@@ -137,11 +137,11 @@ def test_what_cannot_be_calibrated_gets_a_sentence():
     content = build([node("Gemm", "x w", "y", transB=1)], {"w": WIDE}, ("rows", 40))
     model = compression.read_model({"m.onnx": content})
     with pytest.raises(NotApplicableError, match="nothing to calibrate"):
-        model.calibrated(np.ones((9, 40), np.float32))
+        model.calibrate(np.ones((9, 40), np.float32))
     with pytest.raises(NotApplicableError, match="could not be run"):
-        model.calibrated(np.ones((9, 41), np.float32))
+        model.calibrate(np.ones((9, 41), np.float32))
     bag = compression.read_model(
         {"m.safetensors": safetensors_file({"a": low_rank_matrix(9, 9, 2)})}
     )
     with pytest.raises(NotApplicableError, match="ONNX export"):
-        bag.calibrated(np.ones((2, 9)))
+        bag.calibrate(np.ones((2, 9)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import NotApplicableError
 from ..evaluation import Comparison, score
 from ..latency import BATCHES
-from ..report import Report, keep_going
+from ..report import Report, far_apart_first, keep_going
 from .child import run_graph, time_graphs
 from .model import Model
 from .onnx_rounding import BITS
@@ -54,14 +54,21 @@ def score_curve(
     """
     judge = Judge(model, dataset, reading, order)
     places = list(spread_rows(len(ranks), points))
-    rows = []
-    for done, place in enumerate(places):
+    rows: list[dict[str, Any]] = []
+
+    def gather() -> pd.DataFrame:
+        table = pd.DataFrame(rows)
+        return table.sort_values("row", kind="stable", ignore_index=True)
+
+    # The model as it came first: what there is so far stands beside it, and spans all sizes.
+    for done, step in enumerate(far_apart_first(len(places))):
+        place = places[len(places) - 1 - step]
         smaller = model.compressed(ranks[place]) if ranks[place] else model
         for bits, files in _files_of(smaller):
             rows.append({"row": place, "bits": bits, **judge.measure(smaller, files)})
-        if not report(done + 1, len(places), lambda: pd.DataFrame(rows)):
+        if not report(done + 1, len(places), gather):
             break
-    return pd.DataFrame(rows)
+    return gather()
 
 
 SAME = "yours, again"

@@ -27,6 +27,8 @@ from ..training import (
 )
 from .networks import Chosen, Ranks, check_choices, prepare
 
+FIRST_RANKS = 20  # that a curve begins with which is expected to take long
+LONG_SECONDS = 30
 TRAINED_RANKS = 16  # that a curve has whose networks are trained on: each costs its epochs
 
 
@@ -73,7 +75,8 @@ def low_rank_curve(
         every layer stays dense is the reference and is not trained.
     report : callable
         Called after each rank with (done, total, a function that gives the curve so far);
-        returning False ends the curve there.
+        returning False ends the curve there. A curve that is expected to take over 30 seconds
+        begins with 20 ranks of all sizes.
 
     Raises
     ------
@@ -119,36 +122,68 @@ def judge_networks(
     """A row for each of the checked choices, see :func:`low_rank_curve`."""
     if epochs < 0:
         raise ArgumentError(f"{epochs} epochs are not possible: choose 0 or more")
-    effective = [family.effective(value) for value in values]
-    # Rows that compress the same layers to the same ranks are judged once.
-    new = [not row or effective[row] != effective[row - 1] for row in range(len(values))]
-    distinct = [value for value, is_new in zip(values, new, strict=True) if is_new]
-    evaluated = family.evaluate(samples.x, distinct)
     judge = CurveBuilder(reference, dataset, samples)
     trained: list[nn.Sequential] = []
+    judged: list[Chosen] = []
     described: dict[str, Any] = {
         "knob": "choice" if isinstance(values[0], Mapping) else "rank",
         "method": method,
         "spectra": {n: d.singular_values for n, d in family.decompositions.items()},
-        "_network": lambda row: copy.deepcopy(trained[row] if epochs else family.at(values[row])),
+        "_network": lambda row: copy.deepcopy(trained[row] if epochs else family.at(judged[row])),
     }
-    for row, value in enumerate(values):
-        knob = row + 1 if isinstance(value, Mapping) else value
-        if new[row]:
-            build, outputs = next(evaluated)
-            network = build()
-            trains = epochs > 0 and bool(effective[row])
-            if trains:
-                network = _fine_tuned(network, reference, dataset, samples, epochs)
-                outputs = samples.outputs(network)
-            judge.add(knob, outputs, network, epochs if trains else 0)
-        else:
-            judge.repeat(knob)
-        if epochs:
-            trained.append(network)
-        if not report(row + 1, len(values), lambda: judge.curve(**described)):
+    passes = [list(values)] if epochs else _split_passes(family, values, len(samples.x))
+
+    def gather() -> Curve:
+        curve = judge.curve(**described)
+        return curve if len(passes) == 1 else curve.pick(np.argsort(curve.table["knob"]))
+
+    for part in passes:
+        effective = [family.effective(value) for value in part]
+        # Rows that compress the same layers to the same ranks are judged once.
+        new = [not row or effective[row] != effective[row - 1] for row in range(len(part))]
+        distinct = [value for value, is_new in zip(part, new, strict=True) if is_new]
+        evaluated = family.evaluate(samples.x, distinct)
+        for row, value in enumerate(part):
+            judged.append(value)
+            knob = len(judged) if isinstance(value, Mapping) else value
+            if new[row]:
+                build, outputs = next(evaluated)
+                network = build()
+                trains = epochs > 0 and bool(effective[row])
+                if trains:
+                    network = _fine_tuned(network, reference, dataset, samples, epochs)
+                    outputs = samples.outputs(network)
+                judge.add(knob, outputs, network, epochs if trains else 0)
+            else:
+                judge.repeat(knob)
+            if epochs:
+                trained.append(network)
+            if not report(len(judged), len(values), gather):
+                return gather()
+    return gather()
+
+
+def _split_passes(family: Ranks, values: Sequence[Chosen], rows: int) -> list[list[Chosen]]:
+    """The values in the order in which they are judged, each pass rising.
+
+    A long curve begins with few ranks of all sizes, so that its slider and suggestion serve early.
+    What is long is told from sizes alone: by a clock the same choices would not always give the
+    same numbers, to the last digit.
+    """
+    ranks = [value for value in values if not isinstance(value, Mapping)]
+    paying = [rank for rank in ranks if family.effective(rank)]
+    expected = len(paying) * family.expect_seconds(rows)
+    if len(ranks) < len(values) or len(paying) <= 2 * FIRST_RANKS or expected <= LONG_SECONDS:
+        return [list(values)]
+    spaced = np.geomspace(1, len(paying), FIRST_RANKS).round().astype(int) - 1
+    places = set(spaced.tolist())
+    for place in range(len(paying)):  # ratios fall together at the small end
+        if len(places) == FIRST_RANKS:
             break
-    return judge.curve(**described)
+        places.add(place)
+    first = [paying[place] for place in sorted(places)]
+    known = set(first)
+    return [[*first], [rank for rank in ranks if rank not in known]]
 
 
 @torch.enable_grad()

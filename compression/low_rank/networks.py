@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..accounting import layer_macs
 from ..catalog import LOW_RANK_METHODS
 from ..errors import ArgumentError
 from ..network import Layer, children_of, forward_in_blocks, low_rank_layer, replace_layers
@@ -24,6 +25,9 @@ from ..training import Reference, Samples
 from .decomposition import check_rank
 from .layers import LayerDecomposition, decompose_layer, input_rows, layers_for
 from .running_sum import PreActivation
+
+SECONDS_PER_MAC, SECONDS_PER_SAMPLE = 5e-11, 1e-6
+"""Of one thread of a usual processor: what is long, not how long it takes here."""
 
 CALIBRATIONS = ("reference", "sequential")
 
@@ -84,6 +88,13 @@ class Ranks:
     def decompositions_at(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
         """What the compressed layers are taken from at these ranks, by name."""
         return {name: self.decompositions[name] for name in self.effective(ranks)}
+
+    def expect_seconds(self, rows: int) -> float:
+        """About how long one rank takes to judge on so many samples, from sizes alone."""
+        macs = layer_macs(self.network)
+        first = next(name for name in macs if name in self.layers)
+        rest = sum(list(macs.values())[list(macs).index(first) + 1 :])
+        return rows * (rest * SECONDS_PER_MAC + SECONDS_PER_SAMPLE)
 
     def at(self, ranks: Chosen) -> nn.Sequential:
         """The network with these ranks, see :meth:`effective`.

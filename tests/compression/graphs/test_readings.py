@@ -181,6 +181,13 @@ def test_score_curve_is_what_onnx_runtime_gives_for_each_file():
     table = score_curve(model, ranks, data, Reading(UNIT, "flat"))
     own = table[table["bits"] == 32]
     assert own["bytes"].is_monotonic_increasing
+
+    def stop(done, total, gather):
+        return len(gather()["row"].unique()) < 2
+
+    begun = score_curve(model, ranks, data, Reading(UNIT, "flat"), report=stop)
+    assert begun["row"].max() == len(ranks) - 1  # the model as it came is there from the first on
+    assert begun["row"].is_monotonic_increasing
     assert own["change"].iloc[-1] == 0
     for place, (row, bits) in enumerate(zip(table["row"], table["bits"], strict=True)):
         smaller = model.compressed(ranks[row])

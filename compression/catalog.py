@@ -424,5 +424,6 @@ BASELINES: Mapping[str, BaselineEntry] = _catalogue(
         summary="The same architecture with fewer units, trained as the reference was.",
         source="",
         where="compression.baselines.smaller_network:SmallerNetwork",
+        narrows=True,
     ),
 )

@@ -149,9 +149,19 @@ class CombinedEntry(Entry):
 
 @dataclass(frozen=True)
 class BaselineEntry(Entry):
-    """An alternative's line: whether it trains, so that epochs mean something to it.
+    """An alternative's line; ``knob`` is what a curve's knob holds: "bits", "width" ...
 
-    ``knob`` is what a curve's knob holds: "bits", "share kept" or "width".
+    Attributes
+    ----------
+    trains : bool
+        Epochs mean something to it.
+    narrows : bool
+        It takes units from hidden layers.
     """
 
     trains: bool = True
+    narrows: bool = False
+
+    def fits(self, model: ModelEntry) -> bool:
+        """Whether the model has what it takes something from."""
+        return model.scalable or not self.narrows

@@ -6,13 +6,17 @@ import numpy as np
 from torch import nn
 
 import data
+from compression.baselines.rounding import Rounding
 from compression.combined.low_rank_then_constrained import LowRankThenConstrained
 from compression.constrained.convex.solvers.accelerated_projected_gradient import (
     AcceleratedProjectedGradient,
 )
 from compression.constrained.sets import ConstraintSet, check_bound
+from compression.constrained.training.projected_training import ProjectedTraining
 from compression.entries import (
+    BaselineEntry,
     CombinedEntry,
+    ConstrainedEntry,
     ConstraintEntry,
     LowRankEntry,
     ModelEntry,
@@ -53,6 +57,14 @@ class NewSolver(AcceleratedProjectedGradient):
 
 
 class NewCombination(LowRankThenConstrained):
+    pass
+
+
+class NewWay(ProjectedTraining):
+    pass
+
+
+class NewBaseline(Rounding):
     pass
 
 
@@ -106,4 +118,6 @@ ENTRIES = {
     "CONSTRAINTS": ConstraintEntry(**_facts("new_set", "Ellipsoid", "bound c")),
     "SOLVERS": SolverEntry(**_facts("new_solver", "NewSolver")),
     "COMBINED_METHODS": CombinedEntry(**_facts("new_pair", "NewCombination", "rank k, bound c")),
+    "CONSTRAINED_METHODS": ConstrainedEntry(**_facts("new_way", "NewWay", "bound c")),
+    "BASELINES": BaselineEntry(**_facts("new_baseline", "NewBaseline", "bits"), trains=False),
 }

@@ -7,8 +7,9 @@ import pytest
 
 import compression
 import data
+from compression import CompressionError
 from compression.constrained.training import curve
-from pages.shared import jobs
+from pages.shared import jobs, links
 from pages.shared.jobs.arguments import bind, hashable, task_name
 from tests.pages import new_entries
 from tests.pages.rendering import open_page, settle
@@ -26,7 +27,10 @@ class HerePool:
         if key not in self._jobs:
             self._jobs[key] = job = jobs.Job(key, name, {}, None)
             job._begin(1)
-            job._end("done", result=task(lambda *_: True, **arguments))
+            try:
+                job._end("done", result=task(lambda *_, **__: True, **arguments))
+            except CompressionError as error:
+                job._end("failed", error=str(error))
         return self._jobs[key]
 
     def jobs(self):
@@ -45,7 +49,7 @@ def pool(monkeypatch):
     for name, entry in new_entries.ENTRIES.items():
         add(monkeypatch, getattr(compression, name), entry)
     # Fewer bounds: a new solver is a slow one, and every job is done in this very process.
-    monkeypatch.setattr(curve, "_RELATIVE_BOUNDS", np.geomspace(1.0, 0.1, 6))
+    monkeypatch.setattr(curve, "_RELATIVE_BOUNDS", np.geomspace(1.0, 0.1, 4))
     pool = HerePool()
     monkeypatch.setattr(jobs, "_pool", pool)
     return pool
@@ -57,13 +61,14 @@ NEW = {"dataset": "new_data", "model": "new_model", "method": "new_svd", "set": 
 @pytest.mark.parametrize(
     ("page", "query"),
     [
-        ("compare.py", {"differences": "true"}),
+        ("compare.py", {"differences": "true", "baselines": "all"}),
         ("train.py", {}),
         ("low_rank.py", {"methods": "all", "share": "true"}),
         ("constrained.py", {"ways": "all", "few_bits": "true"}),
+        ("constrained.py", {"way": "new_way"}),
         ("constrained.py", {"model": "softmax_regression", "solver": "new_solver"}),
         ("combine.py", {"together": "new_pair"}),
-        ("decide.py", {"more": ["A new_svd", "A new_set", "A new_pair"]}),
+        ("decide.py", {"more": ["A new_svd", "A new_set", "A new_pair", "A new_baseline"]}),
     ],
 )
 def test_every_page_shows_what_was_added_to_the_catalogues(pool, page, query):
@@ -74,3 +79,16 @@ def test_every_page_shows_what_was_added_to_the_catalogues(pool, page, query):
         assert app.get("plotly_chart")
     done = {job.task.split(":")[1] for job in pool.jobs()}
     assert "reference" in done
+
+
+@pytest.mark.parametrize(
+    "page", ["how_it_works.py", "studies.py", "atlas.py", "your_data.py", "your_model.py"]
+)
+def test_pages_without_a_reference_show_it_too(pool, page):
+    app = settle(open_page(page))
+    assert not app.error
+    if page == "studies.py":
+        assert "A new_data" in app.multiselect(key=links.STUDY_DATASETS).options
+        assert "A new_model" in app.multiselect(key=links.STUDY_MODELS).options
+        curves = app.multiselect(key=links.STUDY_CURVES).options
+        assert {"A new_svd", "A new_set", "A new_baseline"} <= set(curves)

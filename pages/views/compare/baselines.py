@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from compression import BASELINES
+from compression import BASELINES, MODELS
 from pages.shared import links
 from pages.shared.format import format_change, format_score, format_size
 from pages.shared.jobs import Job
@@ -57,7 +57,7 @@ def request_baselines(sides: Sides) -> Sequence[Behind]:
             partial(_name_baseline, name),
         )
         for name, entry in BASELINES.items()
-        if chosen == "all" or not entry.trains
+        if (chosen == "all" or not entry.trains) and entry.fits(MODELS[trained.model])
     ]
 
 

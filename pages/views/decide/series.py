@@ -400,9 +400,7 @@ def possible_series(trained: Trained, path: bool = False) -> list[Series]:
         )
         # A linear model has no width: a smaller one of its kind is not to be had.
         and not (
-            isinstance(series, Baseline)
-            and BASELINES[series.name].knob == "width"
-            and not MODELS[trained.model].scalable
+            isinstance(series, Baseline) and not BASELINES[series.name].fits(MODELS[trained.model])
         )
     ]
 

@@ -20,8 +20,8 @@ from pages.views.compare import (
     toolbar,
     visits,
 )
-from pages.views.compare.side import draw_columns, request_sides
-from pages.views.compare.text import TRAINING
+from pages.views.compare.side import choose_epochs, draw_columns, request_sides
+from pages.views.compare.text import EQUAL_COURSE, TRAINING
 
 begin_page("Compare")
 visits.restore()
@@ -40,7 +40,8 @@ trained = controls.require_reference(chosen)
 with first:
     layer = controls.choose_layer(trained)
     network.draw(trained, layer)
-summary.markdown(reference_line(trained))
+    epochs = choose_epochs(trained)
+summary.markdown(reference_line(trained) + (f"\n\n{EQUAL_COURSE}" if epochs else ""))
 if exercise.is_open():
     exercise.ask(trained, layer)
     st.stop()
@@ -49,7 +50,7 @@ with columns[0]:
     setting = Setting(method, controls.choose_layers(trained, method))
 with columns[1]:
     constraint = controls.choose_constraint()
-sides = request_sides(trained, layer, setting, constraint)
+sides = request_sides(trained, layer, setting, constraint, epochs)
 for column, side in zip(columns, sides, strict=True):
     with column:
         side.draw(partial(linking.slide, sides, side))

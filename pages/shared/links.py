@@ -18,6 +18,8 @@ FROM_REFERENCE = "reference"  # a value of STARTS
 # Compare
 TIE, DIFFERENCES, ANIMATION, BASELINES = "tie", "differences", "scrub", "baselines"
 WHOLE_AXIS, TOUR, EXERCISE, GUESS = "whole", "tour", "exercise", "guess"
+SIDES = "sides"  # how the two sides are trained on: as a path, or for equal epochs
+EQUAL = "equal"  # a value of SIDES, and of COURSE
 VISIT = "visit"  # the name under which pins and undo are kept
 IN_FEW_BITS = "few_bits"  # a value of BASELINES
 BITS_BEHIND = "one_b"  # of both sides in few bits, on Compare

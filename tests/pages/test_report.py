@@ -1,9 +1,11 @@
 """The figure that scrubs and the file to send: the same numbers as the curves, and no strangers."""
 
+import ast
 import contextlib
 import io
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,6 +111,20 @@ def test_the_code_of_a_report_gives_the_numbers_of_its_curves(compared, tmp_path
         for column in ("knob", "score", "parameters", "bytes", "macs"):
             assert found["rows"][side][column] == pytest.approx(row[column], abs=1e-6)
     assert (tmp_path / "low-rank.safetensors").stat().st_size == expected["LMM"]["bytes"]
+
+
+def test_the_code_of_a_report_has_equal_epochs_where_its_curves_have(compared):
+    trained, _, low_rank, constrained, rank, bound = compared
+    assert "epochs" not in report.code(trained, low_rank, constrained, rank, bound)
+    low_rank, constrained = (
+        replace(curve, table=curve.table.assign(epochs=7)) for curve in (low_rank, constrained)
+    )
+    code = report.code(trained, low_rank, constrained, rank, bound)
+    curves = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    named = [{word.arg: word.value for word in call.keywords} for call in curves]
+    of_rank, of_bound = (word for word in named if "epochs" in word)
+    assert of_rank["epochs"].value == of_bound["epochs"].value == 7
+    assert of_bound["warm_start"].value is False
 
 
 def test_a_report_is_one_small_file_that_asks_nobody(compared):

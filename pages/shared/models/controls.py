@@ -30,7 +30,7 @@ TRAINING = (
     "How the reference is trained: epochs, width, learning rate. All pages use the network that "
     "these choices give."
 )
-COURSES = {"equal": "Equal", links.AS_PATH: "As a path"}
+COURSES = {links.EQUAL: "Equal", links.AS_PATH: "As a path"}
 COURSES_HELP = (
     "Equal: every network that is trained on starts from the reference and has the same epochs. "
     "As a path: each bound goes on from the one before, so that the tightest has the epochs of all."

@@ -180,8 +180,13 @@ MARKS = {"break_even": "k*", "energy_90": "90 %", "energy_95": "95 %", "energy_9
 
 
 def rank_caption(trained: Trained, curve: CurveView, row: int) -> str:
-    """Which layers the rank reaches, and which stay dense."""
-    k = int(curve.table["knob"].iloc[row])
+    """Which layers the rank reaches, which stay dense, and the epochs behind it, if any."""
+    epochs = int(curve.table["epochs"].iloc[row])
+    told = f" {epochs} epochs lie behind it, from its own factors." if epochs else ""
+    return _describe_rank(trained, curve, int(curve.table["knob"].iloc[row])) + told
+
+
+def _describe_rank(trained: Trained, curve: CurveView, k: int) -> str:
     if not LOW_RANK_METHODS[curve.method].works_on_matrices:
         return (
             f"Rank {k} in every convolution that it makes smaller, as several smaller ones; the "

@@ -37,9 +37,11 @@ dataset = data.load("$dataset", seed=$seed)
 reference = compression.train(dataset, model="$model", seed=$seed$training)
 
 low_rank = compression.low_rank_curve(
-    reference, dataset, method="$method", ranks=[$rank], layers=$layers
+    reference, dataset, method="$method", ranks=[$rank], layers=$layers$epochs
 )
-constrained = compression.constrained_curve(reference, dataset, constraint="$constraint")
+constrained = compression.constrained_curve(
+    reference, dataset, constraint="$constraint"$course
+)
 
 rows = {
     "LMM": low_rank.table.iloc[0],
@@ -87,10 +89,12 @@ def code(
     trained: Trained, low_rank: CurveView, constrained: CurveView, rank: float, bound: float
 ) -> str:
     """A script over the public API that gives the same numbers: ``rows``, by side."""
-    knobs = [
-        curve.table["knob"].iloc[curve.row(knob)].item()
+    lines = [
+        curve.table.iloc[curve.row(knob)]
         for curve, knob in ((low_rank, rank), (constrained, bound))
     ]
+    epochs, passes = (int(line["epochs"]) for line in lines)
+    fresh = passes > 0 and constrained.table["epochs"].nunique() == 1
     return _CODE.substitute(
         dataset=trained.dataset,
         model=trained.model,
@@ -103,8 +107,10 @@ def code(
         method=low_rank.method,
         layers=list(low_rank.spectra),
         constraint=constrained.method,
-        rank=int(knobs[0]),
-        bound=repr(float(knobs[1])),
+        epochs=f", epochs={epochs}" if epochs else "",
+        course=f", epochs={passes}, warm_start=False" if fresh else "",
+        rank=int(lines[0]["knob"]),
+        bound=repr(float(lines[1]["knob"])),
     )
 
 

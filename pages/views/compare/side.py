@@ -149,9 +149,10 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class LowRank(Side):
-    """``setting``: the method, and the layers that it compresses."""
+    """``setting``: the method, and the layers that it compresses; ``epochs``: behind each rank."""
 
     setting: Setting
+    epochs: int = 0
 
     key, knob, title = "low_rank", links.RANK, "LMM"
     waiting, colour = "Judging every rank", LOW_RANK
@@ -190,7 +191,7 @@ class LowRank(Side):
     def steps(self, curve: CurveView) -> Sequence[float]:
         """Ranks up to the largest k*, dense where small; and any that was asked for."""
         ranks = curve.table["knob"].tolist()
-        if not self.entry.works_on_matrices:  # k* does not speak of a kernel
+        if self.epochs or not self.entry.works_on_matrices:  # k* does not speak of a kernel
             return ranks
         asked: set[float] = st.session_state.setdefault(_ASKED, set())
         if (wanted := widgets.parse_number(widgets.read_request(self.knob) or "")) is not None:
@@ -217,7 +218,7 @@ class LowRank(Side):
 
     def file(self, curve: CurveView, row: int) -> Callable[[], bytes]:
         rank = int(curve.table["knob"].iloc[row])
-        return partial(requests.low_rank_file, self.trained, self.setting, rank)
+        return partial(requests.low_rank_file, self.trained, self.setting, rank, self.epochs)
 
 
 class Constrained(Side):
@@ -245,14 +246,29 @@ class Constrained(Side):
 Sides = tuple[LowRank, Constrained]
 
 
-def request_sides(trained: Trained, layer: Layer, setting: Setting, constraint: str) -> Sides:
-    """Both sides, their curves asked for."""
+def choose_epochs(trained: Trained) -> int:
+    """Epochs that each rank and bound has from the reference; 0: as a path.
+
+    A convex model is solved, not trained on: there is nothing to choose.
+    """
+    if trained.convex:
+        return 0
+    chosen = widgets.segment(links.SIDES, "Epochs", text.COURSES, help=text.COURSES_HELP)
+    return requests.EQUAL_EPOCHS if chosen == links.EQUAL else 0
+
+
+def request_sides(
+    trained: Trained, layer: Layer, setting: Setting, constraint: str, epochs: int = 0
+) -> Sides:
+    """Both sides, their curves asked for; ``epochs`` as ``choose_epochs`` gives them."""
     bound = words.bound_title(words.knob_of(trained), constraint)
     largest = max(min(part.shape) for part in trained.layers if part.name in setting.layers)
-    low_rank = requests.low_rank_curve(trained, setting)
-    constrained = requests.constrained_curve(trained, constraint)
+    low_rank = requests.low_rank_curve(trained, setting, epochs)
+    way = requests.fresh_way(trained, epochs) if epochs else None
+    constrained = requests.constrained_curve(trained, constraint, way)
+    ranks = range(1, largest + 1)
     return (
-        LowRank(trained, layer, low_rank, range(1, largest + 1), "Rank k", setting.method, setting),
+        LowRank(trained, layer, low_rank, ranks, "Rank k", setting.method, setting, epochs),
         Constrained(trained, layer, constrained, trained.bounds[constraint], bound, constraint),
     )
 

@@ -9,9 +9,11 @@ import pandas as pd
 from compression import BASELINES as ALTERNATIVES
 from compression import MODELS
 from compression.grid import TRIED_BITS
+from pages.shared import links
 from pages.shared.format import compare_sizes, format_change, format_score
 from pages.shared.links import IN_FEW_BITS
 from pages.shared.models.results import Layer, Trained
+from pages.shared.models.tasks import EQUAL_EPOCHS
 from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
 
 from .results import CurveRow, Difference
@@ -233,6 +235,17 @@ def titles(found: Difference) -> list[str]:
     ]
 
 
+COURSES = {links.AS_PATH: "As a path", links.EQUAL: "Equal"}
+COURSES_HELP = (
+    "As a path: low rank is truncated and not trained on, and each bound goes on from the one "
+    "before, so that the tightest has the epochs of all. Equal: each rank and each bound starts "
+    f"from the reference and has {EQUAL_EPOCHS} epochs, as many as a baseline that is trained."
+)
+EQUAL_COURSE = (
+    f"**Equal epochs**: each rank and each bound starts from the reference and has {EQUAL_EPOCHS} "
+    "epochs; ranks are spaced by ratio, and one that leaves all layers dense is the reference. "
+    "*Decide* shows what the same epochs give the reference itself."
+)
 BASELINES = {
     "rounding": "Rounding",
     IN_FEW_BITS: "Both in few bits",

@@ -11,7 +11,7 @@ from pages.shared.ui import widgets
 KNOBS = (links.RANK, links.BOUND)
 KEYS = (
     *(*links.REFERENCE, links.LAYER, links.METHOD, links.LAYER_KINDS, links.CONSTRAINT),
-    *(*KNOBS, links.COST, links.TIE),
+    *(*KNOBS, links.COST, links.TIE, links.SIDES),
 )
 LONGEST = 100  # settings that are remembered
 _PAST, _PLACE = "_past", "_place"

@@ -1,10 +1,15 @@
 """The two sides' controls: which ranks the slider has, which layers, and what stands where none is."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import compression
+import data
+from compression.low_rank.curve import spaced_ranks
+from pages.shared.format import format_score, format_size
 from pages.shared.models import controls, tasks
 from pages.shared.models.results import Layer
 from pages.views.compare import figures, text
@@ -85,3 +90,34 @@ def test_layers_are_asked_for_where_a_method_takes_both_kinds():
     assert not controls.is_mixed(SimpleNamespace(layers=layers[1:]), "truncated_svd")
     assert layers[0].title == "conv1 · convolution 1 → 25, window 5"
     assert layers[1].title == "fc1 · linear 125 → 10"
+
+
+def test_at_equal_epochs_both_sides_start_from_the_reference_and_say_their_epochs():
+    app = render(dataset="iris", model="mlp", sides="equal")
+    assert any("Equal epochs" in shown.value for shown in app.markdown)
+    (chart,) = (c for c in app.get("plotly_chart") if c.proto.id.endswith("plane_chart"))
+    traces = {trace.get("name"): trace for trace in json.loads(chart.proto.spec)["data"]}
+    said = [words for side in ("LMM", "COC") for words in traces[side]["text"]]
+    assert all("10 epochs" in words for words in said)
+    dataset = data.load("iris", seed=0)
+    reference = compression.train(dataset, model="mlp", seed=0)
+    ranks = spaced_ranks(reference, dataset, "truncated_svd")
+    assert [int(rank) for rank in app.select_slider(key="rank").options] == ranks
+    rank, bound = (float(app.select_slider(key=knob).value) for knob in ("rank", "bound"))
+    alone = (
+        compression.low_rank_curve(reference, dataset, ranks=[int(rank)], epochs=10),
+        compression.constrained_curve(
+            reference, dataset, bounds=[bound], epochs=10, warm_start=False
+        ),
+    )
+    shown = [metric.value for metric in app.metric]
+    for curve in alone:
+        assert format_score(curve.table["score"].iloc[0], "classification") in shown
+        assert format_size(curve.table["bytes"].iloc[0]) in shown
+    captions = [caption.value for caption in app.caption]
+    assert sum("10 epochs lie behind it" in caption for caption in captions) == 2
+
+
+def test_a_solved_model_has_no_epochs_to_choose():
+    app = render(dataset="iris", model="softmax_regression", sides="equal")
+    assert not [choice for choice in app.segmented_control if choice.key == "sides"]

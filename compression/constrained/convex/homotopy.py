@@ -13,10 +13,12 @@ turns is itself a small quadratic programme.
 """
 
 from collections.abc import Callable
+from operator import le
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, eigh, eigvalsh, solve_triangular
+from scipy.linalg.blas import idamax
 from scipy.linalg.lapack import dpocon, dpotrf
 from scipy.optimize import nnls
 
@@ -42,8 +44,10 @@ NEAR_GRADIENT = 1e-14
 COLLINEAR = 1e-10
 # Loss above the least, relative to the zero model's, from which on such a path is at its end.
 NOTHING_LEFT = 1e-11
-# Towards which side of its end a pair has room: the lower, the upper.
-SIDES = np.array([[1.0], [-1.0]])
+# Of more columns than so many times the rows the Gram matrix is never written out as a whole.
+FEW_ROWS = 3
+# Up to so many columns a product with the whole Gram matrix is quicker than the choice of rows.
+SMALL = 100
 
 
 def _ridge(loss: Squared) -> tuple[float, float]:
@@ -79,6 +83,11 @@ def _ridge(loss: Squared) -> tuple[float, float]:
     return ridge, NOTHING_LEFT * loss.zero - won
 
 
+def _largest(values: Array) -> float:
+    """The largest size among them: quicker than a reduction of their sizes, where they are few."""
+    return abs(values.item(idamax(values))) if len(values) else 0.0
+
+
 class Walk:
     """Along the staircases, from breakpoint to breakpoint.
 
@@ -93,18 +102,17 @@ class Walk:
         self.l1, self.two_sided = not constraint.elementwise, constraint.bounded
         self.size = 1.0 / scale if self.l1 else scale  # half of the middle step, by t
         self.direction = -1.0 if self.l1 else 1.0  # in which t goes
-        self.reach = np.array([-self.size, self.size])  # of the middle step, by t
-        self.gram = loss.gram
         self.ridge, self.least = _ridge(loss)
-        if self.ridge:
-            self.gram = loss.gram.copy()
-            self.gram[np.diag_indices_from(self.gram)] += self.ridge
+        self.gram = self._prepare_gram(loss)
         self.block = FreeBlock(self.gram)
         self.steepest = float(np.abs(loss.correlation).max(initial=0.0))
         # What may be left of the equations of the free: of the constants, and of the rates.
-        self.goal = 1e-13 * np.array([[self.steepest], [self.size.max(initial=0.0)]])
+        self.goal = 1e-13 * self.steepest, 1e-13 * float(self.size.max(initial=0.0))
         self.time = 0.0
         self.side = np.zeros(len(scale), np.int8)
+        # What follows from the sides, see ``_place``.
+        self.free = np.zeros(len(scale), bool)
+        self.step, self.fixed, self.width = np.zeros((3, len(scale)))
         self.point, self.gradient = np.zeros(len(scale)), -loss.correlation
         # What the held weights add to the gradient, by t: kept up as they come and go.
         self.pulling, self.pull = np.zeros((2, len(scale)))
@@ -115,18 +123,20 @@ class Walk:
     def run(self, ask: Callable[[int, int], None] = lambda done, total: None) -> None:
         """All the way; ``ask`` is told of every breakpoint and ends the walk by raising."""
         corners = self._begin() if self.steepest else NOBODY
+        self._place(slice(None))
         for _ in range(100 + 50 * len(self.side)):
             # So much of a gradient is rounding, or the ridge's.
-            nothing = 1e-12 * self.steepest + 2 * self.ridge * np.abs(self.point).max(initial=0.0)
-            done = bool(np.abs(self.gradient).max(initial=0.0) <= nothing)
+            nothing = 1e-12 * self.steepest + 2 * self.ridge * _largest(self.point)
+            done = _largest(self.gradient) <= nothing
             done = done or (self.l1 and self.time == 0)  # however much rounding has left
             if not done:
                 self._turn(*corners)
             elif not self.l1:
                 self.side[:] = 0
+                self._place(slice(None))
             self.times.append(self.time)
             self.points.append(self.point)
-            self.held.append(~self._free())
+            self.held.append(~self.free)
             ask(len(self.times), max(len(self.side), len(self.times)))
             if done:
                 return
@@ -161,38 +171,72 @@ class Walk:
         loss = 0.5 * float(point @ (gradient - self.correlation) - self.ridge * (point @ point))
         return loss <= self.least and bool((point * self.side >= 0).all())
 
-    def _free(self) -> Mask:
-        return (self.side != 0) == self.l1
+    def _prepare_gram(self, loss: Squared) -> Array:
+        """The Gram matrix with the ridge; of many columns and few rows not written out yet."""
+        self.values = loss.inputs.values
+        columns, rows = self.values.shape
+        self.unwritten: Mask | None = None
+        if self.l1 and columns > FEW_ROWS * rows:
+            # At most as many weights as rows are free at a time: a few rows of it are all it takes.
+            self.unwritten = np.ones(columns, bool)
+            return np.empty((columns, columns))
+        if not self.ridge:
+            return loss.gram
+        gram = loss.gram.copy()
+        gram[np.diag_indices_from(gram)] += self.ridge
+        return gram
 
-    def _weigh_fixed(self) -> Array:
-        """What is fixed, by t: the weight of the held, the gradient of the free."""
-        return self.direction * self.side * self.size
+    def _write_rows(self, at: NDArray[np.intp]) -> None:
+        """The Gram matrix's rows of these weights, where they were not needed before."""
+        assert self.unwritten is not None
+        for new in at[self.unwritten[at]].tolist():
+            self.gram[new] = self.values @ (self.values[new] / self.values.shape[1])
+            self.gram[new, new] += self.ridge
+            self.unwritten[new] = False
 
-    def _ends(self) -> tuple[Array, Mask]:
-        """Between which ends the other moves, by t, (2, p), and whether there is such an end."""
-        step = self.direction * self.side
-        known = np.array([step <= 0 if self.two_sided else step < 0, step >= 0])
-        return self.reach * (step == 0), known
+    def _place(self, at: NDArray[np.intp] | slice) -> None:
+        """What follows from the steps of these pairs.
+
+        Who is free; what is fixed, by t (the weight of the held, the gradient of the free); how
+        far from zero, by t, the other may go on the middle step. On an outer one it ends at zero.
+        """
+        step, size = self.direction * self.side[at], self.size[at]
+        middle = step == 0
+        self.free[at] = middle != self.l1
+        self.step[at] = step
+        self.fixed[at] = step * size
+        self.width[at] = size * middle
 
     def _turn(self, at: NDArray[np.intp], below: Mask, above: Mask) -> None:
         """All who are at a corner onto the step that they go on along."""
-        outer = np.where(above, 1, -1)
+        if self.unwritten is not None:
+            self._write_rows(at)
         if len(at) == 1 and below[0] != above[0]:
+            outer = 1 if above[0] else -1
             self.side[at] = 0 if self.side[at[0]] else outer
-            return
+        elif len(at):
+            self.side[at] = self._choose_steps(at, below, above)
+        self._place(at)
+
+    def _choose_steps(self, at: NDArray[np.intp], below: Mask, above: Mask) -> NDArray[np.int8]:
+        """Along which step each of several goes on, as -1, 0 or 1."""
+        outer = np.where(above, 1, -1)
         # Each keeps one of its pair at the corner's rate while the other moves away from it.
         # These are the conditions of optimality of a quadratic programme in the weights' rates.
         self.side[at] = 0
-        free = self._free()
+        self._place(at)
+        free = self.free.copy()
         free[at] = False
-        fixed = self.direction * self._weigh_fixed()
+        fixed = self.direction * self.fixed
         rate = np.where(free, 0.0, fixed)
         self.block.hold(free)
         members = self.block.members
-        rate[members] = self.block.solve_precisely(fixed[members] - (self.gram @ rate)[members])
+        rate[members] = self.block.solve_precisely(
+            fixed[members] - self._products(rate[None])[0, members]
+        )
         ties = self.gram[np.ix_(at, members)]
         hessian = self.gram[np.ix_(at, at)] - ties @ self.block.solve_precisely(ties.T)
-        linear = (self.gram @ rate)[at]
+        linear = self._products(rate[None])[0, at]
         size, lower, upper = self.size[at], np.full(len(at), -np.inf), np.full(len(at), np.inf)
         if self.l1:
             linear -= outer * size
@@ -201,24 +245,29 @@ class Walk:
             lower[below], upper[above] = -size[below], size[above]
         move = minimise_in_box(Dense(hessian), linear, lower, upper, np.zeros(len(at)), 1e-12)
         if self.l1:
-            self.side[at] = np.where(move == 0, 0, outer)
-        else:
-            self.side[at] = (move >= upper).astype(np.int8) - (move <= lower)
+            return np.where(move == 0, 0, outer).astype(np.int8)
+        return (move >= upper).astype(np.int8) - (move <= lower)
 
     def _advance(self) -> Corners:
         """To the next corner, or to the end."""
-        free = self._free()
+        free = self.free
         self.block.hold(free)
         points, slopes = self._line(free)
         start, rate = np.where(free, points, slopes)
-        ends, known = self._ends()
-        room = SIDES * (start + self.time * rate - self.time * ends)
-        closing = (self.direction * SIDES) * (ends - rate)
+        outwards = self._find_exits(start, rate)
+        ends = outwards * self.width
+        room = self.time * (ends - rate)
+        room -= start
+        room *= outwards
+        closing = rate - ends
+        closing *= outwards
+        closing *= self.direction
         # A rate that is rounding brings nobody to a corner.
-        still = 1e-12 * np.where(free, np.abs(points[1]).max(), np.abs(slopes[1]).max())
+        still = np.where(free, 1e-12 * _largest(points[1]), 1e-12 * _largest(slopes[1]))
+        closes = closing > still
         wait = np.full(room.shape, np.inf)
-        np.divide(np.maximum(room, 0.0), closing, out=wait, where=known & (closing > still))
-        shortest = min(float(wait.min()), self.time if self.l1 else np.inf)
+        np.divide(np.maximum(room, 0.0), closing, out=wait, where=closes)
+        shortest = min(wait.item(wait.argmin()), self.time if self.l1 else np.inf)
         if self.ridge and self.l1 and self._ends_at_zero(points[0], slopes[0]):
             shortest = self.time
         if shortest == np.inf:
@@ -227,46 +276,65 @@ class Walk:
         self.time += self.direction * shortest
         self.point = points[0] + self.time * points[1]
         self.gradient = slopes[0] + self.time * slopes[1]
-        weights = np.abs(self.point).max() if self.l1 else self.size * self.time
+        weights = _largest(self.point) if self.l1 else self.size * self.time
         near = np.where(free, NEAR_WEIGHT * weights, NEAR_GRADIENT * self.steepest)
-        there = (wait <= shortest) | (known & (np.abs(room - shortest * closing) <= near))
-        end, weight = there.nonzero()
-        stop = free[weight]
-        self.point[weight[stop]] = ends[end[stop], weight[stop]] * self.time
-        at = np.unique(weight) if len(weight) > 1 else weight
-        below, above = there[::-1, at] if self.l1 else there[:, at]
-        side = self.side[at]
-        return at, np.where(side == 0, below, side < 0), np.where(side == 0, above, side > 0)
+        closing *= -shortest
+        closing += room
+        there = np.abs(closing, out=closing) <= near
+        there |= wait <= shortest
+        at = there.nonzero()[0]
+        stop = at[free[at]]
+        self.point[stop] = ends[stop] * self.time
+        # A gradient at its upper end makes its weight negative.
+        ahead = np.where(self.side[at] == 0, self.direction * outwards[at], self.side[at])
+        return at, ahead < 0, ahead > 0
+
+    def _find_exits(self, start: Array, rate: Array) -> Array:
+        """Towards which end each pair goes, the upper (1) or the lower (−1), on start + rate · t.
+
+        A line leaves the middle step, a cone, once: where it is above or below the cone at last,
+        which is at t = 0 for L1 and at t = ∞ for bounds.
+        """
+        if self.l1:
+            return np.where(self.free, self.step, np.copysign(1.0, start))
+        return np.where(self.free, np.copysign(1.0, rate) if self.two_sided else 1.0, self.step)
 
     def _line(self, free: Mask) -> tuple[Array, Array]:
         """Weights and gradients as constant and rate, each (2, p): constant + rate · t."""
-        members, fixed = self.block.members, self._weigh_fixed()
-        held = np.where(free, 0.0, fixed)
-        moved = (held != self.pulling).nonzero()[0]
-        if len(moved):
-            self.pull += self.gram[:, moved] @ (held - self.pulling)[moved]
-            self.pulling = held
-        points, target = np.zeros((2, 2, len(free)))
-        points[1], target[0], target[1] = held, self.correlation, fixed
-        rest = np.array([self.correlation, fixed - self.pull])[:, members]
+        members, fixed = self.block.members, self.fixed
+        points = np.zeros((2, len(free)))
+        target = np.array([self.correlation[members], fixed[members]])
+        rest = target
+        if not self.l1:  # whose held weights are zero
+            points[1] = held = np.where(free, 0.0, fixed)
+            moved = (held != self.pulling).nonzero()[0]
+            if len(moved):
+                self.pull += self.gram[:, moved] @ (held - self.pulling)[moved]
+                self.pulling = held
+            rest = target - [np.zeros(len(members)), self.pull[members]]
         for attempt in range(6):
             if attempt == 4:
                 self.block.renew()
             points[:, members] += self.block.solve(rest.T).T
             products = self._products(points)
-            rest = (target - products)[:, members]
-            if not (np.abs(rest) > self.goal).any():
+            rest = target - products[:, members]
+            if not len(members) or all(map(le, map(_largest, rest), self.goal)):
                 break
             # So much of what is left is rounding of the products themselves.
-            rounding = 4e-16 * np.abs(points).sum(axis=1, keepdims=True)
-            if not (np.abs(rest) > np.maximum(self.goal, rounding)).any():
+            rounding = 4e-16 * np.abs(points).sum(axis=1)
+            if all(map(le, map(_largest, rest), np.maximum(self.goal, rounding))):
                 break
         products[0] -= self.correlation
         return points, products
 
     def _products(self, points: Array) -> Array:
         """Rows of weights times the Gram matrix; of few weights its rows alone are read."""
+        if self.unwritten is None and len(self.gram) <= SMALL:
+            return points @ self.gram
         some = np.flatnonzero(points.any(axis=0))
+        if self.unwritten is not None:
+            shares = points[:, some] @ self.values[some] / self.values.shape[1]
+            return np.array([self.values @ share for share in shares]) + self.ridge * points
         if 3 * len(some) > len(self.gram):
             return points @ self.gram
         return points[:, some] @ self.gram[some]

@@ -73,13 +73,12 @@ class Squared:
     """½ mean (y − Xθ − b)², the intercept b always at its own optimum.
 
     A point is the weight alone, shape (p,). Everything needed is in the Gram matrix, which
-    is computed once and shared by all bounds and solvers.
+    is computed at most once and shared by all bounds and solvers.
     """
 
     inputs: Standardised
     target_mean: float
     variance: float
-    gram: Array
     correlation: Array
 
     name: ClassVar[str] = "squared"
@@ -96,9 +95,13 @@ class Squared:
             inputs,
             float(y.mean()),
             float(np.mean(centred**2)),
-            z @ z.T / len(y),
             z @ centred / len(y),
         )
+
+    @cached_property
+    def gram(self) -> Array:
+        z = self.inputs.values
+        return z @ z.T / z.shape[1]
 
     @property
     def shape(self) -> tuple[int, ...]:

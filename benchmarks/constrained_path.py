@@ -104,6 +104,8 @@ def l1_paths() -> Iterator[Row]:
         ("a column twice", 500, 200),
         ("more columns than rows", 50, 200),
         ("more columns than rows", 100, 400),
+        ("a column twice", 400, 29),
+        ("more columns than rows", 50, 1000),
     ):
         x, y = regression(samples, features)
         x = np.column_stack([x, x[:, 0]]) if kind == "a column twice" else x

@@ -15,6 +15,7 @@ from ..weight_states import FREE, LOWER, UPPER, ZERO
 
 Array = NDArray[np.floating]
 
+SORTED = 1000  # numbers that are sorted in less time than it takes to leave some out repeatedly
 CIRCLE_CORNERS = 72  # that an outline draws a circle with
 
 
@@ -199,12 +200,7 @@ class L1Ball(ConstraintSet):
             # the largest one, and δ such that Σ z_l = c.
             distance = size * m
             distance = distance.max() - distance
-            w, inverse, inside = distance, 1.0 / m, np.zeros(1, bool)
-            while not inside.all():
-                # Entries beyond the level make it too high: they go, and it falls (Michelot 1986).
-                level = (c + np.sum(w * inverse)) / np.sum(inverse)
-                inside = w <= level
-                w, inverse = w[inside], inverse[inside]
+            level = _find_level(distance, 1.0 / m, c)
             shrunk = np.maximum(level - distance, 0.0) / m
             if metric is not None:
                 # Next to the largest m_l abs(v_l) the others' lie far apart: their own is as good.
@@ -313,6 +309,22 @@ class Cardinality(ConstraintSet):
     def count(self, c: float, size: int) -> int:
         """κ as a whole number, at most the number of weights."""
         return int(min(check_bound(c, "count κ"), size))
+
+
+def _find_level(distance: Array, inverse: Array, c: float) -> float:
+    """δ such that Σ max(0, δ − w_l)/m_l = c, from the distances w and 1/m."""
+    if distance.size <= SORTED:
+        order = np.argsort(distance)
+        w, inverse = distance[order], inverse[order]
+        levels = (c + np.cumsum(w * inverse)) / np.cumsum(inverse)
+        return float(levels[max(int(np.count_nonzero(w <= levels)), 1) - 1])
+    w, inside = distance, np.zeros(1, bool)
+    while not inside.all():
+        # Entries beyond the level make it too high: they go, and it falls (Michelot 1986).
+        level = (c + np.sum(w * inverse)) / np.sum(inverse)
+        inside = w <= level
+        w, inverse = w[inside], inverse[inside]
+    return float(level)
 
 
 def _edge(v: Array, c: float, tolerance: float) -> np.floating:

@@ -9,7 +9,7 @@ a lower bound of the loss without any constraint.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -49,6 +49,10 @@ class Certificate:
     duality_gap : float
         The objective is at most this far above the optimum, in units of the loss; inf where no
         such bound is known (upper: unless the bound costs nothing; cardinality: no certificate).
+    unit : float
+        Loss of the zero model, at most 1 for softmax: what tolerances are relative to.
+    convex, bounded : bool
+        Of the set.
     kkt_residual : float
         ‖θ − Π_C(θ − ∇L)‖_∞, or the intercept's gradient if that is larger.
     scaled_residual : float
@@ -58,23 +62,36 @@ class Certificate:
         weight, 0 where free. Balls: the one multiplier of the radius. Cardinality: None.
     violation : float
         By how much the bound would have to grow to hold the weight.
-    unit : float
-        Loss of the zero model, at most 1 for softmax: what tolerances are relative to.
-    convex, bounded : bool
-        Of the set.
     """
 
     objective: float
     intercept: Array | float
     gradient: Array
     duality_gap: float
-    kkt_residual: float
-    scaled_residual: float
-    multipliers: Array | float | None
-    violation: float
     unit: float
     convex: bool
     bounded: bool
+    _certifier: "Certifier" = field(repr=False)
+    _at: "_Point" = field(repr=False)
+    _bound: float = field(repr=False)
+
+    # A solver's iterates are judged by their gap alone: what costs projections waits to be asked.
+
+    @cached_property
+    def kkt_residual(self) -> float:
+        return max(self._at.slope, self._certifier._residual(self._at, self._bound))
+
+    @cached_property
+    def scaled_residual(self) -> float:
+        return self._certifier._scaled_residual(self._at, self._bound)
+
+    @cached_property
+    def multipliers(self) -> Array | float | None:
+        return self._certifier._multipliers(self._at, self._bound)
+
+    @cached_property
+    def violation(self) -> float:
+        return self._certifier.constraint.violation(self._at.weight, self._bound)
 
     def holds(self, tolerance: float) -> bool:
         """Whether the point is certified at this tolerance; never where numbers overflowed."""
@@ -136,12 +153,13 @@ class Certifier:
 
     @cached_property
     def _hot(self) -> Array:
-        return np.eye(int(self.y.max()) + 1)[self.y.astype(int)]
+        # A row a class: reductions over classes run along whole rows.
+        return np.equal.outer(np.arange(int(self.y.max()) + 1), self.y).astype(np.float64)
 
     @cached_property
     def unit(self) -> float:
         if self.loss == "softmax":
-            return min(1.0, math.log(self._hot.shape[1]))
+            return min(1.0, math.log(len(self._hot)))
         return 0.5 * float(np.mean(self._target**2))
 
     @cached_property
@@ -149,7 +167,7 @@ class Certifier:
         """The zero model, where every bound's search begins."""
         columns = self.x.shape[1]
         squared = self.loss == "squared"
-        return self._look(np.zeros(columns if squared else (self._hot.shape[1], columns)), None)
+        return self._look(np.zeros(columns if squared else (len(self._hot), columns)), None)
 
     @cached_property
     def _least(self) -> float:
@@ -179,19 +197,17 @@ class Certifier:
         weight = np.asarray(weight, np.float64)
         at = self._look(weight, intercept) if weight.any() else self._zero
         largest = QUICK_HESSIAN if quick else LARGEST_HESSIAN
-        residual = self._scaled_residual(at, bound)
         return Certificate(
             objective=at.objective,
             intercept=at.intercept,
             gradient=at.gradient,
-            duality_gap=self._gap(at, bound, tolerance * self.unit, residual, largest),
-            kkt_residual=max(at.slope, self._residual(at, bound)),
-            scaled_residual=residual,
-            multipliers=self._multipliers(at, bound),
-            violation=self.constraint.violation(at.weight, bound),
+            duality_gap=self._gap(at, bound, tolerance * self.unit, largest),
             unit=self.unit,
             convex=self.constraint.convex,
             bounded=self.constraint.bounded,
+            _certifier=self,
+            _at=at,
+            _bound=bound,
         )
 
     def tangent_gaps(self, weights: Array, bounds: Array) -> Array:
@@ -221,22 +237,22 @@ class Certifier:
             return _Point(
                 weight, float(self.y.mean() - self._mean @ weight), objective, gradient, 0.0, None
             )
-        logits = self._centred @ weight.T
+        logits = weight @ self._centred.T
         guess = None if intercept is None else intercept + weight @ self._mean
         level, objective, share = _best_intercept(logits, self._hot, guess)
-        gradient = (share - self._hot).T @ self._centred / len(self.y)
+        excess = share - self._hot
+        gradient = excess @ self._centred / len(self.y)
         gradient[:, self._spread == 0] = 0.0
-        slope = float(np.abs((share - self._hot).mean(axis=0)).max())
-        return _Point(weight, level - weight @ self._mean, objective, gradient, slope, share)
+        slope = float(np.abs(excess.mean(axis=1)).max())
+        return _Point(weight, level - weight @ self._mean, objective, gradient, slope, share.T)
 
-    def _gap(
-        self, at: "_Point", bound: float, enough: float, residual: float, largest: int
-    ) -> float:
+    def _gap(self, at: "_Point", bound: float, enough: float, largest: int) -> float:
         convex, bounded = self.constraint.convex, self.constraint.bounded
         lower = self._tangent(at, bound)
         if at.objective - self._least <= 1e-3 * self.unit or (convex and bounded):
             lower = max(lower, self._least)
-        if convex and residual <= NEAR:
+        close = convex and not at.objective - lower <= enough
+        if close and self._scaled_residual(at, bound) <= NEAR:
             if bounded and bound < math.inf:
                 # A longer step tells free weights from those that a solver left next to the edge.
                 quick = largest == QUICK_HESSIAN
@@ -337,7 +353,7 @@ class Certifier:
         if flat.sum() != width + (classes - 1) * (width - np.linalg.matrix_rank(z)):
             return math.inf
         steep = vectors[:, ~flat] / np.sqrt(values[~flat])
-        slopes = (at.share - self._hot).mean(axis=0)
+        slopes = (at.share - self._hot.T).mean(axis=0)
         decrement = float(np.linalg.norm(np.concatenate([scaled.ravel(), slopes]) @ steep))
         of_weights = steep[: classes * size].reshape(classes, size, -1)
         of_levels = steep[classes * size :].reshape(classes, 1, -1)
@@ -394,28 +410,29 @@ class _Point:
 
 
 def _best_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Array, float, Array]:
-    """Intercepts (K,) that minimise the cross-entropy for given logits (N, K).
+    """Intercepts (K,) that minimise the cross-entropy for given logits (K, N).
 
-    Damped Newton; returns them with the loss and the probabilities (N, K).
+    Damped Newton; returns them with the loss and the probabilities (K, N).
     """
-    counts = hot.mean(axis=0)
+    counts, samples = hot.mean(axis=1), hot.shape[1]
     level = np.log(counts) if guess is None else np.asarray(guess, np.float64).copy()
 
     def at(level: Array) -> tuple[float, Array]:
-        total = logits + level
-        top = total.max(axis=1, keepdims=True)
-        share = np.exp(total - top)
-        mass = share.sum(axis=1, keepdims=True)
+        total = logits + level[:, None]
+        total -= total.max(axis=0)
+        share = np.exp(total)
+        mass = share.sum(axis=0)
         share /= mass
-        fit = np.log(mass[:, 0]) + top[:, 0] - (total * hot).sum(axis=1)
-        return float(fit.mean()), share
+        fit = np.log(mass).sum() - float(np.vdot(total, hot))
+        return float(fit) / samples, share
 
     loss, share = at(level)
     for _ in range(100):
-        slope = share.mean(axis=0) - counts
+        mean = share.mean(axis=1)
+        slope = mean - counts
         if np.abs(slope).max() <= SETTLED:
             break
-        curvature = np.diag(share.mean(axis=0)) - share.T @ share / len(logits)
+        curvature = np.diag(mean) - share @ share.T / samples
         ridge = 1e-12 * np.trace(curvature) + 1e-300
         step = -np.linalg.solve(curvature + ridge * np.eye(len(slope)), slope)
         step -= step.mean()
@@ -427,7 +444,7 @@ def _best_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Arr
             while new_loss > loss + 1e-4 * length * expected and length > 1e-8:
                 length /= 2
                 new_loss, new_share = at(level + length * step)
-        elif np.abs(new_share.mean(axis=0) - counts).max() > 0.5 * np.abs(slope).max():
+        elif np.abs(new_share.mean(axis=1) - counts).max() > 0.5 * np.abs(slope).max():
             break  # rounding: neither the loss nor its slope falls any more
         level, loss, share = level + length * step, new_loss, new_share
     return level, loss, share

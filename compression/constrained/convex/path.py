@@ -237,7 +237,7 @@ def _grid(
         free = solve_unconstrained(loss, constraint, 0.0, least, check_stopped)
     for done, bound in enumerate(order):
         problem = Problem(loss, constraint, bound)
-        judge = Judge(problem, certifier, tolerance)
+        judge = Judge(problem, certifier, tolerance, keeps_track=False)
         if not constraint.convex:
             judge.max_iterations = UNCERTIFIED_STEPS
         guess = moved_inside(loss, constraint, bound, free) if free is not None else None

@@ -100,7 +100,10 @@ class Solution:
 
 
 class Judge:
-    """A solver's callback: times it, judges its iterates, keeps the best, says whether to go on."""
+    """A solver's callback: times it, judges its iterates, keeps the best, says whether to go on.
+
+    ``keeps_track``: whether a trajectory is wanted, which asks more of every certificate.
+    """
 
     def __init__(
         self,
@@ -109,8 +112,10 @@ class Judge:
         tolerance: float,
         max_iterations: int = 20_000,
         max_seconds: float = 60.0,
+        keeps_track: bool = True,
     ) -> None:
         self.problem, self.certifier, self.tolerance = problem, certifier, tolerance
+        self.keeps_track = keeps_track
         self.max_iterations, self.max_seconds = max_iterations, max_seconds
         self.iterations, self.seconds = 0, 0.0
         self.rows: list[tuple[int, float, float, float, float, Array]] = []
@@ -173,25 +178,30 @@ class Judge:
         weight = problem.constraint.project(weight, problem.bound)
         guess = intercept if isinstance(intercept, np.ndarray) else None
         certificate = self.certifier.judge(weight, problem.bound, guess, self.aim, quick=True)
-        self.rows.append(
-            (
-                self.iterations,
-                self.seconds,
-                certificate.objective,
-                certificate.duality_gap,
-                certificate.kkt_residual,
-                weight,
+        if self.keeps_track:
+            self.rows.append(
+                (
+                    self.iterations,
+                    self.seconds,
+                    certificate.objective,
+                    certificate.duality_gap,
+                    certificate.kkt_residual,
+                    weight,
+                )
             )
-        )
-        if self.best is None or self._rank(certificate) < self._rank(self.best[1]):
+        if self.best is None or self._is_better(certificate, self.best[1]):
             self.best = weight, certificate
         return certificate
 
-    def _rank(self, certificate: Certificate) -> tuple[bool, bool, float, float]:
+    def _is_better(self, one: Certificate, other: Certificate) -> bool:
         # Certified first; where the objective no longer tells two apart, the smaller residual.
+        first, second = self._rank(one), self._rank(other)
+        return first < second or (first == second and one.kkt_residual < other.kkt_residual)
+
+    def _rank(self, certificate: Certificate) -> tuple[bool, bool, float]:
         objective = certificate.objective / max(certificate.unit, 1e-300)
         holds, aimed = certificate.holds(self.tolerance), certificate.holds(self.aim)
-        return not holds, not aimed, round(objective, 13), certificate.kkt_residual
+        return not holds, not aimed, round(objective, 13)
 
 
 @check_arguments
@@ -279,7 +289,8 @@ def settle(judge: Judge, inactive: bool = False) -> Solution:
     if problem.constraint.convex:
         free = problem.constraint.gauge(weight) < problem.bound * (1 - TOUCHING)
         inactive = inactive or (free and certificate.holds(judge.tolerance))
-    iteration, seconds, objective, gap, residual, weights = zip(*judge.rows, strict=True)
+    columns = zip(*judge.rows, strict=True) if judge.rows else [()] * 6
+    iteration, seconds, objective, gap, residual, weights = columns
     return Solution(
         weight=weight,
         intercept=certificate.intercept,

@@ -40,12 +40,12 @@ class FaceNewton:
                 move = point - old
                 model = before + float(np.sum(gradient * move))
                 model += 0.5 * curvature * float(np.sum(move * move))
-                value = loss.value(point)
+                value, slope = loss.value_and_gradient(point)
                 if value <= model or curvature >= loss.lipschitz:
                     break
                 curvature *= 2
             moved = curvature * float(np.abs(point - old).max(initial=0.0))
-            value, gradient = loss.value_and_gradient(point)
+            gradient = slope
             step = self._step(problem, point, gradient, moved)
             for length in LENGTHS:
                 ahead: Array = point + length * step

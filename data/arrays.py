@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .argument_checks import as_array, check_kind
-from .base import Dataset, Samples, pixel_names, prepare
+from .base import Dataset, Samples, prepare
+from .columns import pixel_names
 from .errors import DatasetError
 from .obstacles import LEAST_OUTSIDE
 from .roles import MOST_CLASSES

@@ -100,6 +100,9 @@ class Dataset:
         deviation of each.
     zero_one : tuple of int
         Features that are 0 or 1 and not standardised.
+    groups, times : ndarray, shape (training rows,), optional
+        What a further split of the training part has to respect: no group is in two parts, no
+        row is learnt from that is later than one it is judged by. At most one of them.
     """
 
     name: str
@@ -125,6 +128,8 @@ class Dataset:
     remarks: tuple[str, ...] = ()
     feature_units: tuple[str, ...] = ()
     zero_one: tuple[int, ...] = ()
+    groups: NDArray[Any] | None = None
+    times: NDArray[Any] | None = None
 
     @property
     def classes(self) -> int:
@@ -281,15 +286,6 @@ def check_seed(seed: int) -> int:
             f"the seed {show(seed)} cannot be used: choose a whole number from 0 to 4294967295"
         )
     return int(seed)
-
-
-def pixel_names(height: int, width: int) -> tuple[str, ...]:
-    """Feature names of a flat image, in the order of its values."""
-    return tuple(
-        f"row {row}, column {column}"
-        for row in range(1, height + 1)
-        for column in range(1, width + 1)
-    )
 
 
 def _array(values: ArrayLike, what: str) -> NDArray[Any]:

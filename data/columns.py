@@ -158,3 +158,12 @@ def as_float32(values: NDArray[np.float64], names: list[str]) -> NDArray[np.floa
             "take its logarithm, or leave it out"
         )
     return narrow
+
+
+def pixel_names(height: int, width: int) -> tuple[str, ...]:
+    """Feature names of a flat image, in the order of its values."""
+    return tuple(
+        f"row {row}, column {column}"
+        for row in range(1, height + 1)
+        for column in range(1, width + 1)
+    )

@@ -1,6 +1,7 @@
 """Handwritten digits, 8 × 8 pixels."""
 
-from .base import Samples, pixel_names
+from .base import Samples
+from .columns import pixel_names
 
 
 def samples() -> Samples:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .base import Samples, pixel_names
+from .base import Samples
+from .columns import pixel_names
 
 FILE = Path(__file__).parent / "files" / "mnist_5k" / "mnist_5k.npz"
 

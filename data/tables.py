@@ -305,6 +305,7 @@ class Table:
             remarks=self.remarks() + said + describe_oddities(len(split.fit), constant, names),
             feature_units=tuple(feature.unit for feature in features),
             zero_one=tuple(n for n, feature in enumerate(features) if feature.zero_one),
+            **{name: values[train] for name, values in self._splitting().items()},
         )
 
     def _series(self, column: Column) -> pd.Series:
@@ -346,12 +347,16 @@ class Table:
         return None
 
     def _split(self, seed: int, y: NDArray[np.int64] | None) -> Split:
-        held: dict[str, Any] = {"test": self._test_part()}
+        return split_rows(len(self.rows), seed, y, test=self._test_part(), **self._splitting())
+
+    def _splitting(self) -> dict[str, Any]:
+        """Values that every split respects: "groups" as numbers, or "times"."""
+        found = {}
         for column in self._having("group"):
-            held["groups"] = np.unique(self._values_of(column), return_inverse=True)[1]
+            found["groups"] = np.unique(self._values_of(column), return_inverse=True)[1]
         for column in self._having("time"):
-            held["times"] = self._values_of(column)
-        return split_rows(len(self.rows), seed, y, **held)
+            found["times"] = self._values_of(column)
+        return found
 
     def _describe_split(self, split: Split) -> tuple[str, ...]:
         """Remarks on a test part that was given."""

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from .store import NUMBERS
 from .study_store import StudyStore
 
 PAIR = ["dataset", "model", "seed"]
+SPLIT = [*PAIR, "fold"]
 
 
 def table(store: str | StudyStore, name: str) -> pd.DataFrame:
@@ -25,8 +27,8 @@ def table(store: str | StudyStore, name: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns dataset, model, seed, family ("reference" for the references), label (the curve in
-        words), then the numbers of a curve's table (NaN where a family has none), reference_bytes
+        Columns dataset, model, seed, fold (which one is held out, from 1; 0: there are no folds),
+        family ("reference" for the references), label (the curve in words), then the numbers of a curve's table (NaN where a family has none), reference_bytes
         and reference_score, share (bytes over the reference's).
 
     Raises
@@ -39,30 +41,30 @@ def table(store: str | StudyStore, name: str) -> pd.DataFrame:
     if specification is None:
         known = ", ".join(kept.studies()["name"]) or "none yet"
         raise ArgumentError(f"there is no study named {name!r}: there are {known}")
-    fits = kept.study_fits(name)
+    fits, labels = kept.study_fits(name), describe_labels(specification)
     described = pd.DataFrame(
-        [_describe(json.loads(text), describe_labels(specification)) for text in fits["request"]],
-        columns=[*PAIR, "family", "label"],
+        [_describe(json.loads(text), labels) for text in fits["request"]],
+        columns=[*SPLIT, "family", "label"],
         index=pd.Index(fits["key"], name="fit"),
     )
     rows = kept.study_rows(name).join(described, on="fit")
-    references = rows[rows["family"] == "reference"].set_index(PAIR)
+    references = rows[rows["family"] == "reference"].set_index(SPLIT)
     for what in ("bytes", "score"):
-        rows = rows.join(references[what].rename(f"reference_{what}"), on=PAIR)
+        rows = rows.join(references[what].rename(f"reference_{what}"), on=SPLIT)
     rows["share"] = rows["bytes"] / rows["reference_bytes"]
     if isinstance(store, str):
         kept.close()
-    names = [*PAIR, "family", "label", *NUMBERS, "reference_bytes", "reference_score", "share"]
-    return rows.sort_values([*PAIR, "family", "label", "position"])[names].reset_index(drop=True)
+    names = [*SPLIT, "family", "label", *NUMBERS, "reference_bytes", "reference_score", "share"]
+    return rows.sort_values([*SPLIT, "family", "label", "position"])[names].reset_index(drop=True)
 
 
 def failures(store: StudyStore, name: str) -> pd.DataFrame:
-    """The fits that failed: dataset, model, seed, family, label, sentence."""
+    """The fits that failed: dataset, model, seed, fold, family, label, sentence."""
     fits = store.study_fits(name)
     fits = fits[fits["status"] == "failed"]
     labels = describe_labels(store.specification(name) or "")
     described = [_describe(json.loads(text), labels) for text in fits["request"]]
-    found = pd.DataFrame(described, columns=[*PAIR, "family", "label"])
+    found = pd.DataFrame(described, columns=[*SPLIT, "family", "label"])
     return found.assign(sentence=fits["sentence"].to_numpy())
 
 
@@ -79,17 +81,18 @@ def _describe(request: dict, labels: dict[str, str]) -> tuple:
         where, family = request["reference"], request["family"]
         asked = {name: request[name] for name in request.keys() - {"stage", "reference"}}
         label = labels[json.dumps(asked, sort_keys=True)]
-    return where["dataset"], where["model"], where["seed"], family, label
+    return where["dataset"], where["model"], where["seed"], where.get("fold", 0), family, label
 
 
 def best_within(rows: pd.DataFrame, share: float) -> pd.DataFrame:
-    """Of each dataset, model, seed and label the row that fits a share of the reference's bytes.
+    """Of each split and label the row that fits a share of the reference's bytes.
 
-    The best on validation; of equal ones the smallest. The test score only reports.
+    A split is a dataset, model, seed and fold. The best on validation; of equal ones the smallest.
+    The test score only reports.
     """
     fitting = rows[(rows["share"] <= share) & (rows["family"] != "reference")]
     ordered = fitting.sort_values(["validation_score", "bytes"], ascending=[False, True])
-    return ordered.groupby([*PAIR, "label"], as_index=False).first()
+    return ordered.groupby([*SPLIT, "label"], as_index=False).first()
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,21 @@ def corrected_difference(
     if not (train_rows > 0 and test_rows > 0):
         raise ArgumentError("the splits' numbers of test and training rows must be above 0")
     count, mean = len(values), float(values.mean())
-    error = math.sqrt((1 / count + test_rows / train_rows) * float(values.var(ddof=1)))
+    error = float(corrected_error(values.var(ddof=1), count, test_rows / train_rows))
     reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
     if error:
         probability = float(2 * stats.t.sf(abs(mean) / error, count - 1))
     else:
         probability = 1.0 if mean == 0 else 0.0
     return Difference(mean, mean - reach, mean + reach, probability, count)
+
+
+def corrected_error(variance: Any, count: Any, ratio: Any) -> Any:
+    """Standard error of a mean over so many splits that share rows; numbers, arrays or Series.
+
+    ``ratio``: rows that a split is judged by, over those that it learns from.
+    """
+    return np.sqrt((1 / count + ratio) * variance)
 
 
 def adjust_probabilities(probabilities: Sequence[float] | NDArray) -> NDArray:
@@ -168,7 +179,8 @@ def changes_at_shares(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFra
     -------
     DataFrame
         dataset, model, share, label, mean, low, high (test score minus the reference's, over
-        seeds, with the corrected interval; NaN with one seed), seeds (with a row that fits).
+        seeds, with the corrected interval; NaN with one seed), seeds (with a row that fits). The
+        folds of a seed have one test part: they count as one, by their mean.
     """
     parts = rows[rows["family"] == "reference"].groupby(["dataset", "model"])
     sizes = parts[["train_rows", "test_rows"]].mean()
@@ -176,8 +188,9 @@ def changes_at_shares(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFra
     for share in shares:
         best = best_within(rows, share)
         best["change"] = best["score"] - best["reference_score"]
-        for (dataset, model, label), chosen in best.groupby(["dataset", "model", "label"]):
-            values = chosen["change"].to_numpy()
+        changes = best.groupby([*PAIR, "label"])["change"].mean()
+        for (dataset, model, label), chosen in changes.groupby(["dataset", "model", "label"]):
+            values = chosen.to_numpy()
             mean, low, high = float(values.mean()), math.nan, math.nan
             if len(values) > 1:
                 train, test = sizes.loc[(dataset, model), ["train_rows", "test_rows"]]
@@ -189,16 +202,16 @@ def changes_at_shares(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFra
 
 
 def compare_labels(rows: pd.DataFrame, share: float, against: str) -> pd.DataFrame:
-    """Every label against one, at a share of the reference's bytes, paired by seed.
+    """Every label against one, at a share of the reference's bytes, paired by split.
 
     Returns
     -------
     DataFrame
         dataset, model, label, seeds, mean, low, high (score of the label minus that of
-        ``against``), probability (adjusted by Holm over all rows), verdict ("better", "worse",
+        ``against``; a seed's folds count as one, by their mean), probability (adjusted by Holm over all rows), verdict ("better", "worse",
         "tie").
     """
-    best = best_within(rows, share).set_index([*PAIR, "label"])["score"].unstack()
+    best = best_within(rows, share).set_index([*SPLIT, "label"])["score"].unstack()
     if against not in best.columns:
         raise ArgumentError(
             f"no row of {against!r} fits {100 * share:g} % of the bytes: choose one of "
@@ -209,7 +222,7 @@ def compare_labels(rows: pd.DataFrame, share: float, against: str) -> pd.DataFra
     found = []
     for (dataset, model), scores in best.groupby(level=["dataset", "model"]):
         for label in scores.columns.drop(against):
-            paired = (scores[label] - scores[against]).dropna()
+            paired = (scores[label] - scores[against]).dropna().groupby(level="seed").mean()
             if len(paired) < 2:
                 continue
             train, test = sizes.loc[(dataset, model), ["train_rows", "test_rows"]]

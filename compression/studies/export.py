@@ -17,9 +17,9 @@ import pandas as pd
 from compression.atomic_file import write_whole
 from compression.errors import CompressionError
 
-from .comparison import PAIR
+from .comparison import SPLIT
 
-FACTS = [*PAIR, "family", "label"]
+FACTS = [*SPLIT, "family", "label"]
 DIGEST = "compression.rows"  # which rows a run or a study holds
 AT_ONCE = 1000  # metrics that MLflow takes at a time
 MISSING = "{} is not installed: python -m pip install {}"
@@ -122,7 +122,7 @@ def export_optuna(table: pd.DataFrame, url: str, name: str) -> int:
     """Write finished trials, one Optuna study for each dataset and model.
 
     The objectives are bytes (down) and the *validation* score (up): a Pareto front is there to
-    choose from, and the test set only reports. Parameters are the curve, the seed and the knob; all
+    choose from, and the test set only reports. Parameters are the curve, seed, fold and knob; all
     numbers of a row are the trial's user attributes.
 
     Parameters
@@ -181,18 +181,20 @@ def _trials(rows: pd.DataFrame) -> Iterator[Any]:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
     from optuna.trial import create_trial
 
-    seeds, knobs = rows["seed"], rows["knob"]
+    knobs = rows["knob"]
     distributions: dict[str, Any] = {
-        "curve": CategoricalDistribution(sorted(rows["label"].unique())),
-        "seed": IntDistribution(int(seeds.min()), int(seeds.max())),
+        name: IntDistribution(int(rows[name].min()), int(rows[name].max()))
+        for name in ("seed", "fold")
     }
+    distributions["curve"] = CategoricalDistribution(sorted(rows["label"].unique()))
     if knobs.notna().any():
         distributions["knob"] = FloatDistribution(float(knobs.min()), float(knobs.max()))
     for row in rows.to_dict("records"):
         values = [row["bytes"], row["validation_score"]]
         if not all(map(math.isfinite, values)):
             continue
-        params = {"curve": row["label"], "seed": int(row["seed"]), "knob": row["knob"]}
+        params = {name: int(row[name]) for name in ("seed", "fold")}
+        params |= {"curve": row["label"], "knob": row["knob"]}
         own = {key: value for key, value in params.items() if value == value}
         yield create_trial(
             values=values,
@@ -214,7 +216,8 @@ def _parts(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]
 def _title(facts: dict[str, Any]) -> str:
     if "table" in facts:
         return "table"
-    return f"{facts['label']}: {facts['dataset']}, {facts['model']}, seed {facts['seed']}"
+    fold = f", fold {facts['fold']}" if facts["fold"] else ""
+    return f"{facts['label']}: {facts['dataset']}, {facts['model']}, seed {facts['seed']}{fold}"
 
 
 def _steps(rows: pd.DataFrame) -> tuple[list[int], str]:

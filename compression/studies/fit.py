@@ -85,24 +85,35 @@ def _compute(request: Mapping[str, Any], file: bytes | None) -> Outcome:
     return Outcome(rows, content, sentence, time.perf_counter() - began)
 
 
+def _fold(reference: Mapping[str, Any]) -> Any:
+    """What a reference is trained on, and what it and its curves are judged on."""
+    return _load(*(reference.get(each) for each in ("dataset", "seed", "fold", "folds")))
+
+
 @lru_cache(maxsize=2)
-def _dataset(name: str, seed: int) -> Any:
+def _load(name: str, seed: int, fold: int | None, folds: int | None) -> Any:
     import data
 
-    return data.load(name, seed=seed)
+    from .folds import Fold, take_fold
+
+    dataset = data.load(name, seed=seed)
+    if fold is None or folds is None:
+        return Fold(dataset, dataset)
+    return take_fold(dataset, fold, folds, seed)
 
 
 def _reference(request: Mapping[str, Any]) -> tuple[bytes, pd.DataFrame]:
     import compression
     from compression import storage
     from compression.curve import CurveBuilder
-    from compression.training import samples_for
+    from compression.training import Samples
 
-    dataset = _dataset(request["dataset"], request["seed"])
+    fold = _fold(request)
+    dataset = fold.judged
     trained = compression.train(
-        dataset, model=request["model"], seed=request["seed"], epochs=request["epochs"]
+        fold.learning, model=request["model"], seed=request["seed"], epochs=request["epochs"]
     )
-    judged = CurveBuilder(trained, dataset, samples_for(trained, dataset))
+    judged = CurveBuilder(trained, dataset, Samples(dataset))
     row = judged.curve(knob="", method="", spectra={}, _network=None).reference
     parts = {
         "train_rows": len(dataset.fit_rows),
@@ -117,7 +128,7 @@ def _curve(request: Mapping[str, Any], file: bytes) -> pd.DataFrame:
     from compression import storage
 
     asked = request["reference"]
-    dataset = _dataset(asked["dataset"], asked["seed"])
+    dataset = _fold(asked).judged
     reference = compression.Reference(
         storage.from_bytes(file),
         pd.DataFrame(),

@@ -65,7 +65,7 @@ def _describe(request: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[st
     if request.get("stage") == "reference":
         what = "reference"
     elif "family" in request:
-        asked = {name: request[name] for name in ("family", "settings", "bits")}
+        asked = {name: request[name] for name in request.keys() - {"stage", "reference"}}
         method = request["settings"].get("method", request["settings"].get("constraint", ""))
         unnamed = f"{request['family']} {method}".replace("_", " ")
         what, where = labels.get(json.dumps(asked, sort_keys=True), unnamed), request["reference"]
@@ -74,4 +74,5 @@ def _describe(request: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[st
         where = request.get("arguments", {})
     facts = ("" if where.get(name) is None else str(where[name]) for name in ("dataset", "model"))
     dataset, model = (_UPLOAD.sub(r"\1…", fact) for fact in facts)
-    return what, dataset, model, str(where.get("seed", ""))
+    fold = f", fold {where['fold']} of {where['folds']}" if "fold" in where else ""
+    return what, dataset, model, f"{where.get('seed', '')}{fold}"

@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import data
@@ -21,6 +22,7 @@ from compression.errors import ArgumentError
 from .version import code_version
 
 MAX_FITS = 1_000_000
+MAX_FOLDS = 100
 LARGEST_SEED = 2**31 - 1
 
 
@@ -159,6 +161,10 @@ class Study:
     curves : tuple of Curves
     epochs : int or None
         Of the reference; None: as its recipe says.
+    folds : int or None
+        Of each seed's training part, every one with a reference of its own, whose validation
+        rows are those held out (see ``folds.py``); None: one split into rows to fit and to
+        choose by.
     """
 
     name: str
@@ -167,6 +173,7 @@ class Study:
     seeds: tuple[int, ...]
     curves: tuple[Curves, ...]
     epochs: int | None = None
+    folds: int | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > 100 or not self.name.isprintable():
@@ -197,6 +204,9 @@ class Study:
                 raise ArgumentError(f"{seed!r} is no seed: choose whole numbers from 0")
         if self.epochs is not None and (not isinstance(self.epochs, int) or self.epochs < 1):
             raise ArgumentError(f"{self.epochs!r} epochs train nothing: choose 1 or more")
+        whole = isinstance(self.folds, int) and not isinstance(self.folds, bool)
+        if self.folds is not None and not (whole and 2 <= self.folds <= MAX_FOLDS):
+            raise ArgumentError(f"{self.folds!r} folds are not possible: choose 2 to {MAX_FOLDS}")
         if (count := self.count()) > MAX_FITS:
             raise ArgumentError(f"{count:,} fits are too many: at most {MAX_FITS:,}")
 
@@ -211,13 +221,17 @@ class Study:
 
     def count(self) -> int:
         """How many fits there are, references included."""
-        return len(self.pairs()) * len(self.seeds) * (1 + len(self.curves))
+        return self.count_references() * (1 + len(self.curves))
+
+    def count_references(self) -> int:
+        """One for each pair, seed and fold."""
+        return len(self.pairs()) * len(self.seeds) * (self.folds or 1)
 
     def references(self) -> Iterator[dict[str, Any]]:
         """A request for each reference: what its key is made of."""
         version = code_version("compression", "data")
         for name, model in self.pairs():
-            for seed in self.seeds:
+            for seed, fold in product(self.seeds, self._folds()):
                 yield {
                     "stage": "reference",
                     "dataset": name,
@@ -225,7 +239,14 @@ class Study:
                     "seed": seed,
                     "epochs": self.epochs,
                     "version": version,
+                    **fold,
                 }
+
+    def _folds(self) -> list[dict[str, int]]:
+        """What a request says of each fold; nothing without folds, whose keys stay as they were."""
+        if self.folds is None:
+            return [{}]
+        return [{"fold": fold + 1, "folds": self.folds} for fold in range(self.folds)]
 
     def curve_requests(self, reference: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """A request for each curve of a reference."""
@@ -240,6 +261,7 @@ class Study:
                 "models": self.models,
                 "seeds": self.seeds,
                 "epochs": self.epochs,
+                "folds": self.folds,
                 "curves": [
                     {
                         "family": each.family,
@@ -257,8 +279,8 @@ class Study:
 def read_study(text: str) -> Study:
     """A study from TOML.
 
-    ``name``, ``datasets``, ``models``, ``seeds`` (a list, or how many), optionally ``epochs``, and
-    a table ``[[curves]]`` each: ``family``, optionally ``bits`` and ``bits_epochs``, and the
+    ``name``, ``datasets``, ``models``, ``seeds`` (a list, or how many), optionally ``epochs``
+    and ``folds``, and a table ``[[curves]]`` each: ``family``, optionally ``bits`` and ``bits_epochs``, and the
     family's settings.
 
     Raises
@@ -274,12 +296,12 @@ def read_study(text: str) -> Study:
 
 def study_from(found: Mapping[str, Any]) -> Study:
     """A study from plain values, as TOML or JSON give them; raises ArgumentError."""
-    known = ("name", "datasets", "models", "seeds", "epochs", "curves")
-    if unknown := set(found) - set(known):
+    known, optional = ("name", "datasets", "models", "seeds", "curves"), ("epochs", "folds")
+    if unknown := set(found) - {*known, *optional}:
         raise ArgumentError(
-            f"a study has no {', '.join(sorted(unknown))}: it has {', '.join(known)}"
+            f"a study has no {', '.join(sorted(unknown))}: it has {', '.join((*known, *optional))}"
         )
-    if missing := [each for each in known if each not in found and each != "epochs"]:
+    if missing := [each for each in known if each not in found]:
         raise ArgumentError(f"the study does not say its {', '.join(missing)}")
     seeds = found["seeds"]
     if isinstance(seeds, int) and not isinstance(seeds, bool):
@@ -296,6 +318,7 @@ def study_from(found: Mapping[str, Any]) -> Study:
         tuple(seeds),
         tuple(_curves_from(each) for each in _tables(found["curves"])),
         found.get("epochs"),
+        found.get("folds"),
     )
 
 

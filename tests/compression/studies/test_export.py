@@ -24,8 +24,10 @@ def table():
             for position, knob in enumerate(knobs):
                 numbers = dict(zip(NUMBERS, random.normal(size=len(NUMBERS)), strict=True))
                 numbers |= {"knob": knob, "bytes": 1000.0 + position, "rank": math.nan}
-                found.append(("iris", "mlp", seed, family, label, *numbers.values()))
-    return pd.DataFrame(found, columns=["dataset", "model", "seed", "family", "label", *NUMBERS])
+                found.append(("iris", "mlp", seed, 0, family, label, *numbers.values()))
+    return pd.DataFrame(
+        found, columns=["dataset", "model", "seed", "fold", "family", "label", *NUMBERS]
+    )
 
 
 def test_parquet_gives_the_same_table_and_says_what_it_was(table, tmp_path):

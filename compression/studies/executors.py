@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any
 
 from compression.errors import ArgumentError, CompressionError
@@ -82,7 +82,6 @@ class DaskExecutor(Executor):
             self._client = Client(address, timeout=CONNECT_SECONDS)
         except (OSError, ValueError) as error:
             raise CompressionError(f"no Dask scheduler answers at {address}: {error}") from None
-        self._pool = self._client.get_executor(pure=False)
 
     @property
     def workers(self) -> int:
@@ -90,10 +89,31 @@ class DaskExecutor(Executor):
         return max(sum(self._client.nthreads().values()), 1)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return self._pool.submit(function, *args, **kwargs)
+        future: Future[Any] = Future()
+        remote = self._client.submit(function, *args, pure=False, **kwargs)
+        self._client.loop.add_callback(self._pass_on, remote, future)
+        return future
+
+    async def _pass_on(self, remote: Any, future: Future[Any]) -> None:
+        """End the future, whatever becomes of the remote one.
+
+        Dask's own executor leaves its future pending for ever where fetching fails: when the worker
+        that holds a result is closed, and its key was forgotten or has failed meanwhile.
+        """
+        try:
+            result = await self._client.gather(remote, asynchronous=True)
+        except BaseException as error:
+            if remote.status == "error":  # the function's own error, or that its workers died
+                future.set_exception(error)
+            elif self._client.status != "running":
+                future.set_exception(CancelledError())
+            else:
+                future.set_exception(BrokenExecutor(f"its result is lost: {error!r}"))
+        else:
+            future.set_result(result)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._pool.shutdown(wait and not cancel_futures)
+        """Leave the cluster: what is not over is dropped."""
         self._client.close()
 
 

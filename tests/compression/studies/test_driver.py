@@ -1,11 +1,19 @@
 """A study computes every fit once, and loses nothing when it is stopped."""
 
+import asyncio
 import multiprocessing
 import os
 import signal
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+)
 from threading import Thread
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -254,6 +262,47 @@ def test_a_scheduler_that_is_gone_ends_the_study_and_fails_no_fit(store):
         run(store, Cancelling())
     assert not store.done("small")
     assert run(store).failed == 0
+
+
+class StandInClient:
+    """Dask's client: each result is lost once before it comes, in a way that the error says."""
+
+    def __init__(self, error, status="running"):
+        self.error, self.status, self.lost, self.loop = error, status, 0, self
+
+    def submit(self, function, *arguments, pure):
+        return SimpleNamespace(status="pending", make=lambda: function(*arguments))
+
+    def add_callback(self, function, *arguments):
+        asyncio.run(function(*arguments))
+
+    def nthreads(self):
+        return {"here": 1}
+
+    async def gather(self, remote, asynchronous):
+        if self.lost < 3:
+            self.lost += 1
+            raise self.error
+        return remote.make()
+
+
+@pytest.mark.parametrize("error", [CancelledError("already forgotten"), AttributeError("None")])
+def test_a_result_that_is_lost_with_its_dask_worker_is_computed_again(monkeypatch, error):
+    """Dask's own executor would leave its future pending: the study waited for ever."""
+    distributed, store = pytest.importorskip("distributed"), StudyStore("sqlite://")
+    client = StandInClient(error)
+    monkeypatch.setattr(distributed, "Client", lambda address, timeout: client)
+    progress = run(store, studies.DaskExecutor("tcp://somewhere"))
+    assert (progress.done, progress.failed, client.lost) == (6, 0, 3)
+
+
+def test_a_dask_client_that_is_gone_ends_the_study(monkeypatch):
+    distributed, store = pytest.importorskip("distributed"), StudyStore("sqlite://")
+    client = StandInClient(CancelledError(), "closed")
+    monkeypatch.setattr(distributed, "Client", lambda address, timeout: client)
+    with pytest.raises(compression.CompressionError, match="run the study again"):
+        run(store, studies.DaskExecutor("tcp://somewhere"))
+    assert not store.done("small")
 
 
 def test_where_no_scheduler_answers_a_sentence_says_so(monkeypatch):

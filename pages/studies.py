@@ -7,6 +7,7 @@ from pages.shared.ui import charts
 from pages.views.studies.comparison import draw_comparison
 from pages.views.studies.define import define_study
 from pages.views.studies.kept import draw_kept
+from pages.views.studies.ranks import draw_ranks
 from pages.views.studies.run import require_results
 
 begin_page("Studies", "One split proves little: the same question over many seeds, with intervals.")
@@ -18,4 +19,5 @@ with main:
     study = define_study()
     results = require_results(study)
     draw_comparison(study, results)
+    draw_ranks(study, results)
     charts.take_away("Studies", "study", study.name)

@@ -40,6 +40,8 @@ def _run(arguments: Namespace, store: "StudyStore") -> int:
     if arguments.retry_failed:
         store.forget_failed(study.name)
     executor = studies.DaskExecutor(arguments.dask) if arguments.dask is not None else None
+    told = studies.describe_estimate(studies.estimate_time(study, store))
+    print(show_text(f"{study.name}: {told}"), file=sys.stderr)  # noqa: T201
     with _pausing() as paused:
         try:
             came = studies.run(
@@ -125,22 +127,18 @@ def _find_study(arguments: Namespace, store: "StudyStore") -> "Study":
 
 
 def _report(study: "Study", paused: Event) -> Any:
+    from ..studies.estimate import describe_seconds
+
     count = progress(show_text(study.name))
 
     def report(now: "Progress") -> bool:
         notes = [f"{now.failed:,} failed"] if now.failed else []
         if now.seconds_left and now.done < now.total:
-            notes.append(f"about {_show_seconds(now.seconds_left)} left")
+            notes.append(f"about {describe_seconds(now.seconds_left)} left")
         count(now.done, now.total, None, "".join(f", {note}" for note in notes))
         return not paused.is_set()
 
     return report
-
-
-def _show_seconds(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager

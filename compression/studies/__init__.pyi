@@ -9,6 +9,8 @@ from .comparison import failures as failures
 from .comparison import table as table
 from .driver import Progress as Progress
 from .driver import run as run
+from .estimate import describe_estimate as describe_estimate
+from .estimate import estimate_time as estimate_time
 from .executors import DaskExecutor as DaskExecutor
 from .executors import InThisProcess as InThisProcess
 from .executors import LocalProcesses as LocalProcesses
@@ -18,6 +20,7 @@ from .export import export_parquet as export_parquet
 from .kept import filter_kept as filter_kept
 from .kept import list_kept as list_kept
 from .location import default_url as default_url
+from .rank_choice import choose_ranks as choose_ranks
 from .specification import Curves as Curves
 from .specification import Study as Study
 from .specification import read_study as read_study

@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from compression import studies
+from compression.studies.protocol import read_protocol
 from compression.studies.specification import study_from
 from pages.shared import jobs
 from pages.shared.plots.palette import style
@@ -150,3 +152,66 @@ def test_a_stopped_study_shows_what_there_is(url):
     assert results.done < results.total
     assert len(results.table)
     assert seen[0] == (0, None)
+
+
+def test_a_preset_fills_the_menus_and_says_size_and_time_before_it_starts(url):
+    app = render("studies.py", **(SMALL | {"seeds": "50"}))
+    app.button(key="study_preset_0").click().run()
+    settle(app)
+    assert app.multiselect(key="on").value == ["Digits; 8 × 8"]
+    said = [each.value for each in app.markdown]
+    assert any("**30 fits**: 10 references (1 × 2 seeds × 5 folds)" in each for each in said)
+    assert any("how long is not known yet: nothing like them has run here" in each for each in said)
+    assert [each.label for each in app.button if each.key == "start_study"] == ["Compute 30 fits"]
+    app.button(key="study_preset_2").click().run()
+    settle(app)
+    assert app.selectbox(key="atlas_part").value == "0"
+    parts = read_protocol().studies()
+    assert any(f"**{parts[0].count():,} fits**" in each.value for each in app.markdown)
+
+
+def test_the_rank_is_chosen_over_folds_with_a_link_to_it(url):
+    app = render("studies.py", **(SMALL | {"in_folds": "3"}))
+    press(app, "start_study")
+    (kept,) = studies.StudyStore(url).studies().to_dict("records")
+    assert (kept["fits"], kept["done"], kept["failed"]) == (18, 18, 0)
+    found = studies.choose_ranks(studies.table(url, kept["name"]))
+    assert set(found["splits"]) == {6}
+    (taken,) = found["rank"][found["chosen"]]
+    assert any(f"**Truncated SVD: rank {taken}**" in each.value for each in app.markdown)
+    (link,) = [each for each in app.get("page_link") if "on Low rank" in each.proto.label]
+    assert f"rank={taken}" in link.proto.query_string
+    assert "dataset=iris" in link.proto.query_string
+    # What is kept needs no click.
+    again = render("studies.py", **(SMALL | {"in_folds": "3"}))
+    assert any("18 of 18 fits" in each.value for each in again.markdown)
+
+
+def test_the_figure_of_ranks_has_the_band_and_the_star_of_the_choice():
+    found = pd.DataFrame(
+        {
+            "dataset": "iris",
+            "model": "mlp",
+            "label": "Truncated SVD",
+            "bits": 32.0,
+            "rank": [1, 2, 4],
+            "splits": 5,
+            "mean": [0.6, 0.90, 0.91],
+            "error": 0.02,
+            "low": [0.5, 0.85, 0.86],
+            "high": [0.7, 0.95, 0.96],
+            "best": [False, False, True],
+            "chosen": [False, True, False],
+            "reference": 0.92,
+        }
+    )
+    look = style("low_rank", "truncated_svd")
+    figure = figures.ranks(found, "Iris", "classification", {"Truncated SVD": look})
+    band, line, star = figure.data
+    assert sorted(band.y) == pytest.approx([50, 70, 85, 86, 95, 96])
+    assert list(line.y) == pytest.approx([60, 90, 91])
+    assert (list(star.x), list(star.y)) == ([2], pytest.approx([90]))
+    assert figure.layout.shapes[0].y0 == pytest.approx(92)
+    said = text.describe_rank(found, "classification")
+    assert "rank 2**, 90.0 %: the smallest within one standard error (2.0 points)" in said
+    assert "the best, rank 4 with 91.0 %" in said

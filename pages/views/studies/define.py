@@ -1,10 +1,14 @@
-"""What a study is made of, chosen from menus; the same as a text to take away."""
+"""What a study is made of, chosen from menus or presets; the same as a text to take away."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 import compression
 import data
 from compression.errors import CompressionError
+from compression.studies.protocol import read_protocol
 from compression.studies.specification import Curves, Study
 from pages.shared import links
 from pages.shared.models.text import titles_of
@@ -14,32 +18,92 @@ from . import text
 
 DATASETS, MODELS, SEEDS = ("iris", "wine"), ("mlp",), 5
 FIRST_CURVES = ("Truncated SVD", "Rounding to few bits")
+RANK_CURVES = ("Truncated SVD", "Activation-aware SVD")
 MOST_SEEDS = 50
+_MENU = "study_presets"
 
 
 def define_study() -> Study:
     """The study that the menus say; the page ends where they say none."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        source = widgets.segment(links.STUDY_SOURCE, "Study", text.SOURCES)
+        _draw_presets()
+    study = _choose_part() if source == "atlas" else _choose_own()
+    if not study.pairs():
+        st.info(text.NO_PAIRS, icon=":material/info:")
+        st.stop()
+    blocks.download("Study as TOML", text.as_toml(study), "study.toml", "study_toml", text.TOML)
+    return study
+
+
+def _choose_own() -> Study:
     left, right = st.columns(2, gap="medium")
     with left:
         datasets = _choose(links.STUDY_DATASETS, "Datasets", titles_of(data.DATASETS), DATASETS)
         models = _choose(links.STUDY_MODELS, "Models", titles_of(compression.MODELS), MODELS)
+        folds = widgets.segment(links.STUDY_FOLDS, "Folds", text.FOLDS, help=text.FOLDS_HELP)
     with right:
         known = {each.label: each for each in all_curves()}
         labels = {label: label for label in known}
         curves = _choose(links.STUDY_CURVES, "Curves", labels, FIRST_CURVES)
         seeds = widgets.knob(links.SEEDS, "Seeds", range(2, MOST_SEEDS + 1), SEEDS, help=text.SEEDS)
     chosen = tuple(known[label] for label in curves)
+    made = (datasets, models, tuple(range(seeds)), chosen, None, int(folds) or None)
     try:
-        study = Study(text.NAME, datasets, models, tuple(range(seeds)), chosen)
-        study = Study(text.name_study(study), datasets, models, tuple(range(seeds)), chosen)
+        return Study(text.name_study(Study(text.NAME, *made)), *made)
     except CompressionError as error:
         st.info(f"Choose what the study is made of: {error}.", icon=":material/info:")
         st.stop()
-    if not study.pairs():
-        st.info(text.NO_PAIRS, icon=":material/info:")
-        st.stop()
-    blocks.download("Study as TOML", text.as_toml(study), "study.toml", "study_toml", text.TOML)
-    return study
+
+
+def _choose_part() -> Study:
+    """A part of the atlas, as its protocol says it."""
+    parts = {str(number): study for number, study in enumerate(read_protocol().studies())}
+    titles = {number: study.name.partition(": ")[2] for number, study in parts.items()}
+    part = widgets.pick(links.STUDY_PART, "Part", parts, "0", titles=titles, width=320)
+    widgets.remark(links.STUDY_PART)
+    st.caption(text.ATLAS)
+    return parts[part]
+
+
+def _draw_presets() -> None:
+    everything = [each.label for each in all_curves()]
+    presets: Mapping[str, Mapping[str, Any]] = {
+        "Rank by cross-validation": _menus(("digits",), ("mlp",), RANK_CURVES, 2, "5"),
+        "Ten seeds of everything on digits": _menus(
+            ("digits",), ("softmax_regression", "mlp"), everything, 10, "0"
+        ),
+        "The atlas": {links.STUDY_SOURCE: "atlas"},
+    }
+    # With a state of its own, which a choice sets back: the menu closes.
+    with st.popover("Presets", icon=":material/flag:", key=_MENU, on_change=_keep_menu):
+        for number, (title, choices) in enumerate(presets.items()):
+            key = f"study_preset_{number}"
+            st.button(title, key=key, on_click=_take, args=(choices,), width="stretch")
+
+
+def _keep_menu() -> None:
+    """Nothing to do: with a callback a popover has a state that can be set."""
+
+
+def _menus(
+    datasets: tuple[str, ...], models: tuple[str, ...], curves: Any, seeds: int, folds: str
+) -> dict[str, Any]:
+    """What the menus hold, each by its key."""
+    return {
+        links.STUDY_SOURCE: "own",
+        links.STUDY_DATASETS: [_show(data.DATASETS[name].title) for name in datasets],
+        links.STUDY_MODELS: [_show(compression.MODELS[name].title) for name in models],
+        links.STUDY_CURVES: list(curves),
+        links.SEEDS: seeds,
+        links.STUDY_FOLDS: folds,
+    }
+
+
+def _take(choices: Mapping[str, Any]) -> None:
+    st.session_state[_MENU] = False
+    for key, value in choices.items():
+        widgets.move(key, value)
 
 
 def all_curves() -> list[Curves]:
@@ -64,8 +128,13 @@ def _choose(
     key: str, label: str, titles: dict[str, str], first: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Some of these names by their titles; at first the given ones."""
-    shown = {title.replace(",", ";"): name for name, title in titles.items()}
+    shown = {_show(title): name for name, title in titles.items()}
     if widgets.read_request(key) is None:
         names = {name: title for title, name in shown.items()}
         st.session_state[key] = [names[name] for name in first if name in names]
     return tuple(shown[title] for title in widgets.several(key, label, list(shown)))
+
+
+def _show(title: str) -> str:
+    """A title without a comma, which a URL's list would lose."""
+    return title.replace(",", ";")

@@ -11,18 +11,62 @@ from pages.shared.plots import traces
 from pages.shared.plots.layout import BELOW, build_figure, score_scale
 from pages.shared.plots.palette import Style, style
 
-from .text import name_change, name_share
+from .text import name_bits, name_change, name_share
 
 SPREAD = 0.6  # of a share's width, over which its curves stand side by side
 
 
-KINDS = {"low_rank": "low_rank", "constrained": "constraint", "baseline": "baseline"}
+KINDS = {
+    "low_rank": "low_rank",
+    "constrained": "constraint",
+    "baseline": "baseline",
+    "combined": "combined",
+}
 
 
 def style_of(curves: Curves) -> Style:
     """A curve is drawn as its method is on every page."""
-    name = curves.settings.get("constraint", curves.settings.get("method", ""))
-    return style(KINDS[curves.family], name)
+    settings, kind = curves.settings, KINDS[curves.family]
+    names = ("constraint", "method") if kind == "constraint" else ("method",)
+    return style(kind, next(settings[name] for name in names if name in settings))
+
+
+def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Style]) -> go.Figure:
+    """Mean validation score by rank with a band over the splits, a star on the rank to take."""
+    scale, drawn = score_scale(task), []
+    for (label, bits), own in chosen.groupby(["label", "bits"], sort=False):
+        look, name = styles[label], name_bits(label, bits)
+        mean, low, high = (scale * own[each].to_numpy() for each in ("mean", "low", "high"))
+        drawn.append(traces.band(own["rank"], low, high, look.colour))
+        drawn.append(
+            traces.line(
+                own["rank"],
+                mean,
+                name,
+                look.colour,
+                look.dash,
+                markers=5,
+                symbol=look.symbol,
+                hover="k = %{x}: %{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})",
+                customdata=np.column_stack([low, high]),
+            )
+        )
+        star = own["chosen"].to_numpy()
+        ring = {"line": {"width": 1.5, "color": "white"}}
+        where = (own["rank"][star], mean[star], f"{name}: take", look.colour)
+        hover = "take k = %{x}: %{y:.4g}"
+        drawn.append(traces.points(*where, size=17, symbol="star", marker=ring, hover=hover))
+    part = "accuracy (%)" if task == "classification" else "R²"
+    splits = f"{chosen['splits'].min():.0f} splits"
+    return build_figure(
+        drawn,
+        f"{title}; mean over {splits} by rank, bands: 95 % intervals, dashed: the references",
+        380,
+        ("Rank k", {"type": "log", "dtick": "D2", "tickformat": "~s"}),
+        (f"Validation {part}", {}),
+        shapes=[traces.horizontal(scale * chosen["reference"].iloc[0])],
+        legend=BELOW,
+    )
 
 
 def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Style]) -> go.Figure:

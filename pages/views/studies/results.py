@@ -19,6 +19,8 @@ class StudyResults:
         As ``compression.studies.changes_at_shares`` gives it.
     comparisons : DataFrame
         share, against, then as ``compression.studies.compare_labels`` gives it.
+    ranks : DataFrame
+        As ``compression.studies.choose_ranks`` gives it.
     done, total : int
         Fits.
     """
@@ -27,5 +29,6 @@ class StudyResults:
     failures: pd.DataFrame
     changes: pd.DataFrame
     comparisons: pd.DataFrame
+    ranks: pd.DataFrame
     done: int
     total: int

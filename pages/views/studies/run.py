@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from compression.errors import CompressionError
 from compression.studies.location import default_url
 from compression.studies.specification import Study
 from pages.shared import jobs
@@ -28,10 +29,8 @@ def require_results(study: Study) -> StudyResults:
         st.stop()
     started = st.session_state.setdefault(_STARTED, set())
     specification = study.to_json()
-    if study.count() > AT_ONCE and specification not in started:
-        st.markdown(text.describe_size(study))
-        if not st.button(f"Compute {study.count():,} fits", type="primary", key="start_study"):
-            st.stop()
+    if (study.folds or study.count() > AT_ONCE) and specification not in started:
+        _ask_to_start(study, url)
         started.add(specification)
     job = submit(specification, url)
     results = wait_for(job, "Computing the study")
@@ -39,6 +38,23 @@ def require_results(study: Study) -> StudyResults:
         st.caption(text.describe_size(study))
         st.stop()
     return results
+
+
+def _ask_to_start(study: Study, url: str) -> None:
+    """Say how much is to come and how long it may take; the page ends until somebody wants it."""
+    from compression.studies import describe_estimate, estimate_time
+
+    try:
+        estimate = estimate_time(study, open_store(url))
+    except CompressionError as error:
+        st.error(str(error))
+        st.stop()
+    if not estimate.fits:
+        return
+    st.markdown(text.describe_size(study))
+    st.markdown(f"To come: {describe_estimate(estimate)}.")
+    if not st.button(f"Compute {estimate.fits:,} fits", type="primary", key="start_study"):
+        st.stop()
 
 
 def submit(specification: str, url: str) -> jobs.Job[StudyResults]:

@@ -29,6 +29,7 @@ def run_study(report: Report, specification: str, url: str, attempt: int = 0) ->
             studies.failures(store, study.name),
             studies.changes_at_shares(table, SHARES),
             studies.compare_all(table, SHARES),
+            studies.choose_ranks(table),
             progress.done,
             progress.total,
         )

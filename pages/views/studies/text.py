@@ -6,11 +6,30 @@ from zlib import crc32
 import pandas as pd
 
 from compression.studies.specification import Study
-from pages.shared.format import format_size, quote
+from pages.shared.format import format_change, format_score, format_size, quote
 
 from .results import StudyResults
 
 NAME = "study"
+SOURCES = {"own": "Own choices", "atlas": "The atlas"}
+FOLDS = {"0": "none", "3": "3", "5": "5", "10": "10"}
+FOLDS_HELP = (
+    "Each seed's training part in so many parts: every one in turn is what choices are made by, and "
+    "has a reference of its own. Classes are in like numbers in each, groups stay whole, and of "
+    "tables with times what is held out follows what is learnt from. The test part stays out."
+)
+ATLAS = (
+    "The protocol was written down before it was run; what is computed here is kept, and what "
+    "`python -m benchmarks.atlas` has put into the same store is here already."
+)
+RANKS_TITLE = "Which rank?"
+RANKS = (
+    "The rule, in words: take the smallest rank whose mean validation score is at most one standard "
+    "error below the best mean. Splits share rows, so the standard error is Nadeau and Bengio's "
+    "(variance × (1 / splits + rows held out / rows learnt from)), not the usual one, which is too "
+    "small. The rows held out take no part in the fit, and the test set none in the choice."
+)
+NO_RANKS = "A low-rank curve on two splits, seeds or folds, would say here which rank to take."
 SEEDS = (
     "Each seed is another split of the data, another initialisation and another order of the rows."
 )
@@ -67,17 +86,18 @@ def describe_again(name: str, results: StudyResults) -> str:
 
 def name_study(study: Study) -> str:
     """A name that says what is in it, so that the same choices are the same study."""
-    parts = (*study.datasets, *study.models, f"{len(study.seeds)} seeds")
+    folds = () if study.folds is None else (f"{study.folds} folds",)
+    parts = (*study.datasets, *study.models, f"{len(study.seeds)} seeds", *folds)
     name = ", ".join((*parts, *(each.label for each in study.curves)))
     return name if len(name) <= 90 else f"{name[:80]}… {crc32(name.encode()):08x}"
 
 
 def describe_size(study: Study) -> str:
-    references = len(study.pairs()) * len(study.seeds)
+    folds = "" if study.folds is None else f" × {study.folds} folds"
     return (
-        f"**{study.count():,} fits**: {references:,} references "
-        f"({len(study.pairs())} × {len(study.seeds)} seeds), {len(study.curves)} curves each. "
-        "What is computed is kept, whatever stops on the way."
+        f"**{study.count():,} fits**: {study.count_references():,} references "
+        f"({len(study.pairs())} × {len(study.seeds)} seeds{folds}), {len(study.curves)} curves "
+        "each. What is computed is kept, whatever stops on the way."
     )
 
 
@@ -86,12 +106,35 @@ def describe_results(study: Study, results: StudyResults) -> str:
     what = "pair of dataset and model" if pairs == 1 else "pairs of dataset and model"
     return (
         f"{results.done:,} of {results.total:,} fits: {pairs} {what}, {len(study.seeds)} seeds, "
+        f"{'' if study.folds is None else f'{study.folds} folds, '}"
         f"{len(study.curves)} {'curve' if len(study.curves) == 1 else 'curves'} each."
     )
 
 
 def count_failures(results: StudyResults) -> str:
     return f"{len(results.failures):,} fits failed, each with its sentence"
+
+
+def name_bits(label: str, bits: float) -> str:
+    return label if bits == 32 else f"{label}, {bits:g} bits"
+
+
+def describe_rank(curve: pd.DataFrame, task: str) -> str:
+    """Which rank to take of one curve, and why, in a sentence."""
+    (best,), (taken,) = (curve[curve[each]].to_dict("records") for each in ("best", "chosen"))
+    name = name_bits(taken["label"], taken["bits"])
+    score, top = (format_score(each["mean"], task) for each in (taken, best))
+    error = format_change(best["error"], task)[1:]
+    error += " points" if task == "classification" else " of R²"
+    if best["rank"] == taken["rank"]:
+        return (
+            f"**{name}: rank {taken['rank']}**, {score}: the best mean, and no smaller rank comes "
+            f"within one standard error of it ({error})."
+        )
+    return (
+        f"**{name}: rank {taken['rank']}**, {score}: the smallest within one standard error "
+        f"({error}) of the best, rank {best['rank']} with {top}."
+    )
 
 
 def name_share(share: float) -> str:
@@ -108,6 +151,8 @@ def as_toml(study: Study) -> str:
     head = {"name": study.name, "datasets": study.datasets, "models": study.models}
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in head.items()]
     lines.append(f"seeds = {json.dumps(list(study.seeds))}")
+    optional = {"epochs": study.epochs, "folds": study.folds}
+    lines += [f"{name} = {value}" for name, value in optional.items() if value is not None]
     for each in study.curves:
         values = {"family": each.family, "name": each.label, **each.settings}
         if each.bits:

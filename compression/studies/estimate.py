@@ -1,0 +1,108 @@
+"""How long what a study lacks will take, from kept fits like it."""
+
+import json
+from collections import defaultdict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import sqlalchemy as sql
+
+from .specification import FAMILIES, Study
+from .store import AT_ONCE, FITS, identify
+from .study_store import StudyStore
+
+LOOKED_AT = 5000  # kept fits, the newest
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is to come of a study.
+
+    Attributes
+    ----------
+    fits : int
+        That are not there yet.
+    alike : int
+        Of them those that a kept fit is like: of the same dataset, model and method.
+    seconds : float
+        Of the alike ones, one after the other: medians of what such fits took.
+    """
+
+    fits: int
+    alike: int
+    seconds: float
+
+
+def estimate_time(study: Study, store: StudyStore) -> Estimate:
+    """What a study still costs, as far as it is known. Raises StoreError."""
+    requests = [
+        request
+        for reference in study.references()
+        for request in (reference, *study.curve_requests(reference))
+    ]
+    keys = [identify(request) for request in requests]
+    over: set[str] = set()
+    for first in range(0, len(keys), AT_ONCE):
+        over |= store.over(keys[first : first + AT_ONCE])
+    pending = [each for key, each in zip(keys, requests, strict=True) if key not in over]
+    known = _seconds_of_kinds(store) if pending else {}
+    found = [
+        next((known[kind] for kind in _kinds(request) if kind in known), None)
+        for request in pending
+    ]
+    alike = [seconds for seconds in found if seconds is not None]
+    return Estimate(len(pending), len(alike), sum(alike))
+
+
+def describe_estimate(estimate: Estimate) -> str:
+    """Fits to come and their time, in a sentence; the time is one processor's."""
+    if not estimate.fits:
+        return "every fit is there already"
+    if not estimate.alike:
+        return (
+            f"{estimate.fits:,} fits to compute; how long is not known yet: nothing like them has "
+            "run here"
+        )
+    time = f"about {describe_seconds(estimate.seconds)} of one core"
+    if (rest := estimate.fits - estimate.alike) == 0:
+        return f"{estimate.fits:,} fits to compute, {time}, as fits like them took here"
+    return (
+        f"{estimate.fits:,} fits to compute: {estimate.alike:,} of them {time}, as fits like them "
+        f"took here; nothing like the other {rest:,} has run here yet"
+    )
+
+
+def describe_seconds(seconds: float) -> str:
+    """A duration as people say it: "40 s", "12 min", "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _seconds_of_kinds(store: StudyStore) -> dict[Hashable, float]:
+    """Median seconds of the kept fits of each kind."""
+    query = (
+        sql.select(FITS.c.request, FITS.c.seconds)
+        .where(FITS.c.name.in_(("reference", *FAMILIES)), FITS.c.status == "done")
+        .order_by(FITS.c.finished_at.desc())
+        .limit(LOOKED_AT)
+    )
+    taken = defaultdict(list)
+    for request, seconds in store.read(query):
+        for kind in _kinds(json.loads(request)):
+            taken[kind].append(seconds)
+    return {kind: median(values) for kind, values in taken.items()}
+
+
+def _kinds(request: Mapping[str, Any]) -> list[Hashable]:
+    """What a fit's seconds depend on, the narrowest first: its seed, fold and version count not."""
+    where = request.get("reference", request)
+    place = (where["dataset"], where["model"], where["epochs"])
+    if request["stage"] == "reference":
+        return [("reference", *place)]
+    settings = request["settings"]
+    asked = {name: request[name] for name in request.keys() - {"stage", "reference"}}
+    names = (request["family"], settings.get("method"), settings.get("constraint"))
+    return [(*place[:2], json.dumps(asked, sort_keys=True)), (*place[:2], *names)]

@@ -1,0 +1,56 @@
+"""Which rank the study's validation scores choose, and a link to that rank."""
+
+import streamlit as st
+
+import compression
+import data
+from compression.studies.specification import Curves, Study
+from pages.shared import links
+from pages.shared.ui import charts, widgets
+
+from . import figures, text
+from .results import StudyResults
+
+
+def draw_ranks(study: Study, results: StudyResults) -> None:
+    st.header(text.RANKS_TITLE, anchor="ranks")
+    found = results.ranks
+    pairs = list(found.groupby(["dataset", "model"], sort=False).groups)
+    if not pairs:
+        st.info(text.NO_RANKS, icon=":material/info:")
+        return
+    titles = {":".join(pair): _name(*pair) for pair in pairs}
+    chosen = next(iter(titles))
+    if len(pairs) > 1:
+        chosen = widgets.pick(links.STUDY_PAIR, "Dataset and model", titles, chosen, titles=titles)
+        widgets.remark(links.STUDY_PAIR)
+    dataset, model = chosen.split(":")
+    found = found[(found["dataset"] == dataset) & (found["model"] == model)]
+    curves = {each.label: each for each in study.curves}
+    styles = {label: figures.style_of(each) for label, each in curves.items()}
+    task = data.DATASETS[dataset].task
+    charts.draw(
+        figures.ranks(found, titles[chosen], task, styles),
+        "study_ranks",
+        f"Mean validation score by rank over the splits of {titles[chosen]}, with the rank to take",
+    )
+    for (label, _), curve in found.groupby(["label", "bits"], sort=False):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(text.describe_rank(curve, task), width="content")
+            _draw_link(curves[label], int(curve["rank"][curve["chosen"]].iloc[0]), dataset, model)
+    st.caption(text.RANKS)
+
+
+def _draw_link(curves: Curves, rank: int, dataset: str, model: str) -> None:
+    link = links.to_low_rank(method=curves.settings["method"], rank=rank)
+    where = {links.DATASET: dataset, links.MODEL: model}
+    st.page_link(
+        link.page,
+        label=f"Rank {rank} on Low rank",
+        icon=":material/arrow_forward:",
+        query_params=where | link.texts(),
+    )
+
+
+def _name(dataset: str, model: str) -> str:
+    return f"{data.DATASETS[dataset].title}, {compression.MODELS[model].title}"

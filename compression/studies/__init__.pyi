@@ -20,6 +20,9 @@ from .export import export_parquet as export_parquet
 from .kept import filter_kept as filter_kept
 from .kept import list_kept as list_kept
 from .location import default_url as default_url
+from .overview import Overview as Overview
+from .overview import compute_overview as compute_overview
+from .overview import read_overview as read_overview
 from .rank_choice import choose_ranks as choose_ranks
 from .specification import Curves as Curves
 from .specification import Study as Study

@@ -19,6 +19,8 @@ from .study_store import StudyStore
 
 PAIR = ["dataset", "model", "seed"]
 SPLIT = [*PAIR, "fold"]
+FACTS = [*SPLIT, "family", "label"]
+WORDS = ["dataset", "model", "family", "label"]
 
 
 def table(store: str | StudyStore, name: str) -> pd.DataFrame:
@@ -28,8 +30,9 @@ def table(store: str | StudyStore, name: str) -> pd.DataFrame:
     -------
     DataFrame
         Columns dataset, model, seed, fold (which one is held out, from 1; 0: there are no folds),
-        family ("reference" for the references), label (the curve in words), then the numbers of a curve's table (NaN where a family has none), reference_bytes
-        and reference_score, share (bytes over the reference's).
+        family ("reference" for the references), label (the curve in words), then the numbers of a
+        curve's table (NaN where a family has none), reference_bytes and reference_score, share
+        (bytes over the reference's).
 
     Raises
     ------
@@ -37,25 +40,45 @@ def table(store: str | StudyStore, name: str) -> pd.DataFrame:
         There is no such study; the message names those that there are.
     """
     kept = StudyStore(store) if isinstance(store, str) else store
-    specification = kept.specification(name)
+    try:
+        rows = read_rows(kept, name)
+    finally:
+        if isinstance(store, str):
+            kept.close()
+    return rows.astype(dict.fromkeys(WORDS, "str")).drop(columns="fit")
+
+
+def read_rows(store: StudyStore, name: str, columns: Sequence[str] = NUMBERS) -> pd.DataFrame:
+    """As :func:`table`, with some of the numbers alone, and fit: the row's key in the store.
+
+    Words are categories, so that a million rows are grouped and sorted as fast as numbers.
+    ``columns``: bytes and score among them.
+    """
+    specification = store.specification(name)
     if specification is None:
-        known = ", ".join(kept.studies()["name"]) or "none yet"
+        known = ", ".join(store.studies()["name"]) or "none yet"
         raise ArgumentError(f"there is no study named {name!r}: there are {known}")
-    fits, labels = kept.study_fits(name), describe_labels(specification)
+    rows, fits = store.study_rows(name, columns), store.study_fits(name)
+    labels = describe_labels(specification)
     described = pd.DataFrame(
-        [_describe(json.loads(text), labels) for text in fits["request"]],
-        columns=[*SPLIT, "family", "label"],
-        index=pd.Index(fits["key"], name="fit"),
+        [_describe(json.loads(text), labels) for text in fits["request"]], columns=FACTS
     )
-    rows = kept.study_rows(name).join(described, on="fit")
-    references = rows[rows["family"] == "reference"].set_index(SPLIT)
+    described = described.assign(key=fits["key"]).sort_values(FACTS, ignore_index=True)
+    # Sorted as the fits are: all sorting of words is done on these few.
+    place = pd.Index(described["key"]).get_indexer(rows["fit"].cat.categories)
+    places = place[rows["fit"].cat.codes]
+    order = np.argsort(places, kind="stable")
+    rows, places = rows.iloc[order].reset_index(drop=True), places[order]
+    for each in FACTS:
+        values = described[each].astype("category") if each in WORDS else described[each]
+        rows[each] = values.iloc[places].array
+    own = rows.loc[rows["family"] == "reference", [*SPLIT, "bytes", "score"]]
+    referred = described[SPLIT].merge(own.astype(dict.fromkeys(SPLIT[:2], "str")), "left", SPLIT)
     for what in ("bytes", "score"):
-        rows = rows.join(references[what].rename(f"reference_{what}"), on=SPLIT)
+        rows[f"reference_{what}"] = referred[what].to_numpy()[places]
     rows["share"] = rows["bytes"] / rows["reference_bytes"]
-    if isinstance(store, str):
-        kept.close()
-    names = [*SPLIT, "family", "label", *NUMBERS, "reference_bytes", "reference_score", "share"]
-    return rows.sort_values([*SPLIT, "family", "label", "position"])[names].reset_index(drop=True)
+    names = [*FACTS, *columns, "reference_bytes", "reference_score", "share", "fit"]
+    return rows[names]
 
 
 def failures(store: StudyStore, name: str) -> pd.DataFrame:
@@ -64,7 +87,7 @@ def failures(store: StudyStore, name: str) -> pd.DataFrame:
     fits = fits[fits["status"] == "failed"]
     labels = describe_labels(store.specification(name) or "")
     described = [_describe(json.loads(text), labels) for text in fits["request"]]
-    found = pd.DataFrame(described, columns=[*SPLIT, "family", "label"])
+    found = pd.DataFrame(described, columns=FACTS)
     return found.assign(sentence=fits["sentence"].to_numpy())
 
 
@@ -92,7 +115,10 @@ def best_within(rows: pd.DataFrame, share: float) -> pd.DataFrame:
     """
     fitting = rows[(rows["share"] <= share) & (rows["family"] != "reference")]
     ordered = fitting.sort_values(["validation_score", "bytes"], ascending=[False, True])
-    return ordered.groupby([*SPLIT, "label"], as_index=False).first()
+    best = ordered.drop_duplicates([*SPLIT, "label"])
+    # Of these few the words may be plain ones again: grouping makes no pairs that there are not.
+    plain = best.astype({name: "str" for name in WORDS if name in best})
+    return plain.sort_values([*SPLIT, "label"], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -182,9 +208,7 @@ def changes_at_shares(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFra
         seeds, with the corrected interval; NaN with one seed), seeds (with a row that fits). The
         folds of a seed have one test part: they count as one, by their mean.
     """
-    parts = rows[rows["family"] == "reference"].groupby(["dataset", "model"])
-    sizes = parts[["train_rows", "test_rows"]].mean()
-    found = []
+    sizes, found = part_sizes(rows), []
     for share in shares:
         best = best_within(rows, share)
         best["change"] = best["score"] - best["reference_score"]
@@ -211,16 +235,24 @@ def compare_labels(rows: pd.DataFrame, share: float, against: str) -> pd.DataFra
         ``against``; a seed's folds count as one, by their mean), probability (adjusted by Holm over all rows), verdict ("better", "worse",
         "tie").
     """
-    best = best_within(rows, share).set_index([*SPLIT, "label"])["score"].unstack()
-    if against not in best.columns:
+    return _compare(best_within(rows, share), part_sizes(rows), share, against)
+
+
+def part_sizes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean train_rows, validation_rows and test_rows of each dataset and model's references."""
+    parts = rows[rows["family"] == "reference"].groupby(["dataset", "model"], observed=True)
+    return parts[["train_rows", "validation_rows", "test_rows"]].mean()
+
+
+def _compare(best: pd.DataFrame, sizes: pd.DataFrame, share: float, against: str) -> pd.DataFrame:
+    scores_of = best.set_index([*SPLIT, "label"])["score"].unstack()
+    if against not in scores_of.columns:
         raise ArgumentError(
             f"no row of {against!r} fits {100 * share:g} % of the bytes: choose one of "
-            f"{', '.join(best.columns)}"
+            f"{', '.join(scores_of.columns)}"
         )
-    parts = rows[rows["family"] == "reference"].groupby(["dataset", "model"])
-    sizes = parts[["train_rows", "test_rows"]].mean()
     found = []
-    for (dataset, model), scores in best.groupby(level=["dataset", "model"]):
+    for (dataset, model), scores in scores_of.groupby(level=["dataset", "model"]):
         for label in scores.columns.drop(against):
             paired = (scores[label] - scores[against]).dropna().groupby(level="seed").mean()
             if len(paired) < 2:
@@ -238,11 +270,11 @@ def compare_labels(rows: pd.DataFrame, share: float, against: str) -> pd.DataFra
 
 def compare_all(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFrame:
     """Every label against every other at each share: share, against, then as ``compare_labels``."""
-    found = []
+    sizes, found = part_sizes(rows), []
     for share in shares:
-        fitting = rows[(rows["share"] <= share) & (rows["family"] != "reference")]
-        for against in sorted(fitting["label"].unique()):
-            compared = compare_labels(rows, share, against)
+        best = best_within(rows, share)
+        for against in sorted(best["label"].unique()):
+            compared = _compare(best, sizes, share, against)
             compared.insert(0, "against", against)
             compared.insert(0, "share", share)
             found.append(compared)

@@ -126,7 +126,7 @@ class _Driver:
         self._flying: dict[Future[Outcome], str] = {}
         self._lost: dict[str, int] = {}
         self._seconds: list[float] = []
-        self._failed = int((store.study_fits(study.name)["status"] == "failed").sum())
+        self._failed = store.count_failed(study.name)
         self._leased_until = 0.0
 
     def drive(self, report: Callable[[Progress], bool]) -> Progress:
@@ -245,8 +245,7 @@ class _Driver:
         self._release_dead()
         self._done = self._store.done(self._study.name)
         self._waiting = deque(key for key in self._waiting if key not in self._done)
-        fits = self._store.study_fits(self._study.name)
-        self._failed = int((fits["status"] == "failed").sum())
+        self._failed = self._store.count_failed(self._study.name)
 
     def _release_dead(self) -> None:
         """A driver of this machine that was killed holds nothing: its leases are given back."""

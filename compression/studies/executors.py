@@ -91,7 +91,8 @@ class DaskExecutor(Executor):
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         remote = self._client.submit(function, *args, pure=False, **kwargs)
-        self._client.loop.add_callback(self._pass_on, remote, future)
+        loop: Any = self._client.loop
+        loop.add_callback(self._pass_on, remote, future)
         return future
 
     async def _pass_on(self, remote: Any, future: Future[Any]) -> None:

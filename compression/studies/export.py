@@ -17,9 +17,8 @@ import pandas as pd
 from compression.atomic_file import write_whole
 from compression.errors import CompressionError
 
-from .comparison import SPLIT
+from .comparison import FACTS
 
-FACTS = [*SPLIT, "family", "label"]
 DIGEST = "compression.rows"  # which rows a run or a study holds
 AT_ONCE = 1000  # metrics that MLflow takes at a time
 MISSING = "{} is not installed: python -m pip install {}"

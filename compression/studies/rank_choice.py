@@ -3,7 +3,7 @@
 import pandas as pd
 from scipy import stats
 
-from .comparison import PAIR, corrected_error
+from .comparison import PAIR, corrected_error, part_sizes
 
 CURVE = ["dataset", "model", "label", "bits"]
 WHOLE = 32.0  # bits of a number as it is
@@ -33,20 +33,25 @@ def choose_ranks(rows: pd.DataFrame) -> pd.DataFrame:
     """
     fitted = rows[rows["family"] == "low_rank"].copy()
     fitted["bits"] = fitted["bits"].fillna(WHOLE)
-    ranks = fitted.groupby([*CURVE, "knob"], as_index=False).agg(
+    ranks = fitted.groupby([*CURVE, "knob"], as_index=False, observed=True).agg(
         splits=("validation_score", "count"),
         mean=("validation_score", "mean"),
         variance=("validation_score", "var"),
         bytes=("bytes", "mean"),
     )
-    ranks = ranks.rename(columns={"knob": "rank"}).astype({"rank": int})
+    words = dict.fromkeys(CURVE[:3], "str")
+    ranks = ranks.rename(columns={"knob": "rank"}).astype({"rank": int, **words})
     complete = ranks["splits"] == ranks.groupby(CURVE)["splits"].transform("max")
     ranks = ranks[complete & (ranks["splits"] > 1)].reset_index(drop=True)
-    references = rows[rows["family"] == "reference"].groupby(PAIR[:2])
-    parts = references[["validation_rows", "train_rows", "validation_score"]].mean()
-    parts["ratio"] = parts["validation_rows"] / parts["train_rows"]
-    parts = parts.rename(columns={"validation_score": "reference"})
-    ranks = ranks.join(parts[["ratio", "reference"]], on=PAIR[:2])
+    references = rows[rows["family"] == "reference"].groupby(PAIR[:2], observed=True)
+    sizes = part_sizes(rows)
+    parts = pd.DataFrame(
+        {
+            "ratio": sizes["validation_rows"] / sizes["train_rows"],
+            "reference": references["validation_score"].mean(),
+        }
+    )
+    ranks = ranks.join(parts, on=PAIR[:2])
     # Rounding of equal scores is no variance.
     variance = ranks.pop("variance").where(lambda each: each > 1e-24, 0.0)
     ranks["error"] = corrected_error(variance, ranks["splits"], ranks.pop("ratio"))

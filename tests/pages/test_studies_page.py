@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from io import BytesIO
 
 import pandas as pd
 import pytest
@@ -132,9 +133,9 @@ def test_the_figure_has_a_point_and_an_interval_for_each_curve_and_size(url):
     study = small_study()
     results = tasks.run_study(lambda *_: True, study.to_json(), url)
     styles = {each.label: figures.style_of(each) for each in study.curves}
-    figure = figures.changes(results.changes, "Iris", "classification", styles)
+    figure = figures.changes(results.overview.changes, "Iris", "classification", styles)
     by_name = {trace.name: trace for trace in figure.data}
-    for label, rows in results.changes.groupby("label"):
+    for label, rows in results.overview.changes.groupby("label"):
         assert list(by_name[label].y) == (100 * rows["mean"]).tolist()
         high = by_name[label].y + by_name[label].error_y.array
         assert high == pytest.approx((100 * rows["high"]).tolist())
@@ -150,7 +151,7 @@ def test_a_stopped_study_shows_what_there_is(url):
 
     results = tasks.run_study(stop, small_study().to_json(), url)
     assert results.done < results.total
-    assert len(results.table)
+    assert results.overview.facts["rows"][0]
     assert seen[0] == (0, None)
 
 
@@ -171,7 +172,8 @@ def test_a_preset_fills_the_menus_and_says_size_and_time_before_it_starts(url):
 
 
 def test_the_rank_is_chosen_over_folds_with_a_link_to_it(url):
-    app = render("studies.py", **(SMALL | {"in_folds": "3"}))
+    query = SMALL | {"in_folds": "3"}
+    app = render("studies.py", **query)
     press(app, "start_study")
     (kept,) = studies.StudyStore(url).studies().to_dict("records")
     assert (kept["fits"], kept["done"], kept["failed"]) == (18, 18, 0)
@@ -183,7 +185,7 @@ def test_the_rank_is_chosen_over_folds_with_a_link_to_it(url):
     assert f"rank={taken}" in link.proto.query_string
     assert "dataset=iris" in link.proto.query_string
     # What is kept needs no click.
-    again = render("studies.py", **(SMALL | {"in_folds": "3"}))
+    again = render("studies.py", **query)
     assert any("18 of 18 fits" in each.value for each in again.markdown)
 
 
@@ -215,3 +217,13 @@ def test_the_figure_of_ranks_has_the_band_and_the_star_of_the_choice():
     said = text.describe_rank(found, "classification")
     assert "rank 2**, 90.0 %: the smallest within one standard error (2.0 points)" in said
     assert "the best, rank 4 with 91.0 %" in said
+
+
+def test_the_rows_to_take_away_are_the_studys_table(url):
+    study = replace(small_study(), models=("softmax_regression",), epochs=2)
+    studies.run(study, url, studies.InThisProcess())
+    table = studies.table(url, "small")
+    parquet = pd.read_parquet(BytesIO(tasks.write_rows(url, "small", "parquet")))
+    pd.testing.assert_frame_equal(parquet, table)
+    text = pd.read_csv(BytesIO(tasks.write_rows(url, "small", "csv")))
+    assert text["score"].tolist() == table["score"].tolist()

@@ -1,11 +1,14 @@
 """What the study says: losses over seeds by size, and who is better than whom."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 import compression
 import data
 from compression.studies.location import default_url
+from compression.studies.overview import SHARES
 from compression.studies.specification import Study
 from pages.shared import links
 from pages.shared.format import format_change
@@ -23,12 +26,12 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
             if (url := default_url()) is not None:
                 own = (run.open_store(url), [study.name])
                 st.button("Try them again", on_click=run.try_again, args=own, key="retry_study")
-    if not len(results.changes):
+    if not len(results.overview.changes):
         st.info(text.NOTHING_FITS, icon=":material/info:")
         return
     styles = {each.label: figures.style_of(each) for each in study.curves}
     for dataset, model in study.pairs():
-        rows = results.changes
+        rows = results.overview.changes
         rows = rows[(rows["dataset"] == dataset) & (rows["model"] == model)]
         if not len(rows):
             continue
@@ -40,21 +43,21 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
         )
     st.caption(text.CHANGES)
     _draw_verdicts(results)
-    _draw_downloads(results)
+    _draw_downloads(study)
 
 
 def _draw_verdicts(results: StudyResults) -> None:
     st.header("Which is better?", anchor=False)
-    labels = sorted(results.changes["label"].unique())
+    labels = sorted(results.overview.changes["label"].unique())
     if len(labels) < 2:
         st.info(text.ONE_CURVE, icon=":material/info:")
         return
     with widgets.row():
-        shares = {f"{share:g}": text.name_share(share) for share in tasks.SHARES}
+        shares = {f"{share:g}": text.name_share(share) for share in SHARES}
         share = widgets.segment(links.STUDY_SHARE, "At", shares)
         against = widgets.pick(links.STUDY_AGAINST, "Against", labels, labels[0], width=260)
     widgets.remark(links.STUDY_AGAINST)
-    every = results.comparisons
+    every = results.overview.comparisons
     compared = every[(every["share"] == float(share)) & (every["against"] == against)]
     if not len(compared):
         st.info(text.NOTHING_TO_COMPARE, icon=":material/info:")
@@ -63,17 +66,14 @@ def _draw_verdicts(results: StudyResults) -> None:
     st.caption(text.VERDICTS)
 
 
-def _draw_downloads(results: StudyResults) -> None:
+def _draw_downloads(study: Study) -> None:
+    """The rows are read when they are asked for: there may be a million."""
+    url = default_url()
+    assert url is not None
     with widgets.row():
-        blocks.download(
-            "Rows as CSV", lambda: results.table.to_csv(index=False), "study.csv", "study_csv"
-        )
-        blocks.download(
-            "Rows as Parquet",
-            lambda: results.table.to_parquet(index=False),
-            "study.parquet",
-            "study_parquet",
-        )
+        for title, kind in (("Rows as CSV", "csv"), ("Rows as Parquet", "parquet")):
+            content = partial(tasks.write_rows, url, study.name, kind)
+            blocks.download(title, content, f"study.{kind}", f"study_{kind}")
 
 
 def _name_columns(compared: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from .results import StudyResults
 
 def draw_ranks(study: Study, results: StudyResults) -> None:
     st.header(text.RANKS_TITLE, anchor="ranks")
-    found = results.ranks
+    found = results.overview.ranks
     pairs = list(found.groupby(["dataset", "model"], sort=False).groups)
     if not pairs:
         st.info(text.NO_RANKS, icon=":material/info:")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from compression.studies.overview import Overview
+
 
 @dataclass(frozen=True, eq=False)
 class StudyResults:
@@ -11,24 +13,15 @@ class StudyResults:
 
     Attributes
     ----------
-    table : DataFrame
-        As ``compression.studies.table`` gives it.
+    overview : Overview
+        Of what is done.
     failures : DataFrame
-        dataset, model, seed, family, label, sentence.
-    changes : DataFrame
-        As ``compression.studies.changes_at_shares`` gives it.
-    comparisons : DataFrame
-        share, against, then as ``compression.studies.compare_labels`` gives it.
-    ranks : DataFrame
-        As ``compression.studies.choose_ranks`` gives it.
+        dataset, model, seed, fold, family, label, sentence.
     done, total : int
         Fits.
     """
 
-    table: pd.DataFrame
+    overview: Overview
     failures: pd.DataFrame
-    changes: pd.DataFrame
-    comparisons: pd.DataFrame
-    ranks: pd.DataFrame
     done: int
     total: int

@@ -7,8 +7,6 @@ from pages.shared.jobs.report import Report, measures_time
 
 from .results import StudyResults
 
-SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # of the reference's measured bytes
-
 
 @measures_time  # the store has its fits already
 def run_study(report: Report, specification: str, url: str, attempt: int = 0) -> StudyResults:
@@ -22,28 +20,28 @@ def run_study(report: Report, specification: str, url: str, attempt: int = 0) ->
     study = study_from(json.loads(specification))
     store = studies.StudyStore(url)
 
-    def results(progress: studies.Progress) -> StudyResults:
-        table = studies.table(store, study.name)
-        return StudyResults(
-            table,
-            studies.failures(store, study.name),
-            studies.changes_at_shares(table, SHARES),
-            studies.compare_all(table, SHARES),
-            studies.choose_ranks(table),
-            progress.done,
-            progress.total,
-        )
+    def results(progress: studies.Progress, overview: studies.Overview) -> StudyResults:
+        failures = studies.failures(store, study.name)
+        return StudyResults(overview, failures, progress.done, progress.total)
 
     def step(progress: studies.Progress) -> bool:
         so_far: Callable[[], StudyResults] | None = None
         if progress.done:
-            so_far = lambda: results(progress)  # noqa: E731
+            so_far = lambda: results(progress, studies.compute_overview(store, study.name))  # noqa: E731
         return report(
             progress.done, progress.total, so_far, f"fit {progress.done} of {progress.total}"
         )
 
     try:
         last = studies.run(study, store, studies.InThisProcess(), workers=1, report=step)
-        return results(last)
+        return results(last, studies.read_overview(store, study.name))
     finally:
         store.close()
+
+
+def write_rows(url: str, name: str, kind: str) -> bytes:
+    """All rows of a study as a file's content; ``kind``: "csv" or "parquet"."""
+    from compression import studies
+
+    table = studies.table(url, name)
+    return table.to_csv(index=False).encode() if kind == "csv" else table.to_parquet(index=False)

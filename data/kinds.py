@@ -201,11 +201,12 @@ def _read_texts(texts: pd.Series) -> tuple[str, str]:
     there = texts.dropna()
     if not len(there):
         return CATEGORY, ""
-    numbers = pd.to_numeric(there, errors="coerce")
-    failed = numbers.isna()
+    # A text that is no number costs as much as a thousand numbers: each is looked at once.
+    codes, different = pd.factorize(there)
+    failed = pd.to_numeric(pd.Series(different), errors="coerce").isna().to_numpy()
     if not failed.any():
         return NUMBER, ""
-    if there.str.lower().isin(YES | NO).all():
+    if pd.Series(different).str.lower().isin(YES | NO).all():
         return YES_NO, ""
     if _LOOKS_LIKE_A_DATE.match(there.iloc[0]):
         dates, doubt = _read_dates(there)
@@ -213,8 +214,8 @@ def _read_texts(texts: pd.Series) -> tuple[str, str]:
             return DATE, ""
         if doubt:
             return CATEGORY, doubt
-    if failed.mean() < 1 - MOSTLY:
-        first = there[failed].iloc[0]
+    if failed[codes].mean() < 1 - MOSTLY:
+        first = different[np.argmax(failed)]
         return CATEGORY, f"read as categories, since {show(first)} is no number"
     return CATEGORY, ""
 

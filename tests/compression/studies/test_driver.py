@@ -274,7 +274,11 @@ class StandInClient:
         return SimpleNamespace(status="pending", make=lambda: function(*arguments))
 
     def add_callback(self, function, *arguments):
-        asyncio.run(function(*arguments))
+        thread = Thread(
+            target=asyncio.run, args=(function(*arguments),)
+        )  # browsers have a loop here
+        thread.start()
+        thread.join()
 
     def nthreads(self):
         return {"here": 1}

@@ -206,15 +206,35 @@ class Softmax:
         share -= self.hot
         return value, share @ self.design.T / self.samples
 
-    def curvature(self, point: Array) -> "SoftmaxCurvature":
+    @cached_property
+    def _single_design(self) -> Array:
+        return self.design.astype(np.float32)
+
+    def curvature(
+        self, point: Array, ignored: float = 0.0, single: bool = False
+    ) -> "SoftmaxCurvature":
+        """The Hessian at a point.
+
+        Samples that the model is sure of have no curvature to speak of and are left out; with
+        ``ignored`` also the surest ones that hold this share of all doubt. ``single``: in single
+        precision, whose products take half the time.
+        """
         logits = point @ self.design
         share = np.exp(logits - logits.max(axis=0))
         share /= share.sum(axis=0)
-        # Samples that the model is sure of have no curvature to speak of.
-        unsure = np.flatnonzero(share.max(axis=0) < 1 - CERTAIN)
+        doubt = 1 - share.max(axis=0)
+        least = CERTAIN
+        if ignored:
+            ascending = np.sort(doubt)
+            held = np.cumsum(ascending)
+            least = max(least, ascending[np.searchsorted(held, ignored * held[-1])])
+        design = self.design
+        if single:
+            share, design = share.astype(np.float32), self._single_design
+        unsure = np.flatnonzero(doubt >= least)
         if len(unsure) > 0.8 * self.samples:
-            return SoftmaxCurvature(share, self.design, self.samples)
-        return SoftmaxCurvature(share[:, unsure], self.design[:, unsure], self.samples)
+            return SoftmaxCurvature(share, design, self.samples)
+        return SoftmaxCurvature(share[:, unsure], design[:, unsure], self.samples)
 
     def weights_of(self, point: Array) -> Array:
         """The part of a point that the set constrains (a view)."""
@@ -254,12 +274,6 @@ class SoftmaxCurvature:
     design: Array
     samples: int
 
-    def in_single_precision(self) -> "SoftmaxCurvature":
-        """The same in numbers of half the length: products take half the time."""
-        return SoftmaxCurvature(
-            self.share.astype(np.float32), self.design.astype(np.float32), self.samples
-        )
-
     def product(self, v: Array) -> Array:
         change = self.share * (v.astype(self.design.dtype, copy=False) @ self.design)
         change -= self.share * change.sum(axis=0)
@@ -275,6 +289,7 @@ class SoftmaxCurvature:
             hessian[begin:end, begin:end] += weighted[begin:end] @ self.design[column[begin:end]].T
         return hessian / self.samples
 
+    @cached_property
     def diagonal(self) -> Array:
         """Of a point's shape."""
         own = self.share * (1 - self.share)

@@ -72,7 +72,7 @@ class MatrixFree:
         goal = self.tolerance * float(np.abs(rest).max(initial=0.0))
         price = right.shape[-1] // 2  # of the blocks, in products
         if not self._blocks:
-            diagonal = self.curvature.diagonal() + self.raised
+            diagonal = self.curvature.diagonal + self.raised
             patience = min(price, self.patience)
             answer, rest = self._descend(answer, rest, free, lambda v: v / diagonal, goal, patience)
         if price < self.patience and float(np.abs(rest).max(initial=0.0)) > goal:

@@ -40,7 +40,7 @@ def test_products_solve_what_the_written_out_hessian_solves(example, kind, raise
 
 def test_the_diagonal_and_the_blocks_are_those_of_the_hessian(example):
     model, hessian, (classes, width) = softmax_model(example, raised=0.0)
-    np.testing.assert_allclose(model.curvature.diagonal().ravel(), np.diag(hessian), atol=1e-12)
+    np.testing.assert_allclose(model.curvature.diagonal.ravel(), np.diag(hessian), atol=1e-12)
     for k in range(classes):
         own = slice(k * width, (k + 1) * width)
         np.testing.assert_allclose(model.curvature.class_block(k), hessian[own, own], atol=1e-12)
@@ -80,3 +80,24 @@ def test_a_path_by_models_in_single_precision_is_certified_in_double(example):
         assert seen.duality_gap <= 1e-4 * np.log(3)
         assert seen.objective == pytest.approx(objective, rel=1e-12)
     assert (np.diff(path.objectives) < 0).all()
+
+
+@pytest.mark.parametrize("ignored", [0.0, 0.05, 0.3])
+def test_a_model_that_leaves_samples_out_knows_all_but_a_share_of_the_doubt(example, ignored):
+    problem = example("plain", "softmax", samples=200, features=12)
+    loss = prepare(problem.x, problem.y, "softmax")
+    point = 2 * np.random.default_rng(1).normal(size=loss.shape)
+    logits = point @ loss.design
+    share = np.exp(logits - logits.max(axis=0))
+    share /= share.sum(axis=0)
+    doubt = 1 - share.max(axis=0)
+    curvature = loss.curvature(point, ignored)
+    kept = 1 - curvature.share.max(axis=0)
+    assert kept.sum() >= (1 - ignored) * doubt.sum()
+    assert kept.sum() - kept.min() <= (1 - ignored) * doubt.sum() or len(kept) == 200
+    v = np.random.default_rng(2).normal(size=loss.shape)
+    whole, part = (np.vdot(v, c.product(v)) for c in (loss.curvature(point), curvature))
+    assert (1 - 40 * ignored) * whole - 1e-12 <= part <= whole + 1e-12
+    single = loss.curvature(point, ignored, single=True)
+    assert single.product(v).dtype == np.float32
+    np.testing.assert_allclose(single.product(v), curvature.product(v), rtol=1e-3, atol=1e-4)

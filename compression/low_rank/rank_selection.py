@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..argument_checks import check_arguments
+from ..catalog import LOW_RANK_METHODS, find
 from ..curve import Curve
 from ..errors import ArgumentError
 from ..suggestion import row_within
@@ -18,6 +20,7 @@ from .curve import low_rank_curve
 from .decomposition import Array
 from .networks import Ranks, prepare
 from .spectrum import ENERGY_SHARES
+from .variational_rank import variational_rank
 
 LOSSES = (0.005, 0.01, 0.02, 0.05)
 """Of the validation score."""
@@ -122,9 +125,10 @@ def rules_curve(
     -------
     Curve
         One row a rule. Besides the usual columns: rule, "energy" (a rank a layer that keeps a
-        share of each one's energy) or "loss" (the rank of the smallest model within a loss of
-        validation score; where there is none, the reference itself); amount, that share or loss;
-        ranks, a dict layer -> rank or None for dense.
+        share of each one's energy), "variational" (a rank a layer by variational Bayes, at least
+        1; of methods that work on matrices) or "loss" (the rank of the smallest model within a
+        loss of validation score; where there is none, the reference itself); amount, that share
+        or loss, NaN where there is none; ranks, a dict layer -> rank or None for dense.
     """
     with capped_threads():
         # Ranks are chosen by the energy on the reference's inputs, wherever factors are calibrated.
@@ -133,6 +137,8 @@ def rules_curve(
         {"rule": "energy", "amount": share, "ranks": _keep_energy(family, share)}
         for share in ENERGY_SHARES
     ]
+    if find(LOW_RANK_METHODS, method, "low-rank method").works_on_matrices:
+        lines.append({"rule": "variational", "amount": np.nan, "ranks": _keep_signal(family)})
     for loss in LOSSES:
         effective: dict[str, int] = {}
         with suppress(ArgumentError):  # no rank is that good: what is left is the reference itself
@@ -155,4 +161,13 @@ def _keep_energy(family: Ranks, share: float) -> dict[str, int | None]:
             ranks[name] = rank_for_energy(decomposition.errors, share)
         except ArgumentError:
             ranks[name] = None
+    return {name: family.effective(ranks).get(name) for name in ranks}
+
+
+def _keep_signal(family: Ranks) -> dict[str, int | None]:
+    """Each layer's rank by variational Bayes, of the spectrum that the method truncates."""
+    ranks: dict[str, int | None] = {}
+    for name, each in family.decompositions.items():
+        rows, columns = each.shape[0], math.prod(each.shape[1:])
+        ranks[name] = max(variational_rank(each.singular_values, (rows, columns)), 1)
     return {name: family.effective(ranks).get(name) for name in ranks}

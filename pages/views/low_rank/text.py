@@ -184,6 +184,8 @@ def explain_not_taken(view: LayerView) -> str:
 def describe_rule(rule: str, amount: float, task: str) -> str:
     if rule == "energy":
         return f"{100 * amount:.0f} % of each layer's energy"
+    if rule == "variational":
+        return "what noise alone does not explain, a rank a layer (variational Bayes)"
     lost = f"{amount:g} of R²"
     if task == "classification":
         lost = f"{100 * amount:g} point{'' if amount == 0.01 else 's'}"

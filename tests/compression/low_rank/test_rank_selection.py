@@ -1,7 +1,9 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from compression.low_rank.budgets import budget_curve
 from compression.low_rank.rank_selection import rank_for_energy, ranks_for_energy, rules_curve
 from compression.low_rank.sensitivity import sensitivity
 from compression.low_rank.truncated_svd import TruncatedSVD
+from compression.low_rank.variational_rank import variational_rank
 from compression.network import layers, matrix
 from compression.suggestion import rank_within
 
@@ -86,6 +89,28 @@ def test_the_rules_keep_what_they_promise_and_say_their_ranks(digits, digits_mlp
         one = tried.table.set_index("knob").loc[rank]
         assert lines.loc[("loss", loss), "parameters"] == one["parameters"]
     assert lines.loc[("energy", 0.9), "ranks"] == ranks_for_energy(digits_mlp, digits, 0.9)
+    (signal,) = curve.table.loc[curve.table["rule"] == "variational", "ranks"]
+    for name, layer in layers(digits_mlp.network).items():
+        weight = matrix(layer).astype(np.float64)
+        m, n = weight.shape
+        values = np.linalg.svd(weight, compute_uv=False)
+        # Their own threshold, from the noise that the free energy finds: at least one stays.
+        needed = max(variational_rank(values, (m, n)), 1)
+        assert signal[name] == (needed if needed * (m + n) < m * n else None)
+
+
+def test_variational_bayes_finds_the_rank_that_was_planted_in_each_layer(digits, digits_mlp):
+    network = copy.deepcopy(digits_mlp.network)
+    rng, planted = np.random.default_rng(0), {"fc1": 3, "fc2": 5, "fc3": 2}
+    for name, layer in layers(network).items():
+        m, n = layer.weight.shape
+        k = planted[name]
+        signal = rng.normal(size=(m, k)) @ rng.normal(size=(k, n))
+        layer.weight.data = torch.from_numpy(signal + 0.1 * rng.normal(size=(m, n))).float()
+    reference = replace(digits_mlp, network=network)
+    tried = compression.low_rank_curve(reference, digits, ranks=[1])
+    table = rules_curve(reference, digits, tried.table, 1.0).table.set_index("rule")
+    assert table.loc["variational", "ranks"] == planted
 
 
 def test_where_no_rank_is_good_enough_the_reference_itself_is_what_a_rule_gives(digits, digits_mlp):

@@ -42,6 +42,7 @@ def test_every_rule_says_what_it_asks_for_and_its_ranks():
         "at most 1 point lost on validation",
         "at most 0.5 points lost on validation",
     ]
+    assert "variational Bayes" in text.describe_rule("variational", float("nan"), "regression")
     assert text.list_ranks({"fc1": 3, "fc2": None}) == "fc1 3, fc2 dense"
     said = text.describe_rule("loss", 0.01, "regression")
     assert said == "at most 0.01 of R² lost on validation"

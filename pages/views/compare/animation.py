@@ -19,7 +19,7 @@ from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.models.text import metric_rows
 from pages.shared.plots.layout import COSTS, score_scale, score_title
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE
-from pages.shared.plots.traces import horizontal, note
+from pages.shared.plots.traces import levels, note
 from pages.shared.ui import charts
 
 from . import text
@@ -168,8 +168,8 @@ def _still(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> list[dict[
                 "line": {"color": side.colour, "width": 2},
             }
         )
-    level = horizontal(scale * trained.score)
-    return [*shapes, {**level, "xref": "x5 domain", "yref": "y5"}]
+    lines = levels(trained.costs, scale)
+    return [*shapes, *({**line, "xref": "x5 domain", "yref": "y5"} for line in lines)]
 
 
 def _stairs(values: NDArray) -> str:
@@ -372,7 +372,11 @@ def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str,
         {"type": "log", "title": COSTS["bytes"], "range": np.log10(costs).tolist()},
         {"title": score, "range": scores},
     )
-    title(f"{score} against file size: LMM blue, COC orange, reference dashed", 0, 0.25)
+    title(
+        f"{score} against file size: LMM blue, COC orange, reference dashed, always the same answer dotted",
+        0,
+        0.25,
+    )
     return layout
 
 

@@ -207,7 +207,7 @@ def draw_candidates(
 
     ringed = () if picked is None else (picked["id"],)
     charts.draw(
-        figures.plane(table, front, cost, part, trained.task, ringed),
+        figures.plane(table, front, cost, part, trained.task, ringed, trained.majority),
         "decide_plane",
         f"{text.SCORES[part]} score against {figures.AXES[cost].lower()} "
         "for every choice, with the Pareto front",
@@ -215,7 +215,7 @@ def draw_candidates(
         selection_mode=("points", "lasso"),
         config=figures.SELECTABLE,
     )
-    st.caption(text.PLANE)
+    st.caption(f"{text.PLANE} {text.describe_floor(trained)}")
     _draw_comparison(trained, table, cost, settled)
 
 

@@ -37,6 +37,7 @@ def plane(
     part: str,
     task: str,
     picked: Collection[str] = (),
+    majority: float = float("nan"),
 ) -> go.Figure:
     """Score against cost: a series a method, the front joined, what it dominates faded.
 
@@ -50,6 +51,8 @@ def plane(
         ``part``: "test" or "validation", whose scores are drawn.
     picked : collection of str
         Ids of rows to ring.
+    majority : float
+        Test score of always the same answer; NaN: no line. Validation scores have none.
 
     Notes
     -----
@@ -102,13 +105,15 @@ def plane(
     if part == "validation":
         title = title.replace("Test", "Validation")
     level = reference["y"].iloc[0]
+    floor = majority if part == "test" else float("nan")
+    lines = traces.levels({"score": level / scale, "majority": floor}, scale)
     return build_figure(
         drawn,
         f"{title} against {AXES[cost].lower()}; bars: 95 % intervals",
         520,
         (AXES[cost], _cost_axis(table[cost], cost)),
         (title, {"range": _score_range(table, level, scale)}),
-        shapes=[traces.horizontal(level) | _BEHIND],
+        shapes=[line | _BEHIND for line in lines],
         legend=_BELOW | {"y": -0.16},
         hovermode="closest",
     )

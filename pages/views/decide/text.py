@@ -304,7 +304,13 @@ def file_prefix(trained: Trained) -> str:
 
 def describe_origin(trained: Trained, titles: Iterable[str]) -> str:
     """What the page's figures were made from."""
-    return f"{name_reference(trained)}: {', '.join(titles)}."
+    return f"{name_reference(trained)}: {', '.join(titles)}. {describe_floor(trained)}"
+
+
+def describe_floor(trained: Trained) -> str:
+    """What anybody reaches without a model."""
+    score = format_score(trained.majority, trained.task)
+    return f"Always the same answer scores {score} on the test part (dotted)."
 
 
 def say_waiting(titles: Iterable[str]) -> str:

@@ -1,0 +1,80 @@
+"""A table that somebody brought, on the other pages: what always the same answer scores stands on
+every curve, the columns keep their names, and balanced accuracy stands beside accuracy."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import data
+from data import uploads
+from pages.views.your_data import tasks
+from tests.pages.rendering import render
+
+COLUMN = "Größe in cm"
+
+
+def report(*_, **__):
+    return True
+
+
+@pytest.fixture(scope="module")
+def own():
+    """Three classes of which one is in 70 % of the rows."""
+    random = np.random.default_rng(0)
+    kind = random.choice(["rare", "usual", "odd"], 160, p=[0.15, 0.7, 0.15])
+    shift = pd.Series(kind).map({"rare": -2.0, "usual": 0.0, "odd": 2.0}).to_numpy()
+    frame = pd.DataFrame(
+        {
+            COLUMN: 170 + 8 * (shift + random.normal(size=160)),
+            "weight": random.normal(size=160),
+            "other": shift**2 + random.normal(size=160),
+            "kind": kind,
+        }
+    )
+    upload = uploads.keep_file(frame.to_csv(index=False).encode())
+    tasks.read_file(report, upload, "own.csv")
+    choices = {"title": "own.csv", "target": "kind", "task": "classification", "roles": {}}
+    return tasks.review(report, upload, json.dumps(choices)).name
+
+
+def charts(app):
+    return {chart.key: json.loads(chart.proto.spec) for chart in app.get("plotly_chart")}
+
+
+def majority(name):
+    y = data.load(name, seed=0).y_test
+    return 100 * np.bincount(y).max() / len(y)
+
+
+def curves(app):
+    """Charts of test scores against what a model costs."""
+    found = {}
+    for key, figure in charts(app).items():
+        title = figure["layout"].get("yaxis", {}).get("title", {}).get("text", "")
+        if title.startswith("Test accuracy"):
+            found[key] = figure
+    return found
+
+
+@pytest.mark.parametrize("page", ["compare.py", "low_rank.py", "constrained.py", "decide.py"])
+def test_what_always_the_same_answer_scores_stands_on_every_curve(own, page):
+    app = render(page, dataset=own, model="softmax_regression")
+    found = curves(app)
+    assert found
+    for key, figure in found.items():
+        dotted = [s["y0"] for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"]
+        assert any(y == pytest.approx(majority(own)) for y in dotted), key
+    if page == "decide.py":  # whose axis may begin above that line
+        said = f"Always the same answer scores {majority(own):.1f} % on the test part"
+        assert any(said in caption.value for caption in app.caption)
+
+
+def test_columns_keep_their_names_and_balanced_accuracy_stands_beside_accuracy(own):
+    app = render("constrained.py", dataset=own, model="softmax_regression")
+    assert COLUMN in json.dumps(list(charts(app).values()), ensure_ascii=False)
+    said = " ".join(
+        str(part.value) for part in (*app.markdown, *app.caption, *app.metric)
+    ) + " ".join(m.delta or "" for m in app.metric)
+    assert "balanced" in said

@@ -1,6 +1,7 @@
 """A person's own table: time and memory against rows and columns, and 10,000 mutated files."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,10 +25,12 @@ MUTATIONS = 10_000
 # In a process of its own. What getrusage gives may be the peak of the process that started it, or
 # of reading the frame: the peak starts from where this one begins.
 PEAK = """
+import ctypes
 def kib(name):
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(name))
 def begin():
+    ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/clear_refs", "w") as peaks:
         peaks.write("5")
     return kib("VmRSS")
@@ -76,6 +79,7 @@ def measure(file: Path, way: str) -> tuple[float, float, int]:
     run = subprocess.run(
         [sys.executable, "-c", PEAK + MEASURE, str(file), way],
         cwd=reading.ROOT,
+        env=os.environ | reading.OWN,
         capture_output=True,
         text=True,
         check=True,
@@ -153,6 +157,7 @@ def giant_rows() -> Iterator[Row]:
         run = subprocess.run(
             [sys.executable, "-c", PEAK + WHOLE, str(file), str(Path(folder) / "out")],
             cwd=reading.ROOT,
+            env=os.environ | reading.OWN,
             capture_output=True,
             text=True,
             check=True,

@@ -9,9 +9,10 @@ from math import prod
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx import numpy_helper
 
-from ..errors import StorageError
-from .limits import MAX_AXES, MAX_DEPTH, MAX_NODES, MAX_TENSORS, check_names, show
+from ..errors import NotApplicableError, StorageError
+from .limits import MAX_AXES, MAX_DEPTH, MAX_NODES, MAX_TENSORS, MAX_TURNS, check_names, show
 
 OLDEST_OPSET = 7
 _FIELDS = {"float_data": 1, "double_data": 1, "int32_data": 1, "int64_data": 1, "uint64_data": 1}
@@ -95,6 +96,38 @@ def _check_size(model: onnx.ModelProto) -> None:
             check_names([node.name, *node.input, *node.output], "names", MAX_TENSORS)
     if tensors > MAX_TENSORS:
         raise StorageError(f"the graph holds {tensors:,} tensors: up to {MAX_TENSORS:,} are read")
+
+
+def check_loops(content: bytes) -> None:
+    """Raises NotApplicableError where a loop says that it may turn for ever, or nearly.
+
+    A count that the graph computes is not known before it runs; processor time bounds it then.
+    """
+    model = onnx.load_model_from_string(content)
+    graphs = list(_graphs(model))
+    constants = {
+        tensor.name: tensor
+        for graph in graphs
+        if isinstance(graph, onnx.GraphProto)
+        for tensor in graph.initializer
+    }
+    nodes = [node for graph in graphs for node in graph.node]
+    for node in nodes:
+        if node.op_type == "Constant" and node.output:
+            held = [value.t for value in node.attribute if value.name == "value"]
+            constants |= dict.fromkeys(node.output[:1], held[0]) if held else {}
+    for node in nodes:
+        if node.op_type != "Loop":
+            continue
+        count = node.input[0] if node.input else ""
+        if count and count not in constants:
+            continue
+        turns = numpy_helper.to_array(constants[count]).max() if count else None
+        if turns is None or turns > MAX_TURNS:
+            raise NotApplicableError(
+                f"a loop of the graph may turn {'without end' if turns is None else f'{turns:,} times'}"
+                f", and up to {MAX_TURNS:,} are run: the graph can be looked at, but not judged"
+            )
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -30,8 +30,12 @@ def open_session(content: bytes) -> onnxruntime.InferenceSession:
     Raises
     ------
     NotApplicableError
-        ONNX Runtime does not take the graph.
+        ONNX Runtime does not take the graph, or it holds a loop that may go on for ever.
     """
+    if b"Loop" in content:
+        from .onnx_file import check_loops  # here: graphs with loops are few
+
+        check_loops(content)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4

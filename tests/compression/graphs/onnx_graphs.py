@@ -64,8 +64,8 @@ def run(content: bytes, **inputs: np.ndarray) -> list[Any]:
     return session.run(None, inputs)
 
 
-def endless_loop() -> bytes:
-    """A graph that turns in a circle for ever once it runs."""
+def endless_loop(turns: int | None = 2**62) -> bytes:
+    """A graph that turns in a circle for ever, or so often, once it runs; None: it computes that."""
     body = helper.make_graph(
         [node("Identity", "go", "on"), node("Add", "a a", "b")],
         "body",
@@ -79,10 +79,12 @@ def endless_loop() -> bytes:
             helper.make_tensor_value_info("b", TensorProto.FLOAT, None),
         ],
     )
-    turns = constant("turns", np.array(2**62))
+    counted = [constant("turns", np.array(turns or 0))]
+    if turns is None:
+        counted = [constant("root", np.array(2**31)), node("Mul", "root root", "turns")]
     go = constant("yes", np.array(True))
     loop = helper.make_node("Loop", ["turns", "yes", "x"], ["y"], body=body)
-    return build([turns, go, loop], {}, (2, 2))
+    return build([*counted, go, loop], {}, (2, 2))
 
 
 def hungry_constant() -> bytes:

@@ -13,6 +13,7 @@ from compression.graphs.limits import show
 
 from .conftest import safetensors_file, save
 from .hostile_files import graph, hostile_files
+from .onnx_graphs import endless_loop
 
 RNG = np.random.default_rng(0)
 GOOD = {
@@ -66,6 +67,18 @@ def test_one_flipped_bit_of_a_checkpoint_s_numbers_is_never_read():
         content[place] ^= 4
         with pytest.raises(compression.CompressionError, match="checksum"):
             compression.read_model({"m.pt": bytes(content)})
+
+
+@pytest.mark.parametrize("turns", [2**62, 100_001])
+def test_a_loop_that_says_it_hardly_ends_is_not_run(turns):
+    content = endless_loop(turns)
+    with pytest.raises(compression.CompressionError, match=f"may turn {turns:,} times"):
+        child.CHILD.ask("compare", {"before": content, "after": content})
+
+
+def test_a_loop_of_few_turns_is_run():
+    found = child.run_graph(endless_loop(3), np.ones((2, 2), np.float32))
+    np.testing.assert_array_equal(found, np.full((2, 2), 8.0))
 
 
 def test_a_child_that_dies_leaves_a_sentence_and_is_replaced(monkeypatch):

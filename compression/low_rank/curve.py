@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from ..argument_checks import check_arguments
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..models import recipe_of
+from ..network import LowRank, array, children_of
 from ..threads import in_one_thread
 from ..training import (
     BATCH_SIZE,
@@ -25,6 +28,7 @@ from ..training import (
     keep_going,
     samples_for,
 )
+from .kernels import KernelStages, Stage
 from .networks import Chosen, Ranks, check_choices, prepare
 
 FIRST_RANKS = 20  # that a curve begins with which is expected to take long
@@ -44,6 +48,7 @@ def low_rank_curve(
     ridge: float = 0.0,
     calibration: str = "reference",
     epochs: int = 0,
+    warm_start: bool = False,
     report: Report = keep_going,
 ) -> Curve:
     """Compress to every rank and judge each.
@@ -73,6 +78,11 @@ def low_rank_curve(
         Each compressed network is trained on for as many passes over the training rows, from its
         own factors, before it is judged: the fair baseline of cleverer methods. A row in which
         every layer stays dense is the reference and is not trained.
+    warm_start : bool
+        Progressive truncation: ranks descend, each is a truncation of the network that the rank
+        above it ended with, trained on, so that the smallest has the epochs of all. False: each
+        starts from the reference. For networks that are trained on, at one rank for all layers.
+        It does not always pay: ``benchmarks/progressive_truncation.py``.
     report : callable
         Called after each rank with (done, total, a function that gives the curve so far);
         returning False ends the curve there. A curve that is expected to take over 30 seconds
@@ -89,6 +99,18 @@ def low_rank_curve(
     samples = samples_for(reference, dataset)
     family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
     values = check_choices(ranks, family)
+    if warm_start:
+        again = partial(
+            prepare,
+            samples=samples,
+            method=method,
+            layers=list(family.layers),
+            ridge=ridge,
+            calibration=calibration,
+        )
+        return _truncate_progressively(
+            family, values, reference, dataset, samples, method, epochs, report, again
+        )
     return judge_networks(family, values, reference, dataset, samples, method, epochs, report)
 
 
@@ -184,6 +206,68 @@ def _split_passes(family: Ranks, values: Sequence[Chosen], rows: int) -> list[li
     first = [paying[place] for place in sorted(places)]
     known = set(first)
     return [[*first], [rank for rank in ranks if rank not in known]]
+
+
+def _truncate_progressively(
+    family: Ranks,
+    values: Sequence[Chosen],
+    reference: Reference,
+    dataset: Data,
+    samples: Samples,
+    method: str,
+    epochs: int,
+    report: Report,
+    prepare_again: Callable[[Reference], Ranks],
+) -> Curve:
+    """A row for each rank, judged from the largest on, see :func:`low_rank_curve`."""
+    if epochs < 1 or isinstance(values[0], Mapping):
+        raise ArgumentError(
+            "a warm start needs 1 epoch or more for each rank, and ranks as whole numbers"
+        )
+    judge, spent = CurveBuilder(reference, dataset, samples), 0
+    networks: list[nn.Sequential] = []
+
+    def so_far() -> Curve:
+        curve = judge.curve(
+            knob="rank",
+            method=method,
+            spectra={n: d.singular_values for n, d in family.decompositions.items()},
+            _network=lambda row: copy.deepcopy(networks[row]),
+        )
+        return curve.pick(range(len(networks))[::-1])
+
+    current = family
+    for done, value in enumerate(values[::-1], start=1):
+        network = family.at(value)
+        if family.effective(value):
+            if spent:
+                dense = _multiply_out(networks[-1], reference.network)
+                current = prepare_again(replace(reference, network=dense))
+            network = _fine_tuned(current.at(value), reference, dataset, samples, epochs)
+            spent += epochs
+        networks.append(network)
+        judge.add(cast(int, value), samples.outputs(network), network, spent)
+        if not report(done, len(values), so_far):
+            break
+    return so_far()
+
+
+@torch.no_grad()
+def _multiply_out(network: nn.Sequential, reference: nn.Sequential) -> nn.Sequential:
+    """The reference's layers with the numbers of a network of which some are factors."""
+    dense = copy.deepcopy(reference)
+    layers: dict[str, Any] = dict(dense.named_children())
+    for name, part in children_of(network).items():
+        layer = layers[name]
+        if not isinstance(part, LowRank):
+            layer.load_state_dict(part.state_dict())
+            continue
+        chain: list[Any] = list(part)
+        stages = tuple(Stage(array(stage.weight).astype(np.float64), ()) for stage in chain)
+        layer.weight.copy_(torch.from_numpy(KernelStages(stages, np.zeros(0)).kernel))
+        if layer.bias is not None:
+            layer.bias.copy_(chain[-1].bias)
+    return dense
 
 
 @torch.enable_grad()

@@ -1,6 +1,7 @@
 """Truncated, then trained on: the fair baseline."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,3 +112,53 @@ def test_a_stopped_curve_keeps_the_networks_it_has(digits, digits_mlp):
 def test_fewer_epochs_than_none_are_refused(digits, digits_mlp):
     with pytest.raises(ArgumentError, match="choose 0 or more"):
         compression.low_rank_curve(digits_mlp, digits, epochs=-1)
+
+
+@pytest.mark.parametrize("method", ["truncated_svd", "activation_aware_svd"])
+def test_progressive_truncation_truncates_what_the_rank_above_ended_with(
+    method, digits, digits_mlp
+):
+    settings = {"epochs": 1, "warm_start": True}
+    path = compression.low_rank_curve(digits_mlp, digits, method, RANKS, **settings)
+    assert path.table["knob"].tolist() == RANKS
+    assert path.table["epochs"].tolist() == [3, 2, 1, 0]
+    # One rank at a time: the product of the factors is the weight that is truncated next.
+    start = digits_mlp
+    for row in (2, 1, 0):
+        single = compression.low_rank_curve(start, digits, method, [RANKS[row]], epochs=1)
+        network = path.network(row)
+        expected = outputs(single.network(0), digits.x_test)
+        np.testing.assert_allclose(outputs(network, digits.x_test), expected, atol=1e-3)
+        assert path.table["parameters"][row] == single.table["parameters"][0]
+        assert path.table["bytes"][row] == len(storage.to_bytes(network))
+        dense = copy.deepcopy(digits_mlp.network)
+        for name, part in network.named_children():
+            if isinstance(part, torch.nn.Sequential):
+                weight, bias = part[1].weight @ part[0].weight, part[1].bias
+                state = {"weight": weight.detach(), "bias": bias.detach()}
+            else:
+                state = part.state_dict()
+            dense.get_submodule(name).load_state_dict(state)
+        start = replace(digits_mlp, network=dense)
+
+
+def test_progressive_truncation_needs_epochs_and_one_rank_for_all(digits, digits_mlp):
+    for ranks, epochs in (([2, 4], 0), ([{"fc1": 2}], 1)):
+        with pytest.raises(ArgumentError, match="whole numbers"):
+            compression.low_rank_curve(
+                digits_mlp, digits, ranks=ranks, epochs=epochs, warm_start=True
+            )
+
+
+def test_progressive_truncation_stops_with_the_ranks_that_are_there(digits, digits_mlp):
+    seen = []
+
+    def report(done, total, so_far):
+        seen.append((done, total, so_far().table["knob"].tolist()))
+        return done < 2
+
+    curve = compression.low_rank_curve(
+        digits_mlp, digits, ranks=RANKS, epochs=1, warm_start=True, report=report
+    )
+    assert seen == [(1, 4, [128]), (2, 4, [60, 128])]
+    assert curve.table["knob"].tolist() == [60, 128]

@@ -317,6 +317,8 @@ def test_ranks_by_what_layers_give_stand_beside_truncated_svd_and_leave_as_the_f
     assert [b.value for b in app.get("button_group") if b.key == "ranks_by"]
     assert "of what its outputs vary by on fit rows" in said
     assert "Unrounded, the smallest files" in said
+    assert "low rank, weights in 4 bits" in said
+    assert "8 bits alone, without low rank" in said
     built = tasks.build(lambda *_: True, files, found.ranks[5], 32, ("digits", 0, way))
     digits = data.load("digits", seed=0)
     model = compression.read_model(dict(files))

@@ -232,7 +232,7 @@ def describe_scores(table: pd.DataFrame, file_bytes: int, task: str) -> str:
     if smallest["row"] == last and smallest["bits"] == 32:
         return f"Every smaller file that was tried loses more than {lost} on the validation rows."
     kind = "all layers as they are" if smallest["row"] == last else "low rank"
-    bits = f", weights in {smallest['bits']} bits" if smallest["bits"] < 32 else ""
+    bits = f", weights in {smallest['bits']:.0f} bits" if smallest["bits"] < 32 else ""
     said = (
         f"The smallest of these files that loses at most {lost} on the validation rows has "
         f"**{format_size(smallest['bytes'])}** ({kind}{bits}), "
@@ -241,7 +241,7 @@ def describe_scores(table: pd.DataFrame, file_bytes: int, task: str) -> str:
     )
     rounded = table[(table["row"] == last) & (table["bits"] < 32)]
     alone = [
-        f" {line['bits']} bits alone, without low rank: {format_size(line['bytes'])}, "
+        f" {line['bits']:.0f} bits alone, without low rank: {format_size(line['bytes'])}, "
         f"{_change(line, task)}."
         for _, line in rounded.iterrows()
     ]

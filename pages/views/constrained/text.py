@@ -59,7 +59,11 @@ REFIT = (
 )
 PENALTY = (
     "Each bound is given as many rounds as there are epochs, at these penalties: small μ lets the "
-    "weights learn, large μ draws them to the bound."
+    "weights learn, large μ draws them to the bound. At equal epochs, each bound from the reference "
+    "(digits and a multilayer perceptron, 5 seeds, `python -m benchmarks constrained_networks`), "
+    "learning–compression is ahead of projections under an L1 ball from 30 epochs on; in a box "
+    "ahead at 10 epochs, level at 30, 5 points behind at 100; of a count κ 7 to 24 points behind "
+    "at 10 and 30 epochs, and level at 100 only where 8 % of the weights stay, not at 4 %."
 )
 STORED = (
     "Bytes are those of the file as it is written. Free weights are kept as codes of b bits "

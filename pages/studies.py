@@ -6,6 +6,7 @@ from pages.shared.app_shell import begin_page
 from pages.shared.ui import charts
 from pages.views.studies.comparison import draw_comparison
 from pages.views.studies.define import define_study
+from pages.views.studies.every_row import draw_every_row
 from pages.views.studies.kept import draw_kept
 from pages.views.studies.ranks import draw_ranks
 from pages.views.studies.run import require_results
@@ -20,4 +21,5 @@ with main:
     results = require_results(study)
     draw_comparison(study, results)
     draw_ranks(study, results)
+    draw_every_row(study, results)
     charts.take_away("Studies", "study", study.name)

@@ -1,6 +1,7 @@
 # The public names, each with the module it is loaded from on first use.
 
 from .comparison import adjust_probabilities as adjust_probabilities
+from .comparison import average_datasets as average_datasets
 from .comparison import changes_at_shares as changes_at_shares
 from .comparison import compare_all as compare_all
 from .comparison import compare_labels as compare_labels

@@ -281,3 +281,29 @@ def compare_all(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFrame:
     names = ["share", "against", "dataset", "model", "label", "mean", "low", "high"]
     empty = pd.DataFrame(columns=[*names, "probability", "seeds", "verdict"])
     return pd.concat(found, ignore_index=True) if found else empty
+
+
+def average_datasets(compared: pd.DataFrame) -> pd.DataFrame:
+    """Mean difference over datasets of each label, with an interval in which datasets vary.
+
+    A dataset's models count as one, by their mean. Datasets share no rows: the interval is
+    Student's over the datasets' means, and takes them for a sample of what people have.
+
+    Parameters
+    ----------
+    compared : DataFrame
+        As ``compare_labels`` gives it, of datasets whose scores have one unit.
+
+    Returns
+    -------
+    DataFrame
+        label, datasets, mean, low, high (95 %), for labels on at least two datasets.
+    """
+    found = []
+    for label, own in compared.groupby("label"):
+        values = own.groupby("dataset")["mean"].mean()
+        if (count := len(values)) < 2:
+            continue
+        reach = float(stats.t.ppf(0.975, count - 1)) * values.std(ddof=1) / math.sqrt(count)
+        found.append((label, count, values.mean(), values.mean() - reach, values.mean() + reach))
+    return pd.DataFrame(found, columns=["label", "datasets", "mean", "low", "high"])

@@ -33,8 +33,9 @@ def small_study(seeds=2):
 
 
 def test_a_small_study_is_computed_and_compared_without_a_click(url):
-    app = render("studies.py", **SMALL)
+    app = render("studies.py", **SMALL, rows="true")
     assert any("6 of 6 fits" in each.value for each in app.markdown)
+    assert any(each.value.startswith("All ") for each in app.caption)
     verdicts = app.dataframe[-1].value
     assert verdicts["curve"].tolist() == ["Truncated SVD"]
     assert set(verdicts["verdict"]) <= {"better", "worse", "tie"}
@@ -227,3 +228,76 @@ def test_the_rows_to_take_away_are_the_studys_table(url):
     pd.testing.assert_frame_equal(parquet, table)
     text = pd.read_csv(BytesIO(tasks.write_rows(url, "small", "csv")))
     assert text["score"].tolist() == table["score"].tolist()
+
+
+LOOKS = {
+    "Truncated SVD": style("low_rank", "truncated_svd"),
+    "Rounding": style("baseline", "rounding"),
+}
+
+
+def test_differences_stand_by_dataset_with_the_mean_over_the_datasets_below():
+    compared = pd.DataFrame(
+        {
+            "pair": ["Iris, MLP", "Wine, MLP"],
+            "label": "Truncated SVD",
+            "mean": [0.01, -0.03],
+            "low": [0.0, -0.05],
+            "high": [0.02, -0.01],
+        }
+    )
+    overall = pd.DataFrame({"label": ["Truncated SVD"], "mean": -0.01, "low": -0.2, "high": 0.18})
+    figure = figures.differences(compared, overall, "classification", LOOKS)
+    (drawn,) = figure.data
+    assert list(drawn.x) == pytest.approx([1, -3, -1])
+    assert list(drawn.x + drawn.error_x.array) == pytest.approx([2, -1, 18])
+    assert list(drawn.x - drawn.error_x.arrayminus) == pytest.approx([0, -5, -20])
+    assert list(drawn.y) == [0, 1, 2]
+    assert figure.layout.yaxis.ticktext == ("Iris, MLP", "Wine, MLP", "over the datasets")
+    alone = figures.differences(compared, overall.iloc[:0], "classification", LOOKS)
+    assert alone.layout.yaxis.ticktext == ("Iris, MLP", "Wine, MLP")
+
+
+def test_coordinates_have_every_row_on_axes_and_a_colour_a_curve():
+    sample = pd.DataFrame(
+        {
+            "dataset": ["iris", "wine"],
+            "model": "mlp",
+            "seed": [0, 1],
+            "fold": [1, 2],
+            "label": ["Truncated SVD", "Rounding"],
+            "knob": [4.0, 8.0],
+            "share": [0.25, 0.5],
+            "validation_score": [0.9, 0.8],
+            "change": [-0.01, 0.02],
+        }
+    )
+    figure = figures.coordinates(sample, "classification", LOOKS)
+    (drawn,) = figure.data
+    axes = {each.label: list(each.values) for each in drawn.dimensions}
+    assert axes["Curve"] == [1, 0]
+    assert axes["Dataset"] == [0, 1]
+    assert "Model" not in axes
+    assert axes["Test change (points)"] == pytest.approx([-1, 2])
+    assert axes["Knob (log)"] == pytest.approx([0.60206, 0.90309], abs=1e-5)
+    assert axes["Fold"] == [1, 2]
+    assert drawn.line.colorscale[0][1] == LOOKS["Rounding"].colour
+    assert drawn.line.colorscale[1][1] == LOOKS["Truncated SVD"].colour
+
+
+def test_growth_draws_medians_by_size_with_the_middle_half():
+    times = pd.DataFrame(
+        {
+            "pair": ["b", "a"],
+            "label": "Truncated SVD",
+            "fits": [3, 5],
+            "reference_bytes": [5e5, 1e5],
+            "seconds": [4.0, 1.0],
+            "low": [3.0, 0.5],
+            "high": [6.0, 1.5],
+        }
+    )
+    (drawn,) = figures.growth(times, LOOKS).data
+    assert (list(drawn.x), list(drawn.y)) == ([1e5, 5e5], [1.0, 4.0])
+    assert list(drawn.error_y.array) == [0.5, 2.0]
+    assert list(drawn.error_y.arrayminus) == [0.5, 1.0]

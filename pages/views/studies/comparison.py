@@ -1,5 +1,6 @@
 """What the study says: losses over seeds by size, and who is better than whom."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import pandas as pd
@@ -12,6 +13,7 @@ from compression.studies.overview import SHARES
 from compression.studies.specification import Study
 from pages.shared import links
 from pages.shared.format import format_change
+from pages.shared.plots.palette import Style
 from pages.shared.ui import blocks, charts, widgets
 
 from . import figures, run, tasks, text
@@ -42,11 +44,11 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
             f"Change of the test score at shares of the file size, {title}: a point a curve",
         )
     st.caption(text.CHANGES)
-    _draw_verdicts(results)
+    _draw_verdicts(results, styles)
     _draw_downloads(study)
 
 
-def _draw_verdicts(results: StudyResults) -> None:
+def _draw_verdicts(results: StudyResults, styles: Mapping[str, Style]) -> None:
     st.header("Which is better?", anchor=False)
     labels = sorted(results.overview.changes["label"].unique())
     if len(labels) < 2:
@@ -62,8 +64,28 @@ def _draw_verdicts(results: StudyResults) -> None:
     if not len(compared):
         st.info(text.NOTHING_TO_COMPARE, icon=":material/info:")
         return
+    _draw_differences(compared, styles, text.name_share(float(share)), against)
     st.dataframe(_name_columns(compared), hide_index=True)
     st.caption(text.VERDICTS)
+
+
+def _draw_differences(
+    compared: pd.DataFrame, styles: Mapping[str, Style], share: str, against: str
+) -> None:
+    """A figure a kind of task: points of accuracy and R² have no common axis."""
+    pairs = zip(compared["dataset"], compared["model"], strict=True)
+    compared = compared.assign(
+        pair=[text.name_pair(*pair) for pair in pairs],
+        task=[data.DATASETS[name].task for name in compared["dataset"]],
+    )
+    for task, own in compared.groupby("task"):
+        overall = compression.studies.average_datasets(own)
+        charts.draw(
+            figures.differences(own, overall, str(task), styles),
+            f"study_differences_{task}",
+            f"Difference against {against} at {share}, by dataset and model, with intervals",
+        )
+    st.caption(text.DIFFERENCES)
 
 
 def _draw_downloads(study: Study) -> None:

@@ -1,17 +1,20 @@
 """Figures of a study. Knows no Streamlit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+import compression
+import data
 from compression.studies.specification import Curves
 from pages.shared.plots import traces
-from pages.shared.plots.layout import BELOW, build_figure, score_scale
-from pages.shared.plots.palette import Style, style
+from pages.shared.plots.layout import BELOW, NAMELESS, build_figure, score_scale
+from pages.shared.plots.palette import REFERENCE, Style, style
 
-from .text import name_bits, name_change, name_share
+from .text import OVERALL, name_bits, name_change, name_difference, name_share
 
 SPREAD = 0.6  # of a share's width, over which its curves stand side by side
 
@@ -107,5 +110,140 @@ def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
         ),
         (name_change(task).capitalize(), {"zeroline": False}),
         shapes=[traces.horizontal(0.0)],
+        legend=BELOW,
+    )
+
+
+def differences(
+    compared: pd.DataFrame, overall: pd.DataFrame, task: str, styles: Mapping[str, Style]
+) -> go.Figure:
+    """Difference of each curve on each dataset with its interval; diamonds: over the datasets."""
+    scale, drawn = score_scale(task), []
+    names = list(dict.fromkeys(compared["pair"]))
+    rows = [*names, OVERALL] if len(overall) else names
+    labels = sorted(compared["label"].unique())
+    for number, label in enumerate(labels):
+        parts = [(compared[compared["label"] == label], styles[label].symbol, 8.0)]
+        if len(overall):
+            parts.append((overall[overall["label"] == label].assign(pair=OVERALL), "diamond", 12.0))
+        offset = 0.0 if len(labels) == 1 else SPREAD * (number / (len(labels) - 1) - 0.5)
+        colour = styles[label].colour
+        own = pd.concat([part for part, _, _ in parts], ignore_index=True)
+        sizes = [size for part, _, size in parts for _ in range(len(part))]
+        symbols = [symbol for part, symbol, _ in parts for _ in range(len(part))]
+        mean, low, high = (scale * own[each].to_numpy() for each in ("mean", "low", "high"))
+        drawn.append(
+            traces.points(
+                mean,
+                own["pair"].map(rows.index).to_numpy(float) + offset,
+                label,
+                colour,
+                size=sizes,
+                symbol=symbols,
+                hover="%{x:+.2f} (%{customdata[0]:+.2f} to %{customdata[1]:+.2f})",
+                customdata=np.column_stack([low, high]),
+                error_x=traces.interval(mean, low, high, colour),
+            )
+        )
+    ticks = {"tickvals": list(range(len(rows))), "ticktext": rows, "range": [len(rows) - 0.4, -0.6]}
+    return build_figure(
+        drawn,
+        "Difference on the same splits; bars: 95 % intervals, right of 0: better",
+        160 + 22 * len(rows) * max(len(labels), 2),
+        (name_difference(task), {"zeroline": False}),
+        ("", ticks),
+        shapes=[traces.vertical(0.0, REFERENCE, dash="dash")],
+        legend=BELOW,
+    )
+
+
+def coordinates(sample: pd.DataFrame, task: str, styles: Mapping[str, Style]) -> go.Figure:
+    """All rows of a study as lines over axes; a range is marked by drawing along an axis."""
+    labels = sorted(sample["label"].unique())
+    codes = sample["label"].map(labels.index)
+    scale = score_scale(task)
+    unit = "%" if task == "classification" else "R²"
+    points = "points" if task == "classification" else unit
+    axes: list[dict[str, Any]] = [
+        {"label": "Curve", "values": codes, **_label_ticks(labels)},
+        _log_axis("Knob", sample["knob"].clip(lower=1e-6)),
+        _log_axis("Share of the bytes", sample["share"]),
+        {"label": f"Validation score ({unit})", "values": scale * sample["validation_score"]},
+        {"label": f"Test change ({points})", "values": scale * sample["change"]},
+    ]
+    for each, catalogue in (("dataset", data.DATASETS), ("model", compression.MODELS)):
+        names = sorted(sample[each].unique())
+        if len(names) > 1:
+            titles = _label_ticks([catalogue[name].title for name in names])
+            values = sample[each].map(names.index)
+            axes.insert(1, {"label": each.capitalize(), "values": values, **titles})
+    for each in ("seed", "fold"):
+        if len(numbers := sorted(sample[each].unique())) > 1:
+            ticks = numbers[:: -(-len(numbers) // 10)]
+            axes.append({"label": each.capitalize(), "values": sample[each], "tickvals": ticks})
+    last = max(len(labels) - 1, 1)
+    colours = [[number / last, styles[label].colour] for number, label in enumerate(labels)]
+    drawn = {
+        "type": "parcoords",
+        "dimensions": axes,
+        "line": {
+            "color": codes,
+            "cmin": 0,
+            "cmax": last,
+            "colorscale": colours if len(labels) > 1 else [[0, colours[0][1]], [1, colours[0][1]]],
+        },
+        "unselected": {"line": {"opacity": 0.04}},
+        "labelangle": -20,
+        "labelside": "top",
+    }
+    title = "All rows; drag along an axis to mark a range, click it to take it back"
+    margin = {"l": 150, "r": 40, "t": 120, "b": 36}
+    return build_figure([drawn], title, 440, NAMELESS, NAMELESS, margin=margin)
+
+
+def _label_ticks(names: Sequence[str]) -> dict[str, Any]:
+    short = [name if len(name) <= 24 else f"{name[:23]}…" for name in names]
+    return {"tickvals": list(range(len(names))), "ticktext": short}
+
+
+def _log_axis(name: str, values: pd.Series) -> dict[str, Any]:
+    """An axis of logarithms with ticks of the values themselves."""
+    places = np.log10(values)
+    steps = [step * 10.0**power for power in range(-6, 7) for step in (1, 2, 5)]
+    ticks = [step for step in steps if values.min() <= step <= values.max()]
+    texts = [f"{step:g}" for step in ticks]
+    return {
+        "label": f"{name} (log)",
+        "values": places,
+        "tickvals": np.log10(ticks),
+        "ticktext": texts,
+    }
+
+
+def growth(times: pd.DataFrame, styles: Mapping[str, Style]) -> go.Figure:
+    """Seconds of a fit by the size of its reference: medians, bars over the middle half."""
+    drawn = []
+    for label, own in times.sort_values("reference_bytes").groupby("label"):
+        look = styles.get(str(label), Style(REFERENCE, "square", "dash"))
+        drawn.append(
+            traces.line(
+                own["reference_bytes"],
+                own["seconds"],
+                str(label),
+                look.colour,
+                look.dash,
+                markers=7,
+                symbol=look.symbol,
+                error_y=traces.interval(own["seconds"], own["low"], own["high"], look.colour),
+                hover="%{customdata[0]}: %{y:.3g} s, %{customdata[1]} fits",
+                customdata=np.column_stack([own["pair"], own["fits"]]),
+            )
+        )
+    return build_figure(
+        drawn,
+        "Seconds of a fit by size; median, bars: the middle half of the fits",
+        360,
+        ("File size of the reference (bytes)", {"type": "log", "tickformat": "~s"}),
+        ("Seconds of one core", {"type": "log", "dtick": "D2", "tickformat": "~g"}),
         legend=BELOW,
     )

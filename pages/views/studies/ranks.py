@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-import compression
 import data
 from compression.studies.specification import Curves, Study
 from pages.shared import links
@@ -19,7 +18,7 @@ def draw_ranks(study: Study, results: StudyResults) -> None:
     if not pairs:
         st.info(text.NO_RANKS, icon=":material/info:")
         return
-    titles = {":".join(pair): _name(*pair) for pair in pairs}
+    titles = {":".join(pair): text.name_pair(*pair) for pair in pairs}
     chosen = next(iter(titles))
     if len(pairs) > 1:
         chosen = widgets.pick(links.STUDY_PAIR, "Dataset and model", titles, chosen, titles=titles)
@@ -50,7 +49,3 @@ def _draw_link(curves: Curves, rank: int, dataset: str, model: str) -> None:
         icon=":material/arrow_forward:",
         query_params=where | link.texts(),
     )
-
-
-def _name(dataset: str, model: str) -> str:
-    return f"{data.DATASETS[dataset].title}, {compression.MODELS[model].title}"

@@ -52,7 +52,7 @@ def _ask_to_start(study: Study, url: str) -> None:
     if not estimate.fits:
         return
     st.markdown(text.describe_size(study))
-    st.markdown(f"To come: {describe_estimate(estimate)}.")
+    st.markdown(f"{describe_estimate(estimate)}.")
     if not st.button(f"Compute {estimate.fits:,} fits", type="primary", key="start_study"):
         st.stop()
 

@@ -5,6 +5,8 @@ from zlib import crc32
 
 import pandas as pd
 
+import compression
+import data
 from compression.studies.specification import Study
 from pages.shared.format import format_change, format_score, format_size, quote
 
@@ -29,6 +31,21 @@ RANKS = (
     "(variance × (1 / splits + rows held out / rows learnt from)), not the usual one, which is too "
     "small. The rows held out take no part in the fit, and the test set none in the choice."
 )
+OVERALL = "over the datasets"
+DIFFERENCES = (
+    "A dataset's interval is over its splits, corrected for the rows that they share; the diamond's "
+    "is Student's over the datasets, each counting once, and says how it may go on another one."
+)
+EVERY_ROW = "Show every row, and how time grows"
+COORDINATES = (
+    "A line a row of a curve. Marked ranges of several axes hold together; the test change only "
+    "reports: mark validation scores to choose."
+)
+GROWTH = (
+    "A fit is a reference's training, or a curve with all its knob values. Times are those of the "
+    "machines that computed the fits, with whatever else ran there."
+)
+NO_ROWS = "No curve has a row yet."
 NO_RANKS = "A low-rank curve on two splits, seeds or folds, would say here which rank to take."
 SEEDS = (
     "Each seed is another split of the data, another initialisation and another order of the rows."
@@ -139,6 +156,20 @@ def describe_rank(curve: pd.DataFrame, task: str) -> str:
 
 def name_share(share: float) -> str:
     return f"1/{round(1 / share)} of the bytes"
+
+
+def describe_sample(drawn: int, rows: int) -> str:
+    if drawn == rows:
+        return f"All {rows:,} rows. {COORDINATES}"
+    return f"{drawn:,} of {rows:,} rows, at even distances. {COORDINATES}"
+
+
+def name_difference(task: str) -> str:
+    return f"Difference of the test scores ({'points' if task == 'classification' else 'R²'})"
+
+
+def name_pair(dataset: str, model: str) -> str:
+    return f"{data.DATASETS[dataset].title}, {compression.MODELS[model].title}"
 
 
 def name_change(task: str) -> str:

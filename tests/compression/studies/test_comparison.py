@@ -5,10 +5,16 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from compression.errors import ArgumentError
-from compression.studies import adjust_probabilities, compare_labels, corrected_difference
+from compression.studies import (
+    adjust_probabilities,
+    average_datasets,
+    compare_labels,
+    corrected_difference,
+)
 from compression.studies.comparison import best_within
 
 
@@ -88,3 +94,15 @@ def test_labels_are_compared_in_pairs_and_a_tie_is_called_a_tie():
     assert compared.loc["level", "seeds"] == 6
     with pytest.raises(ArgumentError, match="no row of 'other' fits 25 %"):
         compare_labels(rows(), 0.25, "other")
+
+
+def test_over_datasets_each_counts_once_and_the_interval_is_scipys():
+    found = [("a", "m", 0.1), ("a", "n", 0.3), ("b", "m", 0.5), ("c", "m", 0.0)]
+    compared = pd.DataFrame(found, columns=["dataset", "model", "mean"]).assign(label="x")
+    alone = pd.DataFrame([("a", "m", 0.1, "y")], columns=compared.columns)
+    (line,) = average_datasets(pd.concat([compared, alone])).to_dict("records")
+    expected = stats.ttest_1samp([0.2, 0.5, 0.0], 0)
+    interval = expected.confidence_interval(0.95)
+    assert (line["label"], line["datasets"]) == ("x", 3)
+    assert line["mean"] == pytest.approx(0.7 / 3)
+    assert (line["low"], line["high"]) == pytest.approx((interval.low, interval.high))

@@ -1,0 +1,35 @@
+"""Every row of the study as a line over axes, and how time grows with size: on request."""
+
+import streamlit as st
+
+import data
+from compression.studies.specification import Study
+from pages.shared import links
+from pages.shared.ui import charts, widgets
+
+from . import figures, text
+from .results import StudyResults
+
+
+def draw_every_row(study: Study, results: StudyResults) -> None:
+    if not widgets.switch(links.EVERY_ROW, text.EVERY_ROW):
+        return
+    overview = results.overview
+    if not len(overview.sample):
+        st.info(text.NO_ROWS, icon=":material/info:")
+        return
+    styles = {each.label: figures.style_of(each) for each in study.curves}
+    tasks = overview.sample["dataset"].map(lambda name: data.DATASETS[name].task)
+    for task, own in overview.sample.groupby(tasks):
+        charts.draw(
+            figures.coordinates(own, str(task), styles),
+            f"study_rows_{task}",
+            f"Parallel coordinates of {len(own):,} rows: curve, knob, share, scores and splits",
+        )
+    curves = int(overview.facts["curves"].iloc[0])
+    st.caption(text.describe_sample(len(overview.sample), curves))
+    pairs = zip(overview.times["dataset"], overview.times["model"], strict=True)
+    times = overview.times.assign(pair=[text.name_pair(*pair) for pair in pairs])
+    alt = "Seconds of a fit by the size of its reference's file, a line a curve"
+    charts.draw(figures.growth(times, styles), "study_growth", alt)
+    st.caption(text.GROWTH)

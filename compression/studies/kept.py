@@ -64,6 +64,8 @@ def _describe(request: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[st
     where: Any = request
     if request.get("stage") == "reference":
         what = "reference"
+    elif request.get("stage") == "overview":
+        what = f"overview of {request['study']}"
     elif "family" in request:
         asked = {name: request[name] for name in request.keys() - {"stage", "reference"}}
         method = request["settings"].get("method", request["settings"].get("constraint", ""))

@@ -79,6 +79,7 @@ def test_it_is_looked_up_until_more_is_done(store, shown, monkeypatch):
     studies.read_overview(store, "shown")
     assert calls
     assert len(store.table("overview shown")) == 1  # the old one is gone
+    assert (studies.list_kept(store)["what"] == "overview of shown").sum() == 1
     studies.run(STUDY, store, studies.InThisProcess())
 
 

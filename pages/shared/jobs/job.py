@@ -143,6 +143,7 @@ class Job(Generic[R]):
     def _begin(self, number: int) -> None:
         self._number = number
         self._began = time.monotonic()
+        self.message = ""
         self.status = "running"
 
     def _note(self, done: float, total: float, message: str, packed: worker.Packed | None) -> None:

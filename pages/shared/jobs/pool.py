@@ -38,6 +38,7 @@ KILLED_ERROR = (
     "choose a smaller model or fewer rows, or try again"
 )
 CLOSED = "the app is being stopped"
+STARTING = "loading PyTorch"
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +50,12 @@ def default_workers() -> int:
         return int(asked)
     if asked:
         log.warning("COMPRESS_WORKERS=%s is no number above 0: taking the cores' count", asked)
+    return min(count_cores(), MAX_WORKERS)
+
+
+def count_cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(cores, MAX_WORKERS)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 class Pool:
@@ -86,6 +90,9 @@ class Pool:
         self._running: dict[Job, WorkerProcess] = {}
         self._processes: set[WorkerProcess] = set()
         self._numbers = self._failed_starts = 0
+        # At a start the app and the browser need a core too: the sooner a first worker is warm,
+        # the sooner a first visitor's reference is trained.
+        self._warming = threading.Semaphore(max(1, count_cores() // 2))
         self._closed = False
         self._change = threading.Condition()
         self._threads = [
@@ -187,7 +194,7 @@ class Pool:
             threads = sum(thread.is_alive() for thread in self._threads)
             oldest = max(waits, default=0.0)
             starved = bool(self._failed_starts) and not self._processes
-            stuck = oldest > STUCK_SECONDS and not runs
+            stuck = oldest > STUCK_SECONDS and not runs and bool(self._processes)
             return {
                 "ok": threads == len(self._threads) and not (self._closed or starved or stuck),
                 "workers": self._workers,
@@ -214,6 +221,8 @@ class Pool:
         except LineFullError as full:
             job._end("failed", error=f"{full}: try again later")
             return
+        if not self._processes:
+            job.message = STARTING
         for session in sessions[1:]:
             self._line.look(job, session)
         self._jobs[job.key] = job
@@ -274,10 +283,14 @@ class Pool:
         """A new worker process, however long it takes to get one; None when the pool closes."""
         pause = FIRST_PAUSE
         while not self._closed:
+            process: WorkerProcess | None = None
             try:
-                process = WorkerProcess(self._warm_up)
+                with self._warming:
+                    process = WorkerProcess(self._warm_up)
+                    process.wait_until_warm(lambda: self._closed)
             except Exception:
                 log.exception("a worker process could not be started")
+                self._dismiss(process)
                 with self._change:
                     self._failed_starts += 1
                     if not self._processes:  # nobody else serves those who wait

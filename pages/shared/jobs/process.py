@@ -4,12 +4,15 @@ import contextlib
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
 from . import worker
 
 KILLED = "killed"
+WARM_SECONDS = 120  # at most, for a process to import what it needs: seconds where disks are slow
 # One thread a worker: the networks are small, and the app needs its core.
 ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
@@ -36,6 +39,19 @@ class WorkerProcess:
 
     def alive(self) -> bool:
         return self._process.is_alive()
+
+    def wait_until_warm(self, is_closed: Callable[[], bool]) -> None:
+        """Wait for the end of the warm-up, or until nobody wants the process any more.
+
+        Raises EOFError when the process is gone, and TimeoutError when it takes far too long.
+        """
+        end = time.monotonic() + WARM_SECONDS
+        while not is_closed():
+            if self.pipe.poll(0.1):
+                self.pipe.recv()
+                return
+            if time.monotonic() > end:
+                raise TimeoutError(f"a worker process was not ready after {WARM_SECONDS} seconds")
 
     def send(self, *message: Any) -> None:
         with self._sending:

@@ -18,7 +18,7 @@ from pages.shared.models.results import OWN_RECIPE, Layer, Trained, Training
 from pages.shared.models.text import LAYER_KINDS, titles_of
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
-from pages.shared.ui import widgets
+from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import wait_for
 
 DATASET, MODEL, SEED = "digits", "mlp", 0
@@ -90,7 +90,10 @@ def require_reference(chosen: Choices) -> Trained:
         task = data.find(chosen.dataset).task
         st.plotly_chart(standard.learning_curve(job.partial, task), config=CONFIG)
 
-    trained = wait_for(requests.reference(*chosen), "Training the reference", learning)
+    job = requests.reference(*chosen)
+    if job.pending:
+        charts.preload()
+    trained = wait_for(job, "Training the reference", learning)
     if trained is None:
         st.stop()
     return trained

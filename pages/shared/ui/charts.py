@@ -19,6 +19,12 @@ def begin() -> None:
     st.session_state[_DRAWN] = {}
 
 
+def preload() -> None:
+    """Have the browser load Plotly, a second's work, while a page waits for its first numbers."""
+    with st.container(key="preload"):
+        st.plotly_chart(go.Figure())
+
+
 def draw(
     figure: go.Figure,
     key: str,

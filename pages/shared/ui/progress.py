@@ -13,7 +13,7 @@ from pages.shared.format import escape_markdown
 from pages.shared.jobs import Job
 
 POLL_SECONDS = 0.5  # seconds
-SILENT_SECONDS = 0.7  # seconds: a job that is over by then never shows a progress bar
+SILENT_SECONDS = 1.0  # seconds: a job that is over by then never shows a progress bar
 FLUSH_SECONDS = 0.012  # seconds: a little more than Streamlit's own pause between two messages
 FIRST_POINTS_SECONDS = 0.3  # seconds that a picture may come later, to come with its first points
 
@@ -112,7 +112,7 @@ def describe_progress(job: Job, label: str) -> str:
     """What a job is doing or how far it is from its turn, and its seconds so far and to go."""
     place, to_go = job.look_ahead()
     said = f"{label}: {job.message}" if job.message else label
-    if job.status == "waiting":
+    if job.status == "waiting" and not job.message:
         said = f"{label}: waiting" + ("" if place is None else f", {ordinal(place)} in line")
     left = "" if to_go is None else f", about {max(to_go, 1):.0f} s to go"
     return f"{said} · {job.seconds:.0f} s so far{left}"

@@ -1,6 +1,7 @@
 """Every download button of every page, pressed; every file, used as its reader would use it."""
 
 import re
+import tomllib
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlparse
 
@@ -10,9 +11,12 @@ import pytest
 
 import compression
 import data
+from benchmarks.server import serve_app
+from compression.studies.specification import read_study
 
 pytestmark = pytest.mark.browser
 
+FIGURES = "figures_html"
 BUTTONS = '[data-testid="stDownloadButton"]'
 CHARTS = ".js-plotly-plot"
 SWITCHED_OFF = '[data-testid="stCheckbox"]:not(:has(input:checked)) label'
@@ -21,6 +25,8 @@ PATIENCE = 180_000  # ms: the switches train networks
 
 # A URL, and the kinds of files that its page has to offer. Every switch is turned on besides.
 SCREENS = {
+    "atlas?": {".csv", ".html", ".parquet", ".toml"},
+    "your_model?": {".csv", ".html", ".onnx"},
     "compare?model=mlp": {".csv", ".html", ".onnx", ".safetensors"},
     "train?model=mlp": set(),
     "low_rank?model=mlp&methods=all&epochs=1": {".csv", ".html", ".onnx", ".safetensors"},
@@ -38,9 +44,10 @@ SCREENS = {
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the page shows it: its header and how many lines it has."""
+    """A table as the page shows it: its header, as far as it is wide enough, and its lines."""
 
     columns: list[str]
+    width: int
     rows: int
 
 
@@ -54,7 +61,7 @@ def wait_until_settled(page):
 def open_all(server, visit, screen):
     """A page with everything on it that a switch, an expander or a pin reveals."""
     name, query = screen.split("?")
-    page = visit(f"{server.address}/{name}?dataset=iris&{query}")
+    page = visit(f"{server.address}/{name}?{'dataset=iris&' if 'model=' in query else ''}{query}")
     page.set_default_timeout(PATIENCE)
     page.locator(CHARTS).first.wait_for()
     wait_until_settled(page)
@@ -96,12 +103,13 @@ def table_above(button):
     """The table that stands nearest above a button."""
     grid = button.locator("xpath=preceding::*[@data-testid='stDataFrame'][1]//table[@role='grid']")
     columns = grid.locator("th").all_text_contents()
-    assert len(columns) == int(grid.get_attribute("aria-colcount"))
-    return Table(columns, int(grid.get_attribute("aria-rowcount")) - 1)  # without its header
+    width, lines = (int(grid.get_attribute(f"aria-{of}count")) for of in ("col", "row"))
+    return Table(columns, width, lines - 1)  # without its header
 
 
 def same_table(page, button, file):
     shown = table_above(button)
+    assert len(shown.columns) == shown.width
     assert list(file.columns) == shown.columns
     assert len(file) == shown.rows
 
@@ -111,6 +119,16 @@ def same_rows(*columns):
 
     def check(page, button, file):
         assert len(file) == table_above(button).rows
+        assert set(columns) <= set(file.columns)
+
+    return check
+
+
+def holds(*columns):
+    """The page shows figures of the file's rows."""
+
+    def check(page, button, file):
+        assert len(file)
         assert set(columns) <= set(file.columns)
 
     return check
@@ -169,6 +187,8 @@ SHOWN = {
     "marks_csv": same_table,
     "rules_csv": same_table,
     "multipliers_csv": same_table,
+    "model_layers_csv": same_rows("layer", "kind", "shape", "parameters"),
+    "atlas_csv": holds("dataset", "model", "share", "winner", "verdict", "low", "high"),
     "ranked_csv": same_rows("choice", "macs", *SCORES),
     "compared_csv": same_rows("choice", "macs", *SCORES),
     "methods_csv": groups("method", *SCORES),
@@ -189,6 +209,24 @@ def check_csv(page, button, path):
     key = key_of(button)
     assert key in SHOWN, f"say in SHOWN what the page shows of the file of {key}"
     SHOWN[key](page, button, pd.read_csv(path))
+
+
+# What is in the Parquet files, by the button's key.
+IN_PARQUET = {
+    "atlas_parquet": {"dataset", "model", "seed", "family", "bytes", "score"},
+}
+
+
+def check_uploaded(path):
+    """A graph that was brought: it takes random rows, and gives finite numbers."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path)
+    (given,) = session.get_inputs()
+    shape = [side if isinstance(side, int) else 4 for side in given.shape]
+    samples = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    for outputs in session.run(None, {given.name: samples}):
+        assert np.isfinite(outputs).all()
 
 
 def check_model(path):
@@ -261,6 +299,14 @@ def test_every_download_button_gives_a_file_that_works(server, visit, browser, t
         match path.suffix:
             case ".html":
                 check_page(browser, path)
+            case ".onnx" if screen.startswith("your_model"):
+                check_uploaded(path)
+            case ".parquet":
+                table = pd.read_parquet(path)
+                assert len(table)
+                assert IN_PARQUET[key_of(button)] <= set(table.columns)
+            case ".toml":
+                assert tomllib.loads(path.read_text("utf-8"))["parts"]
             case ".safetensors" | ".onnx":
                 check_model(path)
             case ".csv":
@@ -268,6 +314,28 @@ def test_every_download_button_gives_a_file_that_works(server, visit, browser, t
             case _:
                 pytest.fail(f"{key_of(button)} gives {path.name}: no check for such a file")
     assert kinds == SCREENS[screen]
+
+
+STUDY = "on=Iris&of=Softmax+regression&curves=Rounding+to+few+bits&seeds=2&kept=true"
+
+
+def test_a_study_s_files_hold_what_was_computed(browser, visit, tmp_path):
+    with serve_app(store=f"sqlite:///{tmp_path}/studies.db") as running:
+        page = visit(f"{running.address}/studies?{STUDY}")
+        page.locator(".st-key-study_csv").wait_for()
+        wait_until_settled(page)
+        files = {}
+        for button in page.locator(BUTTONS).all():
+            files[key_of(button)] = press(page, button, tmp_path)
+    assert set(files) == {"study_toml", "study_csv", "study_parquet", "kept_parquet", FIGURES}
+    study = read_study(files["study_toml"].read_text("utf-8"))
+    assert (study.datasets, study.models) == (("iris",), ("softmax_regression",))
+    rows = pd.read_csv(files["study_csv"])
+    assert set(rows["seed"]) == {0, 1}
+    assert {"dataset", "model", "curve", *SCORES} <= set(rows.columns)
+    assert len(pd.read_parquet(files["study_parquet"])) == len(rows)
+    assert set(pd.read_parquet(files["kept_parquet"])["status"]) == {"done"}
+    check_page(browser, files[FIGURES])
 
 
 def test_a_report_is_of_the_settings_that_the_page_shows(server, visit, tmp_path):

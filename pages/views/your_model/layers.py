@@ -45,7 +45,7 @@ def draw_layers(view: ModelView) -> None:
         "Table as CSV",
         lambda: table.to_csv(index=False),
         "layers.csv",
-        "layers_csv",
+        "model_layers_csv",
         mime="text/csv",
     )
 

@@ -2,9 +2,11 @@
 
 from collections import OrderedDict
 
+import torch
 from torch import nn
 
 from compression import accounting
+from compression.network import Bounded, set_bounded
 
 
 def test_the_structure_has_each_module_s_shape_numbers_and_multiplications():
@@ -21,3 +23,18 @@ def test_the_structure_has_each_module_s_shape_numbers_and_multiplications():
     assert list(table["output"]) == ["1 × 6 × 6", "3 × 4 × 4", "48", "5"]
     assert list(table["parameters"]) == [0, 3 * 9 + 3, 0, 48 * 5 + 5]
     assert list(table["MACs"]) == [0, 3 * 9 * 16, 0, 48 * 5]
+
+
+def test_weights_are_pinned_zero_or_free_and_add_up():
+    bounded, free = nn.Linear(4, 2), nn.Linear(2, 3)
+    with torch.no_grad():
+        bounded.weight.copy_(
+            torch.tensor([[0.5, -0.5, 0.0, 0.1], [0.5, 0.2, 0.0, 0.0]], dtype=torch.float32)
+        )
+    set_bounded(bounded, Bounded("box", 0.5))
+    network = nn.Sequential(OrderedDict(first=bounded, relu=nn.ReLU(), last=free))
+    assert accounting.shares(network, ["first"]) == {"pinned": 3 / 8, "zero": 3 / 8, "free": 2 / 8}
+    assert accounting.shares(network) == {"pinned": 3 / 14, "zero": 3 / 14, "free": 8 / 14}
+    # Free weights and biases of the first with its bound; all numbers of the last.
+    assert accounting.parameters(network) == (2 + 2 + 1) + (6 + 3)
+    assert accounting.layer_macs(network) == {"first": 8, "last": 6}

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -179,3 +180,95 @@ def test_cardinality_has_no_certificate(example, loss):
     assert seen.duality_gap == math.inf
     assert seen.multipliers is None
     assert not seen.holds(0.5)
+
+
+@every_loss
+@every_kind
+def test_the_scaled_residual_is_a_step_s_move_in_columns_of_unit_variance(example, kind, loss):
+    problem = example(kind, loss)
+    bound = bound_for(problem, "box")
+    weight = SETS["box"].project(random_weight(problem), bound)
+    seen = certifier(problem, "box").judge(weight, bound)
+    y, spread = problem.y, problem.x.std(axis=0)
+    kept = spread > 1e-9 * np.abs(problem.x).max(axis=0)
+    unit = np.var(y) / 2 if loss == "squared" else min(1.0, math.log(y.max() + 1))
+    assert seen.unit == pytest.approx(unit, rel=1e-12)
+    step = (seen.gradient / np.where(kept, spread, 1) ** 2)[..., kept]
+    moved = np.clip(weight[..., kept] - step, -bound, bound)
+    move = np.abs((weight[..., kept] - moved) * spread[kept]).max()
+    assert seen.scaled_residual == pytest.approx(move / math.sqrt(unit), rel=1e-9)
+
+
+@every_loss
+@bounded
+def test_a_column_without_variance_changes_nothing(example, loss, constraint):
+    problem = example("plain", loss)
+    bound = bound_for(problem, constraint)
+    weight = SETS[constraint].project(random_weight(problem), bound)
+    constant = np.column_stack([problem.x, np.full(len(problem.x), 7.0)])
+    longer = np.concatenate([weight, np.zeros((*weight.shape[:-1], 1))], axis=-1)
+    seen = certifier(problem, constraint).judge(weight, bound)
+    beside = Certifier(constant, problem.y, loss, SETS[constraint]).judge(longer, bound)
+    assert (beside.gradient[..., -1] == 0).all()
+    for name in ("objective", "duality_gap", "scaled_residual", "kkt_residual"):
+        assert getattr(beside, name) == pytest.approx(getattr(seen, name), rel=1e-9, abs=1e-14)
+
+
+def test_a_one_sided_set_has_a_gap_where_every_weight_wants_to_grow():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 4))
+    x = np.linalg.qr(x - x.mean(axis=0))[0] * math.sqrt(50)
+    best = np.array([0.5, -1.0, 2.0, 0.1])
+    y, bound = x @ best, 3.0
+    weight = best - 1.0
+    seen = Certifier(x, y, "squared", SETS["upper"]).judge(weight, bound)
+    # Orthonormal columns: L(θ) = ‖θ − best‖²/2, its gradient θ − best, and the optimum 0.
+    np.testing.assert_allclose(seen.gradient, weight - best, atol=1e-12)
+    assert seen.objective == pytest.approx(2.0)
+    assert seen.duality_gap == pytest.approx(np.sum(bound - weight))
+    grown = Certifier(x, y, "squared", SETS["upper"]).judge(best + 0.5, bound)
+    assert grown.duality_gap == math.inf
+
+
+@pytest.mark.parametrize("constraint", ["l1", "l2"])
+def test_a_ball_s_multiplier_is_the_gradient_s_dual_norm_at_its_edge_and_zero_inside(
+    example, constraint
+):
+    problem = example("plain", "squared")
+    bound = bound_for(problem, constraint, share=0.1)
+    judge = certifier(problem, constraint)
+    edge = SETS[constraint].project(random_weight(problem), bound)
+    seen = judge.judge(edge, bound)
+    norm = np.inf if constraint == "l1" else 2
+    assert seen.multipliers == pytest.approx(np.linalg.norm(seen.gradient, norm))
+    assert judge.judge(0.9 * edge, bound).multipliers == 0.0
+
+
+def test_a_certificate_holds_for_finite_numbers_alone_and_in_units_of_the_loss(example):
+    problem = example("plain", "squared")
+    seen = certifier(problem, "box").judge(random_weight(problem), 0.1)
+    holds = {  # gap, unit: whether it holds at a tenth of the unit
+        (0.01, 0.1): True,
+        (0.011, 0.1): False,
+        (0.9, 10.0): True,
+        (1.1, 10.0): False,
+        (0.0, math.inf): False,
+        (0.0, math.nan): False,
+    }
+    for (gap, unit), expected in holds.items():
+        assert replace(seen, duality_gap=gap, unit=unit).holds(0.1) is expected
+    proved = replace(seen, duality_gap=0.0)
+    assert proved.holds(0.1)
+    assert not replace(proved, objective=math.inf).holds(0.1)
+    assert not replace(proved, gradient=np.array([0.0, math.nan])).holds(0.1)
+
+
+def test_without_a_gap_a_small_residual_speaks_for_a_convex_set_that_is_not_bounded(example):
+    problem = example("plain", "squared")
+    bound = bound_for(problem, "upper")
+    solution = compression.solve(problem.x, problem.y, "squared", "upper", bound, tolerance=1e-8)
+    seen = replace(certifier(problem, "upper").judge(solution.weight, bound), duality_gap=math.inf)
+    assert seen.holds(1e-4)
+    assert not seen.holds(seen.scaled_residual / 2)
+    assert not replace(seen, bounded=True).holds(1e-4)
+    assert not replace(seen, convex=False).holds(1e-4)

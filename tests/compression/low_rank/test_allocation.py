@@ -246,3 +246,71 @@ def test_layers_of_many_ranks_and_sizes_come_within_the_bound(share, decay):
     every = allocate_by_every_rule(layers, budget)
     assert every["exact"].exact
     assert every["exact"].bound <= every["exact"].error <= min(a.error for a in every.values())
+
+
+def steps(layer):
+    """A layer's choices as (cost, error), the dense one last; costs rise and errors fall."""
+    return [*zip(layer.costs.tolist(), layer.errors.tolist(), strict=True), (layer.dense_cost, 0.0)]
+
+
+def distinct(seed):
+    """Three layers whose choices are all undominated, and a budget in between."""
+    rng = np.random.default_rng(seed)
+    layers = {}
+    for name in "abc":
+        costs = np.cumsum(rng.integers(1, 9, size=5))
+        errors = np.sort(rng.uniform(0.01, 1, size=5))[::-1]
+        layers[name] = RankChoices(errors, costs, int(costs[-1] + rng.integers(1, 9)))
+    low = smallest_budget(layers)
+    high = sum(layer.dense_cost for layer in layers.values())
+    return layers, int(rng.integers(low, high))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_greedy_rule_takes_the_steepest_step_that_fits_until_none_does(seed):
+    layers, budget = distinct(seed)
+    places = dict.fromkeys(layers, 0)
+    choices_of = {name: steps(layer) for name, layer in layers.items()}
+    going = set(layers)
+    while going:
+        falls = {}
+        for name in going:
+            place, own = places[name], choices_of[name]
+            if place + 1 < len(own):
+                (cost, error), (more, less) = own[place : place + 2]
+                falls[name] = (error - less) / (more - cost)
+        if not falls:
+            break
+        best = max(falls, key=falls.get)
+        places[best] += 1
+        if sum(choices_of[name][place][0] for name, place in places.items()) > budget:
+            places[best] -= 1
+            going.remove(best)
+    error = sum(choices_of[name][place][1] for name, place in places.items())
+    assert allocate(layers, budget, "greedy").error == pytest.approx(error)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_lagrangian_rule_is_everybody_s_best_at_the_least_price_that_fits(seed):
+    layers, budget = distinct(seed)
+    choices_of = [steps(layer) for layer in layers.values()]
+    prices = sorted(
+        (error - less) / (more - cost)
+        for own in choices_of
+        for (cost, error), (more, less) in itertools.combinations(own, 2)
+    )
+    for price in prices:  # just above each price at which somebody changes to a cheaper choice
+        picked = [
+            min(own, key=lambda each: each[1] + price * (1 + 1e-9) * each[0]) for own in choices_of
+        ]
+        if sum(cost for cost, _ in picked) <= budget:
+            break
+    found = allocate(layers, budget, "lagrangian")
+    assert found.error == pytest.approx(sum(error for _, error in picked))
+    assert found.cost == sum(cost for cost, _ in picked)
+    # The dual's best value: the largest over prices of Σ min (e + α cost) − α B, linear between.
+    dual = max(
+        sum(min(e + price * c for c, e in own) for own in choices_of) - price * budget
+        for price in [0.0, *prices]
+    )
+    assert found.bound == pytest.approx(dual, abs=1e-6)

@@ -6,6 +6,7 @@ import pytest
 from scipy.optimize import minimize
 
 import compression
+from compression.constrained.convex import certificate
 from compression.constrained.convex.certificate import Certifier
 
 SETS = {name: entry.load()() for name, entry in compression.CONSTRAINTS.items()}
@@ -272,3 +273,42 @@ def test_without_a_gap_a_small_residual_speaks_for_a_convex_set_that_is_not_boun
     assert not seen.holds(seen.scaled_residual / 2)
     assert not replace(seen, bounded=True).holds(1e-4)
     assert not replace(seen, convex=False).holds(1e-4)
+
+
+@every_loss
+@pytest.mark.parametrize("constraint", ["box", "l1"])
+def test_next_to_the_optimum_the_gap_is_about_what_is_lost(example, monkeypatch, loss, constraint):
+    problem = example("plain", loss)
+    bound = bound_for(problem, constraint, share=0.5)
+    solution = compression.solve(problem.x, problem.y, loss, constraint, bound, tolerance=1e-10)
+    judge = certifier(problem, constraint)
+    best = judge.judge(solution.weight, bound)
+    held = SETS[constraint].find_pinned(solution.weight, bound, 1e-9)
+    assert not held.all()
+    noise = np.where(held, 0.0, 2e-4 * random_weight(problem, seed=1))
+    near = solution.weight + noise
+    size = SETS[constraint].gauge
+    near *= size(solution.weight) / size(near)  # along the edge: little is lost, of second order
+    seen = judge.judge(near, bound)
+    lost = seen.objective - best.objective
+    assert lost > 1e-9 * judge.unit
+    slack = 1e-9 * judge.unit
+    assert lost - slack <= seen.duality_gap <= 2 * lost + slack
+    # Without a Newton step the tangent alone is left: still a bound, and a loose one.
+    monkeypatch.setattr(certificate, "LARGEST_HESSIAN", 0)
+    rough = certifier(problem, constraint).judge(near, bound).duality_gap
+    assert rough > 5 * seen.duality_gap
+
+
+def test_without_a_bound_the_gap_is_about_what_is_lost(example, monkeypatch):
+    problem = example("plain", "softmax")
+    free = compression.solve(problem.x, problem.y, "softmax", "box", math.inf, tolerance=1e-12)
+    judge = certifier(problem, "box")
+    best = judge.judge(free.weight, math.inf)
+    near = free.weight + 1e-4 * random_weight(problem, seed=1)
+    seen = judge.judge(near, math.inf)
+    lost = seen.objective - best.objective
+    assert lost > 1e-11
+    assert lost <= seen.duality_gap <= 2 * lost
+    monkeypatch.setattr(certificate, "LARGEST_HESSIAN", 0)
+    assert certifier(problem, "box").judge(near, math.inf).duality_gap > 0.5 * judge.unit

@@ -28,7 +28,7 @@ else:
     judging = choose_judging(view, files)
     shown = choose_method(view, files, judging)
     if shown is not None:
-        row = draw_budget(shown, files)
+        row = draw_budget(shown, files, judging is not None)
         if judging is not None:
             draw_scores(view, shown, files, row, judging)
     st.caption(text.CHAIN)

@@ -68,7 +68,8 @@ def test_the_example_shows_its_map_its_spectrum_and_its_plan(page_of_the_example
     whys = dict(zip(table["layer"], table["why, why not"], strict=True))
     assert "groups share no channels" in whys["grouped.weight"]
     assert app.selectbox(key="weight").value == "middle.weight"
-    assert any("score is unknown" in warning.value for warning in app.warning)
+    assert text.SCORE_BELOW in [words.value for words in app.caption]
+    assert text.NO_SCORE not in [words.value for words in app.warning]
 
 
 def test_the_slider_s_ranks_are_those_of_the_file_that_is_handed_out():
@@ -337,6 +338,7 @@ def test_ranks_by_what_layers_give_stand_beside_truncated_svd_and_leave_as_the_f
 def test_without_data_ranks_are_those_of_truncated_svd():
     app = render("your_model.py", **QUICK, judged_on="none", ranks_by="activation_aware_svd")
     assert any(words.value == text.WITHOUT_CALIBRATION for words in app.caption)
+    assert text.NO_SCORE in [words.value for words in app.warning]
     assert not [b for b in app.get("button_group") if b.key == "ranks_by"]
 
 

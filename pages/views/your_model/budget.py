@@ -46,8 +46,11 @@ def choose_method(view: ModelView, files: Files, judging: Judging | None) -> Mod
     )
 
 
-def draw_budget(view: ModelView, files: Files) -> int:
-    """The slider, what it gives, and the checked file; the row of the plan that is shown."""
+def draw_budget(view: ModelView, files: Files, judged: bool) -> int:
+    """The slider, what it gives, and the checked file; the row of the plan that is shown.
+
+    ``judged``: the score on data stands below.
+    """
     assert view.plan is not None
     row = _choose_row(view)
     line = view.plan.iloc[row]
@@ -85,7 +88,10 @@ def draw_budget(view: ModelView, files: Files) -> int:
             f"{format_size(line['bytes'])}",
         )
     with right:
-        st.warning(text.NO_SCORE, icon=":material/warning:")
+        if judged:
+            st.caption(text.SCORE_BELOW)
+        else:
+            st.warning(text.NO_SCORE, icon=":material/warning:")
         bits = 32
         if view.kind == "ONNX graph":
             bits = int(widgets.segment(links.FILE_BITS, "Bits of a weight", BITS, help=text.BITS))

@@ -30,6 +30,10 @@ NO_SCORE = (
     "**Without data the score is unknown.** The energy that weights keep is no accuracy: some "
     "models answer the same at 80 %, others fail at 99 %."
 )
+SCORE_BELOW = (
+    "The energy that weights keep is no accuracy: what the smaller model scores on the data that "
+    "you chose stands below."
+)
 NOTHING = "No layer of this model can be made smaller by a lower rank; the table says why."
 UPLOAD_HELP = (
     "ONNX (.onnx, with its .onnx.data where there is one), .safetensors, or a state dict "

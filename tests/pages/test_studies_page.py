@@ -43,6 +43,13 @@ def test_a_small_study_is_computed_and_compared_without_a_click(url):
     assert listed["done"].tolist() == [6]
 
 
+def test_a_link_may_name_datasets_and_models_as_the_catalogue_does():
+    app = render("studies.py", on=["iris", "Wine"], of=["mlp"], curves="none that there is")
+    assert app.multiselect(key="on").value == ["Iris", "Wine"]
+    assert app.multiselect(key="of").value == ["MLP (256-128)"]
+    assert any("none that there is" in each.value for each in app.warning)
+
+
 def press(app, key):
     next(each for each in app.button if each.key == key).click().run()
     return settle(app)

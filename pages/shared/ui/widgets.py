@@ -398,11 +398,16 @@ def request_one(key: str, label: str) -> str | None:
 
 def refuse(key: str, instead: Any, sentence: str) -> None:
     """Choose something else than what was asked for, and say so."""
+    choose(key, instead)
+    add_remark(key, sentence)
+
+
+def choose(key: str, value: Any) -> None:
+    """Have a widget that is drawn next show a value, whatever the URL says."""
     if key not in st.session_state:
         st.query_params.pop(key, None)
         st.session_state[_UNBOUND + key] = True
-    st.session_state[key] = instead
-    add_remark(key, sentence)
+    st.session_state[key] = value
 
 
 def bind(key: str) -> Literal["query-params"] | None:

@@ -127,11 +127,13 @@ def all_curves() -> list[Curves]:
 def _choose(
     key: str, label: str, titles: dict[str, str], first: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Some of these names by their titles; at first the given ones."""
+    """Some of these names by their titles, a link may say either; at first the given ones."""
     shown = {_show(title): name for name, title in titles.items()}
+    titled = {name: title for title, name in shown.items()}
     if widgets.read_request(key) is None:
-        names = {name: title for title, name in shown.items()}
-        st.session_state[key] = [names[name] for name in first if name in names]
+        st.session_state[key] = [titled[name] for name in first if name in titled]
+    elif titled.keys() & (asked := st.query_params.get_all(key)) and key not in st.session_state:
+        widgets.choose(key, [titled.get(each, each) for each in asked])
     return tuple(shown[title] for title in widgets.several(key, label, list(shown)))
 
 

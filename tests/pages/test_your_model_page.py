@@ -153,9 +153,8 @@ def test_map_and_table_say_the_same_of_a_layer(rank, word, sign):
         {
             "layer": ["w"],
             "parameters": [128],
-            "rows": [8],
-            "columns": [16],
             "rank_99": [rank],
+            "saving_99": [1 - rank * 24 / 128],
             "break_even": [5],
             "reason": [""],
         }

@@ -14,7 +14,7 @@ from pages.shared.plots.layout import BELOW, build_figure, score_scale, score_ti
 from pages.shared.plots.palette import CONSTRAINED, FAINTEST, LOW_RANK, OCHRE, REFERENCE, style
 
 from .results import HeadView
-from .text import markup, saving
+from .text import markup
 
 # Opaque, and dark enough for white words on a light and on a dark ground.
 GROWS, STAYS = "#C0392B", "#6B7280"
@@ -24,7 +24,7 @@ _MOST = 300  # layers that a map can show
 def layer_map(layers: pd.DataFrame, energy: str, chosen: str) -> go.Figure:
     """Layers by size, coloured by what a lower rank gains: blue saves, red grows, grey stays."""
     shown = layers.nlargest(_MOST, "parameters").sort_index()
-    gains = saving(shown, energy).fillna(0).to_numpy(float)
+    gains = shown[f"saving_{energy}"].fillna(0).to_numpy(float)
     able = (shown["reason"] == "").to_numpy()
     colours = [
         _blend(GROWS if gain < 0 else LOW_RANK, 0.25 + 0.75 * min(2 * abs(gain), 1.0))

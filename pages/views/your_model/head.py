@@ -32,11 +32,11 @@ def draw_head(
             return
         row = _choose_row(view, settled=job.result is not None)
         _draw_numbers(view, row, found.task)
-        kind, sentence = text.describe_certificate(view, row)
-        box, icon = (
-            (st.success, ":material/verified:") if kind else (st.warning, ":material/warning:")
-        )
-        box(sentence, icon=icon)
+        sentence = text.describe_certificate(view, row)
+        if view.table["certified"].iloc[row]:
+            st.success(sentence, icon=":material/verified:")
+        else:
+            st.warning(sentence, icon=":material/warning:")
         _draw_figures(view, row, found.task)
         st.markdown(text.describe_head(view, row, found.task))
         if job.result is not None:
@@ -82,7 +82,7 @@ def _draw_numbers(view: HeadView, row: int, task: str) -> None:
         (
             "Numbers to be stored",
             f"{int(line['parameters']):,}",
-            f"of {text.count_head(view):,}",
+            f"of {sum(part.size for part in view.heads[0]):,}",
         ),
     )
     for place, (label, value, baseline) in zip(places, facts, strict=True):

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from .results import AdapterView, ModelView
-from .text import plain, saving, why
+from .text import plain, why
 
 COLUMNS = {
     "layer": "layer",
@@ -26,7 +26,7 @@ def layer_table(view: ModelView, energy: str) -> pd.DataFrame:
     table["layer"] = [plain(name, 200) for name in table["layer"]]
     table["shape"] = [" × ".join(map(str, shape)) for shape in table["shape"]]
     table["share"] = 100 * table["share"]
-    table["saving"] = 100 * saving(view.layers, energy)
+    table["saving"] = 100 * table[f"saving_{energy}"]
     table["why"] = [why(row, energy) for _, row in view.layers.iterrows()]
     return table[list(COLUMNS)].rename(columns=COLUMNS)
 

@@ -45,6 +45,10 @@ def read(report: Report, files: Files) -> ModelView:
         rows=[weight.matrix_shape[0] for weight in model.weights],
         columns=[weight.matrix_shape[1] for weight in model.weights],
     )
+    cost = (layers["rows"] + layers["columns"]) / layers["parameters"]  # of a rank
+    layers = layers.assign(
+        **{f"saving_{share}": 1 - layers[f"rank_{share}"] * cost for share in (90, 95, 99)}
+    )
     spectra = {
         weight.name: model.spectrum(weight.name)
         for weight in model.weights

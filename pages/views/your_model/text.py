@@ -69,13 +69,6 @@ def describe_model(view: ModelView) -> str:
     )
 
 
-def saving(layers: pd.DataFrame, energy: str) -> pd.Series:
-    """Share of each layer's numbers that its rank at that energy saves; negative: it grows."""
-    ranks = layers[f"rank_{energy}"].astype("Float64")
-    sides = layers["rows"] + layers["columns"]
-    return 1 - ranks * sides / layers["parameters"]
-
-
 def why(row: pd.Series, energy: str) -> str:
     """Why a layer can shrink at an energy, or why not, as a sentence without its subject."""
     if row["reason"]:
@@ -92,7 +85,7 @@ def why(row: pd.Series, energy: str) -> str:
 def describe_map(view: ModelView, energy: str) -> str:
     """What the layer map shows, in words."""
     able = view.layers["reason"] == ""
-    gain = saving(view.layers, energy).fillna(0)
+    gain = view.layers[f"saving_{energy}"].fillna(0)
     growing = int((able & (gain < 0)).sum())
     saved = float((view.layers["parameters"] * gain)[able & (gain > 0)].sum()) / view.parameters
     return (
@@ -335,12 +328,7 @@ HEAD_START = (
 )
 
 
-def count_head(view: HeadView) -> int:
-    weight, intercept = view.heads[0]
-    return weight.size + intercept.size
-
-
-def describe_certificate(view: HeadView, row: int) -> tuple[bool, str]:
+def describe_certificate(view: HeadView, row: int) -> str:
     """Whether a row is certified, and what is proved of it."""
     line = view.table.iloc[row]
     within = f"at most {line['duality_gap']:.1e} above the optimum by its duality gap"
@@ -351,8 +339,8 @@ def describe_certificate(view: HeadView, row: int) -> tuple[bool, str]:
         f"{line['kkt_residual']:.1e})"
     )
     if not line["certified"]:
-        return False, f"**Not certified** to a ten-thousandth of the zero model's loss: {proved}."
-    return True, (
+        return f"**Not certified** to a ten-thousandth of the zero model's loss: {proved}."
+    return (
         f"**Certified**: {proved}. One more unit of c would take **{line['price']:.3g}** off the "
         "training loss."
     )

@@ -7,6 +7,7 @@ row an output (channel) and a column an input (channel and tap).
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -213,15 +214,17 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
         )
     weights: list[Array]
     chain: list[Any]
-    with torch.device("meta"):  # no time is spent on initial values
-        if isinstance(factors, Factors):
-            weights = [factors.right, factors.left]
-            names = ["right", "left"]
-            chain = [nn.Linear(w.shape[1], w.shape[0], bias=False) for w in weights]
-        else:
-            weights = [stage.kernel for stage in factors.stages]
-            names = [f"stage{number}" for number in range(1, len(weights) + 1)]
-            chain = [_convolution(layer, stage) for stage in factors.stages]
+    if isinstance(factors, Factors):
+        weights = [factors.right, factors.left]
+        names = ["right", "left"]
+        chain = [
+            build_empty(nn.Linear, in_features=w.shape[1], out_features=w.shape[0], bias=False)
+            for w in weights
+        ]
+    else:
+        weights = [stage.kernel for stage in factors.stages]
+        names = [f"stage{number}" for number in range(1, len(weights) + 1)]
+        chain = [_convolution(layer, stage) for stage in factors.stages]
 
     def parameter(values: Array) -> nn.Parameter:
         # In one order in memory, so that the sums are the same bits again after a file.
@@ -244,7 +247,21 @@ def _convolution(layer: Any, stage: Stage) -> nn.Module:
     # A stage that pads nothing has no say in what stands at the edges.
     if settings["padding"] != (0,) * len(entries):
         settings["padding_mode"] = layer.padding_mode
-    return type(layer)(channels, outputs, tuple(entries), bias=False, **settings)
+    settings |= {"in_channels": channels, "out_channels": outputs, "kernel_size": tuple(entries)}
+    return build_empty(type(layer), bias=False, **settings)
+
+
+def build_empty(kind: Any, **settings: Any) -> Any:
+    """A linear layer or a convolution on the meta device: it has shapes, and no numbers yet."""
+    layer = _type_without_numbers(kind)(**settings, device="meta")
+    layer.__class__ = kind
+    return layer
+
+
+@cache
+def _type_without_numbers(kind: Any) -> Any:
+    """It draws no initial values: on the meta device that takes longer than all the rest."""
+    return type(kind.__name__, (kind,), {"reset_parameters": lambda self: None})
 
 
 def obstacle(layer: nn.Module) -> str:

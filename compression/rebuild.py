@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from .errors import StorageError
-from .network import COMPRESSIBLE, LowRank, LowRankPlusSparse, shared_places
+from .network import COMPRESSIBLE, LowRank, LowRankPlusSparse, build_empty, shared_places
 
 CONTAINERS = (nn.Sequential, LowRank, LowRankPlusSparse)
 
@@ -165,8 +165,8 @@ def build(line: dict[str, Any], bias: bool) -> Any:
         if any(n < 0 for size in sizes for n in (size if isinstance(size, tuple) else (size,))):
             raise ValueError("sizes")
         given["bias"] = bias
-    with torch.device("meta"):
-        return found.layer(**given)
+        return build_empty(found.layer, **given)
+    return found.layer(**given)
 
 
 def compressible(line: dict[str, Any]) -> bool:

@@ -306,6 +306,30 @@ def test_a_pool_without_processes_says_so_and_works_again_when_there_are_some(mo
     pool.close()
 
 
+class EndsWithTheApp:
+    """Stands for a process that is ended, with the app, while it imports what it needs."""
+
+    def __init__(self, warm_up):
+        pass
+
+    def wait_until_warm(self, is_closed):
+        until(is_closed)
+        raise EOFError
+
+    def end(self):
+        return "killed"
+
+
+def test_a_worker_that_ends_with_the_app_is_no_error(monkeypatch, caplog):
+    monkeypatch.setattr(pool_module, "WorkerProcess", EndsWithTheApp)
+    pool = Pool(workers=1, warm_up=f"{TASKS}:warm_up")
+    pool.close()
+    for thread in pool._threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert not caplog.records
+
+
 def test_a_process_that_does_not_start_leaves_no_file_open(monkeypatch):
     from loky.backend import get_context
 

@@ -13,6 +13,7 @@ its top; see ``report.py`` for what it calls on its way.
 The pool is a module's own and no Streamlit resource: any client may clear those.
 """
 
+import atexit
 import threading
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
@@ -49,6 +50,7 @@ def shared_pool() -> Pool:
     with _starting:
         if _pool is None:
             _pool = Pool(store=default_url())
+            atexit.register(_pool.close)  # before the workers are ended, which it would log
         return _pool
 
 

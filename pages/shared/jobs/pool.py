@@ -289,8 +289,10 @@ class Pool:
                     process = WorkerProcess(self._warm_up)
                     process.wait_until_warm(lambda: self._closed)
             except Exception:
-                log.exception("a worker process could not be started")
                 self._dismiss(process)
+                if self._closed:
+                    return None
+                log.exception("a worker process could not be started")
                 with self._change:
                     self._failed_starts += 1
                     if not self._processes:  # nobody else serves those who wait

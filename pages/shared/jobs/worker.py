@@ -86,7 +86,8 @@ def serve(pipe: Connection, warm_up: str) -> None:
     cancelled: set[int] = set()
     threading.Thread(target=_listen, args=(pipe, tasks, cancelled), daemon=True).start()
     _warm(warm_up)
-    pipe.send(("warm",))
+    with contextlib.suppress(OSError):  # the app has gone: the listening thread ends this process
+        pipe.send(("warm",))
     while True:
         number, task, arguments = tasks.get()
         pipe.send(_perform(pipe, number, task, arguments, cancelled))

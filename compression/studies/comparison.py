@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from compression.errors import ArgumentError
 
@@ -169,9 +169,9 @@ def corrected_difference(
         raise ArgumentError("the splits' numbers of test and training rows must be above 0")
     count, mean = len(values), float(values.mean())
     error = float(corrected_error(values.var(ddof=1), count, test_rows / train_rows))
-    reach = float(stats.t.ppf((1 + confidence) / 2, count - 1)) * error
+    reach = float(special.stdtrit(count - 1, (1 + confidence) / 2)) * error
     if error:
-        probability = float(2 * stats.t.sf(abs(mean) / error, count - 1))
+        probability = float(2 * special.stdtr(count - 1, -abs(mean) / error))
     else:
         probability = 1.0 if mean == 0 else 0.0
     return Difference(mean, mean - reach, mean + reach, probability, count)
@@ -304,6 +304,6 @@ def average_datasets(compared: pd.DataFrame) -> pd.DataFrame:
         values = own.groupby("dataset")["mean"].mean()
         if (count := len(values)) < 2:
             continue
-        reach = float(stats.t.ppf(0.975, count - 1)) * values.std(ddof=1) / math.sqrt(count)
+        reach = float(special.stdtrit(count - 1, 0.975)) * values.std(ddof=1) / math.sqrt(count)
         found.append((label, count, values.mean(), values.mean() - reach, values.mean() + reach))
     return pd.DataFrame(found, columns=["label", "datasets", "mean", "low", "high"])

@@ -1,7 +1,7 @@
 """The rank that a study's validation scores choose, over all its splits: folds, seeds, or both."""
 
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from .comparison import PAIR, corrected_error, part_sizes
 
@@ -55,7 +55,7 @@ def choose_ranks(rows: pd.DataFrame) -> pd.DataFrame:
     # Rounding of equal scores is no variance.
     variance = ranks.pop("variance").where(lambda each: each > 1e-24, 0.0)
     ranks["error"] = corrected_error(variance, ranks["splits"], ranks.pop("ratio"))
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, ranks["splits"] - 1) * ranks["error"]
+    reach = special.stdtrit(ranks["splits"] - 1, (1 + CONFIDENCE) / 2) * ranks["error"]
     ranks["low"], ranks["high"] = ranks["mean"] - reach, ranks["mean"] + reach
     ranks["best"], ranks["chosen"] = False, False
     for _, curve in ranks.groupby(CURVE):

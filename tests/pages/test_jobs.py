@@ -306,6 +306,15 @@ def test_a_pool_without_processes_says_so_and_works_again_when_there_are_some(mo
     pool.close()
 
 
+def test_a_job_says_what_it_waits_for_the_first_process_or_its_turn():
+    pool = Pool(workers=1, warm_up=f"{TASKS}:warm_up")
+    first, second = (pool.submit(tasks.count, to=to, pause=0.1) for to in (30, 31))
+    assert first.message == second.message == pool_module.STARTING
+    until(lambda: first.status == "running")
+    assert (second.status, second.message) == ("waiting", "")
+    pool.close()
+
+
 class EndsWithTheApp:
     """Stands for a process that is ended, with the app, while it imports what it needs."""
 

@@ -304,6 +304,8 @@ class Pool:
             else:
                 with self._change:
                     self._processes.add(process)
+                    for job in self._line.waiting:  # for their turn now, and no longer for us
+                        job.message = ""
                 return process
         return None
 

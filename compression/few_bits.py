@@ -90,7 +90,7 @@ def quantized_curve(
     rate = recipe_of(reference.model, dataset).learning_rate
 
     def trainer(learning: nn.Sequential, project: Callable[[], None]) -> Trainer:
-        return Trainer(learning, samples, rate, BATCH_SIZE, reference.seed, project)
+        return Trainer(learning, samples, rate, BATCH_SIZE, reference.order_seed, project)
 
     def so_far() -> Curve:
         curve = judge.curve(

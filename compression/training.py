@@ -268,6 +268,7 @@ class Reference:
     model, dataset : str
         Names in the catalogues.
     seed : int
+        Of the initial weights, and of other draws that are not an order of rows.
     seconds : float
         Training time.
     fingerprint : str
@@ -276,6 +277,8 @@ class Reference:
         As they were asked for; None: the model's own recipe.
     width : float
         Units of each hidden layer, in shares of the model's own.
+    order : int, optional
+        Seed of the order of the rows in all training; None: ``seed``.
     """
 
     network: nn.Sequential
@@ -290,6 +293,12 @@ class Reference:
     epochs: int | None = None
     width: float = 1.0
     learning_rate: float | None = None
+    order: int | None = None
+
+    @property
+    def order_seed(self) -> int:
+        """Seed of the order of the rows."""
+        return self.seed if self.order is None else self.order
 
 
 def samples_for(reference: Reference, dataset: Data) -> Samples:
@@ -353,6 +362,7 @@ def train(
     *,
     width: float = 1.0,
     learning_rate: float | None = None,
+    order: int | None = None,
     device: str = "auto",
     report: Report = keep_going,
 ) -> Reference:
@@ -364,13 +374,15 @@ def train(
     model : str
         A name of ``compression.MODELS`` that fits the dataset.
     seed : int
-        Of the initial weights and of the order of the rows.
+        Of the initial weights and, unless ``order`` is given, of the order of the rows.
     epochs : int, optional
         The most epochs; the model's own recipe says when left out.
     width : float
         Units of each hidden layer, in shares of the model's own; above 0, at most 8.
     learning_rate : float, optional
         Adam's step size, above 0; the model's own recipe says when left out.
+    order : int, optional
+        Seed of the order of the rows.
     device : str
         A torch device, or ``auto``.
     report : callable
@@ -396,7 +408,8 @@ def train(
         )
     if epochs is not None and epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
-    check_seed(seed)
+    for each in (seed, seed if order is None else order):
+        check_seed(each)
     begin = time.perf_counter()
     place = pick_device(device)
     network, recipe = models.build(model, dataset, dataset.outputs, seed, width)
@@ -409,7 +422,7 @@ def train(
             samples,
             learning_rate or recipe.learning_rate,
             recipe.batch_size,
-            seed,
+            seed if order is None else order,
         )
         history = trainer.run(epochs or recipe.epochs, recipe.patience, report)
         network.cpu().eval()
@@ -431,4 +444,5 @@ def train(
         epochs=epochs,
         width=width,
         learning_rate=learning_rate,
+        order=order,
     )

@@ -50,7 +50,7 @@ class Start:
             self.samples,
             recipe.learning_rate,
             BATCH_SIZE,
-            self.reference.seed,
+            self.reference.order_seed,
             after_step,
         )
 

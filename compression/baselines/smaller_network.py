@@ -42,7 +42,7 @@ class SmallerNetwork:
             start.samples,
             reference.learning_rate or recipe.learning_rate,
             recipe.batch_size,
-            reference.seed,
+            reference.order_seed,
         )
         epochs = start.epochs or len(reference.history) or reference.epochs or recipe.epochs
         history = trainer.run(epochs, recipe.patience)

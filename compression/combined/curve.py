@@ -88,7 +88,7 @@ def combined_curve(
         reference.network,
         samples_for(reference, dataset),
         recipe_of(reference.model, dataset).learning_rate,
-        reference.seed,
+        reference.order_seed,
         epochs,
     )
     pairs = (

@@ -277,7 +277,7 @@ def _fine_tuned(
     """A copy, trained as every constrained network is."""
     network = copy.deepcopy(network)
     learning_rate = recipe_of(reference.model, dataset).learning_rate
-    trainer = Trainer(network, samples, learning_rate, BATCH_SIZE, reference.seed)
+    trainer = Trainer(network, samples, learning_rate, BATCH_SIZE, reference.order_seed)
     for _ in range(epochs):
         trainer.epoch()
     return network

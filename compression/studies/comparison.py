@@ -13,13 +13,13 @@ from scipy import special
 
 from compression.errors import ArgumentError
 
-from .specification import study_from
+from .specification import seed_of, study_from
 from .store import NUMBERS
 from .study_store import StudyStore
 
 PAIR = ["dataset", "model", "seed"]
 SPLIT = [*PAIR, "fold"]
-FACTS = [*SPLIT, "family", "label"]
+FACTS = [*SPLIT, "split", "family", "label"]
 WORDS = ["dataset", "model", "family", "label"]
 
 
@@ -30,7 +30,7 @@ def table(store: str | StudyStore, name: str) -> pd.DataFrame:
     -------
     DataFrame
         Columns dataset, model, seed, fold (which one is held out, from 1; 0: there are no folds),
-        family ("reference" for the references), label (the curve in words), then the numbers of a
+        split (its seed), family ("reference" for the references), label (the curve in words), then the numbers of a
         curve's table (NaN where a family has none), reference_bytes and reference_score, share
         (bytes over the reference's).
 
@@ -82,7 +82,7 @@ def read_rows(store: StudyStore, name: str, columns: Sequence[str] = NUMBERS) ->
 
 
 def failures(store: StudyStore, name: str) -> pd.DataFrame:
-    """The fits that failed: dataset, model, seed, fold, family, label, sentence."""
+    """The fits that failed: dataset, model, seed, fold, split, family, label, sentence."""
     fits = store.study_fits(name)
     fits = fits[fits["status"] == "failed"]
     labels = describe_labels(store.specification(name) or "")
@@ -104,7 +104,8 @@ def _describe(request: dict, labels: dict[str, str]) -> tuple:
         where, family = request["reference"], request["family"]
         asked = {name: request[name] for name in request.keys() - {"stage", "reference"}}
         label = labels[json.dumps(asked, sort_keys=True)]
-    return where["dataset"], where["model"], where["seed"], where.get("fold", 0), family, label
+    places = (where["seed"], where.get("fold", 0), seed_of(where, "split"))
+    return where["dataset"], where["model"], *places, family, label
 
 
 def best_within(rows: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -158,15 +159,15 @@ def corrected_difference(
     differences : sequence of float, length J >= 2
         A difference of scores on each split.
     test_rows, train_rows : float
-        Of a split.
+        Of a split; 0 test rows where all of them have one split, and are independent given its rows.
     confidence : float
         Between 0 and 1.
     """
     values = np.asarray(differences, dtype=float)
     if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
         raise ArgumentError("differences of at least two splits are needed, all of them numbers")
-    if not (train_rows > 0 and test_rows > 0):
-        raise ArgumentError("the splits' numbers of test and training rows must be above 0")
+    if not (train_rows > 0 and test_rows >= 0):
+        raise ArgumentError("a split's training rows are above 0, and its test rows not below")
     count, mean = len(values), float(values.mean())
     error = float(corrected_error(values.var(ddof=1), count, test_rows / train_rows))
     reach = float(special.stdtrit(count - 1, (1 + confidence) / 2)) * error
@@ -239,9 +240,17 @@ def compare_labels(rows: pd.DataFrame, share: float, against: str) -> pd.DataFra
 
 
 def part_sizes(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean train_rows, validation_rows and test_rows of each dataset and model's references."""
+    """Mean train_rows, validation_rows and test_rows of each dataset and model's references.
+
+    The latter two count what different splits share: test_rows is 0 where all seeds have one split,
+    and so is validation_rows without folds. Given the rows such seeds are independent.
+    """
     parts = rows[rows["family"] == "reference"].groupby(["dataset", "model"], observed=True)
-    return parts[["train_rows", "validation_rows", "test_rows"]].mean()
+    sizes = parts[["train_rows", "validation_rows", "test_rows"]].mean()
+    one = parts["split"].nunique() == 1
+    sizes.loc[one, "test_rows"] = 0.0
+    sizes.loc[one & (parts["fold"].nunique() == 1), "validation_rows"] = 0.0
+    return sizes
 
 
 def _compare(best: pd.DataFrame, sizes: pd.DataFrame, share: float, against: str) -> pd.DataFrame:

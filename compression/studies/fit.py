@@ -16,7 +16,7 @@ import pandas as pd
 
 from compression.errors import CompressionError
 
-from .specification import find_family
+from .specification import find_family, seed_of
 
 _one_at_a_time = threading.Lock()
 """Of a process: torch has one random state for all threads, and a seed must mean one thing."""
@@ -87,7 +87,8 @@ def _compute(request: Mapping[str, Any], file: bytes | None) -> Outcome:
 
 def _fold(reference: Mapping[str, Any]) -> Any:
     """What a reference is trained on, and what it and its curves are judged on."""
-    return _load(*(reference.get(each) for each in ("dataset", "seed", "fold", "folds")))
+    folds = (reference.get(each) for each in ("fold", "folds"))
+    return _load(reference["dataset"], seed_of(reference, "split"), *folds)
 
 
 @lru_cache(maxsize=2)
@@ -111,7 +112,11 @@ def _reference(request: Mapping[str, Any]) -> tuple[bytes, pd.DataFrame]:
     fold = _fold(request)
     dataset = fold.judged
     trained = compression.train(
-        fold.learning, model=request["model"], seed=request["seed"], epochs=request["epochs"]
+        fold.learning,
+        model=request["model"],
+        seed=seed_of(request, "initialisation"),
+        epochs=request["epochs"],
+        order=seed_of(request, "order"),
     )
     judged = CurveBuilder(trained, dataset, Samples(dataset))
     row = judged.curve(knob="", method="", spectra={}, _network=None).reference
@@ -136,9 +141,10 @@ def _curve(request: Mapping[str, Any], file: bytes) -> pd.DataFrame:
         compression.Interval(float("nan"), float("nan")),
         asked["model"],
         asked["dataset"],
-        asked["seed"],
+        seed_of(asked, "initialisation"),
         float("nan"),
         dataset.fingerprint,
+        order=seed_of(asked, "order"),
     )
     module, _, name = find_family(request["family"]).where.partition(":")
     make = getattr(import_module(module), name)

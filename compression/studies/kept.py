@@ -9,6 +9,7 @@ import pandas as pd
 import sqlalchemy as sql
 
 from .comparison import describe_labels
+from .specification import SOURCES
 from .store import STUDY_FITS, TAGS
 from .study_store import StudyStore
 
@@ -77,4 +78,5 @@ def _describe(request: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[st
     facts = ("" if where.get(name) is None else str(where[name]) for name in ("dataset", "model"))
     dataset, model = (_UPLOAD.sub(r"\1…", fact) for fact in facts)
     fold = f", fold {where['fold']} of {where['folds']}" if "fold" in where else ""
-    return what, dataset, model, f"{where.get('seed', '')}{fold}"
+    held = "".join(f", {each} {where[each]}" for each in SOURCES if each in where)
+    return what, dataset, model, f"{where.get('seed', '')}{fold}{held}"

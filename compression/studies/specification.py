@@ -24,6 +24,8 @@ from .version import code_version
 MAX_FITS = 1_000_000
 MAX_FOLDS = 100
 LARGEST_SEED = 2**31 - 1
+SOURCES = ("split", "initialisation", "order")
+HELD = 0  # the seed of what does not vary
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,9 @@ class Study:
         Of each seed's training part, every one with a reference of its own, whose validation
         rows are those held out (see ``folds.py``); None: one split into rows to fit and to
         choose by.
+    vary : tuple of str
+        What a seed chooses, of ``SOURCES``; all else is as seed ``HELD`` has it. All of them unless one
+        wants to know what one of them does (Bouthillier et al. 2021, arXiv 2103.03098).
     """
 
     name: str
@@ -174,6 +179,7 @@ class Study:
     curves: tuple[Curves, ...]
     epochs: int | None = None
     folds: int | None = None
+    vary: tuple[str, ...] = SOURCES
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > 100 or not self.name.isprintable():
@@ -207,6 +213,10 @@ class Study:
         whole = isinstance(self.folds, int) and not isinstance(self.folds, bool)
         if self.folds is not None and not (whole and 2 <= self.folds <= MAX_FOLDS):
             raise ArgumentError(f"{self.folds!r} folds are not possible: choose 2 to {MAX_FOLDS}")
+        if not self.vary or set(self.vary) - set(SOURCES) or len(set(self.vary)) < len(self.vary):
+            raise ArgumentError(
+                f"seeds cannot vary {', '.join(self.vary) or 'nothing'}: choose of {', '.join(SOURCES)}"
+            )
         if (count := self.count()) > MAX_FITS:
             raise ArgumentError(f"{count:,} fits are too many: at most {MAX_FITS:,}")
 
@@ -240,7 +250,12 @@ class Study:
                     "epochs": self.epochs,
                     "version": version,
                     **fold,
+                    **self._held_seeds(seed),
                 }
+
+    def _held_seeds(self, seed: int) -> dict[str, int]:
+        """The seed of each source that this seed does not choose; nothing where all are its own."""
+        return {each: HELD for each in SOURCES if each not in self.vary and seed != HELD}
 
     def _folds(self) -> list[dict[str, int]]:
         """What a request says of each fold; nothing without folds, whose keys stay as they were."""
@@ -262,6 +277,7 @@ class Study:
                 "seeds": self.seeds,
                 "epochs": self.epochs,
                 "folds": self.folds,
+                "vary": self.vary,
                 "curves": [
                     {
                         "family": each.family,
@@ -276,12 +292,18 @@ class Study:
         )
 
 
+def seed_of(reference: Mapping[str, Any], source: str) -> int:
+    """The seed that one of ``SOURCES`` has in a reference's request."""
+    seed: int = reference.get(source, reference["seed"])
+    return seed
+
+
 def read_study(text: str) -> Study:
     """A study from TOML.
 
-    ``name``, ``datasets``, ``models``, ``seeds`` (a list, or how many), optionally ``epochs``
-    and ``folds``, and a table ``[[curves]]`` each: ``family``, optionally ``bits`` and ``bits_epochs``, and the
-    family's settings.
+    ``name``, ``datasets``, ``models``, ``seeds`` (a list, or how many), optionally ``epochs``,
+    ``folds`` and ``vary``, and a table ``[[curves]]`` each: ``family``, optionally ``bits`` and
+    ``bits_epochs``, and the family's settings.
 
     Raises
     ------
@@ -296,7 +318,8 @@ def read_study(text: str) -> Study:
 
 def study_from(found: Mapping[str, Any]) -> Study:
     """A study from plain values, as TOML or JSON give them; raises ArgumentError."""
-    known, optional = ("name", "datasets", "models", "seeds", "curves"), ("epochs", "folds")
+    known = ("name", "datasets", "models", "seeds", "curves")
+    optional = ("epochs", "folds", "vary")
     if unknown := set(found) - {*known, *optional}:
         raise ArgumentError(
             f"a study has no {', '.join(sorted(unknown))}: it has {', '.join((*known, *optional))}"
@@ -319,6 +342,7 @@ def study_from(found: Mapping[str, Any]) -> Study:
         tuple(_curves_from(each) for each in _tables(found["curves"])),
         found.get("epochs"),
         found.get("folds"),
+        _texts("vary", found.get("vary", SOURCES)),
     )
 
 

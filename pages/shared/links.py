@@ -43,7 +43,7 @@ MORE_SERIES, SCORE_PART, COMPARED, CHOICE, MEASURE = "more", "part", "compare", 
 # Studies
 STUDY_DATASETS, STUDY_MODELS, SEEDS, STUDY_CURVES = "on", "of", "seeds", "curves"
 STUDY_PAIR, STUDY_SHARE, STUDY_AGAINST = "pair", "size", "than"
-STUDY_SOURCE, STUDY_PART, STUDY_FOLDS = "study", "atlas_part", "in_folds"
+STUDY_SOURCE, STUDY_PART, STUDY_FOLDS, STUDY_VARY = "study", "atlas_part", "in_folds", "vary"
 KEPT, EVERY_ROW = "kept", "rows"
 # Atlas
 ATLAS_CELL, ATLAS_SIZE = "cell", "atlas_size"

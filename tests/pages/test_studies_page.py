@@ -96,6 +96,10 @@ def test_a_large_study_says_its_size_and_waits_to_be_started(url):
         "Compute 150 fits"
     ]
     assert count_asked() == before
+    assert not any("Seeds vary" in each.value for each in app.markdown)
+    app = render("studies.py", **(SMALL | {"seeds": "50", "vary": "order"}))
+    said = "Seeds vary the order alone; split and initialisation are seed 0's"
+    assert any(said in each.value for each in app.markdown)
 
 
 def test_without_a_store_the_page_says_what_to_do(monkeypatch):
@@ -118,7 +122,7 @@ def test_choices_that_make_no_study_get_a_sentence(url, query, said):
 def test_the_text_to_take_away_is_the_same_study():
     study = small_study()
     few_bits = replace(study.curves[0], bits=(4, 8), bits_epochs=1)
-    study = replace(study, curves=(few_bits, *study.curves[1:]))
+    study = replace(study, curves=(few_bits, *study.curves[1:]), vary=("order",))
     again = studies.read_study(text.as_toml(study))
     assert list(again.references()) == list(study.references())
     assert again.curves == study.curves

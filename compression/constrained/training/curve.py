@@ -165,7 +165,7 @@ def constrained_curve(
         reference.network,
         samples,
         recipe_of(reference.model, dataset).learning_rate,
-        reference.seed,
+        reference.order_seed,
         epochs,
         lambda *_: report(len(files), len(knobs), so_far if files else None),
     )

@@ -9,7 +9,7 @@ import compression
 import data
 from compression.errors import CompressionError
 from compression.studies.protocol import read_protocol
-from compression.studies.specification import Curves, Study
+from compression.studies.specification import SOURCES, Curves, Study
 from pages.shared import links
 from pages.shared.models.text import titles_of
 from pages.shared.ui import blocks, widgets
@@ -26,7 +26,7 @@ _MENU = "study_presets"
 def define_study() -> Study:
     """The study that the menus say; the page ends where they say none."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        source = widgets.segment(links.STUDY_SOURCE, "Study", text.SOURCES)
+        source = widgets.segment(links.STUDY_SOURCE, "Study", text.ORIGINS)
         _draw_presets()
     study = _choose_part() if source == "atlas" else _choose_own()
     if not study.pairs():
@@ -46,9 +46,11 @@ def _choose_own() -> Study:
         known = {each.label: each for each in all_curves()}
         labels = {label: label for label in known}
         curves = _choose(links.STUDY_CURVES, "Curves", labels, FIRST_CURVES)
+        vary = widgets.segment(links.STUDY_VARY, "Seeds vary", text.VARY, help=text.VARY_HELP)
         seeds = widgets.knob(links.SEEDS, "Seeds", range(2, MOST_SEEDS + 1), SEEDS, help=text.SEEDS)
     chosen = tuple(known[label] for label in curves)
-    made = (datasets, models, tuple(range(seeds)), chosen, None, int(folds) or None)
+    varied = SOURCES if vary == text.ALL_SOURCES else (vary,)
+    made = (datasets, models, tuple(range(seeds)), chosen, None, int(folds) or None, varied)
     try:
         return Study(text.name_study(Study(text.NAME, *made)), *made)
     except CompressionError as error:
@@ -97,6 +99,7 @@ def _menus(
         links.STUDY_CURVES: list(curves),
         links.SEEDS: seeds,
         links.STUDY_FOLDS: folds,
+        links.STUDY_VARY: text.ALL_SOURCES,
     }
 
 

@@ -16,7 +16,7 @@ class StudyResults:
     overview : Overview
         Of what is done.
     failures : DataFrame
-        dataset, model, seed, fold, family, label, sentence.
+        dataset, model, seed, fold, split, family, label, sentence.
     done, total : int
         Fits.
     """

@@ -7,14 +7,21 @@ import pandas as pd
 
 import compression
 import data
-from compression.studies.specification import Study
+from compression.studies.specification import HELD, SOURCES, Study
 from pages.shared.format import format_change, format_score, format_size, quote
 
 from .results import StudyResults
 
 NAME = "study"
-SOURCES = {"own": "Own choices", "atlas": "The atlas"}
+ORIGINS = {"own": "Own choices", "atlas": "The atlas"}
 FOLDS = {"0": "none", "3": "3", "5": "5", "10": "10"}
+ALL_SOURCES = "all"
+VARY = {ALL_SOURCES: "All", **{each: each.capitalize() for each in SOURCES}}
+VARY_HELP = (
+    "What a seed chooses. All: as somebody else would find it who starts anew, which is what claims "
+    "should hold for. One alone says how much of the spread is its own; its intervals say nothing of "
+    "what stays."
+)
 FOLDS_HELP = (
     "Each seed's training part in so many parts: every one in turn is what choices are made by, and "
     "has a reference of its own. Classes are in like numbers in each, groups stay whole, and of "
@@ -104,7 +111,8 @@ def describe_again(name: str, results: StudyResults) -> str:
 def name_study(study: Study) -> str:
     """A name that says what is in it, so that the same choices are the same study."""
     folds = () if study.folds is None else (f"{study.folds} folds",)
-    parts = (*study.datasets, *study.models, f"{len(study.seeds)} seeds", *folds)
+    varied = () if set(study.vary) == set(SOURCES) else (f"varying {' and '.join(study.vary)}",)
+    parts = (*study.datasets, *study.models, f"{len(study.seeds)} seeds", *folds, *varied)
     name = ", ".join((*parts, *(each.label for each in study.curves)))
     return name if len(name) <= 90 else f"{name[:80]}… {crc32(name.encode()):08x}"
 
@@ -114,7 +122,7 @@ def describe_size(study: Study) -> str:
     return (
         f"**{study.count():,} fits**: {study.count_references():,} references "
         f"({len(study.pairs())} × {len(study.seeds)} seeds{folds}), {len(study.curves)} curves "
-        "each. What is computed is kept, whatever stops on the way."
+        f"each. What is computed is kept, whatever stops on the way.{describe_held(study)}"
     )
 
 
@@ -125,6 +133,24 @@ def describe_results(study: Study, results: StudyResults) -> str:
         f"{results.done:,} of {results.total:,} fits: {pairs} {what}, {len(study.seeds)} seeds, "
         f"{'' if study.folds is None else f'{study.folds} folds, '}"
         f"{len(study.curves)} {'curve' if len(study.curves) == 1 else 'curves'} each."
+        f"{describe_held(study)}"
+    )
+
+
+def describe_held(study: Study) -> str:
+    """What the seeds do not vary, and what the intervals then do not say; "" where they vary all."""
+    held = [each for each in SOURCES if each not in study.vary]
+    if not held:
+        return ""
+    known = " and ".join(held)
+    rows = (
+        " They are not corrected for shared rows: all seeds have the same."
+        if "split" in held
+        else ""
+    )
+    return (
+        f" Seeds vary the {' and '.join(study.vary)} alone; {known} {'is' if len(held) == 1 else 'are'} "
+        f"seed {HELD}'s, so that intervals say nothing of another {known}.{rows}"
     )
 
 
@@ -184,6 +210,7 @@ def as_toml(study: Study) -> str:
     lines.append(f"seeds = {json.dumps(list(study.seeds))}")
     optional = {"epochs": study.epochs, "folds": study.folds}
     lines += [f"{name} = {value}" for name, value in optional.items() if value is not None]
+    lines.append(f"vary = {json.dumps(study.vary)}")
     for each in study.curves:
         values = {"family": each.family, "name": each.label, **each.settings}
         if each.bits:

@@ -63,7 +63,7 @@ def rows(seeds=6):
     noise = np.random.default_rng(2).normal(0, 0.002, (seeds, 2))
     found = []
     for seed in range(seeds):
-        own = ("d", "m", seed, 0)
+        own = ("d", "m", seed, 0, seed)
         found.append((*own, "reference", "reference", 1.0, 0.95, 0.95, 400, 120, 30))
         for label, share, score in (
             ("plain", 0.2, 0.80),
@@ -72,7 +72,7 @@ def rows(seeds=6):
             ("better", 0.9, 0.99),
         ):
             found.append((*own, "low_rank", label, share, score, score, 400 * share, None, None))
-    names = ["dataset", "model", "seed", "fold", "family", "label", "share"]
+    names = ["dataset", "model", "seed", "fold", "split", "family", "label", "share"]
     names += ["validation_score", "score"]
     table = pd.DataFrame(found, columns=[*names, "bytes", "train_rows", "test_rows"])
     return table.assign(validation_rows=20.0)

@@ -24,9 +24,9 @@ def table():
             for position, knob in enumerate(knobs):
                 numbers = dict(zip(NUMBERS, random.normal(size=len(NUMBERS)), strict=True))
                 numbers |= {"knob": knob, "bytes": 1000.0 + position, "rank": math.nan}
-                found.append(("iris", "mlp", seed, 0, family, label, *numbers.values()))
+                found.append(("iris", "mlp", seed, 0, seed, family, label, *numbers.values()))
     return pd.DataFrame(
-        found, columns=["dataset", "model", "seed", "fold", "family", "label", *NUMBERS]
+        found, columns=["dataset", "model", "seed", "fold", "split", "family", "label", *NUMBERS]
     )
 
 

@@ -131,7 +131,7 @@ def _add_study(commands: argparse._SubParsersAction) -> None:
         ("run", "Compute what is not there yet; Ctrl-C pauses."),
         ("resume", "Go on with a study: the same as run, by its name too."),
         ("status", "What is done, and why what failed did; of one study, or all."),
-        ("export", "Its rows as a Parquet file, to MLflow or to Optuna."),
+        ("export", "Its rows as a Parquet file, a report as HTML, to MLflow or to Optuna."),
     ):
         action = _add_command(actions, name, help)
         action.add_argument(
@@ -146,6 +146,7 @@ def _add_study(commands: argparse._SubParsersAction) -> None:
             _add_workers(action)
         if name == "export":
             action.add_argument("--parquet", type=Path, metavar="FILE")
+            action.add_argument("--report", type=Path, metavar="FILE", help="HTML to send")
             action.add_argument("--mlflow", metavar="URI", help="e.g. sqlite:///mlflow.db")
             action.add_argument("--optuna", metavar="URL", help="e.g. sqlite:///optuna.db")
 

@@ -3,35 +3,13 @@
 import datetime
 import platform
 from argparse import Namespace
-from html import escape
-from typing import Any
 
 from ..atomic_file import write_whole
+from ..html_page import build_page, build_table, escape_text
 from .files import read_files
 from .judged import Judged, JudgedClasses, JudgedNumbers
-from .output import show_text
 from .verdict import Verdict
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; margin: 1rem 0; }}
-th, td {{ text-align: right; padding: .3rem .9rem; border-bottom: 1px solid #8886; }}
-th:first-child, td:first-child {{ text-align: left; }}
-.verdict {{ border-left: .4rem solid {colour}; padding: .3rem 1rem; }}
-svg text {{ font: 13px system-ui, sans-serif; fill: currentColor; }}
-</style></head><body>
-<h1>{title}</h1>
-<p class="verdict">{sentence}</p>
-{picture}
-{tables}
-<p>{notes}</p>
-</body></html>
-"""
 _PASSED, _FAILED = "#0072b2", "#d55e00"  # told apart by colour-blind readers too
 _WIDTH, _EDGE = 640, 40
 MOST_CLASSES = 50
@@ -47,13 +25,15 @@ def write_report(arguments: Namespace, judged: Judged, verdict: Verdict) -> None
         tables = _class_tables(judged, sizes)
     else:
         tables = _number_table(judged, sizes)
-    content = _PAGE.format(
-        title=_text(f"{'Passed' if verdict.passes else 'Failed'}: {arguments.after.name}"),
-        sentence=_text(verdict.sentence),
-        colour=_PASSED if verdict.passes else _FAILED,
-        picture=_draw(verdict, arguments.lose_at_most, judged),
-        tables=tables,
-        notes=_text(_notes(arguments, judged)),
+    colour = _PASSED if verdict.passes else _FAILED
+    parts = (
+        f'<p class="verdict" style="border-color: {colour}">{escape_text(verdict.sentence)}</p>',
+        _draw(verdict, arguments.lose_at_most, judged),
+        tables,
+        f"<p>{escape_text(_notes(arguments, judged))}</p>",
+    )
+    content = build_page(
+        f"{'Passed' if verdict.passes else 'Failed'}: {arguments.after.name}", parts
     )
     write_whole(content.encode(), arguments.report)
 
@@ -73,9 +53,9 @@ def _class_tables(judged: JudgedClasses, sizes: list[tuple[str, str]]) -> str:
         for title, own in (("right", judged.before), ("wrong", ~judged.before))
     ]
     return (
-        _table(("model", "file", "right", "accuracy"), models)
-        + _table(("", "after: right", "after: wrong"), pairs)
-        + _table(("class", "rows", "before: right", "after: right"), _class_rows(judged))
+        build_table(("model", "file", "right", "accuracy"), models)
+        + build_table(("", "after: right", "after: wrong"), pairs)
+        + build_table(("class", "rows", "before: right", "after: right"), _class_rows(judged))
     )
 
 
@@ -84,12 +64,7 @@ def _number_table(judged: JudgedNumbers, sizes: list[tuple[str, str]]) -> str:
         (*size, f"{value:.4f}", f"{error:.4g}")
         for size, value, error in zip(sizes, judged.scores, judged.errors, strict=True)
     ]
-    return _table(("model", "file", "R²", "RMSE, in the target's unit"), models)
-
-
-def _table(titles: tuple[str, ...], rows: list[Any]) -> str:
-    head = "".join(f"<th>{_text(title)}</th>" for title in titles)
-    return f"<table><tr>{head}</tr>{_lines(rows)}</table>"
+    return build_table(("model", "file", "R²", "RMSE, in the target's unit"), models)
 
 
 def _class_rows(judged: JudgedClasses) -> list[tuple[str, ...]]:
@@ -116,14 +91,6 @@ def _notes(arguments: Namespace, judged: Judged) -> str:
         f"{judged.order}. Written on {now:%Y-%m-%d %H:%M} UTC by compression "
         f"{compression.__version__}, Python {platform.python_version()}."
     )
-
-
-def _lines(rows: list[Any]) -> str:
-    return "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in rows)
-
-
-def _text(value: Any) -> str:
-    return escape(show_text(value), quote=True)
 
 
 def _draw(verdict: Verdict, lose_at_most: float, judged: Judged) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from ..atomic_file import write_whole
 from ..errors import ArgumentError
 from .output import print_json, print_table, progress, say, show_text
 
@@ -87,15 +88,25 @@ def _export(arguments: Namespace, store: "StudyStore") -> int:
 
     name = _find_study(arguments, store).name
     table, done = studies.table(store, name), []
-    if not (arguments.parquet or arguments.mlflow or arguments.optuna):
-        raise ArgumentError("say where to: --parquet FILE, --mlflow URI or --optuna URL")
+    targets = (arguments.parquet, arguments.report, arguments.mlflow, arguments.optuna)
+    if not any(targets):
+        raise ArgumentError(
+            "say where to: --parquet FILE, --report FILE, --mlflow URI or --optuna URL"
+        )
     if table.empty:
         raise ArgumentError(f"{name!r} has no rows yet: run it first")
+    specification, report = store.specification(name) or "", ""
+    if arguments.report or arguments.mlflow:
+        report = studies.build_report(table, specification, studies.failures(store, name))
     if arguments.parquet is not None:
-        studies.export_parquet(table, arguments.parquet, store.specification(name) or "")
+        studies.export_parquet(table, arguments.parquet, specification)
         done.append(f"{arguments.parquet}: {len(table):,} rows")
+    if arguments.report is not None:
+        write_whole(report.encode(), arguments.report)
+        done.append(f"{arguments.report}: the report")
     if arguments.mlflow is not None:
-        done.append(f"MLflow: {studies.export_mlflow(table, arguments.mlflow, name):,} new runs")
+        new = studies.export_mlflow(table, arguments.mlflow, name, report)
+        done.append(f"MLflow: {new:,} new runs")
     if arguments.optuna is not None:
         done.append(f"Optuna: {studies.export_optuna(table, arguments.optuna, name):,} new trials")
     if arguments.json:

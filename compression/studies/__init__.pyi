@@ -18,6 +18,7 @@ from .executors import LocalProcesses as LocalProcesses
 from .export import export_mlflow as export_mlflow
 from .export import export_optuna as export_optuna
 from .export import export_parquet as export_parquet
+from .html_report import build_report as build_report
 from .kept import filter_kept as filter_kept
 from .kept import list_kept as list_kept
 from .location import default_url as default_url

@@ -20,6 +20,7 @@ from compression.errors import CompressionError
 from .comparison import FACTS
 
 DIGEST = "compression.rows"  # which rows a run or a study holds
+REPORTED = " with report"
 AT_ONCE = 1000  # metrics that MLflow takes at a time
 MISSING = "{} is not installed: python -m pip install {}"
 
@@ -31,7 +32,7 @@ def export_parquet(table: pd.DataFrame, path: Path | str, specification: str = "
     write_whole(told.to_parquet(index=False), Path(path))
 
 
-def export_mlflow(table: pd.DataFrame, uri: str, name: str) -> int:
+def export_mlflow(table: pd.DataFrame, uri: str, name: str, report: str = "") -> int:
     """Log one run for each reference and curve, under an experiment of the study's name.
 
     Parameters
@@ -42,13 +43,15 @@ def export_mlflow(table: pd.DataFrame, uri: str, name: str) -> int:
         MLflow's tracking URI: "sqlite:///mlflow.db", "http://host:5000".
     name : str
         Of the experiment.
+    report : str
+        The study's report, HTML that ``build_report`` gives; "": none is put beside the table.
 
     Returns
     -------
     int
         Runs that were added. Numbers are metrics, NaN and infinite ones left out; a metric's step
         is the knob where all knobs are whole numbers, else the row's place (tag "step" says
-        which). The whole table is an artifact of a run named "table".
+        which). The whole table, and the report, are artifacts of a run named "table".
 
     Raises
     ------
@@ -87,14 +90,18 @@ def export_mlflow(table: pd.DataFrame, uri: str, name: str) -> int:
         added = 0
         for facts, rows in parts:
             run, digest = known.get(_title(facts), ("", ""))
-            if digest == _digest(rows):
+            whole = "table" in facts
+            wanted = _digest(rows) + (REPORTED if whole and report else "")
+            if digest == wanted:
                 continue
-            if "table" in facts:
+            if whole:
                 new = client.create_run(experiment, run_name=_title(facts)).info.run_id
                 with TemporaryDirectory() as folder:
                     export_parquet(table, Path(folder) / "study.parquet")
-                    client.log_artifact(new, str(Path(folder) / "study.parquet"))
-                client.set_tag(new, DIGEST, _digest(rows))
+                    if report:
+                        (Path(folder) / "report.html").write_text(report, encoding="utf-8")
+                    client.log_artifacts(new, folder)
+                client.set_tag(new, DIGEST, wanted)
             else:
                 new = log(client, experiment, facts, rows)
             client.set_terminated(new)

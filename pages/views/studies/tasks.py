@@ -45,3 +45,15 @@ def write_rows(url: str, name: str, kind: str) -> bytes:
 
     table = studies.table(url, name)
     return table.to_csv(index=False).encode() if kind == "csv" else table.to_parquet(index=False)
+
+
+def write_report(url: str, name: str) -> bytes:
+    """A study's report as one HTML file."""
+    from compression import studies
+
+    store = studies.StudyStore(url)
+    try:
+        table, failed = studies.table(store, name), studies.failures(store, name)
+        return studies.build_report(table, store.specification(name) or "", failed).encode()
+    finally:
+        store.close()

@@ -53,6 +53,7 @@ GROWTH = (
     "machines that computed the fits, with whatever else ran there."
 )
 NO_ROWS = "No curve has a row yet."
+REPORT = "One file to send, without scripts: what was asked, changes, differences, ranks, failures."
 NO_RANKS = "A low-rank curve on two splits, seeds or folds, would say here which rank to take."
 SEEDS = (
     "Each seed is another split of the data, another initialisation and another order of the rows."

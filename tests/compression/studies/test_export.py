@@ -1,6 +1,7 @@
 """What other tools are given of a study is what they give back, to the last digit."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,14 @@ def test_mlflow_gives_the_same_numbers_and_nothing_is_there_twice(table, tmp_pat
                 zip(steps.astype(int), wanted, strict=True)
             )
     kept = client.download_artifacts(runs["table"].info.run_id, "study.parquet", str(tmp_path))
+    pd.testing.assert_frame_equal(pd.read_parquet(kept), table)
+    report = "<p>– what was found</p>"
+    assert export_mlflow(table, uri, "small", report) == 1  # beside the table, which has none yet
+    assert export_mlflow(table, uri, "small", report) == 0
+    (whole,) = client.search_runs([experiment], "attributes.run_name = 'table'")
+    page = client.download_artifacts(whole.info.run_id, "report.html", str(tmp_path))
+    assert Path(page).read_text(encoding="utf-8") == report
+    kept = client.download_artifacts(whole.info.run_id, "study.parquet", str(tmp_path))
     pd.testing.assert_frame_equal(pd.read_parquet(kept), table)
     table.loc[table["seed"] == 1, "score"] += 1
     assert export_mlflow(table, uri, "small") == 3 + 1

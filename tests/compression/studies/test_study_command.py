@@ -102,10 +102,12 @@ def test_failed_fits_are_tried_again_on_request_alone(call, whole, monkeypatch):
 
 def test_export_writes_the_table(call, whole, tmp_path):
     code, out, _ = call(
-        "export", "small", "--parquet", "out.parquet", "--optuna", "sqlite:///optuna.db"
+        *("export", "small", "--parquet", "out.parquet", "--report", "out.html"),
+        *("--optuna", "sqlite:///optuna.db"),
     )
     assert code == 0
     assert "out.parquet: 6 rows" in out
+    assert "rank 99 is not possible" in (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "Optuna: 6 new trials" in out
     table = studies.table("sqlite:///kept.db", "small")
     back = pd.read_parquet("out.parquet")

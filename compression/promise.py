@@ -26,6 +26,8 @@ class Promise:
 
     Attributes
     ----------
+    chosen : int
+        Position of the model.
     tried : int
         Models that it was chosen among.
     rows : int
@@ -43,6 +45,7 @@ class Promise:
         reference errs; NaN for numbers, where that depends on the errors.
     """
 
+    chosen: int
     tried: int
     rows: int
     change: float
@@ -96,10 +99,12 @@ def judge_choice(
     least = float("nan")
     if task == "classification":
         least = -float(lowest_changes(np.zeros((1, rows), np.int8), task, confidence)[0])
+    first = int(np.argmax(within))
     return Promise(
+        chosen=int(order[first]),
         tried=count,
         rows=rows,
-        change=float(changes[np.argmax(within)]),
+        change=float(changes[first]),
         corrected=_choose_again(gains, loss),
         promised=promised,
         least=least,

@@ -8,9 +8,12 @@ from pages.shared.ui import charts
 from pages.views.your_model import text
 from pages.views.your_model.adapter import draw_adapter
 from pages.views.your_model.budget import choose_method, draw_budget
+from pages.views.your_model.head import draw_head
 from pages.views.your_model.judging import choose_judging
+from pages.views.your_model.latency import draw_latency
 from pages.views.your_model.layers import draw_layers
-from pages.views.your_model.scores import draw_scores
+from pages.views.your_model.scores import draw_scores, judge_both
+from pages.views.your_model.smallest import draw_smallest
 from pages.views.your_model.upload import choose_files, require_model
 
 begin_page(
@@ -30,7 +33,11 @@ else:
     if shown is not None:
         row = draw_budget(shown, files, judging is not None)
         if judging is not None:
-            draw_scores(view, shown, files, row, judging)
+            both = judge_both(view, files, judging)
+            draw_scores(both, shown.method, row, files, judging)
+            draw_smallest(both, files, judging.found.task)
+            draw_latency(shown, files, row, judging)
+            draw_head(files, judging)
     st.caption(text.CHAIN)
 st.divider()
 charts.take_away("Your model", "your-model", origin)

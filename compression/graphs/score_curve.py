@@ -1,6 +1,6 @@
 """Test score against size of a model in a file, judged on a dataset."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ..errors import NotApplicableError
-from ..evaluation import Comparison, score
+from ..evaluation import Comparison, gains, score
 from ..latency import BATCHES
 from ..report import Report, far_apart_first, keep_going
 from .child import run_graph, time_graphs
 from .model import Model
 from .onnx_rounding import BITS
 from .readings import Reading, prepare, read_answers, spread_rows
+from .smallest import ScoreCurve
 
 POINTS = 10
 
@@ -22,13 +23,11 @@ POINTS = 10
 def score_curve(
     model: Model,
     ranks: Sequence[dict[str, int]],
-    dataset: Any,
-    reading: Reading,
-    order: Sequence[int] | None = None,
+    judge: "Judge",
     points: int = POINTS,
     report: Report = keep_going,
-) -> pd.DataFrame:
-    """Accuracy, or R², on the test part of models of rising size; the last row is the model as it came.
+) -> ScoreCurve:
+    """Accuracy, or R², of models of rising size.
 
     Parameters
     ----------
@@ -36,36 +35,27 @@ def score_curve(
         An ONNX graph.
     ranks : sequence of dict
         Of a plan: see :class:`compression.graphs.plan.Plan`.
-    dataset : Dataset
-    reading : Reading
-        Chosen on the validation part.
-    order : sequence of int, optional
-        Output -> class.
+    judge : Judge
     points : int
         How many of the plan's rows are judged.
-
-    Returns
-    -------
-    DataFrame
-        row (of the plan), bits (32; 8 and 4: weights rounded with a scale a channel, where the
-        graph's opset has that), bytes, parameters, score, score_low, score_high, change, change_low,
-        change_high: against the model as it came, on the same rows; validation_change: what a
-        size may be chosen by.
     """
-    judge = Judge(model, dataset, reading, order)
     places = list(spread_rows(len(ranks), points))
     rows: list[dict[str, Any]] = []
+    gained: list[NDArray] = []
 
-    def gather() -> pd.DataFrame:
-        table = pd.DataFrame(rows)
-        return table.sort_values("row", kind="stable", ignore_index=True)
+    def gather() -> ScoreCurve:
+        order = np.argsort([row["row"] for row in rows], kind="stable")
+        return ScoreCurve(pd.DataFrame([rows[i] for i in order]), np.stack(gained)[order])
 
     # The model as it came first: what there is so far stands beside it, and spans all sizes.
     for done, step in enumerate(far_apart_first(len(places))):
         place = places[len(places) - 1 - step]
         smaller = model.compressed(ranks[place]) if ranks[place] else model
         for bits, files in _files_of(smaller):
-            rows.append({"row": place, "bits": bits, **judge.measure(smaller, files)})
+            line, gain = judge.measure(files)
+            facts = {"row": place, "bits": bits, "parameters": smaller.parameters}
+            rows.append(facts | line)
+            gained.append(gain)
         if not report(done + 1, len(places), gather):
             break
     return gather()
@@ -108,41 +98,74 @@ def _files_of(model: Model) -> Iterator[tuple[int, dict[str, bytes]]]:
 
 
 class Judge:
-    """Scores of graphs on a dataset's test part, beside the model as it came."""
+    """Scores of graphs on test rows, beside the model as it came, and what validation rows say.
+
+    Parameters
+    ----------
+    answer : callable
+        The bytes of a graph -> what it says of the test rows, then of the validation rows.
+    own : bytes
+        Of the model as it came.
+    y_test, y_validation : ndarray
+    task : str
+    """
 
     def __init__(
-        self, model: Model, dataset: Any, reading: Reading, order: Sequence[int] | None
+        self,
+        answer: Callable[[bytes], NDArray],
+        own: bytes,
+        y_test: NDArray,
+        y_validation: NDArray,
+        task: str,
     ) -> None:
-        self._dataset, self._reading, self._order = dataset, reading, order
-        chosen_by = dataset.validation_rows
-        x = np.concatenate([dataset.x_test, dataset.x_train[chosen_by]])
-        self._samples, self._tested = prepare(dataset, x, reading), len(dataset.y_test)
-        self._before = self.answer(model.to_bytes())
-        before = self._before[: self._tested]
-        self._comparison = Comparison(before, dataset.y_test, dataset.task)
+        self._answer, self.task = answer, task
+        self._y_test, self._y_validation = y_test, y_validation
+        self.own = answer(own)
+        self._comparison = Comparison(self.own[: len(y_test)], y_test, task)
 
-    def answer(self, files: dict[str, bytes]) -> NDArray:
-        """What a graph says of the test part and then of the validation part."""
+    def measure(self, files: dict[str, bytes]) -> tuple[dict[str, float], NDArray]:
+        """A row of a :class:`ScoreCurve`, and its gains."""
         ((_, content),) = files.items()
-        outputs = run_graph(content, self._samples)
-        return read_answers(outputs, self._dataset, self._reading, self._order)
-
-    def measure(self, smaller: Model, files: dict[str, bytes]) -> dict[str, float]:
-        """A row of :func:`score_curve`."""
-        answers, dataset, tested = self.answer(files), self._dataset, self._tested
+        answers, tested = self._answer(content), len(self._y_test)
         found = answers[None, :tested]
         low, high = self._comparison.intervals(found)
         change, change_low, change_high = self._comparison.changes(found)
-        y = dataset.y_train[dataset.validation_rows]
+        both = np.stack([self.own[tested:], answers[tested:]])
+        gain = gains(both, self._y_validation, self.task)[1]
         return {
-            "bytes": sum(map(len, files.values())),
-            "parameters": smaller.parameters,
-            "score": score(answers[:tested], dataset.y_test, dataset.task),
+            "bytes": len(content),
+            "score": score(answers[:tested], self._y_test, self.task),
             "score_low": float(low[0]),
             "score_high": float(high[0]),
             "change": float(change[0]),
             "change_low": float(change_low[0]),
             "change_high": float(change_high[0]),
-            "validation_change": score(answers[tested:], y, dataset.task)
-            - score(self._before[tested:], y, dataset.task),
-        }
+            "validation_change": float(gain.mean(dtype=np.float64)),
+        }, gain
+
+
+def judge_on(
+    model: Model, dataset: Any, reading: Reading, order: Sequence[int] | None = None
+) -> Judge:
+    """A judge by a dataset's test and validation part, as a model reads them.
+
+    Parameters
+    ----------
+    model : Model
+        As it came.
+    dataset : Dataset
+    reading : Reading
+        Chosen on the validation part.
+    order : sequence of int, optional
+        Output -> class.
+    """
+    chosen_by = dataset.validation_rows
+    samples = prepare(
+        dataset, np.concatenate([dataset.x_test, dataset.x_train[chosen_by]]), reading
+    )
+
+    def answer(content: bytes) -> NDArray:
+        return read_answers(run_graph(content, samples), dataset, reading, order)
+
+    (own,) = model.to_bytes().values()
+    return Judge(answer, own, dataset.y_test, dataset.y_train[chosen_by], dataset.task)

@@ -40,6 +40,14 @@ def format_change(value: float, task: str) -> str:
     return f"{value:+.3f}".replace("-", "−")
 
 
+def format_loss(value: float, task: str) -> str:
+    """An amount of score: "1 point", or "0.01 of R²"."""
+    if task != "classification":
+        return f"{value:g} of R²"
+    amount = f"{100 * value:g}"
+    return f"{amount} point{'' if amount == '1' else 's'}"
+
+
 def score_name(task: str) -> str:
     return "Test accuracy" if task == "classification" else "Test R²"
 

@@ -47,7 +47,7 @@ def test_the_correction_is_the_mean_over_all_resamples():
             values.append(gains[chosen][outside].mean())
     found = judge_choice(costs, gains, 0.2, "classification")
     assert found.corrected == pytest.approx(np.mean(values), abs=0.08)  # of 400 resamples
-    assert (found.tried, found.rows, found.change) == (3, 3, 0.0)
+    assert (found.chosen, found.tried, found.rows, found.change) == (1, 3, 3, 0.0)
 
 
 def test_a_promise_is_broken_no_more_often_than_said():

@@ -316,9 +316,6 @@ def test_ranks_by_what_layers_give_stand_beside_truncated_svd_and_leave_as_the_f
     said = " ".join(words.value for words in (*app.markdown, *app.caption))
     assert [b.value for b in app.get("button_group") if b.key == "ranks_by"]
     assert "of what its outputs vary by on fit rows" in said
-    assert "Unrounded, the smallest files" in said
-    assert "low rank, weights in 4 bits" in said
-    assert "8 bits alone, without low rank" in said
     built = tasks.build(lambda *_: True, files, found.ranks[5], 32, ("digits", 0, way))
     digits = data.load("digits", seed=0)
     model = compression.read_model(dict(files))
@@ -331,7 +328,40 @@ def test_ranks_by_what_layers_give_stand_beside_truncated_svd_and_leave_as_the_f
     outputs = onnxruntime.InferenceSession(built.content).run(None, {"image": raw})[0]
     places = tasks.scores(lambda *_: True, files, "digits", 0, (found.ranks[5],), way, None, True)
     right = (outputs.argmax(1) == digits.y_test).mean()
-    assert places.set_index("bits").loc[32, "score"] == pytest.approx(right)
+    assert places.table.set_index("bits").loc[32, "score"] == pytest.approx(right)
+
+
+def test_the_smallest_file_within_a_loss_is_chosen_on_validation_and_is_the_one_to_download():
+    files, way = ((example.NAME, example.content()),), ("as is", "NCHW", "")
+    view = tasks.read(lambda *_: True, files)
+    found = tasks.calibrate(lambda *_: True, files, "digits", 0, way)
+    curves = {
+        method: tasks.scores(lambda *_: True, files, "digits", 0, ranks, way, None, calibrated)
+        for method, ranks, calibrated in (
+            ("truncated_svd", view.ranks, False),
+            ("activation_aware_svd", found.ranks, True),
+        )
+    }
+    tables = [curve.table.assign(method=name) for name, curve in curves.items()]
+    able = pd.concat(tables)
+    able = able[(able["validation_change"] >= -0.02) & (able["bytes"] < len(example.content()))]
+    best = able.sort_values("bytes").iloc[0]
+    app = render("your_model.py", **QUICK, lose_at_most="2")
+    shown = {metric.label: metric.value for metric in reversed(app.metric)}  # the head's is last
+    assert shown["File size"] == f"{best['bytes'] / 1000:,.0f} kB"
+    assert shown["Test accuracy"] == f"{100 * best['score']:.1f} %"
+    said = " ".join(words.value for words in app.markdown)
+    assert f"of the parameters, weights in {best['bits']} bits**: the smallest of" in said
+    assert "at most 2 points on the validation rows" in said
+    ranks = (found if best["method"] == "activation_aware_svd" else view).ranks[best["row"]]
+    calibration = ("digits", 0, way) if best["method"] == "activation_aware_svd" else None
+    built = tasks.build(lambda *_: True, files, ranks, int(best["bits"]), calibration)
+    assert len(built.content) == best["bytes"]
+    digits = data.load("digits", seed=0)
+    raw = (digits.x_test * digits.scale + digits.mean).reshape(-1, 1, 8, 8).astype(np.float32)
+    outputs = onnxruntime.InferenceSession(built.content).run(None, {"image": raw})[0]
+    assert (outputs.argmax(1) == digits.y_test).mean() == pytest.approx(best["score"])
+    assert any(b.key == "smallest_model" for b in app.get("download_button"))
 
 
 def test_without_data_ranks_are_those_of_truncated_svd():

@@ -7,11 +7,13 @@ import pandas as pd
 
 import data
 from compression import CONSTRAINTS, LOW_RANK_METHODS, MODELS
+from compression.promise import CONFIDENCE, Promise
 from pages.shared.format import (
     compare_sizes,
     format_change,
     format_count,
     format_interval,
+    format_loss,
     format_score,
     format_size,
     score_name,
@@ -302,3 +304,31 @@ def missing_value(curve: CurveView, row: int, asked: float) -> str:
     if abs(value / asked - 1) < 1e-6:
         return ""
     return f"{asked:.3g} is not computed yet: shown is {value:.3g}. "
+
+
+def describe_promise(found: Promise, promised: str | None, loss: float, task: str) -> str:
+    """What the validation rows can promise, and what it cost to choose among so many.
+
+    ``promised``: the smallest model that is promised, in words.
+    """
+    limit, unit = format_loss(loss, task), " points" if task == "classification" else " of R²"
+    luck = (
+        f"It was chosen among {found.tried:,} for its {format_change(found.change, task)}{unit} on "
+        f"{found.rows:,} validation samples. Chosen so on resamples, and judged on the samples left "
+        f"out, such a model comes to **{format_change(found.corrected, task)}{unit}**: the rest "
+        "is luck of the choice."
+    )
+    sure = f"{100 * CONFIDENCE:g} %, one-sided, by its own validation samples"
+    if promised is not None:
+        return (
+            f"{luck} **Promised** to lose at most {limit} ({sure}): the smallest such model is "
+            f"{promised}."
+        )
+    least = (
+        ""
+        if pd.isna(found.least)
+        else f" So few samples can promise {format_loss(round(found.least, 3), task)} at best."
+    )
+    return (
+        f"{luck} **No promise**: no smaller model is sure to lose at most {limit} ({sure}).{least}"
+    )

@@ -9,6 +9,7 @@ import streamlit as st
 from compression.pareto import Wish, mark_smaller
 from compression.promise import judge_choice
 from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.text import describe_promise
 
 from . import text
 from .candidates import stack_rows
@@ -36,5 +37,7 @@ def draw_promise(
     gains = stack_rows(table, curves, "gains")[possible]
     found = judge_choice(candidates[cost].to_numpy(float), gains, wish.loss, trained.task)
     if found is not None:
-        line = None if found.promised is None else candidates.iloc[found.promised]
-        st.markdown(text.describe_promise(trained, found, line, wish.loss))
+        promised = None
+        if found.promised is not None:
+            promised = text.describe_promised(trained, candidates.iloc[found.promised])
+        st.markdown(describe_promise(found, promised, wish.loss, trained.task))

@@ -8,12 +8,12 @@ import pandas as pd
 from compression.equal_bytes import Winner
 from compression.latency import BATCHES, RankLatencies
 from compression.pareto import Nearest, Wish, confirm_loss
-from compression.promise import CONFIDENCE, Promise
 from pages.shared.format import (
     compare_sizes,
     format_change,
     format_count,
     format_interval,
+    format_loss,
     format_score,
     format_size,
     quote,
@@ -100,14 +100,6 @@ def describe_change(line: Line, task: str) -> str:
         return "no change"
     low, high = format_change(line["change_low"], task), format_change(line["change_high"], task)
     return f"{format_change(line['change'], task)} ({low} to {high})"
-
-
-def format_loss(value: float, task: str) -> str:
-    """An amount of score: "1 point", or "0.01 of R²"."""
-    if task != "classification":
-        return f"{value:g} of R²"
-    amount = f"{value / POINT:g}"
-    return f"{amount} point{'' if amount == '1' else 's'}"
 
 
 def describe_wish(asked: Wish, task: str) -> str:
@@ -202,32 +194,12 @@ def _describe_miss(trained: Trained, near: Nearest, line: Line) -> str:
     return f"{short}{unit} from what is asked for on validation"
 
 
-def describe_promise(trained: Trained, found: Promise, promised: Line | None, loss: float) -> str:
-    """What the validation rows can promise, and what it cost to choose among so many."""
-    task, limit = trained.task, format_loss(loss, trained.task)
-    unit = " points" if task == "classification" else " of R²"
-    luck = (
-        f"It was chosen among {found.tried:,} for its {format_change(found.change, task)}{unit} on "
-        f"{found.rows:,} validation samples. Chosen so on resamples, and judged on the samples left "
-        f"out, such a model comes to **{format_change(found.corrected, task)}{unit}**: the rest "
-        "is luck of the choice."
-    )
-    sure = f"{100 * CONFIDENCE:g} %, one-sided, by its own validation samples"
-    if promised is not None:
-        return (
-            f"{luck} **Promised** to lose at most {limit} ({sure}): the smallest such model is "
-            f"**{promised['label']}**, "
-            f"{format_size(promised['bytes'])} "
-            f"({compare_sizes(trained.bytes, promised['bytes'])}), on the test set "
-            f"{describe_change(promised, task)}."
-        )
-    least = (
-        ""
-        if pd.isna(found.least)
-        else f" So few samples can promise {format_loss(round(found.least, 3), task)} at best."
-    )
+def describe_promised(trained: Trained, promised: Line) -> str:
+    """The smallest model that the validation rows promise."""
     return (
-        f"{luck} **No promise**: no smaller model is sure to lose at most {limit} ({sure}).{least}"
+        f"**{promised['label']}**, {format_size(promised['bytes'])} "
+        f"({compare_sizes(trained.bytes, promised['bytes'])}), on the test set "
+        f"{describe_change(promised, trained.task)}"
     )
 
 

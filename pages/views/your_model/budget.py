@@ -17,7 +17,7 @@ from .tasks import Files
 
 BITS = {"32": "as they are", "8": "8 bits", "4": "4 bits"}
 _AT_ONCE = 4 * 2**20  # bytes up to which a file is written without being asked for
-_ASKED = "_your_model_asked"
+_ASKED = "_asked_"
 
 
 def choose_method(view: ModelView, files: Files, judging: Judging | None) -> ModelView | None:
@@ -32,10 +32,17 @@ def choose_method(view: ModelView, files: Files, judging: Judging | None) -> Mod
     titles = {name: LOW_RANK_METHODS[name].title for name in (TRUNCATED, ACTIVATION_AWARE)}
     if widgets.segment(links.FILE_METHOD, "Ranks by", titles) == TRUNCATED:
         return view
-    job: Job[CalibratedPlan] = jobs.submit(tasks.calibrate, files, *judging.calibration)
-    found = wait_for(job, "Asking the layers what they give on fit rows")
-    if found is None:
-        return None
+    found = wait_for(ask_layers(files, judging), "Asking the layers what they give on fit rows")
+    return None if found is None else with_plan(view, found, judging)
+
+
+def ask_layers(files: Files, judging: Judging) -> Job[CalibratedPlan]:
+    """Ranks by what the layers give on fit rows."""
+    return jobs.submit(tasks.calibrate, files, *judging.calibration)
+
+
+def with_plan(view: ModelView, found: CalibratedPlan, judging: Judging) -> ModelView:
+    """The model with these ranks in place of truncated SVD's."""
     return replace(
         view,
         plan=found.plan,
@@ -96,7 +103,7 @@ def draw_budget(view: ModelView, files: Files, judged: bool) -> int:
         if view.kind == "ONNX graph":
             bits = int(widgets.segment(links.FILE_BITS, "Bits of a weight", BITS, help=text.BITS))
         if view.ranks[row] or bits < 32:
-            _draw_file(view, files, row, bits)
+            draw_file(view, files, row, bits)
     return row
 
 
@@ -109,13 +116,16 @@ def _choose_row(view: ModelView) -> int:
     return shares.index(chosen)
 
 
-def _draw_file(view: ModelView, files: Files, row: int, bits: int) -> None:
+def draw_file(
+    view: ModelView, files: Files, row: int, bits: int, key: str = "smaller_model"
+) -> None:
     """The file of a row, once it is written and compared."""
     ranks = view.ranks[row]
     if view.file_bytes > _AT_ONCE:
-        if st.button("Write and check the smaller file", key="write_smaller"):
-            st.session_state[_ASKED] = ranks
-        if st.session_state.get(_ASKED) != ranks:
+        wanted = (ranks, bits)
+        if st.button("Write and check the smaller file", key=f"write_{key}"):
+            st.session_state[_ASKED + key] = wanted
+        if st.session_state.get(_ASKED + key) != wanted:
             return
     job: Job[Built] = jobs.submit(tasks.build, files, ranks, bits, view.calibration)
 
@@ -129,8 +139,8 @@ def _draw_file(view: ModelView, files: Files, row: int, bits: int) -> None:
             f"Download {text.plain(built.file_name, 30)}",
             built.content,
             text.smaller_name(built.file_name, f"{bits}-bit" if bits < 32 else "low-rank"),
-            "smaller_model",
+            key,
             help="Written, read back and compared before this button appeared.",
         )
 
-    follow(draw, job, key="smaller_file")
+    follow(draw, job, key=f"file_{key}")

@@ -10,14 +10,13 @@ from pages.shared.ui import blocks, charts, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import figures, tasks, text
-from .results import HeadFile, HeadView, Readings
+from .results import HeadFile, HeadView, Judging
 from .tasks import Files
 
 
-def draw_head(
-    files: Files, dataset: str, seed: int, found: Readings, way: tuple[str, str, str]
-) -> None:
+def draw_head(files: Files, judging: Judging) -> None:
     """Everything on the model's last layer, with all before it held."""
+    dataset, seed, found, way = judging.dataset, judging.seed, judging.found, judging.way
     st.header("A bound on the last layer, certified", anchor=False)
     st.caption(text.HEAD)
     constraint = _choose_set()

@@ -2,6 +2,9 @@
 
 import pandas as pd
 
+from pages.shared.format import format_change
+
+from . import text
 from .results import AdapterView, ModelView
 from .text import plain, why
 
@@ -44,6 +47,21 @@ def latency_table(table: pd.DataFrame) -> pd.DataFrame:
             "batch": table["batch"],
             "µs a call": [show(line, "latency", 1e6) for _, line in table.iterrows()],
             "times faster": [show(line, "ratio", 1.0) for _, line in table.iterrows()],
+        }
+    )
+
+
+def smallest_table(best: pd.DataFrame, task: str) -> pd.DataFrame:
+    """A line a method and number of bits: what its smallest file within the loss gives."""
+    unit = " (points)" if task == "classification" else " (R²)"
+    return pd.DataFrame(
+        {
+            "file": [text.name_file(line) for _, line in best.iterrows()],
+            "bytes": best["bytes"],
+            f"validation{unit}": [format_change(v, task) for v in best["validation_change"]],
+            f"test{unit}, 95 %": [
+                " ".join(text.describe_test_change(line, task)) for _, line in best.iterrows()
+            ],
         }
     )
 

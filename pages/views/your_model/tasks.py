@@ -25,6 +25,7 @@ from .results import (
 if TYPE_CHECKING:
     from compression.graphs.head_curve import HeadCurve
     from compression.graphs.model import Model
+    from compression.graphs.smallest import ScoreCurve
 
 Files = tuple[tuple[str, bytes], ...]
 
@@ -158,16 +159,16 @@ def scores(
     way: tuple[str, str, str],
     order: tuple[int, ...] | None,
     calibrated: bool = False,
-) -> pd.DataFrame:
-    """Test scores of models of rising size; the partial result is what there is so far."""
+) -> "ScoreCurve":
+    """Models of rising size, judged; the partial result is what there is so far."""
     from compression.graphs.readings import Reading
-    from compression.graphs.score_curve import score_curve
+    from compression.graphs.score_curve import judge_on, score_curve
     from pages.shared.models.tasks import load_dataset
 
     loaded = load_dataset(dataset, seed)
     plans = [dict(chosen) for chosen in ranks]
     model = _calibrate(files, dataset, seed, way) if calibrated else _load(files)
-    return score_curve(model, plans, loaded, Reading(*way), order, report=report)
+    return score_curve(model, plans, judge_on(model, loaded, Reading(*way), order), report=report)
 
 
 @measures_time

@@ -1,17 +1,18 @@
 """Sentences of the page on one's own model. Names out of files are never taken for markup."""
 
 import math
-from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
 
 from compression import LOW_RANK_METHODS
+from compression.graphs.smallest import Choice
 from pages.shared.format import (
     compare_sizes,
     format_change,
     format_count,
     format_interval,
+    format_loss,
     format_score,
     format_size,
 )
@@ -221,53 +222,57 @@ def describe_useless(found: Readings) -> str:
     )
 
 
-def describe_scores(table: pd.DataFrame, file_bytes: int, task: str) -> str:
-    """The smallest file that loses at most a point on validation rows, and what the test says."""
-    lost, last = _LOST[task], table["row"].max()
-    name = "accuracy" if task == "classification" else "R²"
-    smallest = table[table["validation_change"] >= -0.01].sort_values("bytes").iloc[0]
-    if smallest["row"] == last and smallest["bits"] == 32:
-        return f"Every smaller file that was tried loses more than {lost} on the validation rows."
-    kind = "all layers as they are" if smallest["row"] == last else "low rank"
-    bits = f", weights in {smallest['bits']:.0f} bits" if smallest["bits"] < 32 else ""
-    said = (
-        f"The smallest of these files that loses at most {lost} on the validation rows has "
-        f"**{format_size(smallest['bytes'])}** ({kind}{bits}), "
-        f"{compare_sizes(file_bytes, smallest['bytes'])} than yours. On the test part its {name} "
-        f"changes by {_change(smallest, task)}."
-    )
-    rounded = table[(table["row"] == last) & (table["bits"] < 32)]
-    alone = [
-        f" {line['bits']:.0f} bits alone, without low rank: {format_size(line['bytes'])}, "
-        f"{_change(line, task)}."
-        for _, line in rounded.iterrows()
-    ]
-    return said + "".join(alone) * (kind == "low rank")
+SMALLEST = (
+    "Over all files of both methods and 32, 8 and 4 bits that were judged. The validation rows "
+    "choose; the test part only reports."
+)
+ONE_METHOD = "Ranks by truncated SVD alone:"
 
 
-def describe_methods(tables: Mapping[str, pd.DataFrame], task: str) -> str:
-    """The smallest file of each method, in 32 bits, within a point on the validation rows."""
-    found = []
-    for name, table in tables.items():
-        able = table[(table["bits"] == 32) & (table["validation_change"] >= -0.01)]
-        line = able.sort_values("bytes").iloc[0]
-        title = LOW_RANK_METHODS[name].title
-        found.append(f"{title} {format_size(line['bytes'])} (test: {_change(line, task)})")
+def name_file(line: pd.Series) -> str:
+    """One file among those that were judged."""
+    bits = f"weights in {line['bits']:.0f} bits" if line["bits"] < 32 else ""
+    if line["parameters"] == line["parameters_before"]:
+        return f"{bits} alone" if bits else "as it came"
+    title = LOW_RANK_METHODS[line["method"]].title
     return (
-        f"Unrounded, the smallest files of those tried within {_LOST[task]} on the validation "
-        f"rows: {'; '.join(found)}."
+        f"{title}, {100 * line['parameters'] / line['parameters_before']:.0f} % of the parameters"
+        + (f", {bits}" if bits else "")
     )
 
 
-_LOST = {"classification": "a point", "regression": "0.01 of R²"}
-
-
-def _change(line: pd.Series, task: str) -> str:
+def describe_test_change(line: pd.Series, task: str) -> tuple[str, str]:
+    """The change on the test part with its unit, and its interval."""
     unit = " points" if task == "classification" else ""
     change, low, high = (
         format_change(line[end], task) for end in ("change", "change_low", "change_high")
     )
-    return f"**{change}**{unit} (95 %: {low} to {high})"
+    return f"{change}{unit}", f"(95 %: {low} to {high})"
+
+
+def describe_smallest(choice: Choice, file_bytes: int, loss: float, task: str) -> str:
+    """The smallest file that loses at most so much on validation rows, and what the test says."""
+    line = choice.line
+    change, ends = describe_test_change(line, task)
+    return (
+        f"**{name_file(line)}**: the smallest of {choice.promise.tried} smaller files that loses at "
+        f"most {format_loss(loss, task)} on the validation rows, "
+        f"{compare_sizes(file_bytes, line['bytes'])} than yours. On the test part its "
+        f"{'accuracy' if task == 'classification' else 'R²'} changes by **{change}** {ends}."
+    )
+
+
+def describe_promised(line: pd.Series, file_bytes: int, task: str) -> str:
+    """The smallest file that the validation rows promise."""
+    size = f"{format_size(line['bytes'])} ({compare_sizes(file_bytes, line['bytes'])})"
+    return f"**{name_file(line)}**, {size}, on the test part {' '.join(describe_test_change(line, task))}"
+
+
+def describe_none(loss: float, task: str) -> str:
+    return (
+        f"Every smaller file that was judged loses more than {format_loss(loss, task)} on the "
+        "validation rows: allow more, or keep yours."
+    )
 
 
 ASK_LATENCY = (

@@ -18,7 +18,7 @@ from compression.graphs.readings import (
     judge_readings,
     prepare,
 )
-from compression.graphs.score_curve import score_curve
+from compression.graphs.score_curve import judge_on, score_curve
 
 from .onnx_graphs import build, node, run
 
@@ -146,7 +146,8 @@ def test_a_number_s_unit_is_found_and_its_r2_is_that_of_onnx_runtime(answer):
     judged = judge_readings(content, data)
     assert judged.readings[0] == Reading(UNIT, "flat", answer)
     assert judged.beats_majority()
-    table = score_curve(read_onnx({"m.onnx": content}), [{}], data, judged.readings[0])
+    model = read_onnx({"m.onnx": content})
+    table = score_curve(model, [{}], judge_on(model, data, judged.readings[0])).table
     said = run(content, x=prepare(data, data.x_test, judged.readings[0]))[0][:, 0]
     wanted = raw_test if answer == OWN_UNIT else data.y_test
     assert table["score"].iloc[-1] == pytest.approx(r2_score(wanted, said), abs=1e-4)
@@ -178,14 +179,16 @@ def test_score_curve_is_what_onnx_runtime_gives_for_each_file():
     )
     model = read_onnx({"m.onnx": content})
     ranks = plan(model, steps=4).ranks
-    table = score_curve(model, ranks, data, Reading(UNIT, "flat"))
+    judge = judge_on(model, data, Reading(UNIT, "flat"))
+    curve = score_curve(model, ranks, judge)
+    table = curve.table
     own = table[table["bits"] == 32]
     assert own["bytes"].is_monotonic_increasing
 
     def stop(done, total, gather):
-        return len(gather()["row"].unique()) < 2
+        return len(gather().table["row"].unique()) < 2
 
-    begun = score_curve(model, ranks, data, Reading(UNIT, "flat"), report=stop)
+    begun = score_curve(model, ranks, judge, report=stop).table
     assert begun["row"].max() == len(ranks) - 1  # the model as it came is there from the first on
     assert begun["row"].is_monotonic_increasing
     assert own["change"].iloc[-1] == 0
@@ -195,3 +198,9 @@ def test_score_curve_is_what_onnx_runtime_gives_for_each_file():
         right = run(written, x=x)[0].argmax(1) == data.y_test
         assert table["score"].iloc[place] == pytest.approx(right.mean())
         assert table["bytes"].iloc[place] == len(written)
+        validation = data.x_train[data.validation_rows]
+        asked = prepare(data, validation, Reading(UNIT, "flat"))
+        found, before = (run(one, x=asked)[0].argmax(1) for one in (written, content))
+        gained = (found == data.y_train[60:]).astype(int) - (before == data.y_train[60:])
+        np.testing.assert_array_equal(curve.gains[place], gained)
+        assert table["validation_change"].iloc[place] == pytest.approx(gained.mean())

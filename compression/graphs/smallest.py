@@ -1,0 +1,97 @@
+"""The smallest of a person's files that loses at most so much: chosen on validation, told on test rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ..promise import Promise, judge_choice
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreCurve:
+    """Files of rising size, judged.
+
+    Attributes
+    ----------
+    table : DataFrame
+        row (of the plan), bits (32; 8 and 4: weights rounded with a scale a channel, where the
+        graph's opset has that), bytes, parameters, score, score_low, score_high, change, change_low,
+        change_high: on test rows, against the model as it came; validation_change: what a size may
+        be chosen by. The last row of each number of bits is the model as it came.
+    gains : ndarray, shape (files, validation rows)
+        What each validation row adds to ``validation_change``: see
+        :func:`compression.promise.judge_choice`.
+    """
+
+    table: pd.DataFrame
+    gains: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """One file among many.
+
+    Attributes
+    ----------
+    line : Series
+        Its row of a :class:`ScoreCurve`, with its method and parameters_before, of the model as it
+        came; the smallest within the loss.
+    promised : Series or None
+        The smallest that the validation rows promise.
+    promise : Promise
+    best : DataFrame
+        The smallest within the loss of each method and number of bits, the smallest first.
+    """
+
+    line: pd.Series
+    promised: pd.Series | None
+    promise: Promise
+    best: pd.DataFrame
+
+
+def choose_smallest(
+    curves: Mapping[str, ScoreCurve], loss: float, task: str, file_bytes: int
+) -> Choice | None:
+    """The smallest file that loses at most so much on the validation rows.
+
+    Parameters
+    ----------
+    curves : mapping of str to ScoreCurve
+        Method -> its files, all judged on the same rows.
+    loss : float
+        0.01 is a point of accuracy, or 0.01 of R².
+    task : str
+        "classification" or "regression".
+    file_bytes : int
+        Of the model as it came: only smaller files are chosen among.
+
+    Returns
+    -------
+    Choice, or None
+        None: no smaller file stays within the loss.
+    """
+    tables, gains = [], []
+    for place, (method, curve) in enumerate(curves.items()):
+        table = curve.table
+        # Where no layer is replaced, methods give the same file.
+        last = table["row"].max() if place else np.inf
+        keep = ((table["bytes"] < file_bytes) & (table["row"] < last)).to_numpy()
+        before = table["parameters"].iloc[-1]
+        tables.append(table[keep].assign(method=method, parameters_before=before))
+        gains.append(curve.gains[keep])
+    files, gained = pd.concat(tables, ignore_index=True), np.concatenate(gains)
+    if not len(files):
+        return None
+    found = judge_choice(files["bytes"].to_numpy(float), gained, loss, task)
+    if found is None:
+        return None
+    within = files[(files["validation_change"] >= -loss - 1e-6)].sort_values("bytes", kind="stable")
+    return Choice(
+        line=files.iloc[found.chosen],
+        promised=None if found.promised is None else files.iloc[found.promised],
+        promise=found,
+        best=within.drop_duplicates(["method", "bits"]).reset_index(drop=True),
+    )

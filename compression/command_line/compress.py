@@ -10,11 +10,19 @@ from ..adapters.layouts import are_adapter
 from ..errors import ArgumentError, CompressionError
 from .files import read_files
 from .output import print_json, print_table, progress, say
+from .smallest import NothingSmallerError, find_smallest
 
 
 def run(arguments: Namespace) -> int:
     files = read_files(arguments.files)
-    rows, written, facts = (_adapter if are_adapter(files) else _model)(arguments, files)
+    try:
+        rows, written, facts = (_adapter if are_adapter(files) else _model)(arguments, files)
+    except NothingSmallerError as none:
+        if arguments.json:
+            print_json({"written": [], "why": str(none)})
+        else:
+            say(f"FAILED: {none}")
+        return 1
     places = {arguments.output / name: content for name, content in written.items()}
     _write(places, arguments.force)
     before, after = (sum(map(len, group.values())) for group in (files, written))
@@ -25,10 +33,8 @@ def run(arguments: Namespace) -> int:
     print_table(rows)
     say(f"{', '.join(map(str, places))}: {after:,} bytes of {before:,}")
     for name, value in facts.items():
-        if not name.startswith("bytes"):
-            say(
-                f"{name.replace('_', ' ')}: {value:.3g}" if isinstance(value, float) else str(value)
-            )
+        if isinstance(value, (str, float)):
+            say(f"{name.replace('_', ' ')}: {value:.3g}" if isinstance(value, float) else value)
     return 0
 
 
@@ -48,9 +54,10 @@ def _write(places: dict[Path, bytes], force: bool) -> None:
 def _adapter(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[str, bytes], dict]:
     import compression
 
-    if arguments.method != "truncated_svd" or arguments.data:
+    if arguments.method or arguments.data or arguments.lose_at_most is not None:
         raise ArgumentError(
-            "an adapter's updates are resized exactly, without data: leave out --method and --data"
+            "an adapter's updates are resized exactly, without data: leave out --method, --data "
+            "and --lose-at-most"
         )
     adapter = compression.read_adapter(files, progress("taking spectra"))
     ranks: dict[str, Any]
@@ -70,23 +77,31 @@ def _adapter(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[
 def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[str, bytes], dict]:
     import compression
 
-    from ..graphs.check import write_checked
+    from ..graphs.check import write_checked, write_rounded
     from ..graphs.plan import energy_at, ranks_within
 
     model = compression.read_model(files)
-    if arguments.method == "activation_aware_svd":
+    bits, found = 32, None
+    if arguments.lose_at_most is not None:
+        found = find_smallest(arguments, model)
+        model, bits = found.model, found.bits
+    elif arguments.method == "activation_aware_svd":
         model = _calibrate(arguments, model)
     elif arguments.data:
         raise ArgumentError("--data says what layers see: give --method activation_aware_svd too")
     model.measure(progress("taking spectra"))
     ranks: dict[str, int]
-    if arguments.share is not None:
+    if found is not None:
+        ranks = found.ranks
+    elif arguments.share is not None:
         ranks = ranks_within(model, int(arguments.share * model.parameters))
     elif arguments.energy is not None:
         ranks = _ranks_for_energy(model, arguments.energy)
     else:
         ranks = dict(arguments.ranks)
-    written, check = write_checked(model, ranks)
+    written, check = (
+        write_checked(model, ranks) if bits == 32 else write_rounded(model, ranks, bits)
+    )
     rows = []
     for weight in model.weights:
         rank = ranks.get(weight.name)
@@ -96,7 +111,10 @@ def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[st
         rows.append(
             {**line, "parameters_after": count, "energy_kept": kept, "reason": weight.reason}
         )
-    facts: dict[str, Any] = {"method": arguments.method, **_describe_calibration(model)}
+    facts: dict[str, Any] = {"method": arguments.method or "truncated_svd"}
+    facts |= _describe_calibration(model)
+    if found is not None:
+        facts |= found.facts | {"chosen": found.sentence}
     facts |= {"largest_difference_from_the_promised_error": check.difference}
     if check.outputs:
         facts["relative_change_of_outputs_for_random_inputs"] = check.outputs["relative"]

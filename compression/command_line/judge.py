@@ -36,16 +36,16 @@ def judge(arguments: Namespace) -> Judged:
     outputs = [run_in_blocks(model, inputs, len(target)) for model in models]
     same = outputs[0].shape == outputs[1].shape
     difference = float(np.abs(outputs[0] - outputs[1]).max()) if same else float("nan")
-    if _asks_for_numbers(arguments.task, outputs[0], target):
-        before, after = (_answered_numbers(output, target) for output in outputs)
+    if asks_for_numbers(arguments.task, outputs[0], target):
+        before, after = (answered_numbers(output, target) for output in outputs)
         return JudgedNumbers((before, after), target.astype(np.float64), difference)
-    target = _as_classes(target)
+    target = as_classes(target)
     classes = np.unique(target)
     before, after = (answered_classes(output, classes) for output in outputs)
-    return JudgedClasses((before, after), target, difference, _describe_order(outputs[0], classes))
+    return JudgedClasses((before, after), target, difference, describe_order(outputs[0], classes))
 
 
-def _asks_for_numbers(task: str, outputs: NDArray[np.float64], target: NDArray[Any]) -> bool:
+def asks_for_numbers(task: str, outputs: NDArray[np.float64], target: NDArray[Any]) -> bool:
     """Whether R² is the ruler: as it was said, or since nothing else can be meant."""
     if task != "auto" or target.dtype.kind not in "fiu":
         return task == "regression"
@@ -54,7 +54,7 @@ def _asks_for_numbers(task: str, outputs: NDArray[np.float64], target: NDArray[A
     return not whole or not odds
 
 
-def _answered_numbers(outputs: NDArray[np.float64], target: NDArray[Any]) -> NDArray[np.float64]:
+def answered_numbers(outputs: NDArray[np.float64], target: NDArray[Any]) -> NDArray[np.float64]:
     if outputs.shape[1] != 1 or target.dtype.kind not in "fiu":
         raise NotApplicableError(
             f"the model gives {outputs.shape[1]} numbers a row, and the target holds "
@@ -74,9 +74,14 @@ class RunnableModel:
 
 def open_model(path: Path) -> RunnableModel:
     """An ONNX graph, or a network that ``compression.save`` wrote, as something to run."""
+    return open_content(graph_of(path))
+
+
+def open_content(content: bytes) -> RunnableModel:
+    """An ONNX graph as something to run."""
     from ..graphs import runner
 
-    session = runner.open_session(graph_of(path))
+    session = runner.open_session(content)
     described = tuple(
         (value.name, tuple(value.shape), _TYPES.get(value.type)) for value in session.get_inputs()
     )
@@ -173,7 +178,7 @@ def _check_columns(path: Path, columns: Columns, names: list[str]) -> None:
         )
 
 
-def _as_classes(values: NDArray[Any]) -> NDArray[Any]:
+def as_classes(values: NDArray[Any]) -> NDArray[Any]:
     """Whole numbers, or texts."""
     if values.dtype.kind == "f" and (values != np.round(values)).any():
         raise NotApplicableError(
@@ -263,7 +268,7 @@ def answered_classes(outputs: NDArray[np.float64], classes: NDArray[Any]) -> NDA
     return classes[places]
 
 
-def _describe_order(outputs: NDArray[np.float64], classes: NDArray[Any]) -> str:
+def describe_order(outputs: NDArray[np.float64], classes: NDArray[Any]) -> str:
     if classes.dtype.kind == "i" and classes.min() >= 0 and classes.max() < outputs.shape[1]:
         return "the target is the place of the largest output"
     return f"outputs are read as {', '.join(map(str, classes[:8]))}, the target's values in order"

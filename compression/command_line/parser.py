@@ -9,8 +9,8 @@ from pathlib import Path
 from ..errors import CompressionError
 
 FINE, FAILED, WRONG = 0, 1, 2
-"""Exit codes: all went well; the gate says no, or fits of a study failed; a wrong use or a file that
-cannot be read. A study that was paused ends with 3."""
+"""Exit codes: all went well; the gate says no, no smaller file loses that little, or fits of a study
+failed; a wrong use or a file that cannot be read. A study that was paused ends with 3."""
 
 DATA_HELP = (
     "table (.parquet, .csv) or arrays (.npz with x and y) that the model reads as they are: "
@@ -40,8 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m compression",
         description="See why a model's layers can or cannot shrink, and make it smaller.",
-        epilog="Exit codes: 0 fine, 1 the gate or fits of a study failed, 2 wrong use or a file that "
-        "cannot be read, 3 the study was paused.",
+        epilog="Exit codes: 0 fine, 1 the gate or fits of a study failed, or no smaller file loses that "
+        "little, 2 wrong use or a file that cannot be read, 3 the study was paused.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_spectrum(commands)
@@ -88,13 +88,19 @@ def _add_compress(commands: argparse._SubParsersAction) -> None:
     knob.add_argument(
         "--ranks", nargs="+", type=_layer_rank, metavar="LAYER=K", help="ranks of single layers"
     )
+    knob.add_argument(
+        "--lose-at-most", type=_points, metavar="POINTS",
+        help="the smallest file, over both methods and 32, 8 and 4 bits, that loses at most so much "
+        "on some rows of --data; other rows report. Exit code 1: there is none",
+    )  # fmt: skip
     parser.add_argument(
-        "--method", choices=("truncated_svd", "activation_aware_svd"), default="truncated_svd",
+        "--method", choices=("truncated_svd", "activation_aware_svd"),
         help="activation_aware_svd keeps what the layers of an ONNX graph give on --data; energies "
-        "are then those of their outputs (default: truncated_svd)",
+        "are then those of their outputs (default: truncated_svd; of --lose-at-most both)",
     )  # fmt: skip
     parser.add_argument("--data", type=Path, metavar="FILE", help=f"calibration rows: {DATA_HELP}")
     _add_data_columns(parser)
+    _add_task(parser)
     parser.add_argument(
         "--output", type=Path, default=Path("compressed"), metavar="FOLDER",
         help="where the files go, under their own names (default: compressed)",
@@ -169,14 +175,18 @@ def _add_pair(parser: argparse.ArgumentParser) -> None:
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     _add_data_columns(parser)
+    _add_task(parser)
+    parser.add_argument(
+        "--confidence", type=_confidence, default=95.0, metavar="PERCENT",
+        help="of the interval of the change (default: 95)",
+    )  # fmt: skip
+
+
+def _add_task(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task", choices=("auto", "classification", "regression"), default="auto",
         help="auto: numbers where the target has fractions, or the model answers one number a row "
         "that is no probability",
-    )  # fmt: skip
-    parser.add_argument(
-        "--confidence", type=_confidence, default=95.0, metavar="PERCENT",
-        help="of the interval of the change (default: 95)",
     )  # fmt: skip
 
 

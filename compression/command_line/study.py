@@ -73,7 +73,7 @@ def _status(arguments: Namespace, store: "StudyStore") -> int:
         listed = store.studies().drop(columns="changed_at").to_dict("records")
         _print(arguments, {"studies": listed}, listed)
         return FINE
-    name = _find_study(arguments, store).name
+    name = _find_name(arguments, store)
     known = store.studies().set_index("name")
     if name not in known.index:
         raise ArgumentError(f"{name!r} has not been run yet: study run FILE.toml")
@@ -86,7 +86,7 @@ def _status(arguments: Namespace, store: "StudyStore") -> int:
 def _export(arguments: Namespace, store: "StudyStore") -> int:
     from .. import studies
 
-    name = _find_study(arguments, store).name
+    name = _find_name(arguments, store)
     table, done = studies.table(store, name), []
     targets = (arguments.parquet, arguments.report, arguments.mlflow, arguments.optuna)
     if not any(targets):
@@ -118,6 +118,14 @@ def _export(arguments: Namespace, store: "StudyStore") -> int:
 
 
 _ACTIONS = {"run": _run, "resume": _run, "status": _status, "export": _export}
+
+
+def _find_name(arguments: Namespace, store: "StudyStore") -> str:
+    """A study's name, also of one that was kept and whose datasets are not there any more."""
+    asked: str = arguments.study
+    if store.specification(asked) is not None:
+        return asked
+    return _find_study(arguments, store).name
 
 
 def _find_study(arguments: Namespace, store: "StudyStore") -> "Study":

@@ -13,7 +13,7 @@ from scipy import special
 
 from compression.errors import ArgumentError
 
-from .specification import seed_of, study_from
+from .specification import curves_from, seed_of
 from .store import NUMBERS
 from .study_store import StudyStore
 
@@ -93,7 +93,7 @@ def failures(store: StudyStore, name: str) -> pd.DataFrame:
 
 def describe_labels(specification: str) -> dict[str, str]:
     """What each curve's rows are called, by its request."""
-    curves = study_from(json.loads(specification)).curves if specification else ()
+    curves = curves_from(json.loads(specification)) if specification else ()
     return {json.dumps(each.request(), sort_keys=True): each.label for each in curves}
 
 

@@ -1,9 +1,10 @@
 """A study as one HTML file to send: what it asked, what it found, and how sure that is."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from compression.html_page import Markup, build_page, build_table, escape_text
 from .comparison import changes_at_shares, compare_all
 from .overview import SHARES
 from .rank_choice import choose_ranks
-from .specification import SOURCES, Study, study_from
+from .specification import HELD, SOURCES
 from .version import LIBRARIES
 
 WIDTH, HEIGHT, EDGE = 220, 18, 8  # pixels of an interval's picture
@@ -37,10 +38,10 @@ def build_report(table: pd.DataFrame, specification: str, failed: pd.DataFrame) 
     specification : str
         The study's JSON, as the store keeps it.
     """
-    study = study_from(json.loads(specification))
+    study = json.loads(specification)
     changes, compared = changes_at_shares(table, SHARES), compare_all(table, SHARES)
     parts = [f'<p class="verdict">{escape_text(_describe(study, table, failed))}</p>']
-    for dataset, model in study.pairs():
+    for dataset, model in table[["dataset", "model"]].drop_duplicates().to_numpy():
         here = [
             each[(each["dataset"] == dataset) & (each["model"] == model)]
             for each in (changes, compared)
@@ -51,17 +52,19 @@ def build_report(table: pd.DataFrame, specification: str, failed: pd.DataFrame) 
         names = ("dataset", "model", "seed", "label", "sentence")
         parts += ["<h2>Fits that failed</h2>", build_table(names, failed[list(names)].to_numpy())]
     parts += [f"<p>{escape_text(HOW)}</p>", f"<p>{escape_text(_origin())}</p>"]
-    return build_page(f"Study: {study.name}", parts)
+    return build_page(f"Study: {study['name']}", parts)
 
 
-def _describe(study: Study, table: pd.DataFrame, failed: pd.DataFrame) -> str:
-    held = [each for each in SOURCES if each not in study.vary]
-    folds = "" if study.folds is None else f", {study.folds} folds each"
-    rest = f" ({' and '.join(held)} as seed 0 has them)" if held else ""
+def _describe(study: Mapping[str, Any], table: pd.DataFrame, failed: pd.DataFrame) -> str:
+    vary = study.get("vary", SOURCES)
+    held = [each for each in SOURCES if each not in vary]
+    folds = f", {study['folds']} folds each" if study.get("folds") else ""
+    rest = f" ({' and '.join(held)} as seed {HELD} has them)" if held else ""
     return (
-        f"{len(study.pairs())} pairs of dataset and model, {len(study.seeds)} seeds{folds}, "
-        f"{len(study.curves)} curves; a seed chooses {', '.join(study.vary)}{rest}. "
-        f"{len(table):,} rows of {study.count():,} fits are there; {len(failed):,} fits failed."
+        f"Datasets: {', '.join(study['datasets'])}. Models: {', '.join(study['models'])}. "
+        f"{len(study['seeds'])} seeds{folds}; a seed chooses {', '.join(vary)}{rest}. "
+        f"{len(study['curves'])} curves, of which {len(table):,} rows are there; {len(failed):,} "
+        "fits failed."
     )
 
 
@@ -69,10 +72,14 @@ def _pair_parts(
     dataset: str, model: str, changes: pd.DataFrame, compared: pd.DataFrame
 ) -> Iterator[str]:
     """A pair's changes against its reference, with pictures on one axis, and its comparisons."""
-    entry = data.find(dataset)
-    classes = entry.task == "classification"
-    scale, unit, digits = (100.0, "points", 2) if classes else (1.0, "R²", 4)
-    yield f"<h2>{escape_text(f'{entry.title}, {MODELS[model].title}')}</h2>"
+    try:
+        entry = data.find(dataset)
+        title, task = entry.title, entry.task
+    except data.DatasetError:  # an upload that is kept no more
+        title, task = dataset, ""
+    kinds = {"classification": (100.0, "points", 2), "regression": (1.0, "R²", 4)}
+    scale, unit, digits = kinds.get(task, (1.0, "of the score", 4))
+    yield f"<h2>{escape_text(f'{title}, {MODELS[model].title}')}</h2>"
     if not len(changes):
         yield "<p>No row of any curve is at most half as large as its reference.</p>"
         return

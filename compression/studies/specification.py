@@ -339,11 +339,16 @@ def study_from(found: Mapping[str, Any]) -> Study:
         texts["datasets"],
         texts["models"],
         tuple(seeds),
-        tuple(_curves_from(each) for each in _tables(found["curves"])),
+        curves_from(found),
         found.get("epochs"),
         found.get("folds"),
         _texts("vary", found.get("vary", SOURCES)),
     )
+
+
+def curves_from(found: Mapping[str, Any]) -> tuple[Curves, ...]:
+    """A study's curves alone: they can be told where its datasets are kept no more."""
+    return tuple(_curves_from(each) for each in _tables(found["curves"]))
 
 
 def _texts(what: str, values: Any) -> tuple[str, ...]:

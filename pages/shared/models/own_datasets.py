@@ -18,10 +18,11 @@ def remember(name: str) -> None:
 def own_titles(asked: str | None) -> dict[str, str]:
     """Name -> title of the uploads that the menu lists: those of the session that are kept.
 
-    ``asked``: what the link or the menu says now; an upload that it names joins them.
+    ``asked``: what the link or the menu says now; uploads that it names join them.
     """
-    if (named := uploads.DATASET.search(asked or "")) and why_gone(named[0]) is None:
-        remember(named[0])
+    for named in uploads.DATASET.findall(asked or ""):
+        if why_gone(named) is None:
+            remember(named)
     return {
         name: data.find(name).title
         for name in st.session_state.get(_OWN, [])

@@ -184,6 +184,7 @@ def several(
     key: str,
     label: str,
     options: Sequence[str],
+    why_not: Callable[[str], str | None] = lambda name: None,
     *,
     settled: bool = True,
     placeholder: str | None = None,
@@ -191,6 +192,7 @@ def several(
     """Some of many names, bound to the URL; unknown ones are left out with a remark.
 
     ``options``: as the widget and the URL show them; none holds a comma, which a URL would lose.
+    ``why_not``: the reason, where there is one, why a name is unknown.
     ``settled``: whether these are all the options. Until then an unknown name is kept: it may be
     to come.
     """
@@ -200,8 +202,12 @@ def several(
     known = set(options)
     unknown = [name for name in asked if name not in known]
     if unknown and settled:
-        missing = " and no ".join(map(quote, unknown[:LONGEST_LIST]))
-        refuse(key, [n for n in asked if n in known], f"{label}: there is no {missing} here.")
+        reasons = [why_not(name) for name in unknown[:LONGEST_LIST]]
+        missing = [quote(name) for name, why in zip(unknown, reasons, strict=False) if not why]
+        said = [f"{why}." for why in reasons if why]
+        if missing:
+            said.append(f"{label}: there is no {' and no '.join(missing)} here.")
+        refuse(key, [n for n in asked if n in known], " ".join(said))
     chosen = st.multiselect(
         label,
         [*options, *([] if settled else unknown)],

@@ -37,9 +37,9 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
         rows = rows[(rows["dataset"] == dataset) & (rows["model"] == model)]
         if not len(rows):
             continue
-        title = f"{data.DATASETS[dataset].title}, {compression.MODELS[model].title}"
+        title = f"{data.find(dataset).title}, {compression.MODELS[model].title}"
         charts.draw(
-            figures.changes(rows, title, data.DATASETS[dataset].task, styles),
+            figures.changes(rows, title, data.find(dataset).task, styles),
             f"study_{dataset}_{model}",
             f"Change of the test score at shares of the file size, {title}: a point a curve",
         )
@@ -76,7 +76,7 @@ def _draw_differences(
     pairs = zip(compared["dataset"], compared["model"], strict=True)
     compared = compared.assign(
         pair=[text.name_pair(*pair) for pair in pairs],
-        task=[data.DATASETS[name].task for name in compared["dataset"]],
+        task=[data.find(name).task for name in compared["dataset"]],
     )
     for task, own in compared.groupby("task"):
         overall = compression.studies.average_datasets(own)
@@ -102,14 +102,14 @@ def _draw_downloads(study: Study) -> None:
 
 def _name_columns(compared: pd.DataFrame) -> pd.DataFrame:
     """The comparison as the page shows it."""
-    tasks = compared["dataset"].map(lambda name: data.DATASETS[name].task)
+    tasks = compared["dataset"].map(lambda name: data.find(name).task)
 
     def change(values: pd.Series) -> list[str]:
         return [format_change(value, task) for value, task in zip(values, tasks, strict=True)]
 
     return pd.DataFrame(
         {
-            "dataset": compared["dataset"].map(lambda name: data.DATASETS[name].title),
+            "dataset": compared["dataset"].map(lambda name: data.find(name).title),
             "model": compared["model"].map(lambda name: compression.MODELS[name].title),
             "curve": compared["label"],
             "difference": change(compared["mean"]),

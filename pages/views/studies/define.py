@@ -1,6 +1,6 @@
 """What a study is made of, chosen from menus or presets; the same as a text to take away."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -11,6 +11,7 @@ from compression.errors import CompressionError
 from compression.studies.protocol import read_protocol
 from compression.studies.specification import SOURCES, Curves, Study
 from pages.shared import links
+from pages.shared.models.own_datasets import own_titles, why_gone
 from pages.shared.models.text import titles_of
 from pages.shared.ui import blocks, widgets
 
@@ -39,7 +40,7 @@ def define_study() -> Study:
 def _choose_own() -> Study:
     left, right = st.columns(2, gap="medium")
     with left:
-        datasets = _choose(links.STUDY_DATASETS, "Datasets", titles_of(data.DATASETS), DATASETS)
+        datasets = _choose_datasets()
         models = _choose(links.STUDY_MODELS, "Models", titles_of(compression.MODELS), MODELS)
         folds = widgets.segment(links.STUDY_FOLDS, "Folds", text.FOLDS, help=text.FOLDS_HELP)
     with right:
@@ -56,6 +57,14 @@ def _choose_own() -> Study:
     except CompressionError as error:
         st.info(f"Choose what the study is made of: {error}.", icon=":material/info:")
         st.stop()
+
+
+def _choose_datasets() -> tuple[str, ...]:
+    """Of the catalogue, and uploads of this session or of its link."""
+    key = links.STUDY_DATASETS
+    asked = " ".join([*st.query_params.get_all(key), *(st.session_state.get(key) or ())])
+    titles = titles_of(data.DATASETS) | own_titles(asked)
+    return _choose(key, "Datasets", titles, DATASETS, why_gone)
 
 
 def _choose_part() -> Study:
@@ -128,7 +137,11 @@ def all_curves() -> list[Curves]:
 
 
 def _choose(
-    key: str, label: str, titles: dict[str, str], first: tuple[str, ...]
+    key: str,
+    label: str,
+    titles: dict[str, str],
+    first: tuple[str, ...],
+    why_not: Callable[[str], str | None] = lambda name: None,
 ) -> tuple[str, ...]:
     """Some of these names by their titles, a link may say either; at first the given ones."""
     shown = {_show(title): name for name, title in titles.items()}
@@ -137,7 +150,7 @@ def _choose(
         st.session_state[key] = [titled[name] for name in first if name in titled]
     elif titled.keys() & (asked := st.query_params.get_all(key)) and key not in st.session_state:
         widgets.choose(key, [titled.get(each, each) for each in asked])
-    return tuple(shown[title] for title in widgets.several(key, label, list(shown)))
+    return tuple(shown[title] for title in widgets.several(key, label, list(shown), why_not))
 
 
 def _show(title: str) -> str:

@@ -19,8 +19,8 @@ def draw_every_row(study: Study, results: StudyResults) -> None:
         st.info(text.NO_ROWS, icon=":material/info:")
         return
     styles = {each.label: figures.style_of(each) for each in study.curves}
-    tasks = overview.sample["dataset"].map(lambda name: data.DATASETS[name].task)
-    for task, own in overview.sample.groupby(tasks):
+    tasks = {name: data.find(name).task for name in overview.sample["dataset"].unique()}
+    for task, own in overview.sample.groupby(overview.sample["dataset"].map(tasks)):
         charts.draw(
             figures.coordinates(own, str(task), styles),
             f"study_rows_{task}",

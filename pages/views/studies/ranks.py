@@ -27,7 +27,7 @@ def draw_ranks(study: Study, results: StudyResults) -> None:
     found = found[(found["dataset"] == dataset) & (found["model"] == model)]
     curves = {each.label: each for each in study.curves}
     styles = {label: figures.style_of(each) for label, each in curves.items()}
-    task = data.DATASETS[dataset].task
+    task = data.find(dataset).task
     charts.draw(
         figures.ranks(found, titles[chosen], task, styles),
         "study_ranks",

@@ -196,7 +196,7 @@ def name_difference(task: str) -> str:
 
 
 def name_pair(dataset: str, model: str) -> str:
-    return f"{data.DATASETS[dataset].title}, {compression.MODELS[model].title}"
+    return f"{data.find(dataset).title}, {compression.MODELS[model].title}"
 
 
 def name_change(task: str) -> str:

@@ -4,10 +4,22 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from compression.errors import ArgumentError
-from compression.studies import Curves, InThisProcess, Study, StudyStore, read_study, run, table
+from compression.studies import (
+    Curves,
+    InThisProcess,
+    Study,
+    StudyStore,
+    build_report,
+    failures,
+    list_kept,
+    read_study,
+    run,
+    table,
+)
 from compression.studies.specification import study_from
 from data import uploads
 
@@ -129,6 +141,11 @@ def test_an_upload_is_studied_while_it_is_kept(tmp_path, monkeypatch):
     store = StudyStore("sqlite://")
     assert run(study, store, InThisProcess()).failed == 0
     assert set(table(store, "own")["dataset"]) == {name}
+    before = table(store, "own")
     shutil.rmtree(tmp_path / "uploads")
+    pd.testing.assert_frame_equal(table(store, "own"), before)  # what was found of it stays
+    assert list_kept(store)["studies"].tolist() == ["own", "own"]
+    report = build_report(before, store.specification("own"), failures(store, "own"))
+    assert f"{name}, Softmax regression" in report
     with pytest.raises(ArgumentError, match="not kept any more"):
         Study("own", (name,), ("softmax_regression",), (1,), (curve,), 2)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import data
+from compression import studies
 from data import uploads
 from pages.views.your_data import tasks
 from tests.pages.rendering import render
@@ -37,6 +38,22 @@ def own():
     tasks.read_file(report, upload, "own.csv")
     choices = {"title": "own.csv", "target": "kind", "task": "classification", "roles": {}}
     return tasks.review(report, upload, json.dumps(choices)).name
+
+
+def test_it_is_a_dataset_of_a_study_on_this_machine(own, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    monkeypatch.setenv("COMPRESS_STORE", url)
+    chosen = {"of": "softmax_regression", "curves": ["Rounding to few bits"], "seeds": "2"}
+    app = render("studies.py", on=[own, "iris"], **chosen)
+    assert app.multiselect(key="on").value == [data.find(own).title, "Iris"]
+    store = studies.StudyStore(url)
+    (kept,) = store.studies().to_dict("records")
+    assert (kept["fits"], kept["done"], kept["failed"]) == (8, 8, 0)
+    assert store.study_fits(kept["name"])["request"].str.contains(own).sum() == 4
+    assert any("8 of 8 fits: 2 pairs" in each.value for each in app.markdown)
+    gone = "table-00000000000000000000"
+    app = render("studies.py", on=[gone, "iris"], **chosen)
+    assert any(f"{gone} is not kept any more" in each.value for each in app.warning)
 
 
 def charts(app):

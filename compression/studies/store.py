@@ -184,12 +184,13 @@ class Store:
             "digest": digest,
             "bytes": len(content or b""),
         }
+        numbers = [] if rows is None else _rows_of(key, rows)  # not while others wait to write
 
         def write(connection: sql.Connection) -> None:
             if content is not None:
                 self._insert(connection, BLOBS, {"digest": digest, "content": content})
-            if self._insert(connection, FITS, row) and rows is not None and len(rows):
-                connection.execute(ROWS.insert(), _rows_of(key, rows))
+            if self._insert(connection, FITS, row) and numbers:
+                connection.execute(ROWS.insert(), numbers)
             if self._max_bytes is not None:
                 _drop_least_used(connection, self._max_bytes)
 
@@ -238,8 +239,8 @@ class Store:
         Returns whether it was inserted.
         """
         key = next(iter(table.primary_key))
-        insert = self._upsert(table).values(row).on_conflict_do_nothing().returning(key)
-        return connection.execute(insert).first() is not None
+        insert = self._upsert(table).on_conflict_do_nothing().returning(key)
+        return connection.execute(insert, row).first() is not None
 
     def _upsert(self, table: sql.Table) -> Any:
         """An INSERT that can say what happens to a row whose key is there."""
@@ -301,11 +302,15 @@ def _drop_least_used(connection: sql.Connection, max_bytes: int) -> None:
 
 
 def _rows_of(key: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    kept = rows[[name for name in NUMBERS if name in rows.columns]].astype(float)
-    values = kept.astype(object).where(kept.notna(), None).to_dict("records")
+    names = [name for name in NUMBERS if name in rows.columns]
+    empty = {"fit": key, **dict.fromkeys(NUMBERS)}
     return [
-        {"fit": key, "position": place, **dict.fromkeys(NUMBERS), **row}
-        for place, row in enumerate(values)
+        {
+            **empty,
+            "position": place,
+            **{name: value for name, value in zip(names, line, strict=True) if value == value},
+        }
+        for place, line in enumerate(rows[names].to_numpy(float).tolist())
     ]
 
 

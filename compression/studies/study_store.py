@@ -155,7 +155,7 @@ class StudyStore(Store):
             held.clear()
             for key in wanted:
                 row = {"fit": key, "owner": owner, "expires_at": now + seconds}
-                if connection.execute(take.values(row)).first() is not None:
+                if connection.execute(take, row).first() is not None:
                     held.append(key)
 
         self._write(write)

@@ -124,6 +124,7 @@ class _Driver:
         # References before their own curves, and these before the next reference.
         self._waiting = deque(key for key in keys if key not in self._done)
         self._flying: dict[Future[Outcome], str] = {}
+        self._suspects: deque[str] = deque()  # lost with their worker: each is tried again alone
         self._lost: dict[str, int] = {}
         self._seconds: list[float] = []
         self._failed = store.count_failed(study.name)
@@ -131,7 +132,7 @@ class _Driver:
 
     def drive(self, report: Callable[[Progress], bool]) -> Progress:
         going_on = report(self._progress())
-        while (going_on and self._waiting) or self._flying:
+        while (going_on and (self._waiting or self._suspects)) or self._flying:
             if going_on:
                 self._submit()
             self._renew_leases()
@@ -161,6 +162,24 @@ class _Driver:
 
     def _submit(self) -> None:
         """Keep as many fits in flight as there are workers, and as many again ready for them."""
+        ready = self._pick_ready()
+        if not ready and not self._flying and self._suspects:
+            ready = [self._suspects[0]]  # alone: what is lost now, it has lost
+        if not ready:
+            return
+        leased = self._store.lease(ready, self.owner, LEASE_SECONDS)
+        over = self._store.over(leased)  # by a driver that has given its lease back
+        for key in leased:
+            (self._suspects if key in self._lost else self._waiting).remove(key)
+            if key in over:
+                self._done.add(key)
+            else:
+                self._start(key)
+
+    def _pick_ready(self) -> list[str]:
+        """The next fits whose references are there, as many as there is room for."""
+        if any(key in self._lost for key in self._flying.values()):
+            return []
         room = 2 * self._workers - len(self._flying)
         ready: list[str] = []
         for key in self._waiting:
@@ -168,16 +187,7 @@ class _Driver:
                 break
             if self._is_ready(key):
                 ready.append(key)
-        if not ready:
-            return
-        leased = self._store.lease(ready, self.owner, LEASE_SECONDS)
-        over = self._store.over(leased)  # by a driver that has given its lease back
-        for key in leased:
-            self._waiting.remove(key)
-            if key in over:
-                self._done.add(key)
-            else:
-                self._start(key)
+        return ready
 
     def _is_ready(self, key: str) -> bool:
         reference = self._requests[key].get("reference")
@@ -215,10 +225,13 @@ class _Driver:
         self._keep(key, outcome)
 
     def _lose(self, key: str) -> None:
-        """A worker is gone: its fit is tried again, a few times."""
+        """A worker is gone: its fit is tried again, a few times.
+
+        It may have ended the worker, or have been there when another did: the others come first.
+        """
         self._lost[key] = self._lost.get(key, 0) + 1
         if self._lost[key] < TRIES:
-            self._waiting.append(key)  # behind the others: it may be the one that kills
+            self._suspects.append(key)
         else:
             self._keep(key, Outcome(_NO_ROWS, None, LOST.format(TRIES), 0.0))
 
@@ -244,7 +257,8 @@ class _Driver:
         """What other drivers have done meanwhile is not computed here."""
         self._release_dead()
         self._done = self._store.done(self._study.name)
-        self._waiting = deque(key for key in self._waiting if key not in self._done)
+        for name in ("_waiting", "_suspects"):
+            setattr(self, name, deque(key for key in getattr(self, name) if key not in self._done))
         self._failed = self._store.count_failed(self._study.name)
 
     def _release_dead(self) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any
@@ -10,6 +12,7 @@ from compression.errors import ArgumentError, CompressionError
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 CONNECT_SECONDS = 20.0
+PARENT_SECONDS = 1.0  # between a worker's looks whether its driver is there
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -48,7 +51,8 @@ class LocalProcesses(Executor):
             max_workers=self.workers,
             timeout=60,
             env=dict.fromkeys(_ONE_THREAD, "1"),
-            initializer=_leave_interrupts,
+            initializer=_prepare_worker,
+            initargs=(os.getpid(),),
         )
         return pool.submit(function, *args, **kwargs)
 
@@ -124,6 +128,14 @@ def is_lost(error: BaseException) -> bool:
     return of_dask or isinstance(error, (BrokenExecutor, OSError, EOFError))
 
 
-def _leave_interrupts() -> None:
+def _prepare_worker(driver: int) -> None:
     """Ctrl-C reaches every process of a terminal: a fit in flight is finished all the same."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
+
+
+def _end_with(driver: int) -> None:
+    """End this process soon after the driver is gone: nobody would keep what it computes."""
+    while os.getppid() == driver:
+        time.sleep(PARENT_SECONDS)
+    os._exit(1)

@@ -12,6 +12,7 @@ from concurrent.futures import (
     Future,
     ThreadPoolExecutor,
 )
+from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
 
@@ -150,6 +151,37 @@ def test_a_lost_worker_costs_its_fit_another_try_and_not_the_study(store):
     assert failed["sentence"].str.contains("lost 3 times").all()
 
 
+class Fatal(studies.LocalProcesses):
+    """Two processes, of which the curve of one rank kills its own, at once; others take their time."""
+
+    def submit(self, function, /, request, *arguments):
+        fatal = request.get("settings", {}).get("ranks") == [1]
+        return super().submit(die if fatal else sleep_and_say)
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)  # as the system does where memory runs out
+
+
+def sleep_and_say():
+    time.sleep(1)
+    return fit.Outcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", 0.2)
+
+
+def test_a_fit_that_ends_its_worker_fails_with_a_sentence_and_takes_no_other_with_it(store):
+    """Who flies along is lost too: one after the other is then tried alone."""
+    ranks = [
+        studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [k]}, name=f"{k}")
+        for k in (1, 2, 3)
+    ]
+    study = studies.Study("fatal", STUDY.datasets, STUDY.models, (0,), tuple(ranks))
+    progress = studies.run(study, store, Fatal(2))
+    assert (progress.done, progress.failed) == (4, 1)
+    failed = studies.failures(store, "fatal")
+    assert failed["label"].tolist() == ["1"]
+    assert "most likely because memory ran out" in failed["sentence"][0]
+
+
 def test_what_another_driver_holds_is_left_to_it(store):
     """Its lease runs out; then the fit is free."""
     reference = identify(next(STUDY.references()))
@@ -204,6 +236,64 @@ def test_a_driver_that_is_killed_loses_at_most_what_it_was_computing(url, store)
     whole = StudyStore("sqlite://")
     run(whole)
     pd.testing.assert_frame_equal(studies.table(store, "small"), studies.table(whole, "small"))
+
+
+def drive_and_die_writing(url, writes):
+    """A driver that is killed in the middle of a write, when all but its commit is done."""
+    write, left = StudyStore._write, [writes]
+
+    def write_or_die(store, change):
+        left[0] -= 1
+
+        def change_and_die(connection):
+            change(connection)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        write(store, change if left[0] else change_and_die)
+
+    StudyStore._write = write_or_die
+    drive(url)
+
+
+def test_a_driver_that_is_killed_while_it_writes_leaves_nothing_torn(url, store):
+    context = multiprocessing.get_context("fork")
+    for writes in range(1, 8):
+        driver = context.Process(target=drive_and_die_writing, args=(url, writes))
+        driver.start()
+        driver.join()
+        assert driver.exitcode == -signal.SIGKILL
+    run(store)
+    run(whole := StudyStore("sqlite://"))
+    pd.testing.assert_frame_equal(studies.table(store, "small"), studies.table(whole, "small"))
+
+
+def drive_and_wait(pipe):
+    executor = studies.LocalProcesses(1)
+    pipe.send(executor.submit(os.getpid).result())
+    executor.submit(time.sleep, 60).result()
+
+
+def test_workers_end_with_a_driver_that_is_killed():
+    """Before, they finished what they had been given, and then waited for more."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    driver = context.Process(target=drive_and_wait, args=(theirs,))
+    driver.start()
+    assert ours.poll(60)
+    worker = ours.recv()
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.join()
+    end = time.monotonic() + 20
+    while is_running(worker):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_processes_give_the_same_table(url, store):

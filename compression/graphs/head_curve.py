@@ -235,7 +235,8 @@ class _Recorder:
         constraint = self.certifier.constraint
         unit = self.certifier.unit
         tolerance = GRID_TOLERANCE * self.zero_loss / unit if unit else GRID_TOLERANCE
-        found = self.certifier.judge(weight, bound, np.asarray(intercept))
+        # A gap that is small enough to be certified is not searched for a smaller one.
+        found = self.certifier.judge(weight, bound, np.asarray(intercept), tolerance)
         held = constraint.find_pinned(weight, bound, TOUCHING)
         levels = np.atleast_1d(np.asarray(intercept, np.float64))
         head = replace(self.head, weight=np.atleast_2d(weight), intercept=levels)

@@ -428,13 +428,13 @@ def _best_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Arr
 
     loss, share = at(level)
     for _ in range(100):
-        mean = share.mean(axis=1)
-        slope = mean - counts
-        if np.abs(slope).max() <= SETTLED:
-            break
+        slope = (mean := share.mean(axis=1)) - counts
         curvature = np.diag(mean) - share @ share.T / samples
-        ridge = 1e-12 * np.trace(curvature) + 1e-300
-        step = -np.linalg.solve(curvature + ridge * np.eye(len(slope)), slope)
+        steepness = np.trace(curvature)  # 0 far out, where every probability is 0 or 1
+        if np.abs(slope).max() <= SETTLED or steepness < 1e-14:
+            break
+        ridge = 1e-12 * steepness * np.eye(len(slope))
+        step = -np.linalg.solve(curvature + ridge, slope)
         step -= step.mean()
         step *= min(1.0, 20.0 / max(float(np.abs(step).max()), 1e-300))
         expected = float(slope @ step)

@@ -312,3 +312,17 @@ def test_without_a_bound_the_gap_is_about_what_is_lost(example, monkeypatch):
     assert lost <= seen.duality_gap <= 2 * lost
     monkeypatch.setattr(certificate, "LARGEST_HESSIAN", 0)
     assert certifier(problem, "box").judge(near, math.inf).duality_gap > 0.5 * judge.unit
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", [5, 93, 130])
+def test_far_out_where_every_probability_is_0_or_1_the_loss_is_a_number(seed):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 4, 8)
+    y[:4] = np.arange(4)
+    weight = np.round(rng.normal(size=(4, 8)) * 10 ** rng.uniform(1, 4))  # a column a sample
+    judge = Certifier(np.eye(8), y, "softmax", SETS["l2"])
+    found = judge.judge(weight, float(np.linalg.norm(weight)), np.zeros(4))
+    assert math.isfinite(found.objective)
+    assert np.isfinite(found.intercept).all()
+    assert found.duality_gap > 0

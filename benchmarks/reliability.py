@@ -17,6 +17,9 @@ BENCHMARKS: dict[str, dict[str, object]] = {
     "hostile_models": {},
     "hostile_links": {"share": 1.0, "seed": None},
     "full_room": {},
+    "slider_load": {"seed": None},
+    "abrupt_ends": {"seed": None},
+    "studies": {},
     "busy_neighbour": {},
     "accessibility": {},
 }

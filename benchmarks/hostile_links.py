@@ -89,6 +89,7 @@ SITES = (
     Site("atlas", {}),
     Site("decide", NETWORK | {"measure": "true", "choice": "x", "compare": "x"}),
 )
+KINDS = ("selectbox", "select_slider", "button_group", "multiselect", "number_input", "toggle")
 ALL_KEYS = {
     value
     for name, value in vars(links).items()
@@ -114,8 +115,7 @@ def open_link(site: Site, query: Mapping[str, Value]) -> AppTest:
 
 def keys_of(app: AppTest, site: Site) -> list[str]:
     """The query keys that a page has drawn a widget for, and those of its link."""
-    kinds = ("selectbox", "select_slider", "button_group", "multiselect", "number_input", "toggle")
-    drawn = {element.key for kind in kinds for element in app.get(kind)}
+    drawn = {element.key for kind in KINDS for element in app.get(kind)}
     layers = ("rank_", links.LAYER_BOUND.format(""))
     known = {key for key in drawn if key in ALL_KEYS or (key or "").startswith(layers)}
     known -= {key for key in known if "_early_" in key}  # a knob's stand-in is in no link

@@ -7,6 +7,7 @@ import pytest
 
 import compression
 import data
+from benchmarks.hostile_links import ALL_KEYS, KINDS
 from compression import CompressionError
 from compression.constrained.training import curve
 from pages.shared import jobs, links
@@ -55,6 +56,17 @@ def pool(monkeypatch):
     return pool
 
 
+def name_controls_without_help(app):
+    """Keys of the link's controls beside which nothing says what they change."""
+    controls = [control for kind in KINDS for control in app.get(kind) if control.key]
+    layers = "rank_", links.LAYER_BOUND.format("")  # one of many that are alike
+    return [
+        control.key
+        for control in controls
+        if control.key in ALL_KEYS and not control.key.startswith(layers) and not control.proto.help
+    ]
+
+
 NEW = {"dataset": "new_data", "model": "new_model", "method": "new_svd", "set": "new_set"}
 
 
@@ -79,6 +91,7 @@ def test_every_page_shows_what_was_added_to_the_catalogues(pool, page, query):
         assert app.get("plotly_chart")
     done = {job.task.split(":")[1] for job in pool.jobs()}
     assert "reference" in done
+    assert not name_controls_without_help(app)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +100,7 @@ def test_every_page_shows_what_was_added_to_the_catalogues(pool, page, query):
 def test_pages_without_a_reference_show_it_too(pool, page):
     app = settle(open_page(page))
     assert not app.error
+    assert not name_controls_without_help(app)
     if page == "studies.py":
         assert "A new_data" in app.multiselect(key=links.STUDY_DATASETS).options
         assert "A new_model" in app.multiselect(key=links.STUDY_MODELS).options

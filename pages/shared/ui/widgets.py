@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.shared.format import quote
+from pages.shared.glossary import CONTROLS
 
 URL_TEXT = "_url_text_"  # how a choice from a menu stands in the URL; None: it is the default
 # Beside each choice in the session: whether it was chosen, the remark on it, where a knob stands,
@@ -70,7 +71,7 @@ def pick(
         persist_state="session",
         on_change=on_change,
         args=(key,),
-        help=help,
+        help=help or CONTROLS.get(key),
         width=width,
     )
     st.session_state[URL_TEXT + key] = None if chosen == default else texts.get(chosen)
@@ -124,7 +125,12 @@ def knob(
     if is_chosen(key):
         _replace_missing_value(key, label, texts, default)
     slider = partial(
-        st.select_slider, label, numbers, value=default, format_func=_format_with(texts), help=help
+        st.select_slider,
+        label,
+        numbers,
+        value=default,
+        format_func=_format_with(texts),
+        help=help or CONTROLS.get(key),
     )
     if settled or is_chosen(key):
         if not is_chosen(key):
@@ -174,7 +180,7 @@ def segment(
         persist_state="session",
         on_change=on_change,
         args=(key, redraw, then),
-        help=help,
+        help=help or CONTROLS.get(key),
     )
     remark(key)
     return chosen
@@ -217,6 +223,7 @@ def several(
         on_change=on_change,
         args=(key,),
         placeholder=placeholder,
+        help=CONTROLS.get(key),
     )
     remark(key)
     return chosen
@@ -234,6 +241,7 @@ def switch(key: str, label: str) -> bool:
         persist_state="session",
         on_change=on_change,
         args=(key,),
+        help=CONTROLS.get(key),
     )
     remark(key)
     return chosen
@@ -266,6 +274,7 @@ def amount(key: str, label: str, step: float) -> float | None:
         on_change=on_change,
         args=(key,),
         width=190,
+        help=CONTROLS.get(key),
     )
 
 

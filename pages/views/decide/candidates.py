@@ -19,6 +19,7 @@ from pages.shared.format import (
     format_score,
     format_size,
 )
+from pages.shared.glossary import CONTROLS
 from pages.shared.links import Link
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.plots import palette
@@ -229,6 +230,7 @@ def _choose_more_series(trained: Trained) -> None:
         bind="query-params",
         persist_state="session",
         placeholder="Other methods and sets, budgets, bit widths, combinations",
+        help=CONTROLS[links.MORE_SERIES],
     )
     before = st.session_state.get("_more", asked)
     st.session_state["_more"] = asked

@@ -1,0 +1,71 @@
+"""Take the README's pictures anew: ``python -m benchmarks.pictures``."""
+
+import io
+
+from PIL import Image
+from playwright.sync_api import Page
+
+from .browser import browsing, open_page, wait_until_idle
+from .server import ROOT, serve_app
+
+FOLDER = ROOT / ".streamlit" / "pictures"
+REFERENCE = "dataset=digits&model=mlp&seed=0"
+# One still of a page: what its link says.
+STILLS = {
+    "compare": f"?{REFERENCE}",
+    "constrained": "constrained?dataset=digits&model=softmax_regression&seed=0",
+    "decide": f"decide?{REFERENCE}",
+    "atlas": "atlas",
+}
+SIZE = {"width": 1280, "height": 900}
+MOVING = {"width": 1280, "height": 820}
+MOVING_WIDTH = 860  # of the file
+# What the moving picture does: a slider, a key on it, how often.
+MOVES = [("rank", "ArrowLeft", 6), ("rank", "ArrowRight", 4), ("bound", "ArrowLeft", 8)]
+FRAME_MS, LAST_MS = 350, 2000
+COLOURS = 128
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    with browsing() as browser, serve_app() as server, open_page(browser) as page:
+        page.set_viewport_size(SIZE)
+        for name, link in STILLS.items():
+            page.goto(f"{server.address}/{link}")
+            wait_until_idle(page)
+            shrink(page.screenshot(), SIZE["width"]).save(FOLDER / f"{name}.png", optimize=True)
+        page.set_viewport_size(MOVING)
+        page.goto(f"{server.address}/{STILLS['compare']}")
+        wait_until_idle(page)
+        frames = [shrink(picture, MOVING_WIDTH) for picture in move(page)]
+    frames[0].save(
+        FOLDER / "compare.gif",
+        save_all=True,
+        append_images=frames[1:],
+        duration=[FRAME_MS] * (len(frames) - 1) + [LAST_MS],
+        loop=0,
+        optimize=True,
+    )
+
+
+def move(page: Page) -> list[bytes]:
+    """The page after each press of a key."""
+    page.locator(".st-key-rank").scroll_into_view_if_needed()
+    pictures = [page.screenshot()]
+    for slider, key, times in MOVES:
+        for _ in range(times):
+            page.locator(f".st-key-{slider} input[type=range]").press(key)
+            wait_until_idle(page)
+            pictures.append(page.screenshot())
+    return pictures
+
+
+def shrink(picture: bytes, width: int) -> Image.Image:
+    """A screenshot in few colours, so that a clone of the project stays small."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image = image.resize((width, image.height * width // image.width), Image.Resampling.LANCZOS)
+    return image.quantize(COLOURS, dither=Image.Dither.NONE)
+
+
+if __name__ == "__main__":
+    main()

@@ -339,6 +339,21 @@ def test_a_worker_that_ends_with_the_app_is_no_error(monkeypatch, caplog):
     assert not caplog.records
 
 
+class NeverReady(EndsWithTheApp):
+    """Stands for a process that imports for too long, on a machine where others are at work."""
+
+    def wait_until_warm(self, is_closed):
+        raise TimeoutError
+
+
+def test_a_process_that_is_not_ready_in_time_is_called_slow(monkeypatch):
+    monkeypatch.setattr(pool_module, "WorkerProcess", NeverReady)
+    pool = Pool(workers=1, warm_up=f"{TASKS}:warm_up")
+    job = over(pool.submit(tasks.count, to=2, pause=0.0))
+    assert (job.status, job.error) == ("failed", pool_module.TOO_SLOW)
+    pool.close()
+
+
 def test_a_process_that_does_not_start_leaves_no_file_open(monkeypatch):
     from loky.backend import get_context
 

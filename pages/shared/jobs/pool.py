@@ -33,6 +33,7 @@ WARM_UP = "pages.shared.models.tasks:warm_up"
 
 WENT_WRONG = "something went wrong here that should not (it was logged): try again, or report it"
 NO_WORKER = "no worker process could be started (no memory or file handle was left): try again soon"
+TOO_SLOW = "no worker process was ready in time (the machine is very busy): try again soon"
 KILLED_ERROR = (
     "the worker process was killed, most likely because memory ran out; it was replaced: "
     "choose a smaller model or fewer rows, or try again"
@@ -288,17 +289,18 @@ class Pool:
                 with self._warming:
                     process = WorkerProcess(self._warm_up)
                     process.wait_until_warm(lambda: self._closed)
-            except Exception:
+            except Exception as error:
                 self._dismiss(process)
                 if self._closed:
                     return None
+                why = TOO_SLOW if isinstance(error, TimeoutError) else NO_WORKER
                 log.exception("a worker process could not be started")
                 with self._change:
                     self._failed_starts += 1
                     if not self._processes:  # nobody else serves those who wait
                         for job in self._line.waiting:
                             self._line.remove(job)
-                            job._end("failed", error=NO_WORKER)
+                            job._end("failed", error=why)
                     self._change.wait_for(lambda: self._closed, pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:

@@ -12,7 +12,8 @@ from typing import Any
 from . import worker
 
 KILLED = "killed"
-WARM_SECONDS = 120  # at most, for a process to import what it needs: seconds where disks are slow
+# At most, for a process to import what it needs: seconds alone, minutes where others are at work.
+WARM_SECONDS = 600
 # One thread a worker: the networks are small, and the app needs its core.
 ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 

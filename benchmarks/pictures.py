@@ -5,7 +5,7 @@ import io
 from PIL import Image
 from playwright.sync_api import Page
 
-from .browser import browsing, open_page, wait_until_idle
+from .browser import CHARTS, browsing, open_page, wait_until_idle
 from .server import ROOT, serve_app
 
 FOLDER = ROOT / ".streamlit" / "pictures"
@@ -31,12 +31,10 @@ def main() -> None:
     with browsing() as browser, serve_app() as server, open_page(browser) as page:
         page.set_viewport_size(SIZE)
         for name, link in STILLS.items():
-            page.goto(f"{server.address}/{link}")
-            wait_until_idle(page)
+            visit(page, f"{server.address}/{link}")
             shrink(page.screenshot(), SIZE["width"]).save(FOLDER / f"{name}.png", optimize=True)
         page.set_viewport_size(MOVING)
-        page.goto(f"{server.address}/{STILLS['compare']}")
-        wait_until_idle(page)
+        visit(page, f"{server.address}/{STILLS['compare']}")
         frames = [shrink(picture, MOVING_WIDTH) for picture in move(page)]
     frames[0].save(
         FOLDER / "compare.gif",
@@ -46,6 +44,15 @@ def main() -> None:
         loop=0,
         optimize=True,
     )
+
+
+def visit(page: Page, address: str) -> None:
+    """Open a page, and wait for its last chart; a picture of an error is none."""
+    page.goto(address)
+    page.locator(CHARTS).first.wait_for()
+    wait_until_idle(page)
+    if page.locator('[data-testid="stAlertContentError"]').count():
+        raise RuntimeError(f"{address} shows an error")
 
 
 def move(page: Page) -> list[bytes]:

@@ -1,14 +1,9 @@
-"""Studies: what is lost when processes are killed, and what the store and the driver cost."""
+"""What do the store and the driver of a study cost beside its fits?"""
 
-import multiprocessing
 import os
-import random
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr
-from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +17,6 @@ from compression.studies.study_store import StudyStore
 
 from .table import Row
 
-KILLS = int(os.environ.get("COMPRESS_KILLS", "200"))
 FITS = int(os.environ.get("COMPRESS_FITS", "500"))
 ROWS = int(os.environ.get("COMPRESS_ROWS", "1000000"))
 WORKERS = 2
@@ -30,7 +24,7 @@ WORKERS = 2
 
 def rows() -> Iterator[Row]:
     with TemporaryDirectory() as folder:
-        yield from kills(Path(folder))
+        yield from resumption(Path(folder))
         yield from sleepers(Path(folder))
         yield from throughput(Path(folder))
         yield from size(Path(folder))
@@ -42,44 +36,9 @@ def small_study(name: str, first_seed: int, seeds: int, epochs: int = 1) -> stud
     return studies.Study(name, ("iris",), ("softmax_regression",), chosen, (curve,), epochs)
 
 
-def kills(folder: Path) -> Iterator[Row]:
-    """kill -9 at random moments of who drives, computes and writes; then the study goes on."""
-    chance, url = random.Random(0), f"sqlite:///{folder / 'kills.db'}"
-    store = StudyStore(url)
-    done = working = wrong = missing = doubled = number = 0
-    fit.compute(next(small_study("warm", 0, 1).references()))  # torch is there before the fork
-    while done < KILLS:
-        study = small_study(f"killed {number}", 100 * number, 20)
-        number += 1
-        while done < KILLS and len(store.done(study.name)) < study.count():
-            driver = multiprocessing.get_context("fork").Process(target=drive, args=(study, url))
-            driver.start()
-            reached = len(store.done(study.name)) + chance.randint(0, 2)
-            while driver.is_alive() and len(store.done(study.name)) < reached:
-                time.sleep(0.005)
-            driver.join(chance.uniform(0, 0.15))
-            if driver.exitcode is None:
-                os.kill(driver.pid or 0, signal.SIGKILL)
-                done += 1
-            driver.join()
-            working += bool(driver.exitcode and store.owners())
-        studies.run(study, store, studies.InThisProcess())
-        table = studies.table(store, study.name)
-        whole = StudyStore("sqlite://")
-        studies.run(study, whole, studies.InThisProcess())
-        wanted = studies.table(whole, study.name)
-        missing += max(len(wanted) - len(table), 0)
-        doubled += max(len(table) - len(wanted), 0)
-        wrong += not table.equals(wanted)
-    yield Row(
-        f"{done} kills -9 of driver, fit and writer ({working} with fits in flight), then resumed: "
-        "rows lost, doubled, wrong tables",
-        f"{missing}, {doubled}, {wrong}",
-        f"{number} times the study, undisturbed",
-        float(missing + doubled + wrong),
-        "0",
-        missing + doubled + wrong == 0,
-    )
+def resumption(folder: Path) -> Iterator[Row]:
+    """Until a study that is over, or was stopped at its end, says so."""
+    store = StudyStore(f"sqlite:///{folder / 'again.db'}")
     study = small_study("again", 0, FITS // 2)
     studies.run(study, store, Sleeping(1, 0.0))
     began = time.perf_counter()
@@ -93,11 +52,6 @@ def kills(folder: Path) -> Iterator[Row]:
         "≤ 1",
         seconds <= 2,
     )
-
-
-def drive(study: studies.Study, url: str) -> None:
-    with redirect_stderr(StringIO()):
-        studies.run(study, url, studies.InThisProcess())
 
 
 class Sleeping(ThreadPoolExecutor):

@@ -1,5 +1,7 @@
 """The page that combines: its grid, what its worker hands over, its figures, and it, rendered."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from data import load
 from pages.shared.models import constrained_tasks, requests
 from pages.shared.models import tasks as work
 from pages.shared.models.results import Layer
+from pages.shared.models.text import metric_rows
 from pages.views.combine import figures as combine_figures
 from pages.views.combine import tasks as combine_work
 from pages.views.combine import text as combine_words
@@ -229,6 +232,24 @@ def test_the_plane_has_pairs_as_points_and_each_alone_as_a_line(trained, togethe
         line = by_name[combine_words.ALONE[name]]
         assert "lines" in line.mode
         assert np.allclose(line.y, 100 * curve.table.sort_values(cost, kind="stable")["score"])
+
+
+def test_always_the_same_answer_is_a_line_and_uneven_classes_bring_the_balanced_score(
+    trained, together, alone
+):
+    both = ("Both", together.table, 1)
+    figure = combine_figures.plane(both, alone, trained.costs, "bytes", "classification")
+    drawn = {shape.line.dash: shape.y0 for shape in figure.layout.shapes if shape.y0 == shape.y1}
+    assert drawn == pytest.approx({"dash": 100 * trained.score, "dot": 100 * trained.majority})
+    assert trained.majority == trained.confusion.sum(axis=1).max() / trained.confusion.sum()
+    line = together.table.iloc[1]
+    counts = together.confusion[1]
+    recall = np.diag(counts) / counts.sum(axis=1)
+    uneven = np.array([[9, 0, 0], [0, 4, 0], [0, 0, 4]])
+    said = metric_rows(replace(trained, confusion=uneven), line)[0][2]
+    assert said.endswith(f"; balanced {100 * recall.mean():.1f} %")
+    even = metric_rows(replace(trained, confusion=np.diag([5, 5, 5])), line)[0][2]
+    assert "balanced" not in even
 
 
 def test_the_margins_carry_their_intervals_and_the_budget(margins):

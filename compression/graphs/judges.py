@@ -44,6 +44,15 @@ def agreement(before: NDArray, after: NDArray) -> NDArray[np.float64]:
     return (y.argmax(axis=1) == other.argmax(axis=1)).astype(np.float64)
 
 
+def cosine(before: NDArray, after: NDArray) -> NDArray[np.float64]:
+    """Cosine of the angle between the outputs of each sample: for embeddings, which are compared
+    by direction alone; needs no labels, and is 0 where an output vanishes."""
+    y, other = before.reshape(len(before), -1), after.reshape(len(after), -1)
+    norms = np.linalg.norm(y, axis=1) * np.linalg.norm(other, axis=1)
+    products = np.einsum("ij,ij->i", y, other)
+    return np.asarray(np.divide(products, norms, out=np.zeros(len(y)), where=norms > 0))
+
+
 def accuracy(labels: ArrayLike) -> Judge:
     """Whether the largest output of each sample is its label."""
     target = np.asarray(labels)
@@ -85,8 +94,8 @@ def judge_ranks(
     ranks : sequence of mappings
         Layer -> rank; what is left out stays as it is.
     judge : callable
-        :func:`faithfulness` (without labels), :func:`agreement`, ``accuracy(labels)``,
-        ``squared_error(target)`` or a function of one's own.
+        :func:`faithfulness` or :func:`cosine` (of embeddings; both without labels),
+        :func:`agreement`, ``accuracy(labels)``, ``squared_error(target)`` or one's own function.
 
     Returns
     -------

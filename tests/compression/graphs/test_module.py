@@ -5,12 +5,13 @@ import copy
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import distance
 from torch import nn
 from torch.nn.utils import parametrizations
 from torch.nn.utils.parametrize import remove_parametrizations
 
 import compression
-from compression.graphs.judges import accuracy, agreement, faithfulness, squared_error
+from compression.graphs.judges import accuracy, agreement, cosine, faithfulness, squared_error
 
 RNG = torch.Generator().manual_seed(0)
 
@@ -208,7 +209,8 @@ def test_judges_give_one_value_a_sample_and_more_is_better():
     model, x = compression.read_module(module), torch.randn(40, 8).numpy()
     labels = plain_outputs(module, torch.tensor(x)).argmax(1)
     choices = [{"0.weight": rank} for rank in (1, 4, 8)]
-    for judge in (faithfulness, agreement, accuracy(labels), squared_error(model.outputs(x))):
+    judges = (faithfulness, agreement, cosine, accuracy(labels), squared_error(model.outputs(x)))
+    for judge in judges:
         table = compression.judge_ranks(model, x, choices, judge)
         assert table["change"].iloc[-1] == pytest.approx(0, abs=1e-6)
         assert table["value"].iloc[0] < table["value"].iloc[-1]
@@ -220,3 +222,13 @@ def test_judges_give_one_value_a_sample_and_more_is_better():
         compression.judge_ranks(model, x, choices, lambda _, y: y)
     with pytest.raises(compression.CompressionError, match="as many"):
         compression.judge_ranks(model, x, choices, accuracy(labels[:5]))
+
+
+def test_the_cosine_of_embeddings_knows_directions_alone():
+    y = np.random.default_rng(0).normal(size=(6, 7))
+    turned = np.roll(y, 1, axis=1)
+    np.testing.assert_allclose(cosine(y, 3 * y), 1)
+    np.testing.assert_allclose(cosine(y, -y), -1)
+    expected = [1 - distance.cosine(one, other) for one, other in zip(y, turned, strict=True)]
+    np.testing.assert_allclose(cosine(y, turned), expected)
+    np.testing.assert_array_equal(cosine(y, np.zeros_like(y)), 0)

@@ -9,10 +9,11 @@ from pages.views.your_model import text
 from pages.views.your_model.adapter import draw_adapter
 from pages.views.your_model.budget import choose_method, draw_budget
 from pages.views.your_model.head import draw_head
-from pages.views.your_model.judging import choose_judging
+from pages.views.your_model.judging import choose_judging, is_text_model
 from pages.views.your_model.latency import draw_latency
 from pages.views.your_model.layers import draw_layers
 from pages.views.your_model.scores import draw_scores, judge_both
+from pages.views.your_model.sentences import draw_sentences
 from pages.views.your_model.smallest import draw_smallest
 from pages.views.your_model.upload import choose_files, require_model
 
@@ -31,7 +32,10 @@ else:
     judging = choose_judging(view, files)
     shown = choose_method(view, files, judging)
     if shown is not None:
-        row = draw_budget(shown, files, judging is not None)
+        speaks = is_text_model(files)
+        row = draw_budget(shown, files, judging is not None or speaks)
+        if speaks:
+            draw_sentences(shown, row)
         if judging is not None:
             both = judge_both(view, files, judging)
             draw_scores(both, shown.method, row, files, judging)

@@ -8,13 +8,14 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+import safetensors.torch
 
 import compression
 import data
 from compression.graphs import example
 from pages.views.your_model import figures, tables, tasks, text
 from tests.compression.graphs import onnx_graphs
-from tests.compression.graphs.conftest import low_rank_matrix, safetensors_file
+from tests.compression.graphs.conftest import low_rank_matrix, safetensors_file, text_model_state
 from tests.compression.graphs.onnx_graphs import build, node
 from tests.pages.rendering import open_page, render, settle
 
@@ -391,11 +392,19 @@ def test_a_text_model_whose_package_is_installed_can_be_looked_at(tmp_path, monk
     folder = tmp_path / example.TEXT_MODEL_PACKAGE / "model"
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").write_text("raise AssertionError('its code was run')")
-    values = {"layer.weight": low_rank_matrix(40, 30, 4)}
-    (folder / "model.safetensors").write_bytes(safetensors_file(values))
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghijklmnopqrstuvwxyz", "the", "is"]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    state = text_model_state(len(words))
+    safetensors.torch.save_file(state, folder / "model.safetensors")
     monkeypatch.syspath_prepend(str(tmp_path))
     example.read_text_model.cache_clear()
     app = render("your_model.py", **QUICK, example_model=example.TEXT_MODEL_NAME)
     example.read_text_model.cache_clear()
-    assert charts(app)["layer_map"]["data"][0]["labels"] == ["layer.weight"]
-    assert any(info.value == text.NO_GRAPH for info in app.info)
+    drawn = charts(app)
+    assert "pooler.dense.weight" in drawn["layer_map"]["data"][0]["labels"]
+    assert not any(info.value == text.NO_GRAPH for info in app.info)
+    assert text.SENTENCES in [words.value for words in app.caption]
+    cosines = unpack(drawn["cosine_by_size"]["data"][0]["y"])
+    assert cosines[-1] == pytest.approx(1, abs=1e-6)
+    assert cosines[0] < cosines[-1]
+    assert any("the mean cosine is" in words.value for words in app.markdown)

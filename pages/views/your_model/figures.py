@@ -101,6 +101,36 @@ def energy_by_size(plan: pd.DataFrame, current: int, file_bytes: int) -> go.Figu
     )
 
 
+def cosine_by_size(
+    table: pd.DataFrame, sizes: pd.Series, current: int, file_bytes: int
+) -> go.Figure:
+    """Mean cosine of sentences' vectors before and after, with quartiles, against the file's size."""
+    x = sizes.to_numpy(float)[: len(table)]
+    y, low, high = table["value"], table["low"], table["high"]
+    drawn = [
+        traces.line(
+            x,
+            y,
+            "low rank",
+            LOW_RANK,
+            markers=6,
+            hover="%{x:,.0f} bytes<br>cosine %{y:.3f}",
+            error_y=traces.interval(y, low, high, LOW_RANK),
+            showlegend=False,
+        )
+    ]
+    if current < len(table):
+        drawn.append(traces.current(x[current], float(y.iloc[current]), LOW_RANK))
+    return build_figure(
+        drawn,
+        "Cosine similarity of embeddings; bars: middle half of the sentences",
+        320,
+        ("File size (bytes, about)", {"rangemode": "tozero", "range": [0, 1.05 * file_bytes]}),
+        ("Cosine with its own vector", {"range": [min(0.0, float(low.min())), 1.04]}),
+        shapes=[traces.vertical(file_bytes, REFERENCE, dash="dash"), traces.horizontal(1.0)],
+    )
+
+
 _FEW_BITS = {8: ("dot", "diamond"), 4: ("dashdot", "triangle-up")}
 
 

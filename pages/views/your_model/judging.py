@@ -20,6 +20,8 @@ DIGITS = "digits"  # what the example was made for
 
 def choose_judging(view: ModelView, files: Files) -> Judging | None:
     """The data, the way the model reads them, and what that way gives; None: there is none yet."""
+    if is_text_model(files):
+        return None
     st.header("Data to judge it on", anchor=False)
     if view.kind != "ONNX graph":
         st.info(text.NO_GRAPH, icon=":material/info:")
@@ -56,6 +58,11 @@ def choose_judging(view: ModelView, files: Files) -> Judging | None:
 
 def is_example(files: Files) -> bool:
     return files == ((example.NAME, example.content()),)
+
+
+def is_text_model(files: Files) -> bool:
+    path = example.find_text_model()
+    return path is not None and files == ((example.TEXT_MODEL_NAME, example.read_text_model(path)),)
 
 
 def _choose_data(files: Files) -> str:

@@ -172,6 +172,21 @@ def scores(
 
 
 @measures_time
+def turn_sentences(
+    report: Report, weights: str, ranks: tuple[tuple[tuple[str, int], ...], ...]
+) -> pd.DataFrame:
+    """How far the text model's sentences turn at each choice of ranks; ``weights``: its file."""
+    from pathlib import Path
+
+    from compression.graphs.example import sentences
+
+    words = sentences.read_words(Path(weights))
+    tokens = sentences.to_tokens(sentences.SENTENCES, words)
+    encoder = sentences.read_encoder(Path(weights))
+    return sentences.cosine_curve(encoder, tokens, [dict(chosen) for chosen in ranks], report)
+
+
+@measures_time
 def bound_head(
     report: Report,
     files: Files,

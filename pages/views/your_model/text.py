@@ -32,8 +32,8 @@ NO_SCORE = (
     "models answer the same at 80 %, others fail at 99 %."
 )
 SCORE_BELOW = (
-    "The energy that weights keep is no accuracy: what the smaller model scores on the data that "
-    "you chose stands below."
+    "The energy that weights keep is no accuracy: what the smaller model answers is judged below, on "
+    "the data or sentences that stand there."
 )
 NOTHING = "No layer of this model can be made smaller by a lower rank; the table says why."
 UPLOAD_HELP = (

@@ -91,7 +91,7 @@ def _fold(reference: Mapping[str, Any]) -> Any:
     return _load(reference["dataset"], seed_of(reference, "split"), *folds)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)  # as many seeds as two workers have in flight
 def _load(name: str, seed: int, fold: int | None, folds: int | None) -> Any:
     import data
 

@@ -1,0 +1,75 @@
+"""Time and memory of a whole low-rank curve against rows, features and width of the network.
+
+Each point is a process of its own, which trains the multilayer perceptron for one epoch and then
+computes the curve of all its ranks; processor seconds, and the peak of memory beside what was there
+before the curve. The slope is that of the last doubling, on logarithmic axes: 1 grows in
+proportion.
+"""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from .table import Row
+from .tables_scale import PEAK
+
+AXES = {"width": (2, 4, 8, 16), "rows": (5_000, 10_000, 20_000), "features": (64, 128, 256)}
+BASE = {"rows": 2_000, "features": 64, "width": 1}
+FIRST_LAYER = 256  # units, at width 1
+MOST = 2.2  # slope of time against the width, whose weights grow with its square
+
+MEASURE = """
+import json, sys, time
+import numpy as np
+import compression, compression.training, data
+rows, features, width = map(int, sys.argv[1:])
+random = np.random.default_rng(0)
+y = random.integers(0, 10, rows)
+x = (random.normal(size=(10, features))[y] + random.normal(size=(rows, features))).astype(np.float32)
+dataset = data.from_arrays(x, y)
+compression.training.MAX_WIDTH = width  # more than the pages offer
+reference = compression.train(dataset, "mlp", seed=0, epochs=1, width=width)
+before, began = begin(), time.process_time()
+curve = compression.low_rank_curve(reference, dataset)
+seconds = time.process_time() - began
+print(json.dumps([seconds, (kib("VmHWM") - before) * 1024, len(curve.table)]))
+"""
+
+
+def measure(sizes: dict[str, int]) -> tuple[float, int, int]:
+    """Processor seconds of a curve, its bytes of memory, and its ranks."""
+    words = [str(sizes[name]) for name in BASE]
+    run = subprocess.run(
+        [sys.executable, "-c", PEAK + MEASURE, *words], capture_output=True, text=True, check=True
+    )
+    return tuple(json.loads(run.stdout.splitlines()[-1]))
+
+
+def rows() -> Iterator[Row]:
+    for axis, values in AXES.items():
+        less, held, _ = measure(BASE | {axis: values[0]})
+        for value in values[1:]:
+            seconds, bytes_, ranks = measure(BASE | {axis: value})
+            last = value == values[-1]
+            named = f"{value * FIRST_LAYER:,} units" if axis == "width" else f"{value:,} {axis}"
+            slope = math.log2(seconds / less)
+            target = MOST if axis == "width" and last else None
+            yield Row(
+                f"low-rank curve, {ranks} ranks, {named}: time",
+                f"{seconds:.1f} s of a processor",
+                f"{less:.1f} s at half of that (the ratio is the slope)",
+                slope,
+                "" if target is None else f"<= {target}",
+                None if target is None else slope <= target,
+            )
+            yield Row(
+                f"low-rank curve, {ranks} ranks, {named}: memory",
+                f"{bytes_ / 1e6:.0f} MB",
+                f"{held / 1e6:.0f} MB at half of that (the ratio is the slope)",
+                math.log2(max(bytes_, 1) / max(held, 1)),
+                "",
+                None,
+            )
+            less, held = seconds, bytes_

@@ -11,7 +11,7 @@ from compression.catalog import LOW_RANK_METHODS
 from pages.shared.format import compare_sizes, format_change, format_score, format_size
 from pages.shared.plots import standard
 from pages.shared.plots.export import figures_page
-from pages.shared.plots.layout import COSTS
+from pages.shared.plots.layout import COSTS, cost_axis
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, style
 from pages.shared.plots.traces import levels
 
@@ -150,3 +150,21 @@ def test_level_lines_are_the_reference_s_and_that_of_always_the_same_answer():
     assert reference["line"]["dash"] != same["line"]["dash"]
     assert same["label"]["text"] == "always the same answer"
     assert len(levels({"score": 0.9, "majority": float("nan")}, 100)) == 1
+
+
+@pytest.mark.parametrize("cost", ["bytes", "parameters", "rank"])
+@pytest.mark.parametrize("high", [37, 52, 356, 9_999, 10_001, 204_000])
+@pytest.mark.parametrize("times", [1.02, 1.3, 2.9, 3.0, 9.0])
+def test_an_axis_of_costs_has_ticks_where_they_are_read_however_narrow_it_is(cost, high, times):
+    low = high / times
+    _, axis = cost_axis(cost, low, high)
+    if "tickvals" not in axis:  # Plotly's own, of a range wide enough for them
+        assert times >= 3
+        return
+    inside = [value for value in axis["tickvals"] if low <= value <= high]
+    around = [value for value in axis["tickvals"] if 0.8 * low <= value <= 1.25 * high]
+    assert len(inside) <= 13
+    assert len(around) >= 3
+    assert axis["tickvals"] == sorted(set(axis["tickvals"]))
+    if cost == "bytes":
+        assert len(set(axis["ticktext"])) == len(axis["ticktext"])

@@ -56,7 +56,7 @@ def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False)
     with row:
         titles = titles_of(data.DATASETS) | own_titles(widgets.read_request("dataset"))
         dataset = widgets.pick(
-            "dataset", "Dataset", titles, DATASET, why_gone, titles=titles, width=230
+            "dataset", "Dataset", titles, DATASET, why_gone, titles=titles, width=210
         )
         entry = data.find(dataset)
         unfit = {name: model.fits(entry) for name, model in compression.MODELS.items()}
@@ -69,7 +69,7 @@ def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False)
                 f"{compression.MODELS[name].title} {unfit[name]}" if name in unfit else None
             ),
             titles=titles_of(compression.MODELS),
-            width=200,
+            width=190,
         )
         seed = _choose_seed()
     scalable = compression.MODELS[model].scalable
@@ -105,7 +105,7 @@ def choose_layer(trained: Trained) -> Layer:
     linear = [layer.name for layer in trained.layers if layer.kind == "linear"]
     titles = {name: layer.title for name, layer in layers.items()}
     first = (linear or list(layers))[0]
-    name = widgets.pick("layer", "Layer", list(layers), first, titles=titles, width=250)
+    name = widgets.pick("layer", "Layer", list(layers), first, titles=titles, width=210)
     widgets.remark("layer")
     return layers[name]
 

@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from .traces import note
 
+NARROW = 3  # times the lowest cost: no fewer than five ticks, at other round numbers
 COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs per sample"}
 
 # The camera above a chart takes a PNG of twice the screen's resolution.
@@ -93,13 +94,30 @@ def panel(
 
 def cost_axis(cost: str, low: float, high: float) -> tuple[str, dict[str, Any]]:
     """Title and settings of an axis of costs, or ranks, from ``low`` to ``high``: bytes as kB."""
-    steps = range(1, 10) if high < 10 * low else (1, 2, 5)
-    if cost != "bytes":
-        settings = {"type": "log", "tickformat": "~s", "dtick": "D1" if len(steps) > 3 else "D2"}
-        return COSTS.get(cost, "Rank k"), settings
-    places = [step * 10**power for power in range(12) for step in steps]
-    ticks = {"tickvals": places, "ticktext": [_write_bytes(place) for place in places]}
-    return "File size", {"type": "log", **ticks}
+    fine, narrow = high < 10 * low, high < NARROW * low
+    if narrow:
+        places = _round_places(low, high)
+    else:
+        steps = range(1, 10) if fine else (1, 2, 5)
+        places = [step * 10**power for power in range(12) for step in steps]
+    if cost == "bytes":
+        words = [_write_bytes(place) for place in places]
+        return "File size", {"type": "log", "tickvals": places, "ticktext": words}
+    ticks = {"tickvals": places} if narrow else {"dtick": "D1" if fine else "D2"}
+    return COSTS.get(cost, "Rank k"), {"type": "log", "tickformat": "~s", **ticks}
+
+
+def _round_places(low: float, high: float) -> list[int]:
+    """Whole round numbers, some five of them from ``low`` to ``high`` and as far beyond."""
+    span = max(high - low, high / 4, 1)
+    step = next(
+        step * 10**power
+        for power in range(12)
+        for step in (1, 2, 5)
+        if 5 * step * 10**power >= span
+    )
+    first = max(int((low - span) // step), 1)
+    return [step * number for number in range(first, int((high + span) // step) + 1)]
 
 
 def _write_bytes(value: int) -> str:

@@ -73,7 +73,7 @@ def _choose_method(trained: Trained) -> Way:
     )
     way = Way(name)
     if CONSTRAINED_METHODS[name].trains:
-        epochs = widgets.pick(links.WAY_EPOCHS, "Epochs per bound", text.EPOCHS, "3", width=120)
+        epochs = widgets.pick(links.WAY_EPOCHS, "Epochs per bound", text.EPOCHS, "3", width=160)
         starts = widgets.segment(
             links.STARTS, "Each bound starts from", text.STARTS, help=text.STARTS_HELP
         )

@@ -77,7 +77,7 @@ def visit(browser):
 
     def visit(url, **options):
         page = browser.new_page(**{"viewport": {"width": 1440, "height": 900}, **options})
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(300_000)
         host = "/".join(url.split("/")[:3])
         own = (f"{host}/", f"{host.replace('http', 'ws')}/", "data:", "blob:")
 

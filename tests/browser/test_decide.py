@@ -17,7 +17,7 @@ def open_page(server, visit):
         f"{server.address}/decide?lose=2&by=macs"
     )  # rounding saves no MACs: low rank is on the front
     # The first visit waits for hundreds of models: longer than a click on a busy machine.
-    page.set_default_timeout(240_000)
+    page.set_default_timeout(300_000)
     page.locator(PLANE).first.wait_for()  # a redraw may have two for a moment
     wait_until_idle(page)
     page.locator(PLANE).scroll_into_view_if_needed()

@@ -21,7 +21,7 @@ BUTTONS = '[data-testid="stDownloadButton"]'
 CHARTS = ".js-plotly-plot"
 SWITCHED_OFF = '[data-testid="stCheckbox"]:not(:has(input:checked)) label'
 CLOSED = '[data-testid="stExpander"] details:not([open]) summary'
-PATIENCE = 180_000  # ms: the switches train networks
+PATIENCE = 300_000  # ms: the switches train networks
 
 # A URL, and the kinds of files that its page has to offer. Every switch is turned on besides.
 SCREENS = {

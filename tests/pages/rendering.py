@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from pages.shared import jobs
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120  # seconds
+PATIENCE = 400  # seconds: on a busy machine too
 
 
 def open_page(page="compare.py", **query):

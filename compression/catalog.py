@@ -154,6 +154,16 @@ LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
         needs_inputs=True,
     ),
     LowRankEntry(
+        name="column_groups",
+        title="Column groups",
+        knob="rank k",
+        summary="Factors within groups of inputs, as many groups as lose least; rank k holds at most what k ranks of a whole layer hold.",
+        source="Liebenwein et al. 2021, arXiv 2107.11442; here fitted to the inputs that the layer sees",
+        where="compression.low_rank.column_groups:ColumnGroups",
+        layers=("linear",),
+        needs_inputs=True,
+    ),
+    LowRankEntry(
         name="covariance_eigenvectors",
         title="Covariance eigenvectors (not optimal before fine-tuning)",
         knob="rank k",

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors.torch
 import torch
 from torch import nn
@@ -21,8 +20,14 @@ from torch import nn
 from .argument_checks import check_arguments
 from .atomic_file import write_whole
 from .errors import StorageError
-from .factors import KernelStages, Stage
-from .network import LowRank, LowRankPlusSparse, array, children_of, features_of
+from .network import (
+    COMPRESSIBLE,
+    LowRank,
+    LowRankPlusSparse,
+    children_of,
+    features_of,
+    multiply_out,
+)
 from .tensor_file import read_tensors
 
 LEFT, RIGHT = ".left", ".right"
@@ -220,13 +225,12 @@ def _numbers(module: nn.Module) -> dict[str, torch.Tensor]:
     if not isinstance(module, (LowRank, LowRankPlusSparse)):
         return module.state_dict()
     chain: Any = module if isinstance(module, LowRank) else module.low_rank
-    weights = [part.weight for part in chain]
-    bias = {} if chain[-1].bias is None else {"bias": chain[-1].bias}
-    if isinstance(module, LowRank) and len(weights) == 2 and weights[1][0, 0].numel() == 1:
+    weights, last = [part.weight for part in chain if type(part) in COMPRESSIBLE], chain[-1]
+    bias = {} if last.bias is None else {"bias": last.bias}
+    if type(module) is LowRank and len(chain) == 2 and weights[1][0, 0].numel() == 1:
         right, left = weights
         return {"weight" + LEFT: left.flatten(1), "weight" + RIGHT: right.flatten(1), **bias}
-    stages = tuple(Stage(array(weight).astype(np.float64), ()) for weight in weights)
-    whole = torch.from_numpy(KernelStages(stages, np.zeros(0)).kernel)
+    whole = torch.from_numpy(multiply_out(chain))
     if isinstance(module, LowRankPlusSparse):
         whole = whole + module.sparse.weight.double()  # type: ignore[operator]
     return {"weight": whole.to(weights[0].dtype), **bias}
@@ -238,11 +242,11 @@ def dense_layer(module: nn.Module) -> nn.Module:
         return dense_layer(module.low_rank)
     if not isinstance(module, LowRank):
         return module
-    chain: Any = list(module)
+    chain: Any = [part for part in module if type(part) in COMPRESSIBLE]
     first, last = chain[0], chain[-1]
     settings: dict[str, Any] = {"bias": last.bias is not None, "dtype": last.weight.dtype}
-    if isinstance(first, nn.Linear):
-        return nn.Linear(first.in_features, last.out_features, **settings)
+    if isinstance(last, nn.Linear):
+        return nn.Linear(multiply_out(module).shape[1], last.out_features, **settings)
     axes = range(len(first.kernel_size))
     for name in ("kernel_size", "stride", "dilation"):  # 1 in all stages but one, along each axis
         settings[name] = tuple(max(getattr(s, name)[axis] for s in chain) for axis in axes)

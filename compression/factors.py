@@ -18,16 +18,48 @@ class Factors:
     right : ndarray, shape (k, n)
     bias_shift : ndarray, shape (m,)
         To be added to the layer's bias.
+    groups : int
+        Above 1: the inner dimensions, and the inputs, fall into so many equal groups of
+        neighbours, and an inner dimension takes the inputs of its own group alone; the other
+        numbers of ``right`` are zeros, which nothing stores.
     """
 
     left: Array
     right: Array
     bias_shift: Array
+    groups: int = 1
 
     @property
     def weight(self) -> Array:
         """The (m, n) matrix that the factors stand for."""
         return self.left @ self.right
+
+    @property
+    def matrix(self) -> Array:
+        """The same, as of a kernel."""
+        return self.weight
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that the factors hold."""
+        return self.left.size + self.right.size // self.groups
+
+
+def pack_groups(right: Array, groups: int) -> Array:
+    """The numbers (k, n / groups) of a right factor (k, n) that are no zeros by its groups."""
+    rank, columns = right.shape
+    blocks = right.reshape(groups, rank // groups, groups, columns // groups)
+    own = np.arange(groups)
+    return blocks[own, :, own].reshape(rank, -1)
+
+
+def spread_groups(packed: Array, groups: int) -> Array:
+    """A right factor (k, n) from the numbers (k, n / groups) that are no zeros by its groups."""
+    rank, columns = packed.shape
+    blocks = np.zeros((groups, rank // groups, groups, columns), packed.dtype)
+    own = np.arange(groups)
+    blocks[own, :, own] = packed.reshape(groups, rank // groups, columns)
+    return blocks.reshape(rank, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +121,11 @@ class KernelStages:
         for stage in self.stages[1:]:
             whole = _channels_last(stage.kernel) @ whole
         return np.moveaxis(whole, (-2, -1), (0, 1))
+
+    @property
+    def matrix(self) -> Array:
+        """The kernel unfolded to a matrix (out, in · spatial)."""
+        return self.kernel.reshape(len(self.kernel), -1)
 
     @property
     def parameters(self) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .errors import ArgumentError, NotApplicableError
-from .factors import Factors, KernelStages, Stage
+from .factors import Factors, KernelStages, Stage, pack_groups, spread_groups
 from .grid import AnyGrid, Grid
 
 Array = NDArray[np.floating]
@@ -212,33 +212,62 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
             f"factors of a weight of shape {shape} were given for one of shape "
             f"{tuple(layer.weight.shape)}: give the factors of this layer's weight"
         )
-    weights: list[Array]
-    chain: list[Any]
+    parts: dict[str, tuple[Any, Array]]
     if isinstance(factors, Factors):
-        weights = [factors.right, factors.left]
-        names = ["right", "left"]
-        chain = [
-            build_empty(nn.Linear, in_features=w.shape[1], out_features=w.shape[0], bias=False)
-            for w in weights
-        ]
+        parts = {"right": _right_part(factors), "left": _linear(factors.left)}
     else:
-        weights = [stage.kernel for stage in factors.stages]
-        names = [f"stage{number}" for number in range(1, len(weights) + 1)]
-        chain = [_convolution(layer, stage) for stage in factors.stages]
+        parts = {
+            f"stage{number}": (_convolution(layer, stage), stage.kernel)
+            for number, stage in enumerate(factors.stages, start=1)
+        }
 
     def parameter(values: Array) -> nn.Parameter:
         # In one order in memory, so that the sums are the same bits again after a file.
         copied = torch.from_numpy(np.array(values, order="C"))
         return nn.Parameter(copied.to(dtype=layer.weight.dtype, device=layer.weight.device))
 
-    for part, weight in zip(chain, weights, strict=True):
+    chain: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, (part, weight) in parts.items():
         part.weight = parameter(weight)
+        if isinstance(factors, Factors) and isinstance(part, nn.Conv1d):
+            chain["signal"] = nn.Unflatten(1, (part.in_channels, 1))
+            chain[name], chain["flat"] = part, nn.Flatten()
+        else:
+            chain[name] = part
     bias = factors.bias_shift
     if layer.bias is not None:
         bias = array(layer.bias) + bias
     if layer.bias is not None or bias.any():
-        chain[-1].bias = parameter(bias)
-    return LowRank(OrderedDict(zip(names, chain, strict=True)))
+        part.bias = parameter(bias)
+    return LowRank(chain)
+
+
+def multiply_out(module: LowRank) -> Array:
+    """The weight that a low-rank layer stands for, in float64: (outputs, inputs, *spatial)."""
+    stages = []
+    chain: list[Any] = [part for part in module if type(part) in COMPRESSIBLE]
+    for part in chain:
+        weight: Array = array(part.weight).astype(np.float64)
+        if getattr(part, "groups", 1) > 1:
+            weight = spread_groups(weight.reshape(len(weight), -1), part.groups)
+        stages.append(Stage(weight, ()))
+    return KernelStages(tuple(stages), np.zeros(0)).kernel
+
+
+def _linear(weight: Array) -> tuple[Any, Array]:
+    outputs, inputs = weight.shape
+    settings = {"in_features": inputs, "out_features": outputs, "bias": False}
+    return build_empty(nn.Linear, **settings), weight
+
+
+def _right_part(factors: Factors) -> tuple[Any, Array]:
+    """What the inputs go through first: of groups a convolution of one entry, which has groups."""
+    rank, inputs = factors.right.shape
+    if factors.groups == 1:
+        return _linear(factors.right)
+    settings = {"in_channels": inputs, "out_channels": rank, "kernel_size": (1,)}
+    part = build_empty(nn.Conv1d, bias=False, groups=factors.groups, **settings)
+    return part, pack_groups(factors.right, factors.groups)[..., None]
 
 
 def _convolution(layer: Any, stage: Stage) -> nn.Module:

@@ -35,6 +35,13 @@ class ActivationAwareSVD:
     -----
     The optimum is that of SVD-LLM (Wang et al. 2024, arXiv 2403.07378), without its whitening;
     the regularised form is in arXiv 2507.07580.
+
+    Q_k are the main directions of the layer's outputs. To project the inputs on theirs as well
+    (Q_k Q_kᵀ W V_k V_kᵀ, the two-sided projection of some compressors) stores as many numbers, since
+    both projections fold into two factors, and cannot lose less on these rows. Nor did it on others:
+    digits + mlp at 4, 8, 15, 30 % of the parameters, one seed, not trained on, test error 76.4,
+    35.6, 20.0, 5.6 % (sides cut at equal energy: 76.9, 30.8, 6.7, 3.6) against 76.7, 24.4, 6.1,
+    2.8: no method of its own.
     """
 
     ridge: float = 0.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .decomposition import Array, Decomposition
+from .decomposition import Array, Decomposition, MatrixRanks
 from .kernels import KernelDecomposition, KernelStages, Unfolded
 
 
@@ -130,7 +130,7 @@ class LayerView:
     patterns: NDArray | None
 
 
-def count_ranks(name: str, decomposition: Decomposition | KernelDecomposition) -> LayerRanks:
+def count_ranks(name: str, decomposition: MatrixRanks | KernelDecomposition) -> LayerRanks:
     """What the ranks of one layer hold."""
     stages = [0]
     for rank in range(1, decomposition.max_rank + 1):
@@ -142,16 +142,14 @@ def count_ranks(name: str, decomposition: Decomposition | KernelDecomposition) -
 
 
 def approximate(
-    name: str, decomposition: Decomposition | KernelDecomposition, needs_inputs: bool
+    name: str, decomposition: MatrixRanks | KernelDecomposition, needs_inputs: bool
 ) -> Approximations:
     """A layer's weight at every rank, as matrices of a row an output."""
     factors = shared_factors(decomposition)
     whole = None
     if factors is None:
-        assert isinstance(decomposition, KernelDecomposition)
         ranks = range(1, decomposition.max_rank + 1)
-        rows = decomposition.shape[0]
-        whole = np.stack([decomposition.at(rank).kernel.reshape(rows, -1) for rank in ranks])
+        whole = np.stack([decomposition.at(rank).matrix for rank in ranks])
     return Approximations(
         left=None if factors is None else factors.left,
         right=None if factors is None else factors.right,
@@ -162,7 +160,7 @@ def approximate(
     )
 
 
-def shared_factors(decomposition: Decomposition | KernelDecomposition) -> Decomposition | None:
+def shared_factors(decomposition: MatrixRanks | KernelDecomposition) -> Decomposition | None:
     """The factors (m, r) and (r, n) of every rank; None where a method's ranks share none."""
     if isinstance(decomposition, Unfolded):
         return decomposition.matrix
@@ -170,7 +168,7 @@ def shared_factors(decomposition: Decomposition | KernelDecomposition) -> Decomp
 
 
 def reshape_patterns(
-    decomposition: Decomposition | KernelDecomposition, shape: tuple[int, ...]
+    decomposition: MatrixRanks | KernelDecomposition, shape: tuple[int, ...]
 ) -> Array | None:
     """Rows of the right factor in the shape (channels, *spatial) of what they are multiplied with.
 

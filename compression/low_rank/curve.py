@@ -16,7 +16,7 @@ from ..argument_checks import check_arguments
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..models import recipe_of
-from ..network import LowRank, array, children_of
+from ..network import LowRank, children_of, multiply_out
 from ..threads import in_one_thread
 from ..training import (
     BATCH_SIZE,
@@ -28,7 +28,6 @@ from ..training import (
     keep_going,
     samples_for,
 )
-from .kernels import KernelStages, Stage
 from .networks import Chosen, Ranks, check_choices, prepare
 
 FIRST_RANKS = 20  # that a curve begins with which is expected to take long
@@ -262,11 +261,9 @@ def _multiply_out(network: nn.Sequential, reference: nn.Sequential) -> nn.Sequen
         if not isinstance(part, LowRank):
             layer.load_state_dict(part.state_dict())
             continue
-        chain: list[Any] = list(part)
-        stages = tuple(Stage(array(stage.weight).astype(np.float64), ()) for stage in chain)
-        layer.weight.copy_(torch.from_numpy(KernelStages(stages, np.zeros(0)).kernel))
+        layer.weight.copy_(torch.from_numpy(multiply_out(part)))
         if layer.bias is not None:
-            layer.bias.copy_(chain[-1].bias)
+            layer.bias.copy_(list(part)[-1].bias)
     return dense
 
 

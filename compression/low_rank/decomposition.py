@@ -1,5 +1,6 @@
 """All ranks of one weight, and the one call that factorises a matrix."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -19,16 +20,14 @@ LARGEST_MAGNITUDE = 1e60
 """Above it squares of products of weights and inputs come near the end of float64's range."""
 
 
-@dataclass(frozen=True, eq=False)
-class Decomposition:
-    """All ranks of one weight: the factors of rank k are the first k columns and rows.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MatrixRanks(ABC):
+    """All ranks of one weight.
 
     Factors, weight and mean keep the weight's type; spectrum and errors are float64.
 
     Attributes
     ----------
-    left : ndarray, shape (m, r)
-    right : ndarray, shape (r, n)
     errors : ndarray, shape (r + 1,)
         ``errors[k]``: what rank k loses, in the method's own objective (squared); ``errors[0]``
         is the whole. Falls, or stays, as k grows.
@@ -42,11 +41,9 @@ class Decomposition:
         σ² of the method's objective, in squared units of the inputs.
     """
 
-    nested: ClassVar[bool] = True
+    nested: ClassVar[bool]
     """Whether rank k takes the first k inner dimensions of factors that serve every rank."""
 
-    left: Array
-    right: Array
     errors: Array
     singular_values: Array
     weight: Array
@@ -60,12 +57,12 @@ class Decomposition:
 
     @property
     def max_rank(self) -> int:
-        return self.right.shape[0]
+        return len(self.errors) - 1
 
     @property
+    @abstractmethod
     def parameters(self) -> NDArray[np.int64]:
         """Numbers that the factors of rank 0, 1, ..., r hold; shape (r + 1,)."""
-        return np.arange(self.max_rank + 1, dtype=np.int64) * sum(self.weight.shape)
 
     @property
     def dense_parameters(self) -> int:
@@ -73,14 +70,12 @@ class Decomposition:
         return self.weight.size
 
     def at(self, rank: int) -> Factors:
-        """Factors of one rank, 1 <= rank <= max_rank (views, nothing is decomposed again)."""
+        """Factors of one rank, 1 <= rank <= max_rank (nothing is decomposed again)."""
         check_rank(rank, self.max_rank, self.shape)
-        left, right = self.left[:, :rank], self.right[:rank]
-        if self.mean is None:
-            shift = np.zeros(left.shape[0], left.dtype)
-        else:
-            shift = self.weight @ self.mean - left @ (right @ self.mean)
-        return Factors(left, right, shift)
+        return self._factors(rank)
+
+    @abstractmethod
+    def _factors(self, rank: int) -> Factors: ...
 
     def realised_error(self, rank: int, inputs: Array | None = None) -> float:
         """The objective behind ``errors[rank]``, measured on the factors themselves.
@@ -102,6 +97,34 @@ class Decomposition:
             return weight_error(self.weight, factors)
         measured = output_error(self.weight, factors, check_inputs(inputs, self.weight))
         return measured + self.ridge * weight_error(self.weight, factors)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Decomposition(MatrixRanks):
+    """All ranks from two matrices: the factors of rank k are their first k columns and rows.
+
+    Attributes
+    ----------
+    left : ndarray, shape (m, r)
+    right : ndarray, shape (r, n)
+    """
+
+    nested: ClassVar[bool] = True
+
+    left: Array
+    right: Array
+
+    @property
+    def parameters(self) -> NDArray[np.int64]:
+        return np.arange(self.max_rank + 1, dtype=np.int64) * sum(self.weight.shape)
+
+    def _factors(self, rank: int) -> Factors:
+        left, right = self.left[:, :rank], self.right[:rank]
+        if self.mean is None:
+            shift = np.zeros(left.shape[0], left.dtype)
+        else:
+            shift = self.weight @ self.mean - left @ (right @ self.mean)
+        return Factors(left, right, shift)
 
 
 def weight_error(weight: Array, factors: Factors) -> float:
@@ -261,6 +284,7 @@ def factorize(
     Returns
     -------
     Factors
+        Of ``rank`` inner dimensions; by "column_groups" of more, which hold no more numbers.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from torch.nn import functional
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
 from ..network import Layer, array, children_of, matrix, obstacle, pick_layers
-from .decomposition import Decomposition, build
+from .decomposition import MatrixRanks, build
 from .kernels import KernelDecomposition, decompose_kernel, patches
 
 PATCHES = 50_000
@@ -21,7 +21,7 @@ PATCHES = 50_000
 
 KINDS = {nn.Linear: "linear", nn.Conv1d: "conv1d", nn.Conv2d: "conv2d"}
 
-LayerDecomposition = Decomposition | KernelDecomposition
+LayerDecomposition = MatrixRanks | KernelDecomposition
 
 
 def layers_for(

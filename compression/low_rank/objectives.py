@@ -15,7 +15,7 @@ from ..network import forward_in_blocks
 from ..training import Samples, loss_of
 from . import running_sum
 from .calibration import covariance, mean
-from .decomposition import Array, Decomposition
+from .decomposition import Array, Decomposition, MatrixRanks
 from .kernels import Unfolded
 from .layers import LayerDecomposition, input_rows
 from .networks import Ranks
@@ -105,11 +105,12 @@ def quadratic_errors(
         crossed = np.cumsum(across[::-1])[::-1]
         found = np.append(blocks[1:] + 2 * crossed[1:], 0.0) + alone
     else:
-        weight = decomposition.kernel.reshape(len(decomposition.kernel), -1).astype(np.float64)
-        changes = (
-            weight - decomposition.at(rank).kernel.reshape(weight.shape)
-            for rank in range(1, decomposition.max_rank + 1)
+        own = (
+            decomposition.weight if isinstance(decomposition, MatrixRanks) else decomposition.kernel
         )
+        weight = own.reshape(len(own), -1).astype(np.float64)
+        ranks = range(1, decomposition.max_rank + 1)
+        changes = (weight - decomposition.at(rank).matrix for rank in ranks)
         found = np.array([np.sum((output_moment @ d @ input_moment) * d) for d in changes])
     return np.maximum(found, 0.0) / 2
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .decomposition import Array, Decomposition
+from .decomposition import Array, MatrixRanks
 from .kernels import KernelDecomposition
 
 Whole = NDArray[np.int64]
@@ -31,7 +31,7 @@ class RankChoices:
     dense_cost: int
 
 
-def choices(decomposition: Decomposition | KernelDecomposition) -> RankChoices:
+def choices(decomposition: MatrixRanks | KernelDecomposition) -> RankChoices:
     """A layer's choices by :func:`kept_energy_loss` of the method's own error, and parameters."""
     errors = kept_energy_loss(decomposition.errors)
     return RankChoices(errors, decomposition.parameters[1:], decomposition.dense_parameters)

@@ -98,7 +98,7 @@ def naive(network, found, rank):
             continue
         factors, layer = d.at(rank), layers(network)[name]
         if isinstance(layer, nn.Linear):
-            weight, numbers = factors.weight, factors.left.size + factors.right.size
+            weight, numbers = factors.weight, factors.parameters
         else:
             weight = factors.kernel
             numbers = sum(stage.kernel.size for stage in factors.stages)

@@ -53,7 +53,9 @@ def test_quadratic_errors_are_the_traces_of_what_each_rank_changes(shape, method
 def test_quadratic_errors_count_what_even_the_full_rank_leaves_out():
     generator = np.random.default_rng(1)
     weight, left, right = (generator.normal(size=s) for s in ((6, 7), (6, 3), (3, 7)))
-    found = Decomposition(left, right, np.ones(4), np.ones(3), weight)
+    found = Decomposition(
+        left=left, right=right, errors=np.ones(4), singular_values=np.ones(3), weight=weight
+    )
     g, a = moment(6, generator), moment(7, generator)
     expected = half_traces([weight - left[:, :k] @ right[:k] for k in (1, 2, 3)], g, a)
     np.testing.assert_allclose(quadratic_errors(found, g, a), expected, rtol=1e-9)
@@ -69,7 +71,11 @@ def test_truncating_the_weighted_matrix_loses_half_the_tail_of_its_squared_spect
         roots.append((vectors * np.sqrt(values)) @ vectors.T)
     u, s, vt = np.linalg.svd(roots[0] @ weight @ roots[1], full_matrices=False)
     best = Decomposition(
-        np.linalg.solve(roots[0], u * s), np.linalg.solve(roots[1], vt.T).T, s, s, weight
+        left=np.linalg.solve(roots[0], u * s),
+        right=np.linalg.solve(roots[1], vt.T).T,
+        errors=np.append(s, 0.0),
+        singular_values=s,
+        weight=weight,
     )
     tails = [np.sum(s[k:] ** 2) / 2 for k in range(1, 7)]
     np.testing.assert_allclose(quadratic_errors(best, g, a), tails, rtol=1e-7, atol=1e-9)

@@ -1,0 +1,93 @@
+"""Test error of each low-rank method at the same budgets, raw and trained on.
+
+``python -m benchmarks.low_rank_methods --seeds 5`` prints every method at every budget; a row
+holds column groups against activation-aware SVD, which they have as their special case.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+import compression
+import data
+from compression import accounting
+from compression.low_rank.budgets import budget_curve
+
+from .rank_allocation_quality import PAIRS, TRAINING_EPOCHS
+from .table import Row
+
+METHODS = (
+    "truncated_svd",
+    "activation_aware_svd",
+    "column_groups",
+    "covariance_eigenvectors",
+)
+SHARES = (0.04, 0.08, 0.15, 0.3)
+"""Of the reference's parameters; or the least possible, where that is more."""
+EPOCHS = 10
+NOISE = 1.0  # points of test error by which a mean over few seeds may differ
+
+
+def errors(dataset: str, seed: int, methods: Sequence[str] = METHODS) -> pd.DataFrame:
+    """A line a method and share: raw and tuned test error in %, processor seconds, ranks."""
+    found = data.load(dataset, seed=seed)
+    reference = compression.train(found, model=PAIRS[dataset], seed=seed, epochs=TRAINING_EPOCHS)
+    whole = accounting.parameters(reference.network)
+    lines = []
+    for method in methods:
+        begin = time.process_time()
+        least = budget_curve(reference, found, None, method=method).table["knob"].min()
+        wanted = [max(share * whole, least) for share in SHARES]
+        table = budget_curve(reference, found, wanted, method=method).table
+        best = table[table["rule"] == "best"].set_index("knob")
+        ranks = [best["ranks"][budget] for budget in wanted]
+        tuned = compression.low_rank_curve(reference, found, method, ranks, epochs=EPOCHS).table
+        seconds = time.process_time() - begin
+        for place, budget in enumerate(wanted):
+            raw = best["score"][budget]
+            raw, after = (100 * (1 - score) for score in (raw, tuned["score"][place]))
+            lines.append((dataset, seed, method, SHARES[place], raw, after, seconds, ranks[place]))
+    columns = ["dataset", "seed", "method", "share", "raw", "tuned", "seconds", "ranks"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def judge(measured: pd.DataFrame) -> Iterator[Row]:
+    """A row a dataset, share and kind: column groups beside activation-aware SVD."""
+    for kind in ("raw", "tuned"):
+        means = measured.pivot_table(
+            index=["dataset", "share"], columns="method", values=kind, sort=False
+        )
+        for (dataset, share), own in means.iterrows():
+            groups, whole = own["column_groups"], own["activation_aware_svd"]
+            yield Row(
+                f"{dataset} + {PAIRS[dataset]}, {share:.0%}, {kind}: test error",
+                f"{groups:.1f} %, column groups",
+                f"{whole:.1f} %, activation-aware SVD",
+                groups / whole if whole else 1.0,
+                f"≤ +{NOISE:g} p.",
+                bool(groups <= whole + NOISE),
+            )
+
+
+def rows() -> Iterator[Row]:
+    methods = ("activation_aware_svd", "column_groups")
+    yield from judge(errors("digits", 0, methods))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--datasets", nargs="+", choices=PAIRS, default=["digits", "mnist1d"])
+    asked = parser.parse_args()
+    measured = pd.concat(errors(d, seed) for d in asked.datasets for seed in range(asked.seeds))
+    for kind in ("raw", "tuned", "seconds"):
+        means = measured.pivot_table(
+            index=["dataset", "method"], columns="share", values=kind, sort=False
+        )
+        print(f"\n{kind}, mean of {asked.seeds} seeds\n{means.round(1).to_string()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -170,6 +170,7 @@ class Trainer:
     penalty: Callable[[], torch.Tensor] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     epochs: int = field(default=0, init=False)  # so far
+    output_scale: float = field(default=1.0, init=False)  # the loss is of so many times the outputs
 
     def __post_init__(self) -> None:
         self._adam = _Adam(list(self.network.parameters()), self.learning_rate)
@@ -187,7 +188,8 @@ class Trainer:
             batches = list(rows[order].split(self.batch_size))
         total = 0.0
         for batch in batches:
-            loss = self._loss(self.network(self.samples.x[batch]), self.samples.y[batch])
+            outputs = self.output_scale * self.network(self.samples.x[batch])
+            loss = self._loss(outputs, self.samples.y[batch])
             step_loss = loss if self.penalty is None else loss + self.penalty()
             self._adam.step(step_loss)
             if self.after_step is not None:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ...catalog import CONSTRAINTS
-from ...network import Bounded, Layer, matrix, pick_layers, set_bounded
+from ...network import Bounded, Layer, forward_in_blocks, layers, matrix, pick_layers, set_bounded
 from ...report import Report, keep_going
 from ...training import BATCH_SIZE, Samples, Trainer
 from ..sets import ConstraintSet
@@ -77,6 +77,33 @@ class Start:
         )
         self.trainers.append(made)
         return made
+
+
+@torch.no_grad()
+def match_scale(start: Start, network: nn.Sequential) -> float:
+    """What a confined classifier's logits are to be multiplied by in the loss it is trained with.
+
+    A tight bound keeps the logits small, where the cross-entropy is nearly linear: it then rewards
+    a large mean margin, and no longer that each row is right. The loss falls while the error
+    rises, from epoch to epoch and at any learning rate. At the scale of the logits that the
+    network had without its bound this does not happen; which class is largest does not depend on
+    the scale.
+
+    Returns
+    -------
+    float
+        How much larger the reference's centred logits are on the fitted rows, root mean square;
+        at least 1. 1 for a regression, and for a model without hidden layers: its optimum is
+        certified for the loss itself.
+    """
+    if start.samples.task != "classification" or len(layers(start.network)) == 1:
+        return 1.0
+    spreads = []
+    for one in (start.network, network):
+        logits = forward_in_blocks(one, start.samples.x[start.samples.fit])
+        spreads.append(float((logits - logits.mean(dim=1, keepdim=True)).square().mean().sqrt()))
+    before, after = spreads
+    return max(1.0, before / after) if after > 0 else 1.0
 
 
 class Method(Protocol):

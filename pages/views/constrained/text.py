@@ -61,9 +61,9 @@ PENALTY = (
     "Each bound is given as many rounds as there are epochs, at these penalties: small μ lets the "
     "weights learn, large μ draws them to the bound. At equal epochs, each bound from the reference "
     "(digits and a multilayer perceptron, 5 seeds, `python -m benchmarks constrained_networks`), "
-    "learning–compression is ahead of projections under an L1 ball from 30 epochs on; in a box "
-    "ahead at 10 epochs, level at 30, 5 points behind at 100; of a count κ 7 to 24 points behind "
-    "at 10 and 30 epochs, and level at 100 only where 8 % of the weights stay, not at 4 %."
+    "learning–compression is behind projections under an L1 ball and of a count κ (3 seeds, 30 "
+    "epochs, ρ = 0.3: 4.5 % test error against 2.1 %, its file 71 kB against 129 kB); in a box it is "
+    "ahead at 10 epochs, level at 30, 5 points behind at 100."
 )
 STORED = (
     "Bytes are those of the file as it is written. Free weights are kept as codes of b bits "

@@ -1,15 +1,17 @@
 """Every way to a bound, on whole networks."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 import compression
+from compression.constrained.training.baselines import FineTuning
 from compression.constrained.training.learning_compression import LearningCompression
 from compression.constrained.training.projected_training import ProjectedTraining
-from compression.constrained.training.setup import Start, bounds_for
+from compression.constrained.training.setup import Start, bounds_for, match_scale
 from compression.errors import ArgumentError, CancelledError
 from compression.models import recipe_of
 from compression.network import bounded_of, layers, matrix
@@ -93,11 +95,12 @@ def test_clipping_moves_weights_to_their_nearest_point_and_touches_nothing_else(
         assert torch.equal(layer.bias, reference.bias)
 
 
-def epoch_by_hand(network, optimizer, samples, order, after_step):
+def epoch_by_hand(network, optimizer, samples, order, after_step, scale):
     rows = samples.fit[torch.randperm(len(samples.fit), generator=order)]
     for batch in rows.split(BATCH_SIZE):
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(network(samples.x[batch]), samples.y[batch]).backward()
+        logits = scale * network(samples.x[batch])
+        torch.nn.functional.cross_entropy(logits, samples.y[batch]).backward()
         optimizer.step()
         after_step()
 
@@ -115,16 +118,55 @@ def by_hand(start, bounds, epochs, clip):
                 weight.data = torch.from_numpy(np.clip(weight.detach().numpy(), -c, c))
 
         hold()
+        scale = max(1.0, spread_of(start.network, start) / spread_of(network, start))
         for _ in range(epochs):
-            epoch_by_hand(network, optimizer, start.samples, order, hold)
+            epoch_by_hand(network, optimizer, start.samples, order, hold, scale if clip else 1.0)
     return network
 
 
-@pytest.mark.parametrize(("method", "clip"), [("projected_training", True), ("fine_tuning", False)])
-def test_training_is_adam_with_or_without_the_projection(method, clip, start):
+def spread_of(network, start):
+    """Root mean square of the logits about each row's mean, on the fitted rows."""
+    logits = network(start.samples.x[start.samples.fit]).detach().numpy().astype(np.float64)
+    return np.sqrt(np.mean(np.var(logits, axis=1)))
+
+
+def test_a_confined_network_is_trained_at_the_scale_of_its_reference(start, digits_softmax):
+    here = start(epochs=1)
+    halved = copy.deepcopy(here.network)
+    with torch.no_grad():
+        halved.fc3.weight /= 2
+        halved.fc3.bias /= 2
+    assert match_scale(here, halved) == pytest.approx(2)
+    assert match_scale(replace(here, network=halved), here.network) == 1  # nothing was taken
+    assert match_scale(here, here.network) == 1
+    # A certified optimum is one of the loss itself.
+    shrunk = copy.deepcopy(digits_softmax.network)
+    shrunk[0].weight.data /= 2
+    assert match_scale(replace(here, network=digits_softmax.network), shrunk) == 1
+
+
+@pytest.mark.parametrize(
+    ("constraint", "bound", "method"),
+    [("box", 0.1, ProjectedTraining(reference_scale=True)), ("l2", 0.3, ProjectedTraining())],
+)
+def test_under_tight_bounds_more_epochs_do_not_raise_the_error(
+    constraint, bound, method, digits, digits_mlp
+):
+    errors = []
+    for epochs in (2, 12):
+        table = compression.constrained_curve(
+            digits_mlp, digits, constraint, [bound], method=method, epochs=epochs
+        ).table
+        errors.append(100 * (1 - table["score"][0]))
+    assert errors[1] < errors[0]
+    assert errors[1] < 8  # at the scale that the bound leaves: 15 and more
+
+
+@pytest.mark.parametrize("clip", [True, False])
+def test_training_is_adam_with_or_without_the_projection(clip, start):
     here = start(epochs=2)
     bounds = [bounds_for(layers(here.network), "box", relative) for relative in (0.5, 0.3)]
-    way = compression.CONSTRAINED_METHODS[method].load()()
+    way = ProjectedTraining(reference_scale=True) if clip else FineTuning()
     *_, network = way.networks(here, "box", bounds)
     expected = by_hand(here, bounds, 2, clip)
     for name, layer in layers(network).items():

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from . import accounting, evaluation
+from . import accounting, evaluation, storage
 from .training import Data, Reference, Samples, check_outputs, loss_of
 
 
@@ -66,10 +66,17 @@ class Curve:
     confusion: list[NDArray[np.int64] | None]
     spectra: dict[str, NDArray]
     _network: Callable[[int], nn.Sequential]
+    _file: Callable[[int], bytes] | None = None
 
     def network(self, row: int) -> nn.Sequential:
         """The compressed network of one row, in eval mode."""
         return self._network(range(len(self.table))[row])
+
+    def file(self, row: int) -> bytes:
+        """What :func:`compression.save` writes of that network; where it was kept, not anew."""
+        if self._file is None:
+            return storage.to_bytes(self.network(row))
+        return self._file(range(len(self.table))[row])
 
     def pick(self, rows: Sequence[int] | NDArray[np.intp], **described: Any) -> Curve:
         """The same curve with these rows, in this order."""
@@ -81,6 +88,7 @@ class Curve:
             gains=self.gains[chosen],
             confusion=[self.confusion[row] for row in chosen],
             _network=lambda row: self.network(int(chosen[row])),
+            _file=lambda row: self.file(int(chosen[row])),
             **described,
         )
 

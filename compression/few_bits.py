@@ -98,6 +98,7 @@ def quantized_curve(
             method="quantization",
             spectra={},
             _network=lambda row: storage.from_bytes(files[row]),
+            _file=files.__getitem__,
         )
         return replace(curve, table=curve.table.astype({"bits": int}))
 

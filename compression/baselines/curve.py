@@ -78,6 +78,7 @@ def baseline_curve(
             method=method,
             spectra={},
             _network=lambda row: storage.from_bytes(files[row]),
+            _file=files.__getitem__,
         )
 
     for knob in values:

@@ -104,6 +104,7 @@ def combined_curve(
             method=method,
             spectra={},
             _network=lambda row: storage.from_bytes(files[row]),
+            _file=files.__getitem__,
         )
         return _sort_rows(curve)
 

@@ -179,6 +179,7 @@ def constrained_curve(
             method=constraint,
             spectra={name: np.stack(rows) for name, rows in spectra.items()},
             _network=lambda row: storage.from_bytes(files[row]),
+            _file=files.__getitem__,
         )
         return curve if each or upwards else _reverse_rows(curve)
 

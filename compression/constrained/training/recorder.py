@@ -35,14 +35,12 @@ class Recorder:
         self._weights: dict[str, list[NDArray]] = {}
         self._states: dict[str, list[NDArray[np.int8]]] = {}
         self._bounds: dict[str, list[float]] = {}
-        self._files: list[bytes] = []
 
     def networks(
         self, start: Start, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         networks = self.method.networks(start, constraint, bounds)
         for limits, network in zip(bounds, networks, strict=True):
-            self._files.append(storage.to_bytes(network))
             for name, layer in layers(network).items():
                 weight, bounded = matrix(layer), bounded_of(layer)
                 states, bound = np.full(weight.shape, FREE, np.int8), math.nan
@@ -52,11 +50,6 @@ class Recorder:
                 self._states.setdefault(name, []).append(states)
                 self._bounds.setdefault(name, []).append(bound)
             yield network
-
-    @property
-    def files(self) -> tuple[bytes, ...]:
-        """Each network's model file."""
-        return tuple(self._ascend(self._files))
 
     def histories(self, reference: nn.Sequential) -> dict[str, LayerHistory]:
         """Layer -> its weight at every bound so far."""

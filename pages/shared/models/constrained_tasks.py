@@ -36,7 +36,7 @@ def constrained_curve(
 
     def view(curve: Any, final: bool = False) -> ConstrainedView:
         return ConstrainedView(
-            **vars(curve_view(curve, files=recorder.files if final else ())),
+            **vars(curve_view(curve, with_files=final)),
             layers=recorder.histories(reference.network),
             facts=recorder.facts(curve.table["knob"]),
             multipliers=recorder.multipliers,

@@ -64,7 +64,8 @@ def test_recorded_weights_and_states_are_those_of_the_files(digits, digits_mlp, 
     assert list(curve.table["knob"]) == bounds
     for row in range(len(bounds)):
         network = curve.network(row)
-        assert recorder.files[row] == storage.to_bytes(network)
+        assert curve.file(row) == storage.to_bytes(network)
+        assert len(curve.file(row)) == curve.table["bytes"][row]
         for name, rows in histories.items():
             weight = getattr(network, name).weight.detach().numpy()
             down, across = rows.strides

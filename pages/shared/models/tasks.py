@@ -168,19 +168,14 @@ def load_reference(origin: Origin) -> tuple[Any, Any]:
 def curve_view(
     curve: Any,
     shapes: dict[str, tuple[int, int]] | None = None,
-    files: tuple[bytes, ...] = (),
     with_files: bool = False,
 ) -> CurveView:
     """A curve as a page is handed it; marks of the layers whose shapes are given.
 
-    ``files``: the rows' model files, where they are there; ``with_files``: make them.
+    ``with_files``: with the rows' model files.
     """
-    from compression import storage
     from compression.low_rank.spectrum import markers
     from compression.suggestion import suggested_row
-
-    if with_files:
-        files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
 
     return CurveView(
         knob=curve.knob,
@@ -197,7 +192,7 @@ def curve_view(
             if name in curve.spectra
         },
         suggested=suggested_row(curve.table, float(curve.reference["validation_score"])),
-        files=files,
+        files=tuple(map(curve.file, range(len(curve.table)))) if with_files else (),
     )
 
 
@@ -292,6 +287,22 @@ FEW_BITS_ROWS = 8  # ranks or bounds that are put in every number of bits
 FEW_BITS_PAIRS = 3  # ranks and bounds of a combination that are
 
 
+def fine_tuned(report: Report, origin: Origin, epochs: int) -> CurveView:
+    """The reference trained on without any bound: what the same epochs alone give.
+
+    Its bound is the largest, where the constrained page's own fine-tuning begins.
+    """
+    import compression
+    from compression.constrained.training.curve import curve_bounds
+
+    dataset, reference = load_reference(origin)
+    largest = curve_bounds(reference, dataset, "box")[-1]
+    curve = compression.constrained_curve(
+        reference, dataset, bounds=[largest], method="fine_tuning", epochs=epochs
+    )
+    return curve_view(curve, with_files=True)
+
+
 def few_bits(
     report: Report,
     origin: Origin,
@@ -306,7 +317,6 @@ def few_bits(
     file size; ``ranks``: of a combination. The partial result has all rows so far.
     """
     import compression
-    from compression import storage
     from compression.grid import TRIED_BITS
 
     dataset, reference = load_reference(origin)
@@ -322,8 +332,7 @@ def few_bits(
     )
     if bits is None:
         curve = compression.best_bits(curve)
-    files = tuple(storage.to_bytes(curve.network(row)) for row in range(len(curve.table)))
-    return curve_view(curve, files=files)
+    return curve_view(curve, with_files=True)
 
 
 def _curve_of_family(

@@ -41,7 +41,7 @@ _STYLES: Mapping[str, Mapping[str, Style]] = {
     "low_rank": {
         "truncated_svd": Style(LOW_RANK),
         "activation_aware_svd": Style(TEAL),
-        "column_groups": Style(SLATE, "diamond", "dash"),
+        "column_groups": Style(SLATE, "square", "dash"),
         "covariance_eigenvectors": Style(VIOLET, "triangle-left", "dashdot"),
         # It lies on the truncated SVD's line where the sketch loses nothing: let that one be seen.
         "randomized_svd": Style(OCHRE, dash="dot"),

@@ -16,9 +16,9 @@ from pages.shared import links
 from pages.shared.format import format_change, format_score, format_size
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView
+from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import format_epochs
-from pages.shared.plots.palette import Style, style
+from pages.shared.plots.palette import REFERENCE, Style, style
 from pages.shared.ui import widgets
 from pages.shared.ui.progress import show_status
 
@@ -28,13 +28,17 @@ from .side import Sides
 
 @dataclass(frozen=True, eq=False)
 class Behind:
-    """A curve behind the two sides: its titles, its look, its job, and a row's setting in words."""
+    """A curve behind the two sides: its titles, its look, its job, and a row's setting in words.
+
+    ``as_long``: it is the reference, trained as long as the two sides, and no smaller.
+    """
 
     title: str
     title_in_sentence: str
     style: Style
     job: Job[CurveView]
     setting: Callable[[Any], str]
+    as_long: bool = False
 
 
 def request_baselines(sides: Sides) -> Sequence[Behind]:
@@ -43,12 +47,15 @@ def request_baselines(sides: Sides) -> Sequence[Behind]:
     chosen = widgets.segment(
         links.BASELINES, "Compare with", text.BASELINES, help=text.BASELINES_HELP
     )
+    # What is trained on has to be better than what the same epochs make of the reference.
+    as_long = [_reference_as_long(trained)] if sides[0].epochs else []
     if chosen == "none":
-        return []
+        return as_long
     if chosen == links.IN_FEW_BITS:
         asked = widgets.segment(links.BITS_BEHIND, "Bits", text.BITS, help=text.BITS_HELP)
-        return _both_in_few_bits(sides, None if asked == text.BEST_BITS else int(asked))
-    return [
+        bits = None if asked == text.BEST_BITS else int(asked)
+        return [*as_long, *_both_in_few_bits(sides, bits)]
+    return as_long + [
         Behind(
             entry.title,
             entry.title.lower(),
@@ -59,6 +66,12 @@ def request_baselines(sides: Sides) -> Sequence[Behind]:
         for name, entry in BASELINES.items()
         if (chosen == "all" or not entry.trains) and entry.fits(MODELS[trained.model])
     ]
+
+
+def _reference_as_long(trained: Trained) -> Behind:
+    title = f"Reference + {requests.EQUAL_EPOCHS} epochs"
+    look = Style(REFERENCE, "diamond-open")
+    return Behind(title, title, look, requests.fine_tuned(trained), lambda line: "reference", True)
 
 
 def _name_baseline(name: str, line: Any) -> str:
@@ -102,10 +115,14 @@ def say(one: Behind, curve: CurveView) -> pd.DataFrame:
 
 
 def describe(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
-    """At each side's file size the row of best validation score that fits."""
-    sentences = []
+    """What the reference becomes in as many epochs; at each side's size the best row that fits."""
+    task = sides[0].trained.task
+    sentences = [
+        text.describe_as_long(behind.table.iloc[0], task) for one, behind in curves if one.as_long
+    ]
+    curves = [(one, behind) for one, behind in curves if not one.as_long]
     for side in sides:
-        if (curve := side.curve) is None:
+        if (curve := side.curve) is None or not curves:
             continue
         size = int(curve.table["bytes"].iloc[curve.row(side.value)])
         best: tuple[Behind, pd.Series] | None = None
@@ -119,7 +136,6 @@ def describe(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
             sentences.append(f"No baseline shown is as small as {side.title}'s file.")
             continue
         one, line = best
-        task = side.trained.task
         unit = " points" if task == "classification" else " of R²"
         sentences.append(
             f"At {side.title}'s file size ({format_size(size)}) "
@@ -128,5 +144,5 @@ def describe(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
             f"{format_change(line['change'], task)}{unit} against the reference"
             f"{format_epochs(line['epochs'])}."
         )
-    if sentences and curves:
+    if sentences:
         st.markdown(" ".join(sentences))

@@ -244,7 +244,7 @@ COURSES_HELP = (
 EQUAL_COURSE = (
     f"**Equal epochs**: each rank and each bound starts from the reference and has {EQUAL_EPOCHS} "
     "epochs; ranks are spaced by ratio, and one that leaves all layers dense is the reference. "
-    "*Decide* shows what the same epochs give the reference itself."
+    "Below stands what the same epochs give the reference itself."
 )
 BASELINES = {
     "rounding": "Rounding",
@@ -321,6 +321,18 @@ def name_value(name: str, knob: float) -> str:
         "width": f"{100 * knob:.3g} % of the width",
     }
     return parts.get(kind, f"{kind} {knob:g}")
+
+
+def describe_as_long(line: pd.Series, task: str) -> str:
+    """What the reference becomes in as many epochs as each row has, with its interval."""
+    unit = " points" if task == "classification" else " of R²"
+    low, high = (format_score(line[f"score_{end}"], task) for end in ("low", "high"))
+    least, most = (format_change(line[f"change_{end}"], task) for end in ("low", "high"))
+    return (
+        f"Trained on for as many epochs without a bound, the reference scores "
+        f"**{format_score(line['score'], task)}** ({low} to {high}): "
+        f"{format_change(line['change'], task)}{unit} ({least} to {most})."
+    )
 
 
 def name_few_bits(knob: str, line: Mapping[str, Any]) -> str:

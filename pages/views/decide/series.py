@@ -22,7 +22,7 @@ from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.links import Link
 from pages.shared.models import requests
-from pages.shared.models.requests import DEFAULT_EPOCHS, EQUAL_EPOCHS, Way
+from pages.shared.models.requests import DEFAULT_EPOCHS, Way
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import RELATIVE
 from pages.shared.plots import palette
@@ -37,7 +37,7 @@ QUICK = (
     *("box", "rounding", "fine_tuned"),
 )
 """Names of the series that are computed unasked."""
-TUNED = ("truncated_svd", "activation_aware_svd")
+TUNED = ("truncated_svd", "activation_aware_svd", "column_groups")
 WAYS = ("refit", "learning_compression")
 PENALTIES = {"learning_compression": (0.1, 0.3)}  # first and last μ, for networks
 COARSE = 3  # every third bound in few bits: each is judged at all of them
@@ -309,7 +309,7 @@ class FineTuned(Series):
     family = "baseline"
 
     def submit(self, trained: Trained) -> Job[CurveView]:
-        return submit(tasks.fine_tuned, trained.origin, EQUAL_EPOCHS if trained.convex else EPOCHS)
+        return requests.fine_tuned(trained)
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
         of_network = curve.knob == RELATIVE

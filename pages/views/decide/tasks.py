@@ -18,22 +18,6 @@ def budgets(report: Report, origin: Origin) -> CurveView:
     return curve_view(budget_curve(reference, dataset, unit="bytes", report=steps), with_files=True)
 
 
-def fine_tuned(report: Report, origin: Origin, epochs: int) -> CurveView:
-    """The reference trained on without any bound: what the same epochs alone give.
-
-    Its bound is the largest, where the constrained page's own fine-tuning begins.
-    """
-    import compression
-    from compression.constrained.training.curve import curve_bounds
-
-    dataset, reference = load_reference(origin)
-    largest = curve_bounds(reference, dataset, "box")[-1]
-    curve = compression.constrained_curve(
-        reference, dataset, bounds=[largest], method="fine_tuning", epochs=epochs
-    )
-    return curve_view(curve, with_files=True)
-
-
 def quantize_bounds(
     report: Report, origin: Origin, knob: str, bounds: tuple[float, ...], files: tuple[bytes, ...]
 ) -> CurveView:

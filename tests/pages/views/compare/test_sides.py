@@ -116,6 +116,15 @@ def test_at_equal_epochs_both_sides_start_from_the_reference_and_say_their_epoch
         assert format_size(curve.table["bytes"].iloc[0]) in shown
     captions = [caption.value for caption in app.caption]
     assert sum("10 epochs lie behind it" in caption for caption in captions) == 2
+    # The reference is trained on as long, and told with its interval.
+    longer = compression.constrained_curve(
+        reference, dataset, bounds=[1.0], method="fine_tuning", epochs=10
+    ).table.iloc[0]
+    (said,) = traces["Reference + 10 epochs"]["text"]
+    assert format_score(longer["score"], "classification") in said
+    (sentence,) = (t.value for t in app.markdown if "the reference scores" in t.value)
+    for column in ("score", "score_low", "score_high"):
+        assert format_score(longer[column], "classification") in sentence
 
 
 def test_a_solved_model_has_no_epochs_to_choose():

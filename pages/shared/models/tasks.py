@@ -287,7 +287,7 @@ FEW_BITS_ROWS = 8  # ranks or bounds that are put in every number of bits
 FEW_BITS_PAIRS = 3  # ranks and bounds of a combination that are
 
 
-def fine_tuned(report: Report, origin: Origin, epochs: int) -> CurveView:
+def fine_tuned_curve(report: Report, origin: Origin, epochs: int) -> CurveView:
     """The reference trained on without any bound: what the same epochs alone give.
 
     Its bound is the largest, where the constrained page's own fine-tuning begins.

@@ -71,7 +71,9 @@ def request_baselines(sides: Sides) -> Sequence[Behind]:
 def _reference_as_long(trained: Trained) -> Behind:
     title = f"Reference + {requests.EQUAL_EPOCHS} epochs"
     look = Style(REFERENCE, "diamond-open")
-    return Behind(title, title, look, requests.fine_tuned(trained), lambda line: "reference", True)
+    return Behind(
+        title, title, look, requests.fine_tuned_curve(trained), lambda line: "reference", True
+    )
 
 
 def _name_baseline(name: str, line: Any) -> str:

@@ -309,7 +309,7 @@ class FineTuned(Series):
     family = "baseline"
 
     def submit(self, trained: Trained) -> Job[CurveView]:
-        return requests.fine_tuned(trained)
+        return requests.fine_tuned_curve(trained)
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
         of_network = curve.knob == RELATIVE

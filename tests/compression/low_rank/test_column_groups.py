@@ -24,7 +24,7 @@ def shapes_that_fit(outputs, columns, rank):
                 yield groups, each
 
 
-def correlated(columns, rows=80, seed=0):
+def draw_inputs(columns, rows=80, seed=0):
     rng = np.random.default_rng(seed)
     mixing = np.eye(columns) + 0.2 * rng.normal(size=(columns, columns))
     return rng.normal(size=(rows, columns)) @ mixing + 1.0
@@ -63,7 +63,7 @@ def fitted_error(weight, inputs, groups, each):
 @pytest.mark.parametrize("shape", [(6, 24), (5, 8), (8, 4)])
 def test_with_correlated_inputs_the_best_of_all_group_numbers_is_taken(shape):
     weight = np.random.default_rng(2).normal(size=shape)
-    inputs = correlated(shape[1])
+    inputs = draw_inputs(shape[1])
     found = ColumnGroups().decompose(weight, inputs)
     whole = ActivationAwareSVD().decompose(weight, inputs)
     better = 0
@@ -79,7 +79,7 @@ def test_with_correlated_inputs_the_best_of_all_group_numbers_is_taken(shape):
 
 def test_inputs_that_depend_on_each_other_leave_out_what_adds_nothing():
     weight = np.random.default_rng(3).normal(size=(4, 12))
-    inputs = correlated(12)
+    inputs = draw_inputs(12)
     inputs[:, 6:] = inputs[:, :6]  # the second half tells nothing new
     inputs[:, 3] = 5.0
     found = ColumnGroups().decompose(weight, inputs)
@@ -104,9 +104,9 @@ def grouped():
     """A network whose two layers are in groups, the dense one, and their factors."""
     torch.manual_seed(0)
     dense = nn.Sequential(nn.Linear(24, 6), nn.ReLU(), nn.Linear(6, 4)).eval()
-    found = ColumnGroups().decompose(dense[0].weight.detach().numpy(), correlated(24))
+    found = ColumnGroups().decompose(dense[0].weight.detach().numpy(), draw_inputs(24))
     first = max((found.at(rank) for rank in range(1, 5)), key=lambda factors: factors.groups)
-    second = ColumnGroups().decompose(dense[2].weight.detach().numpy(), correlated(6)).at(1)
+    second = ColumnGroups().decompose(dense[2].weight.detach().numpy(), draw_inputs(6)).at(1)
     assert first.groups > 1
     new = {"0": low_rank_layer(dense[0], first), "2": low_rank_layer(dense[2], second)}
     return replace_layers(dense, new), dense, first, second

@@ -38,7 +38,7 @@ def results(trained, box):
             go_on, own, ("truncated_svd", ("linear",)), epochs=EPOCHS
         ),
         "box": box,
-        "fine_tuned": work.fine_tuned(go_on, own, EPOCHS),
+        "fine_tuned": work.fine_tuned_curve(go_on, own, EPOCHS),
         "budgets": tasks.budgets(go_on, own),
         "refit": constrained_tasks.constrained_curve(go_on, own, "box", "refit"),
         "quantized": tasks.quantize_bounds(

@@ -259,6 +259,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
         summary="An optimiser step, then the nearest weights within the bound, and so on.",
         source="Goldstein 1964; Levitin & Polyak 1966",
         where="compression.constrained.training.projected_training:ProjectedTraining",
+        scales_loss=True,
     ),
     ConstrainedEntry(
         name="learning_compression",

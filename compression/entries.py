@@ -124,6 +124,9 @@ class ConstrainedEntry(Entry):
         It takes a first and a last μ.
     certifies_layers : bool
         Each layer has a certificate of its own.
+    scales_loss : bool
+        Where a set holds weights together, it trains a classifier at the reference's scale of
+        logits.
     """
 
     trains: bool = True
@@ -131,6 +134,7 @@ class ConstrainedEntry(Entry):
     is_baseline: bool = False
     has_penalties: bool = False
     certifies_layers: bool = False
+    scales_loss: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 import data
-from compression import CONSTRAINTS, LOW_RANK_METHODS, MODELS
+from compression import CONSTRAINED_METHODS, CONSTRAINTS, LOW_RANK_METHODS, MODELS
 from compression.promise import CONFIDENCE, Promise
 from pages.shared.format import (
     compare_sizes,
@@ -265,8 +265,20 @@ def layer_letter(knob: str, constraint: str) -> str:
     return f"{letter}ₗ" if knob == RELATIVE else letter
 
 
-def bound_caption(trained: Trained, curve: CurveView, row: int) -> str:
-    """What the bound means for the weights."""
+def _is_trained_in_scale(trained: Trained, curve: CurveView, way: str) -> bool:
+    """Whether the loss that a way makes small is not that of the logits themselves."""
+    method = CONSTRAINED_METHODS.get(way)
+    return (
+        method is not None
+        and method.scales_loss
+        and trained.task == "classification"
+        and curve.knob == RELATIVE
+        and not CONSTRAINTS[curve.method].elementwise
+    )
+
+
+def bound_caption(trained: Trained, curve: CurveView, row: int, way: str) -> str:
+    """What the bound means for the weights; ``way`` is how it was met."""
     value = float(curve.table["knob"].iloc[row])
     if curve.knob == RELATIVE:
         text = (
@@ -285,6 +297,11 @@ def bound_caption(trained: Trained, curve: CurveView, row: int) -> str:
             f" {epochs} epochs lie behind it: each bound {starts}, "
             f"the reference had {len(trained.history)}."
         )
+        if _is_trained_in_scale(trained, curve, way):
+            text += (
+                " Trained by the loss of logits at the reference's scale, which the bound takes "
+                "away; the losses shown are those of the model as it is."
+            )
     return text + " Dense at run time: fewer bytes, not fewer MACs."
 
 

@@ -231,7 +231,8 @@ class Constrained(Side):
         return "" if self.curve is None else CONSTRAINTS[self.curve.method].title
 
     def caption(self, curve: CurveView, row: int) -> str:
-        return words.bound_caption(self.trained, curve, row)
+        way = requests.default_way(self.trained).name
+        return words.bound_caption(self.trained, curve, row, way)
 
     def spectrum(self, curve: CurveView, row: int) -> go.Figure:
         name = self.layer.name

@@ -52,7 +52,7 @@ def draw_bound(
             return
         row = found.row(bound)
         caption = words.missing_value(found, row, bound)
-        st.caption(caption + words.bound_caption(trained, found, row))
+        st.caption(caption + words.bound_caption(trained, found, row, way.name))
         _draw_certificate(found, row, constraint)
         if layers_job is not None:
             _draw_layer_certificates(trained, layers_job, found.table["knob"].iloc[row])

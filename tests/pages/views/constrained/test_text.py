@@ -1,12 +1,15 @@
 """What the constrained page says."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from compression import CONSTRAINED_METHODS
 from compression.constrained.convex.results import End, Trajectories
+from pages.shared.models import text as words
 from pages.views.constrained import bound, race, text
 
 
@@ -122,3 +125,33 @@ def test_no_solver_is_offered_over_a_set_without_certificates():
 def test_no_title_that_stands_in_a_url_has_a_comma():
     every = [text.title_solvers(), text.title_ways(), text.COMPARED]
     assert not any("," in title for titles in every for title in titles.values())
+
+
+@pytest.mark.parametrize(
+    ("task", "knob", "constraint", "way", "scaled"),
+    [
+        ("classification", "relative bound", "l1", "projected_training", True),
+        ("classification", "relative bound", "cardinality", "projected_training", True),
+        ("classification", "relative bound", "box", "projected_training", False),
+        ("classification", "relative bound", "l1", "learning_compression", False),
+        ("classification", "bound", "l1", "path", False),
+        ("regression", "relative bound", "l1", "projected_training", False),
+    ],
+)
+def test_a_loss_that_is_not_that_of_the_logits_themselves_is_told(
+    task, knob, constraint, way, scaled
+):
+    trained = SimpleNamespace(task=task, history=[1, 2], feature_names=(), zero_one=())
+    table = pd.DataFrame({"knob": [0.5], "epochs": [3]})
+    curve = SimpleNamespace(knob=knob, method=constraint, table=table)
+    said = words.bound_caption(trained, curve, 0, way)
+    assert ("reference's scale" in said) == scaled
+
+
+def test_the_ways_that_scale_the_loss_are_those_that_the_catalogue_names():
+    scaling = {
+        name
+        for name, entry in CONSTRAINED_METHODS.items()
+        if hasattr(entry.load()(), "reference_scale")
+    }
+    assert scaling == {name for name, entry in CONSTRAINED_METHODS.items() if entry.scales_loss}

@@ -118,6 +118,8 @@ CONTROLS = {
     links.ENERGY: "Each layer gets the smallest rank that keeps this share of its energy.",
     links.KEEP: "Of all parameters of the file; ranks are shared out among the layers.",
     links.FILE_METHOD: "By the weights alone, or by what the layers give on your data.",
+    links.FILE_LOSS: "Files are chosen by validation rows; test rows report.",
+    links.FILE_TAKEN: "The smallest within the loss, or the smallest that is promised to be.",
     links.JUDGED_ON: "The dataset on which the model before and after is scored.",
     links.READING: "The scale and the order of axes that the model expects.",
     links.HEAD_SET: "What the last layer's weights must stay within.",

@@ -328,7 +328,8 @@ def test_a_study_s_files_hold_what_was_computed(browser, visit, tmp_path):
         for button in page.locator(BUTTONS).all():
             files[key_of(button)] = press(page, button, tmp_path)
         page.close()  # it would miss its server
-    assert set(files) == {"study_toml", "study_csv", "study_parquet", "kept_parquet", FIGURES}
+    tables = {"study_toml", "study_csv", "study_parquet", "kept_parquet"}
+    assert set(files) == {*tables, "study_html", FIGURES}
     study = read_study(files["study_toml"].read_text("utf-8"))
     assert (study.datasets, study.models) == (("iris",), ("mlp",))
     rows = pd.read_csv(files["study_csv"])
@@ -337,6 +338,9 @@ def test_a_study_s_files_hold_what_was_computed(browser, visit, tmp_path):
     assert len(pd.read_parquet(files["study_parquet"])) == len(rows)
     assert set(pd.read_parquet(files["kept_parquet"])["status"]) == {"done"}
     check_page(browser, files[FIGURES])
+    report = files["study_html"].read_text("utf-8")
+    assert "Truncated SVD" in report
+    assert "<script" not in report
 
 
 def test_a_report_is_of_the_settings_that_the_page_shows(server, visit, tmp_path):

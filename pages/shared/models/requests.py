@@ -122,9 +122,9 @@ def baseline_curve(trained: Trained, method: str) -> Job[CurveView]:
     return jobs.submit(tasks.baseline_curve, trained.origin, method)
 
 
-def fine_tuned_curve(trained: Trained) -> Job[CurveView]:
+def fine_tuned_curve(trained: Trained, epochs: int = EQUAL_EPOCHS) -> Job[CurveView]:
     """The reference trained on without a bound, for as many epochs as a row of equal epochs."""
-    return jobs.submit(tasks.fine_tuned_curve, trained.origin, EQUAL_EPOCHS)
+    return jobs.submit(tasks.fine_tuned_curve, trained.origin, epochs)
 
 
 def few_bits_curve(

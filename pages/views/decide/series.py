@@ -22,7 +22,7 @@ from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.links import Link
 from pages.shared.models import requests
-from pages.shared.models.requests import DEFAULT_EPOCHS, Way
+from pages.shared.models.requests import DEFAULT_EPOCHS, EQUAL_EPOCHS, Way
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import RELATIVE
 from pages.shared.plots import palette
@@ -309,7 +309,7 @@ class FineTuned(Series):
     family = "baseline"
 
     def submit(self, trained: Trained) -> Job[CurveView]:
-        return requests.fine_tuned_curve(trained)
+        return requests.fine_tuned_curve(trained, EQUAL_EPOCHS if trained.convex else EPOCHS)
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
         of_network = curve.knob == RELATIVE

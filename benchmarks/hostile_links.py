@@ -72,6 +72,7 @@ class Site:
 SITES = (
     Site("compare", NETWORK | {"differences": "true"}),
     Site("compare", SMALL | {"scrub": "true"}),
+    Site("compare", NETWORK | {"sides": "equal", "tour": "1", "exercise": "rank", "visit": "x"}),
     Site("train", SMALL),
     Site("low_rank", NETWORK | {"method": "activation_aware_svd", "methods": "tuned"}),
     Site("low_rank", NETWORK | {"share": "true", "folds": "true"}),
@@ -84,8 +85,8 @@ SITES = (
     Site("combine", NETWORK),
     Site("how_it_works", SMALL),
     Site("your_data", {}),
-    Site("your_model", {}),
-    Site("studies", {}),
+    Site("your_model", {"timed": "true", "weight_bits": "8"}),
+    Site("studies", {"kept": "true", "rows": "true", "study": "own"}),
     Site("atlas", {}),
     Site("decide", NETWORK | {"measure": "true", "choice": "x", "compare": "x"}),
 )

@@ -10,16 +10,16 @@ from .server import ROOT, serve_app
 
 FOLDER = ROOT / ".streamlit" / "pictures"
 REFERENCE = "dataset=digits&model=mlp&seed=0"
-# One still of a page: what its link says.
+WIDTH = 1440
+# Of each still what its link says, and how much of the page is seen.
 STILLS = {
-    "compare": f"?{REFERENCE}",
-    "constrained": "constrained?dataset=digits&model=softmax_regression&seed=0",
-    "decide": f"decide?{REFERENCE}",
-    "atlas": "atlas",
+    "compare": (f"?{REFERENCE}", 1560),
+    "constrained": ("constrained?dataset=digits&model=softmax_regression&seed=0", 1600),
+    "decide": (f"decide?{REFERENCE}", 1100),
+    "atlas": ("atlas", 1100),
 }
-SIZE = {"width": 1280, "height": 900}
-MOVING = {"width": 1280, "height": 820}
-MOVING_WIDTH = 860  # of the file
+MOVING_HEIGHT = 960
+MOVING_WIDTH = 900  # of the file
 # What the moving picture does: a slider, a key on it, how often.
 MOVES = [("rank", "ArrowLeft", 6), ("rank", "ArrowRight", 4), ("bound", "ArrowLeft", 8)]
 FRAME_MS, LAST_MS = 350, 2000
@@ -29,12 +29,12 @@ COLOURS = 128
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with browsing() as browser, serve_app() as server, open_page(browser) as page:
-        page.set_viewport_size(SIZE)
-        for name, link in STILLS.items():
+        for name, (link, height) in STILLS.items():
+            page.set_viewport_size({"width": WIDTH, "height": height})
             visit(page, f"{server.address}/{link}")
-            shrink(page.screenshot(), SIZE["width"]).save(FOLDER / f"{name}.png", optimize=True)
-        page.set_viewport_size(MOVING)
-        visit(page, f"{server.address}/{STILLS['compare']}")
+            shrink(page.screenshot(), WIDTH).save(FOLDER / f"{name}.png", optimize=True)
+        page.set_viewport_size({"width": WIDTH, "height": MOVING_HEIGHT})
+        visit(page, f"{server.address}/?{REFERENCE}")
         frames = [shrink(picture, MOVING_WIDTH) for picture in move(page)]
     frames[0].save(
         FOLDER / "compare.gif",
@@ -56,8 +56,8 @@ def visit(page: Page, address: str) -> None:
 
 
 def move(page: Page) -> list[bytes]:
-    """The page after each press of a key."""
-    page.locator(".st-key-rank").scroll_into_view_if_needed()
+    """Both sides, from their sliders down, after each press of a key."""
+    page.locator(".st-key-rank").evaluate("slider => slider.scrollIntoView({block: 'start'})")
     pictures = [page.screenshot()]
     for slider, key, times in MOVES:
         for _ in range(times):

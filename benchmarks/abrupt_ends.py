@@ -24,7 +24,7 @@ KILLS = 200
 VISITS = 50
 ENDS = {"kill -9": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}
 LEFT_SECONDS = 10.0
-LINK = "dataset=digits&model=mlp&train_epochs=60&seed={seed}"
+LINK = "dataset=mnist1d&model=mlp&seed={seed}"
 LONG_LINK = "dataset=mnist_5k&model=lenet5&train_epochs=30"
 TRAINING, TRAINED = "Training the reference", "Reference **"  # as the page says it
 

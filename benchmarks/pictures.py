@@ -57,7 +57,7 @@ def visit(page: Page, address: str) -> None:
 
 def move(page: Page) -> list[bytes]:
     """Both sides, from their sliders down, after each press of a key."""
-    page.locator(".st-key-rank").evaluate("slider => slider.scrollIntoView({block: 'start'})")
+    page.locator(".st-key-method").evaluate("menu => menu.scrollIntoView({block: 'start'})")
     pictures = [page.screenshot()]
     for slider, key, times in MOVES:
         for _ in range(times):

@@ -313,3 +313,13 @@ def test_growth_draws_medians_by_size_with_the_middle_half():
     assert (list(drawn.x), list(drawn.y)) == ([1e5, 5e5], [1.0, 4.0])
     assert list(drawn.error_y.array) == [0.5, 2.0]
     assert list(drawn.error_y.arrayminus) == [0.5, 1.0]
+
+
+def test_captions_name_a_correction_only_where_splits_differ():
+    whole = small_study()
+    alone = replace(whole, vary=("order",))
+    for describe in (text.describe_changes, text.describe_differences, text.describe_rule):
+        assert ("correct" in describe(whole)) or ("Nadeau" in describe(whole))
+        assert "correct" not in describe(alone)
+        assert "Nadeau" not in describe(alone)
+        assert "{" not in describe(whole) + describe(alone)

@@ -43,12 +43,12 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
             f"study_{dataset}_{model}",
             f"Change of the test score at shares of the file size, {title}: a point a curve",
         )
-    st.caption(text.CHANGES)
-    _draw_verdicts(results, styles)
+    st.caption(text.describe_changes(study))
+    _draw_verdicts(study, results, styles)
     _draw_downloads(study)
 
 
-def _draw_verdicts(results: StudyResults, styles: Mapping[str, Style]) -> None:
+def _draw_verdicts(study: Study, results: StudyResults, styles: Mapping[str, Style]) -> None:
     st.header("Which is better?", anchor=False)
     labels = sorted(results.overview.changes["label"].unique())
     if len(labels) < 2:
@@ -65,6 +65,7 @@ def _draw_verdicts(results: StudyResults, styles: Mapping[str, Style]) -> None:
         st.info(text.NOTHING_TO_COMPARE, icon=":material/info:")
         return
     _draw_differences(compared, styles, text.name_share(float(share)), against)
+    st.caption(text.describe_differences(study))
     st.dataframe(_name_columns(compared), hide_index=True)
     st.caption(text.VERDICTS)
 
@@ -85,7 +86,6 @@ def _draw_differences(
             f"study_differences_{task}",
             f"Difference against {against} at {share}, by dataset and model, with intervals",
         )
-    st.caption(text.DIFFERENCES)
 
 
 def _draw_downloads(study: Study) -> None:

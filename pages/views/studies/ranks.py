@@ -37,7 +37,7 @@ def draw_ranks(study: Study, results: StudyResults) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(text.describe_rank(curve, task), width="content")
             _draw_link(curves[label], int(curve["rank"][curve["chosen"]].iloc[0]), dataset, model)
-    st.caption(text.RANKS)
+    st.caption(text.describe_rule(study))
 
 
 def _draw_link(curves: Curves, rank: int, dataset: str, model: str) -> None:

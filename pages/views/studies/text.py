@@ -34,14 +34,17 @@ ATLAS = (
 RANKS_TITLE = "Which rank?"
 RANKS = (
     "The rule, in words: take the smallest rank whose mean validation score is at most one standard "
-    "error below the best mean. Splits share rows, so the standard error is Nadeau and Bengio's "
-    "(variance × (1 / splits + rows held out / rows learnt from)), not the usual one, which is too "
-    "small. The rows held out take no part in the fit, and the test set none in the choice."
+    "error below the best mean. {} The rows held out take no part in the fit, and the test set none in the choice."
 )
+SPLITS_SHARE = (
+    "Splits share rows, so the standard error is Nadeau and Bengio's (variance × (1 / splits + rows "
+    "held out / rows learnt from)), not the usual one, which is too small."
+)
+ONE_SPLIT = "All seeds have the same split, so the standard error is the usual one and says nothing of others."
 OVERALL = "over the datasets"
 DIFFERENCES = (
-    "A dataset's interval is over its splits, corrected for the rows that they share; the diamond's "
-    "is Student's over the datasets, each counting once, and says how it may go on another one."
+    "A dataset's interval is over its {}; the diamond's is Student's over the datasets, each "
+    "counting once, and says how it may go on another one."
 )
 EVERY_ROW = "Show every row, and how time grows"
 COORDINATES = (
@@ -69,9 +72,10 @@ ONE_CURVE = "With a second curve it is said here which is better."
 NOTHING_TO_COMPARE = "No two curves have rows so small on two seeds: choose a larger size."
 CHANGES = (
     "Of each curve and seed the row counts that is best on validation among those that fit the "
-    "size; the test set only reports. Intervals are Student's over seeds with Nadeau and Bengio's "
-    "correction for rows that the splits share. A curve without a point has no row so small."
+    "size; the test set only reports. Intervals are Student's over seeds{}. A curve without a point "
+    "has no row so small."
 )
+CORRECTED = " with Nadeau and Bengio's correction for rows that the splits share"
 VERDICTS = (
     "Differences on the same seeds; p is adjusted by Holm for all pairs in this table. Better or "
     "worse is said where it is below 0.05, all else is a tie."
@@ -103,6 +107,23 @@ def describe_kept(table: pd.DataFrame, max_bytes: int) -> str:
         f"{format_size(bounded)} of at most {format_size(max_bytes)}: beyond that the least "
         "recently used go first. What belongs to a study stays."
     )
+
+
+def describe_changes(study: Study) -> str:
+    """How a change and its interval came about."""
+    return CHANGES.format(CORRECTED if "split" in study.vary else "")
+
+
+def describe_differences(study: Study) -> str:
+    """What the intervals of the differences are over."""
+    own = "splits, corrected for the rows that they share" if "split" in study.vary else "seeds"
+    return DIFFERENCES.format(own)
+
+
+def describe_rule(study: Study) -> str:
+    """How the rank was chosen."""
+    many = "split" in study.vary or study.folds is not None
+    return RANKS.format(SPLITS_SHARE if many else ONE_SPLIT)
 
 
 def describe_again(name: str, results: StudyResults) -> str:

@@ -21,6 +21,7 @@ PAIR = ["dataset", "model", "seed"]
 SPLIT = [*PAIR, "fold"]
 FACTS = [*SPLIT, "split", "family", "label"]
 WORDS = ["dataset", "model", "family", "label"]
+EQUAL = 1e-12  # a difference of scores below it is rounding
 
 
 def table(store: str | StudyStore, name: str) -> pd.DataFrame:
@@ -129,7 +130,8 @@ class Difference:
     Attributes
     ----------
     mean, low, high : float
-        In units of the score; a 95 % interval unless asked otherwise.
+        In units of the score; a 95 % interval unless asked otherwise, NaN where all seeds differ by
+        the same.
     probability : float
         Two-sided p-value of no difference.
     seeds : int
@@ -152,7 +154,8 @@ def corrected_difference(
 
     The plain t-interval takes the splits for independent and is too narrow; the variance of the
     mean is taken as (1 / J + test rows / training rows) times the differences' own (Nadeau &
-    Bengio 2003, Inference for the generalization error).
+    Bengio 2003, Inference for the generalization error). Differences that are all equal have no
+    variance to go by: there is no interval, and the p-value is the sign test's.
 
     Parameters
     ----------
@@ -169,12 +172,12 @@ def corrected_difference(
     if not (train_rows > 0 and test_rows >= 0):
         raise ArgumentError("a split's training rows are above 0, and its test rows not below")
     count, mean = len(values), float(values.mean())
+    if np.ptp(values) < EQUAL:
+        same = 1.0 if abs(mean) < EQUAL else 2.0 ** (1 - count)
+        return Difference(mean, math.nan, math.nan, same, count)
     error = float(corrected_error(values.var(ddof=1), count, test_rows / train_rows))
     reach = float(special.stdtrit(count - 1, (1 + confidence) / 2)) * error
-    if error:
-        probability = float(2 * special.stdtr(count - 1, -abs(mean) / error))
-    else:
-        probability = 1.0 if mean == 0 else 0.0
+    probability = float(2 * special.stdtr(count - 1, -abs(mean) / error))
     return Difference(mean, mean - reach, mean + reach, probability, count)
 
 
@@ -306,13 +309,15 @@ def average_datasets(compared: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        label, datasets, mean, low, high (95 %), for labels on at least two datasets.
+        label, datasets, mean, low, high (95 %; NaN where all datasets have one mean), for labels on
+        at least two datasets.
     """
     found = []
     for label, own in compared.groupby("label"):
         values = own.groupby("dataset")["mean"].mean()
         if (count := len(values)) < 2:
             continue
-        reach = float(special.stdtrit(count - 1, 0.975)) * values.std(ddof=1) / math.sqrt(count)
+        spread = values.std(ddof=1) if np.ptp(values) >= EQUAL else math.nan
+        reach = float(special.stdtrit(count - 1, 0.975)) * spread / math.sqrt(count)
         found.append((label, count, values.mean(), values.mean() - reach, values.mean() + reach))
     return pd.DataFrame(found, columns=["label", "datasets", "mean", "low", "high"])

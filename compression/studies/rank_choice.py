@@ -1,9 +1,11 @@
 """The rank that a study's validation scores choose, over all its splits: folds, seeds, or both."""
 
+import math
+
 import pandas as pd
 from scipy import special
 
-from .comparison import PAIR, corrected_error, part_sizes
+from .comparison import EQUAL, PAIR, corrected_error, part_sizes
 
 CURVE = ["dataset", "model", "label", "bits"]
 WHOLE = 32.0  # bits of a number as it is
@@ -28,8 +30,8 @@ def choose_ranks(rows: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row a rank that every split of its curve has, of curves of at least two splits:
         dataset, model, label, bits (32: as they are), rank, splits, mean, error (corrected
-        standard error), low, high (95 % interval of the mean), bytes (mean), best, chosen,
-        reference (the references' own mean validation score).
+        standard error), low, high (95 % interval of the mean; NaN where all splits have one score),
+        bytes (mean), best, chosen, reference (the references' own mean validation score).
     """
     fitted = rows[rows["family"] == "low_rank"].copy()
     fitted["bits"] = fitted["bits"].fillna(WHOLE)
@@ -53,9 +55,10 @@ def choose_ranks(rows: pd.DataFrame) -> pd.DataFrame:
     )
     ranks = ranks.join(parts, on=PAIR[:2])
     # Rounding of equal scores is no variance.
-    variance = ranks.pop("variance").where(lambda each: each > 1e-24, 0.0)
+    variance = ranks.pop("variance").where(lambda each: each > EQUAL**2, 0.0)
     ranks["error"] = corrected_error(variance, ranks["splits"], ranks.pop("ratio"))
-    reach = special.stdtrit(ranks["splits"] - 1, (1 + CONFIDENCE) / 2) * ranks["error"]
+    known = ranks["error"].replace(0.0, math.nan)
+    reach = special.stdtrit(ranks["splits"] - 1, (1 + CONFIDENCE) / 2) * known
     ranks["low"], ranks["high"] = ranks["mean"] - reach, ranks["mean"] + reach
     ranks["best"], ranks["chosen"] = False, False
     for _, curve in ranks.groupby(CURVE):

@@ -12,7 +12,6 @@ from .protocol import Protocol
 
 CELL = ["dataset", "model", "share"]
 LEVEL = 0.05
-EQUAL = 1e-12  # a difference of scores below it is rounding
 DEPTH, LEAF = 3, 3  # of the tree: how deep it is, and the fewest cells of an answer
 FEATURES = ("size", "reference bytes", "training rows", "classes", "linear model")
 Line = dict[str, Any]
@@ -170,17 +169,10 @@ def _compare_families(here: pd.DataFrame, one: str, other: str) -> Line:
 
 
 def _compare(paired: pd.Series, own: pd.DataFrame) -> Line:
-    """Mean difference, interval and p with Nadeau and Bengio's correction.
-
-    Where all seeds differ by the same there is no variance to go by: p is then that of the sign
-    test, and there is no interval.
-    """
+    """Mean difference, interval and p with Nadeau and Bengio's correction."""
     found: Line = {"change": float(paired.mean()), "seeds": len(paired)}
     if len(paired) < 2:
         return found | {"low": np.nan, "high": np.nan, "probability": np.nan}
-    if np.ptp(paired) < EQUAL:
-        same = 1.0 if abs(found["change"]) < EQUAL else 2.0 ** (1 - len(paired))
-        return found | {"low": np.nan, "high": np.nan, "probability": same}
     test, train = own["test_rows"].mean(), own["train_rows"].mean()
     result = corrected_difference(paired.to_numpy(), test, train)
     return found | {"low": result.low, "high": result.high, "probability": result.probability}

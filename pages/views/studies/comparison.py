@@ -105,7 +105,8 @@ def _name_columns(compared: pd.DataFrame) -> pd.DataFrame:
     tasks = compared["dataset"].map(lambda name: data.find(name).task)
 
     def change(values: pd.Series) -> list[str]:
-        return [format_change(value, task) for value, task in zip(values, tasks, strict=True)]
+        pairs = zip(values, tasks, strict=True)
+        return ["–" if pd.isna(value) else format_change(value, task) for value, task in pairs]
 
     return pd.DataFrame(
         {

@@ -14,7 +14,7 @@ from pages.shared.plots import traces
 from pages.shared.plots.layout import BELOW, NAMELESS, build_figure, score_scale
 from pages.shared.plots.palette import REFERENCE, Style, style
 
-from .text import OVERALL, name_bits, name_change, name_difference, name_share
+from .text import NO_INTERVAL, OVERALL, name_bits, name_change, name_difference, name_share
 
 SPREAD = 0.6  # of a share's width, over which its curves stand side by side
 
@@ -35,12 +35,13 @@ def style_of(curves: Curves) -> Style:
 
 
 def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Style]) -> go.Figure:
-    """Mean validation score by rank with a band over the splits, a star on the rank to take."""
+    """Mean validation score by rank with a band over the fits, a star on the rank to take."""
     scale, drawn = score_scale(task), []
     for (label, bits), own in chosen.groupby(["label", "bits"], sort=False):
         look, name = styles[label], name_bits(label, bits)
         mean, low, high = (scale * own[each].to_numpy() for each in ("mean", "low", "high"))
-        drawn.append(traces.band(own["rank"], low, high, look.colour))
+        ends = (np.where(np.isnan(end), mean, end) for end in (low, high))  # a gap has no area
+        drawn.append(traces.band(own["rank"], *ends, look.colour))
         drawn.append(
             traces.line(
                 own["rank"],
@@ -50,8 +51,8 @@ def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
                 look.dash,
                 markers=5,
                 symbol=look.symbol,
-                hover="k = %{x}: %{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})",
-                customdata=np.column_stack([low, high]),
+                hover="k = %{x}: %{y:.4g} (%{customdata})",
+                customdata=_name_intervals(low, high, ".4g"),
             )
         )
         star = own["chosen"].to_numpy()
@@ -60,10 +61,10 @@ def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
         hover = "take k = %{x}: %{y:.4g}"
         drawn.append(traces.points(*where, size=17, symbol="star", marker=ring, hover=hover))
     part = "accuracy (%)" if task == "classification" else "R²"
-    splits = f"{chosen['splits'].min():.0f} splits"
+    fits = f"{chosen['splits'].min():.0f} fits"
     return build_figure(
         drawn,
-        f"{title}; mean over {splits} by rank, bands: 95 % intervals, dashed: the references",
+        f"{title}; mean over {fits} by rank, bands: 95 % intervals, dashed: the references",
         380,
         ("Rank k", {"type": "log", "dtick": "D2", "tickformat": "~s"}),
         (f"Validation {part}", {}),
@@ -83,7 +84,8 @@ def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
         offset = 0.0 if len(labels) == 1 else SPREAD * (number / (len(labels) - 1) - 0.5)
         colour, symbol = styles[label].colour, styles[label].symbol
         values, low, high = (scale * own[name].to_numpy() for name in ("mean", "low", "high"))
-        hover = "%{y:+.2f} (%{customdata[0]:+.2f} to %{customdata[1]:+.2f}), %{customdata[2]} seeds"
+        hover = "%{y:+.2f} (%{customdata[0]}), %{customdata[1]} seeds"
+        spans = _name_intervals(low, high, "+.2f")
         drawn.append(
             traces.points(
                 places + offset,
@@ -93,7 +95,7 @@ def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
                 size=8,
                 symbol=symbol,
                 hover=hover,
-                customdata=np.column_stack([low, high, own["seeds"]]),
+                customdata=list(zip(spans, own["seeds"], strict=True)),
                 error_y=traces.interval(values, low, high, colour),
             )
         )
@@ -140,8 +142,8 @@ def differences(
                 colour,
                 size=sizes,
                 symbol=symbols,
-                hover="%{x:+.2f} (%{customdata[0]:+.2f} to %{customdata[1]:+.2f})",
-                customdata=np.column_stack([low, high]),
+                hover="%{x:+.2f} (%{customdata})",
+                customdata=_name_intervals(low, high, "+.2f"),
                 error_x=traces.interval(mean, low, high, colour),
             )
         )
@@ -155,6 +157,11 @@ def differences(
         shapes=[traces.vertical(0.0, REFERENCE, dash="dash")],
         legend=BELOW,
     )
+
+
+def _name_intervals(lows: np.ndarray, highs: np.ndarray, form: str) -> list[str]:
+    pairs = zip(lows, highs, strict=True)
+    return [f"{low:{form}} to {high:{form}}" if low == low else NO_INTERVAL for low, high in pairs]
 
 
 def coordinates(sample: pd.DataFrame, task: str, styles: Mapping[str, Style]) -> go.Figure:

@@ -75,10 +75,12 @@ CHANGES = (
     "size; the test set only reports. Intervals are Student's over seeds{}. A curve without a point "
     "has no row so small."
 )
+NO_INTERVAL = "no interval: all the same"
 CORRECTED = " with Nadeau and Bengio's correction for rows that the splits share"
 VERDICTS = (
     "Differences on the same seeds; p is adjusted by Holm for all pairs in this table. Better or "
-    "worse is said where it is below 0.05, all else is a tie."
+    "worse is said where it is below 0.05, all else is a tie. Seeds that all differ by the same have "
+    "no spread to make an interval of (–); p is then that of the sign test."
 )
 
 

@@ -40,9 +40,27 @@ def test_the_corrected_test_keeps_its_level_where_the_plain_one_does_not():
     assert np.mean(plain) > 0.2
 
 
-def test_equal_scores_are_no_difference():
-    same = corrected_difference([0.0, 0.0, 0.0], 30, 120)
-    assert (same.mean, same.low, same.high, same.probability) == (0, 0, 0, 1)
+@pytest.mark.parametrize(
+    ("values", "probability"),
+    [([0.0] * 3, 1.0), ([0.1] * 2, 0.5), ([0.3 - 0.2, 0.2 - 0.1, 0.1], 0.25), ([-0.1] * 10, 2**-9)],
+)
+def test_equal_differences_have_no_interval_and_the_p_of_their_signs(values, probability):
+    """scipy's sign test is the oracle; a spread of nothing is no certainty."""
+    found = corrected_difference(values, 30, 120)
+    assert found.mean == pytest.approx(np.mean(values))
+    assert np.isnan([found.low, found.high]).all()
+    assert found.probability == pytest.approx(probability)
+    if values[0]:
+        wins = sum(value > 0 for value in values)
+        assert found.probability == pytest.approx(stats.binomtest(wins, len(values)).pvalue)
+
+
+def test_two_seeds_that_agree_are_a_tie_still():
+    table = rows(seeds=2)
+    table.loc[(table["label"] == "better") & (table["share"] == 0.2), "score"] = 0.9
+    compared = compare_labels(table, 0.25, "plain").set_index("label")
+    assert compared.loc["better", "verdict"] == "tie"
+    assert math.isnan(compared.loc["better", "low"])
 
 
 @pytest.mark.parametrize("values", [[0.1], [0.1, math.nan], [[0.1, 0.2]]])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .calibration import CalibratedLayer  # its libraries take a second to load
 
 Ranks = Mapping[str, int | None]
+FACTORS_KEPT = 32_000_000
+"""Numbers of the factors that a model keeps for its next ranks: 256 MB."""
 
 
 class Model(ABC):
@@ -44,6 +46,7 @@ class Model(ABC):
     def __init__(self) -> None:
         self._spectra: dict[str, Array] = {}
         self._energies: dict[str, float] = {}
+        self._factors: dict[str, tuple[Array, Array]] = {}
         self.calibration: Mapping[str, CalibratedLayer] = {}
 
     @abstractmethod
@@ -96,8 +99,23 @@ class Model(ABC):
         name = self.weight(layer).name
         if name in self.calibration:
             return self.calibration[name].at(rank)
-        left, right = spectra.factorize(self.matrix(name), rank)
+        left, right = self._factorize(name, rank)
         return Factors(left, right, np.zeros(len(left)))
+
+    def _factorize(self, name: str, rank: int) -> tuple[Array, Array]:
+        """Factors of all ranks that save numbers are parts of those of the largest one."""
+        weight = self.weight(name)
+        most = weight.break_even
+        if rank > most or weight.max_rank > spectra.LARGEST_GRAM:
+            return spectra.factorize(self.matrix(name), rank)
+        if name not in self._factors:
+            whole = spectra.factorize(self.matrix(name), most)
+            kept = sum(left.size + right.size for left, right in self._factors.values())
+            if kept + whole[0].size + whole[1].size > FACTORS_KEPT:
+                return whole[0][:, :rank], whole[1][:rank]
+            self._factors[name] = whole
+        left, right = self._factors[name]
+        return left[:, :rank], right[:rank]
 
     def weight_error(self, layer: str, rank: int) -> float:
         """‖W − Ŵ‖ / ‖W‖ at a rank, without the factors where the spectrum says it."""

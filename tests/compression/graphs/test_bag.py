@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 import compression
+from compression.graphs import spectra
 from compression.graphs.checkpoint import convert
 from compression.graphs.tensors import encode_values, read_safetensors, write_safetensors
+from compression.low_rank.truncated_svd import svd
 
 from .conftest import low_rank_matrix, safetensors_file, save
 
@@ -151,3 +153,18 @@ def test_a_file_of_our_own_is_read_as_tensors_and_its_structure_is_not_copied(tm
     tensors, remarks = read_safetensors(content)
     assert "0.weight.left" in tensors
     assert "compression" not in remarks
+
+
+def test_all_ranks_of_a_layer_are_parts_of_one_svd(monkeypatch):
+    weight = RNG.normal(size=(40, 60))
+    bag = compression.read_model({"m.safetensors": safetensors_file({"fc.weight": weight})})
+    most, taken = bag.weight("fc.weight").break_even, []
+    monkeypatch.setattr(spectra, "svd", lambda matrix: taken.append(None) or svd(matrix))
+    for rank in range(1, most + 1):
+        found = bag.factors("fc.weight", rank)
+        left, right = spectra.factorize(bag.matrix("fc.weight"), rank)
+        np.testing.assert_array_equal(found.left, left)
+        np.testing.assert_array_equal(found.right, right)
+    assert len(taken) == 1 + most  # the latter are this test's own
+    bag.factors("fc.weight", most + 1)  # saves nothing: taken when somebody asks
+    assert len(taken) == 2 + most

@@ -201,6 +201,15 @@ LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
         where="compression.low_rank.tucker2:Tucker2",
         layers=("conv1d", "conv2d"),
     ),
+    LowRankEntry(
+        name="cp",
+        title="CP",
+        knob="rank k",
+        summary="Channels mixed down to k, each filtered on its own, and mixed up again (canonical polyadic).",
+        source="Hitchcock 1927; Lebedev et al. 2015, arXiv 1412.6553; tensorly",
+        where="compression.low_rank.cp:CanonicalPolyadic",
+        layers=("conv1d", "conv2d"),
+    ),
 )
 
 CONSTRAINTS: Mapping[str, ConstraintEntry] = _catalogue(

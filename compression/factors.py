@@ -54,12 +54,12 @@ def pack_groups(right: Array, groups: int) -> Array:
 
 
 def spread_groups(packed: Array, groups: int) -> Array:
-    """A right factor (k, n) from the numbers (k, n / groups) that are no zeros by its groups."""
-    rank, columns = packed.shape
-    blocks = np.zeros((groups, rank // groups, groups, columns), packed.dtype)
+    """A kernel (k, n, *spatial) from the numbers (k, n / groups, *spatial) of its groups."""
+    rank, columns, *spatial = packed.shape
+    blocks = np.zeros((groups, rank // groups, groups, columns, *spatial), packed.dtype)
     own = np.arange(groups)
-    blocks[own, :, own] = packed.reshape(groups, rank // groups, columns)
-    return blocks.reshape(rank, -1)
+    blocks[own, :, own] = packed.reshape(groups, rank // groups, columns, *spatial)
+    return blocks.reshape(rank, groups * columns, *spatial)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +68,22 @@ class Stage:
 
     Attributes
     ----------
-    kernel : ndarray, shape (out, in, *spatial)
+    kernel : ndarray, shape (out, in / groups, *spatial)
     carries : tuple of bool, one a spatial axis
         Whether this stage takes the layer's stride, padding and dilation along that axis. Where
         it does not, its kernel has one entry there and its stride is 1.
+    groups : int
+        Equal ones of neighbours, in and out; an output takes the inputs of its own group alone.
     """
 
     kernel: Array
     carries: tuple[bool, ...]
+    groups: int = 1
+
+    @property
+    def dense_kernel(self) -> Array:
+        """The kernel (out, in, *spatial), with the zeros between groups."""
+        return self.kernel if self.groups == 1 else spread_groups(self.kernel, self.groups)
 
     def settings(
         self, stride: tuple[int, ...], padding: tuple[int, ...] | str, dilation: tuple[int, ...]
@@ -117,9 +125,9 @@ class KernelStages:
         """The kernel (out, in, *spatial) that the stages stand for."""
         # Along each axis only one stage has more than one entry, so composing two convolutions
         # is a product over channels at every position: a matrix product that broadcasts.
-        whole = _channels_last(self.stages[0].kernel)
+        whole = _channels_last(self.stages[0].dense_kernel)
         for stage in self.stages[1:]:
-            whole = _channels_last(stage.kernel) @ whole
+            whole = _channels_last(stage.dense_kernel) @ whole
         return np.moveaxis(whole, (-2, -1), (0, 1))
 
     @property

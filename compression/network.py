@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from .errors import ArgumentError, NotApplicableError
-from .factors import Factors, KernelStages, Stage, pack_groups, spread_groups
+from .factors import Factors, KernelStages, Stage, pack_groups
 from .grid import AnyGrid, Grid
 
 Array = NDArray[np.floating]
@@ -248,10 +248,10 @@ def multiply_out(module: LowRank) -> Array:
     chain: list[Any] = [part for part in module if type(part) in COMPRESSIBLE]
     for part in chain:
         weight: Array = array(part.weight).astype(np.float64)
-        if getattr(part, "groups", 1) > 1:
-            weight = spread_groups(weight.reshape(len(weight), -1), part.groups)
-        stages.append(Stage(weight, ()))
-    return KernelStages(tuple(stages), np.zeros(0)).kernel
+        stages.append(Stage(weight, (), getattr(part, "groups", 1)))
+    kernel = KernelStages(tuple(stages), np.zeros(0)).kernel
+    # Groups of a linear layer's inputs are a convolution of one entry.
+    return kernel.reshape(kernel.shape[:2]) if isinstance(part, nn.Linear) else kernel
 
 
 def _linear(weight: Array) -> tuple[Any, Array]:
@@ -276,7 +276,8 @@ def _convolution(layer: Any, stage: Stage) -> nn.Module:
     # A stage that pads nothing has no say in what stands at the edges.
     if settings["padding"] != (0,) * len(entries):
         settings["padding_mode"] = layer.padding_mode
-    settings |= {"in_channels": channels, "out_channels": outputs, "kernel_size": tuple(entries)}
+    settings |= {"in_channels": channels * stage.groups, "out_channels": outputs}
+    settings |= {"kernel_size": tuple(entries), "groups": stage.groups}
     return build_empty(type(layer), bias=False, **settings)
 
 

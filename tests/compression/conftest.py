@@ -72,7 +72,8 @@ def families(digits, digits_mlp, small_images, small_signals):
         found[f"{model}, box"] = compression.constrained_curve(
             reference, dataset, bounds=[0.3], method="clip"
         ).network(0)
-    found["tucker2"] = compression.low_rank_curve(
-        compression.train(small_images, model="lenet5", epochs=1), small_images, "tucker2", [2]
-    ).network(0)
+    images = compression.train(small_images, model="lenet5", epochs=1)
+    for method in ("tucker2", "cp"):
+        curve = compression.low_rank_curve(images, small_images, method, [2])
+        found[method] = curve.network(0)
     return found

@@ -116,7 +116,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("method", ["truncated_svd", "spatial_svd", "tucker2"])
+@pytest.mark.parametrize("method", ["truncated_svd", "spatial_svd", "tucker2", "cp"])
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_compressed_network_comes_back_dense(kind, method, tmp_path):
     torch.manual_seed(0)

@@ -24,6 +24,7 @@ CALLS = {
         r, d, "activation_aware_svd", ranks=[2], calibration="sequential"
     ),
     "convolutions": lambda r, d: compression.low_rank_curve(r, d, "tucker2", ranks=[2, 4]),
+    "filters": lambda r, d: compression.low_rank_curve(r, d, "cp", ranks=[2, 4]),
     "constrained": lambda r, d: compression.constrained_curve(r, d, bounds=[0.5], epochs=1),
     "refit": lambda r, d: compression.constrained_curve(r, d, bounds=[0.5], method="refit"),
     "combined": lambda r, d: compression.combined_curve(r, d, ranks=[2], bounds=[0.5], epochs=1),

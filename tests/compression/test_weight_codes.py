@@ -64,6 +64,7 @@ FAMILIES = (
     "conv1d",
     "conv1d, box",
     "tucker2",
+    "cp",
 )
 
 

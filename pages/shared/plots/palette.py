@@ -47,6 +47,7 @@ _STYLES: Mapping[str, Mapping[str, Style]] = {
         "randomized_svd": Style(OCHRE, dash="dot"),
         "spatial_svd": Style(PINK, "triangle-right", "longdash"),
         "tucker2": Style(GREEN),
+        "cp": Style(GREEN, "hexagon", "dash"),
     },
     "constraint": {
         "box": Style(CONSTRAINED),

@@ -142,23 +142,25 @@ _UNFOLDED = {
         ", which this method truncates. Heat maps, inputs and the activation-weighted spectrum keep "
         "to a row for each output channel.",
     ),
-    "tucker2": (
-        _ROWS,
-        _COLUMNS,
-        ". This method truncates both channel sides at once, at the same k: its energy is that of "
-        "its own approximation, never above this spectrum's. k*, 90, 95 and 99 % are its own.",
-    ),
 }
 _MATRIX_METHOD = (
     _ROWS,
     _COLUMNS,
     "; rank k is a convolution to k channels, then one that mixes them.",
 )
+_KERNEL_METHOD = (
+    _ROWS,
+    _COLUMNS,
+    ". This method takes the kernel as it is: its energy is that of its own approximation, "
+    "never above this spectrum's. k*, 90, 95 and 99 % are its own.",
+)
 
 
 def describe_unfolding(method: str, shape: tuple[int, int]) -> str:
     """Which matrix stands for a kernel, and what a method makes of it."""
-    row, column, rest = _UNFOLDED.get(method, _MATRIX_METHOD)
+    takes_matrices = "linear" in LOW_RANK_METHODS[method].layers
+    usual = _MATRIX_METHOD if takes_matrices else _KERNEL_METHOD
+    row, column, rest = _UNFOLDED.get(method, usual)
     return (
         f"A kernel has more than two sides: its spectrum is that of the matrix {shape[0]} × "
         f"{shape[1]}: a row for each {row}, a column for each {column}{rest}"

@@ -40,8 +40,8 @@ def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
     for (label, bits), own in chosen.groupby(["label", "bits"], sort=False):
         look, name = styles[label], name_bits(label, bits)
         mean, low, high = (scale * own[each].to_numpy() for each in ("mean", "low", "high"))
-        ends = (np.where(np.isnan(end), mean, end) for end in (low, high))  # a gap has no area
-        drawn.append(traces.band(own["rank"], *ends, look.colour))
+        bottom, top = (np.where(np.isnan(end), mean, end) for end in (low, high))  # without gaps
+        drawn.append(traces.band(own["rank"], bottom, top, look.colour))
         drawn.append(
             traces.line(
                 own["rank"],

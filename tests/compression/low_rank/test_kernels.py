@@ -3,10 +3,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorly import cp_to_tensor
+from tensorly.decomposition import parafac
 
 from compression.catalog import LOW_RANK_METHODS
 from compression.errors import ArgumentError, NotApplicableError
 from compression.factors import KernelStages, Stage
+from compression.low_rank.cp import CanonicalPolyadic
 from compression.low_rank.kernels import decompose_kernel, patches
 from compression.low_rank.spatial_svd import SpatialSVD
 from compression.low_rank.tucker2 import Tucker2
@@ -36,10 +39,10 @@ def decompose(shape, method, dtype=np.float64, max_rank=None):
     return decompose_kernel(kernel, method, seen, max_rank, ridge=0.1, seed=0), kernel, seen
 
 
-def convolve(inputs, kernel, stride, padding, dilation):
+def convolve(inputs, kernel, stride, padding, dilation, groups=1):
     function = {3: torch.nn.functional.conv1d, 4: torch.nn.functional.conv2d}[kernel.ndim]
     kernel = torch.from_numpy(np.ascontiguousarray(kernel))
-    return function(inputs, kernel, None, stride, padding, dilation)
+    return function(inputs, kernel, None, stride, padding, dilation, groups)
 
 
 @every_case
@@ -58,7 +61,7 @@ def test_the_stages_one_after_another_are_the_kernel_that_they_stand_for(shape, 
         outputs = inputs
         for stage in stages.stages:
             settings_ = stage.settings(stride, padding, dilation)
-            outputs = convolve(outputs, stage.kernel, **settings_)
+            outputs = convolve(outputs, stage.kernel, **settings_, groups=stage.groups)
         expected = convolve(inputs, stages.kernel, stride, padding, dilation)
         assert outputs.shape == expected.shape
         torch.testing.assert_close(outputs, expected)
@@ -177,6 +180,36 @@ def test_a_side_that_keeps_its_channels_needs_no_stage():
     d = Tucker2().decompose(np.random.default_rng(0).normal(size=(6, 4, 3)))
     assert [stage.kernel.shape for stage in d.at(4).stages] == [(4, 4, 3), (6, 4, 1)]
     assert [stage.kernel.shape for stage in d.at(6).stages] == [(6, 4, 3)]
+
+
+@pytest.mark.parametrize("spatial", [(3, 3), (5,)])
+def test_cp_finds_a_kernel_of_few_terms(spatial):
+    rng = np.random.default_rng(0)
+    after, before, inside = (rng.normal(size=(n, 3)) for n in (8, 6, np.prod(spatial)))
+    kernel = np.einsum("or,ir,sr->ois", after, before, inside).reshape(8, 6, *spatial)
+    d = CanonicalPolyadic(iterations=500, tolerance=1e-12).decompose(kernel, max_rank=4)
+    assert d.errors[2] > 0.01 * d.errors[0]
+    assert d.errors[3] < 1e-8 * d.errors[0]
+    single = (1,) * len(spatial)
+    shapes = [(3, 6, *single), (3, 1, *spatial), (8, 3, *single)]
+    assert [stage.kernel.shape for stage in d.at(3).stages] == shapes
+    assert [stage.groups for stage in d.at(3).stages] == [1, 3, 1]
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 2, 2), (5, 4, 3)])
+def test_cp_lies_between_the_unfolding_and_one_random_start(shape):
+    """The tail of each unfolding bounds it from below; tensorly's own start from above, nearly."""
+    kernel = np.random.default_rng(3).normal(size=shape)
+    tensor = kernel.reshape(*shape[:2], -1)
+    d = CanonicalPolyadic(iterations=200, tolerance=1e-9).decompose(kernel)
+    for k in range(1, d.max_rank + 1):
+        for mode in range(3):
+            unfolded = np.moveaxis(tensor, mode, 0).reshape(tensor.shape[mode], -1)
+            tail = np.linalg.svd(unfolded, compute_uv=False)[k:] ** 2
+            assert d.errors[k] >= np.sum(tail) - 1e-9 * d.errors[0]
+        cold = parafac(tensor, k, init="random", random_state=0, n_iter_max=200, l2_reg=1e-9)
+        other = np.sum((tensor - cp_to_tensor(cold)) ** 2)
+        assert d.errors[k] <= other + 0.05 * d.errors[0]
 
 
 def test_what_the_mean_patch_loses_goes_to_the_bias():

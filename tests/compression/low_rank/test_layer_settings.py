@@ -39,7 +39,7 @@ CONVOLUTIONS = st.fixed_dictionaries(
         "padding_mode": st.sampled_from(["zeros", "circular", "reflect", "replicate"]),
     }
 )
-METHODS = st.sampled_from(["truncated_svd", "spatial_svd", "tucker2", "activation_aware_svd"])
+METHODS = st.sampled_from(["truncated_svd", "spatial_svd", "tucker2", "cp", "activation_aware_svd"])
 
 
 @given(CONVOLUTIONS, METHODS, st.integers(0, 100))

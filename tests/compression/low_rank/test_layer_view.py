@@ -95,7 +95,7 @@ def test_the_ranks_of_every_layer_hold_k_times_both_sides(digits, digits_mlp):
         assert set(ranks.stages[1:]) == {2}
 
 
-@pytest.mark.parametrize("method", ["spatial_svd", "tucker2", "truncated_svd"])
+@pytest.mark.parametrize("method", ["spatial_svd", "tucker2", "cp", "truncated_svd"])
 def test_a_kernels_approximation_is_that_of_its_stages(method):
     kernel = np.random.default_rng(0).normal(size=(6, 4, 3, 3))
     decomposition = decompose_kernel(kernel, method)

@@ -35,7 +35,13 @@ CASES = [
 # The second convolution is the first layer that these compress.
 LATER = [
     pytest.param(model, method, "later", id=f"{model}-{method}-later")
-    for model, method in (("lenet5", "spatial_svd"), ("lenet5", "tucker2"), ("conv1d", "tucker2"))
+    for model, method in (
+        ("lenet5", "spatial_svd"),
+        ("lenet5", "tucker2"),
+        ("lenet5", "cp"),
+        ("conv1d", "tucker2"),
+        ("conv1d", "cp"),
+    )
 ]
 RIDGE = 0.01
 

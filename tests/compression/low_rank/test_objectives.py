@@ -89,7 +89,7 @@ def _linear(weight):
     return layer
 
 
-@pytest.mark.parametrize("method", ["truncated_svd", "tucker2", "spatial_svd"])
+@pytest.mark.parametrize("method", ["truncated_svd", "tucker2", "cp", "spatial_svd"])
 def test_quadratic_errors_of_a_kernel_are_those_of_its_unfolding(method):
     generator = np.random.default_rng(3)
     kernel = generator.normal(size=(5, 3, 2, 2))

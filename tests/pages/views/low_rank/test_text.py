@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from compression import LOW_RANK_METHODS
 from compression.low_rank.approximations import LayerRanks
 from pages.shared.models.results import Layer
 from pages.views.low_rank import text
@@ -29,7 +30,14 @@ def test_an_unfolding_is_described_by_the_sides_that_a_method_gives_it():
     assert "12 × 30: a row for each input channel and row of the kernel" in said
     said = text.describe_unfolding("truncated_svd", (6, 60))
     assert "6 × 60: a row for each output channel" in said
-    assert said == text.describe_unfolding("a new method", (6, 60))
+    assert said == text.describe_unfolding("activation_aware_svd", (6, 60))
+
+
+def test_what_takes_no_matrix_is_not_said_to_be_two_convolutions():
+    own = [name for name, entry in LOW_RANK_METHODS.items() if "linear" not in entry.layers]
+    assert {"tucker2", "cp"} <= set(own)
+    for name in own:
+        assert "one that mixes them" not in text.describe_unfolding(name, (6, 60))
 
 
 def test_every_rule_says_what_it_asks_for_and_its_ranks():

@@ -1,6 +1,7 @@
 """Numbers as a model file keeps them: arrays of their bits, and codes of a few bits each."""
 
 import zlib
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -96,11 +97,20 @@ def _deflate(plain: bytes) -> bytes:
 
     Few different bytes in no order repeat each other by chance, and to say where costs more.
     """
+    return _deflate_again(plain) if len(plain) <= _KEPT_BYTES else _deflate_anew(plain)
+
+
+def _deflate_anew(plain: bytes) -> bytes:
     ways = []
     for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY):
         stream = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS, 9, strategy)
         ways.append(stream.compress(plain) + stream.flush())
     return min(ways, key=len)
+
+
+# One network in several numbers of bits has the same maps.
+_KEPT_BYTES = 1 << 18
+_deflate_again = lru_cache(maxsize=64)(_deflate_anew)
 
 
 def _planes(codes: NDArray[np.unsignedinteger], bits: int) -> NDArray[np.uint8]:

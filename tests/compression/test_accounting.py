@@ -38,3 +38,22 @@ def test_weights_are_pinned_zero_or_free_and_add_up():
     # Free weights and biases of the first with its bound; all numbers of the last.
     assert accounting.parameters(network) == (2 + 2 + 1) + (6 + 3)
     assert accounting.layer_macs(network) == {"first": 8, "last": 6}
+
+
+def test_a_network_of_other_numbers_is_counted_as_it_is():
+    network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).double()
+    assert accounting.macs(network) == 4 * 3 + 3 * 2
+    assert accounting.structure(network)["MACs"].sum() == 4 * 3 + 3 * 2
+    on_meta = nn.Sequential(nn.Linear(4, 3, device="meta"))
+    assert accounting.layer_macs(on_meta) == {"0": 12}
+
+
+def test_all_states_have_a_count():
+    layer = nn.Linear(3, 1)
+    with torch.no_grad():
+        layer.weight.fill_(0.5)
+    set_bounded(layer, Bounded("box", 0.5))
+    assert accounting.shares(nn.Sequential(layer)) == {"pinned": 1.0, "zero": 0.0, "free": 0.0}
+    with torch.no_grad():
+        layer.weight.fill_(0.25)
+    assert accounting.shares(nn.Sequential(layer)) == {"pinned": 0.0, "zero": 0.0, "free": 1.0}

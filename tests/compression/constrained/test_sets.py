@@ -7,9 +7,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import brentq
 
 import compression
-from compression.constrained.sets import Box, Cardinality, L1Ball
+from compression.constrained.sets import SORTED, Box, Cardinality, L1Ball
 from compression.errors import ArgumentError
 from compression.weight_states import FREE, LOWER, UPPER, ZERO
 
@@ -205,3 +206,67 @@ def test_pinned_weights_are_those_at_the_bound_or_at_zero():
 def test_an_impossible_bound_is_refused_with_the_possible_ones(members, bound):
     with pytest.raises(ArgumentError, match="0 or more"):
         members.project(np.ones(3), bound)
+
+
+@pytest.mark.parametrize("size", [5, SORTED + 500])
+@pytest.mark.parametrize("in_metric", [False, True])
+@pytest.mark.parametrize("share", [1e-6, 0.01, 0.5, 0.999])
+def test_the_l1_projection_shrinks_by_the_threshold_that_root_finding_gives(size, in_metric, share):
+    """Short vectors are sorted, long ones lose entries in turns: z = max(0, |v| − p/m)."""
+    rng = np.random.default_rng(size)
+    v = rng.standard_normal(size) ** 3
+    metric = rng.uniform(0.1, 10, size) if in_metric else np.ones(size)
+    c = share * np.abs(v).sum()
+
+    def left(price):
+        return np.maximum(np.abs(v) - price / metric, 0.0)
+
+    price = brentq(lambda p: left(p).sum() - c, 0, (np.abs(v) * metric).max(), xtol=1e-15)
+    found = L1Ball().project(v, c, metric if in_metric else None)
+    np.testing.assert_allclose(found, np.sign(v) * left(price), atol=1e-9 * np.abs(v).max())
+    assert np.abs(found).sum() == pytest.approx(c, rel=1e-12)
+
+
+@pytest.mark.parametrize("numbers", [[1e308, -1e308, 1e308], [3e-308, -1e-308, 5e-324]])
+def test_an_l1_projection_of_extreme_numbers_warns_of_nothing(numbers):
+    v = np.array(numbers)
+    with np.errstate(all="raise"):
+        found = L1Ball().project(v, numbers[0] / 4)
+    assert math.fsum(np.abs(found)) == pytest.approx(numbers[0] / 4)
+
+
+def test_the_edge_is_that_of_the_weights_own_type():
+    """0.7 in 32 bits is below 0.7: a weight there is at the bound all the same."""
+    v = np.array([0.7, 0.8, 0.3, 0.0], np.float32)
+    assert float(v[0]) < 0.7
+    for name in ("box", "upper"):
+        members = SETS[name]
+        weight = members.project(v, 0.7)
+        assert weight.dtype == np.float32
+        assert members.find_pinned(weight, 0.7).tolist() == [True, True, False, False]
+        assert members.states(weight, 0.7).tolist() == [UPPER, UPPER, FREE, ZERO]
+
+
+def test_supports_of_many_numbers_of_few_digits_are_summed_in_full():
+    v = np.full(3_000_001, 1 / 3, np.float32)
+    v[0] = 1e6
+    total = math.fsum(v.tolist())
+    for name in ("box", "upper"):
+        assert SETS[name].support(v, 2.0) == pytest.approx(2 * total, rel=1e-12)
+
+
+@every_set
+def test_of_no_weights_nothing_is_asked(members):
+    empty = np.zeros(0)
+    assert members.gauge(empty) == 0
+    assert members.support(empty, 1.0) == 0
+    assert members.project(empty, 1.0).size == 0
+
+
+def test_without_a_bound_zero_is_pinned_in_an_l1_ball():
+    assert L1Ball().find_pinned(np.array([0.0, 1.0]), math.inf).tolist() == [True, False]
+
+
+def test_an_impossible_count_is_called_one():
+    with pytest.raises(ArgumentError, match="count κ = -1"):
+        Cardinality().project(np.ones(3), -1)

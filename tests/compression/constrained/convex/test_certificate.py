@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
 
 import compression
+import data
 from compression.constrained.convex import certificate
 from compression.constrained.convex.certificate import Certifier
 
@@ -326,3 +328,58 @@ def test_far_out_where_every_probability_is_0_or_1_the_loss_is_a_number(seed):
     assert math.isfinite(found.objective)
     assert np.isfinite(found.intercept).all()
     assert found.duality_gap > 0
+
+
+def test_a_softmax_model_is_judged_by_its_shift_of_least_l1_norm():
+    """Probabilities stay as they are when all classes' weights of a feature move alike.
+
+    Without the shift the gap of this point, next to the optimum, is a hundred times as large.
+    """
+    iris = data.load("iris", seed=0)
+    x, bound = np.asarray(iris.x_train, float), 100.0
+    best = compression.solve(x, iris.y_train, "softmax", "l1", bound, tolerance=1e-10).weight
+    near = best + 1e-5 * np.random.default_rng(0).standard_normal(best.shape) * (best != 0)
+    near *= bound / np.abs(near).sum()
+    judge = Certifier(x, np.asarray(iris.y_train), "softmax", SETS["l1"])
+    assert judge.judge(near, bound).duality_gap < 2e-3
+
+
+def test_a_column_twice_is_flat_without_a_bound_and_the_gap_is_about_what_is_lost(example):
+    problem = example("plain", "softmax")
+    twice = np.column_stack([problem.x, problem.x[:, :2]])
+    free = compression.solve(problem.x, problem.y, "softmax", "box", math.inf, tolerance=1e-12)
+    judge = Certifier(twice, problem.y, "softmax", SETS["box"])
+    best = np.column_stack([free.weight, np.zeros_like(free.weight[:, :2])])
+    near = best.copy()
+    near[:, -2:] += 1e-4 * random_weight(problem, seed=1)[:, :2]
+    lost = judge.judge(near, math.inf).objective - judge.judge(best, math.inf).objective
+    assert lost > 1e-11
+    assert lost <= judge.judge(near, math.inf).duality_gap <= 2 * lost
+
+
+def test_the_best_intercept_as_a_guess_needs_no_step(example, monkeypatch):
+    problem = example("plain", "softmax")
+    weight, judge = random_weight(problem), certifier(problem, "l2")
+    first = judge.judge(weight, 10.0)
+    monkeypatch.setattr(certificate.np.linalg, "solve", None)
+    again = judge.judge(weight, 10.0, first.intercept)
+    assert again.objective == pytest.approx(first.objective, rel=1e-12)
+    np.testing.assert_allclose(again.intercept, first.intercept, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 5.0, 30.0])
+def test_the_best_intercept_is_the_one_that_scipy_finds(example, scale):
+    problem = example("plain", "softmax")
+    weight = scale * random_weight(problem, seed=2)
+    found = certifier(problem, "l2").judge(weight, 1e3)
+    logits = problem.x @ weight.T
+
+    def loss(level):
+        total = logits + level
+        return np.mean(logsumexp(total, axis=1) - total[np.arange(len(total)), problem.y])
+
+    best = minimize(loss, np.zeros(len(weight)), method="BFGS", options={"gtol": 1e-9})
+    assert found.objective <= best.fun + 1e-12 * (1 + best.fun)
+    assert found.objective == pytest.approx(loss(found.intercept), rel=1e-9)
+    share = softmax(logits + found.intercept, axis=1).mean(axis=0)
+    np.testing.assert_allclose(share, np.bincount(problem.y) / len(problem.y), atol=1e-9)

@@ -3,10 +3,11 @@
 import streamlit as st
 
 from pages.shared import jobs
-from pages.shared.app_shell import ICON, STYLE, keep_choices, resume_page
+from pages.shared.app_shell import HISTORY, ICON, STYLE, keep_choices, resume_page
 
 st.set_page_config(page_icon=ICON, layout="wide")
 st.html(STYLE)
+st.html(HISTORY, unsafe_allow_javascript=True)
 st.logo(ICON, size="medium")
 page = st.navigation(
     [

@@ -11,6 +11,7 @@ from pages.shared.ui.widgets import URL_TEXT
 _PAGE = "_page"  # that was drawn last
 ICON = str(Path(__file__).parents[2] / ".streamlit" / "icon.svg")
 STYLE = Path(__file__).parent / "ui" / "page.css"
+HISTORY = Path(__file__).parent / "ui" / "history.html"
 
 
 def begin_page(title: str, sentence: str = "") -> None:

@@ -41,20 +41,30 @@ def test_a_layer_is_chosen_in_the_picture_and_the_tour_stands_in_the_link(server
     page.locator(".st-key-tour").wait_for(state="detached")
 
 
-def test_back_returns_to_the_choices_that_were_left(server, visit):
+def test_back_and_forward_are_one_press_a_page_and_keep_its_choices(server, visit):
+    def arrive(title, key):
+        page.wait_for_function(f"document.title === '{title} · Compress'")
+        page.locator(f".st-key-{key}").wait_for()
+        wait_until_idle(page)
+
     page = visit(f"{server.address}/?{IRIS}&bound=0.5&cost=macs")
     page.locator(".st-key-plane_chart .js-plotly-plot").wait_for()
-    wait_until_idle(page)
-    page.wait_for_function("document.title === 'Compare · Compress'")
+    arrive("Compare", "plane_chart")
     slider = page.locator(".st-key-bound [data-testid=stSliderThumbValue]")
     before = slider.inner_text()
-    page.get_by_role("link", name="Train", exact=True).click()
-    page.locator(".st-key-learning_curve").wait_for()
-    wait_until_idle(page)
-    page.wait_for_function("document.title === 'Train · Compress'")
+    for title, key in (("Train", "learning_curve"), ("Decide", "lose")):
+        page.get_by_role("link", name=title, exact=True).click()
+        arrive(title, key)
     page.go_back()
-    page.locator(".st-key-plane_chart .js-plotly-plot").wait_for()
-    wait_until_idle(page)
+    arrive("Train", "learning_curve")
+    assert "lose" not in page.url
+    page.go_back()
+    arrive("Compare", "plane_chart")
     assert page.locator(".st-key-dataset input").input_value() == "Iris"
     assert page.locator(".st-key-model input").input_value() == "Softmax regression"
     assert slider.inner_text() == before
+    assert "cost=MACs" in page.url
+    page.go_forward()
+    arrive("Train", "learning_curve")
+    page.go_forward()
+    arrive("Decide", "lose")

@@ -47,6 +47,15 @@ def test_a_label_next_to_the_right_edge_stands_to_the_left_of_its_line():
     assert anchors == {"k*": "left", "99 %": "right"}
 
 
+def test_labels_stand_above_a_few_wide_bars():
+    values = np.array([4.0, 3.9, 3.8, 3.7])
+    figure = standard.spectrum(values, 2, {"90 %": 3, "k*": 2, "99 %": 4}, "fc1")
+    top = figure.layout.yaxis.range[1]
+    lowest = min(note.y for note in figure.layout.annotations) - standard.LABEL_HEIGHT
+    assert lowest * top >= values.max() - 1e-9
+    assert standard.spectrum(np.ones(50), 2, {"k*": 20}, "fc1").layout.yaxis.range is None
+
+
 def test_marks_at_the_same_rank_share_a_label():
     figure = standard.spectrum(np.ones(4), 2, {"90 %": 3, "95 %": 3, "k*": 1}, "fc1")
     assert sorted(note.text for note in figure.layout.annotations) == ["90 %, 95 %", "k*"]

@@ -47,7 +47,7 @@ _STYLES: Mapping[str, Mapping[str, Style]] = {
         "randomized_svd": Style(OCHRE, dash="dot"),
         "spatial_svd": Style(PINK, "triangle-right", "longdash"),
         "tucker2": Style(GREEN),
-        "cp": Style(GREEN, "hexagon", "dash"),
+        "cp": Style(SKY, "hexagon", "dash"),
     },
     "constraint": {
         "box": Style(CONSTRAINED),

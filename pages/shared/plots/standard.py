@@ -38,6 +38,8 @@ from .traces import (
 )
 
 _MARKS = {"k*": "break-even rank: above it two factors hold more numbers than the layer"}
+FEW_RANKS = 10  # whose bars are so wide that a label does not fit beside them
+LABEL_ROWS, LABEL_HEIGHT = 4, 0.12  # of a spectrum's marks; the height as a share of the plot
 IN_SIGHT = 0.2  # of score below the reference: where decisions lie
 
 
@@ -59,7 +61,7 @@ def spectrum(
         traces,
         f"Singular values of {layer}",
         280,
-        *_index_axes(len(ranks)),
+        *_index_axes(len(ranks), _room_above(singular_values, marks)),
         barmode="overlay",
         bargap=0.15,
         legend=BELOW,
@@ -67,10 +69,18 @@ def spectrum(
     )
 
 
-def _index_axes(ranks: int) -> tuple[tuple[str, dict], tuple[str, dict]]:
+def _room_above(singular_values: NDArray, marks: Mapping[str, float]) -> dict[str, Any]:
+    """An axis that leaves the labels of the marks above a few wide bars."""
+    if len(singular_values) > FEW_RANKS or not marks:
+        return {"rangemode": "tozero"}
+    rows = min(len(set(marks.values())), LABEL_ROWS)
+    return {"range": [0, float(singular_values.max()) / (1 - LABEL_HEIGHT * rows)]}
+
+
+def _index_axes(ranks: int, values: Mapping[str, Any]) -> tuple[tuple[str, dict], tuple[str, dict]]:
     return (
-        ("Index i", {"range": [0.3, ranks + 0.7], "dtick": 1 if ranks <= 10 else None}),
-        ("Singular value σ<sub>i</sub>", {"rangemode": "tozero"}),
+        ("Index i", {"range": [0.3, ranks + 0.7], "dtick": 1 if ranks <= FEW_RANKS else None}),
+        ("Singular value σ<sub>i</sub>", dict(values)),
     )
 
 
@@ -88,7 +98,7 @@ def _vertical_marks(marks: Mapping[str, float], ranks: int) -> dict[str, Any]:
         notes.append(
             note(
                 at,
-                1 - 0.12 * (place % 4),
+                1 - LABEL_HEIGHT * (place % LABEL_ROWS),
                 ", ".join(names),
                 xref="x",
                 xanchor="right" if left_hand else "left",
@@ -112,7 +122,7 @@ def constrained_spectrum(reference: NDArray, constrained: NDArray, layer: str) -
     steps["line"] |= {"shape": "hvh"}
     name = "constrained"
     traces = [bars(ranks, constrained, name, CONSTRAINED, hover=hover.format(name)), steps]
-    axes = _index_axes(len(ranks))
+    axes = _index_axes(len(ranks), {"rangemode": "tozero"})
     return build_figure(
         traces, f"Singular values of {layer}", 300, *axes, bargap=0.15, legend=BELOW
     )

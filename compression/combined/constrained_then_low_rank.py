@@ -42,9 +42,9 @@ class ConstrainedThenLowRank:
             replace(start, epochs=start.epochs - after), self.constraint, limits
         )
         for bound, constrained in zip(bounds, path, strict=True):
-            family = balanced_ranks(constrained)
+            all_ranks = balanced_ranks(constrained)
             for rank in ranks:
-                network = copy.deepcopy(family.at(rank))
+                network = copy.deepcopy(all_ranks.at(rank))
                 notes = {name: bounded_of(layer) for name, layer in layers(network).items()}
                 kept = {name: note.bound for name, note in notes.items() if note}
                 held = {name: layers(network)[name] for name in kept}

@@ -84,10 +84,10 @@ class Jointly:
         self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
         """A network for each pair; of one rank each bound starts where the one before ended."""
-        family = balanced_ranks(start.network)
+        all_ranks = balanced_ranks(start.network)
         for rank in ranks:
             network = copy.deepcopy(start.network)
-            factored = copy.deepcopy(family.at(rank))
+            factored = copy.deepcopy(all_ranks.at(rank))
             before = copy.deepcopy(layers(factored))
             parts = {name: factored.get_submodule(name) for name in layers(network)}
             for name, layer in layers(network).items():

@@ -34,9 +34,9 @@ class LowRankThenConstrained:
         self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
         """A network for each pair; of one rank each bound starts where the one before ended."""
-        family = balanced_ranks(start.network)
+        all_ranks = balanced_ranks(start.network)
         for rank in ranks:
-            factored = family.at(rank)
+            factored = all_ranks.at(rank)
             limits = [bounds_for(layers(factored), self.constraint, bound) for bound in bounds]
             path = ProjectedTraining().networks(
                 replace(start, network=factored), self.constraint, limits

@@ -122,8 +122,8 @@ def budget_curve(
             f"there is no objective {objective!r}: choose one of {', '.join(OBJECTIVES)}"
         )
     samples = samples_for(reference, dataset)
-    family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-    shared = _Budgets(family, samples, UNITS[unit], objective, resolution)
+    all_ranks = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
+    shared = _Budgets(all_ranks, samples, UNITS[unit], objective, resolution)
     lines = [line for budget in shared.check_budgets(budgets) for line in shared.lines(budget)]
     # Rules often agree: each network is judged once.
     networks: list[dict[str, int | None]] = []
@@ -142,7 +142,9 @@ def budget_curve(
         return report(done, total, lambda: rows(partial()))
 
     return rows(
-        judge_networks(family, networks, reference, dataset, samples, method, epochs, report_rows)
+        judge_networks(
+            all_ranks, networks, reference, dataset, samples, method, epochs, report_rows
+        )
     )
 
 
@@ -151,31 +153,31 @@ class _Budgets:
 
     def __init__(
         self,
-        family: Ranks,
+        all_ranks: Ranks,
         samples: Samples,
         cost: Callable[[nn.Sequential], int],
         objective: str,
         resolution: float | None,
     ):
-        self._family, self._samples = family, samples
+        self._all_ranks, self._samples = all_ranks, samples
         self._cost, self._resolution = cost, resolution
         # What a network costs does not depend on where its factors were calibrated.
-        self._plain = Ranks(family.network, family.layers, family.decompositions)
+        self._plain = Ranks(all_ranks.network, all_ranks.layers, all_ranks.decompositions)
         costs, self._fixed = _costs(self._plain, cost)
         errors = {name: find(self._plain, samples) for name, find in OBJECTIVES.items()}
         self._choices: ByObjective = {
             # The objective asked for comes first: of equally good networks its own is the best.
-            name: {n: RankChoices(errors[name][n], *costs[n]) for n in family.layers}
+            name: {n: RankChoices(errors[name][n], *costs[n]) for n in all_ranks.layers}
             for name in sorted(OBJECTIVES, key=lambda name: name != objective)
         }
         self._objective = objective
         self._scores: dict[tuple, tuple[float, float]] = {}
         # The last layer tells the classes apart, where it is one of those compressed.
-        last = list(layers_of(family.network))[-1]
-        self._output = last if last in family.layers else None
+        last = list(layers_of(all_ranks.network))[-1]
+        self._output = last if last in all_ranks.layers else None
         classes = samples.task == "classification"
         with torch.no_grad():
-            self._classes = family.network(samples.x[:1]).shape[1] if classes else 0
+            self._classes = all_ranks.network(samples.x[:1]).shape[1] if classes else 0
 
     def check_budgets(self, budgets: Iterable[float] | None) -> list[float]:
         """The budgets asked for, or ten; raises ArgumentError where one is too small."""
@@ -204,8 +206,8 @@ class _Budgets:
         choices = self._choices[self._objective]
         lines = []
         for allocation in (best, *rules.values()):
-            effective = self._family.effective(allocation.ranks)
-            ranks = {name: effective.get(name) for name in self._family.layers}
+            effective = self._all_ranks.effective(allocation.ranks)
+            ranks = {name: effective.get(name) for name in self._all_ranks.layers}
             lines.append(
                 {
                     "knob": budget,
@@ -245,11 +247,11 @@ class _Budgets:
     @torch.no_grad()
     def _judge_training(self, ranks: Mapping[str, int | None]) -> tuple[float, float]:
         """Minus the score, and the loss, on the training part; smaller is better."""
-        key = tuple(self._family.effective(ranks).items())
+        key = tuple(self._all_ranks.effective(ranks).items())
         if key not in self._scores:
             trained, task = self._samples.trained, self._samples.task
             target = self._samples.y[:trained]
-            outputs = forward_in_blocks(self._family.at(ranks), self._samples.x[:trained])
+            outputs = forward_in_blocks(self._all_ranks.at(ranks), self._samples.x[:trained])
             predicted = evaluation.predictions(outputs.numpy(), task)
             score = evaluation.score(predicted, target.numpy(), task)
             loss = float(loss_of(task)(outputs, target))
@@ -261,18 +263,18 @@ class _Budgets:
 
 @torch.no_grad()
 def _costs(
-    family: Ranks, cost: Callable[[nn.Sequential], int]
+    all_ranks: Ranks, cost: Callable[[nn.Sequential], int]
 ) -> tuple[dict[str, tuple[NDArray[np.int64], int]], int]:
     """Each layer's costs by rank and dense, and what the network costs beside the cheapest ones.
 
     A rank's cost is what the network that is compressed in this layer alone costs above the
     cheapest rank there: costs of several layers add up, a file's to a few bytes.
     """
-    whole = cost(family.network)
+    whole = cost(all_ranks.network)
     costs, fixed = {}, whole
-    for name, decomposition in family.decompositions.items():
+    for name, decomposition in all_ranks.decompositions.items():
         every = np.array(
-            [cost(family.at({name: rank})) for rank in range(1, decomposition.max_rank + 1)],
+            [cost(all_ranks.at({name: rank})) for rank in range(1, decomposition.max_rank + 1)],
             dtype=np.int64,
         )
         least = min(int(every.min()), whole)

@@ -96,21 +96,21 @@ def low_rank_curve(
         The method takes none of the network's layers, or not all of the named ones.
     """
     samples = samples_for(reference, dataset)
-    family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-    values = check_choices(ranks, family)
+    all_ranks = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
+    values = check_choices(ranks, all_ranks)
     if warm_start:
         again = partial(
             prepare,
             samples=samples,
             method=method,
-            layers=list(family.layers),
+            layers=list(all_ranks.layers),
             ridge=ridge,
             calibration=calibration,
         )
         return _truncate_progressively(
-            family, values, reference, dataset, samples, method, epochs, report, again
+            all_ranks, values, reference, dataset, samples, method, epochs, report, again
         )
-    return judge_networks(family, values, reference, dataset, samples, method, epochs, report)
+    return judge_networks(all_ranks, values, reference, dataset, samples, method, epochs, report)
 
 
 def spaced_ranks(
@@ -121,17 +121,17 @@ def spaced_ranks(
     count: int = TRAINED_RANKS,
 ) -> list[int]:
     """At most ``count`` ranks spaced by ratio, from 1 to the last that makes some layer smaller."""
-    family = prepare(reference, Samples(dataset), method, layers)
+    all_ranks = prepare(reference, Samples(dataset), method, layers)
     largest = max(
         int(np.flatnonzero(d.parameters < d.dense_parameters)[-1])
-        for d in family.decompositions.values()
+        for d in all_ranks.decompositions.values()
     )
     return np.unique(np.geomspace(1, max(largest, 1), count).round().astype(int)).tolist()
 
 
 @torch.no_grad()
 def judge_networks(
-    family: Ranks,
+    all_ranks: Ranks,
     values: Sequence[Chosen],
     reference: Reference,
     dataset: Data,
@@ -149,21 +149,23 @@ def judge_networks(
     described: dict[str, Any] = {
         "knob": "choice" if isinstance(values[0], Mapping) else "rank",
         "method": method,
-        "spectra": {n: d.singular_values for n, d in family.decompositions.items()},
-        "_network": lambda row: copy.deepcopy(trained[row] if epochs else family.at(judged[row])),
+        "spectra": {n: d.singular_values for n, d in all_ranks.decompositions.items()},
+        "_network": lambda row: copy.deepcopy(
+            trained[row] if epochs else all_ranks.at(judged[row])
+        ),
     }
-    passes = [list(values)] if epochs else _split_passes(family, values, len(samples.x))
+    passes = [list(values)] if epochs else _split_passes(all_ranks, values, len(samples.x))
 
     def gather() -> Curve:
         curve = judge.curve(**described)
         return curve if len(passes) == 1 else curve.pick(np.argsort(curve.table["knob"]))
 
     for part in passes:
-        effective = [family.effective(value) for value in part]
+        effective = [all_ranks.effective(value) for value in part]
         # Rows that compress the same layers to the same ranks are judged once.
         new = [not row or effective[row] != effective[row - 1] for row in range(len(part))]
         distinct = [value for value, is_new in zip(part, new, strict=True) if is_new]
-        evaluated = family.evaluate(samples.x, distinct)
+        evaluated = all_ranks.evaluate(samples.x, distinct)
         for row, value in enumerate(part):
             judged.append(value)
             knob = len(judged) if isinstance(value, Mapping) else value
@@ -184,7 +186,7 @@ def judge_networks(
     return gather()
 
 
-def _split_passes(family: Ranks, values: Sequence[Chosen], rows: int) -> list[list[Chosen]]:
+def _split_passes(all_ranks: Ranks, values: Sequence[Chosen], rows: int) -> list[list[Chosen]]:
     """The values in the order in which they are judged, each pass rising.
 
     A long curve begins with few ranks of all sizes, so that its slider and suggestion serve early.
@@ -192,8 +194,8 @@ def _split_passes(family: Ranks, values: Sequence[Chosen], rows: int) -> list[li
     same numbers, to the last digit.
     """
     ranks = [value for value in values if not isinstance(value, Mapping)]
-    paying = [rank for rank in ranks if family.effective(rank)]
-    expected = len(paying) * family.expect_seconds(rows)
+    paying = [rank for rank in ranks if all_ranks.effective(rank)]
+    expected = len(paying) * all_ranks.expect_seconds(rows)
     if len(ranks) < len(values) or len(paying) <= 2 * FIRST_RANKS or expected <= LONG_SECONDS:
         return [list(values)]
     spaced = np.geomspace(1, len(paying), FIRST_RANKS).round().astype(int) - 1
@@ -208,7 +210,7 @@ def _split_passes(family: Ranks, values: Sequence[Chosen], rows: int) -> list[li
 
 
 def _truncate_progressively(
-    family: Ranks,
+    all_ranks: Ranks,
     values: Sequence[Chosen],
     reference: Reference,
     dataset: Data,
@@ -230,15 +232,15 @@ def _truncate_progressively(
         curve = judge.curve(
             knob="rank",
             method=method,
-            spectra={n: d.singular_values for n, d in family.decompositions.items()},
+            spectra={n: d.singular_values for n, d in all_ranks.decompositions.items()},
             _network=lambda row: copy.deepcopy(networks[row]),
         )
         return curve.pick(range(len(networks))[::-1])
 
-    current = family
+    current = all_ranks
     for done, value in enumerate(values[::-1], start=1):
-        network = family.at(value)
-        if family.effective(value):
+        network = all_ranks.at(value)
+        if all_ranks.effective(value):
             if spent:
                 dense = _multiply_out(networks[-1], reference.network)
                 current = prepare_again(replace(reference, network=dense))

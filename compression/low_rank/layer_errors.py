@@ -43,22 +43,24 @@ def layer_errors(
     """
     with torch.no_grad():
         samples = samples_for(reference, dataset)
-        family = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-        values = check_choices(ranks, family)
+        all_ranks = prepare(
+            reference, samples, method, layers, ridge=ridge, calibration=calibration
+        )
+        values = check_choices(ranks, all_ranks)
         lines: list[dict] = []
 
         def table() -> pd.DataFrame:
             return pd.DataFrame(lines, columns=["rank", "layer", "predicted", "realised", "whole"])
 
         for done, rank in enumerate(values, start=1):
-            effective = family.effective(rank)
-            decomposed = family.decompositions_at(rank)
+            effective = all_ranks.effective(rank)
+            decomposed = all_ranks.decompositions_at(rank)
             x, passed = samples.x[samples.validation], nn.Sequential()
             for name, module in reference.network.named_children():
                 if name in decomposed:
                     x, passed = forward_in_blocks(passed, x), nn.Sequential()
                     layer, decomposition, own = (
-                        family.layers[name],
+                        all_ranks.layers[name],
                         decomposed[name],
                         effective[name],
                     )

@@ -36,8 +36,8 @@ def layer_ranks(
     """
     with capped_threads():
         samples = samples_for(reference, dataset)
-        family = prepare(reference, samples, method, layers, ridge=ridge)
-        return [count_ranks(name, d) for name, d in family.decompositions.items()]
+        all_ranks = prepare(reference, samples, method, layers, ridge=ridge)
+        return [count_ranks(name, d) for name, d in all_ranks.decompositions.items()]
 
 
 def view_layer(

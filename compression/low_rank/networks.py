@@ -278,27 +278,27 @@ def prepare(
     return Ranks(reference.network, chosen, found)
 
 
-def check_choices(ranks: Iterable[Chosen] | None, family: Ranks) -> list[Chosen]:
-    """The choices that a family can answer.
+def check_choices(ranks: Iterable[Chosen] | None, all_ranks: Ranks) -> list[Chosen]:
+    """The choices that these ranks can answer.
 
     Parameters
     ----------
     ranks : iterable of int, or of dict, or None
         None: every rank. Whole numbers come back in ascending order, each once; dicts as given.
-    family : Ranks
+    all_ranks : Ranks
 
     Raises
     ------
     ArgumentError
         No choice, or one that is not possible.
     """
-    largest = family.max_rank
+    largest = all_ranks.max_rank
     values: list[Any] = list(range(1, largest + 1) if ranks is None else ranks)
     if not values:
         raise ArgumentError(f"no rank was given: choose from 1 to {largest}")
     if all(isinstance(value, Mapping) for value in values):
         for value in values:
-            family.effective(value)
+            all_ranks.effective(value)
         return values
     for rank in values:
         whole = isinstance(rank, (int, np.integer)) and not isinstance(rank, bool)

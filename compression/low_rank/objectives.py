@@ -25,25 +25,27 @@ POINTS = 16
 """Ranks of a layer at which its loss is measured; between them it is interpolated."""
 
 
-def energy_shares(family: Ranks, samples: Samples) -> dict[str, Array]:
+def energy_shares(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
     """The share of the method's own objective that each layer drops, at rank 1, 2, ...
 
     Of weight energy for plain SVD, of output energy for activation-aware SVD.
     """
     shares = {}
-    for name, decomposition in family.decompositions.items():
+    for name, decomposition in all_ranks.decompositions.items():
         total = decomposition.errors[0]
         # Nothing to lose: inputs that never vary, with no ridge.
         shares[name] = decomposition.errors[1:] / (total if total > 0 else 1.0)
     return shares
 
 
-def kept_energies(family: Ranks, samples: Samples) -> dict[str, Array]:
+def kept_energies(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
     """−log of the share of the method's own objective that each layer keeps."""
-    return {name: kept_energy_loss(found.errors) for name, found in family.decompositions.items()}
+    return {
+        name: kept_energy_loss(found.errors) for name, found in all_ranks.decompositions.items()
+    }
 
 
-def curvature_losses(family: Ranks, samples: Samples) -> dict[str, Array]:
+def curvature_losses(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
     """What the loss gains to second order, at rank 1, 2, ... of each layer alone.
 
     ½ tr(G ΔW A ΔWᵀ) with ΔW = W − Ŵ, the Kronecker-factored Gauss-Newton expansion of the loss at
@@ -63,11 +65,11 @@ def curvature_losses(family: Ranks, samples: Samples) -> dict[str, Array]:
     Martens & Grosse 2015, arXiv 1503.05671; convolutions: Grosse & Martens 2016, arXiv 1602.01407.
     """
     x = samples.x[samples.fit]
-    curvatures = output_curvatures(family, x, samples.task)
+    curvatures = output_curvatures(all_ranks, x, samples.task)
     losses = {}
-    for name, inputs in _inputs(family, x):
-        decomposition = family.decompositions[name]
-        rows = input_rows(family.layers[name], inputs)
+    for name, inputs in _inputs(all_ranks, x):
+        decomposition = all_ranks.decompositions[name]
+        rows = input_rows(all_ranks.layers[name], inputs)
         moment = covariance(rows)
         if decomposition.mean is None:
             centre = mean(rows)
@@ -115,16 +117,16 @@ def quadratic_errors(
     return np.maximum(found, 0.0) / 2
 
 
-def output_curvatures(family: Ranks, x: torch.Tensor, task: str) -> dict[str, Array]:
+def output_curvatures(all_ranks: Ranks, x: torch.Tensor, task: str) -> dict[str, Array]:
     """G of each layer: what the loss curves by at the layer's outputs, shape (m, m), in float64."""
     totals: dict[str, Array] = {}
     for chunk in x.split(running_sum.ROWS):
         with torch.enable_grad():
             seen: dict[str, torch.Tensor] = {}
             h = chunk
-            for name, module in family.network.named_children():
+            for name, module in all_ranks.network.named_children():
                 h = module(h)
-                if name in family.layers:
+                if name in all_ranks.layers:
                     h = h.detach().requires_grad_() if not seen else h
                     seen[name] = h
             for direction in _loss_directions(h.detach(), task):
@@ -150,7 +152,7 @@ def _loss_directions(outputs: torch.Tensor, task: str) -> Iterator[torch.Tensor]
         yield direction * chances[:, label : label + 1].sqrt()
 
 
-def measured_losses(family: Ranks, samples: Samples) -> dict[str, Array]:
+def measured_losses(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
     """What the loss of the fitted rows gains when one layer alone is truncated, at rank 1, 2, ...
 
     Measured at some ranks, interpolated between them, and never rising with the rank.
@@ -159,9 +161,9 @@ def measured_losses(family: Ranks, samples: Samples) -> dict[str, Array]:
     loss = loss_of(samples.task)
     losses = {}
     with torch.no_grad():
-        whole = float(loss(forward_in_blocks(family.network, x), y))
-        for name, decomposition in family.decompositions.items():
-            alone = Ranks(family.network, {name: family.layers[name]}, {name: decomposition})
+        whole = float(loss(forward_in_blocks(all_ranks.network, x), y))
+        for name, decomposition in all_ranks.decompositions.items():
+            alone = Ranks(all_ranks.network, {name: all_ranks.layers[name]}, {name: decomposition})
             smaller = decomposition.parameters[1:] < decomposition.dense_parameters
             largest = 1 + int(np.flatnonzero(smaller).max(initial=-1))
             spaced = np.geomspace(1, max(largest, 1), POINTS).round().astype(int)
@@ -173,10 +175,10 @@ def measured_losses(family: Ranks, samples: Samples) -> dict[str, Array]:
     return losses
 
 
-def _inputs(family: Ranks, x: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+def _inputs(all_ranks: Ranks, x: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
     """Each layer's name and what the reference gives it, in forward order."""
-    for name, module in family.network.named_children():
-        if name in family.layers:
+    for name, module in all_ranks.network.named_children():
+        if name in all_ranks.layers:
             yield name, x
         x = forward_in_blocks(module, x)
 

@@ -92,8 +92,8 @@ def ranks_for_energy(
     if not 0 < share <= 1:
         raise ArgumentError(f"energy share {share} is not possible: choose above 0, up to 1")
     with capped_threads():
-        family = prepare(reference, samples_for(reference, dataset), method, layers, ridge=ridge)
-    return _keep_energy(family, share)
+        all_ranks = prepare(reference, samples_for(reference, dataset), method, layers, ridge=ridge)
+    return _keep_energy(all_ranks, share)
 
 
 def rules_curve(
@@ -132,19 +132,19 @@ def rules_curve(
     """
     with capped_threads():
         # Ranks are chosen by the energy on the reference's inputs, wherever factors are calibrated.
-        family = prepare(reference, samples_for(reference, dataset), method, layers, ridge=ridge)
+        all_ranks = prepare(reference, samples_for(reference, dataset), method, layers, ridge=ridge)
     lines: list[dict] = [
-        {"rule": "energy", "amount": share, "ranks": _keep_energy(family, share)}
+        {"rule": "energy", "amount": share, "ranks": _keep_energy(all_ranks, share)}
         for share in ENERGY_SHARES
     ]
     if find(LOW_RANK_METHODS, method, "low-rank method").works_on_matrices:
-        lines.append({"rule": "variational", "amount": np.nan, "ranks": _keep_signal(family)})
+        lines.append({"rule": "variational", "amount": np.nan, "ranks": _keep_signal(all_ranks)})
     for loss in LOSSES:
         effective: dict[str, int] = {}
         with suppress(ArgumentError):  # no rank is that good: what is left is the reference itself
             row = row_within(tried, reference_score, loss)
-            effective = family.effective(int(tried["knob"].iloc[row]))
-        ranks = {**dict.fromkeys(family.layers), **effective}
+            effective = all_ranks.effective(int(tried["knob"].iloc[row]))
+        ranks = {**dict.fromkeys(all_ranks.layers), **effective}
         lines.append({"rule": "loss", "amount": loss, "ranks": ranks})
     chosen = [line["ranks"] for line in lines]
     curve = low_rank_curve(
@@ -154,20 +154,20 @@ def rules_curve(
     return replace(curve, table=curve.table.assign(**named))
 
 
-def _keep_energy(family: Ranks, share: float) -> dict[str, int | None]:
+def _keep_energy(all_ranks: Ranks, share: float) -> dict[str, int | None]:
     ranks: dict[str, int | None] = {}
-    for name, decomposition in family.decompositions.items():
+    for name, decomposition in all_ranks.decompositions.items():
         try:
             ranks[name] = rank_for_energy(decomposition.errors, share)
         except ArgumentError:
             ranks[name] = None
-    return {name: family.effective(ranks).get(name) for name in ranks}
+    return {name: all_ranks.effective(ranks).get(name) for name in ranks}
 
 
-def _keep_signal(family: Ranks) -> dict[str, int | None]:
+def _keep_signal(all_ranks: Ranks) -> dict[str, int | None]:
     """Each layer's rank by variational Bayes, of the spectrum that the method truncates."""
     ranks: dict[str, int | None] = {}
-    for name, each in family.decompositions.items():
+    for name, each in all_ranks.decompositions.items():
         rows, columns = each.shape[0], math.prod(each.shape[1:])
         ranks[name] = max(variational_rank(each.singular_values, (rows, columns)), 1)
-    return {name: family.effective(ranks).get(name) for name in ranks}
+    return {name: all_ranks.effective(ranks).get(name) for name in ranks}

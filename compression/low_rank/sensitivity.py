@@ -68,7 +68,7 @@ def sensitivity(
         raise ArgumentError(f"shares {wanted} are not possible: choose numbers above 0, up to 1")
     with torch.no_grad():
         samples = samples_for(reference, dataset)
-        family = prepare(reference, samples, method, layers, ridge=ridge)
+        all_ranks = prepare(reference, samples, method, layers, ridge=ridge)
         x = samples.x[samples.validation]
         target = dataset.y_train[dataset.validation_rows]
         seen = evaluation.predictions(forward_in_blocks(reference.network, x).numpy(), dataset.task)
@@ -78,9 +78,9 @@ def sensitivity(
         def table() -> pd.DataFrame:
             return pd.concat(tables, ignore_index=True)
 
-        for name, layer in family.layers.items():
-            decomposition = family.decompositions[name]
-            alone = Ranks(family.network, {name: layer}, {name: decomposition})
+        for name, layer in all_ranks.layers.items():
+            decomposition = all_ranks.decompositions[name]
+            alone = Ranks(all_ranks.network, {name: layer}, {name: decomposition})
             ranks = [_affordable(decomposition, share) for share in wanted]
             distinct = sorted(set(ranks))
             evaluated = zip(distinct, alone.evaluate(x, distinct), strict=True)
@@ -111,7 +111,7 @@ def sensitivity(
                     }
                 )
             )
-            if not report(len(tables), len(family.layers), table):
+            if not report(len(tables), len(all_ranks.layers), table):
                 break
         return table()
 

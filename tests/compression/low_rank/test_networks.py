@@ -122,12 +122,12 @@ def test_every_rank_gives_what_truncating_and_evaluating_naively_gives(
     names = MODELS[model][1].get(kind, ("conv2",))
     curve = compression.low_rank_curve(reference, dataset, method, layers=names, ridge=RIDGE)
     samples = Samples(dataset)
-    family = networks.prepare(reference, samples, method, names, ridge=RIDGE)
-    ranks = list(range(1, family.max_rank + 1))
+    all_ranks = networks.prepare(reference, samples, method, names, ridge=RIDGE)
+    ranks = list(range(1, all_ranks.max_rank + 1))
     assert list(curve.table["knob"]) == ranks
 
     found = decompositions(reference.network, names, method, dataset.x_train[dataset.fit_rows])
-    for row, (network, logits) in enumerate(family.evaluate(samples.x, ranks)):
+    for row, (network, logits) in enumerate(all_ranks.evaluate(samples.x, ranks)):
         expected = outputs(naive(reference.network, found, ranks[row]), samples.x.numpy())
         np.testing.assert_allclose(logits.numpy(), expected, atol=1e-4)
         np.testing.assert_allclose(outputs(network(), samples.x.numpy()), expected, atol=1e-4)
@@ -216,24 +216,24 @@ def test_a_dead_layer_is_named(trained):
 
 def test_each_layer_may_have_its_own_rank_or_stay_dense(trained):
     dataset, reference = trained["mlp"]
-    family = networks.prepare(reference, Samples(dataset), "truncated_svd")
-    network = family.at({"fc1": 5, "fc2": None, "fc3": 10})
+    all_ranks = networks.prepare(reference, Samples(dataset), "truncated_svd")
+    network = all_ranks.at({"fc1": 5, "fc2": None, "fc3": 10})
     assert network.fc1.right.weight.shape == (5, 64)
     assert network.fc2 is reference.network.fc2
     assert network.fc3 is reference.network.fc3  # 10 (128 + 10) numbers are more than 1280
-    assert family.at({"fc2": 3}).fc1 is reference.network.fc1
+    assert all_ranks.at({"fc2": 3}).fc1 is reference.network.fc1
     with pytest.raises(ArgumentError, match="fc1, fc2, fc3"):
-        family.at({"fc9": 1})
+        all_ranks.at({"fc9": 1})
     with pytest.raises(ArgumentError, match="10 x 128 weight: choose 1 to 10"):
-        family.at({"fc3": 11})
+        all_ranks.at({"fc3": 11})
 
 
 def test_a_layer_whose_stages_would_hold_as_many_numbers_stays_dense(trained):
     dataset, reference = trained["conv1d"]
-    family = networks.prepare(reference, Samples(dataset), "tucker2", "conv2")
-    decomposition = family.decompositions["conv2"]
+    all_ranks = networks.prepare(reference, Samples(dataset), "tucker2", "conv2")
+    decomposition = all_ranks.decompositions["conv2"]
     assert decomposition.parameters[25] == decomposition.dense_parameters == 25 * 25 * 3
-    assert family.at(25).conv2 is reference.network.conv2
+    assert all_ranks.at(25).conv2 is reference.network.conv2
 
 
 def test_a_layer_without_a_bias_gets_one_only_for_what_moves_into_it():
@@ -252,13 +252,13 @@ def test_the_running_sum_needs_no_rank_to_be_asked_for_twice_or_in_steps_of_one(
     ):
         dataset, reference = trained[model]
         samples = Samples(dataset)
-        family = networks.prepare(reference, samples, method, names)
-        every = range(1, family.max_rank + 1)
+        all_ranks = networks.prepare(reference, samples, method, names)
+        every = range(1, all_ranks.max_rank + 1)
         all_ranks = {
-            k: o for k, (_, o) in zip(every, family.evaluate(samples.x, every), strict=True)
+            k: o for k, (_, o) in zip(every, all_ranks.evaluate(samples.x, every), strict=True)
         }
-        some = [k for k in (2, 3, 7, 19, 40, 41, 60) if k <= family.max_rank]
-        for rank, (_, logits) in zip(some, family.evaluate(samples.x, some), strict=True):
+        some = [k for k in (2, 3, 7, 19, 40, 41, 60) if k <= all_ranks.max_rank]
+        for rank, (_, logits) in zip(some, all_ranks.evaluate(samples.x, some), strict=True):
             torch.testing.assert_close(logits, all_ranks[rank], atol=1e-4, rtol=0)
 
 
@@ -267,7 +267,7 @@ def test_what_no_longer_changes_is_passed_through_once_and_changes_no_answer(tra
     dataset, reference = trained["lenet5"]
     samples = Samples(dataset)
     names = ("conv1", "conv2", "fc1", "fc2", "fc3")
-    family = networks.prepare(reference, samples, "truncated_svd", names)
+    all_ranks = networks.prepare(reference, samples, "truncated_svd", names)
     ranks = [1, 4, 5, 6, 14, 15, 40, 49, 50, 120]
     passes = []
     forward = nn.Conv2d.forward
@@ -278,10 +278,10 @@ def test_what_no_longer_changes_is_passed_through_once_and_changes_no_answer(tra
         return forward(layer, x)
 
     monkeypatch.setattr(nn.Conv2d, "forward", count)
-    found = [logits for _, logits in family.evaluate(samples.x, ranks)]
+    found = [logits for _, logits in all_ranks.evaluate(samples.x, ranks)]
     assert sum(passes) == len(samples.x)
     for rank, logits in zip(ranks, found, strict=True):
-        expected = outputs(family.at(rank), samples.x.numpy())
+        expected = outputs(all_ranks.at(rank), samples.x.numpy())
         np.testing.assert_allclose(logits.numpy(), expected, atol=1e-4)
 
 

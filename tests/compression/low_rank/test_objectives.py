@@ -124,7 +124,7 @@ def mean_loss(network, samples, **changed):
     return 0.5 * functional.mse_loss(outputs[:, 0], samples.y)
 
 
-def family_of(network, samples, method="truncated_svd"):
+def ranks_of(network, samples, method="truncated_svd"):
     layers = {name: part for name, part in network.named_children() if isinstance(part, nn.Linear)}
     return prepare(SimpleNamespace(network=network, seed=0), samples, method, list(layers))
 
@@ -134,9 +134,9 @@ def test_output_curvatures_are_the_hessians_of_the_loss_in_the_biases(task):
     # A bias moves a layer's outputs of every sample alike; the rest of the network is linear
     # around the reference, so that its Hessian is the mean of J' H J: G itself.
     network, samples = tiny(task, rows=40)
-    family = family_of(network, samples)
-    found = output_curvatures(family, samples.x, task)
-    for name, layer in family.layers.items():
+    all_ranks = ranks_of(network, samples)
+    found = output_curvatures(all_ranks, samples.x, task)
+    for name, layer in all_ranks.layers.items():
         expected = torch.autograd.functional.hessian(
             lambda bias, name=name: mean_loss(network, samples, **{f"{name}.bias": bias}),
             layer.bias.detach(),
@@ -148,15 +148,15 @@ def test_output_curvatures_are_the_hessians_of_the_loss_in_the_biases(task):
 def test_curvature_losses_are_the_second_order_expansion_of_the_loss(task):
     # For one sample the Kronecker factors are exact.
     network, samples = tiny(task, rows=1)
-    family = family_of(network, samples)
-    losses = curvature_losses(family, samples)
+    all_ranks = ranks_of(network, samples)
+    losses = curvature_losses(all_ranks, samples)
     compared = 0
-    for name, layer in family.layers.items():
+    for name, layer in all_ranks.layers.items():
         hessian = torch.autograd.functional.hessian(
             lambda weight, name=name: mean_loss(network, samples, **{f"{name}.weight": weight}),
             layer.weight.detach(),
         ).reshape(layer.weight.numel(), -1)
-        decomposition = family.decompositions[name]
+        decomposition = all_ranks.decompositions[name]
         for rank in range(1, decomposition.max_rank):
             change = decomposition.weight - decomposition.at(rank).weight
             step = torch.from_numpy(change.ravel())
@@ -171,7 +171,7 @@ def test_curvature_losses_are_what_the_squared_loss_gains_at_its_minimum():
     samples.y = network(samples.x)[:, 0].detach()  # at a minimum: no first-order term
     weight = network[4].weight.detach()
     after = mean_loss(network, samples, **{"4.weight": 0.9 * weight})
-    family = family_of(network, samples)
+    all_ranks = ranks_of(network, samples)
     kept = Decomposition(
         left=0.9 * weight.numpy(),
         right=np.eye(4),
@@ -179,26 +179,26 @@ def test_curvature_losses_are_what_the_squared_loss_gains_at_its_minimum():
         singular_values=np.ones(4),
         weight=weight.numpy(),
     )
-    own = Ranks(network, {"4": family.layers["4"]}, {"4": kept})
+    own = Ranks(network, {"4": all_ranks.layers["4"]}, {"4": kept})
     assert curvature_losses(own, samples)["4"][-1] == pytest.approx(float(after.detach()))
 
 
 def test_methods_that_move_the_mean_into_the_bias_lose_by_the_centred_inputs():
     network, samples = tiny("regression", rows=60)
     samples.y = network(samples.x)[:, 0].detach()
-    family = family_of(network, samples, "activation_aware_svd")
-    own = Ranks(network, {"2": family.layers["2"]}, {"2": family.decompositions["2"]})
+    all_ranks = ranks_of(network, samples, "activation_aware_svd")
+    own = Ranks(network, {"2": all_ranks.layers["2"]}, {"2": all_ranks.decompositions["2"]})
     inputs = network[:2](samples.x).detach().numpy()
     g = output_curvatures(own, samples.x, "regression")["2"]
-    found = family.decompositions["2"]
+    found = all_ranks.decompositions["2"]
     changes = [found.weight - found.at(k).weight for k in range(1, 5)]
     expected = half_traces(changes, g, np.cov(inputs.T, bias=True))
     np.testing.assert_allclose(curvature_losses(own, samples)["2"], expected, atol=1e-9)
 
 
 def test_measured_losses_are_those_of_the_network_with_one_layer_truncated(digits, digits_mlp):
-    family = prepare(digits_mlp, Samples(digits), "truncated_svd")
-    losses = OBJECTIVES["measured"](family, Samples(digits))
+    all_ranks = prepare(digits_mlp, Samples(digits), "truncated_svd")
+    losses = OBJECTIVES["measured"](all_ranks, Samples(digits))
     for name, ranks in {"fc1": (1, 2, 51), "fc3": (1, 2, 9)}.items():
         curve = compression.low_rank_curve(digits_mlp, digits, ranks=ranks, layers=name)
         gains = curve.table["train_loss"] - curve.reference["train_loss"]
@@ -212,11 +212,11 @@ def test_measured_losses_are_those_of_the_network_with_one_layer_truncated(digit
 @pytest.mark.parametrize("method", ["truncated_svd", "activation_aware_svd"])
 def test_the_exact_rule_is_the_best_of_all_ranks_under_each_objective(objective, method):
     network, samples = tiny("classification", rows=50)
-    family = family_of(network, samples, method)
-    errors = OBJECTIVES[objective](family, samples)
+    all_ranks = ranks_of(network, samples, method)
+    errors = OBJECTIVES[objective](all_ranks, samples)
     layers = {
         name: RankChoices(errors[name], found.parameters[1:], found.dense_parameters)
-        for name, found in family.decompositions.items()
+        for name, found in all_ranks.decompositions.items()
     }
     options = {
         name: [*zip(layer.errors, layer.costs, strict=True), (0.0, layer.dense_cost)]
@@ -234,10 +234,10 @@ def test_the_exact_rule_is_the_best_of_all_ranks_under_each_objective(objective,
 def test_kernels_have_every_objective(small_signals):
     reference = compression.train(small_signals, model="conv1d", epochs=2)
     samples = Samples(small_signals)
-    family = prepare(reference, samples, "tucker2")
+    all_ranks = prepare(reference, samples, "tucker2")
     for name, find in OBJECTIVES.items():
-        for layer, losses in find(family, samples).items():
-            assert losses.shape == (family.decompositions[layer].max_rank,), name
+        for layer, losses in find(all_ranks, samples).items():
+            assert losses.shape == (all_ranks.decompositions[layer].max_rank,), name
             assert (losses >= 0).all()
             assert losses[0] > losses[-1]
 

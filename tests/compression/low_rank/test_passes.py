@@ -38,8 +38,8 @@ def test_the_first_twenty_ranks_of_a_long_curve_span_it(digits, digits_mlp, long
 
     ended = compression.low_rank_curve(digits_mlp, digits, report=report)
     first = seen[20].table["knob"].tolist()
-    family = prepare(digits_mlp, Samples(digits), "truncated_svd")
-    paying = [k for k in range(1, family.max_rank + 1) if family.effective(k)]
+    all_ranks = prepare(digits_mlp, Samples(digits), "truncated_svd")
+    paying = [k for k in range(1, all_ranks.max_rank + 1) if all_ranks.effective(k)]
     assert (first[0], first[-1]) == (1, paying[-1])
     assert np.diff(np.log(first)).max() < 1
     later = seen[30].table["knob"].tolist()
@@ -49,11 +49,11 @@ def test_the_first_twenty_ranks_of_a_long_curve_span_it(digits, digits_mlp, long
 
 
 def test_what_is_long_is_told_from_sizes_alone(digits, digits_mlp):
-    family = prepare(digits_mlp, Samples(digits), "truncated_svd")
-    ranks = list(range(1, family.max_rank + 1))
-    assert curves._split_passes(family, ranks, 2_000) == [ranks]
-    first, rest = curves._split_passes(family, ranks, 10**7)
+    all_ranks = prepare(digits_mlp, Samples(digits), "truncated_svd")
+    ranks = list(range(1, all_ranks.max_rank + 1))
+    assert curves._split_passes(all_ranks, ranks, 2_000) == [ranks]
+    first, rest = curves._split_passes(all_ranks, ranks, 10**7)
     assert len(first) == 20
     assert sorted(first + rest) == ranks
-    assert curves._split_passes(family, ranks[:30], 10**7) == [ranks[:30]]
-    assert curves._split_passes(family, [{"fc1": 2}], 10**7) == [[{"fc1": 2}]]
+    assert curves._split_passes(all_ranks, ranks[:30], 10**7) == [ranks[:30]]
+    assert curves._split_passes(all_ranks, [{"fc1": 2}], 10**7) == [[{"fc1": 2}]]

@@ -65,13 +65,13 @@ def test_regression_has_a_bootstrap_s_interval(diabetes):
 def test_convolutions_have_shares_too(small_signals):
     reference = compression.train(small_signals, model="conv1d", epochs=2)
     table = sensitivity(reference, small_signals, "tucker2", shares=[0.3, 0.6])
-    family = compression.low_rank_curve(reference, small_signals, "tucker2", layers="conv2")
+    all_ranks = compression.low_rank_curve(reference, small_signals, "tucker2", layers="conv2")
     for _, row in table[table["layer"] == "conv2"].iterrows():
         assert row["kept"] <= row["share"]
-        network = family.network(int(row["rank"]) - 1)
+        network = all_ranks.network(int(row["rank"]) - 1)
         held = sum(part.weight.numel() for part in network.conv2)
         assert held == round(row["kept"] * 25 * 25 * 3)
-        larger = family.network(int(row["rank"]))
+        larger = all_ranks.network(int(row["rank"]))
         assert sum(part.weight.numel() for part in larger.conv2) > row["share"] * 25 * 25 * 3
 
 

@@ -218,12 +218,12 @@ def test_the_l1_projection_shrinks_by_the_threshold_that_root_finding_gives(size
     metric = rng.uniform(0.1, 10, size) if in_metric else np.ones(size)
     c = share * np.abs(v).sum()
 
-    def left(price):
+    def shrink(price):
         return np.maximum(np.abs(v) - price / metric, 0.0)
 
-    price = brentq(lambda p: left(p).sum() - c, 0, (np.abs(v) * metric).max(), xtol=1e-15)
+    price = brentq(lambda p: shrink(p).sum() - c, 0, (np.abs(v) * metric).max(), xtol=1e-15)
     found = L1Ball().project(v, c, metric if in_metric else None)
-    np.testing.assert_allclose(found, np.sign(v) * left(price), atol=1e-9 * np.abs(v).max())
+    np.testing.assert_allclose(found, np.sign(v) * shrink(price), atol=1e-9 * np.abs(v).max())
     assert np.abs(found).sum() == pytest.approx(c, rel=1e-12)
 
 

@@ -254,12 +254,12 @@ def test_the_running_sum_needs_no_rank_to_be_asked_for_twice_or_in_steps_of_one(
         samples = Samples(dataset)
         all_ranks = networks.prepare(reference, samples, method, names)
         every = range(1, all_ranks.max_rank + 1)
-        all_ranks = {
+        expected = {
             k: o for k, (_, o) in zip(every, all_ranks.evaluate(samples.x, every), strict=True)
         }
         some = [k for k in (2, 3, 7, 19, 40, 41, 60) if k <= all_ranks.max_rank]
         for rank, (_, logits) in zip(some, all_ranks.evaluate(samples.x, some), strict=True):
-            torch.testing.assert_close(logits, all_ranks[rank], atol=1e-4, rtol=0)
+            torch.testing.assert_close(logits, expected[rank], atol=1e-4, rtol=0)
 
 
 def test_what_no_longer_changes_is_passed_through_once_and_changes_no_answer(trained, monkeypatch):

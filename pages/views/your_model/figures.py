@@ -142,7 +142,8 @@ def scores_by_size(
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        Method -> its curve; first the one that was chosen, whose weights of few bits are shown.
+        Method -> its curve; first the one that was chosen, whose weights of few bits are shown. The
+        others' wait in the legend.
     majority : float
     current : int or None
         Row of the chosen curve where the slider stands, if it is one of them.
@@ -156,9 +157,10 @@ def scores_by_size(
         drawn.append(_scores_of(own, title, colour, "solid", "circle", task))
         for bits, (dash, symbol) in _FEW_BITS.items():
             rounded = table[table["bits"] == bits]
-            if place == 0 and len(rounded):
+            if len(rounded):
                 said = f"{title}, {bits} bits"
-                drawn.append(_scores_of(rounded, said, colour, dash, symbol, task))
+                line = _scores_of(rounded, said, colour, dash, symbol, task)
+                drawn.append(line if place == 0 else line | {"visible": "legendonly"})
     chosen, table = next(iter(tables.items()))
     whole = table[table["bits"] == 32]
     y = scale * whole["score"].to_numpy()

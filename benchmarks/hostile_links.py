@@ -159,6 +159,8 @@ def faults_of(app: AppTest, heard: list[str]) -> list[str]:
 
 def try_links(share: float, seed: int) -> Iterator[tuple[str, list[str]]]:
     """A part of all links, chosen by a seed: each with what was wrong with it."""
+    # It warns at every link that there is no server.
+    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").disabled = True
     chosen, tried = random.Random(seed), set()
     for site in SITES:
         usual = open_link(site, site.query)

@@ -72,7 +72,8 @@ class Site:
 SITES = (
     Site("compare", NETWORK | {"differences": "true"}),
     Site("compare", SMALL | {"scrub": "true"}),
-    Site("compare", NETWORK | {"sides": "equal", "tour": "1", "exercise": "rank", "visit": "x"}),
+    Site("compare", NETWORK | {"sides": "equal", "tour": "1", "visit": "x"}),
+    Site("compare", NETWORK | {"exercise": "rank", "guess": "3"}),
     Site("train", SMALL),
     Site("low_rank", NETWORK | {"method": "activation_aware_svd", "methods": "tuned"}),
     Site("low_rank", NETWORK | {"share": "true", "folds": "true"}),
@@ -164,11 +165,13 @@ def try_links(share: float, seed: int) -> Iterator[tuple[str, list[str]]]:
     chosen, tried = random.Random(seed), set()
     for site in SITES:
         usual = open_link(site, site.query)
-        said = {warning.value for warning in usual.warning}
         for key in keys_of(usual, site):
             if (site.page, key) in tried:
                 continue
             tried.add((site.page, key))
+            without = {name: value for name, value in site.query.items() if name != key}
+            plain = open_link(site, without) if key in site.query else usual
+            said = {warning.value for warning in plain.warning}
             for value in HOSTILE:
                 if chosen.random() >= share:
                     continue

@@ -18,6 +18,7 @@ from pages.views.compare import (
     plane,
     presets,
     toolbar,
+    tour,
     visits,
 )
 from pages.views.compare.side import choose_epochs, draw_columns, request_sides
@@ -27,6 +28,9 @@ begin_page("Compare")
 visits.restore()
 first = widgets.row()
 chosen = controls.choose_reference(first)
+exercise.check_link()
+tour.check_link()
+widgets.remark(links.VISIT)
 summary, top = st.empty(), st.container()
 columns = draw_columns()
 if requests.reference(*chosen).result is None:

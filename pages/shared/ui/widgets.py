@@ -411,6 +411,20 @@ def request_one(key: str, label: str) -> str | None:
     return read_request(key)
 
 
+def drop_unknown(
+    key: str, label: str, possible: str, is_known: Callable[[str], bool] = lambda text: True
+) -> None:
+    """Take what means nothing out of a link, and say so: for choices that have no widget.
+
+    ``possible``: in words.
+    """
+    given = st.query_params.get_all(key)
+    if len(given) > 1 or not all(map(is_known, given)):
+        del st.query_params[key]
+        add_remark(key, f"{label} = {quote(given[-1])} is not known; possible: {possible}.")
+    remark(key)
+
+
 def refuse(key: str, instead: Any, sentence: str) -> None:
     """Choose something else than what was asked for, and say so."""
     choose(key, instead)

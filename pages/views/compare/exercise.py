@@ -10,6 +10,8 @@ from pages.shared.ui import charts, widgets
 from . import text
 from .side import LowRank, Sides
 
+_RANK = "rank"  # what there is to predict
+
 
 def draw_button() -> None:
     st.button(
@@ -19,6 +21,13 @@ def draw_button() -> None:
         on_click=_begin,
         width="stretch",
     )
+
+
+def check_link() -> None:
+    """Drop what a link says of the exercise that means nothing."""
+    widgets.drop_unknown(links.EXERCISE, "Exercise", _RANK, _RANK.__eq__)
+    whole = "a whole number from 1 on"
+    widgets.drop_unknown(links.GUESS, "Prediction", whole, lambda text: _parse(text) is not None)
 
 
 def is_open() -> bool:
@@ -46,22 +55,26 @@ def draw_answer(sides: Sides) -> None:
     if links.EXERCISE not in st.query_params or guess is None or side.job.result is None:
         return
     curve = side.job.result
-    guessed, suggested = (
-        curve.table.iloc[curve.row(max(rank, 1))] for rank in (guess, curve.suggestion)
-    )
+    guessed, suggested = (curve.table.iloc[curve.row(rank)] for rank in (guess, curve.suggestion))
     said = text.judge_guess(sides[0].trained, guessed, suggested)
     message, button = st.columns([8, 1], vertical_alignment="center", gap="small")
     message.info(said, icon=":material/school:")
     button.button("Close", key="exercise_end", type="tertiary", on_click=_end)
 
 
-def _read_guess() -> float | None:
-    return widgets.parse_number(st.query_params.get(links.GUESS, ""))
+def _read_guess() -> int | None:
+    return _parse(st.query_params.get(links.GUESS, ""))
+
+
+def _parse(text: str) -> int | None:
+    plain = text.isascii() and text.isdigit() and len(text) < 6
+    return int(text) if plain and int(text) else None
 
 
 def _begin() -> None:
     st.query_params.pop(links.GUESS, None)
-    st.query_params[links.EXERCISE] = "rank"
+    st.query_params[links.EXERCISE] = _RANK
+    widgets.add_remark(links.EXERCISE, "")
     widgets.move(LowRank.knob, None)
     st.rerun()
 

@@ -4,10 +4,8 @@ from functools import partial
 
 import streamlit as st
 
-from pages.shared import links
 from pages.shared.jobs import Job
 from pages.shared.models.results import CurveView
-from pages.shared.ui import widgets
 from pages.shared.ui.progress import follow
 
 from . import difference, exercise, linking, pins, presets, text, tour, undo, visits
@@ -34,7 +32,6 @@ def _draw(sides: Sides | None, baseline: Job[CurveView] | None) -> None:
             pins.draw_button(sides if complete else None)
             presets.draw_menu()
             tour.draw_button()
-    widgets.remark(links.VISIT)
     tour.draw()
     if sides is not None:
         presets.draw_message(sides, baseline)

@@ -63,6 +63,12 @@ def draw_button() -> None:
     )
 
 
+def check_link() -> None:
+    """Drop what a link says of the tour that is no step."""
+    known = {str(step) for step in range(1, len(STEPS) + 1)}
+    widgets.drop_unknown(links.TOUR, "Tour", f"a step from 1 to {len(STEPS)}", known.__contains__)
+
+
 def draw() -> None:
     """The step that the link says, if it says one."""
     number = _read_step()
@@ -85,12 +91,13 @@ def draw() -> None:
 
 
 def _read_step() -> int | None:
-    number = widgets.parse_number(st.query_params.get(links.TOUR, ""))
-    return None if number is None else min(max(int(number), 1), len(STEPS))
+    step = st.query_params.get(links.TOUR)
+    return None if step is None else int(step)
 
 
 def _go(step: int) -> None:
     st.query_params[links.TOUR] = str(step)
+    widgets.add_remark(links.TOUR, "")
 
 
 def _end() -> None:

@@ -18,6 +18,7 @@ from pages.shared.format import quote
 from pages.shared.glossary import CONTROLS
 
 URL_TEXT = "_url_text_"  # how a choice from a menu stands in the URL; None: it is the default
+LARGEST_ASKED = 1e6  # number of a link that waits for the values of its slider
 # Beside each choice in the session: whether it was chosen, the remark on it, where a knob stands,
 # whether what the URL says of it was just refused.
 _CHOSEN, _REMARK, _AT, _UNBOUND = "_chosen_", "_remark_", "_at_", "_unbound_"
@@ -119,6 +120,8 @@ def knob(
     import numpy as np  # here, and not above: the title paints first
 
     numbers = np.asarray(values).tolist()
+    if not settled:
+        numbers = _with_asked(key, numbers)
     texts = dict(zip(numbers, _short_decimals(numbers), strict=True))
     if key not in st.session_state and read_request(key) is not None:
         st.session_state[_CHOSEN + key] = True
@@ -152,6 +155,19 @@ def knob(
     st.session_state[_AT + key] = value
     remark(key)
     return value
+
+
+def _with_asked(key: str, numbers: list[float]) -> list[float]:
+    """The values so far and the one that is asked for, which the final ones may have.
+
+    A kernel has more ranks than any linear layer: a link to one waits for the curve.
+    """
+    asked = parse_number(read_request(key) or "")
+    if asked is None or not 0 < asked <= LARGEST_ASKED or asked in numbers:
+        return numbers
+    if isinstance(numbers[0], int):
+        return sorted([*numbers, int(asked)]) if asked == int(asked) else numbers
+    return sorted([*numbers, asked])
 
 
 def segment(

@@ -1,4 +1,7 @@
-"""Two test processes share the cores, and nothing that a person has kept is read or changed."""
+"""Three test processes share the cores, and nothing that a person has kept is read or changed.
+
+One drives the browser, one at a time, and waits half of its time: two more keep two cores at work.
+"""
 
 import os
 

@@ -1,7 +1,4 @@
-"""Three test processes share the cores, and nothing that a person has kept is read or changed.
-
-One drives the browser, one at a time, and waits half of its time: two more keep two cores at work.
-"""
+"""Two test processes share the cores, and nothing that a person has kept is read or changed."""
 
 import os
 

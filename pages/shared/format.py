@@ -1,7 +1,8 @@
 """Numbers as a person reads them: with their unit, in one way everywhere; strangers' texts as such."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LONGEST_QUOTE = 60  # characters of a stranger's text that a sentence repeats
@@ -87,3 +88,23 @@ def describe_point(line: Mapping[str, Any], setting: str, task: str, cost: str) 
     score = format_score(line["score"], task)
     ends = format_interval(line["score_low"], line["score_high"], task)
     return f"{setting}: {score} ({ends}), {describe_cost(cost, line[cost])}"
+
+
+def parse_number(text: str) -> float | None:
+    """A finite number; None: the text is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def short_decimals(numbers: Sequence[float]) -> list[str]:
+    """Short decimals that tell the numbers apart; a link has to find one by its text."""
+    if all(number == int(number) for number in numbers):
+        return [str(int(number)) for number in numbers]
+    for digits in range(3, 18):
+        texts = [f"{number:.{digits}g}" for number in numbers]
+        if len(set(texts)) == len(texts):
+            break
+    return texts

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 import compression
 import data
 from pages.shared import links
-from pages.shared.format import quote
+from pages.shared.format import parse_number, quote
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
@@ -186,7 +186,7 @@ def _choose_seed() -> int:
     widgets.reset_none("seed", SEED)
     asked = widgets.request_one("seed", "Seed")
     if asked is not None:
-        wanted = widgets.parse_number(asked)
+        wanted = parse_number(asked)
         if wanted is None or wanted != int(wanted) or not 0 <= wanted <= LARGEST_SEED:
             widgets.refuse(
                 "seed",

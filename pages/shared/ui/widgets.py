@@ -5,7 +5,6 @@ widget runs, whether it comes from a URL or was chosen where other values were p
 cannot be used is replaced with a remark.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -14,7 +13,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages.shared.format import quote
+from pages.shared.format import parse_number, quote, short_decimals
 from pages.shared.glossary import CONTROLS
 
 URL_TEXT = "_url_text_"  # how a choice from a menu stands in the URL; None: it is the default
@@ -122,7 +121,7 @@ def knob(
     numbers = np.asarray(values).tolist()
     if not settled:
         numbers = _with_asked(key, numbers)
-    texts = dict(zip(numbers, _short_decimals(numbers), strict=True))
+    texts = dict(zip(numbers, short_decimals(numbers), strict=True))
     if key not in st.session_state and read_request(key) is not None:
         st.session_state[_CHOSEN + key] = True
     if is_chosen(key):
@@ -343,14 +342,6 @@ def read_request(key: str) -> str | None:
     return st.query_params.get(key)
 
 
-def parse_number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
 def on_change(
     key: str, redraw: Sequence[str] = (), then: Callable[[Any], None] | None = None
 ) -> None:
@@ -427,20 +418,6 @@ def request_one(key: str, label: str) -> str | None:
     return read_request(key)
 
 
-def drop_unknown(
-    key: str, label: str, possible: str, is_known: Callable[[str], bool] = lambda text: True
-) -> None:
-    """Take what means nothing out of a link, and say so: for choices that have no widget.
-
-    ``possible``: in words.
-    """
-    given = st.query_params.get_all(key)
-    if len(given) > 1 or not all(map(is_known, given)):
-        del st.query_params[key]
-        add_remark(key, f"{label} = {quote(given[-1])} is not known; possible: {possible}.")
-    remark(key)
-
-
 def refuse(key: str, instead: Any, sentence: str) -> None:
     """Choose something else than what was asked for, and say so."""
     choose(key, instead)
@@ -467,14 +444,3 @@ def bind(key: str) -> Literal["query-params"] | None:
 def _format_with(texts: Mapping[Any, str]) -> Callable[[Any], str]:
     """What a widget shows of its values, and of one that it still holds from other options."""
     return lambda value: texts.get(value, str(value))
-
-
-def _short_decimals(numbers: Sequence[float]) -> list[str]:
-    """Short decimals that tell the numbers apart; ``requested`` has to find one by its text."""
-    if all(number == int(number) for number in numbers):
-        return [str(int(number)) for number in numbers]
-    for digits in range(3, 18):
-        texts = [f"{number:.{digits}g}" for number in numbers]
-        if len(set(texts)) == len(texts):
-            break
-    return texts

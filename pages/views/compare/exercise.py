@@ -8,6 +8,7 @@ from pages.shared.plots import standard
 from pages.shared.ui import charts, widgets
 
 from . import text
+from .link import drop_unknown
 from .side import LowRank, Sides
 
 _RANK = "rank"  # what there is to predict
@@ -25,9 +26,9 @@ def draw_button() -> None:
 
 def check_link() -> None:
     """Drop what a link says of the exercise that means nothing."""
-    widgets.drop_unknown(links.EXERCISE, "Exercise", _RANK, _RANK.__eq__)
+    drop_unknown(links.EXERCISE, "Exercise", _RANK, _RANK.__eq__)
     whole = "a whole number from 1 on"
-    widgets.drop_unknown(links.GUESS, "Prediction", whole, lambda text: _parse(text) is not None)
+    drop_unknown(links.GUESS, "Prediction", whole, lambda text: _parse(text) is not None)
 
 
 def is_open() -> bool:

@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from compression import CONSTRAINTS, LOW_RANK_METHODS, MODELS
 from compression.entries import LowRankEntry
 from pages.shared import links
+from pages.shared.format import parse_number
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import controls, requests
@@ -194,7 +195,7 @@ class LowRank(Side):
         if self.epochs or not self.entry.works_on_matrices:  # k* does not speak of a kernel
             return ranks
         asked: set[float] = st.session_state.setdefault(_ASKED, set())
-        if (wanted := widgets.parse_number(widgets.read_request(self.knob) or "")) is not None:
+        if (wanted := parse_number(widgets.read_request(self.knob) or "")) is not None:
             asked.add(wanted)
         steps = {*space_ranks(self.break_even), curve.suggestion, *asked}.intersection(ranks)
         return sorted(steps) if len(steps) > 1 else ranks

@@ -9,6 +9,7 @@ from pages.shared import links
 from pages.shared.ui import widgets
 
 from . import pins
+from .link import drop_unknown
 
 
 class Step(NamedTuple):
@@ -66,7 +67,7 @@ def draw_button() -> None:
 def check_link() -> None:
     """Drop what a link says of the tour that is no step."""
     known = {str(step) for step in range(1, len(STEPS) + 1)}
-    widgets.drop_unknown(links.TOUR, "Tour", f"a step from 1 to {len(STEPS)}", known.__contains__)
+    drop_unknown(links.TOUR, "Tour", f"a step from 1 to {len(STEPS)}", known.__contains__)
 
 
 def draw() -> None:

@@ -14,6 +14,7 @@ from .truncated_svd import svd
 
 Columns = tuple[Array, Array, Array]
 NOTHING = 1e-20  # of the kernel's squared norm: what rounding leaves
+SMALLEST = 1e-14  # damping that keeps a least squares problem solvable
 
 
 @dataclass(frozen=True)
@@ -80,42 +81,40 @@ class CanonicalPolyadic:
         rank = checked_max_rank(max_rank, largest, kernel.shape)
 
         errors = [float(np.sum(tensor**2))]
-        terms: list[Columns] = []
+        after, before, inside = (np.zeros((side, 0)) for side in tensor.shape)
+        terms: list[Columns] = [(after, before, inside)]
         for k in range(1, rank + 1):
-            if k < largest:
-                terms.append(_balance(self._add_term(tensor, terms, errors)))
-            else:
-                terms.append(_spell_out(tensor))
-            error = kernel_error(kernel, _build_stages(terms[-1], kernel))
-            if error > errors[-1]:
-                terms[-1], error = _add_nothing(terms[-2]), errors[-1]
+            found = self._add_term(tensor, terms[-1], errors) if k < largest else _spell_out(tensor)
+            error = kernel_error(kernel, _build_stages(found, kernel))
+            if not error <= errors[-1]:
+                found, error = _add_nothing(terms[-1]), errors[-1]
+            terms.append(found)
             errors.append(error)
         return PolyadicStages(
             kernel=kernel,
             errors=np.array(errors),
             singular_values=svd(kernel.reshape(len(kernel), -1))[1],
-            terms=tuple(terms),
+            terms=tuple(terms[1:]),
         )
 
-    def _add_term(self, tensor: Array, terms: list[Columns], errors: list[float]) -> Columns:
-        """A term more than the last ones, all of them fitted together."""
+    def _add_term(self, tensor: Array, terms: Columns, errors: list[float]) -> Columns:
+        """A term more than these, all of them fitted together."""
         from tensorly import cp_tensor
         from tensorly.decomposition import parafac
 
-        k = len(terms) + 1
-        settings: dict[str, Any] = {"n_iter_max": self.iterations, "tol": self.tolerance}
-        if not terms:
-            return parafac(tensor, rank=1, init="svd", **settings)[1]
         if errors[-1] <= NOTHING * errors[0]:
-            return _add_nothing(terms[-1])
-        rest = tensor - np.einsum("or,ir,sr->ois", *terms[-1])
+            return _add_nothing(terms)
+        k = terms[0].shape[1] + 1
+        settings: dict[str, Any] = {"n_iter_max": self.iterations, "tol": self.tolerance}
+        # Beside the squared norms of two factors; never 0, for a term may vanish.
+        settings["l2_reg"] = max(self.damping, SMALLEST) * errors[0] ** (2 / 3)
+        rest = tensor - np.einsum("or,ir,sr->ois", *terms)
         more = parafac(rest, rank=1, init="svd", **settings)[1]
-        start = [np.hstack(pair) for pair in zip(terms[-1], more, strict=True)]
-        given = cp_tensor.CPTensor((np.ones(k), start))
+        start = [np.hstack(pair) for pair in zip(terms, more, strict=True)]
         if k * sum(tensor.shape) >= tensor.size:
             settings["n_iter_max"] = 1
-        penalty = self.damping * errors[0] ** (2 / 3)  # beside the squared norms of two factors
-        return parafac(tensor, k, init=given, l2_reg=penalty, **settings)[1]
+        given = cp_tensor.CPTensor((np.ones(k), start))
+        return _balance(parafac(tensor, k, init=given, **settings)[1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -196,6 +196,22 @@ def test_cp_finds_a_kernel_of_few_terms(spatial):
     assert [stage.groups for stage in d.at(3).stages] == [1, 3, 1]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("damping", [0.0, 1e-6])
+def test_cp_takes_kernels_whose_best_term_is_hard_to_find(damping):
+    """Ties, and leading vectors of the unfoldings that have nothing in common with the kernel."""
+    kernels = np.zeros((3, 2, 2, 2))
+    kernels[0, 0, 0, 1] = kernels[0, 1, 1, 0] = 1.0
+    kernels[1, 0, 0, 1] = kernels[1, 0, 1, 0] = kernels[1, 1, 0, 0] = 1.0  # no best sum of two
+    kernels[2] = [[[1, 0], [0, -1]], [[0, -1], [-1, 0]]]
+    for kernel in (*kernels, np.eye(4)[..., None] * np.ones(3)):
+        d = CanonicalPolyadic(damping=damping).decompose(kernel)
+        assert np.all(np.diff(d.errors) <= 0)
+        assert d.errors[-1] <= 1e-12
+        for rank in range(1, d.max_rank + 1):
+            assert d.realised_error(rank) == pytest.approx(d.errors[rank], abs=1e-9)
+
+
 @pytest.mark.parametrize("shape", [(4, 3, 2, 2), (5, 4, 3)])
 def test_cp_lies_between_the_unfolding_and_one_random_start(shape):
     """The tail of each unfolding bounds it from below; tensorly's own start from above, nearly."""

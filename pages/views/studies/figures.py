@@ -161,7 +161,9 @@ def differences(
 
 def _name_intervals(lows: np.ndarray, highs: np.ndarray, form: str) -> list[str]:
     pairs = zip(lows, highs, strict=True)
-    return [f"{low:{form}} to {high:{form}}" if low == low else NO_INTERVAL for low, high in pairs]
+    return [
+        NO_INTERVAL if np.isnan(low) else f"{low:{form}} to {high:{form}}" for low, high in pairs
+    ]
 
 
 def coordinates(sample: pd.DataFrame, task: str, styles: Mapping[str, Style]) -> go.Figure:

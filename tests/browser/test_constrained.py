@@ -63,8 +63,10 @@ def test_a_click_moves_the_bound_on_a_point_of_the_chosen_way_only(server, visit
             wait_until_idle(page)
             assert find_bound(page).inner_text() == at
     page.wait_for_function(
-        """at => document.querySelector('.st-key-bound [data-testid=stSliderThumbValue]')
-                 .innerText !== at""",
+        """at => {
+             const now = document.querySelector('.st-key-bound [data-testid=stSliderThumbValue]');
+             return now && now.innerText !== at;
+           }""",
         arg=at,
     )
     assert float(find_bound(page).inner_text()) == pytest.approx(point["c"], rel=1e-3)
@@ -110,8 +112,10 @@ def test_the_plane_of_two_weights_moves_with_the_bound(server, visit):
     page.locator(".st-key-bound input[type=range]").press("ArrowLeft")
     for name in planes:
         page.wait_for_function(
-            """([name, title]) => document.querySelector(`.st-key-${name} .js-plotly-plot`)
-                                  .layout.title.text !== title""",
+            """([name, title]) => {  // while a chart is exchanged there is none for a moment
+                 const chart = document.querySelector(`.st-key-${name} .js-plotly-plot`);
+                 return chart?.layout && chart.layout.title.text !== title;
+               }""",
             arg=[name, before[name]["title"]],
         )
     wait_until_idle(page)  # until then the old chart stands beside the new one

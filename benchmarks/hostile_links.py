@@ -77,7 +77,7 @@ SITES = (
     Site("train", SMALL),
     Site("low_rank", NETWORK | {"method": "activation_aware_svd", "methods": "tuned"}),
     Site("low_rank", NETWORK | {"share": "true", "folds": "true"}),
-    Site("low_rank", {"dataset": "mnist1d", "model": "conv1d"}),
+    Site("low_rank", {"dataset": "mnist1d", "model": "conv1d", "train_epochs": "1"}),
     Site("constrained", SMALL | {"plane": "true", "race": "true"}),
     Site(
         "constrained",

@@ -5,10 +5,12 @@ dense layer: a multiple-choice knapsack. The exact rule is the reference; the ot
 usual, and their gap to it is part of their answer.
 """
 
+import bisect
 import heapq
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,6 +164,18 @@ def allocate_by_every_rule(
     return {rule: problem.by(rule) for rule in RULES}
 
 
+class _Choice(NamedTuple):
+    """What one layer may become."""
+
+    cost: int
+    error: float
+    rank: int
+
+
+_Picks = dict[str, _Choice]
+"""Layer -> its choice."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Options:
     """A layer's undominated choices: costs rise, errors fall."""
@@ -170,10 +184,15 @@ class _Options:
     errors: Array
     ranks: Whole
 
-    def cheapest_within(self, loss: float) -> int:
-        """Place of the cheapest choice that loses no more, or of the one that loses least."""
-        place = int(np.searchsorted(-self.errors, -loss, side="left"))
-        return min(place, len(self.errors) - 1)
+    def at(self, place: int | np.integer) -> _Choice:
+        return _Choice(int(self.costs[place]), float(self.errors[place]), int(self.ranks[place]))
+
+    def where(self, kept: NDArray[np.bool_]) -> "_Options":
+        return _Options(self.costs[kept], self.errors[kept], self.ranks[kept])
+
+    def cheapest_within(self, loss: float) -> _Choice:
+        """The cheapest choice that loses no more, or the one that loses least."""
+        return self.at(np.argmax(self.errors <= max(loss, self.errors[-1])))
 
 
 def _options(name: str, layer: RankChoices) -> _Options:
@@ -210,165 +229,162 @@ class _Problem:
                 "above 0, up to 1"
             )
         self.layers = layers
-        self.options = [_options(name, layer) for name, layer in layers.items()]
-        smallest = sum(int(options.costs[0]) for options in self.options)
+        self.options = {name: _options(name, layer) for name, layer in layers.items()}
+        smallest = sum(int(options.costs[0]) for options in self.options.values())
         # Written so that a budget that is not a number fails too.
         if not budget >= smallest:
             raise ArgumentError(
                 f"a budget of {budget} is too small for these layers: choose at least {smallest}"
             )
-        everything = sum(int(options.costs[-1]) for options in self.options)
-        self.budget = everything if budget >= everything else int(budget)
+        everything = sum(int(options.costs[-1]) for options in self.options.values())
+        self.budget = int(min(budget, everything))
         self.resolution = resolution
         self.price, self.priced, self.bound = _dual(self.options, self.budget)
         self.picks = {rule: pick(self) for rule, pick in _FAST.items()}
         self.picks["exact"], self.quantum, self.is_exact = _exact(self)
 
-    def error(self, picks: list[int]) -> float:
-        return sum(float(o.errors[place]) for o, place in zip(self.options, picks, strict=True))
-
-    def cost(self, picks: list[int]) -> int:
-        return sum(int(o.costs[place]) for o, place in zip(self.options, picks, strict=True))
-
     def by(self, rule: str) -> Allocation:
         picks = self.picks[rule]
-        ranks = [int(o.ranks[place]) for o, place in zip(self.options, picks, strict=True)]
-        error = self.error(picks)
+        error = _error(picks)
         return Allocation(
             ranks={
-                name: None if rank == DENSE else rank
-                for name, rank in zip(self.layers, ranks, strict=True)
+                name: None if choice.rank == DENSE else choice.rank
+                for name, choice in picks.items()
             },
-            cost=self.cost(picks),
+            cost=_cost(picks),
             error=error,
             rule=rule,
-            gap=error - self.error(self.picks["exact"]),
+            gap=error - _error(self.picks["exact"]),
             quantum=self.quantum,
             exact=self.is_exact,
             bound=self.bound,
         )
 
 
-def _dual(options: list[_Options], budget: int) -> tuple[float, list[int], float]:
+def _cost(picks: _Picks) -> int:
+    return sum(choice.cost for choice in picks.values())
+
+
+def _error(picks: _Picks) -> float:
+    return sum(choice.error for choice in picks.values())
+
+
+def _dual(options: Mapping[str, _Options], budget: int) -> tuple[float, _Picks, float]:
     """The smallest price at which everybody's cheapest choice fits, those choices, and the bound.
 
     Whatever the price α >= 0, Σ_l min_r (e + α cost) − α B is a lower bound of the error.
     """
 
-    def at(price: float) -> tuple[list[int], int, float]:
+    def at(price: float) -> tuple[_Picks, float]:
         # The first of equal minima, so the cheaper.
-        picks = [int(np.argmin(o.errors + price * o.costs)) for o in options]
-        cost = sum(int(o.costs[place]) for o, place in zip(options, picks, strict=True))
-        value = sum(
-            float(o.errors[place] + price * (o.costs[place] - budget / len(options)))
-            for o, place in zip(options, picks, strict=True)
-        )
-        return picks, cost, value
+        picks = {name: o.at(np.argmin(o.errors + price * o.costs)) for name, o in options.items()}
+        share = budget / len(options)
+        return picks, sum(c.error + price * (c.cost - share) for c in picks.values())
 
-    picks, cost, bound = at(0.0)
-    if cost <= budget:
+    picks, bound = at(0.0)
+    if _cost(picks) <= budget:
         return 0.0, picks, bound
     # Costs are whole numbers: above the whole range of errors, one unit is never worth it.
-    low, high = 0.0, max(float(o.errors[0] - o.errors[-1]) for o in options) * 2 + 1.0
-    picks, _, value = at(high)
+    low, high = 0.0, max(float(o.errors[0] - o.errors[-1]) for o in options.values()) + 1.0
+    picks, value = at(high)
     bound = max(bound, value)
-    best_price = high
     for _ in range(100):
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        candidate, cost, value = at(middle)
+        candidate, value = at(middle)
         bound = max(bound, value)
-        if cost <= budget:
-            high, picks, best_price = middle, candidate, middle
+        if _cost(candidate) <= budget:
+            high, picks = middle, candidate
         else:
             low = middle
-    return best_price, picks, bound
+    return high, picks, bound
 
 
-def _lagrangian(problem: _Problem) -> list[int]:
+def _lagrangian(problem: _Problem) -> _Picks:
     return problem.priced
 
 
-def _greedy(problem: _Problem) -> list[int]:
+def _greedy(problem: _Problem) -> _Picks:
     options = problem.options
-    picks = [0] * len(options)
-    left = problem.budget - problem.cost(picks)
-    queue: list[tuple[float, int]] = []
+    places = dict.fromkeys(options, 0)
+    left = problem.budget - sum(int(o.costs[0]) for o in options.values())
+    queue: list[tuple[float, str]] = []
 
-    def offer(layer: int) -> None:
-        o, place = options[layer], picks[layer]
+    def offer(name: str) -> None:
+        o, place = options[name], places[name]
         if place + 1 < len(o.costs):
             fall = o.errors[place] - o.errors[place + 1]
-            heapq.heappush(queue, (-fall / (o.costs[place + 1] - o.costs[place]), layer))
+            heapq.heappush(queue, (-fall / (o.costs[place + 1] - o.costs[place]), name))
 
-    for layer in range(len(options)):
-        offer(layer)
+    for name in options:
+        offer(name)
     while queue:
-        _, layer = heapq.heappop(queue)
-        o, place = options[layer], picks[layer]
+        _, name = heapq.heappop(queue)
+        o, place = options[name], places[name]
         step = int(o.costs[place + 1] - o.costs[place])
         # A layer whose next step no longer fits is done; the others go on.
         if step <= left:
-            picks[layer] += 1
+            places[name] += 1
             left -= step
-            offer(layer)
-    return picks
+            offer(name)
+    return {name: options[name].at(place) for name, place in places.items()}
 
 
-def _uniform_energy(problem: _Problem) -> list[int]:
-    losses = np.unique(np.concatenate([o.errors for o in problem.options]))
-    low, high = 0, len(losses) - 1
-    while low < high:
-        middle = (low + high) // 2
-        picks = [o.cheapest_within(losses[middle]) for o in problem.options]
-        if problem.cost(picks) <= problem.budget:
-            high = middle
-        else:
-            low = middle + 1
-    return [o.cheapest_within(losses[high]) for o in problem.options]
+def _uniform_energy(problem: _Problem) -> _Picks:
+    options = problem.options
+    losses = np.unique(np.concatenate([o.errors for o in options.values()]))
+
+    def picks_at(place: int) -> _Picks:
+        return {name: o.cheapest_within(losses[place]) for name, o in options.items()}
+
+    def fits(place: int) -> bool:
+        return _cost(picks_at(place)) <= problem.budget
+
+    # Nobody loses more than the largest: there every layer takes its cheapest choice.
+    return picks_at(bisect.bisect_left(range(len(losses) - 1), True, key=fits))
 
 
-def _uniform(problem: _Problem) -> list[int]:
-    def picks_at(rank: int) -> list[int]:
-        picks = []
-        for layer, o in zip(problem.layers.values(), problem.options, strict=True):
-            own = min(rank, len(layer.costs))
-            cost = layer.dense_cost
-            if own > 0:
-                cost = min(cost, int(layer.costs[own - 1]))
-            picks.append(int(np.searchsorted(o.costs, cost, side="right")) - 1)
+def _uniform(problem: _Problem) -> _Picks:
+    def picks_at(rank: int) -> _Picks:
+        picks = {}
+        for name, o in problem.options.items():
+            layer = problem.layers[name]
+            up_to_rank = np.asarray(layer.costs)[:rank]
+            cost = min([layer.dense_cost, *up_to_rank[-1:]])
+            picks[name] = o.at(np.searchsorted(o.costs, cost, side="right") - 1)
         return picks
 
-    if problem.cost(picks_at(1)) > problem.budget:
-        return [0] * len(problem.options)
-    low, high = 1, max(1, *(len(layer.costs) for layer in problem.layers.values()))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if problem.cost(picks_at(middle)) <= problem.budget:
-            low = middle
-        else:
-            high = middle - 1
-    return picks_at(low)
+    def exceeds(rank: int) -> bool:
+        return _cost(picks_at(rank)) > problem.budget
+
+    largest = max(len(layer.costs) for layer in problem.layers.values())
+    rank = bisect.bisect_left(range(1, largest + 1), True, key=exceeds)
+    if rank == 0:
+        return {name: o.at(0) for name, o in problem.options.items()}
+    return picks_at(rank)
 
 
-def _exact(problem: _Problem) -> tuple[list[int], int, bool]:
+def _exact(problem: _Problem) -> tuple[_Picks, int, bool]:
     """Dynamic programme over the budget; picks, the costs' quantum, whether rounding lost nothing."""
-    incumbent = min(problem.picks.values(), key=problem.error)
-    options, budget = problem.options, problem.budget
+    incumbent = min(problem.picks.values(), key=_error)
+    budget, price = problem.budget, problem.price
 
     # At the dual's price, a choice whose own reduced cost exceeds the distance from the bound to
     # the best allocation known is in no better one: few choices a layer are left.
-    price = problem.price
-    reduced = [o.errors + price * o.costs for o in options]
-    bound = sum(float(r.min()) for r in reduced) - price * budget
-    slack = problem.error(incumbent) - bound
-    rounding = 1e-12 * (1 + sum(float(np.abs(r).max()) for r in reduced) + price * budget)
-    kept = [np.flatnonzero(r - r.min() <= slack + rounding) for r in reduced]
+    reduced = {name: o.errors + price * o.costs for name, o in problem.options.items()}
+    bound = sum(float(r.min()) for r in reduced.values()) - price * budget
+    slack = _error(incumbent) - bound
+    largest = sum(float(np.abs(r).max()) for r in reduced.values())
+    slack += 1e-12 * (1 + largest + price * budget)  # rounding
+    kept = {
+        name: o.where(reduced[name] - reduced[name].min() <= slack)
+        for name, o in problem.options.items()
+    }
 
     # Only what a choice costs beyond its layer's cheapest is left to be decided.
-    extras = [o.costs[places] - o.costs[places[0]] for o, places in zip(options, kept, strict=True)]
-    room = budget - sum(int(o.costs[places[0]]) for o, places in zip(options, kept, strict=True))
+    extras = [o.costs - o.costs[0] for o in kept.values()]
+    room = budget - sum(int(o.costs[0]) for o in kept.values())
     if room < 0:
         return incumbent, 1, True
     room = min(room, sum(int(extra[-1]) for extra in extras))
@@ -382,40 +398,34 @@ def _exact(problem: _Problem) -> tuple[list[int], int, bool]:
     # A multiple of the divisor rounds least.
     quantum = -(-quantum // divisor) * divisor
 
-    errors = [o.errors[places] for o, places in zip(options, kept, strict=True)]
-    places = _knapsack(errors, [-(-extra // quantum) for extra in extras], room // quantum)
-    picks = [int(own[place]) for own, place in zip(kept, places, strict=True)]
-    if problem.error(incumbent) <= problem.error(picks):
-        picks = incumbent
-    return picks, quantum, quantum == divisor
+    picks = _knapsack(kept, quantum, room // quantum)
+    return min(incumbent, picks, key=_error), quantum, quantum == divisor
 
 
-def _knapsack(errors: list[Array], costs: list[Whole], cells: int) -> list[int]:
-    """One choice a layer of least total error within ``cells``; each layer has one of cost 0."""
+def _knapsack(options: dict[str, _Options], quantum: int, cells: int) -> _Picks:
+    """A choice a layer of least total error; what they cost beyond the cheapest fits the cells."""
     best = np.zeros(cells + 1)
-    chosen = []
-    for own_errors, own_costs in zip(errors, costs, strict=True):
+    steps, chosen = {}, {}
+    for name, o in options.items():
+        steps[name] = -(-(o.costs - o.costs[0]) // quantum)
         least = np.full(cells + 1, np.inf)
-        choice = np.zeros(cells + 1, np.int32)
-        for place, (error, cost) in enumerate(zip(own_errors, own_costs, strict=True)):
+        chosen[name] = np.zeros(cells + 1, np.int32)
+        for place, cost in enumerate(steps[name]):
             if cost > cells:
                 break
-            candidate = best[: cells + 1 - cost] + error
+            candidate = best[: cells + 1 - cost] + o.errors[place]
             better = candidate < least[cost:]
             least[cost:][better] = candidate[better]
-            choice[cost:][better] = place
+            chosen[name][cost:][better] = place
         best = least
-        chosen.append(choice)
-    picks = []
-    cell = cells
-    for choice, own_costs in zip(reversed(chosen), reversed(costs), strict=True):
-        place = int(choice[cell])
-        picks.append(place)
-        cell -= int(own_costs[place])
-    return picks[::-1]
+    places: dict[str, int] = {}
+    for name in reversed(options):
+        places[name] = int(chosen[name][cells])
+        cells -= int(steps[name][places[name]])
+    return {name: o.at(places[name]) for name, o in options.items()}
 
 
-_FAST: Mapping[str, Callable[[_Problem], list[int]]] = {
+_FAST: Mapping[str, Callable[[_Problem], _Picks]] = {
     "greedy": _greedy,
     "lagrangian": _lagrangian,
     "uniform_energy": _uniform_energy,

@@ -209,20 +209,27 @@ def test_what_cannot_be_allocated_is_refused_in_words():
     weights = {"a": np.ones((3, 3))}
     with pytest.raises(ArgumentError, match="exact, greedy"):
         allocate_ranks(weights, 10, "best")
-    with pytest.raises(ArgumentError, match="no layers"):
+    with pytest.raises(ArgumentError, match=r"no layers to share the budget: give at least one$"):
         allocate_ranks({}, 10)
     with pytest.raises(ArgumentError, match=r"layer b: .*zero everywhere"):
         allocate_ranks({"a": np.ones((3, 3)), "b": np.zeros((3, 3))}, 10)
-    with pytest.raises(ArgumentError, match="resolution"):
-        allocate_ranks(weights, 10, resolution=0.0)
+    for resolution in (0.0, -0.5, 1.5):
+        with pytest.raises(ArgumentError, match=f"{resolution} is .* share .* above 0, up to 1$"):
+            allocate_ranks(weights, 10, resolution=resolution)
     curves = {
-        "one of each": RankChoices(np.ones(2), np.ones(3, int), 9),
-        "not finite": RankChoices(np.array([np.nan]), np.ones(1, int), 9),
-        "whole numbers": RankChoices(np.ones(1), np.array([1.5]), 9),
+        "a has 2 errors and 3 costs: give one of each": RankChoices(np.ones(2), np.ones(3, int), 9),
+        "a has errors that are not finite": RankChoices(np.array([np.nan]), np.ones(1, int), 9),
+        "a has costs that are not whole numbers": RankChoices(np.ones(1), np.array([1.5]), 9),
+        "numbers >= 0": RankChoices(np.ones(1), np.array([-1]), 9),
     }
     for words, curve in curves.items():
         with pytest.raises(ArgumentError, match=words):
             allocate({"a": curve}, 10)
+
+
+def test_costs_without_a_sign_are_whole_numbers():
+    curve = RankChoices(np.array([0.5, 0.25]), np.array([2, 4], np.uint8), 200)
+    assert allocate({"a": curve}, 3).ranks == {"a": 1}
 
 
 def test_choices_lose_minus_the_logarithm_of_what_the_layer_keeps():
@@ -314,3 +321,69 @@ def test_the_lagrangian_rule_is_everybody_s_best_at_the_least_price_that_fits(se
         for price in [0.0, *prices]
     )
     assert found.bound == pytest.approx(dual, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_uniform_rule_takes_the_largest_rank_that_fits(seed):
+    layers, budget = distinct(seed)
+    shorter = layers["a"]
+    layers["a"] = RankChoices(shorter.errors[:2], shorter.costs[:2], shorter.dense_cost)
+
+    def at(rank):
+        """(rank or None, cost, error) of each layer, its own largest where it has no such rank."""
+        found = {}
+        for name, layer in layers.items():
+            own = min(rank, len(layer.costs))
+            dense = layer.dense_cost <= layer.costs[own - 1]
+            cost, error = steps(layer)[-1 if dense else own - 1]
+            found[name] = (None if dense else own, cost, error)
+        return found
+
+    fitting = [rank for rank in range(1, 6) if sum(c for _, c, _ in at(rank).values()) <= budget]
+    found = allocate(layers, budget, "uniform")
+    expected = at(max(fitting, default=1))
+    assert found.ranks == {name: rank for name, (rank, _, _) in expected.items()}
+    assert found.error == pytest.approx(sum(error for _, _, error in expected.values()))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_uniform_energy_allows_every_layer_the_least_loss_that_fits(seed):
+    layers, budget = distinct(seed)
+    choices_of = [steps(layer) for layer in layers.values()]
+
+    def at(loss):
+        return [next(own for own in each if own[1] <= loss) for each in choices_of]
+
+    losses = sorted(error for each in choices_of for _, error in each)
+    loss = next(loss for loss in losses if sum(cost for cost, _ in at(loss)) <= budget)
+    found = allocate(layers, budget, "uniform_energy")
+    assert found.error == pytest.approx(sum(error for _, error in at(loss)))
+    assert found.cost == sum(cost for cost, _ in at(loss))
+
+
+EVEN = {name: RankChoices(np.array([0.9, 0.6, 0.3]), np.array([4, 8, 12]), 16) for name in "abc"}
+"""Of equal steps, each worth the same: no choice is out of question."""
+
+
+@pytest.mark.parametrize(
+    ("budget", "resolution", "quantum"),
+    # Costs go in steps of 4: as a multiple of 4, at least the share of the budget.
+    [(21, None, 4), (20, 0.1, 4), (20, 0.3, 8), (21, 0.3, 8), (24, 0.5, 12), (21, 1.0, 24)],
+)
+def test_what_costs_are_rounded_to_is_told(budget, resolution, quantum):
+    found = allocate(EVEN, budget, resolution=resolution)
+    assert (found.quantum, found.exact) == (quantum, quantum == 4)
+    assert found.error == pytest.approx(0.9 * 3 - 0.3 * ((budget - 12) // 4))
+
+
+@pytest.mark.parametrize(
+    # Beyond the cheapest choices' 12 there is a room of this budget: so many steps of the quantum.
+    ("budget", "cells", "quantum"),
+    [(20, 1, 8), (20, 2, 4), (21, 1, 12), (21, 2, 8), (21, 3, 4), (36, 2, 12), (36, 100, 4)],
+)
+def test_a_table_has_no_more_cells_than_it_may(monkeypatch, budget, cells, quantum):
+    monkeypatch.setattr(allocation, "TABLE", cells * len(EVEN))
+    assert allocate(EVEN, budget).quantum == quantum
+    monkeypatch.setattr(allocation, "TABLE", 10**6)
+    monkeypatch.setattr(allocation, "WORK", cells * 4 * len(EVEN))
+    assert allocate(EVEN, budget).quantum == quantum

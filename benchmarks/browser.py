@@ -60,6 +60,7 @@ def wait_until_idle(page: Page) -> None:
         """() => {
              const app = document.querySelector('[data-testid="stApp"]');
              const idle = app?.getAttribute('data-test-script-state') === 'notRunning'
+                          && document.querySelector('h1')  // before its first run it is idle too
                           && !document.querySelector('[data-testid="stProgress"]');
              const now = performance.now();
              if (!idle) window.idleSince = undefined;

@@ -33,6 +33,8 @@ LEVEL = 1e-11
 SETTLED = 1e-14
 # A vector whose gauge is this close to the bound, relative to it, lies on the edge of its ball.
 ON_EDGE = 1e-9
+# Residuals that are held at once.
+CELLS = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +218,7 @@ class Certifier:
         Those of the tangent planes at the weights themselves: ``judge`` may prove smaller ones.
         """
         gaps = np.zeros(len(bounds))
-        at_once = max(1, 2**22 // len(self.y))
+        at_once = max(1, CELLS // len(self.y))
         for begin in range(0, len(bounds), at_once):
             rows = slice(begin, begin + at_once)
             residual = self._centred @ weights[rows].T - self._target[:, None]

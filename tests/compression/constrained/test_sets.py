@@ -255,6 +255,28 @@ def test_supports_of_many_numbers_of_few_digits_are_summed_in_full():
         assert SETS[name].support(v, 2.0) == pytest.approx(2 * total, rel=1e-12)
 
 
+def test_a_length_is_taken_in_full_however_small_its_numbers_or_few_their_digits():
+    assert SETS["l2"].gauge(np.array([3e-200, -4e-200])) == pytest.approx(5e-200, rel=1e-12)
+    few = np.full(3_000_001, 1 / 3, np.float32)
+    length = math.sqrt(len(few)) * float(few[0])
+    assert SETS["l2"].gauge(few) == pytest.approx(length, rel=1e-12)
+
+
+def test_where_a_weight_may_be_any_number_a_product_has_no_largest():
+    v = np.array([0.0, -0.5])
+    assert SETS["cardinality"].support(v, 1) == math.inf
+    assert SETS["cardinality"].support(v, 0) == 0
+    assert SETS["cardinality"].support(np.zeros(2), 1) == 0
+
+
+@pytest.mark.parametrize("bound", [-1, math.nan, "x"])
+def test_what_is_no_bound_is_refused_under_its_own_name(bound):
+    with pytest.raises(ArgumentError, match=f"^bound c = {bound!r} is not"):
+        SETS["box"].project(np.ones(2), bound)
+    with pytest.raises(ArgumentError, match=f"^count κ = {bound!r} is not"):
+        SETS["cardinality"].project(np.ones(2), bound)
+
+
 @every_set
 def test_of_no_weights_nothing_is_asked(members):
     empty = np.zeros(0)

@@ -97,6 +97,7 @@ def test_every_rule_keeps_to_the_budget_and_states_its_gap(problem):
 def test_a_coarse_resolution_still_fits_and_beats_every_fast_rule(problem, resolution):
     layers, budget = problem
     every = allocate_by_every_rule(layers, budget, resolution)
+    assert every["exact"].quantum == allocate(layers, budget, resolution=resolution).quantum
     for found in every.values():
         assert found.cost <= budget
         assert found.gap >= 0

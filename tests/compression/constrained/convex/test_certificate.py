@@ -383,3 +383,39 @@ def test_the_best_intercept_is_the_one_that_scipy_finds(example, scale):
     assert found.objective == pytest.approx(loss(found.intercept), rel=1e-9)
     share = softmax(logits + found.intercept, axis=1).mean(axis=0)
     np.testing.assert_allclose(share, np.bincount(problem.y) / len(problem.y), atol=1e-9)
+
+
+@every_kind
+@convex
+def test_many_tangents_are_each_the_one_at_its_own_weight(example, monkeypatch, kind, constraint):
+    problem = example(kind, "squared")
+    weights = np.array([random_weight(problem, seed) for seed in range(7)])
+    weights[3] = 0
+    bounds = np.array([SETS[constraint].gauge(weight) for weight in weights]) * 1.5
+    x, y = problem.x, problem.y
+    kept = x.std(axis=0) > 1e-9 * np.abs(x).max(axis=0)
+    expected = []
+    for weight, bound in zip(weights, bounds, strict=True):
+        residual = x @ weight - y
+        gradient = np.where(kept, (residual - residual.mean()) @ (x - x.mean(axis=0)) / len(y), 0)
+        if constraint == "upper":
+            reach = bound * -gradient.sum() if (gradient <= 0).all() else math.inf
+        else:
+            norm = {"box": 1, "l1": math.inf, "l2": 2}[constraint]
+            reach = bound * np.linalg.norm(gradient, norm)
+        expected.append(max(0.0, gradient @ weight + reach))
+    judge = certifier(problem, constraint)
+    gaps = judge.tangent_gaps(weights, bounds)
+    np.testing.assert_allclose(gaps, expected, rtol=1e-9, atol=1e-9 * judge.unit)
+    monkeypatch.setattr(certificate, "CELLS", 2 * len(y))  # two weights at once, and one at last
+    np.testing.assert_allclose(judge.tangent_gaps(weights, bounds), gaps, rtol=1e-12)
+
+
+def test_a_target_without_variance_is_met_by_no_weight_at_all(example):
+    problem = example("plain", "squared")
+    judge = Certifier(problem.x, np.full(len(problem.y), 3.0), "squared", SETS["box"])
+    seen = judge.judge(np.zeros(problem.x.shape[1]), 1.0)
+    assert seen.unit == 0
+    assert seen.scaled_residual == 0
+    assert seen.duality_gap == 0
+    assert judge.judge(np.ones(problem.x.shape[1]), 1.0).scaled_residual == math.inf

@@ -6,6 +6,7 @@ import pytest
 import compression
 from compression.constrained.convex import loss_plane
 from compression.constrained.convex.losses import prepare
+from compression.constrained.sets import CIRCLE_CORNERS
 
 CONVEX = [name for name, entry in compression.CONSTRAINTS.items() if entry.load()().convex]
 
@@ -104,8 +105,11 @@ def inward(corners, point):
 def test_a_point_on_a_circle_s_outline_has_the_norm_of_the_bound():
     members = compression.CONSTRAINTS["l2"].load()()
     others = np.array([0.3, -0.4])
-    for corner in members.outline(members.bound_left(others, 1.3), 9.0):
+    corners = members.outline(members.bound_left(others, 1.3), 9.0)
+    for corner in corners:
         assert np.linalg.norm([*corner, *others]) == pytest.approx(1.3)
+    angles = np.unwrap(np.arctan2(corners[:, 1], corners[:, 0]))
+    np.testing.assert_allclose(np.diff(angles), 2 * np.pi / CIRCLE_CORNERS)
 
 
 def test_a_set_that_is_not_convex_has_no_outline():

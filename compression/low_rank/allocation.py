@@ -384,9 +384,7 @@ def _exact(problem: _Problem) -> tuple[_Picks, int, bool]:
 
     # Only what a choice costs beyond its layer's cheapest is left to be decided.
     extras = [o.costs - o.costs[0] for o in kept.values()]
-    room = budget - sum(int(o.costs[0]) for o in kept.values())
-    if room < 0:
-        return incumbent, 1, True
+    room = budget - sum(int(o.costs[0]) for o in kept.values())  # >= 0: the dual's own picks fit
     room = min(room, sum(int(extra[-1]) for extra in extras))
 
     divisor = max(int(np.gcd.reduce(np.concatenate(extras))), 1)

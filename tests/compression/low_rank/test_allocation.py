@@ -229,8 +229,9 @@ def test_what_cannot_be_allocated_is_refused_in_words():
 
 
 def test_costs_without_a_sign_are_whole_numbers():
-    curve = RankChoices(np.array([0.5, 0.25]), np.array([2, 4], np.uint8), 200)
-    assert allocate({"a": curve}, 3).ranks == {"a": 1}
+    for kind in (np.uint8, np.int8):
+        curve = RankChoices(np.array([0.5, 0.25]), np.array([2, 4], kind), 120)
+        assert allocate({"a": curve}, 3).ranks == {"a": 1}
 
 
 def test_choices_lose_minus_the_logarithm_of_what_the_layer_keeps():

@@ -317,7 +317,7 @@ class Certifier:
         change[free] = step[: int(free.sum())]
         weight = at.weight.copy()
         weight[..., self._kept] += change / spread
-        return self._look(weight, None if self.loss == "squared" else np.asarray(at.intercept))
+        return self._look(weight, np.asarray(at.intercept))
 
     def _hessian(self, at: "_Point", free: NDArray[np.bool_]) -> Array:
         """Of the weights in the mask, standardised columns, then of softmax's intercepts."""

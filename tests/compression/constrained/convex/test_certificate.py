@@ -419,3 +419,41 @@ def test_a_target_without_variance_is_met_by_no_weight_at_all(example):
     assert seen.scaled_residual == 0
     assert seen.duality_gap == 0
     assert judge.judge(np.ones(problem.x.shape[1]), 1.0).scaled_residual == math.inf
+
+
+@pytest.mark.parametrize("height", [1.0, 30.0])
+def test_without_convexity_the_least_loss_of_all_weights_is_a_bound_next_to_it(example, height):
+    problem = example("plain", "squared")
+    problem = replace(problem, y=height * problem.y)
+    judge = certifier(problem, "cardinality")
+    centred, target = problem.x - problem.x.mean(axis=0), problem.y - problem.y.mean()
+    best = np.linalg.lstsq(centred, target, rcond=None)[0]
+    least = 0.5 * np.mean((target - centred @ best) ** 2)
+    assert least > 0.01 * judge.unit
+    size = np.linalg.norm(centred @ best) / math.sqrt(len(target))
+    for share, known in [(0.0, True), (0.02, True), (0.2, False)]:
+        # Its loss lies above the least by half the square of the share of the predictions' size.
+        seen = judge.judge((1 - share) * best, 5)
+        lost = (share * size) ** 2 / 2
+        assert (lost <= 1e-3 * judge.unit) == known
+        gap = pytest.approx(lost, abs=1e-12 * judge.unit) if known else math.inf
+        assert seen.duality_gap == gap
+    assert not seen.convex
+    assert seen.bounded
+
+
+def test_next_to_an_intercept_that_is_not_the_best_there_is_no_tangent(example, monkeypatch):
+    problem = example("plain", "softmax")
+    weight = 0.05 * random_weight(problem)
+    bound = SETS["box"].gauge(weight)
+    settled = certifier(problem, "box").judge(weight, bound)
+    assert settled.duality_gap < settled.objective
+
+    def miss(logits, hot, guess):
+        level = np.zeros(len(logits))
+        share = softmax(logits, axis=0)
+        return level, float(np.mean(logsumexp(logits, axis=0) - (logits * hot).sum(axis=0))), share
+
+    monkeypatch.setattr(certificate, "_best_intercept", miss)
+    seen = certifier(problem, "box").judge(weight, bound)
+    assert seen.duality_gap == seen.objective  # no loss falls below 0

@@ -15,6 +15,16 @@ CUT = """() => [...document.querySelectorAll('.js-plotly-plot svg.main-svg text'
   return words.width && (words.left < picture.left - 1 || words.right > picture.right + 1);
 }).map(text => text.textContent)"""
 
+# Words of one cell that reach over another's.
+OVER = """() => {
+  const all = [...document.querySelectorAll('.js-plotly-plot .heatmap-label')]
+    .map(label => [label.textContent, label.getBoundingClientRect()]);
+  return all.flatMap(([words, a], i) => all.slice(i + 1)
+    .filter(([_, b]) => a.left < b.right - 1 && b.left < a.right - 1
+                        && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+    .map(([others]) => `${words} | ${others}`));
+}"""
+
 
 @pytest.mark.parametrize("name", page_names())
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(server, visit, name):
@@ -32,6 +42,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(server, visit, n
         wide = "[document.documentElement, document.querySelector('[data-testid=stMain]')]"
         assert page.evaluate(f"Math.max(...{wide}.map(e => e.scrollWidth))") <= width
         assert page.evaluate(CUT) == []
+        assert page.evaluate(OVER) == []
 
 
 def test_a_few_tabs_lead_from_one_slider_to_the_other(server, visit):

@@ -1,5 +1,6 @@
 """Charts as pages draw them, and all of a page's charts as one file to take away."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -33,6 +34,7 @@ def draw(
     on_select: Callable[[], None] | Literal["ignore"] = "ignore",
     selection_mode: Sequence[Literal["points", "box", "lasso"]] = ("points",),
     config: Mapping[str, Any] = CONFIG,
+    wide: bool = False,
 ) -> None:
     """Draw a figure, and keep it for the file.
 
@@ -49,16 +51,19 @@ def draw(
         How they may.
     config : mapping
         Plotly's, of the buttons above the figure.
+    wide : bool
+        Its words need their room: on a narrow screen it scrolls by itself.
     """
     camera = CAMERA | {"filename": key.replace("_", "-")}
-    st.plotly_chart(
-        figure,
-        key=key,
-        alt=alt,
-        on_select=on_select,
-        selection_mode=selection_mode,
-        config={**config, "toImageButtonOptions": camera},
-    )
+    with st.container(key=f"wide_{key}") if wide else contextlib.nullcontext():
+        st.plotly_chart(
+            figure,
+            key=key,
+            alt=alt,
+            on_select=on_select,
+            selection_mode=selection_mode,
+            config={**config, "toImageButtonOptions": camera},
+        )
     st.session_state.setdefault(_DRAWN, {})[key] = (alt, figure)
 
 

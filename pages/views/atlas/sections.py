@@ -27,7 +27,7 @@ def draw_winners(atlas: Atlas) -> None:
     """The heat map of all cells."""
     st.markdown(text.describe_verdicts(atlas.cells))
     alt = text.describe_map(atlas.cells)
-    charts.draw(figures.winners(atlas.cells), "atlas_winners", alt)
+    charts.draw(figures.winners(atlas.cells), "atlas_winners", alt, wide=True)
     st.caption(text.MAP)
 
 

@@ -61,14 +61,14 @@ RECOMPUTED = (
     "kind of processor, may round otherwise."
 )
 
-CELL_LETTERS = 11  # in a line of a cell
+CELL_LETTERS = 19  # in a line of a cell
 _SHORT = {
     "Quantisation-aware training": "Quant.-aware",
     "Activation-aware": "Act.-aware",
     "Magnitude pruning": "Pruning",
     "Learning–compression, cardinality": "LC, cardinality",
     ", fine-tuned": " tuned",
-    ", few bits": " + bits",
+    ", few bits": " +\N{NO-BREAK SPACE}bits",
 }
 
 
@@ -125,7 +125,7 @@ def describe_cell(line: Mapping[str, Any]) -> str:
 
 
 def _break(words: str) -> str:
-    """In lines that fit a cell on a telephone."""
+    """In lines that fit a cell where the map is narrowest."""
     return "<br>".join(wrap(words, CELL_LETTERS, break_long_words=False))
 
 

@@ -22,6 +22,7 @@ def draw_sensitivity(trained: Trained, setting: Setting) -> None:
         score_changes(table, trained.task),
         "low_rank_sensitivity",
         "Change of the validation score by layer and share of its numbers kept",
+        wide=True,
     )
     charts.draw(
         share_kept(table, trained.task),

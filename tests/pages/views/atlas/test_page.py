@@ -102,7 +102,10 @@ def test_a_verdict_reads_as_it_is():
         "level": "",
         "seeds": 8,
     }
-    assert text.describe_cell(line) == "<b>Cardinality<br>+ bits</b><br>loses −1.2"
+    bits = "+\N{NO-BREAK SPACE}bits</b><br>loses −1.2"
+    assert text.describe_cell(line) == f"<b>Cardinality {bits}"
+    longer = line | {"winner": "Smaller network, few bits"}
+    assert text.describe_cell(longer) == f"<b>Smaller network<br>{bits}"
     assert "−1.2 (−2.0 to −0.4)" in text.describe_choice(line)
     assert text.write_interval(line | {"low": np.nan}) == "the same on every seed"
     nothing = line | {"winner": "", "verdict": "nothing fits"}

@@ -15,6 +15,11 @@ CUT = """() => [...document.querySelectorAll('.js-plotly-plot svg.main-svg text'
   return words.width && (words.left < picture.left - 1 || words.right > picture.right + 1);
 }).map(text => text.textContent)"""
 
+# Words that end in dots: a number's change, a link's page.
+SHORTENED = """() => [
+  ...document.querySelectorAll(
+    '[data-testid="stMetricDelta"] *, [data-testid="stPageLink-NavLink"] *')
+].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"""
 # Words of one cell that reach over another's.
 OVER = """() => {
   const all = [...document.querySelectorAll('.js-plotly-plot .heatmap-label')]
@@ -43,6 +48,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(server, visit, n
         assert page.evaluate(f"Math.max(...{wide}.map(e => e.scrollWidth))") <= width
         assert page.evaluate(CUT) == []
         assert page.evaluate(OVER) == []
+        assert page.evaluate(SHORTENED) == []
 
 
 def test_a_few_tabs_lead_from_one_slider_to_the_other(server, visit):

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 
@@ -15,6 +16,8 @@ from tests.pages.rendering import ROOT, open_page, render, settle
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py")
 MODELS = [("digits", "mlp"), ("iris", "softmax_regression"), ("diabetes", "linear_regression")]
 
+LETTERS = 50  # in a line of a chart's title
+
 
 # Pages that need no reference, and how many charts each shows by itself: a study needs a store.
 OWN_DATA = {
@@ -26,6 +29,14 @@ OWN_DATA = {
 }
 
 
+def check_titles(app):
+    """A telephone cuts a title's line that is longer."""
+    for chart in app.get("plotly_chart"):
+        title = json.loads(chart.proto.spec)["layout"].get("title", {})
+        for line in (title.get("text", ""), title.get("subtitle", {}).get("text", "")):
+            assert len(re.sub("<.*?>", "", line)) <= LETTERS, line
+
+
 @pytest.mark.parametrize(("dataset", "model"), MODELS)
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in OWN_DATA])
 def test_every_page_shows_its_charts_and_no_error(page, dataset, model):
@@ -33,11 +44,14 @@ def test_every_page_shows_its_charts_and_no_error(page, dataset, model):
     # Where nothing is smaller than the reference Decide shows the plane and a sentence.
     nothing = any("No compressed model is smaller" in info.value for info in app.info)
     assert len(app.get("plotly_chart")) >= (1 if nothing else 2)
+    check_titles(app)
 
 
 @pytest.mark.parametrize(("page", "least"), OWN_DATA.items())
 def test_pages_without_a_reference_show_their_charts_and_no_error(page, least):
-    assert len(render(page).get("plotly_chart")) >= least
+    app = render(page)
+    assert len(app.get("plotly_chart")) >= least
+    check_titles(app)
 
 
 @pytest.mark.parametrize(("dataset", "model"), [*MODELS[:2], ("mnist1d", "conv1d")])

@@ -192,14 +192,14 @@ def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | Non
         *(at for at, *_ in marks),
     ]
     span = max(max(ends) - min(ends), scale * POINT)
-    score = "test accuracy (points)" if task == "classification" else "test R²"
+    unit = "points" if task == "classification" else "R²"
     font = {"size": 11}
     return build_figure(
         drawn,
         "What each loses on the test set; bars: 95 % intervals",
         130 + 26 * len(rows),
         (
-            f"Change of {score}",
+            f"Change ({unit})",
             # Room for the lines' labels, which stand on either side.
             {"zeroline": False, "range": [min(ends) - 0.1 * span, max(ends) + 0.2 * span]},
         ),

@@ -64,7 +64,7 @@ def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
     fits = f"{chosen['splits'].min():.0f} fits"
     return build_figure(
         drawn,
-        f"{title}; mean over {fits} by rank, bands: 95 % intervals, dashed: the references",
+        f"{title}; mean of {fits}, 95 % bands, references dashed",
         380,
         ("Rank k", {"type": "log", "dtick": "D2", "tickformat": "~s"}),
         (f"Validation {part}", {}),
@@ -101,7 +101,7 @@ def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
         )
     return build_figure(
         drawn,
-        f"{title}: {name_change(task)} by file size; bars: 95 % intervals over seeds",
+        f"{title}; change by file size, bars: 95 % over seeds",
         340,
         (
             "Share of the reference's file",

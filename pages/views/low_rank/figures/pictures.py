@@ -97,7 +97,7 @@ def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
             colour, hover = LOW_RANK if kept else FAINT, "sample %{x}: %{y:.3g}"
             traces.append(line(np.arange(len(value)), value, "", colour, width=1.5, hover=hover))
     what = "Right singular vectors" if exact else "Rows of the right factor"
-    title = f"{what} of {layer}; what each rank looks for in an input, faint: left out"
+    title = f"{what} of {layer}; what each rank looks for, faint: left out"
     placed, layout = place_in_grid(traces, labels, PICTURES, gaps=(0.008, 0))
     return build_figure(
         placed, title, 185, NAMELESS, NAMELESS, margin=_MARGIN, showlegend=False, **layout

@@ -228,7 +228,8 @@ def method_title(name: str, kind: str, epochs: int) -> str:
     title = LOW_RANK_METHODS[name].title
     if kind == "plain":
         return title
-    return f"{title} + {epochs} epoch{'s' if epochs > 1 else ''}"
+    # What stands in brackets is true before fine-tuning.
+    return f"{title.partition(' (')[0]} + {epochs} epoch{'s' if epochs > 1 else ''}"
 
 
 def describe_starved(rules: Iterable[str], warnings: Iterable[str]) -> str:

@@ -183,7 +183,7 @@ def path(
     shown = ""
     if drawn.shape[1] < inputs:
         per_class = " a class" if outputs > 1 else ""
-        shown = f", the {drawn.shape[1]} largest of {inputs:,}{per_class}"
+        shown = f"; the {drawn.shape[1]} largest of {inputs:,}{per_class}"
     kind = "exact, piecewise linear" if trail.exact else "on a grid"
     return build_figure(
         traces,

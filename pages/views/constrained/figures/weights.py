@@ -216,7 +216,7 @@ def pictures(
         maps[-1] |= {"showscale": True, "colorbar": bar}
     title = "Weights of each class in the shape of the inputs"
     if prices is not None:
-        title += ", and what each weight's bound costs (sign: +c or −c)"
+        title += "; below: what their bounds cost (sign: +c or −c)"
     labels = [*map(str, names[:shown]), *[""] * (len(maps) - shown)]
     placed, layout = place_in_grid(
         maps, labels, shown, (0.08 / shown, 0.04), xanchor="center", font={}

@@ -123,7 +123,7 @@ def test_a_path_of_very_many_weights_shows_the_largest_and_says_so():
         assert len(lines) == path.MAX_LINES // 2
         assert (lines[:, 1] == 900).all()
         assert (lines[:, 0] == 0).sum() == 50
-    assert "the 100 largest of 400 a class" in figure.layout.title.text
+    assert figure.layout.title.subtitle.text == "the 100 largest of 400 a class"
 
 
 def judge(knobs, scores):

@@ -84,7 +84,7 @@ SITES = (
         NETWORK | {"way": "learning_compression", "own_bounds": "true", "few_bits": "true"},
     ),
     Site("combine", NETWORK),
-    Site("how_it_works", SMALL),
+    Site("how_it_works", {}),
     Site("your_data", {}),
     Site("your_model", {"timed": "true", "weight_bits": "8"}),
     Site("studies", {"kept": "true", "rows": "true", "study": "own"}),

@@ -1,5 +1,6 @@
 """Links that nobody made in good faith: each widget with every value, each page with a few."""
 
+import ast
 import random
 
 import pytest
@@ -15,6 +16,8 @@ from benchmarks.hostile_links import (
     listening,
     open_link,
 )
+from benchmarks.server import ROOT
+from pages.shared import links
 from pages.shared.format import escape_markdown, quote
 
 KEYS = ("menu", "slider", "buttons", "list", "switch", "amount", "seed")
@@ -83,6 +86,29 @@ def test_every_page_is_among_those_that_hostile_links_are_tried_on():
     from tests.pages.test_shell import PAGES
 
     assert {site.page for site in SITES} == set(PAGES)
+
+
+def read_keys(arguments):
+    """The query keys among a call's arguments: texts, and names of ``links``."""
+    for argument in arguments:
+        if isinstance(argument, ast.Constant):
+            yield argument.value
+        elif ast.unparse(argument).startswith("links."):
+            yield getattr(links, argument.attr)
+
+
+def test_every_menu_s_remark_is_drawn_somewhere():
+    """A menu leaves its remark to its page, which may forget it."""
+    menus, remarks = set(), set(links.REFERENCE)
+    for path in (ROOT / "pages").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
+            if name == "widgets.pick":
+                menus |= set(read_keys(call.args[:1]))
+            elif name == "widgets.remark":
+                remarks |= set(read_keys(call.args))
+    assert len(menus) > 10
+    assert menus <= remarks
 
 
 @pytest.mark.parametrize(

@@ -104,10 +104,10 @@ def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
         f"{title}; change by file size, bars: 95 % over seeds",
         340,
         (
-            "Share of the reference's file",
+            "Share of the reference's bytes",
             {
                 "tickvals": list(range(len(shares))),
-                "ticktext": [name_share(each) for each in shares],
+                "ticktext": [name_share(each).removesuffix(" of the bytes") for each in shares],
             },
         ),
         (name_change(task).capitalize(), {"zeroline": False}),

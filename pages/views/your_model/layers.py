@@ -20,6 +20,7 @@ def draw_layers(view: ModelView) -> None:
         energy = widgets.segment(links.ENERGY, "Energy that each layer keeps", ENERGIES)
     with right:
         layer = _choose_layer(view)
+    widgets.remark(links.WEIGHT)
     left, right = st.columns([3, 2], gap="medium")
     said = text.describe_map(view, energy)
     with left:

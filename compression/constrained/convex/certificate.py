@@ -27,14 +27,12 @@ QUICK_HESSIAN = 100
 NEAR = 1e-3
 # A curvature below this share of the largest is none.
 FLAT = 1e-11
-# Largest slope of an intercept at its own optimum.
-LEVEL = 1e-11
+LEVEL = 1e-11  # largest slope of an intercept at its own optimum
 # Slope of an intercept that is as good as none: what a sum over samples rounds off.
 SETTLED = 1e-14
 # A vector whose gauge is this close to the bound, relative to it, lies on the edge of its ball.
 ON_EDGE = 1e-9
-# Residuals that are held at once.
-CELLS = 2**22
+CELLS = 2**22  # residuals that are held at once
 
 
 @dataclass(frozen=True, eq=False)

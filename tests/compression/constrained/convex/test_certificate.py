@@ -4,14 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
 
 import compression
 import data
 from compression.constrained.convex import certificate
 from compression.constrained.convex.certificate import Certifier
+from tests.compression.constrained.convex.judging import SETS, bound_for, certifier, random_weight
 
-SETS = {name: entry.load()() for name, entry in compression.CONSTRAINTS.items()}
 # Stated accuracy, relative to the zero model's loss: of the solver, and of the referee at the
 # loosest tolerance that it tries.
 SOLVED, REFEREED = 1e-6, 1e-6
@@ -20,23 +19,6 @@ every_loss = pytest.mark.parametrize("loss", ["squared", "softmax"])
 every_kind = pytest.mark.parametrize("kind", KINDS)
 bounded = pytest.mark.parametrize("constraint", ["box", "l1", "l2"])
 convex = pytest.mark.parametrize("constraint", ["box", "upper", "l1", "l2"])
-
-
-def certifier(example, constraint):
-    return Certifier(example.x, example.y, example.loss, SETS[constraint])
-
-
-def random_weight(example, seed=0):
-    """Of about the size that makes predictions of size one, whatever the columns' scales."""
-    rng = np.random.default_rng(seed)
-    spread = example.x.std(axis=0)
-    columns = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1), 0)
-    rows = () if example.loss == "squared" else (int(example.y.max()) + 1,)
-    return rng.normal(size=(*rows, len(columns))) * columns
-
-
-def bound_for(example, constraint, share=0.3):
-    return share * SETS[constraint].gauge(random_weight(example))
 
 
 @every_loss
@@ -357,34 +339,6 @@ def test_a_column_twice_is_flat_without_a_bound_and_the_gap_is_about_what_is_los
     assert lost <= judge.judge(near, math.inf).duality_gap <= 2 * lost
 
 
-def test_the_best_intercept_as_a_guess_needs_no_step(example, monkeypatch):
-    problem = example("plain", "softmax")
-    weight, judge = random_weight(problem), certifier(problem, "l2")
-    first = judge.judge(weight, 10.0)
-    monkeypatch.setattr(certificate.np.linalg, "solve", None)
-    again = judge.judge(weight, 10.0, first.intercept)
-    assert again.objective == pytest.approx(first.objective, rel=1e-12)
-    np.testing.assert_allclose(again.intercept, first.intercept, rtol=1e-12)
-
-
-@pytest.mark.parametrize("scale", [0.1, 1.0, 5.0, 30.0])
-def test_the_best_intercept_is_the_one_that_scipy_finds(example, scale):
-    problem = example("plain", "softmax")
-    weight = scale * random_weight(problem, seed=2)
-    found = certifier(problem, "l2").judge(weight, 1e3)
-    logits = problem.x @ weight.T
-
-    def loss(level):
-        total = logits + level
-        return np.mean(logsumexp(total, axis=1) - total[np.arange(len(total)), problem.y])
-
-    best = minimize(loss, np.zeros(len(weight)), method="BFGS", options={"gtol": 1e-9})
-    assert found.objective <= best.fun + 1e-12 * (1 + best.fun)
-    assert found.objective == pytest.approx(loss(found.intercept), rel=1e-9)
-    share = softmax(logits + found.intercept, axis=1).mean(axis=0)
-    np.testing.assert_allclose(share, np.bincount(problem.y) / len(problem.y), atol=1e-9)
-
-
 @every_kind
 @convex
 def test_many_tangents_are_each_the_one_at_its_own_weight(example, monkeypatch, kind, constraint):
@@ -440,20 +394,3 @@ def test_without_convexity_the_least_loss_of_all_weights_is_a_bound_next_to_it(e
         assert seen.duality_gap == gap
     assert not seen.convex
     assert seen.bounded
-
-
-def test_next_to_an_intercept_that_is_not_the_best_there_is_no_tangent(example, monkeypatch):
-    problem = example("plain", "softmax")
-    weight = 0.05 * random_weight(problem)
-    bound = SETS["box"].gauge(weight)
-    settled = certifier(problem, "box").judge(weight, bound)
-    assert settled.duality_gap < settled.objective
-
-    def miss(logits, hot, guess):
-        level = np.zeros(len(logits))
-        share = softmax(logits, axis=0)
-        return level, float(np.mean(logsumexp(logits, axis=0) - (logits * hot).sum(axis=0))), share
-
-    monkeypatch.setattr(certificate, "_best_intercept", miss)
-    seen = certifier(problem, "box").judge(weight, bound)
-    assert seen.duality_gap == seen.objective  # no loss falls below 0

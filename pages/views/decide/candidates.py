@@ -18,6 +18,7 @@ from pages.shared.format import (
     format_interval,
     format_score,
     format_size,
+    quote,
 )
 from pages.shared.glossary import CONTROLS
 from pages.shared.links import Link
@@ -222,6 +223,12 @@ def draw_candidates(
 
 def _choose_more_series(trained: Trained) -> None:
     titles = {series.name: series.title for series in _series_to_add(trained)}
+    if links.MORE_SERIES not in st.session_state:
+        known = {*titles, *titles.values()}
+        linked = st.query_params.get_all(links.MORE_SERIES)
+        if unknown := [quote(name) for name in linked if name not in known]:
+            said = f"Compute more: there is no {' and no '.join(unknown)} here."
+            widgets.add_remark(links.MORE_SERIES, said)
     asked = st.multiselect(
         "Compute more",
         list(titles),
@@ -229,9 +236,12 @@ def _choose_more_series(trained: Trained) -> None:
         key=links.MORE_SERIES,
         bind="query-params",
         persist_state="session",
+        on_change=widgets.add_remark,
+        args=(links.MORE_SERIES, ""),
         placeholder="Other methods and sets, budgets, bit widths, combinations",
         help=CONTROLS[links.MORE_SERIES],
     )
+    widgets.remark(links.MORE_SERIES)
     before = st.session_state.get("_more", asked)
     st.session_state["_more"] = asked
     if set(asked) != set(before):

@@ -125,6 +125,16 @@ def test_a_link_with_a_wish_shows_what_fulfils_it():
     assert len(app.dataframe[0].value) >= 1
 
 
+def test_what_a_link_would_have_computed_and_nobody_knows_gets_a_remark():
+    title = SERIES["quantized"].title
+    app = render("decide.py", **IRIS, more=["nope", title])
+    (said,) = [warning.value for warning in app.warning if "Compute more" in warning.value]
+    assert said == "Compute more: there is no `nope` here."
+    assert app.multiselect(key="more").value == ["quantized"]
+    app = settle(app.multiselect(key="more").unselect("quantized").run())
+    assert not [warning for warning in app.warning if "Compute more" in warning.value]
+
+
 def wishes(app):
     return [app.number_input(key=key).value for key in ("lose", "kb", "fewer")]
 

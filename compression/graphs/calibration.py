@@ -83,7 +83,7 @@ def calibrate(
         if len(matrix) <= LARGEST_SVD and _can_be_seen(graph, sources[tensor])
     }
     found: dict[str, CalibratedLayer] = {}
-    for group in _groups(sizes):
+    for group in group_by_size(sizes):
         content, axes = _probe(open_graph(), [layers[name][0] for name in group])
         for name, (centre, spread) in zip(group, measure_products(content, x, axes), strict=True):
             layer = _decompose(layers[name][1], centre, spread)
@@ -136,7 +136,7 @@ def _can_be_seen(graph: ir.Model, source: Source) -> bool:
     )
 
 
-def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+def group_by_size(sizes: Mapping[str, int]) -> Iterator[list[str]]:
     """Layers whose covariances fit into the child's memory together."""
     group: list[str] = []
     held = 0

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from ..factors import Factors
 from .onnx_uses import Source, Use, attribute, orientation
 from .spectra import Array
-from .weights import CONVOLUTION
+from .weights import CONVOLUTION, LINEAR
 
 _FIRST_ALONE = ("strides", "pads", "dilations", "auto_pad")
 
@@ -26,6 +26,26 @@ def replace(model: ir.Model, source: Source, factors: Factors) -> None:
         _Factors(model, source, use, left, right).apply()
         if factors.bias_shift.any():
             shift_bias(model, use, factors.bias_shift)
+
+
+def exchange(model: ir.Model, source: Source, weight: Array, bias_shift: Array) -> None:
+    """Let every node that takes a weight take another of the same form; all take the same numbers.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (outputs, inputs · spatial)
+        In the place of the first use's matrix.
+    bias_shift : ndarray, shape (outputs,)
+    """
+    first, name = source.uses[0], str(source.value.name)
+    shape, dtype = first.values.shape, first.values.dtype
+    turned = first.kind == LINEAR and first.place == 1 and not attribute(first.node, "transB", 0)
+    values = (weight.T if turned else weight).reshape(shape).astype(dtype)
+    new = put_initializer(model, _free_tensor(model, f"{name}.bounded"), values)
+    for use in source.uses:
+        use.node.replace_input_with(use.place, new)
+        if bias_shift.any():
+            shift_bias(model, use, bias_shift)
 
 
 def shift_bias(model: ir.Model, use: Use, shift: Array) -> None:

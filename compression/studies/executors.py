@@ -1,11 +1,13 @@
 """Who computes a study's fits, all by the interface of ``concurrent.futures``."""
 
+import ctypes
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from functools import cache
 from typing import Any
 
 from compression.errors import ArgumentError, CompressionError
@@ -13,6 +15,8 @@ from compression.errors import ArgumentError, CompressionError
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 CONNECT_SECONDS = 20.0
 PARENT_SECONDS = 1.0  # between a worker's looks whether its driver is there
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+MOST_KEPT_BYTES = 32 * 2**20  # up to which glibc itself learns to keep what is freed
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -94,7 +98,7 @@ class DaskExecutor(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        remote = self._client.submit(function, *args, pure=False, **kwargs)
+        remote = self._client.submit(_call, function, *args, pure=False, **kwargs)
         loop: Any = self._client.loop
         loop.add_callback(self._pass_on, remote, future)
         return future
@@ -126,6 +130,25 @@ def is_lost(error: BaseException) -> bool:
     """Whether an error says that who computed is gone, and nothing of what was computed."""
     of_dask = type(error).__module__.partition(".")[0] == "distributed"
     return of_dask or isinstance(error, (BrokenExecutor, OSError, EOFError))
+
+
+def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What a Dask worker runs."""
+    _keep_freed_memory()
+    return function(*args, **kwargs)
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Have this process keep the memory of arrays that it frees, as processes do by themselves.
+
+    Dask sets MALLOC_TRIM_THRESHOLD_ for its workers, which ends glibc's own adjustment: each array
+    over 128 kB is then mapped, zeroed and unmapped anew, and fits took 1.6 times as long.
+    """
+    set_option = getattr(ctypes.pythonapi, "mallopt", None)
+    if set_option is not None:
+        set_option(M_MMAP_THRESHOLD, MOST_KEPT_BYTES)
+        set_option(M_TRIM_THRESHOLD, 2 * MOST_KEPT_BYTES)
 
 
 def _prepare_worker(driver: int) -> None:

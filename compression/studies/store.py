@@ -184,13 +184,12 @@ class Store:
             "digest": digest,
             "bytes": len(content or b""),
         }
-        numbers = [] if rows is None else _rows_of(key, rows)  # not while others wait to write
 
         def write(connection: sql.Connection) -> None:
             if content is not None:
                 self._insert(connection, BLOBS, {"digest": digest, "content": content})
-            if self._insert(connection, FITS, row) and numbers:
-                connection.execute(ROWS.insert(), numbers)
+            if self._insert(connection, FITS, row) and rows is not None:
+                _insert_rows(connection, key, rows)
             if self._max_bytes is not None:
                 _drop_least_used(connection, self._max_bytes)
 
@@ -301,17 +300,24 @@ def _drop_least_used(connection: sql.Connection, max_bytes: int) -> None:
         _drop(connection, dropped)
 
 
-def _rows_of(key: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _insert_rows(connection: sql.Connection, key: str, rows: pd.DataFrame) -> None:
+    """Insert a fit's rows as the driver takes them: SQLAlchemy's care of each value takes longer.
+
+    Of ``rows`` the columns of ``NUMBERS`` are inserted; what is not there, or NaN, is NULL.
+    """
     names = [name for name in NUMBERS if name in rows.columns]
-    empty = {"fit": key, **dict.fromkeys(NUMBERS)}
-    return [
-        {
-            **empty,
-            "position": place,
-            **{name: value for name, value in zip(names, line, strict=True) if value == value},
-        }
-        for place, line in enumerate(rows[names].to_numpy(float).tolist())
+    order = ("fit", "position", *names)
+    lines: list[Any] = [
+        (key, place, *(value if value == value else None for value in line))
+        for place, line in enumerate(
+            zip(*(rows[name].to_numpy(float).tolist() for name in names), strict=True)
+        )
     ]
+    insert = ROWS.insert().compile(connection, column_keys=order)
+    if not insert.positional:  # PostgreSQL's driver takes values by name
+        lines = [dict(zip(order, line, strict=True)) for line in lines]
+    if lines:
+        connection.exec_driver_sql(str(insert), lines)
 
 
 def _drop(connection: sql.Connection, keys: Sequence[str]) -> None:

@@ -83,8 +83,8 @@ def calibrate(
         if len(matrix) <= LARGEST_SVD and _can_be_seen(graph, sources[tensor])
     }
     found: dict[str, CalibratedLayer] = {}
-    for group in group_by_size(sizes):
-        content, axes = _probe(open_graph(), [layers[name][0] for name in group])
+    for group in _groups(sizes):
+        content, axes = probe_products(open_graph(), [layers[name][0] for name in group])
         for name, (centre, spread) in zip(group, measure_products(content, x, axes), strict=True):
             layer = _decompose(layers[name][1], centre, spread)
             if layer is not None:
@@ -110,7 +110,7 @@ def _decompose(weight: Array, centre: Array, spread: Array) -> CalibratedLayer |
     return CalibratedLayer(found, centre)
 
 
-def _probe(graph: ir.Model, tensors: list[str]) -> tuple[bytes, list[tuple[int, int]]]:
+def probe_products(graph: ir.Model, tensors: list[str]) -> tuple[bytes, list[tuple[int, int]]]:
     """The graph that gives the products of some weights; of each output: which weight's, its axis."""
     sources = _by_tensor(graph)
     axes, outputs = [], []
@@ -136,7 +136,7 @@ def _can_be_seen(graph: ir.Model, source: Source) -> bool:
     )
 
 
-def group_by_size(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
     """Layers whose covariances fit into the child's memory together."""
     group: list[str] = []
     held = 0

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import CompressionError, StorageError
 from .child import CHILD
 from .limits import show
 from .model import Model, Ranks
 from .reading import read_model
+
+if TYPE_CHECKING:
+    from .onnx_model import OnnxModel
 
 _TOLERANCES = {2: 2e-2, 4: 1e-4, 8: 1e-6}  # of a weight's norm, by bytes a number
 
@@ -79,6 +83,41 @@ def write_rounded(model: Model, ranks: Ranks, bits: int) -> tuple[dict[str, byte
     """
     files = model.compressed(ranks).rounded_bytes(bits)
     return files, _with_outputs(model, files, {}, 0.0)
+
+
+def write_bounded(
+    model: "OnnxModel", share: float, x: NDArray, bits: int = 32
+) -> tuple[dict[str, bytes], Check]:
+    """The files of a model whose every layer is clipped and refitted, read back and compared.
+
+    Parameters
+    ----------
+    model : OnnxModel
+    share, x
+        See :meth:`OnnxModel.bounded`.
+    bits : int
+        32: as they are; or 8 or 4.
+
+    Raises
+    ------
+    StorageError
+        What was read back is not what the refit gave, or passes its bound.
+    """
+    smaller, layers = model.bounded(share, x)
+    if bits < 32:
+        files = smaller.rounded_bytes(bits)
+        return files, _with_outputs(model, files, {}, 0.0)
+    files, errors = smaller.to_bytes(), {}
+    again = read_model(files)
+    for name, layer in layers.items():
+        held, matrix = again.matrix(name), model.matrix(name)
+        if not np.array_equal(held, layer.weight) or np.abs(held).max() > layer.bound:
+            raise StorageError(
+                f"layer {show(name)} of the written file is not what its refit gave: the file is "
+                "not given out"
+            )
+        errors[name] = float(np.linalg.norm(matrix - held) / np.linalg.norm(matrix))
+    return files, _with_outputs(model, files, errors, 0.0)
 
 
 def _with_outputs(

@@ -167,6 +167,25 @@ def measure_products(
     ]
 
 
+def measure_pairs(
+    first: bytes, second: bytes, x: NDArray, axes: list[tuple[int, int]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (n,) and covariance (n, n) of what two graphs give for the same samples, side by side.
+
+    ``axes``: of each pair of outputs; see ``runner.measure_pairs``.
+    """
+    plain = np.ascontiguousarray(x, dtype=np.float32)
+    _, answer = CHILD.ask(
+        "pairs",
+        {"first": first, "second": second, "x": plain.tobytes()},
+        cpu_seconds=RUN_CPU_SECONDS,
+        shape=list(plain.shape),
+        axes=axes,
+    )
+    mean = np.frombuffer(answer["mean"], np.float64)
+    return mean, np.frombuffer(answer["covariance"], np.float64).reshape(len(mean), len(mean))
+
+
 def time_graphs(graphs: Mapping[str, bytes], x: NDArray, rounds: int = 60) -> list[dict[str, Any]]:
     """Rows of latencies of graphs by name, the first being the one to hold against.
 

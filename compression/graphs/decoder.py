@@ -81,6 +81,18 @@ def _products(
     return {"sizes": [len(moments.mean) for moments in found]}, answer
 
 
+def _pairs(
+    files: Files, shape: list[int], axes: list[tuple[int, int]]
+) -> tuple[dict[str, Any], Files]:
+    import numpy as np
+
+    from .runner import measure_pairs
+
+    x = np.frombuffer(files["x"], np.float32).reshape(shape)
+    found = measure_pairs(files["first"], files["second"], x, axes)
+    return {}, {"mean": found.mean.tobytes(), "covariance": found.covariance.tobytes()}
+
+
 def _latency(files: Files, shape: list[int], rounds: int) -> tuple[dict[str, Any], Files]:
     import numpy as np
 
@@ -100,6 +112,7 @@ CALLS: dict[str, Callable[..., tuple[dict[str, Any], Files]]] = {
     "predict": _predict,
     "latency": _latency,
     "products": _products,
+    "pairs": _pairs,
 }
 # What a call needs is imported before its time and memory are counted.
 IMPORTS = {
@@ -107,7 +120,8 @@ IMPORTS = {
     "onnx": "compression.graphs.onnx_model",
     "graph": "compression.graphs.onnx_file",
     **dict.fromkeys(
-        ("compare", "inputs", "predict", "latency", "products"), "compression.graphs.runner"
+        ("compare", "inputs", "predict", "latency", "products", "pairs"),
+        "compression.graphs.runner",
     ),
 }
 

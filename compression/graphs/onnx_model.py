@@ -2,9 +2,9 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -12,7 +12,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir.passes import common
 
-from ..errors import StorageError
+from ..errors import ArgumentError, StorageError
 from ..report import Report, keep_going
 from .calibration import calibrate
 from .child import run_graph
@@ -22,10 +22,13 @@ from .model import Model, Ranks
 from .onnx_attributes import find_attributes
 from .onnx_file import open_graph
 from .onnx_rounding import check_rounding, round_weights
-from .onnx_surgery import replace
+from .onnx_surgery import replace, take_name
 from .onnx_uses import Source, describe, find_sources
 from .spectra import Array
-from .weights import FACTOR, REASONS, Weight
+from .weights import CONVOLUTION, FACTOR, LINEAR, REASONS, Weight, too_small
+
+if TYPE_CHECKING:
+    from .clip_refit import BoundedLayer
 
 # What exporters call a tensor that has no name of its own.
 _NAMELESS = re.compile(r"(onnx::\w*?_?|val_|_val_|_?const\w*_?|t|)\d+", re.IGNORECASE)
@@ -130,6 +133,55 @@ class OnnxModel(Model):
         """What ONNX Runtime gives for samples, with layers at ranks in the place of their own."""
         smaller = self.compressed(ranks) if ranks else self
         return run_graph(smaller.proto.SerializeToString(), x)
+
+    def bounded(self, share: float, x: NDArray) -> "tuple[OnnxModel, dict[str, BoundedLayer]]":
+        """The graph with every layer under a bound and refitted, and what was done to each.
+
+        Parameters
+        ----------
+        share : float
+            Of each layer's largest number: its bound.
+        x : ndarray, shape (rows, ...)
+            As the graph takes them; rows that nothing is judged on.
+
+        Raises
+        ------
+        CompressionError
+            The graph does not run on these rows, or no layer of it can be refitted.
+        """
+        from .clip_refit import refit_layers  # here: it takes a second to load
+
+        if not 0 < share <= 1:
+            raise ArgumentError(f"a share of {share} is not possible: choose one above 0, up to 1")
+        graph, maps = _to_ir(self.proto)
+        layers = self._layers_to_bound()
+        found = refit_layers(graph, lambda: _to_ir(self.proto)[0], layers, share, x)
+        return self._with(graph, maps, found), found
+
+    def clipped(self, bounds: Mapping[str, float]) -> "OnnxModel":
+        """The graph with some layers' numbers cut to a bound each, and nothing refitted."""
+        from .clip_refit import clip_layers
+
+        graph, maps = _to_ir(self.proto)
+        clip_layers(graph, self._layers_to_bound(), bounds)
+        return self._with(graph, maps, bounds)
+
+    def _layers_to_bound(self) -> dict[str, tuple[str, Array]]:
+        """Layers by name, with their tensor and matrix: also those that no rank makes smaller."""
+        return {
+            weight.name: (str(self._sources[weight.name].value.name), self.matrix(weight.name))
+            for weight in self.weights
+            if weight.kind in (LINEAR, CONVOLUTION)
+            and weight.reason in ("", too_small(weight.matrix_shape))
+            and np.isfinite(self.matrix(weight.name)).all()
+        }
+
+    def _with(self, graph: ir.Model, maps: Types, changed: Iterable[str]) -> "OnnxModel":
+        """The model of a graph, its exchanged weights under their own names again."""
+        for layer in changed:
+            take_name(graph, str(self._sources[layer].value.name))
+        proto = _to_proto(graph, maps)
+        return OnnxModel(proto, self.file_name, proto.ByteSize())
 
     def split_head(self, x: NDArray) -> tuple[Head, NDArray[np.float64]]:
         """The last linear layer, and what it takes for samples: outputs of a graph cut before it.

@@ -9,6 +9,7 @@ from .onnx_uses import Source, Use, attribute, orientation
 from .spectra import Array
 from .weights import CONVOLUTION, LINEAR
 
+EXCHANGED = ":exchanged"
 _FIRST_ALONE = ("strides", "pads", "dilations", "auto_pad")
 
 
@@ -37,15 +38,25 @@ def exchange(model: ir.Model, source: Source, weight: Array, bias_shift: Array) 
         In the place of the first use's matrix.
     bias_shift : ndarray, shape (outputs,)
     """
-    first, name = source.uses[0], str(source.value.name)
+    first = source.uses[0]
     shape, dtype = first.values.shape, first.values.dtype
     turned = first.kind == LINEAR and first.place == 1 and not attribute(first.node, "transB", 0)
     values = (weight.T if turned else weight).reshape(shape).astype(dtype)
-    new = put_initializer(model, _free_tensor(model, f"{name}.bounded"), values)
+    new = put_initializer(model, f"{source.value.name}{EXCHANGED}", values)
     for use in source.uses:
         use.node.replace_input_with(use.place, new)
         if bias_shift.any():
             shift_bias(model, use, bias_shift)
+
+
+def take_name(model: ir.Model, name: str) -> None:
+    """Let an exchanged weight have the name of the one before it, which nothing takes any more."""
+    held = model.graph.initializers
+    if name in held or f"{name}{EXCHANGED}" not in held:
+        return
+    value = held.pop(f"{name}{EXCHANGED}")
+    value.name = name
+    model.graph.register_initializer(value)
 
 
 def shift_bias(model: ir.Model, use: Use, shift: Array) -> None:

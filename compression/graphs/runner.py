@@ -1,5 +1,6 @@
 """ONNX graphs run by ONNX Runtime, in the child process alone."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -148,23 +149,59 @@ def measure_products(
     NotApplicableError
         The graph cannot be run on these samples.
     """
-    session = open_session(content)
-    value, fixed = _only_input(session)
-    x = x.astype(_TYPES[value.type])
     found = [RunningMoments() for _ in range(1 + max(place for place, _ in axes))]
-    # All layers' products are held at once: as many rows as memory has room for.
-    first = _run_all(session, {value.name: np.resize(x, (fixed or 1, *x.shape[1:]))})
-    numbers = sum(output.size for output in first)
+    for (outputs,) in _run_blocks([open_session(content)], x):
+        for output, (place, axis) in zip(outputs, axes, strict=True):
+            found[place].add(_as_rows(output, axis))
+    return found
+
+
+def measure_pairs(
+    first: bytes, second: bytes, x: NDArray, axes: list[tuple[int, int]]
+) -> RunningMoments:
+    """Moments of what two graphs of one input give for the same samples, side by side.
+
+    Parameters
+    ----------
+    first, second : bytes
+        Graphs of as many outputs each.
+    x : ndarray, shape (rows, ...)
+    axes : list of (int, int)
+        Of each pair of outputs: the axes whose numbers belong together; all others are samples.
+
+    Raises
+    ------
+    NotApplicableError
+        A graph cannot be run on these samples.
+    """
+    found = RunningMoments()
+    for pair in _run_blocks([open_session(first), open_session(second)], x):
+        for *outputs, ends in zip(*pair, axes, strict=True):
+            rows = [_as_rows(output, axis) for output, axis in zip(outputs, ends, strict=True)]
+            found.add(np.concatenate(rows, axis=1))
+    return found
+
+
+def _run_blocks(
+    sessions: list[onnxruntime.InferenceSession], x: NDArray
+) -> Iterator[list[list[Any]]]:
+    """All outputs of graphs of the same input, block by block: as many rows as memory has room for."""
+    value, fixed = _only_input(sessions[0])
+    x = x.astype(_TYPES[value.type])
+    start = {value.name: np.resize(x, (fixed or 1, *x.shape[1:]))}
+    numbers = sum(output.size for each in sessions for output in _run_all(each, start))
     block = fixed or int(np.clip(_NUMBERS_AT_ONCE // max(numbers, 1), 1, BLOCK))
-    for start in range(0, len(x), block):
-        part = x[start : start + block]
+    for begin in range(0, len(x), block):
+        part = x[begin : begin + block]
         if fixed and len(part) < fixed:
-            if start:
+            if begin:
                 break  # rows given twice would count twice
             part = np.resize(part, (fixed, *x.shape[1:]))
-        for output, (place, axis) in zip(_run_all(session, {value.name: part}), axes, strict=True):
-            found[place].add(np.moveaxis(output, axis, -1).reshape(-1, output.shape[axis]))
-    return found
+        yield [_run_all(each, {value.name: part}) for each in sessions]
+
+
+def _as_rows(output: NDArray, axis: int) -> NDArray:
+    return np.moveaxis(output, axis, -1).reshape(-1, output.shape[axis])
 
 
 def _only_input(session: onnxruntime.InferenceSession) -> tuple[Any, int]:

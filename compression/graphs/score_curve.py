@@ -51,7 +51,7 @@ def score_curve(
     for done, step in enumerate(far_apart_first(len(places))):
         place = places[len(places) - 1 - step]
         smaller = model.compressed(ranks[place]) if ranks[place] else model
-        for bits, files in _files_of(smaller):
+        for bits, files in files_of(smaller):
             line, gain = judge.measure(files)
             facts = {"row": place, "bits": bits, "parameters": smaller.parameters}
             rows.append(facts | line)
@@ -79,7 +79,7 @@ def time_sizes(model: Model, ranks: dict[str, int], dataset: Any, reading: Readi
     own = next(iter(model.to_bytes().values()))
     graphs = {"reference": own, SAME: own}
     for stem, of in (("", model), *([("low rank", smaller)] if ranks else [])):
-        for bits, files in _files_of(of):
+        for bits, files in files_of(of):
             name = ", ".join(part for part in (stem, f"{bits} bits" if bits < 32 else "") if part)
             if name:
                 graphs[name] = next(iter(files.values()))
@@ -87,7 +87,7 @@ def time_sizes(model: Model, ranks: dict[str, int], dataset: Any, reading: Readi
     return pd.DataFrame(time_graphs(graphs, prepare(dataset, dataset.x_train[rows], reading)))
 
 
-def _files_of(model: Model) -> Iterator[tuple[int, dict[str, bytes]]]:
+def files_of(model: Model) -> Iterator[tuple[int, dict[str, bytes]]]:
     """The model's files as they are, and with weights of few bits where that is possible."""
     yield 32, model.to_bytes()
     for bits in BITS:

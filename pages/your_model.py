@@ -7,6 +7,7 @@ from pages.shared.app_shell import begin_page
 from pages.shared.ui import charts
 from pages.views.your_model import text
 from pages.views.your_model.adapter import draw_adapter
+from pages.views.your_model.bounds import draw_bounds
 from pages.views.your_model.budget import choose_method, draw_budget
 from pages.views.your_model.head import draw_head
 from pages.views.your_model.judging import choose_judging, is_text_model
@@ -14,7 +15,7 @@ from pages.views.your_model.latency import draw_latency
 from pages.views.your_model.layers import draw_layers
 from pages.views.your_model.scores import draw_scores, judge_both
 from pages.views.your_model.sentences import draw_sentences
-from pages.views.your_model.smallest import draw_smallest
+from pages.views.your_model.smallest import Judged, draw_smallest
 from pages.views.your_model.upload import choose_files, require_model
 
 begin_page(
@@ -39,7 +40,8 @@ else:
         if judging is not None:
             both = judge_both(view, files, judging)
             draw_scores(both, shown.method, row, files, judging)
-            draw_smallest(both, files, judging.found.task)
+            bounds = draw_bounds(view, files, judging)
+            draw_smallest(Judged(both, bounds), files, judging)
             draw_latency(shown, files, row, judging)
             draw_head(files, judging)
     st.caption(text.CHAIN)

@@ -1,7 +1,6 @@
 """Test score of a model in a file whose every layer is under a bound, against that bound."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,38 +11,12 @@ from ..report import Report, far_apart_first, keep_going
 from .clip_refit import BoundedLayer
 from .onnx_model import OnnxModel
 from .score_curve import Judge, files_of
-from .smallest import ScoreCurve
+from .smallest import BoundedCurve, ScoreCurve
 
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 CERTIFIED = 1e-3  # of the variance of a layer's outputs: the gap that is asked of a refit
 
 _OF_A_LAYER = ("row", "layer", "bound", "error", "clipped", "duality_gap", "certified", "pinned")
-
-
-@dataclass(frozen=True, eq=False)
-class BoundedCurve:
-    """A model at every bound, judged.
-
-    Attributes
-    ----------
-    scores : ScoreCurve
-        Of the refitted models; its ``row`` is a place in ``shares``, the last of them the model as
-        it came.
-    clipped : DataFrame
-        Of the same bounds without a refit, at full precision: row, and the scores of ``scores``.
-    layers : DataFrame
-        A row a bound and layer: row, layer, bound (c), error (share of its outputs' variance that
-        the refitted layer loses), clipped (the same before the refit), duality_gap (in the same
-        unit: no weight within the bound loses less by more), certified (that gap is at most 1e-3),
-        pinned (share of its numbers at the bound).
-    shares : tuple of float
-        Of each layer's largest number, ascending.
-    """
-
-    scores: ScoreCurve
-    clipped: pd.DataFrame
-    layers: pd.DataFrame
-    shares: tuple[float, ...]
 
 
 def bounded_curve(
@@ -94,9 +67,9 @@ def bounded_curve(
         row = last - step  # the model as it came first: what there is so far stands beside it
         smaller = model
         if row < last:
-            smaller, found = model.bounded(shares[row], x)
+            smaller, found = model.with_bounds(shares[row], x)
             layers += [{"row": row, "layer": name} | _describe(own) for name, own in found.items()]
-            cut = model.clipped({name: own.bound for name, own in found.items()})
+            cut = model.clip({name: own.bound for name, own in found.items()})
             facts = {"row": row, "bits": 32, "parameters": cut.parameters}
             clipped.append(facts | judge.measure(cut.to_bytes())[0])
         for bits, files in files_of(smaller):

@@ -94,7 +94,7 @@ def write_bounded(
     ----------
     model : OnnxModel
     share, x
-        See :meth:`OnnxModel.bounded`.
+        See :meth:`OnnxModel.with_bounds`.
     bits : int
         32: as they are; or 8 or 4.
 
@@ -103,7 +103,7 @@ def write_bounded(
     StorageError
         What was read back is not what the refit gave, or passes its bound.
     """
-    smaller, layers = model.bounded(share, x)
+    smaller, layers = model.with_bounds(share, x)
     if bits < 32:
         files = smaller.rounded_bytes(bits)
         return files, _with_outputs(model, files, {}, 0.0)

@@ -134,7 +134,7 @@ class OnnxModel(Model):
         smaller = self.compressed(ranks) if ranks else self
         return run_graph(smaller.proto.SerializeToString(), x)
 
-    def bounded(self, share: float, x: NDArray) -> "tuple[OnnxModel, dict[str, BoundedLayer]]":
+    def with_bounds(self, share: float, x: NDArray) -> "tuple[OnnxModel, dict[str, BoundedLayer]]":
         """The graph with every layer under a bound and refitted, and what was done to each.
 
         Parameters
@@ -158,7 +158,7 @@ class OnnxModel(Model):
         found = refit_layers(graph, lambda: _to_ir(self.proto)[0], layers, share, x)
         return self._with(graph, maps, found), found
 
-    def clipped(self, bounds: Mapping[str, float]) -> "OnnxModel":
+    def clip(self, bounds: Mapping[str, float]) -> "OnnxModel":
         """The graph with some layers' numbers cut to a bound each, and nothing refitted."""
         from .clip_refit import clip_layers
 

@@ -1,4 +1,4 @@
-"""The smallest of a person's files that loses at most so much: chosen on validation, told on test rows."""
+"""A person's files, judged; the smallest that loses at most so much: chosen on validation rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +28,32 @@ class ScoreCurve:
 
     table: pd.DataFrame
     gains: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class BoundedCurve:
+    """A model at every bound, judged.
+
+    Attributes
+    ----------
+    scores : ScoreCurve
+        Of the refitted models; its ``row`` is a place in ``shares``, the last of them the model as
+        it came.
+    clipped : DataFrame
+        Of the same bounds without a refit, at full precision: row, and the scores of ``scores``.
+    layers : DataFrame
+        A row a bound and layer: row, layer, bound (c), error (share of its outputs' variance that
+        the refitted layer loses), clipped (the same before the refit), duality_gap (in the same
+        unit: no weight within the bound loses less by more), certified (that gap is at most 1e-3),
+        pinned (share of its numbers at the bound).
+    shares : tuple of float
+        Of each layer's largest number, ascending.
+    """
+
+    scores: ScoreCurve
+    clipped: pd.DataFrame
+    layers: pd.DataFrame
+    shares: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)

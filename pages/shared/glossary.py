@@ -121,6 +121,8 @@ CONTROLS = {
     links.JUDGED_ON: "The dataset on which the model before and after is scored.",
     links.READING: "The scale and the order of axes that the model expects.",
     links.HEAD_SET: "What the last layer's weights must stay within.",
+    links.BOUND_BITS: "Each layer is clipped and refitted first, and rounded then.",
+    links.REFITTED: "Runs the whole model some times for each layer and bound.",
     links.EXAMPLE_MODEL: "Models that show what the page does.",
     links.STATEMENTS: "Trains networks and recomputes each statement here; takes minutes.",
 }

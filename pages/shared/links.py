@@ -50,6 +50,7 @@ ATLAS_CELL, ATLAS_SIZE = "cell", "atlas_size"
 # Your model
 WEIGHT, ENERGY, KEEP, JUDGED_ON, READING = "weight", "energy", "keep", "judged_on", "reading"
 HEAD_SET, HEAD_BOUND, TIMED = "head_set", "head_bound", "timed"
+ALL_BOUND, BOUND_BITS, REFITTED = "all_bound", "bound_bits", "refit_all"
 FILE_METHOD, FILE_BITS = "ranks_by", "weight_bits"
 FILE_LOSS, FILE_TAKEN = "lose_at_most", "take"
 EXAMPLE_MODEL = "example_model"

@@ -16,7 +16,7 @@ from .results import ACTIVATION_AWARE, TRUNCATED, Built, CalibratedPlan, Judging
 from .tasks import Files
 
 BITS = {"32": "as they are", "8": "8 bits", "4": "4 bits"}
-_AT_ONCE = 4 * 2**20  # bytes up to which a file is written without being asked for
+LARGE_FILE = 4 * 2**20  # bytes up to which a file is written without being asked for
 _ASKED = "_asked_"
 
 
@@ -121,7 +121,7 @@ def draw_file(
 ) -> None:
     """The file of a row, once it is written and compared."""
     ranks = view.ranks[row]
-    if view.file_bytes > _AT_ONCE:
+    if view.file_bytes > LARGE_FILE:
         wanted = (ranks, bits)
         if st.button("Write and check the smaller file", key=f"write_{key}"):
             st.session_state[_ASKED + key] = wanted

@@ -1,18 +1,22 @@
 """The smallest file that loses at most so much: chosen on validation rows, told on test rows."""
 
+from dataclasses import dataclass
+
 import pandas as pd
 import streamlit as st
 
-from compression.graphs.smallest import Choice, ScoreCurve, choose_smallest
+from compression.graphs.smallest import BoundedCurve, Choice, ScoreCurve, choose_smallest
 from pages.shared import links
 from pages.shared.format import format_score, format_size, score_name
+from pages.shared.jobs import Job
 from pages.shared.models.text import describe_promise
 from pages.shared.ui import widgets
 from pages.shared.ui.progress import follow
 
 from . import tables, text
+from .bounds import draw_bounded_file
 from .budget import draw_file
-from .results import ModelView
+from .results import Judging
 from .scores import BothMethods
 from .tasks import Files
 
@@ -20,17 +24,50 @@ POINTS, POINTS_LOST = (0, 0.25, 0.5, 1, 2, 3, 5, 10), 1
 SMALLEST, PROMISED = "smallest", "promised"
 
 
-def draw_smallest(both: BothMethods, files: Files, task: str) -> None:
-    """The answer over both methods' ranks in 32, 8 and 4 bits, and its file."""
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """All that a smallest file is chosen among.
+
+    Attributes
+    ----------
+    both : BothMethods
+    bounds : Job or None
+        The model under bounds; None where a large model's are not asked for.
+    """
+
+    both: BothMethods
+    bounds: Job[BoundedCurve] | None
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [*self.both.curves.values(), *([self.bounds] if self.bounds is not None else [])]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Bounds of the rows of ``text.BOUNDED``."""
+        return (
+            () if self.bounds is None or self.bounds.result is None else self.bounds.result.shares
+        )
+
+    def curves(self) -> dict[str, ScoreCurve]:
+        """Method -> its files, of what is whole."""
+        done = {name: job.result for name, job in self.both.curves.items()}
+        curves = {name: result for name, result in done.items() if result is not None}
+        if curves and self.bounds is not None and self.bounds.result is not None:
+            curves[text.BOUNDED] = self.bounds.result.scores
+        return curves
+
+
+def draw_smallest(judged: Judged, files: Files, judging: Judging) -> None:
+    """The answer over ranks and bounds in 32, 8 and 4 bits, and its file."""
     st.header("The smallest file within a loss", anchor=False)
     st.caption(text.SMALLEST)
 
     def draw() -> None:
-        curves = {name: job.result for name, job in both.curves.items() if job.result is not None}
-        if curves:
-            _draw_answer(both.views, curves, files, task)
+        if judged.curves():
+            _draw_answer(judged, files, judging)
 
-    follow(draw, *both.curves.values(), key="smallest")
+    follow(draw, *judged.jobs, key="smallest")
 
 
 def _choose_loss(task: str) -> float:
@@ -41,11 +78,10 @@ def _choose_loss(task: str) -> float:
     )
 
 
-def _draw_answer(
-    views: dict[str, ModelView], curves: dict[str, ScoreCurve], files: Files, task: str
-) -> None:
+def _draw_answer(judged: Judged, files: Files, judging: Judging) -> None:
+    task, views = judging.found.task, judged.both.views
     own, loss = next(iter(views.values())), _choose_loss(task)
-    choice = choose_smallest(curves, loss, task, own.file_bytes)
+    choice = choose_smallest(judged.curves(), loss, task, own.file_bytes)
     if choice is None:
         st.info(text.describe_none(loss, task), icon=":material/info:")
         return
@@ -68,7 +104,12 @@ def _draw_answer(
         promised = text.describe_promised(choice.promised, own.file_bytes, task)
     st.markdown(describe_promise(choice.promise, promised, loss, task))
     line = _choose_file(choice)
-    draw_file(views[line["method"]], files, int(line["row"]), int(line["bits"]), "smallest_model")
+    row, bits = int(line["row"]), int(line["bits"])
+    if line["method"] == text.BOUNDED:
+        share = judged.shares[row]
+        draw_bounded_file(own, files, judging, share, bits, "smallest_model")
+    else:
+        draw_file(views[line["method"]], files, row, bits, "smallest_model")
     with st.expander("The smallest of each method and number of bits"):
         st.dataframe(tables.smallest_table(choice.best, task), hide_index=True)
 

@@ -25,7 +25,8 @@ from .results import (
 if TYPE_CHECKING:
     from compression.graphs.head_curve import HeadCurve
     from compression.graphs.model import Model
-    from compression.graphs.smallest import ScoreCurve
+    from compression.graphs.onnx_model import OnnxModel
+    from compression.graphs.smallest import BoundedCurve, ScoreCurve
 
 Files = tuple[tuple[str, bytes], ...]
 
@@ -222,6 +223,57 @@ def bound_head(
 
     shape = {"task": loaded.task, "constraint": constraint, "order": order, "report": tell}
     return pack(head_curve(model, fit, validation, test, **shape))
+
+
+@measures_time
+def bound_layers(
+    report: Report,
+    files: Files,
+    dataset: str,
+    seed: int,
+    way: tuple[str, str, str],
+    order: tuple[int, ...] | None,
+) -> "BoundedCurve":
+    """Every layer under every bound, refitted; the partial result is what there is so far."""
+    from compression.graphs.bounded_curve import bounded_curve
+    from compression.graphs.readings import Reading, calibration_samples
+    from compression.graphs.score_curve import judge_on
+    from pages.shared.models.tasks import load_dataset
+
+    loaded, reading, model = load_dataset(dataset, seed), Reading(*way), _load(files)
+    judge = judge_on(model, loaded, reading, order)
+    return bounded_curve(
+        _as_graph(model), calibration_samples(loaded, reading), judge, report=report
+    )
+
+
+@measures_time
+def build_bounded(
+    report: Report,
+    files: Files,
+    dataset: str,
+    seed: int,
+    way: tuple[str, str, str],
+    share: float,
+    bits: int,
+) -> Built:
+    """The file whose every layer is under a bound and refitted, read back and compared."""
+    from compression.graphs.check import write_bounded
+    from compression.graphs.readings import Reading, calibration_samples
+    from pages.shared.models.tasks import load_dataset
+
+    samples = calibration_samples(load_dataset(dataset, seed), Reading(*way))
+    written, check = write_bounded(_as_graph(_load(files)), share, samples, bits)
+    ((name, content),) = written.items()
+    return Built(name, content, check.difference, check.outputs, check.why_not, bits)
+
+
+def _as_graph(model: "Model") -> "OnnxModel":
+    """What is judged on data is a graph: tensors alone have been sent away before."""
+    from compression.graphs.onnx_model import OnnxModel
+
+    assert isinstance(model, OnnxModel)
+    return model
 
 
 @measures_time

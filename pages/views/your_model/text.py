@@ -128,15 +128,16 @@ def describe_plan(view: ModelView, row: int) -> str:
     )
 
 
-def describe_built(view: ModelView, built: Built) -> str:
-    """What was found in the written file."""
+def describe_built(view: ModelView, built: Built, as_promised: str = "") -> str:
+    """What was found in the written file; ``as_promised``: of its weights, where that is no rank."""
     size = len(built.content)
     one = " It is one file: what stood in the data file beside the graph is in it." * view.is_pair
     checked = (
         f"no weight is further than half a step of {built.bits} bits from what it was rounded from"
         if built.bits < 32
-        else "every layer is as far from yours as its method said, to "
-        f"{built.difference:.0e} of its norm"
+        else as_promised
+        or f"every layer is as far from yours as its method said, to {built.difference:.0e} of its "
+        "norm"
     )
     found = (
         f"The file has **{format_size(size)}**, {compare_sizes(view.file_bytes, size)} than what "
@@ -238,15 +239,18 @@ def describe_useless(found: Readings) -> str:
 
 
 SMALLEST = (
-    "Over all files of both methods and 32, 8 and 4 bits that were judged. The validation rows "
-    "choose; the test part only reports."
+    "Over all files that were judged: both methods' ranks, and bounds with a refit, in 32, 8 and 4 "
+    "bits. The validation rows choose; the test part only reports."
 )
+BOUNDED = "box"  # a method beside those of ranks
 ONE_METHOD = "Ranks by truncated SVD alone:"
 
 
 def name_file(line: pd.Series) -> str:
     """One file among those that were judged."""
     bits = f"weights in {line['bits']:.0f} bits" if line["bits"] < 32 else ""
+    if line["method"] == BOUNDED:
+        return f"layers refitted within a bound, {bits}" if bits else "layers within a bound"
     if line["parameters"] == line["parameters_before"]:
         return f"{bits} alone" if bits else "as it came"
     title = LOW_RANK_METHODS[line["method"]].title
@@ -393,8 +397,8 @@ def describe_head_file(built: HeadFile) -> str:
 
 
 CHAIN = (
-    "*Train*, *Constrained* beyond the last layer, *Combine* and *Decide* are shut for files: they "
-    "train networks on, and a file holds neither how it was trained nor, as a rule, a plain chain "
-    "of layers. What they compress without training stands here: ranks, bits, both together, the "
+    "*Train*, *Combine*, *Decide* and the parts of *Constrained* that train are shut for files: "
+    "a file holds neither how it was trained nor, as a rule, a plain chain of layers. What they "
+    "compress without training stands here: ranks, bits, both together, bounds with a refit, the "
     "last layer."
 )

@@ -40,7 +40,7 @@ def test_refitted_layer_loses_no_more_than_the_best_in_the_box(name):
         held["b"] = BIAS[len(matrix)]
     content = build(nodes, held, ("rows", *shape))
     x = (RNG.normal(size=(50, *shape)) * np.linspace(0.1, 3, shape[-1]) + 1).astype(np.float32)
-    smaller, layers = compression.read_model({"m.onnx": content}).bounded(SHARE, x)
+    smaller, layers = compression.read_model({"m.onnx": content}).with_bounds(SHARE, x)
     layer = layers["w"]
     seen = inputs_of(x).astype(np.float64)
     wanted = seen @ matrix.T
@@ -76,8 +76,8 @@ def test_a_layer_is_refitted_to_what_the_graph_gave_before_any_was_clipped():
     content = build(nodes, {"a": first, "b": second}, ("rows", 12))
     x = RNG.normal(size=(200, 12)).astype(np.float32)
     model = compression.read_model({"m.onnx": content})
-    smaller, layers = model.bounded(SHARE, x)
-    own, _ = model.bounded(1.0, x)
+    smaller, layers = model.with_bounds(SHARE, x)
+    own, _ = model.with_bounds(1.0, x)
     np.testing.assert_allclose(own.outputs(x), model.outputs(x), atol=1e-3)
     shift = (x @ (first - layers["a"].weight).T).mean(axis=0)
     seen = np.maximum(x @ layers["a"].weight.T + shift, 0)
@@ -88,7 +88,7 @@ def test_a_layer_is_refitted_to_what_the_graph_gave_before_any_was_clipped():
     )
     left = smaller.outputs(x) - wanted
     assert (left**2).mean() < (
-        (model.clipped({n: layers[n].bound for n in layers}).outputs(x) - wanted) ** 2
+        (model.clip({n: layers[n].bound for n in layers}).outputs(x) - wanted) ** 2
     ).mean()
 
 
@@ -97,7 +97,7 @@ def test_a_weight_used_twice_is_refitted_to_both_and_stays_one():
     nodes = [node("MatMul", "x w", "h"), node("Relu", "h", "r"), node("MatMul", "r w", "y")]
     content = build(nodes, {"w": square}, ("rows", 12))
     x = RNG.normal(size=(60, 12)).astype(np.float32)
-    smaller, layers = compression.read_model({"m.onnx": content}).bounded(SHARE, x)
+    smaller, layers = compression.read_model({"m.onnx": content}).with_bounds(SHARE, x)
     seen = np.concatenate([x, np.maximum(x @ square.astype(np.float32), 0)]).astype(np.float64)
     wanted = seen @ square
     whole = error(seen, wanted, np.zeros((12, 12)))
@@ -114,7 +114,7 @@ def test_no_number_of_the_file_passes_the_bound(dtype):
     model = compression.read_model({"m.onnx": content})
     for share in (0.9, 1 / 3, 0.1):
         files, _ = write_bounded(model, share, x)
-        _, layers = model.bounded(share, x)
+        _, layers = model.with_bounds(share, x)
         held = compression.read_model(files).matrix("w")
         assert np.abs(held).max() == layers["w"].bound
         assert layers["w"].pinned == (np.abs(held) == layers["w"].bound).sum() > 0
@@ -126,13 +126,13 @@ def test_what_cannot_be_bounded_gets_a_sentence(monkeypatch):
     x = RNG.normal(size=(20, 40)).astype(np.float32)
     for share in (0, -1, 1.5, float("nan")):
         with pytest.raises(ArgumentError, match="choose one above 0, up to 1"):
-            model.bounded(share, x)
+            model.with_bounds(share, x)
     with pytest.raises(NotApplicableError, match="nothing to refit"):
-        model.bounded(0.5, np.ones((9, 40), np.float32))
+        model.with_bounds(0.5, np.ones((9, 40), np.float32))
     with pytest.raises(NotApplicableError, match="could not be run"):
-        model.bounded(0.5, np.ones((9, 41), np.float32))
-    _, layers = model.bounded(0.5, x)
-    monkeypatch.setattr(type(model), "bounded", lambda *_: (model, layers))
+        model.with_bounds(0.5, np.ones((9, 41), np.float32))
+    _, layers = model.with_bounds(0.5, x)
+    monkeypatch.setattr(type(model), "with_bounds", lambda *_: (model, layers))
     with pytest.raises(StorageError, match="not given out"):
         write_bounded(model, 0.5, x)
 
@@ -163,7 +163,7 @@ def test_curve_of_the_example_refits_better_than_it_clips(judged):
     }
     refitted, clipped = table["score"][0], curve.clipped["score"][0]
     assert refitted > clipped + 0.02  # 96.1 against 92.2 % when this was written
-    model_at, _ = model.bounded(0.3, x)
+    model_at, _ = model.with_bounds(0.3, x)
     assert judge.measure(model_at.to_bytes())[0]["score"] == refitted
     assert (layers["pinned"][0] > layers["pinned"][1]).all()
 

@@ -1,0 +1,129 @@
+"""Every layer under a bound, clipped and refitted: scores, certificates, and the new file."""
+
+import streamlit as st
+
+from compression.graphs.smallest import BoundedCurve
+from pages.shared import jobs, links
+from pages.shared.format import format_score, score_name
+from pages.shared.jobs import Job
+from pages.shared.ui import blocks, charts, widgets
+from pages.shared.ui.progress import follow, show_status
+
+from . import bounds_figures, bounds_text, tasks, text
+from .budget import BITS, LARGE_FILE
+from .results import Built, Judging, ModelView
+from .tasks import Files
+
+
+def draw_bounds(view: ModelView, files: Files, judging: Judging) -> Job[BoundedCurve] | None:
+    """Everything on the box around all layers; None where a large model's is not asked for."""
+    st.header("A bound on every layer, refitted", anchor=False)
+    st.caption(bounds_text.BOUNDS)
+    if view.file_bytes > LARGE_FILE and not widgets.switch(
+        links.REFITTED, "Clip and refit every layer at every bound"
+    ):
+        return None
+    job: Job[BoundedCurve] = jobs.submit(
+        tasks.bound_layers, files, *judging.calibration, judging.found.order
+    )
+
+    def draw() -> None:
+        show_status(job, "Clipping and refitting at every bound")
+        curve = job.so_far
+        if curve is None or not len(curve.layers):
+            return
+        place, _ = st.columns([2, 3])
+        with place:
+            bits = int(widgets.segment(links.BOUND_BITS, "Bits of a weight under its bound", BITS))
+        row = _choose_row(curve, bits, settled=job.result is not None)
+        task = judging.found.task
+        _draw_numbers(curve, row, bits, task)
+        sentence = bounds_text.describe_certificates(curve, row)
+        if curve.layers.query("row == @row")["certified"].all():
+            st.success(sentence, icon=":material/verified:")
+        else:
+            st.warning(sentence, icon=":material/warning:")
+        _draw_figures(curve, row, bits, task)
+        st.markdown(bounds_text.describe_bounds(curve, row, bits, task))
+        if job.result is not None:
+            draw_bounded_file(view, files, judging, curve.shares[row], bits, "bounded_model")
+
+    follow(draw, job, key="bounds")
+    return job
+
+
+def _choose_row(curve: BoundedCurve, bits: int, settled: bool) -> int:
+    rows = sorted(set(curve.layers["row"]))
+    shares = [curve.shares[row] for row in rows]
+    start = bounds_text.first_row(curve, bits)
+    chosen = widgets.knob(
+        links.ALL_BOUND,
+        "Bound of each layer, as a share of its largest weight",
+        shares,
+        curve.shares[start],
+        settled=settled,
+        help=bounds_text.START,
+    )
+    return rows[shares.index(chosen)]
+
+
+def _draw_numbers(curve: BoundedCurve, row: int, bits: int, task: str) -> None:
+    line, rounded = (bounds_text.line_at(curve, at, bits) for at in (row, len(curve.shares) - 1))
+    clipped = curve.clipped.query("row == @row").iloc[0]
+    layers = curve.layers.query("row == @row")
+    places = st.columns(3)
+    before = f"yours, rounded alone: {format_score(rounded['score'], task)}"
+    if bits == 32:
+        before = f"yours: {format_score(rounded['score'], task)}"
+    facts = (
+        (score_name(task), format_score(line["score"], task), before),
+        ("Clipped, not refitted", format_score(clipped["score"], task), "in 32 bits"),
+        (
+            "Outputs lost, worst layer",
+            f"{100 * layers['error'].max():.1f} %",
+            f"clipped: {100 * layers['clipped'].max():.1f} %",
+        ),
+    )
+    for place, (label, value, baseline) in zip(places, facts, strict=True):
+        place.metric(label, value, baseline, delta_color="off", delta_arrow="off")
+
+
+def _draw_figures(curve: BoundedCurve, row: int, bits: int, task: str) -> None:
+    line = bounds_text.line_at(curve, row, bits)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        charts.draw(
+            bounds_figures.scores_by_bound(curve, row, bits, task),
+            "scores_by_bound",
+            f"{score_name(task)} against the bound of all layers: "
+            f"{format_score(line['score'], task)} at {curve.shares[row]:g} of their reach",
+        )
+    with right:
+        charts.draw(
+            bounds_figures.lost_outputs(curve, row),
+            "lost_outputs",
+            "Share of each layer's outputs that is lost, clipped and refitted",
+        )
+
+
+def draw_bounded_file(
+    view: ModelView, files: Files, judging: Judging, share: float, bits: int, key: str
+) -> None:
+    """The model under this bound, once it is written, read back and compared."""
+    job: Job[Built] = jobs.submit(tasks.build_bounded, files, *judging.calibration, share, bits)
+
+    def draw() -> None:
+        show_status(job, "Writing and comparing")
+        built = job.result
+        if built is None:
+            return
+        st.markdown(text.describe_built(view, built, bounds_text.CHECKED))
+        blocks.download(
+            f"Download {text.plain(built.file_name, 30)} under this bound",
+            built.content,
+            text.smaller_name(built.file_name, f"bounded-{bits}-bit" if bits < 32 else "bounded"),
+            key,
+            help="Written, read back and compared before this button appeared.",
+        )
+
+    follow(draw, job, key=f"file_{key}")

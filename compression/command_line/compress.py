@@ -77,14 +77,14 @@ def _adapter(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[
 def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[str, bytes], dict]:
     import compression
 
-    from ..graphs.check import write_checked, write_rounded
+    from ..graphs.check import write_checked
     from ..graphs.plan import energy_at, ranks_within
 
     model = compression.read_model(files)
-    bits, found = 32, None
+    found = None
     if arguments.lose_at_most is not None:
         found = find_smallest(arguments, model)
-        model, bits = found.model, found.bits
+        model = found.model
     elif arguments.method == "activation_aware_svd":
         model = _calibrate(arguments, model)
     elif arguments.data:
@@ -99,9 +99,7 @@ def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[st
         ranks = _ranks_for_energy(model, arguments.energy)
     else:
         ranks = dict(arguments.ranks)
-    written, check = (
-        write_checked(model, ranks) if bits == 32 else write_rounded(model, ranks, bits)
-    )
+    written, check = write_checked(model, ranks) if found is None else found.write()
     rows = []
     for weight in model.weights:
         rank = ranks.get(weight.name)

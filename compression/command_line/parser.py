@@ -90,13 +90,14 @@ def _add_compress(commands: argparse._SubParsersAction) -> None:
     )
     knob.add_argument(
         "--lose-at-most", type=_points, metavar="POINTS",
-        help="the smallest file, over both methods and 32, 8 and 4 bits, that loses at most so much "
-        "on some rows of --data; other rows report. Exit code 1: there is none",
+        help="the smallest file, over both methods' ranks and bounds with a refit in 32, 8 and 4 "
+        "bits, that loses at most so much on some rows of --data; other rows report. Exit code 1: "
+        "there is none",
     )  # fmt: skip
     parser.add_argument(
         "--method", choices=("truncated_svd", "activation_aware_svd"),
         help="activation_aware_svd keeps what the layers of an ONNX graph give on --data; energies "
-        "are then those of their outputs (default: truncated_svd; of --lose-at-most both)",
+        "are then those of their outputs (default: truncated_svd; of --lose-at-most all)",
     )  # fmt: skip
     parser.add_argument("--data", type=Path, metavar="FILE", help=f"calibration rows: {DATA_HELP}")
     _add_data_columns(parser)

@@ -2,8 +2,9 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import ArgumentError, CompressionError, NotApplicableError
 from ..graphs.model import Model
 from ..graphs.readings import CALIBRATION_ROWS, spread_rows
+from ..graphs.smallest import Choice, ScoreCurve
 from .judge import (
     Columns,
     Inputs,
@@ -27,7 +29,12 @@ from .judge import (
 from .judged import JudgedClasses, JudgedNumbers
 from .output import progress, show_text
 
-METHODS = ("truncated_svd", "activation_aware_svd")
+if TYPE_CHECKING:
+    from ..graphs.check import Check
+    from ..graphs.onnx_model import OnnxModel
+
+BOX = "box"
+METHODS = ("truncated_svd", "activation_aware_svd", BOX)
 
 
 class NothingSmallerError(CompressionError):
@@ -43,8 +50,9 @@ class Found:
     model : Model
         Calibrated, where that method gave the file.
     ranks : dict
-        Layer -> rank.
-    bits : int
+        Layer -> rank; empty for a bound.
+    write : callable
+        Gives its files, and what was found when they were read back.
     facts : dict
         For a machine to read: what was chosen, on what, and what it changes.
     sentence : str
@@ -52,13 +60,13 @@ class Found:
 
     model: Model
     ranks: dict[str, int]
-    bits: int
+    write: Callable[[], tuple[dict[str, bytes], "Check"]]
     facts: dict[str, Any]
     sentence: str
 
 
 def find_smallest(arguments: Namespace, model: Model) -> Found:
-    """Judge files of both methods in 32, 8 and 4 bits; take the smallest that loses little.
+    """Judge files of ranks and of bounds in 32, 8 and 4 bits; take the smallest that loses little.
 
     Rows are split as datasets are: fit rows calibrate, validation rows choose, test rows report.
 
@@ -69,8 +77,8 @@ def find_smallest(arguments: Namespace, model: Model) -> Found:
     CompressionError
         The data do not fit the model, or it cannot be run.
     """
+    from ..graphs.check import write_bounded, write_checked, write_rounded
     from ..graphs.onnx_model import OnnxModel
-    from ..graphs.score_curve import score_curve
     from ..graphs.smallest import choose_smallest
 
     if arguments.data is None:
@@ -78,27 +86,49 @@ def find_smallest(arguments: Namespace, model: Model) -> Found:
     if not isinstance(model, OnnxModel):
         raise NotApplicableError("tensors without a graph cannot be run: give an ONNX export")
     rows = _Rows(arguments, model)
-    curves, made = {}, {}
+    judged: dict[str, tuple[ScoreCurve, _Made]] = {}
     for method in METHODS if arguments.method is None else (arguments.method,):
         try:
-            made[method] = rows.calibrate(model) if method == METHODS[1] else model
-            plans = _plan(made[method])
+            judged[method] = _judge(model, method, rows)
         except NotApplicableError as error:
             if arguments.method is not None:
                 raise
             print(show_text(f"{method} is left out: {error}"), file=sys.stderr)  # noqa: T201
-            continue
-        report = progress(f"judging files of {method}")
-        curves[method] = (score_curve(made[method], plans, rows.judge, report=report), plans)
-    loss, files = arguments.lose_at_most, {name: curve for name, (curve, _) in curves.items()}
+    loss, files = arguments.lose_at_most, {name: curve for name, (curve, _) in judged.items()}
     chosen = files and choose_smallest(files, loss / 100, rows.judge.task, model.file_bytes)
     if not chosen:
         raise NothingSmallerError(
             f"no smaller file of those that were judged loses at most {loss:g} {rows.unit} on "
             f"{len(rows.validation):,} validation rows: nothing was written"
         )
+    line = chosen.line
+    facts, sentence = _describe(chosen, loss, rows)
+    made = judged[str(line["method"])][1]
+    row, bits = int(line["row"]), int(line["bits"])
+    if made.shares:
+        share, samples = made.shares[row], rows.samples()
+        facts["bound"] = share
+        return Found(
+            made.model,
+            {},
+            lambda: write_bounded(model, share, samples, bits),
+            facts,
+            sentence,
+        )
+    ranks = made.ranks[row]
+
+    def write() -> "tuple[dict[str, bytes], Check]":
+        if bits == 32:
+            return write_checked(made.model, ranks)
+        return write_rounded(made.model, ranks, bits)
+
+    return Found(made.model, ranks, write, facts, sentence)
+
+
+def _describe(chosen: Choice, loss: float, rows: "_Rows") -> tuple[dict[str, Any], str]:
+    """What was chosen, for a machine and for a person to read."""
     line, promise = chosen.line, chosen.promise
-    facts = {
+    facts: dict[str, Any] = {
         "method": str(line["method"]),
         "bits": int(line["bits"]),
         "files_judged": promise.tried,
@@ -119,8 +149,33 @@ def find_smallest(arguments: Namespace, model: Model) -> Found:
         f"{facts['test_change_low']:+.2f} and {facts['test_change_high']:+.2f} with 95 % confidence. "
         f"{'Its own validation rows promise that loss (90 %).' if facts['promised'] else 'So few validation rows do not promise that loss (90 %).'}"
     )
-    ranks = curves[str(line["method"])][1][int(line["row"])]
-    return Found(made[str(line["method"])], ranks, int(line["bits"]), facts, sentence)
+    return facts, sentence
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """What a method's files are made of: of each row its ranks, or its bound."""
+
+    model: Model
+    ranks: tuple[dict[str, int], ...] = ()
+    shares: tuple[float, ...] = ()
+
+
+def _judge(model: "OnnxModel", method: str, rows: "_Rows") -> tuple[ScoreCurve, _Made]:
+    from ..graphs.score_curve import score_curve
+
+    if method == BOX:
+        from ..graphs.bounded_curve import bounded_curve
+
+        report = progress("clipping and refitting layers")
+        curve = bounded_curve(model, rows.samples(), rows.judge, report=report)
+        return curve.scores, _Made(model, shares=curve.shares)
+    used = model
+    if method == "activation_aware_svd":
+        used = model.calibrate(rows.samples(), progress("asking layers"))
+    plans = _plan(used)
+    report = progress(f"judging files of {method}")
+    return score_curve(used, plans, rows.judge, report=report), _Made(used, ranks=plans)
 
 
 def _plan(model: Model) -> tuple[dict[str, int], ...]:
@@ -171,15 +226,15 @@ class _Rows:
                 f"not as the model reads them, or too few ({order})"
             )
 
-    def calibrate(self, model: Model) -> Model:
-        """The model with what its layers give on fit rows."""
+    def samples(self) -> NDArray[Any]:
+        """Fit rows as the graph takes them."""
         inputs: Inputs = self._inputs
         if len(inputs) != 1:
             raise NotApplicableError(f"the graph takes {len(inputs)} inputs, and samples are one")
         rows = self.fit[list(spread_rows(len(self.fit), CALIBRATION_ROWS))]
         some: Columns = {name: column[rows] for name, column in self._columns.items()}
         (samples,) = fit_inputs(inputs, some).values()
-        return model.calibrate(samples, progress("asking layers"))
+        return samples
 
 
 def _split(classes: NDArray[np.int64] | None, rows: int) -> tuple[NDArray, NDArray, NDArray]:

@@ -102,7 +102,7 @@ def _run_and_kill(
 def _drive(study: studies.Study, url: str, here: bool, writes: int, moment: float) -> None:
     """The driver; with ``writes`` it is killed so many seconds after its n-th write began."""
     if writes:
-        write, left = StudyStore._write, [writes]
+        write, left = StudyStore.write, [writes]
 
         def write_and_die(store: StudyStore, change: Any) -> None:
             left[0] -= 1
@@ -111,7 +111,7 @@ def _drive(study: studies.Study, url: str, here: bool, writes: int, moment: floa
                 threading.Timer(moment, os.kill, end).start()
             write(store, change)
 
-        StudyStore._write = write_and_die  # type: ignore[method-assign]
+        StudyStore.write = write_and_die  # type: ignore[method-assign]
     executor = studies.InThisProcess() if here else studies.LocalProcesses(WORKERS)
     with redirect_stderr(StringIO()):
         studies.run(study, url, executor)

@@ -192,7 +192,7 @@ def test_two_processes_behind_the_proxy_share_what_either_has_computed(tmp_path)
             store = Store(url)
             visitors[ports[0]].open_page(lambda drawn: count_found(store, 0) == len(SEEN))
             # Who looks something up marks it; who computes it again leaves what is there.
-            store._write(lambda each: each.execute(FITS.update().values(used_at=0.0)))
+            store.write(lambda each: each.execute(FITS.update().values(used_at=0.0)))
             visitors[ports[1]].open_page(lambda drawn: drawn >= 2)
             assert count_found(store, 0) == len(SEEN)
             assert visitors[ports[1]].ask_port() == ports[1]

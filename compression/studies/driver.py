@@ -29,7 +29,7 @@ from compression.errors import CompressionError
 from .executors import LocalProcesses, is_lost
 from .fit import Outcome, compute
 from .specification import Study
-from .store import identify
+from .store import Fit, identify
 from .study_store import StudyStore
 
 LEASE_SECONDS = 120.0
@@ -126,6 +126,7 @@ class _Driver:
         self._flying: dict[Future[Outcome], str] = {}
         self._suspects: deque[str] = deque()  # lost with their worker: each is tried again alone
         self._lost: dict[str, int] = {}
+        self._recent: dict[str, Fit] = {}
         self._seconds: list[float] = []
         self._failed = store.count_failed(study.name)
         self._leased_until = 0.0
@@ -167,14 +168,12 @@ class _Driver:
             ready = [self._suspects[0]]  # alone: what is lost now, it has lost
         if not ready:
             return
-        leased = self._store.lease(ready, self.owner, LEASE_SECONDS)
-        over = self._store.over(leased)  # by a driver that has given its lease back
-        for key in leased:
+        leased, over = self._store.lease(ready, self.owner, LEASE_SECONDS)
+        self._done |= over  # by another driver
+        for key in (*over, *leased):
             (self._suspects if key in self._lost else self._waiting).remove(key)
-            if key in over:
-                self._done.add(key)
-            else:
-                self._start(key)
+        for key in leased:
+            self._start(key)
 
     def _pick_ready(self) -> list[str]:
         """The next fits whose references are there, as many as there is room for."""
@@ -196,7 +195,7 @@ class _Driver:
     def _start(self, key: str) -> None:
         request, file = self._requests[key], None
         if (reference := request.get("reference")) is not None:
-            fit = self._store.get(reference)
+            fit = self._find_reference(reference)
             if fit is None:  # its content was damaged, and it was dropped: compute it again
                 self._done.discard(identify(reference))
                 self._waiting.extendleft([key, identify(reference)])
@@ -209,6 +208,10 @@ class _Driver:
             self._flying[self._executor.submit(compute, request, file)] = key
         except BrokenExecutor:
             self._lose(key)
+
+    def _find_reference(self, reference: Mapping[str, Any]) -> Fit | None:
+        """From memory where this driver has just kept it: its curves come soon after it."""
+        return self._recent.get(identify(reference)) or self._store.get(reference)
 
     def _take(self, future: Future[Outcome]) -> None:
         key = self._flying.pop(future)
@@ -247,6 +250,10 @@ class _Driver:
         )
         self._done.add(key)
         self._failed += bool(outcome.sentence)
+        if "reference" not in request:
+            self._recent[key] = Fit(outcome.content, outcome.sentence, outcome.seconds)
+            if len(self._recent) > 2 * self._workers:
+                del self._recent[next(iter(self._recent))]
 
     def _renew_leases(self) -> None:
         if self._flying and time.monotonic() > self._leased_until - LEASE_SECONDS / 2:

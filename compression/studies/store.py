@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -137,10 +138,11 @@ class Store:
     def __init__(self, url: str, max_bytes: int | None = None):
         self._max_bytes = max_bytes
         try:
-            if sql.make_url(url).get_backend_name() not in ("sqlite", "postgresql"):
+            kind = sql.make_url(url).get_backend_name()
+            if kind not in ("sqlite", "postgresql"):
                 raise StoreError(f"no store can be opened at {_hide_password(url)}: {URLS}")
-            self._engine = sql.create_engine(url, pool_pre_ping=True)
-            if self._engine.dialect.name == "sqlite":
+            self._engine = sql.create_engine(url, pool_pre_ping=kind == "postgresql")
+            if kind == "sqlite":
                 file = self._engine.url.database
                 if file and file != ":memory:":
                     Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -185,7 +187,7 @@ class Store:
             "bytes": len(content or b""),
         }
 
-        def write(connection: sql.Connection) -> None:
+        def keep(connection: sql.Connection) -> None:
             if content is not None:
                 self._insert(connection, BLOBS, {"digest": digest, "content": content})
             if self._insert(connection, FITS, row) and rows is not None:
@@ -193,7 +195,7 @@ class Store:
             if self._max_bytes is not None:
                 _drop_least_used(connection, self._max_bytes)
 
-        self._write(write)
+        self.write(keep)
 
     def get(self, request: Mapping[str, Any]) -> Fit | None:
         """The fit of a request, or None where there is none, or a damaged one."""
@@ -209,7 +211,7 @@ class Store:
             return None
         if time.time() - row.used_at > SECONDS_BETWEEN_MARKS:
             mark = FITS.update().where(FITS.c.key == key).values(used_at=time.time())
-            self._write(lambda connection: connection.execute(mark))
+            self.write(lambda connection: connection.execute(mark))
         return Fit(row.content, row.sentence, row.seconds)
 
     def table(self, name: str | None = None) -> pd.DataFrame:
@@ -226,7 +228,7 @@ class Store:
     def delete(self, keys: Iterable[str]) -> None:
         """Forget these fits."""
         chosen = list(keys)
-        self._write(lambda connection: _drop(connection, chosen))
+        self.write(lambda connection: _drop(connection, chosen))
 
     def close(self) -> None:
         """Give the connections back."""
@@ -248,7 +250,8 @@ class Store:
     def _writing(self) -> Any:
         return self._engine.begin()
 
-    def _write(self, change: Callable[[sql.Connection], Any]) -> None:
+    def write(self, change: Callable[[sql.Connection], Any]) -> None:
+        """Make a change of these tables as one transaction, beside no other writer."""
         try:
             with self._writing() as connection:
                 change(connection)
@@ -313,11 +316,16 @@ def _insert_rows(connection: sql.Connection, key: str, rows: pd.DataFrame) -> No
             zip(*(rows[name].to_numpy(float).tolist() for name in names), strict=True)
         )
     ]
-    insert = ROWS.insert().compile(connection, column_keys=order)
+    insert = _compile_insert(connection.dialect, order)
     if not insert.positional:  # PostgreSQL's driver takes values by name
         lines = [dict(zip(order, line, strict=True)) for line in lines]
     if lines:
         connection.exec_driver_sql(str(insert), lines)
+
+
+@lru_cache(maxsize=32)
+def _compile_insert(dialect: sql.Dialect, columns: tuple[str, ...]) -> Any:
+    return ROWS.insert().compile(dialect=dialect, column_keys=columns)
 
 
 def _drop(connection: sql.Connection, keys: Sequence[str]) -> None:

@@ -40,7 +40,7 @@ class StudyStore(Store):
             connection.execute(STUDY_FITS.delete().where(STUDY_FITS.c.study == name))
             connection.execute(STUDY_FITS.insert(), [{"study": name, "fit": key} for key in keys])
 
-        self._write(write)
+        self.write(write)
         return keys
 
     def done(self, name: str) -> set[str]:
@@ -131,17 +131,18 @@ class StudyStore(Store):
             for row in rows:
                 self._insert(connection, TAGS, row)
 
-        self._write(write)
+        self.write(write)
 
     def untag(self, keys: Collection[str], tag: str) -> None:
         """Take a tag off these fits."""
         own = TAGS.delete().where(TAGS.c.tag == tag, TAGS.c.fit.in_(list(keys)))
-        self._write(lambda connection: connection.execute(own))
+        self.write(lambda connection: connection.execute(own))
 
-    def lease(self, keys: Iterable[str], owner: str, seconds: float) -> list[str]:
-        """Which of these fits the owner may work on now: no other driver's lease holds them.
+    def lease(self, keys: Iterable[str], owner: str, seconds: float) -> tuple[list[str], set[str]]:
+        """Which of these fits the owner may work on now, and which are over by now.
 
-        A lease is good for ``seconds``; asking again makes it longer.
+        All others are held by another driver's lease. A lease is good for ``seconds``; asking again
+        makes it longer.
         """
         now, wanted = time.time(), list(keys)
         insert = self._upsert(LEASES)
@@ -150,16 +151,23 @@ class StudyStore(Store):
         take = insert.on_conflict_do_update(index_elements=["fit"], set_=ours, where=free)
         take = take.returning(LEASES.c.fit)
         held: list[str] = []
+        over: set[str] = set()
 
-        def write(connection: sql.Connection) -> None:
+        def take_free(connection: sql.Connection) -> None:
             held.clear()
+            over.clear()
+            # Another driver may have kept its fit and given its lease back in between.
+            ended = sql.select(FITS.c.key).where(FITS.c.key.in_(wanted))
+            over.update(connection.execute(ended).scalars())
             for key in wanted:
+                if key in over:
+                    continue
                 row = {"fit": key, "owner": owner, "expires_at": now + seconds}
                 if connection.execute(take, row).first() is not None:
                     held.append(key)
 
-        self._write(write)
-        return held
+        self.write(take_free)
+        return held, over
 
     def owners(self) -> list[str]:
         """Who holds leases, good ones or not."""
@@ -167,7 +175,7 @@ class StudyStore(Store):
 
     def release(self, owner: str) -> None:
         """Give all leases of an owner back."""
-        self._write(lambda each: each.execute(LEASES.delete().where(LEASES.c.owner == owner)))
+        self.write(lambda each: each.execute(LEASES.delete().where(LEASES.c.owner == owner)))
 
 
 _COUNTS = ("fits", "done", "failed", "seconds")

@@ -188,12 +188,12 @@ def test_a_fit_that_ends_its_worker_fails_with_a_sentence_and_takes_no_other_wit
 def test_what_another_driver_holds_is_left_to_it(store):
     """Its lease runs out; then the fit is free."""
     reference = identify(next(STUDY.references()))
-    assert store.lease([reference], "another", 60) == [reference]
+    assert store.lease([reference], "another", 60) == ([reference], set())
     executor, ends = Inline(), time.monotonic() + 1.5
 
     run(store, executor, report=lambda progress: time.monotonic() < ends)
     assert [request.get("seed") for request in executor.requests if "seed" in request] == [1]
-    store._write(lambda connection: connection.execute(LEASES.update().values(expires_at=0.0)))
+    store.write(lambda connection: connection.execute(LEASES.update().values(expires_at=0.0)))
     assert run(store).done == 6
 
 
@@ -212,7 +212,7 @@ def test_two_drivers_share_a_study_without_doubling(url):
 def test_a_damaged_reference_is_computed_again(store):
     study = studies.Study("part", STUDY.datasets, STUDY.models, (0,), STUDY.curves[:1], 3)
     run(store, study=study)
-    store._write(lambda each: each.execute(FITS.update().values(digest="0" * 64)))
+    store.write(lambda each: each.execute(FITS.update().values(digest="0" * 64)))
     wider = studies.Study("part", STUDY.datasets, STUDY.models, (0,), STUDY.curves, 3)
     assert run(store, study=wider).failed == 0
     assert set(studies.table(store, "part")["label"]) >= {"reference", "rounding"}
@@ -243,7 +243,7 @@ def test_a_driver_that_is_killed_loses_at_most_what_it_was_computing(url, store)
 
 def drive_and_die_writing(url, writes):
     """A driver that is killed in the middle of a write, when all but its commit is done."""
-    write, left = StudyStore._write, [writes]
+    write, left = StudyStore.write, [writes]
 
     def write_or_die(store, change):
         left[0] -= 1
@@ -254,7 +254,7 @@ def drive_and_die_writing(url, writes):
 
         write(store, change if left[0] else change_and_die)
 
-    StudyStore._write = write_or_die
+    StudyStore.write = write_or_die
     drive(url)
 
 

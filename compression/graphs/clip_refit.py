@@ -19,14 +19,15 @@ from ..constrained.sets import Box
 from ..constrained.training.layer_outputs import LayerCertificate, LayerOutputs
 from ..constrained.training.refit import Refit
 from ..errors import NotApplicableError
+from ..threads import in_one_thread
 from .calibration import probe_products
 from .child import measure_pairs
+from .limits import LARGEST_LAYER
 from .onnx_surgery import exchange, put_initializer
 from .onnx_uses import Source, Use, attribute, find_sources
 from .spectra import Array
 from .weights import CONVOLUTION
 
-LARGEST_LAYER = 4_096  # numbers that a layer takes and gives, for each of its outputs
 BOX = Box()
 
 
@@ -57,6 +58,7 @@ class BoundedLayer:
         return int((np.abs(self.weight) >= self.bound).sum())
 
 
+@in_one_thread
 def refit_layers(
     graph: ir.Model,
     open_graph: Callable[[], ir.Model],

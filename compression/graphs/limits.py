@@ -13,6 +13,8 @@ MAX_TURNS = 100_000
 MAX_HEADER_BYTES = 8 * 2**20
 MAX_NAME_LENGTH = 1_000
 MAX_AXES = 16
+LARGEST_LAYER = 4_096
+"""Numbers that a layer takes and gives at one place, where its weight is to be refitted."""
 
 CHILD_BYTES = 2**30
 CHILD_CPU_SECONDS = 8

@@ -63,6 +63,7 @@ def test_the_section_answers_first_with_a_certified_bound_and_its_file(page, cur
     assert any("in each of the 5 layers (duality gap" in said.value for said in page.success)
     said = " ".join(words.value for words in page.markdown)
     assert "Rounded to 4 bits without a bound: −0.6" in said
+    assert any("`grouped.weight` (grouped convolution)" in c.value for c in page.caption)
     labels = [button.proto.label for button in page.get("download_button")]
     assert "Download digits.onnx under this bound" in labels
 
@@ -149,6 +150,11 @@ def test_a_layer_that_is_not_certified_is_said_and_names_are_no_markup():
     assert "at most 0.2 %" in bounds_text.describe_certificates(curve, 0)
     assert bounds_text.describe_certificates(curve, 1).startswith("**Certified**")
     assert bounds_text.first_row(curve, 32) == 1  # none is within a point: the largest
+    others = pd.DataFrame(
+        {"layer": ["b", "x` ![p](http://a.b/c)"], "kind": ["linear", "embedding"]}
+    )
+    assert bounds_text.describe_others(others[:1], curve) == ""
+    assert "`x' ![p](http://a.b/c)` (embedding)." in bounds_text.describe_others(others, curve)
     drawn = json.loads(bounds_figures.lost_outputs(curve, 0).to_json())
     assert not any("<b>" in name for name in drawn["data"][0]["y"])
 

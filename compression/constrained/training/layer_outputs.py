@@ -121,7 +121,11 @@ class LayerOutputs:
 
     def error(self, weight: Array) -> float:
         """e(Ŵ)."""
-        of_weight = float(np.sum((weight @ self.gram - 2 * self.cross) * weight))
+        return self._error(weight, weight @ self.gram)
+
+    def _error(self, weight: Array, product: Array) -> float:
+        """e(Ŵ) from Ŵ Σ."""
+        of_weight = float(np.vdot(product, weight)) - 2 * float(np.vdot(self.cross, weight))
         return max(0.0, self.whole + of_weight)  # a sum of squares, but for rounding
 
     @cached_property
@@ -141,8 +145,9 @@ class LayerOutputs:
 
         The gap is ⟨∇e, Ŵ⟩ + σ_C(−∇e) (Jaggi, ICML 2013), and never above e(Ŵ).
         """
-        gradient = 2 * (weight @ self.gram - self.cross)
-        error, gap = self.error(weight), math.inf
+        product = weight @ self.gram
+        gradient = 2 * (product - self.cross)
+        error, gap = self._error(weight, product), math.inf
         if constraint.convex:
             reach = constraint.support(-gradient, bound)
             gap = min(max(0.0, float(np.sum(gradient * weight)) + reach), error)

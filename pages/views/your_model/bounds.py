@@ -45,6 +45,8 @@ def draw_bounds(view: ModelView, files: Files, judging: Judging) -> Job[BoundedC
             st.warning(sentence, icon=":material/warning:")
         _draw_figures(curve, row, bits, task)
         st.markdown(bounds_text.describe_bounds(curve, row, bits, task))
+        if others := bounds_text.describe_others(view.layers, curve):
+            st.caption(others)
         if job.result is not None:
             draw_bounded_file(view, files, judging, curve.shares[row], bits, "bounded_model")
 

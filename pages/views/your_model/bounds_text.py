@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from compression.graphs.limits import LARGEST_LAYER
 from compression.graphs.smallest import BoundedCurve
 from pages.shared.format import format_change, format_size
 
-from .text import describe_test_change
+from .text import code, describe_test_change
 
 BOUNDS = (
     "Every layer's weights are clipped to |θ| ≤ c, a share of the layer's own largest, and refitted "
@@ -49,6 +50,21 @@ def describe_certificates(curve: BoundedCurve, row: int) -> str:
     if sure < count:
         return f"**Not certified** to 0.1 % in {count - sure} of {count}: {proved}."
     return f"**Certified**: {proved}."
+
+
+def describe_others(layers: pd.DataFrame, curve: BoundedCurve) -> str:
+    """The weights that stay as they came, "" where there are none; ``layers``: of the model."""
+    bounded = set(curve.layers["layer"])
+    others = layers[~layers["layer"].isin(bounded)]
+    if not len(others):
+        return ""
+    some = ", ".join(f"{code(line.layer)} ({line.kind})" for line in others.head(5).itertuples())
+    more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+    return (
+        f"Without a bound, as they came: {some}{more}. Matrices and ordinary convolutions are "
+        f"bounded, of at most {LARGEST_LAYER:,} numbers in and out, where the graph shows what they "
+        "take."
+    )
 
 
 def describe_bounds(curve: BoundedCurve, row: int, bits: int, task: str) -> str:

@@ -35,6 +35,7 @@ SUITES = {
     "workers: killed, out of memory, abandoned, orphaned": [
         "tests/pages/test_jobs.py",
         "tests/pages/test_worker.py",
+        "tests/pages/test_worker_processes.py",
         "tests/pages/test_waiting_line.py",
     ],
     "bad arguments: a typed sentence": ["tests/test_bad_arguments.py"],

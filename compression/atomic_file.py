@@ -10,7 +10,7 @@ from pathlib import Path
 STALE_SECONDS = 600
 """A temporary file that nobody wrote to for so long was left by a killed process."""
 
-_PARTIAL = ".compression-partial"
+PARTIAL_ENDING = ".compression-partial"
 
 
 def write_whole(content: bytes, path: Path) -> None:
@@ -20,7 +20,7 @@ def write_whole(content: bytes, path: Path) -> None:
     then stays as it was.
     """
     _sweep(path.parent)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}{_PARTIAL}"
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}{PARTIAL_ENDING}"
     try:
         # Opened by hand: the mode follows the umask, as that of any other file does.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -36,8 +36,8 @@ def write_whole(content: bytes, path: Path) -> None:
 
 def _sweep(folder: Path) -> None:
     """Remove what a killed writer left in a folder: nothing else, and nothing still written."""
-    for file in folder.glob(f".*{_PARTIAL}"):
+    for file in folder.glob(f".*{PARTIAL_ENDING}"):
         with contextlib.suppress(OSError):
-            ours = re.fullmatch(rf"\..+\.[0-9a-f]{{16}}{re.escape(_PARTIAL)}", file.name)
+            ours = re.fullmatch(rf"\..+\.[0-9a-f]{{16}}{re.escape(PARTIAL_ENDING)}", file.name)
             if ours and time.time() - file.lstat().st_mtime > STALE_SECONDS:
                 file.unlink()

@@ -94,7 +94,7 @@ def latencies(
     """
     if rounds < 1:
         raise ArgumentError(f"{rounds} rounds measure nothing: choose 1 or more")
-    sessions = _sessions({REFERENCE: reference, **networks})
+    sessions = open_sessions({REFERENCE: reference, **networks})
     features = sessions[REFERENCE].get_inputs()[0].shape[1]
     samples = np.random.default_rng(0).normal(size=(max(BATCHES), features)).astype(np.float32)
     return time_sessions(sessions, samples, rounds=rounds, report=report)
@@ -134,7 +134,14 @@ def time_sessions(
     return _table(watches, np.array(seconds), len(batches))
 
 
-def _sessions(networks: Mapping[str, nn.Sequential]) -> dict[str, Any]:
+def open_sessions(networks: Mapping[str, nn.Sequential]) -> dict[str, Any]:
+    """ONNX Runtime's sessions of networks, by their names, each on one thread of the processor.
+
+    Raises
+    ------
+    StorageError
+        A network has a layer that cannot be exported.
+    """
     import onnxruntime
 
     from .onnx_export import export_onnx
@@ -273,7 +280,7 @@ def rank_latencies(
 
     family = prepare(reference, Samples(dataset), "truncated_svd")
     paying = [rank for rank in range(1, family.max_rank + 1) if family.effective(rank)]
-    ranks = _space_ranks(paying, count)
+    ranks = space_ranks(paying, count)
     networks = {name_rank(rank): family.at(rank) for rank in ranks}
     macs = accounting.macs(reference.network)
     counted = {name: macs / accounting.macs(network) for name, network in networks.items()}
@@ -300,7 +307,7 @@ def name_rank(rank: int) -> str:
     return f"rank {rank}"
 
 
-def _space_ranks(ranks: list[int], count: int) -> list[int]:
+def space_ranks(ranks: list[int], count: int) -> list[int]:
     """All of these ranks, or about so many, spaced by ratio; powers of two are among them."""
     if len(ranks) <= count:
         return ranks

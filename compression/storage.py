@@ -144,9 +144,22 @@ def to_bytes(network: nn.Module) -> bytes:
     structure = _encode(network, "", tensors, dtype)
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     header = {"format": _format(structure), "dtype": dtype, "network": structure}
-    header["checksum"] = _checksum(header, contiguous)
+    return assemble_file(header, contiguous)
+
+
+def assemble_file(header: dict[str, Any], tensors: dict[str, NDArray]) -> bytes:
+    """A file's content, with the checksum of both.
+
+    Parameters
+    ----------
+    header : dict
+        Its "format", "dtype" and "network"; a checksum that it has already is replaced.
+    tensors : dict
+        Name -> array, contiguous.
+    """
+    checked = header | {"checksum": _checksum(header, tensors)}
     # One entry only: the library writes several in an order that changes from call to call.
-    return safetensors.numpy.save(contiguous, metadata={"compression": _json(header)})
+    return safetensors.numpy.save(tensors, metadata={"compression": _json(checked)})
 
 
 def _json(value: Any) -> str:

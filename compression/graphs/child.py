@@ -93,7 +93,7 @@ class Child:
     def _exchange(
         self, header: dict[str, Any], files: Mapping[str, bytes]
     ) -> tuple[dict[str, Any], Files]:
-        process = self._running()
+        process = self.start()
         assert process.stdin is not None
         assert process.stdout is not None
         limit = threading.Timer(BUSY_MACHINE * header["cpu_seconds"], process.kill)
@@ -104,7 +104,7 @@ class Child:
         finally:
             limit.cancel()
 
-    def _running(self) -> "subprocess.Popen[bytes]":
+    def start(self) -> "subprocess.Popen[bytes]":
         """The process; a new one where there is none, or it left after a while without work."""
         if self._process is not None and self._process.poll() is None:
             return self._process

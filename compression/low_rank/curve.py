@@ -154,7 +154,7 @@ def judge_networks(
             trained[row] if epochs else all_ranks.at(judged[row])
         ),
     }
-    passes = [list(values)] if epochs else _split_passes(all_ranks, values, len(samples.x))
+    passes = [list(values)] if epochs else split_passes(all_ranks, values, len(samples.x))
 
     def gather() -> Curve:
         curve = judge.curve(**described)
@@ -186,7 +186,7 @@ def judge_networks(
     return gather()
 
 
-def _split_passes(all_ranks: Ranks, values: Sequence[Chosen], rows: int) -> list[list[Chosen]]:
+def split_passes(all_ranks: Ranks, values: Sequence[Chosen], rows: int) -> list[list[Chosen]]:
     """The values in the order in which they are judged, each pass rising.
 
     A long curve begins with few ranks of all sizes, so that its slider and suggestion serve early.

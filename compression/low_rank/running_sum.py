@@ -74,7 +74,7 @@ class RunningSum:
             within = self._rank % self._block
             if within == 0:
                 block = slice(self._rank, self._rank + self._block)
-                self._projected = _linear(self._right, self._right.weight[block], self._x)
+                self._projected = apply_weight(self._right, self._right.weight[block], self._x)
                 self._projected -= _over_positions(self._centre[block], self._projected)
             upto = min(rank - self._rank, self._block - within)
             added = self._add_ranks(
@@ -90,7 +90,7 @@ class RunningSum:
     def _add_ranks(self, ranks: slice, within: slice) -> Iterator[torch.Tensor]:
         left, projected = self._left.weight[:, ranks], self._projected[:, within]
         if self._sum is None:
-            self._sum = _linear(self._left, left, projected)
+            self._sum = apply_weight(self._left, left, projected)
             self._sum += _over_positions(self._start, self._sum)
             yield from self._sum.split(ROWS)
             return
@@ -99,11 +99,11 @@ class RunningSum:
             if isinstance(self._left, nn.Linear):
                 outputs.addmm_(part, left.T)
             else:
-                outputs += _linear(self._left, left, part)
+                outputs += apply_weight(self._left, left, part)
             yield outputs
 
 
-def _linear(module: nn.Module, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def apply_weight(module: nn.Module, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """What a module without its bias would give with this weight."""
     if isinstance(module, nn.Linear):
         return functional.linear(x, weight)

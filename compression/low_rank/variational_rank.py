@@ -31,7 +31,9 @@ def variational_rank(singular_values: Array, shape: tuple[int, int]) -> int:
     """
     s = np.asarray(singular_values, np.float64)
     small, large = sorted(shape)
-    return int(np.count_nonzero(s**2 > large * noise_variance(s, shape) * _edge(small / large)))
+    return int(
+        np.count_nonzero(s**2 > large * noise_variance(s, shape) * noise_edge(small / large))
+    )
 
 
 def noise_variance(singular_values: Array, shape: tuple[int, int]) -> float:
@@ -45,7 +47,7 @@ def noise_variance(singular_values: Array, shape: tuple[int, int]) -> float:
     # Between all being noise, and only the smallest half of what could be.
     most = int(min(np.ceil(small / (1 + ratio)) - 1, small - 1))
     highest = float(squares.sum() / small)
-    lowest = max(squares[most] / _edge(ratio), squares[most:].mean(), 1e-12 * highest)
+    lowest = max(squares[most] / noise_edge(ratio), squares[most:].mean(), 1e-12 * highest)
     tried = np.geomspace(min(lowest, highest), highest, SIZES)
     costs = [free_energy(squares / size, ratio) for size in tried]
     best = int(np.argmin(costs))
@@ -65,7 +67,7 @@ def free_energy(scaled: Array, ratio: float) -> float:
 
     ``scaled``: squared singular values, by the longer side and the noise's variance.
     """
-    signal = scaled > _edge(ratio)
+    signal = scaled > noise_edge(ratio)
     noise = scaled[~signal]
     x = scaled[signal]
     gap = x - (1 + ratio)
@@ -76,7 +78,7 @@ def free_energy(scaled: Array, ratio: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _edge(ratio: float) -> float:
+def noise_edge(ratio: float) -> float:
     """The scaled square above which a component is kept, at this ratio of the sides."""
 
     def balance(tau: float) -> float:

@@ -21,6 +21,8 @@ MAX_FILE, MAX_FUNCTION = 450, 60  # lines; of a function: below its docstring
 NAMES = {name for catalogue in CATALOGUES.values() for name in catalogue}
 # What a text may be made of: strings, in whatever order or shape.
 TEXTS = {"str", "None", "dict", "list", "tuple", "Mapping", "Sequence", "Any", "WeightState"}
+# Private names of libraries that tests have no other way to.
+FOREIGN = {"_forward_hooks", "_split_scope"}  # of torch, of pytest-xdist
 CONTRACT = {"compressed"}  # a method that scripts outside rely on
 IRREGULAR = [
     "asked",
@@ -123,6 +125,26 @@ def classes_that_are_no_frozen_dataclass(tree: ast.Module) -> list[str]:
     ]
 
 
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def private_names(tree: ast.AST) -> list[str]:
+    """Private names of our packages in a test: attributes, but of the test's own self, and imports."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            own = ast.unparse(node.value) in ("self", "cls")
+            if is_private(node.attr) and node.attr not in FOREIGN and not own:
+                found.append(f"line {node.lineno}: {ast.unparse(node)}")
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = getattr(node, "module", None)
+            for name in ([module] if module else []) + [alias.name for alias in node.names]:
+                if any(is_private(part) for part in name.split(".")):
+                    found.append(f"line {node.lineno}: {ast.unparse(node)}")
+    return found
+
+
 def returns_more_than_texts(tree: ast.Module) -> list[str]:
     """Public functions of a module of texts whose annotation is made of more than strings."""
     return [
@@ -196,6 +218,10 @@ def test_functions_are_not_named_by_a_bare_participle():
     assert not broken(bare_participles, *ALL, ".py")
 
 
+def test_tests_use_no_private_name_of_our_packages():
+    assert not broken(private_names, "tests", ".py")
+
+
 def pages_that_use() -> dict[str, set[str]]:
     """Module of ``pages.shared`` -> the pages that import it, through other shared modules too."""
     imported = {name: names & modules().keys() for name, names in project_imports().items()}
@@ -233,6 +259,12 @@ def test_two_pages_use_what_is_shared():
         (classes_that_are_no_frozen_dataclass, "@dataclass\nclass A:\n    x: int"),
         (returns_more_than_texts, "def f() -> pd.DataFrame: ..."),
         (returns_more_than_texts, "def f(): ..."),
+        (private_names, "from compression.storage import _checksum"),
+        (private_names, "from compression._storage import checksum"),
+        (private_names, "import compression._storage"),
+        (private_names, "storage._checksum(header)"),
+        (private_names, "jobs[0]._pool.looked"),
+        (private_names, "assert not self.line._turns"),
         (loops_and_numerics, "def f(x):\n    for y in x: ..."),
         (loops_and_numerics, "def f(x):\n    return np.cumsum(x)"),
     ],
@@ -251,6 +283,8 @@ def test_a_broken_rule_is_noticed(check, source):
         ),
         (bare_participles, "def constrained_curve(): ..."),
         (returns_more_than_texts, "def f() -> dict[str, str | None]: ..."),
+        (private_names, "class A:\n    def f(self):\n        return self._place, self.__class__"),
+        (private_names, "from __future__ import annotations\nlayer._forward_hooks"),
         (loops_and_numerics, "def f(x):\n    return np.asarray([y for y in x])"),
     ],
 )

@@ -40,7 +40,7 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(latency, "time", clock)
     sleepers = {"reference": Sleeper(clock, 5e-5), "half": Sleeper(clock, 2.5e-5)}
-    monkeypatch.setattr(latency, "_sessions", lambda networks: sleepers)
+    monkeypatch.setattr(latency, "open_sessions", lambda networks: sleepers)
     clock.sleepers = sleepers
     return clock
 
@@ -106,7 +106,7 @@ def test_a_measurement_that_is_told_to_stop_keeps_the_rounds_it_has(clock):
 
 
 def test_one_thread_runs_a_session(digits_mlp):
-    (session,) = latency._sessions({"m": digits_mlp.network}).values()
+    (session,) = latency.open_sessions({"m": digits_mlp.network}).values()
     options = session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
     assert session.get_providers() == ["CPUExecutionProvider"]
@@ -219,7 +219,7 @@ def test_faster_by_less_than_the_same_graph_differs_from_itself_is_not_faster(
 @given(st.integers(1, 400), st.integers(2, 30))
 def test_ranks_are_spaced_from_the_first_to_the_last_with_all_powers_of_two(largest, count):
     ranks = list(range(1, largest + 1))
-    spaced = latency._space_ranks(ranks, count)
+    spaced = latency.space_ranks(ranks, count)
     assert spaced == sorted(set(spaced))
     assert set(spaced) <= set(ranks)
     if largest <= count:

@@ -20,8 +20,7 @@ from compression.network import Bounded, set_bounded
 def forge(structure, tensors=None):
     tensors = tensors or {"none": np.zeros(0, np.float32)}
     header = {"format": storage.FORMAT, "dtype": "float32", "network": structure}
-    header["checksum"] = storage._checksum(header, tensors)
-    return safetensors.numpy.save(tensors, metadata={"compression": storage._json(header)})
+    return storage.assemble_file(header, tensors)
 
 
 def constant(inputs, outputs):
@@ -120,7 +119,7 @@ def test_save_sweeps_what_a_killed_save_left_and_nothing_else(tmp_path, monkeypa
             with pytest.raises(KeyboardInterrupt):
                 compression.save(network, tmp_path / name)
     old = time.time() - 2 * atomic_file.STALE_SECONDS
-    kept = [".old.abc.partial", f".mine{atomic_file._PARTIAL}", "old"]
+    kept = [".old.abc.partial", f".mine{atomic_file.PARTIAL_ENDING}", "old"]
     for name in kept:
         (tmp_path / name).write_bytes(b"")
     for file in tmp_path.iterdir():

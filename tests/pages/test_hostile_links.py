@@ -26,7 +26,7 @@ KEYS = ("menu", "slider", "buttons", "list", "switch", "amount", "seed")
 def widgets_of_each_kind():
     import streamlit as st
 
-    from pages.shared.models.controls import _choose_seed
+    from pages.shared.models.controls import choose_seed
     from pages.shared.ui import widgets
 
     shown = [
@@ -36,7 +36,7 @@ def widgets_of_each_kind():
         widgets.several("list", "List", ["first", "second"]),
         widgets.switch("switch", "Switch"),
         widgets.amount("amount", "Amount", 1.0),
-        _choose_seed(),
+        choose_seed(),
     ]
     widgets.remark("menu", "amount", "seed")
     st.text(repr(shown))

@@ -3,7 +3,6 @@
 import logging
 import os
 import sqlite3
-import time
 
 import numpy as np
 import pytest
@@ -15,19 +14,13 @@ from pages.shared.jobs.kept_results import KeptResults
 from pages.shared.jobs.pool import Pool
 from pages.shared.jobs.report import measures_time
 from tests.pages import tasks
+from tests.pages.job_states import until
 from tests.pages.rendering import render
 
 
 @pytest.fixture
 def url(tmp_path):
     return f"sqlite:///{tmp_path / 'results.db'}"
-
-
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -171,7 +164,7 @@ def test_a_restarted_app_shows_every_page_without_computing(url, monkeypatch):
     until(lambda: set(list_kept(url)) == computed)
     jobs.shared_pool().close()
     after = show(Pool(workers=1, store=url))
-    ran = [job.task for job in jobs.shared_pool().jobs() if job._number]
+    ran = [job.task for job in jobs.shared_pool().jobs() if job.number]
     jobs.shared_pool().close()
     assert not ran
     assert after == before

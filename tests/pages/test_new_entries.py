@@ -27,11 +27,11 @@ class HerePool:
         key = (name, *((argument, hashable(value)) for argument, value in arguments.items()))
         if key not in self._jobs:
             self._jobs[key] = job = jobs.Job(key, name, {}, None)
-            job._begin(1)
+            job.begin(1)
             try:
-                job._end("done", result=task(lambda *_, **__: True, **arguments))
+                job.end("done", result=task(lambda *_, **__: True, **arguments))
             except CompressionError as error:
-                job._end("failed", error=str(error))
+                job.end("failed", error=str(error))
         return self._jobs[key]
 
     def jobs(self):

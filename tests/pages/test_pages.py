@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pages.shared.format import format_interval, format_size
+from tests.pages.job_states import mark_running
 from tests.pages.rendering import ROOT, open_page, render, settle
 
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py")
@@ -155,8 +156,7 @@ def test_the_learning_curve_is_drawn_while_the_model_still_learns(monkeypatch):
         }
     )
     job = jobs.Job("learning", "tests.pages.tasks:count", {}, None)
-    job.status, job.progress, job._began = "running", 0.3, 1.0
-    job._partial = (None, history)
+    mark_running(job, history, progress=0.3, message="")
     monkeypatch.setattr(requests, "reference", lambda *_: job)
     app = open_page("train.py", dataset="iris", model="softmax_regression").run()
     assert not app.exception

@@ -92,7 +92,7 @@ def test_distance_is_that_of_cielab():
 @pytest.mark.parametrize("eye", EYES)
 def test_what_stands_in_one_chart_is_told_apart_by_every_eye(eye):
     """By its colour, or else by its symbol or dash."""
-    for kind, styles in palette._STYLES.items():
+    for kind, styles in palette.STYLES.items():
         for (name, one), (other, two) in combinations(styles.items(), 2):
             if (one.symbol, one.dash) == (two.symbol, two.dash):
                 assert distance(one.colour, two.colour, eye) >= FAR, (kind, name, other)

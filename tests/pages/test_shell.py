@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.shared import jobs
 from pages.shared.app_shell import ICON
 from pages.shared.jobs import Job
 from pages.shared.ui import progress
+from tests.pages.job_states import mark_running, seconds_ago
 
 ROOT = Path(__file__).parents[2]
 PAGES = {
@@ -84,8 +86,13 @@ class Pool:
 
 
 @pytest.fixture
-def job():
-    return Job("counting", "tests.pages.tasks:count", {}, Pool())
+def pool():
+    return Pool()
+
+
+@pytest.fixture
+def job(pool):
+    return Job("counting", "tests.pages.tasks:count", {}, pool)
 
 
 @pytest.fixture
@@ -100,12 +107,6 @@ def texts(app):
     return [text.value for text in app.text]
 
 
-def runs(job, partial=None, progress=0.4, message="at 4"):
-    job.status, job.progress, job.message = "running", progress, message
-    job._partial = (None, partial)
-    job._began = 1.0
-
-
 def test_a_job_that_is_done_shows_nothing_but_its_result(app, job):
     job.status, job.result = "done", 10
     assert texts(app.run()) == ["result 10"]
@@ -118,18 +119,19 @@ def test_a_job_that_ends_within_a_blink_never_shows_a_bar(app, job):
         job.status, job.result = "done", 10
 
     job.wait = wait
-    job._asked += 60  # asked for at this very moment, however long the script takes to begin
+    with seconds_ago(-60):  # at this very moment, however long the script takes to begin
+        job.reset()
     assert texts(app.run()) == ["result 10"]
     assert not app.get("progress")
 
 
-def test_a_running_job_shows_how_far_it_is_and_what_it_has(app, job):
-    runs(job, partial="four")
+def test_a_running_job_shows_how_far_it_is_and_what_it_has(app, job, pool):
+    mark_running(job, partial="four")
     assert texts(app.run()) == ["so far four", "result None"]
     (bar,) = app.get("progress")
     assert bar.proto.value == 40
     assert bar.proto.text.startswith("Counting: at 4 · ")
-    assert job._pool.looked == [job]
+    assert pool.looked == [job]
     assert [button.label for button in app.button] == ["Cancel"]
 
 
@@ -141,12 +143,15 @@ def test_a_running_job_shows_how_far_it_is_and_what_it_has(app, job):
         ((None, None), "Counting: waiting · 12 s so far"),
     ],
 )
-def test_a_waiting_job_says_its_place_and_an_estimate_where_there_is_one(app, job, outlook, said):
-    job._pool.outlook = outlook
+def test_a_waiting_job_says_its_place_and_an_estimate_where_there_is_one(
+    app, job, pool, outlook, said
+):
+    pool.outlook = outlook
     app.run()
     (bar,) = app.get("progress")
     assert bar.proto.text.startswith("Counting: waiting")
-    job._asked = time.monotonic() - 12.2
+    with seconds_ago(12.2):
+        job.reset()
     assert progress.describe_progress(job, "Counting") == said
 
 
@@ -159,7 +164,7 @@ def test_a_waiting_job_says_its_place_and_an_estimate_where_there_is_one(app, jo
     ],
 )
 def test_a_running_job_estimates_the_rest_from_the_share_done(job, share, seconds, said):
-    job.status, job.progress, job._began = "running", share, time.monotonic() - seconds
+    mark_running(job, progress=share, message="", seconds=seconds)
     assert progress.describe_progress(job, "Counting") == f"Counting · {said}"
 
 
@@ -169,24 +174,24 @@ def test_places_in_a_line_are_written_as_in_english():
     assert {number: progress.ordinal(number) for number in written} == written
 
 
-def test_a_job_that_one_person_stopped_goes_on_for_the_others(app, job):
-    runs(job, partial="four")
-    job._withdrawn.add("test session id")  # of every AppTest
+def test_a_job_that_one_person_stopped_goes_on_for_the_others(app, job, pool):
+    mark_running(job, partial="four")
+    job.withdrawn_by.add("test session id")  # of every AppTest
     app.run()
     assert app.info[0].value == "Counting was stopped."
     assert [button.label for button in app.button] == ["Start again"]
     assert not app.get("progress")
     app.button[0].click().run()
-    assert job._pool.retried == [job]
-    job._withdrawn = {"another"}
+    assert pool.retried == [job]
+    job.withdrawn_by = {"another"}
     app.run()
     assert [button.label for button in app.button] == ["Cancel"]
 
 
-def test_a_job_is_cancelled_by_its_button_and_keeps_what_it_has(app, job):
-    runs(job, partial="four")
+def test_a_job_is_cancelled_by_its_button_and_keeps_what_it_has(app, job, pool):
+    mark_running(job, partial="four")
     app.run().button[0].click().run()
-    assert job._pool.cancelled == [job]
+    assert pool.cancelled == [job]
     assert app.info[0].value == "Counting was stopped."
     assert texts(app) == ["so far four", "result None"]
     assert [button.label for button in app.button] == ["Start again"]
@@ -196,12 +201,12 @@ def test_a_job_is_cancelled_by_its_button_and_keeps_what_it_has(app, job):
 @pytest.mark.parametrize(
     ("status", "label"), [("failed", "Try again"), ("cancelled", "Start again")]
 )
-def test_a_job_that_is_over_without_a_result_can_be_started_again(app, job, status, label):
+def test_a_job_that_is_over_without_a_result_can_be_started_again(app, job, pool, status, label):
     job.status, job.error = status, "its weight is zero"
     app.run()
     assert [button.label for button in app.button] == [label]
     app.button[0].click().run()
-    assert job._pool.retried == [job]
+    assert pool.retried == [job]
     assert app.get("progress")
 
 
@@ -220,7 +225,7 @@ def test_a_page_looks_again_while_a_job_goes_on_and_no_longer(app, job, monkeypa
         return real(draw, run_every=run_every, key=key)
 
     monkeypatch.setattr(progress.st, "fragment", fragment)
-    runs(job)
+    mark_running(job)
     app.run()
     job.status = "cancelled"
     app.run()
@@ -260,12 +265,12 @@ def test_a_moved_slider_leaves_a_job_going():
     app = AppTest.from_function(beside_a_slider, default_timeout=20)
     job = app.run().session_state["job"]
     assert job.wait_for_news(60)
-    began, reached = job._began, job.partial["reached"]
+    number, reached = job.number, job.partial["reached"]
     app.slider(key="rank").set_value(4).run()
     assert app.session_state["job"] is job
     assert job.status == "running"
     time.sleep(0.5)
-    assert job._began == began
+    assert job.number == number
     assert job.partial["reached"] > reached
     job.cancel()
     assert job.wait(60)
@@ -290,20 +295,22 @@ def is_cleared():
 def test_cleared_caches_leave_what_runs_and_what_waits_alone():
     app = AppTest.from_function(is_cleared, default_timeout=60)
     asked = app.run().session_state["jobs"]
-    pool = asked[0]._pool
+    pool = jobs.shared_pool()
+    assert asked[0] in pool.jobs()
     for _ in range(600):
         running = [job for job in asked if job.partial is not None]
         if running:
             break
         time.sleep(0.1)
     waiting = next(job for job in asked if job.status == "waiting")
-    reached, began = running[0].partial["reached"], running[0]._began
+    reached, number = running[0].partial["reached"], running[0].number
     app.session_state["clear"] = True
     assert app.run().session_state["jobs"] == asked
     time.sleep(0.6)
-    assert asked[0]._pool is pool
+    assert jobs.shared_pool() is pool
+    assert asked[0] in pool.jobs()
     assert running[0].status == "running"
-    assert running[0]._began == began
+    assert running[0].number == number
     assert running[0].partial["reached"] > reached
     assert waiting.status == "waiting"
     for job in reversed(asked):

@@ -1,6 +1,8 @@
 """The waiting line: turns by session, simulated on a clock that only the tests move."""
 
+import gc
 import heapq
+import weakref
 from itertools import count
 
 import pytest
@@ -300,14 +302,25 @@ def test_a_wish_is_taken_back_by_one_session_alone():
     assert not line.withdraw("job", "B")
 
 
+class Visitor:
+    """Stands for a session's name; unlike a text, it is gone when nobody refers to it."""
+
+
 def test_sessions_that_have_gone_leave_nothing_behind():
     room = Room()
-    for number in range(100):
-        room.ask(f"S{number}", "job", 1)
+    known = weakref.WeakSet()
+    for _ in range(100):
+        session = Visitor()
+        known.add(session)
+        room.ask(session, "job", 1)
+    del session
     room.run()
+    assert len(known) == 100
+    room.present.clear()
     room.now += 1000
     room.line.drop_abandoned()
-    assert not room.line._turns
+    gc.collect()
+    assert not known
 
 
 def test_a_task_is_expected_to_take_as_long_as_the_runs_most_like_it():

@@ -35,7 +35,7 @@ def clock(monkeypatch):
 
 def perform(task, cancelled=(), **arguments):
     pipe = Pipe()
-    return worker._perform(pipe, 1, f"{TASKS}:{task}", arguments, set(cancelled)), pipe
+    return worker.perform(pipe, 1, f"{TASKS}:{task}", arguments, set(cancelled)), pipe
 
 
 def test_a_packed_value_comes_back_equal_and_read_only():
@@ -142,5 +142,5 @@ def test_a_result_that_cannot_leave_its_process_is_a_bug_of_the_task():
 @pytest.mark.parametrize("task", ["no_such_module:f", f"{TASKS}:no_such_function"])
 def test_a_worker_that_cannot_warm_up_says_so_and_works(task, caplog):
     with caplog.at_level(logging.WARNING):
-        worker._warm(task)
+        worker.warm(task)
     assert "could not warm up" in caplog.text

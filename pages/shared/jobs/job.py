@@ -41,6 +41,16 @@ class Job(Generic[R]):
         Bytes that it holds: arguments, what there is so far, the result.
     lasting : bool
         Whether its result may be kept beyond this process.
+    arguments : dict or None
+        What its task is called with; None once it is done.
+    withdrawn_by : set of sessions
+        Who cancelled it, and did not ask again.
+    number : int
+        Of its run, another for every run of a pool; 0 where it never ran.
+    stop_by : float
+        When its process is ended, in seconds of the monotonic clock; 0 until it is asked to stop.
+
+    ``reset``, ``recall``, ``begin``, ``note`` and ``end`` are for the pool that does the job.
     """
 
     def __init__(
@@ -52,19 +62,20 @@ class Job(Generic[R]):
         lasting: bool = False,
     ):
         self.key, self.task, self.lasting = key, task, lasting
-        self._arguments: dict[str, Any] | None = arguments
+        self.arguments: dict[str, Any] | None = arguments
         self._pool = pool
-        self._withdrawn: set[Session] = set()  # who cancelled it, and did not ask again
-        self._reset()
+        self.withdrawn_by: set[Session] = set()
+        self.reset()
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
+        """Wait, as if it had been asked for just now."""
         self.status: Status = "waiting"
         self.progress, self.message, self.error = 0.0, "", ""
         self.result: R | None = None
         self._result_size = 0
         self._partial: tuple[worker.Packed | None, Any] = (None, None)
         self._asked, self._began, self._ended = time.monotonic(), 0.0, 0.0
-        self._number, self._stop_by = 0, 0.0  # when its process is ended, once asked to stop
+        self.number, self.stop_by = 0, 0.0
         self._over, self._news = threading.Event(), threading.Event()
 
     @property
@@ -91,13 +102,13 @@ class Job(Generic[R]):
 
     @property
     def size(self) -> int:
-        arguments = size_of_argument(tuple((self._arguments or {}).values()))
+        arguments = size_of_argument(tuple((self.arguments or {}).values()))
         return JOB_BYTES + arguments + worker.size(self._partial[0]) + self._result_size
 
     @property
     def withdrawn(self) -> bool:
         """Whether this session has cancelled it, though it goes on for others."""
-        return current_session() in self._withdrawn
+        return current_session() in self.withdrawn_by
 
     def look_ahead(self) -> tuple[int | None, float | None]:
         """Place in the line of a waiting job, from 1, and estimated seconds until it is over.
@@ -135,32 +146,35 @@ class Job(Generic[R]):
         assert self._pool is not None
         self._pool.retry(self)
 
-    def _recall(self, result: R, size: int, seconds: float) -> None:
+    def recall(self, result: R, size: int, seconds: float) -> None:
         """Be done with a result that was computed before, in ``seconds`` then."""
         self._began = time.monotonic() - seconds
-        self._end("done", result=result, size=size)
+        self.end("done", result=result, size=size)
 
-    def _begin(self, number: int) -> None:
-        self._number = number
+    def begin(self, number: int) -> None:
+        """Run from now on; ``number`` is the run's."""
+        self.number = number
         self._began = time.monotonic()
         self.message = ""
         self.status = "running"
 
-    def _note(self, done: float, total: float, message: str, packed: worker.Packed | None) -> None:
+    def note(self, done: float, total: float, message: str, packed: worker.Packed | None) -> None:
+        """Take over what its task reports on its way."""
         self.progress = min(max(done / total, 0.0), 1.0) if total else 0.0
         self.message = message
         if packed is not None:
             self._partial = (packed, None)
             self._news.set()
 
-    def _end(
+    def end(
         self, status: Status, *, result: R | None = None, size: int = 0, error: str = ""
     ) -> None:
+        """Be over, as "done", "failed" or "cancelled"; ``size`` is the result's, in bytes."""
         self.result, self.error, self._result_size = result, error, size
         if status == "done":
             self.progress = 1.0
-            self._arguments = None
-            self._withdrawn.clear()
+            self.arguments = None
+            self.withdrawn_by.clear()
         self._ended = time.monotonic()
         self.status = status  # Set the status last: readers check it first, then the result.
         self._news.set()

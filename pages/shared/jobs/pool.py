@@ -124,7 +124,7 @@ class Pool:
                 if kept is None:
                     self._enqueue(job, current_session())
                 else:
-                    job._recall(*kept)
+                    job.recall(*kept)
                     self._jobs[key] = job
                     self._make_room()
             elif job.status == "cancelled" and not job.withdrawn:  # others have stopped it
@@ -154,7 +154,7 @@ class Pool:
     def retry(self, job: Job) -> None:
         """Want a job again; one that has failed or is cancelled starts again."""
         with self._change:
-            job._withdrawn.discard(current_session())
+            job.withdrawn_by.discard(current_session())
             if job.pending:
                 self.look(job)
             elif job.status != "done" and self._jobs.get(job.key, job) is job:
@@ -170,7 +170,7 @@ class Pool:
             if not job.pending:
                 return
             leaving = self._line.watchers(job) if session is None else []
-            job._withdrawn.update([session, *leaving])
+            job.withdrawn_by.update([session, *leaving])
             wanted = [self._line.withdraw(job, each) for each in (*leaving, session)][-1]
             if not wanted:
                 self._stop(job)
@@ -181,7 +181,7 @@ class Pool:
             self._closed = True
             for job in self._line.waiting:
                 self._line.remove(job)
-                job._end("failed", error=CLOSED)
+                job.end("failed", error=CLOSED)
             for process in self._running.values():
                 process.kill()
             self._change.notify_all()
@@ -220,7 +220,7 @@ class Pool:
                 raise LineFullError(f"too much is waiting already ({pending / 2**20:.0f} MB)")
             self._line.add(job, job.key, sessions[0])
         except LineFullError as full:
-            job._end("failed", error=f"{full}: try again later")
+            job.end("failed", error=f"{full}: try again later")
             return
         if not self._processes:
             job.message = STARTING
@@ -231,24 +231,24 @@ class Pool:
         self._change.notify_all()
 
     def _restart(self, job: Job, *sessions: Session) -> None:
-        job._reset()
+        job.reset()
         self._enqueue(job, *sessions)
 
     def _stop(self, job: Job) -> None:
         """Take a waiting job out of the line; ask a running one to stop."""
         if job not in self._running:
             self._line.remove(job)
-            job._end("cancelled")
-        elif not job._stop_by:
-            job._stop_by, job.message = time.monotonic() + CANCEL_GRACE_SECONDS, "stopping"
+            job.end("cancelled")
+        elif not job.stop_by:
+            job.stop_by, job.message = time.monotonic() + CANCEL_GRACE_SECONDS, "stopping"
             with contextlib.suppress(OSError):  # it has just gone: its thread sees to it
-                self._running[job].send("cancel", job._number)
+                self._running[job].send("cancel", job.number)
 
     def _drop_abandoned(self) -> None:
         """Forget what waits for nobody: who comes back asks anew."""
         for job in self._line.drop_abandoned():
             self._jobs.pop(job.key, None)
-            job._end("cancelled")
+            job.end("cancelled")
 
     def _serve_jobs(self, number: int) -> None:
         """The life of one worker: take a job, follow it to its end, take the next."""
@@ -300,7 +300,7 @@ class Pool:
                     if not self._processes:  # nobody else serves those who wait
                         for job in self._line.waiting:
                             self._line.remove(job)
-                            job._end("failed", error=why)
+                            job.end("failed", error=why)
                     self._change.wait_for(lambda: self._closed, pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
@@ -326,7 +326,7 @@ class Pool:
                 self._drop_abandoned()
                 if (job := self._line.take()) is not None:
                     self._numbers += 1
-                    job._begin(self._numbers)
+                    job.begin(self._numbers)
                     self._running[job] = process
                     self._change.notify_all()
                     return job
@@ -336,9 +336,9 @@ class Pool:
     def _perform(self, job: Job, process: WorkerProcess) -> bool:
         """Have a job done; whether the process can be used again."""
         ending: dict[str, Any] = {"status": "failed", "error": WENT_WRONG}
-        usable, arguments = False, job._arguments or {}
+        usable, arguments = False, job.arguments or {}
         try:
-            process.send("task", job._number, job.task, job._arguments)
+            process.send("task", job.number, job.task, job.arguments)
             ending = self._follow(job, process)
             usable = True
         except (EOFError, OSError):
@@ -357,12 +357,12 @@ class Pool:
         """Note what a task reports; how it ends."""
         while True:
             if not process.pipe.poll(POLL_SECONDS):
-                if 0 < job._stop_by < time.monotonic():
+                if 0 < job.stop_by < time.monotonic():
                     process.kill()
                 continue
             kind, *message = process.pipe.recv()
             if kind == "progress":
-                job._note(*message)
+                job.note(*message)
             elif kind == "done":
                 size = worker.size(message[0])
                 return {"status": "done", "result": worker.unpack(message[0]), "size": size}
@@ -379,7 +379,7 @@ class Pool:
         """How a job ends whose process has gone."""
         if self._closed:
             return {"status": "failed", "error": CLOSED}
-        if job._stop_by:
+        if job.stop_by:
             return {"status": "cancelled"}
         log.error("a worker process stopped during %s: %s", job.task, how)
         error = f"the worker process stopped ({how}); it was replaced: try again"
@@ -390,7 +390,7 @@ class Pool:
             del self._running[job]
             asked_again = self._line.watchers(job) if ending["status"] == "cancelled" else []
             self._line.finish(job, job.seconds if ending["status"] == "done" else None)
-            job._end(**ending)
+            job.end(**ending)
             if asked_again:  # while it was stopping
                 self._restart(job, *asked_again)
             self._make_room()

@@ -85,12 +85,12 @@ def serve(pipe: Connection, warm_up: str) -> None:
     tasks: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
     cancelled: set[int] = set()
     threading.Thread(target=_listen, args=(pipe, tasks, cancelled), daemon=True).start()
-    _warm(warm_up)
+    warm(warm_up)
     with contextlib.suppress(OSError):  # the app has gone: the listening thread ends this process
         pipe.send(("warm",))
     while True:
         number, task, arguments = tasks.get()
-        pipe.send(_perform(pipe, number, task, arguments, cancelled))
+        pipe.send(perform(pipe, number, task, arguments, cancelled))
 
 
 def _listen(pipe: Connection, tasks: queue.SimpleQueue, cancelled: set[int]) -> None:
@@ -105,16 +105,18 @@ def _listen(pipe: Connection, tasks: queue.SimpleQueue, cancelled: set[int]) -> 
         os._exit(0)
 
 
-def _warm(warm_up: str) -> None:
+def warm(warm_up: str) -> None:
+    """Call the function that imports what tasks need; a failure is logged, and no more."""
     try:
         find(warm_up)()
     except Exception:  # the first task pays for its own imports, and says what is wrong with them
         log.warning("the worker could not warm up", exc_info=True)
 
 
-def _perform(
+def perform(
     pipe: Connection, number: int, task: str, arguments: dict[str, Any], cancelled: set[int]
 ) -> tuple:
+    """Do one task; the message in which it ends: "done", "failed" or "cancelled", and with what."""
     from compression.errors import CancelledError, CompressionError
     from data.errors import DatasetError
 

@@ -71,7 +71,7 @@ def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False)
             titles=titles_of(compression.MODELS),
             width=190,
         )
-        seed = _choose_seed()
+        seed = choose_seed()
     scalable = compression.MODELS[model].scalable
     if open:
         with widgets.row():
@@ -182,7 +182,8 @@ def _choose_number(key: str, label: str, values: Sequence[float]) -> float | Non
     return None if chosen == OWN else float(chosen)
 
 
-def _choose_seed() -> int:
+def choose_seed() -> int:
+    """The field of the seed, as the link asks for it; another is refused in words."""
     widgets.reset_none("seed", SEED)
     asked = widgets.request_one("seed", "Seed")
     if asked is not None:

@@ -37,7 +37,7 @@ class Style:
     dash: str = "solid"
 
 
-_STYLES: Mapping[str, Mapping[str, Style]] = {
+STYLES: Mapping[str, Mapping[str, Style]] = {
     "low_rank": {
         "truncated_svd": Style(LOW_RANK),
         "activation_aware_svd": Style(TEAL),
@@ -109,7 +109,7 @@ def style(kind: str, name: str) -> Style:
     name : str
         As in the catalogue; one that has no style of its own gets a spare one, always the same.
     """
-    known = _STYLES[kind].get(name)
+    known = STYLES[kind].get(name)
     if known is not None:
         return known
     number = crc32(f"{kind}:{name}".encode())

@@ -93,7 +93,7 @@ def _draw_columns(upload: Upload, chosen: dict[str, Any], described: Described) 
             "distinct": st.column_config.NumberColumn("distinct", format="localized"),
             "rule": st.column_config.TextColumn("what becomes of it", width="large"),
         },
-        on_change=_set_roles,
+        on_change=set_roles,
         args=(chosen, key, described.columns["column"].tolist()),
     )
 
@@ -108,7 +108,7 @@ def _set_task(chosen: dict[str, Any], key: str) -> None:
     chosen["task"] = st.session_state[key]
 
 
-def _set_roles(chosen: dict[str, Any], key: str, names: list[str]) -> None:
+def set_roles(chosen: dict[str, Any], key: str, names: list[str]) -> None:
     """Take over what was edited; the next table shows what became of it."""
     for row, edit in st.session_state[key]["edited_rows"].items():
         name, role = names[int(row)], edit.get("role")

@@ -83,17 +83,18 @@ def test_a_loop_of_few_turns_is_run():
 
 def test_a_child_that_dies_leaves_a_sentence_and_is_replaced(monkeypatch):
     own = child.Child()
-    own._running().kill()
-    own._process.wait()
+    killed = own.start()
+    killed.kill()
+    killed.wait()
     own.ask("safetensors", {"m": GOOD["m.safetensors"]})
-    first = own._process.pid
-    own._process.send_signal(signal.SIGSTOP)  # it will not answer, however fast the machine is
+    first = own.start()
+    first.send_signal(signal.SIGSTOP)  # it will not answer, however fast the machine is
     monkeypatch.setattr(child, "BUSY_MACHINE", 0.01)
     with pytest.raises(compression.CompressionError, match="more memory or time"):
         own.ask("safetensors", {"m": GOOD["m.safetensors"]})
     monkeypatch.undo()
     own.ask("safetensors", {"m": GOOD["m.safetensors"]})
-    assert own._process.pid != first
+    assert own.start().pid != first.pid
     own.close()
 
 

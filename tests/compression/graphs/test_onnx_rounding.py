@@ -101,11 +101,11 @@ def test_a_graph_that_has_no_such_weights_gets_a_sentence():
 
 def test_a_file_with_other_codes_is_not_given_out(monkeypatch):
     content = build([node("Gemm", "x w", "y", transB=1)], {"w": WIDE}, ("rows", 40))
-    hold = onnx_rounding._hold
+    put = onnx_rounding.put_initializer
     monkeypatch.setattr(
         onnx_rounding,
-        "_hold",
-        lambda graph, name, values: hold(
+        "put_initializer",
+        lambda graph, name, values: put(
             graph, name, values[::-1].copy() if name.endswith("codes") else values
         ),
     )

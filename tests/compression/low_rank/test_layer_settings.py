@@ -15,7 +15,7 @@ from compression.errors import ArgumentError, NotApplicableError
 from compression.low_rank.decomposition import factorize
 from compression.low_rank.kernels import decompose_kernel
 from compression.low_rank.layers import decompose_layer, input_rows, layers_for
-from compression.low_rank.running_sum import _linear
+from compression.low_rank.running_sum import apply_weight
 from compression.network import (
     layers,
     left_out,
@@ -63,7 +63,7 @@ def test_a_convolution_at_full_rank_is_the_layer_or_is_refused(convolution, meth
     with torch.no_grad():
         torch.testing.assert_close(new(x), layer(x), rtol=0, atol=1e-5)
         without = layer(x) - (0 if layer.bias is None else layer.bias.reshape(-1, 1, 1))
-        torch.testing.assert_close(_linear(layer, layer.weight, x), without, rtol=0, atol=1e-9)
+        torch.testing.assert_close(apply_weight(layer, layer.weight, x), without, rtol=0, atol=1e-9)
         # The rows are what the weight is multiplied with: all outputs, in order.
         rows = torch.from_numpy(inputs @ matrix(layer).T)
         torch.testing.assert_close(rows, without.movedim(1, -1).reshape(-1, 4), rtol=0, atol=1e-9)

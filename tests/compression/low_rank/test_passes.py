@@ -51,9 +51,9 @@ def test_the_first_twenty_ranks_of_a_long_curve_span_it(digits, digits_mlp, long
 def test_what_is_long_is_told_from_sizes_alone(digits, digits_mlp):
     all_ranks = prepare(digits_mlp, Samples(digits), "truncated_svd")
     ranks = list(range(1, all_ranks.max_rank + 1))
-    assert curves._split_passes(all_ranks, ranks, 2_000) == [ranks]
-    first, rest = curves._split_passes(all_ranks, ranks, 10**7)
+    assert curves.split_passes(all_ranks, ranks, 2_000) == [ranks]
+    first, rest = curves.split_passes(all_ranks, ranks, 10**7)
     assert len(first) == 20
     assert sorted(first + rest) == ranks
-    assert curves._split_passes(all_ranks, ranks[:30], 10**7) == [ranks[:30]]
-    assert curves._split_passes(all_ranks, [{"fc1": 2}], 10**7) == [[{"fc1": 2}]]
+    assert curves.split_passes(all_ranks, ranks[:30], 10**7) == [ranks[:30]]
+    assert curves.split_passes(all_ranks, [{"fc1": 2}], 10**7) == [[{"fc1": 2}]]

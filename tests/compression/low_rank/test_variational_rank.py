@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from compression.low_rank.variational_rank import _edge, noise_variance, variational_rank
+from compression.low_rank.variational_rank import noise_edge, noise_variance, variational_rank
 
 
 def seen_through_noise(shape, rank, noise=1.0, strength=3.0, seed=0):
@@ -55,14 +55,14 @@ def least_free_energy(value, sides, noise):
 def test_a_component_is_kept_exactly_where_that_lowers_the_free_energy(sides):
     # Without it the free energy is 0: means zero, variances of either side vanishing together.
     large, ratio = max(sides), min(sides) / max(sides)
-    edge = np.sqrt(large * _edge(ratio))
+    edge = np.sqrt(large * noise_edge(ratio))
     assert least_free_energy(0.97 * edge, sides, 1.0) > -1e-6
     assert least_free_energy(1.03 * edge, sides, 1.0) < -1e-3
 
 
 def test_the_edge_of_a_square_matrix_is_the_published_one():
     tau = 2.5129
-    assert _edge(1.0) == pytest.approx((1 + tau) * (1 + 1 / tau), rel=1e-4)
+    assert noise_edge(1.0) == pytest.approx((1 + tau) * (1 + 1 / tau), rel=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 3)])

@@ -101,7 +101,7 @@ def test_an_edited_role_is_taken_over_and_the_target_moves(monkeypatch):
         monkeypatch.setattr(
             roles.st, "session_state", {"k": {"edited_rows": {row: {"role": role}}}}
         )
-        roles._set_roles(chosen, "k", ["a", "b", "c"])
+        roles.set_roles(chosen, "k", ["a", "b", "c"])
 
     edit(1, "group")
     assert chosen == {"target": "a", "task": "regression", "roles": {"b": "group"}, "edits": 1}

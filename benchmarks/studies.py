@@ -21,7 +21,7 @@ from .table import Row
 FITS = int(os.environ.get("COMPRESS_FITS", "500"))
 ROWS = int(os.environ.get("COMPRESS_ROWS", "1000000"))
 WORKERS = 2
-PARTS = 5
+ROUNDS = 2
 
 
 def rows() -> Iterator[Row]:
@@ -99,23 +99,23 @@ def sleepers(folder: Path) -> Iterator[Row]:
 def throughput(folder: Path) -> Iterator[Row]:
     """The same fits through the driver and the store, by joblib, which keeps nothing, and by Dask.
 
-    The three take turns, a part of the fits each: the machine is not as fast all the time.
+    The three take turns, twice: the machine is not as fast all the time.
     """
     store = StudyStore(f"sqlite:///{folder / 'many.db'}")
     ours = peer = cluster = own = 0.0
     fits = []
-    for part in range(PARTS):
-        study = digits_study(part)
+    for number in range(ROUNDS):
+        study = digits_study(number)
         before = time.process_time()
         ours += _run_warm(study, store, studies.LocalProcesses(WORKERS))
         own += time.process_time() - before
         fits.append(store.study_fits(study.name))
         peer += _run_with_joblib(study)
-        cluster += _run_on_dask(study, f"sqlite:///{folder / f'dask{part}.db'}")
+        cluster += _run_on_dask(study, f"sqlite:///{folder / f'dask{number}.db'}")
     table = pd.concat(fits)
     inside = float(table["seconds"].sum())
     yield Row(
-        f"{len(table)} fits of digits, {WORKERS} processes, kept",
+        f"{ROUNDS} × {FITS} fits of digits, {WORKERS} processes, kept",
         f"{ours:.1f} s",
         f"{peer:.1f} s, joblib, nothing kept",
         ours / peer,
@@ -149,12 +149,12 @@ def throughput(folder: Path) -> Iterator[Row]:
     )
 
 
-def digits_study(part: int) -> studies.Study:
-    """Every PARTS-th of the fits: two models' references and curves, of seeds of its own."""
+def digits_study(number: int) -> studies.Study:
+    """Two models' references and curves; ``number``: seeds of its own, as what is known is not run."""
     curve = studies.Curves("low_rank", {"method": "truncated_svd"})
-    seeds = tuple(range(part, FITS // 4, PARTS))
+    seeds = tuple(range(number * FITS, number * FITS + FITS // 4))
     models = ("softmax_regression", "mlp")
-    return studies.Study(f"many {part}", ("digits",), models, seeds, (curve,), 2)
+    return studies.Study(f"many {number}", ("digits",), models, seeds, (curve,), 2)
 
 
 def _run_with_joblib(study: studies.Study) -> float:

@@ -10,7 +10,7 @@ import socket
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -111,7 +111,7 @@ class _Driver:
         self.owner = f"{_place()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self._study, self._store, self._executor = study, store, executor
         self._asked_workers = workers
-        references = list(study.references())
+        references = _group_by_split(study.references())
         requests = [
             request
             for reference in references
@@ -275,6 +275,15 @@ class _Driver:
             pid = rest.partition(":")[0]
             if place == _place() and pid.isdigit() and not _is_alive(int(pid)):
                 self._store.release(owner)
+
+
+def _group_by_split(references: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those on the same rows one after the other: a worker keeps the few splits it loaded last."""
+    groups: dict[tuple, list[dict[str, Any]]] = {}
+    for reference in references:
+        split = (reference["dataset"], reference["seed"], reference.get("fold"))
+        groups.setdefault(split, []).append(reference)
+    return [reference for group in groups.values() for reference in group]
 
 
 def _place() -> str:

@@ -115,7 +115,7 @@ def throughput(folder: Path) -> Iterator[Row]:
     table = pd.concat(fits)
     inside = float(table["seconds"].sum())
     yield Row(
-        f"{ROUNDS} × {FITS} fits of digits, {WORKERS} processes, kept",
+        f"{len(table)} fits of digits in {ROUNDS} turns, {WORKERS} processes, kept",
         f"{ours:.1f} s",
         f"{peer:.1f} s, joblib, nothing kept",
         ours / peer,
@@ -152,7 +152,8 @@ def throughput(folder: Path) -> Iterator[Row]:
 def digits_study(number: int) -> studies.Study:
     """Two models' references and curves; ``number``: seeds of its own, as what is known is not run."""
     curve = studies.Curves("low_rank", {"method": "truncated_svd"})
-    seeds = tuple(range(number * FITS, number * FITS + FITS // 4))
+    count = FITS // ROUNDS // 4  # of which each seed makes four
+    seeds = tuple(range(number * count, (number + 1) * count))
     models = ("softmax_regression", "mlp")
     return studies.Study(f"many {number}", ("digits",), models, seeds, (curve,), 2)
 

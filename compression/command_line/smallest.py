@@ -90,7 +90,7 @@ def find_smallest(arguments: Namespace, model: Model) -> Found:
     for method in METHODS if arguments.method is None else (arguments.method,):
         try:
             judged[method] = _judge(model, method, rows)
-        except NotApplicableError as error:
+        except CompressionError as error:
             if arguments.method is not None:
                 raise
             print(show_text(f"{method} is left out: {error}"), file=sys.stderr)  # noqa: T201

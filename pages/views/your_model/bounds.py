@@ -6,11 +6,11 @@ from compression.graphs.smallest import BoundedCurve
 from pages.shared import jobs, links
 from pages.shared.format import format_score, score_name
 from pages.shared.jobs import Job
-from pages.shared.ui import blocks, charts, widgets
+from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import follow, show_status
 
-from . import bounds_figures, bounds_text, tasks, text
-from .budget import BITS, LARGE_FILE
+from . import bounds_figures, bounds_text, tasks
+from .budget import BITS, LARGE_FILE, offer_file
 from .results import Built, Judging, ModelView
 from .tasks import Files
 
@@ -113,19 +113,6 @@ def draw_bounded_file(
 ) -> None:
     """The model under this bound, once it is written, read back and compared."""
     job: Job[Built] = jobs.submit(tasks.build_bounded, files, *judging.calibration, share, bits)
-
-    def draw() -> None:
-        show_status(job, "Writing and comparing")
-        built = job.result
-        if built is None:
-            return
-        st.markdown(text.describe_built(view, built, bounds_text.CHECKED))
-        blocks.download(
-            f"Download {text.plain(built.file_name, 30)} under this bound",
-            built.content,
-            text.smaller_name(built.file_name, f"bounded-{bits}-bit" if bits < 32 else "bounded"),
-            key,
-            help="Written, read back and compared before this button appeared.",
-        )
-
-    follow(draw, job, key=f"file_{key}")
+    remark = f"bounded-{bits}-bit" if bits < 32 else "bounded"
+    promised = bounds_text.CHECKED
+    offer_file(view, job, key, remark=remark, label=" under this bound", as_promised=promised)

@@ -128,17 +128,34 @@ def draw_file(
         if st.session_state.get(_ASKED + key) != wanted:
             return
     job: Job[Built] = jobs.submit(tasks.build, files, ranks, bits, view.calibration)
+    offer_file(view, job, key, remark=f"{bits}-bit" if bits < 32 else "low-rank")
+
+
+def offer_file(
+    view: ModelView,
+    job: Job[Built],
+    key: str,
+    *,
+    remark: str,
+    label: str = "",
+    as_promised: str = "",
+) -> None:
+    """What was found in a written file, and its button, once it is there.
+
+    ``remark``: in its name; ``label``: what it is, behind the button's words; ``as_promised``: see
+    ``text.describe_built``.
+    """
 
     def draw() -> None:
         show_status(job, "Writing and comparing")
         built = job.result
         if built is None:
             return
-        st.markdown(text.describe_built(view, built))
+        st.markdown(text.describe_built(view, built, as_promised))
         blocks.download(
-            f"Download {text.plain(built.file_name, 30)}",
+            f"Download {text.plain(built.file_name, 30)}{label}",
             built.content,
-            text.smaller_name(built.file_name, f"{bits}-bit" if bits < 32 else "low-rank"),
+            text.smaller_name(built.file_name, remark),
             key,
             help="Written, read back and compared before this button appeared.",
         )

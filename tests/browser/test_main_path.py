@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
@@ -195,21 +194,20 @@ def test_a_cancelled_curve_keeps_the_points_it_has(server, visit):
     )
 
 
-def use_of_processor(pid, seconds=0.5):
-    """Clock ticks that a process takes from now on."""
-    ticks = []
-    for pause in (seconds, 0):
-        numbers = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks.append(int(numbers[11]) + int(numbers[12]))
-        time.sleep(pause)
-    return ticks[1] - ticks[0]
-
-
 def test_one_side_goes_on_when_the_other_fails(cold_server, visit):
-    page = visit(f"{cold_server.address}/?dataset=mnist_5k&model=lenet300&seed=6&baselines=none")
-    both_curves_under_way(page)
-    # The ranks may come to their end at this moment, and a worker without a job dies unnoticed.
-    os.kill(max(cold_server.workers(), key=use_of_processor), signal.SIGKILL)
+    from playwright.sync_api import Error  # here, and not above: without it the test is skipped
+
+    for seed in range(6, 12):
+        page = visit(
+            f"{cold_server.address}/?dataset=mnist_5k&model=lenet300&seed={seed}&baselines=none"
+        )
+        both_curves_under_way(page)
+        os.kill(cold_server.workers()[0], signal.SIGKILL)
+        # A worker whose curve has just come to its end dies unnoticed: then with another seed.
+        with contextlib.suppress(Error):
+            page.get_by_text("it was replaced").wait_for(timeout=20_000)
+            break
+        page.close()
     page.get_by_text("it was replaced").wait_for()
     bars = page.locator('[data-testid="stProgress"]').all_inner_texts()
     assert len(bars) <= 1

@@ -3,20 +3,22 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.shared.ui import knobs
+
 
 def page():
     import streamlit as st
 
-    from pages.shared.ui import widgets
+    from pages.shared.ui import knobs
 
-    chosen = widgets.knob(
+    chosen = knobs.draw(
         "rank",
         "Rank k",
         st.session_state.get("values", [1, 2, 3, 4, 5]),
         st.session_state.get("default", 2),
         settled=st.session_state.get("settled", True),
     )
-    st.text(f"{chosen} {widgets.number('rank'):g}")
+    st.text(f"{chosen} {knobs.number('rank'):g}")
 
 
 def read_text(app):
@@ -60,6 +62,52 @@ def test_a_choice_becomes_the_nearest_when_the_values_change(app):
     app.session_state["values"], app.session_state["default"] = [10, 20, 30], 20
     assert read_text(app.run()) == "10 10"
     assert "only 10 to 30" in app.warning[0].value
+
+
+def test_what_was_wished_for_does_not_drift_from_values_to_values(app):
+    app.session_state["values"] = [1.0, 2.0, 3.0]
+    app.query_params["rank"] = "2.2"
+    assert read_text(app.run()) == "2.0 2"
+    app.session_state["values"], app.session_state["default"] = [1.0, 1.7, 2.6, 3.0], 3.0
+    assert read_text(app.run()) == "2.6 2.6"
+    app.session_state["values"], app.session_state["default"] = [1.0, 2.3, 2.5, 3.0], 3.0
+    assert read_text(app.run()) == "2.3 2.3"
+    app.select_slider[0].set_value(2.5).run()
+    app.session_state["values"] = [2.2, 2.6, 3.0]
+    assert read_text(app.run()) == "2.6 2.6"
+
+
+def test_a_slider_whose_values_are_to_come_is_not_the_final_one(app):
+    # A message about the one would be read with the values of the other.
+    app.session_state["settled"], app.session_state["values"] = False, [1.0, 2.0, 3.0, 4.0]
+    app.query_params["rank"] = "3.4"
+    assert read_text(app.run()) == "3.4 3.4"
+    assert app.select_slider[0].key != "rank"
+    app.session_state["settled"], app.session_state["default"] = True, 1.0
+    assert read_text(app.run()) == "3.0 3"
+    assert app.select_slider[0].key == "rank"
+    assert [*app.query_params["rank"]] == ["3"]
+
+
+def test_a_link_follows_a_slider_whose_values_are_to_come(app):
+    app.session_state["settled"] = False
+    app.query_params["rank"] = "4"
+    app.run().select_slider[0].set_value(5).run()
+    assert [*app.query_params["rank"]] == ["5"]
+    app.session_state["settled"], app.session_state["default"] = True, 1
+    assert read_text(app.run()) == "5 5"
+    assert [*app.query_params["rank"]] == ["5"]
+
+
+def test_the_default_right_after_the_values_changed_is_no_choice(app, monkeypatch):
+    # It is how Streamlit reads a browser that still names a value of before.
+    app.run().select_slider[0].set_value(4).run()
+    app.session_state["values"], app.session_state["default"] = [1, 3, 4, 9], 9
+    assert read_text(app.run()) == "4 4"
+    assert read_text(app.select_slider[0].set_value(9).run()) == "4 4"
+    assert read_text(app.select_slider[0].set_value(3).run()) == "3 3"
+    monkeypatch.setattr(knobs, "STALE_SECONDS", 0.0)
+    assert read_text(app.select_slider[0].set_value(9).run()) == "9 9"
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,11 @@ def widgets_of_each_kind():
     import streamlit as st
 
     from pages.shared.models.controls import choose_seed
-    from pages.shared.ui import widgets
+    from pages.shared.ui import knobs, widgets
 
     shown = [
         widgets.pick("menu", "Menu", ["first", "second"], "first"),
-        widgets.knob("slider", "Slider", (0.5, 1.0, 2.5), 1.0),
+        knobs.draw("slider", "Slider", (0.5, 1.0, 2.5), 1.0),
         widgets.segment("buttons", "Buttons", {"first": "First", "second": "Second"}),
         widgets.several("list", "List", ["first", "second"]),
         widgets.switch("switch", "Switch"),

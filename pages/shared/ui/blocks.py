@@ -21,7 +21,7 @@ from pages.shared.models.text import (
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
 
-from . import widgets
+from . import knobs, widgets
 
 _TERMS = (("score", "interval"), ("parameters",), ("file",), ("MACs",))  # of a row's numbers
 
@@ -56,7 +56,7 @@ def draw_suggestion(
         setting = describe_settings(curve)[curve.suggested]
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(describe_suggestion(trained, curve, setting), width="content")
-            if curve.row(widgets.number(knob)) != curve.suggested:
+            if curve.row(knobs.number(knob)) != curve.suggested:
                 icon = ":material/check:"
                 value = (curve.suggestion,)
                 st.button(

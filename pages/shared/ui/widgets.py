@@ -6,21 +6,19 @@ cannot be used is replaced with a remark.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages.shared.format import parse_number, quote, short_decimals
+from pages.shared.format import parse_number, quote
 from pages.shared.glossary import CONTROLS
 
 URL_TEXT = "_url_text_"  # how a choice from a menu stands in the URL; None: it is the default
-LARGEST_ASKED = 1e6  # number of a link that waits for the values of its slider
-# Beside each choice in the session: whether it was chosen, the remark on it, where a knob stands,
-# whether what the URL says of it was just refused.
-_CHOSEN, _REMARK, _AT, _UNBOUND = "_chosen_", "_remark_", "_at_", "_unbound_"
+# Beside each choice in the session: whether it was chosen, the remark on it, whether what the URL
+# says of it was just refused.
+_CHOSEN, _REMARK, _UNBOUND = "_chosen_", "_remark_", "_unbound_"
 LONGEST_LIST = 5  # unknown names that a remark repeats
 
 
@@ -65,7 +63,7 @@ def pick(
         label,
         names,
         index=names.index(default),
-        format_func=_format_with(texts),
+        format_func=format_with(texts),
         key=key,
         bind=bind(key),
         persist_state="session",
@@ -76,97 +74,6 @@ def pick(
     )
     st.session_state[URL_TEXT + key] = None if chosen == default else texts.get(chosen)
     return chosen
-
-
-def knob(
-    key: str,
-    label: str,
-    values: Sequence[float],
-    default: float,
-    settled: bool = True,
-    *,
-    redraw: Sequence[str] = (),
-    then: Callable[[float], None] | None = None,
-    help: str | None = None,
-) -> Any:
-    """One of the values that a curve was computed at, from a slider that is bound to the URL.
-
-    A number between two of them, or one chosen when there were others, becomes the nearest; a
-    number outside their range becomes the end it passed, with a remark. Until somebody chooses,
-    by hand or by URL, it stands at the default.
-
-    Parameters
-    ----------
-    key, label : str
-    values : sequence of int or float
-        Ascending.
-    default : int or float
-        One of them.
-    settled : bool
-        Whether the default is final. Until then a stand-in takes the slider's place: a browser
-        that looks again by itself sends what its slider shows, which would pass for a choice
-        when the default has just moved.
-    redraw : sequence of str
-        Keys of the fragments to draw again on a change; none: the slider's own surroundings.
-    then : callable, optional
-        Called with the new value before anything is drawn again; it may ask for the drawing too.
-
-    Returns
-    -------
-    int or float
-        One of ``values``.
-    """
-    import numpy as np  # here, and not above: the title paints first
-
-    numbers = np.asarray(values).tolist()
-    if not settled:
-        numbers = _with_asked(key, numbers)
-    texts = dict(zip(numbers, short_decimals(numbers), strict=True))
-    if key not in st.session_state and read_request(key) is not None:
-        st.session_state[_CHOSEN + key] = True
-    if is_chosen(key):
-        _replace_missing_value(key, label, texts, default)
-    slider = partial(
-        st.select_slider,
-        label,
-        numbers,
-        value=default,
-        format_func=_format_with(texts),
-        help=help or CONTROLS.get(key),
-    )
-    if settled or is_chosen(key):
-        if not is_chosen(key):
-            st.session_state[key] = default
-        value = slider(
-            key=key,
-            bind=bind(key),
-            persist_state="session",
-            on_change=_on_slide,
-            args=(key, redraw, then),
-        )
-    else:
-        # In a container: at the same place in the tree a browser keeps one slider for both. And
-        # no callback: a message under way when the slider takes its place would still set it off.
-        with st.container():
-            value = slider(key=f"{key}_early_{texts[numbers[-1]]}")
-        if value != default:
-            move(key, value)
-    st.session_state[_AT + key] = value
-    remark(key)
-    return value
-
-
-def _with_asked(key: str, numbers: list[float]) -> list[float]:
-    """The values so far and the one that is asked for, which the final ones may have.
-
-    A kernel has more ranks than any linear layer: a link to one waits for the curve.
-    """
-    asked = parse_number(read_request(key) or "")
-    if asked is None or not 0 < asked <= LARGEST_ASKED or asked in numbers:
-        return numbers
-    if isinstance(numbers[0], int):
-        return sorted([*numbers, int(asked)]) if asked == int(asked) else numbers
-    return sorted([*numbers, asked])
 
 
 def segment(
@@ -188,7 +95,7 @@ def segment(
         label,
         names,
         default=names[0],
-        format_func=_format_with(titles),
+        format_func=format_with(titles),
         required=True,
         key=key,
         bind=bind(key),
@@ -293,19 +200,14 @@ def amount(key: str, label: str, step: float) -> float | None:
     )
 
 
-def number(key: str) -> float:
-    """Where a knob that was drawn before stands."""
-    return float(st.session_state[_AT + key])
-
-
-def stand(key: str, value: float) -> None:
-    """Say where a knob stands that is not drawn: there is nothing to choose."""
-    st.session_state[_AT + key] = value
-
-
 def is_chosen(key: str) -> bool:
     """Whether somebody chose, by hand or by URL, and not the default."""
     return bool(st.session_state.get(_CHOSEN + key, False))
+
+
+def mark_chosen(key: str) -> None:
+    """Say that a choice was made, by a URL."""
+    st.session_state[_CHOSEN + key] = True
 
 
 def move(key: str, value: Any, said: str = "") -> None:
@@ -353,12 +255,6 @@ def on_change(
         st.rerun(scope=list(redraw))
 
 
-def _on_slide(key: str, redraw: Sequence[str], then: Callable[[float], None] | None) -> None:
-    # Streamlit also calls this for a slider that was first drawn in a run that did not end.
-    if float(st.session_state[key]) != st.session_state.get(_AT + key):
-        on_change(key, redraw, then)
-
-
 def _replace_unknown_name(
     key: str,
     label: str,
@@ -387,23 +283,6 @@ def _translate_url(key: str, texts: Mapping[str, str]) -> None:
     with context.session_state.query_params() as url:
         url.set_with_no_forward_msg(key, title)
         url.set_initial_query_params_from_current()
-
-
-def _replace_missing_value(
-    key: str, label: str, texts: Mapping[float, str], default: float
-) -> None:
-    """Put the nearest value in place of a number that the curve does not have."""
-    asked = request_one(key, label)
-    if asked is None or asked in texts.values():
-        return
-    numbers, wanted = list(texts), parse_number(asked)
-    nearest = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
-    if wanted is not None and numbers[0] <= wanted <= numbers[-1]:
-        st.session_state[key] = nearest
-    else:
-        ends = f"{texts[numbers[0]]} to {texts[numbers[-1]]}"
-        sentence = f"{label} = {quote(asked)} is not possible here, only {ends}."
-        refuse(key, nearest, f"{sentence} Shown instead: {texts[nearest]}.")
 
 
 def request_one(key: str, label: str) -> str | None:
@@ -441,6 +320,6 @@ def bind(key: str) -> Literal["query-params"] | None:
     return None if st.session_state.pop(_UNBOUND + key, False) else "query-params"
 
 
-def _format_with(texts: Mapping[Any, str]) -> Callable[[Any], str]:
+def format_with(texts: Mapping[Any, str]) -> Callable[[Any], str]:
     """What a widget shows of its values, and of one that it still holds from other options."""
     return lambda value: texts.get(value, str(value))

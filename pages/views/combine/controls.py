@@ -10,7 +10,7 @@ from pages.shared.jobs import Job
 from pages.shared.models import controls, requests
 from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.models.text import titles_of
-from pages.shared.ui import widgets
+from pages.shared.ui import knobs, widgets
 
 from . import text
 from .results import Setting
@@ -34,7 +34,7 @@ def choose_setting(trained: Trained) -> Setting:
         constraint = entry.constraint or controls.choose_constraint()
         with st.container(width=280):
             start = default_epochs(trained.rows["training"])
-            epochs = int(widgets.knob(links.PAIR_EPOCHS, "Epochs per pair", EPOCHS, start))
+            epochs = int(knobs.draw(links.PAIR_EPOCHS, "Epochs per pair", EPOCHS, start))
         path = controls.choose_course()
     widgets.remark(links.COMBINED_METHOD)
     ranks = requests.combined_ranks(trained.layers)
@@ -65,11 +65,11 @@ def choose_pair(setting: Setting, grid: Job[CurveView]) -> tuple[float, float]:
     done = curve is not None
     left, right = st.columns(2, gap="medium")
     with left:
-        rank = widgets.knob(
+        rank = knobs.draw(
             links.RANK, "Rank k", ranks, start[0], done, redraw=(SIGHT, PAIR), help=text.RANK
         )
     with right:
-        bound = widgets.knob(
+        bound = knobs.draw(
             links.BOUND,
             "Relative bound ρ",
             bounds,

@@ -15,7 +15,7 @@ from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.plots.layout import COSTS
 from pages.shared.plots.palette import COMBINED
-from pages.shared.ui import blocks, charts, widgets
+from pages.shared.ui import blocks, charts, knobs, widgets
 from pages.shared.ui.progress import flush, follow, show_status
 
 from . import figures, tasks, text, verdict
@@ -52,7 +52,7 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
     def draw() -> None:
         if (together := grid.so_far) is None:
             return
-        asked = widgets.number(links.RANK), widgets.number(links.BOUND)
+        asked = knobs.number(links.RANK), knobs.number(links.BOUND)
         row = nearest_pair(together.table, *asked)
         line = together.table.iloc[row]
         st.caption(text.describe_pair(trained, setting.method, line, asked))

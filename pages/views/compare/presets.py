@@ -7,7 +7,7 @@ from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import name_reference
-from pages.shared.ui import widgets
+from pages.shared.ui import knobs
 
 from . import exercise, text, undo
 from .results import Pin
@@ -58,7 +58,7 @@ def ghosts_of(trained: Trained, job: Job[CurveView] | None) -> list[Pin]:
     """That curve as a ghost in the plane, once it is there."""
     if job is None or job.result is None:
         return []
-    curve, rank = job.result, widgets.number(LowRank.knob)
+    curve, rank = job.result, knobs.number(LowRank.knob)
     title = LOW_RANK_METHODS[curve.method].title
     row = curve.table.iloc[curve.row(rank)]
     rows = {LowRank.title: (f"{title}, rank {rank:g}", LowRank.colour, row)}

@@ -23,7 +23,7 @@ from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Setting, Trained
 from pages.shared.plots import standard
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK
-from pages.shared.ui import blocks, charts, widgets
+from pages.shared.ui import blocks, charts, knobs, widgets
 from pages.shared.ui.progress import flush, follow, show_status
 
 from . import text, undo
@@ -70,7 +70,7 @@ class Side:
     @property
     def value(self) -> float:
         """Where the slider stands; once it was drawn."""
-        return widgets.number(self.knob)
+        return knobs.number(self.knob)
 
     @property
     def current(self) -> CurveRow | None:
@@ -114,7 +114,7 @@ class Side:
             self.draw_notice()
             return
         result, values = self.job.result, self.values
-        chosen = widgets.knob(
+        chosen = knobs.draw(
             self.knob,
             self.label,
             values if result is None else self.steps(result),
@@ -179,7 +179,7 @@ class LowRank(Side):
         return self.break_even > 0 or not self.entry.works_on_matrices
 
     def draw_notice(self) -> None:
-        widgets.stand(self.knob, 1)
+        knobs.stand(self.knob, 1)
         st.info(text.describe_nothing_to_compress(self.trained), icon=":material/info:")
         choices = {
             links.DATASET: self.trained.dataset,

@@ -8,7 +8,7 @@ from pages.shared import links
 from pages.shared.jobs import Job
 from pages.shared.models.results import ConstrainedView, CurveView, Trained
 from pages.shared.models.text import bound_letter
-from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import tasks, text
@@ -37,12 +37,12 @@ def draw_bits(trained: Trained, job: Job[ConstrainedView]) -> None:
 
 
 def _draw_table(trained: Trained, curve: CurveView, job: Job) -> None:
-    bits = int(widgets.knob(links.BITS, "Bits of a free weight (32: off)", BITS, 8))
+    bits = int(knobs.draw(links.BITS, "Bits of a free weight (32: off)", BITS, 8))
     show_status(job, "Judging every bound in every number of bits")
     table: pd.DataFrame | None = job.so_far
     if table is None:
         return
-    bound = widgets.number(links.BOUND)
+    bound = knobs.number(links.BOUND)
     nearest = table["bound"].iloc[(table["bound"] - bound).abs().argmin()]
     own = table[table["bound"] == nearest]
     lines = own.set_index("bits", drop=False)

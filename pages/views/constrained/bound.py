@@ -18,7 +18,7 @@ from pages.shared.models.requests import Way
 from pages.shared.models.results import ConstrainedView, CurveView, Layer, Trained
 from pages.shared.plots.palette import CONSTRAINED
 from pages.shared.plots.standard import constrained_spectrum
-from pages.shared.ui import blocks, charts, tables, widgets
+from pages.shared.ui import blocks, charts, knobs, tables
 from pages.shared.ui.progress import follow, show_status
 
 from . import tasks, text
@@ -47,7 +47,7 @@ def draw_bound(
     blocks.draw_suggestion(trained, job.result, links.BOUND, SUGGESTION, list_followers(trained))
 
     def draw() -> None:
-        found, bound = job.so_far, widgets.number(links.BOUND)
+        found, bound = job.so_far, knobs.number(links.BOUND)
         if found is None:
             return
         row = found.row(bound)
@@ -91,7 +91,7 @@ def submit_networks(task: Callable[..., Any], trained: Trained, curve: CurveView
 
 def _choose_bound(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> float:
     values, curve = trained.bounds[constraint], job.result
-    return widgets.knob(
+    return knobs.draw(
         links.BOUND,
         words.bound_title(words.knob_of(trained), constraint),
         values,

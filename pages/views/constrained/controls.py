@@ -9,7 +9,7 @@ from pages.shared import links
 from pages.shared.jobs import submit
 from pages.shared.models.requests import PATH, Way, default_way
 from pages.shared.models.results import Trained
-from pages.shared.ui import charts, widgets
+from pages.shared.ui import charts, knobs, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
@@ -91,9 +91,9 @@ def choose_penalties(way: Way) -> Way:
         return way
     first, last, picture = st.columns([1, 1, 2], gap="medium", vertical_alignment="center")
     with first:
-        low = widgets.knob(links.FIRST_MU, "First μ", text.PENALTIES, 0.1)
+        low = knobs.draw(links.FIRST_MU, "First μ", text.PENALTIES, 0.1)
     with last:
-        high = widgets.knob(links.LAST_MU, "Last μ", text.PENALTIES, 0.3)
+        high = knobs.draw(links.LAST_MU, "Last μ", text.PENALTIES, 0.3)
     with picture:
         charts.draw(
             schedule(way.name, low, high, way.epochs),

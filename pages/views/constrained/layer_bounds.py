@@ -9,7 +9,7 @@ from pages.shared.jobs import Job, submit
 from pages.shared.models.requests import Way
 from pages.shared.models.results import ConstrainedView, CurveView, Trained
 from pages.shared.models.text import file_stem
-from pages.shared.ui import blocks, widgets
+from pages.shared.ui import blocks, knobs, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
@@ -58,7 +58,7 @@ def _choose_shares(trained: Trained, curve: CurveView) -> tuple[float, ...]:
     places = st.columns(len(trained.layers), gap="medium")
     for place, layer in zip(places, trained.layers, strict=True):
         with place:
-            share = widgets.knob(
+            share = knobs.draw(
                 links.LAYER_BOUND.format(layer.name),
                 f"{layer.name}: relative bound ρ",
                 curve.table["knob"],

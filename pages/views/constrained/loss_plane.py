@@ -7,7 +7,7 @@ from compression.constrained.convex.results import LossPlanes, Trajectories
 from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.models.results import ConstrainedView, Trained
-from pages.shared.ui import charts, widgets
+from pages.shared.ui import charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import tasks, text
@@ -78,7 +78,7 @@ def _draw_planes(
     planes, trajectories = planes_job.so_far, trajectories_job.so_far
     if planes is None:
         return
-    row = planes.row(widgets.number(links.BOUND))
+    row = planes.row(knobs.number(links.BOUND))
     contours = f"Loss contours over {names[0]} and {names[1]}, what the set allows, and"
     left, right = st.columns(2, gap="medium")
     with left:

@@ -11,7 +11,7 @@ from pages.shared.models import requests
 from pages.shared.models.requests import Way
 from pages.shared.models.results import ConstrainedView, Trained
 from pages.shared.models.text import bound_letter, say_best
-from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import text
@@ -53,7 +53,7 @@ def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[Constrain
             for name, other in jobs.items()
             if (found := other.so_far) is not None
         ]
-        bound = widgets.number(links.BOUND)
+        bound = knobs.number(links.BOUND)
         rows = {
             title: table.iloc[(table["knob"] - bound).abs().argmin()] for _, title, table in curves
         }

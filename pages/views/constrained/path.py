@@ -6,7 +6,7 @@ from compression import CONSTRAINTS
 from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.models.results import ConstrainedView, Trained
-from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui import charts, knobs, tables
 from pages.shared.ui.progress import follow, show_status
 
 from . import tasks, text
@@ -23,7 +23,7 @@ def draw_path(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> N
         curve = job.so_far
         if curve is None:
             return
-        bound = widgets.number(links.BOUND)
+        bound = knobs.number(links.BOUND)
         _draw_shares_and_losses(trained, curve, bound)
         facts = curve.facts
         priced = facts is not None and bool((facts["price"] > 0).any())

@@ -7,7 +7,7 @@ from compression.constrained.convex.results import Race
 from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.models.results import ConstrainedView, CurveView, Trained
-from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import tasks, text
@@ -45,7 +45,7 @@ def _choose_bound(trained: Trained, constraint: str, curve: CurveView) -> float:
     """
     bounds = {f"{value:.6g}": float(value) for value in curve.table["knob"]}
     names = list(bounds)
-    here = names[curve.row(widgets.number(links.BOUND))]
+    here = names[curve.row(knobs.number(links.BOUND))]
     problem = (trained.file, constraint)
     # Switched on by hand, or on a page that has got another problem: at the current bound. Not
     # where a link has just been followed.

@@ -16,7 +16,7 @@ from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.results import Trained
 from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
-from pages.shared.ui import charts, widgets
+from pages.shared.ui import charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import examples, figures, text
@@ -48,7 +48,7 @@ def _draw_shadow() -> None:
     found = examples.decompose_picture()
     ranks = range(1, len(found.values) + 1)
     terms = explain("rank k", "energy", "break-even rank k*")
-    rank = int(widgets.knob(links.EXAMPLE_RANK, "Rank k", ranks, 3, help=terms))
+    rank = int(knobs.draw(links.EXAMPLE_RANK, "Rank k", ranks, 3, help=terms))
     st.markdown(text.describe_shadow(found, rank))
     alt = f"A picture of a ring and a bar as a matrix, its nearest of rank {rank}, and its spectrum"
     charts.draw(figures.shadow(found, rank), "shadow", alt)
@@ -65,7 +65,7 @@ def _draw_constrained() -> None:
 def _draw_feasible() -> None:
     found = examples.solve_bounded()
     terms = explain("bound c", "pinned", "multiplier", "gap")
-    bound = float(widgets.knob(links.EXAMPLE_BOUND, "Bound c", BOUNDS, 0.8, help=terms))
+    bound = float(knobs.draw(links.EXAMPLE_BOUND, "Bound c", BOUNDS, 0.8, help=terms))
     weight, judged = found.path.at(bound), found.path.certificate_at(bound)
     st.markdown(text.describe_optimum(bound, weight, judged))
     alt = f"Contours of a loss over two weights, the box |θ| ≤ {bound:g}, and the optimum in it"

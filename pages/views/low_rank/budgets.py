@@ -8,7 +8,7 @@ from pages.shared.format import score_name
 from pages.shared.jobs import submit
 from pages.shared.models.results import Setting, Trained
 from pages.shared.plots.layout import COSTS
-from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
@@ -20,7 +20,7 @@ def draw_budgets(trained: Trained, setting: Setting) -> None:
         unit = widgets.segment(links.UNIT, "Budget in", COSTS)
         with st.container(width=320):
             label = "Epochs after truncation"
-            epochs = int(widgets.knob(links.BUDGET_EPOCHS, label, text.BUDGET_EPOCHS, 3))
+            epochs = int(knobs.draw(links.BUDGET_EPOCHS, label, text.BUDGET_EPOCHS, 3))
     job = submit(tasks.budgets, trained.origin, unit, setting)
     table = wait_for(job, "Sharing ten budgets by every rule")
     if table is None:
@@ -34,7 +34,7 @@ def draw_budgets(trained: Trained, setting: Setting) -> None:
     def draw() -> None:
         values = sorted(table["knob"].unique())
         label = f"Budget: {COSTS[unit].lower()}"
-        budget = widgets.knob(links.BUDGET, label, values, values[len(values) // 3])
+        budget = knobs.draw(links.BUDGET, label, values, values[len(values) // 3])
         lines = table[table["knob"] == budget]
         left, right = st.columns(2, gap="medium")
         with left:

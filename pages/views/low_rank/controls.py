@@ -6,7 +6,7 @@ import compression
 from pages.shared import links
 from pages.shared.models import controls, requests
 from pages.shared.models.results import Setting, Trained
-from pages.shared.ui import widgets
+from pages.shared.ui import knobs, widgets
 
 from . import text
 
@@ -27,7 +27,7 @@ def choose_setting(trained: Trained, method: str) -> Setting:
             calibration = widgets.segment(links.CALIBRATION, "Inputs from", text.CALIBRATIONS)
             with st.container(width=320):
                 ridge = float(
-                    widgets.knob(links.RIDGE, "Ridge σ²", text.RIDGES, 0.0, help=text.RIDGE)
+                    knobs.draw(links.RIDGE, "Ridge σ²", text.RIDGES, 0.0, help=text.RIDGE)
                 )
     if calibration == "sequential":
         st.caption(text.CALIBRATION)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.shared.jobs import submit
 from pages.shared.models.results import CurveView, Setting, Trained
-from pages.shared.ui import blocks, widgets
+from pages.shared.ui import blocks, knobs
 from pages.shared.ui.progress import wait_for
 
 from . import tasks
@@ -31,7 +31,7 @@ def draw_layer_ranks(trained: Trained, setting: Setting, curve: CurveView) -> No
             default = suggested if suggested <= most else 0
             with place:
                 label = f"{name}: rank (0: dense)"
-                ranks.append(int(widgets.knob(f"rank_{name}", label, range(most + 1), default)))
+                ranks.append(int(knobs.draw(f"rank_{name}", label, range(most + 1), default)))
         own = setting._replace(layers=tuple(largest))
         judged = submit(tasks.judge_ranks, trained.origin, own, tuple(ranks))
         judged.wait(PATIENCE_SECONDS)

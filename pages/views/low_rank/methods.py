@@ -12,7 +12,7 @@ from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Setting, Trained
 from pages.shared.models.text import say_best
-from pages.shared.ui import charts, tables, widgets
+from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import text
@@ -29,7 +29,7 @@ def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) 
         if which != "one":
             with st.container(width=320):
                 label = "Epochs after truncation"
-                epochs = int(widgets.knob(links.EPOCHS, label, text.EPOCHS, 3))
+                epochs = int(knobs.draw(links.EPOCHS, label, text.EPOCHS, 3))
     names = [setting.method]
     if which == "all":
         names += [n for n in list_fitting(trained, setting) if n != setting.method]
@@ -51,7 +51,7 @@ def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) 
         ]
         if not curves or curves[0][0] != setting.method:
             return
-        rank = int(widgets.number(links.RANK))
+        rank = int(knobs.number(links.RANK))
         rows = {
             title: table.iloc[(table["knob"] - rank).abs().argmin()]
             for _, title, _, table in curves

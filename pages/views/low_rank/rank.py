@@ -13,7 +13,7 @@ from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Layer, Setting, Trained
 from pages.shared.models.text import SUGGESTED, missing_value, model_file_name
-from pages.shared.ui import blocks, charts, tables, widgets
+from pages.shared.ui import blocks, charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import tasks, text
@@ -42,7 +42,7 @@ def draw_layer(trained: Trained, layer: Layer, setting: Setting, curve_job: Job[
     errors_job = submit(tasks.layer_errors, trained.origin, setting)
 
     def draw() -> None:
-        rank = int(widgets.number(links.RANK))
+        rank = int(knobs.number(links.RANK))
         if curve_job.so_far is not None:
             _describe_network(trained, curve_job.so_far, ranks_job.result, rank)
             blocks.model_download(
@@ -62,7 +62,7 @@ def _choose_rank(trained: Trained, curve_job: Job[CurveView]) -> int:
     values = range(1, trained.largest_rank + 1) if curve is None else curve.table["knob"]
     default = values[len(values) // 2] if curve is None else curve.suggestion
     return int(
-        widgets.knob(
+        knobs.draw(
             links.RANK,
             "Rank k",
             values,

@@ -13,7 +13,7 @@ from compression.studies.specification import SOURCES, Curves, Study
 from pages.shared import links
 from pages.shared.models.own_datasets import own_titles, why_gone
 from pages.shared.models.text import titles_of
-from pages.shared.ui import blocks, widgets
+from pages.shared.ui import blocks, knobs, widgets
 
 from . import text
 
@@ -48,7 +48,7 @@ def _choose_own() -> Study:
         labels = {label: label for label in known}
         curves = _choose(links.STUDY_CURVES, "Curves", labels, FIRST_CURVES)
         vary = widgets.segment(links.STUDY_VARY, "Seeds vary", text.VARY, help=text.VARY_HELP)
-        seeds = widgets.knob(links.SEEDS, "Seeds", range(2, MOST_SEEDS + 1), SEEDS, help=text.SEEDS)
+        seeds = knobs.draw(links.SEEDS, "Seeds", range(2, MOST_SEEDS + 1), SEEDS, help=text.SEEDS)
     chosen = tuple(known[label] for label in curves)
     varied = SOURCES if vary == text.ALL_SOURCES else (vary,)
     made = (datasets, models, tuple(range(seeds)), chosen, None, int(folds) or None, varied)

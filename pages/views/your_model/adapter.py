@@ -6,7 +6,7 @@ from pages.shared import jobs, links
 from pages.shared.format import format_count
 from pages.shared.jobs import Job
 from pages.shared.plots.standard import spectrum
-from pages.shared.ui import blocks, charts, widgets
+from pages.shared.ui import blocks, charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status, wait_for
 
 from . import figures, tables, tasks, text
@@ -45,9 +45,7 @@ def draw_adapter(files: Files) -> AdapterView:
 
 def _choose_row(view: AdapterView) -> int:
     shares = [round(100 * share, 1) for share in view.plan["share"]]
-    chosen = widgets.knob(
-        links.KEEP, "Parameters kept (%)", sorted(set(shares)), shares[view.start]
-    )
+    chosen = knobs.draw(links.KEEP, "Parameters kept (%)", sorted(set(shares)), shares[view.start])
     return shares.index(chosen)
 
 

@@ -6,7 +6,7 @@ from compression.graphs.smallest import BoundedCurve
 from pages.shared import jobs, links
 from pages.shared.format import format_score, score_name
 from pages.shared.jobs import Job
-from pages.shared.ui import charts, widgets
+from pages.shared.ui import charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import bounds_figures, bounds_text, tasks
@@ -58,7 +58,7 @@ def _choose_row(curve: BoundedCurve, bits: int, settled: bool) -> int:
     rows = sorted(set(curve.layers["row"]))
     shares = [curve.shares[row] for row in rows]
     start = bounds_text.first_row(curve, bits)
-    chosen = widgets.knob(
+    chosen = knobs.draw(
         links.ALL_BOUND,
         "Bound of each layer, as a share of its largest weight",
         shares,

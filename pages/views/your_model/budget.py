@@ -8,7 +8,7 @@ from compression import LOW_RANK_METHODS
 from pages.shared import jobs, links
 from pages.shared.format import format_count, format_size
 from pages.shared.jobs import Job
-from pages.shared.ui import blocks, charts, widgets
+from pages.shared.ui import blocks, charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status, wait_for
 
 from . import figures, tasks, text
@@ -110,9 +110,7 @@ def draw_budget(view: ModelView, files: Files, judged: bool) -> int:
 def _choose_row(view: ModelView) -> int:
     assert view.plan is not None
     shares = [round(100 * share, 1) for share in view.plan["share"]]
-    chosen = widgets.knob(
-        links.KEEP, "Parameters kept (%)", sorted(set(shares)), shares[view.start]
-    )
+    chosen = knobs.draw(links.KEEP, "Parameters kept (%)", sorted(set(shares)), shares[view.start])
     return shares.index(chosen)
 
 

@@ -6,7 +6,7 @@ from compression import CONSTRAINTS
 from pages.shared import jobs, links
 from pages.shared.format import format_interval, format_score, score_name
 from pages.shared.jobs import Job
-from pages.shared.ui import blocks, charts, widgets
+from pages.shared.ui import blocks, charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import figures, tasks, text
@@ -56,7 +56,7 @@ def _choose_set() -> str:
 
 def _choose_row(view: HeadView, settled: bool) -> int:
     values = view.table["knob"].tolist()
-    chosen = widgets.knob(
+    chosen = knobs.draw(
         links.HEAD_BOUND,
         "Bound c on the last layer's weights",
         values,

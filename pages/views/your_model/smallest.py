@@ -10,7 +10,7 @@ from pages.shared import links
 from pages.shared.format import format_score, format_size, score_name
 from pages.shared.jobs import Job
 from pages.shared.models.text import describe_promise
-from pages.shared.ui import widgets
+from pages.shared.ui import knobs, widgets
 from pages.shared.ui.progress import follow
 
 from . import tables, text
@@ -73,7 +73,7 @@ def draw_smallest(judged: Judged, files: Files, judging: Judging) -> None:
 def _choose_loss(task: str) -> float:
     lost = "Points" if task == "classification" else "Hundredths of R²"
     return (
-        widgets.knob(links.FILE_LOSS, f"{lost} lost on validation, at most", POINTS, POINTS_LOST)
+        knobs.draw(links.FILE_LOSS, f"{lost} lost on validation, at most", POINTS, POINTS_LOST)
         / 100
     )
 

@@ -1,0 +1,199 @@
+"""Sliders over the values that a curve was computed at, bound to the URL.
+
+A browser names the value of such a slider by its text. When the values change, messages that are
+under way still name one that is gone, and Streamlit takes what it cannot find for the default. So
+a slider whose values are still to come has another key than the final one, a change to the default
+right after the values changed is none, and what was wished for is kept beside what is shown.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+from typing import Any
+from zlib import crc32
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from pages.shared.format import parse_number, quote, short_decimals
+from pages.shared.glossary import CONTROLS
+
+from . import widgets
+
+LARGEST_ASKED = 1e6  # number of a link that waits for the values of its slider
+STALE_SECONDS = 3.0  # for which a browser may still speak of the values of before
+# Beside each knob in the session: where it stands, what was wished for and what is shown for it,
+# the texts of its values and when they changed, where its stand-in stood.
+_AT, _WISH, _TEXTS, _SEEN = "_at_", "_wish_", "_texts_", "_seen_"
+
+
+def draw(
+    key: str,
+    label: str,
+    values: Sequence[float],
+    default: float,
+    settled: bool = True,
+    *,
+    redraw: Sequence[str] = (),
+    then: Callable[[float], None] | None = None,
+    help: str | None = None,
+) -> Any:
+    """One of the values that a curve was computed at, from a slider that is bound to the URL.
+
+    A number between two of them, or one chosen when there were others, becomes the nearest; a
+    number outside their range becomes the end it passed, with a remark. Until somebody chooses,
+    by hand or by URL, it stands at the default.
+
+    Parameters
+    ----------
+    key, label : str
+    values : sequence of int or float
+        Ascending.
+    default : int or float
+        One of them.
+    settled : bool
+        Whether the values and the default are final. Until then a stand-in takes the slider's
+        place: a browser that looks again by itself sends what its slider shows, which would pass
+        for a choice when either has just changed.
+    redraw : sequence of str
+        Keys of the fragments to draw again on a change; none: the slider's own surroundings.
+    then : callable, optional
+        Called with the new value before anything is drawn again; it may ask for the drawing too.
+
+    Returns
+    -------
+    int or float
+        One of ``values``.
+    """
+    import numpy as np  # here, and not above: the title paints first
+
+    numbers = np.asarray(values).tolist()
+    if not settled:
+        numbers = _with_asked(key, numbers)
+    texts = dict(zip(numbers, short_decimals(numbers), strict=True))
+    if key not in st.session_state and widgets.read_request(key) is not None:
+        widgets.mark_chosen(key)
+    if widgets.is_chosen(key):
+        _show_nearest(key, label, texts, default)
+    slider = partial(
+        st.select_slider,
+        label,
+        numbers,
+        value=default,
+        format_func=widgets.format_with(texts),
+        help=help or CONTROLS.get(key),
+    )
+    if settled:
+        if not widgets.is_chosen(key):
+            st.session_state[key] = default
+        names = list(texts.values())
+        before = st.session_state.setdefault(_TEXTS + key, (names, -STALE_SECONDS))[0]
+        if names != before:
+            st.session_state[_TEXTS + key] = names, monotonic()
+        value = slider(
+            key=key,
+            bind=widgets.bind(key),
+            persist_state="session",
+            on_change=_on_slide,
+            args=(key, default, redraw, then),
+        )
+    else:
+        value = _draw_stand_in(slider, key, texts, default)
+    st.session_state[_AT + key] = value
+    widgets.remark(key)
+    return value
+
+
+def _draw_stand_in(
+    slider: Callable[..., Any], key: str, texts: Mapping[float, str], default: float
+) -> Any:
+    """A slider of its own where the values, or the default, are not final."""
+    standing = default
+    if widgets.is_chosen(key):
+        numbers = {text: number for number, text in texts.items()}
+        standing = numbers.get(str(widgets.read_request(key)), st.session_state.get(key, default))
+    early = f"{key}_early_{crc32(','.join(texts.values()).encode())}"
+    if early not in st.session_state or st.session_state[early] == st.session_state[_SEEN + key]:
+        st.session_state[early] = standing  # nobody moved it; the choice may have moved elsewhere
+    # In a container: at the same place in the tree a browser keeps one slider for both. And no
+    # callback: a message under way when the slider takes its place would still set it off.
+    with st.container():
+        value = slider(key=early)
+    st.session_state[_SEEN + key] = value
+    st.session_state.pop(_TEXTS + key, None)  # the final slider will be new to the browser
+    if value != standing:
+        widgets.move(key, value)
+    if widgets.is_chosen(key):
+        st.session_state[key] = value
+        _write_link(key, texts[value])
+    return value
+
+
+def _write_link(key: str, text: str) -> None:
+    """Have the URL say a choice while the widget is not there that would."""
+    context = get_script_run_ctx()
+    if context is None or st.query_params.get(key) == text:
+        return
+    with suppress(StreamlitAPIException):  # in the first run without it the URL is still its own
+        st.query_params[key] = text
+        with context.session_state.query_params() as url:
+            url.set_initial_query_params_from_current()
+
+
+def _with_asked(key: str, numbers: list[float]) -> list[float]:
+    """The values so far and the one that is asked for, which the final ones may have.
+
+    A kernel has more ranks than any linear layer: a link to one waits for the curve.
+    """
+    asked = parse_number(widgets.read_request(key) or "")
+    if asked is None or not 0 < asked <= LARGEST_ASKED or asked in numbers:
+        return numbers
+    if isinstance(numbers[0], int):
+        return sorted([*numbers, int(asked)]) if asked == int(asked) else numbers
+    return sorted([*numbers, asked])
+
+
+def number(key: str) -> float:
+    """Where a knob that was drawn before stands."""
+    return float(st.session_state[_AT + key])
+
+
+def stand(key: str, value: float) -> None:
+    """Say where a knob stands that is not drawn: there is nothing to choose."""
+    st.session_state[_AT + key] = value
+
+
+def _on_slide(
+    key: str, default: float, redraw: Sequence[str], then: Callable[[float], None] | None
+) -> None:
+    value, stood = float(st.session_state[key]), st.session_state.get(_AT + key)
+    # Streamlit also calls this for a slider that was first drawn in a run that did not end.
+    if value == stood:
+        return
+    changed = st.session_state[_TEXTS + key][1]
+    if stood is not None and value == default and monotonic() - changed < STALE_SECONDS:
+        st.session_state[key] = stood
+    else:
+        widgets.on_change(key, redraw, then)
+
+
+def _show_nearest(key: str, label: str, texts: Mapping[float, str], default: float) -> None:
+    """Put the nearest value in place of a number that the curve does not have."""
+    asked = widgets.request_one(key, label)
+    wished, shown = st.session_state.get(_WISH + key, (None, None))
+    if shown is not None and str(shown) == asked:
+        asked = wished  # nobody chose since: what is shown is what was nearest to the wish
+    if asked is None or (asked in texts.values() and shown is None):
+        return
+    numbers, wanted = list(texts), parse_number(asked)
+    nearest = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
+    if wanted is None or not numbers[0] <= wanted <= numbers[-1]:
+        ends = f"{texts[numbers[0]]} to {texts[numbers[-1]]}"
+        sentence = f"{label} = {quote(asked)} is not possible here, only {ends}."
+        st.session_state.pop(_WISH + key, None)
+        widgets.refuse(key, nearest, f"{sentence} Shown instead: {texts[nearest]}.")
+        return
+    st.session_state[_WISH + key] = asked, nearest
+    st.session_state[key] = nearest

@@ -25,7 +25,7 @@ st.slider("x", 1, 64)
 for number in range(5):
     st.plotly_chart(go.Figure({"y": list(range(100))}), key=str(number))
 """
-BARE_DRAWN = f"document.querySelectorAll('{CHARTS}').length === 5"
+BARE_DRAWN = "document.querySelectorAll('.js-plotly-plot:has(.main-svg)').length === 5"
 PAINT, WARM, COLD = 1.3, 2.0, 10.0  # to reach: a ratio, seconds, seconds
 KEPT = 1.5  # to reach: a ratio
 DRAWN = [

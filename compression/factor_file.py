@@ -193,7 +193,7 @@ def export_factors(network: nn.Sequential, path: str | os.PathLike) -> float:
         The first layer does not say how many features a sample has.
     """
     content = factor_bytes(network)
-    difference = _compare(network, content)
+    difference = compare_outputs(network, content)
     write_whole(content, Path(path))
     return difference
 
@@ -279,8 +279,11 @@ def _dense_network(network: nn.Sequential) -> nn.Sequential:
 
 
 @torch.no_grad()
-def _compare(network: nn.Sequential, content: bytes) -> float:
-    """The largest difference of outputs between a network and its file's, restored, in float32."""
+def compare_outputs(network: nn.Sequential, content: bytes) -> float:
+    """The largest difference of outputs between a network and its file's, restored, in float32.
+
+    Raises StorageError where it is above ``LARGEST_DIFFERENCE``.
+    """
     before = copy.deepcopy(network).cpu().float().eval()
     after = _dense_network(network).cpu().float().eval()
     restore_bytes(after, content)

@@ -21,7 +21,6 @@ from .argument_checks import check_arguments
 from .atomic_file import write_whole
 from .errors import StorageError
 from .network import LowRankPlusSparse, array, children_of, features_of
-from .storage import from_bytes
 
 OPSET, IR_VERSION = 17, 8  # read by ONNX Runtime 1.13 and later
 LARGEST_DIFFERENCE = 1e-4
@@ -53,18 +52,6 @@ def export_onnx(network: nn.Sequential, path: str | os.PathLike) -> float:
     difference = compare_outputs(network, content)
     write_whole(content, Path(path))
     return difference
-
-
-def convert_file(content: bytes) -> bytes:
-    """The graph of a network that ``compression.save`` wrote, from the file's content.
-
-    It has been run beside torch; raises as :func:`export_onnx`, and StorageError where the
-    content is no such file.
-    """
-    network = from_bytes(content)
-    graph = onnx_bytes(network)
-    compare_outputs(network, graph)
-    return graph
 
 
 def onnx_bytes(network: nn.Sequential) -> bytes:

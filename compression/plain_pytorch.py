@@ -65,7 +65,7 @@ def export_pytorch(network: nn.Sequential, path: str | os.PathLike) -> PlainNetw
     """
     code = write_code(network, Path(path).name)
     content = pytorch_bytes(network)
-    difference = _compare(network, content)
+    difference = compare_outputs(network, content)
     write_whole(content, Path(path))
     return PlainNetwork(code, difference)
 
@@ -127,7 +127,11 @@ def _as_tuple(value: Any) -> Any:
 
 
 @torch.no_grad()
-def _compare(network: nn.Sequential, content: bytes) -> float:
+def compare_outputs(network: nn.Sequential, content: bytes) -> float:
+    """The largest difference of an output between a network and its file's, which has to be 0.
+
+    Raises StorageError where it is not.
+    """
     before = copy.deepcopy(network).cpu().eval()
     after = copy.deepcopy(before)
     for parameter in after.parameters():

@@ -1,8 +1,10 @@
 """Every download button of every page, pressed; every file, used as its reader would use it."""
 
+import contextlib
 import re
 import tomllib
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
@@ -23,22 +25,19 @@ SWITCHED_OFF = '[data-testid="stCheckbox"]:not(:has(input:checked)) label'
 CLOSED = '[data-testid="stExpander"] details:not([open]) summary'
 PATIENCE = 300_000  # ms: the switches train networks
 
+MODELS = {".csv", ".html", ".onnx", ".pt", ".safetensors", ".factors"}
+
 # A URL, and the kinds of files that its page has to offer. Every switch is turned on besides.
 SCREENS = {
     "atlas?": {".csv", ".html", ".parquet", ".toml"},
     "your_model?": {".csv", ".html", ".onnx"},
-    "compare?model=mlp": {".csv", ".html", ".onnx", ".safetensors"},
+    "compare?model=mlp": MODELS,
     "train?model=mlp": set(),
-    "low_rank?model=mlp&methods=all&epochs=1": {".csv", ".html", ".onnx", ".safetensors"},
-    "constrained?model=softmax_regression": {".csv", ".html", ".onnx", ".safetensors"},
-    "constrained?model=mlp&way=refit": {".csv", ".html", ".onnx", ".safetensors"},
-    "combine?model=mlp&pair_epochs=1": {".csv", ".html", ".onnx", ".safetensors"},
-    "decide?model=mlp&lose=2&compare=Truncated+SVD+rank+1&compare=Truncated+SVD+rank+2": {
-        ".csv",
-        ".html",
-        ".onnx",
-        ".safetensors",
-    },
+    "low_rank?model=mlp&methods=all&epochs=1": MODELS,
+    "constrained?model=softmax_regression": MODELS,
+    "constrained?model=mlp&way=refit": MODELS,
+    "combine?model=mlp&pair_epochs=1": MODELS,
+    "decide?model=mlp&lose=2&compare=Truncated+SVD+rank+1&compare=Truncated+SVD+rank+2": MODELS,
 }
 
 
@@ -229,19 +228,51 @@ def check_uploaded(path):
         assert np.isfinite(outputs).all()
 
 
-def check_model(path):
+def check_model(page, button, path):
+    """A model file answers; another format gives what the model file above it gives."""
+    import torch
+
     samples = data.load("iris", seed=0).x_test
+    model = path
+    if key_of(button).endswith(("_onnx", "_pytorch", "_factors")):
+        beside = page.locator(f".st-key-{key_of(button).rsplit('_', 1)[0]} {BUTTONS}")
+        model = press(page, beside, path.parent)
+    with torch.no_grad():
+        expected = compression.load(model)(torch.from_numpy(samples)).numpy()
+    assert expected.shape == (len(samples), 3)
+    assert np.isfinite(expected).all()
+    if path != model:
+        np.testing.assert_allclose(outputs_of(page, button, path, samples), expected, atol=1e-4)
+
+
+def outputs_of(page, button, path, samples):
+    """What a file in another format answers, loaded as its help text says."""
     if path.suffix == ".onnx":
         import onnxruntime
 
-        (outputs,) = onnxruntime.InferenceSession(path).run(None, {"samples": samples})
-    else:
-        import torch
+        return onnxruntime.InferenceSession(path).run(None, {"samples": samples})[0]
+    import torch
 
-        with torch.no_grad():
-            outputs = compression.load(path)(torch.from_numpy(samples)).numpy()
-    assert outputs.shape == (len(samples), 3)
-    assert np.isfinite(outputs).all()
+    if path.suffix == ".pt":
+        code = button.locator("xpath=following::*[@data-testid='stCode'][1]").inner_text()
+        names = {}
+        with contextlib.chdir(path.parent):
+            exec(code, names)
+        network = names["network"]
+    else:
+        network = network_of("softmax_regression" if "softmax" in path.name else "mlp")
+        compression.restore(network, path)
+    return network(torch.from_numpy(samples)).detach().numpy()
+
+
+@cache
+def network_of(model):
+    return compression.train(data.load("iris", seed=0), model, epochs=1).network
+
+
+def kind_of(path):
+    """A file's last ending; of a factor file, that it is one."""
+    return ".factors" if path.name.endswith(".factors.safetensors") else path.suffix
 
 
 def check_page(browser, path):
@@ -295,7 +326,7 @@ def test_every_download_button_gives_a_file_that_works(server, visit, browser, t
     kinds = set()
     for button in page.locator(BUTTONS).all():
         path = press(page, button, tmp_path)
-        kinds.add(path.suffix)
+        kinds.add(kind_of(path))
         match path.suffix:
             case ".html":
                 check_page(browser, path)
@@ -307,8 +338,8 @@ def test_every_download_button_gives_a_file_that_works(server, visit, browser, t
                 assert IN_PARQUET[key_of(button)] <= set(table.columns)
             case ".toml":
                 assert tomllib.loads(path.read_text("utf-8"))["parts"]
-            case ".safetensors" | ".onnx":
-                check_model(path)
+            case ".safetensors" | ".onnx" | ".pt":
+                check_model(page, button, path)
             case ".csv":
                 check_csv(page, button, path)
             case _:

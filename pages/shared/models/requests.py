@@ -3,7 +3,7 @@
 The same names and numbers are the same job, for every session and every page.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,16 @@ from pages.shared import jobs
 from pages.shared.jobs import Job
 
 from . import constrained_tasks, tasks
-from .results import OWN_RECIPE, ConstrainedView, CurveView, Layer, Setting, Trained, Training
+from .results import (
+    OWN_RECIPE,
+    ConstrainedView,
+    CurveView,
+    FormatView,
+    Layer,
+    Setting,
+    Trained,
+    Training,
+)
 
 PATH = constrained_tasks.PATH
 DEFAULT_EPOCHS = 3  # passes over the training rows for each bound
@@ -158,9 +167,9 @@ def combined_grid(
     )
 
 
-def onnx_file(content: Callable[[], bytes] | bytes) -> bytes:
-    """The ONNX graph of a model file, or of what gives one; waits for it, see :func:`fetch`."""
-    return fetch(jobs.submit(tasks.onnx_file, content() if callable(content) else content))
+def other_formats(content: bytes, stem: str) -> Job[list[FormatView]]:
+    """A model file's network in other readers' formats; ``stem`` is its name without an ending."""
+    return jobs.submit(tasks.other_formats, content, stem)
 
 
 def fetch(job: Job[bytes]) -> bytes:

@@ -204,3 +204,14 @@ class ConstrainedView(CurveView):
     feature_names: tuple[str, ...]
     input_shape: tuple[int, ...]
     largest: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class FormatView:
+    """A network in another reader's format; the fields are those of ``compression``'s Export."""
+
+    kind: str
+    content: bytes
+    difference: float
+    refused: str
+    code: str

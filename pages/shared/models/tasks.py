@@ -14,7 +14,16 @@ import pandas as pd
 
 from pages.shared.jobs.report import Report
 
-from .results import OWN_RECIPE, CurveView, Layer, Origin, Setting, Trained, Training
+from .results import (
+    OWN_RECIPE,
+    CurveView,
+    FormatView,
+    Layer,
+    Origin,
+    Setting,
+    Trained,
+    Training,
+)
 
 T = TypeVar("T")
 
@@ -263,11 +272,11 @@ def low_rank_file(
     return storage.to_bytes(curve.network(0))
 
 
-def onnx_file(report: Report, content: bytes) -> bytes:
-    """A model file's network as an ONNX graph, run beside torch before it is handed out."""
-    from compression.onnx_export import convert_file
+def other_formats(report: Report, content: bytes, stem: str) -> list[FormatView]:
+    """A model file's network in other readers' formats, each run beside it."""
+    from compression.exports import convert_file
 
-    return convert_file(content)
+    return [FormatView(**vars(found)) for found in convert_file(content, f"{stem}.pt")]
 
 
 def baseline_curve(report: Report, origin: Origin, method: str) -> CurveView:

@@ -18,14 +18,38 @@ from pages.shared.format import (
     format_size,
     score_name,
 )
-from pages.shared.models.results import CurveView, Trained, Training
+from pages.shared.models.results import CurveView, FormatView, Trained, Training
 
 SAFETENSORS = "Load it with `network = compression.load(path)`: a torch module, bit by bit."
-ONNX = (
-    "Load it with `onnxruntime.InferenceSession(path)`; the input is named `samples`. All weights "
-    "are dense float32, as the model runs, 4 bytes each: the file that is measured may be "
-    "smaller. It is built when you ask for it, and run beside torch first."
-)
+FORMATS = {
+    "onnx": (
+        "ONNX (.onnx)",
+        ".onnx",
+        "Load it with `onnxruntime.InferenceSession(path)`; the input is named `samples`. All "
+        "weights are dense float32, as the model runs, 4 bytes each.",
+    ),
+    "pytorch": (
+        "PyTorch (.pt)",
+        ".pt",
+        "A state dict of plain modules; the code below builds them and loads it, without this "
+        "package. A weight of few bits is the dense one that it is at run time.",
+    ),
+    "factors": (
+        "Factors (.factors.safetensors)",
+        ".factors.safetensors",
+        "`compression.restore(module, path)` puts it into your own dense network: a compressed "
+        "weight is its two factors, `<weight>.left` and `<weight>.right`.",
+    ),
+}
+"""What other readers take: a kind -> the button's text, the file's ending, how it is loaded."""
+
+
+def describe_export(found: FormatView) -> str:
+    """A file's length, and how far its outputs are from those of the network."""
+    size = format_size(len(found.content))
+    if found.difference == 0:
+        return f"{size}; read back, it gives the same outputs"
+    return f"{size}; read back, its outputs differ by at most {found.difference:.1e}"
 
 
 def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, Any]]:

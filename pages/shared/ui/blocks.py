@@ -8,12 +8,16 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
+from compression import CompressionError
+from pages.shared.format import escape_markdown
 from pages.shared.glossary import explain
+from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, FormatView, Trained
 from pages.shared.models.text import (
-    ONNX,
+    FORMATS,
     SAFETENSORS,
+    describe_export,
     describe_settings,
     describe_suggestion,
     metric_rows,
@@ -22,6 +26,7 @@ from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
 
 from . import knobs, widgets
+from .progress import follow, show_status
 
 _TERMS = (("score", "interval"), ("parameters",), ("file",), ("MACs",))  # of a row's numbers
 
@@ -132,9 +137,34 @@ def download(
 
 
 def model_download(content: Callable[[], bytes] | bytes, file_name: str, key: str) -> None:
-    """The buttons that every compressed model has: the file that is measured, and a graph."""
+    """The buttons that every compressed model has: the file that is measured, and other formats."""
+    download("Download model (.safetensors)", content, file_name, key, SAFETENSORS)
     stem = file_name.removesuffix(".safetensors")
-    with st.container(horizontal=True, gap="small"):
-        download("Download model (.safetensors)", content, file_name, key, SAFETENSORS)
-        graph = partial(requests.onnx_file, content)
-        download("ONNX (.onnx)", graph, f"{stem}.onnx", f"{key}_onnx", ONNX)
+    # Another value of the knob is another file, whose formats nobody has asked for.
+    title = "Other formats: ONNX, PyTorch, factors"
+    formats = st.expander(title, key=f"{key}_formats_{stem}", on_change="rerun")
+    if not formats.open:
+        return
+    with formats:
+        try:
+            file = content() if callable(content) else content
+        except CompressionError as error:
+            st.error(escape_markdown(str(error)), icon=":material/error:")
+            return
+        job = requests.other_formats(file, stem)
+        follow(partial(_draw_formats, job, stem, key), job)
+
+
+def _draw_formats(job: Job[list[FormatView]], stem: str, key: str) -> None:
+    show_status(job, "Writing the formats and reading them back")
+    for found in job.result or ():
+        label, ending, help = FORMATS[found.kind]
+        if found.refused:
+            st.caption(f"{label}: {escape_markdown(found.refused)}")
+            continue
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            download(label, found.content, stem + ending, f"{key}_{found.kind}", help)
+            st.caption(describe_export(found), width="content")
+    for found in job.result or ():
+        if found.code:
+            st.code(found.code, language="python", height=140)

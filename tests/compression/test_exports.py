@@ -26,7 +26,7 @@ def low_rank():
     return network
 
 
-def bounded():
+def with_a_bound():
     network = dense()
     network[0].weight.data.clamp_(-0.1, 0.1)
     set_bounded(network[0], Bounded("box", 0.1))
@@ -37,19 +37,19 @@ def few_bits():
     return compression.quantize(dense(), 4)
 
 
-def saved(network, folder):
+def write_model(network, folder):
     path = folder / "model.safetensors"
     compression.save(network, path)
     return path.read_bytes()
 
 
-@pytest.fixture(params=[dense, low_rank, bounded, few_bits])
+@pytest.fixture(params=[dense, low_rank, with_a_bound, few_bits])
 def network(request):
     return request.param()
 
 
 def test_every_format_gives_the_network_s_outputs_to_its_own_reader(network, tmp_path, monkeypatch):
-    found = {each.kind: each for each in convert_file(saved(network, tmp_path), "small.pt")}
+    found = {each.kind: each for each in convert_file(write_model(network, tmp_path), "small.pt")}
     x = torch.randn(7, 6)
     with torch.no_grad():
         expected = network(x)
@@ -77,7 +77,7 @@ def test_a_format_that_cannot_hold_a_network_says_why_and_the_others_are_there(t
     with torch.no_grad():
         network[0].weight *= 1e30  # its products are beyond what a float32 output holds
         network[2].weight *= 1e30
-    found = {each.kind: each for each in convert_file(saved(network, tmp_path))}
+    found = {each.kind: each for each in convert_file(write_model(network, tmp_path))}
     assert found["onnx"].refused
     assert found["onnx"].content == b""
 

@@ -189,6 +189,87 @@ def test_a_hook_on_the_chain_itself_is_refused(tmp_path):
         save_and_load(network, tmp_path)
 
 
+def small_network(constraint="box", bound=2.0, last=0.5):
+    network = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+    for layer in (network[0], network[2]):
+        layer.weight.data.fill_(0.5)
+        layer.bias.data.fill_(0.0)
+    network[0].weight.data[1, 1] = last
+    if constraint:
+        set_bounded(network[0], Bounded(constraint, bound))
+    return network.eval()
+
+
+DIFFERENT = {
+    "another number": small_network(last=0.25),
+    "another sign of zero": small_network(last=-0.0),
+    "another type": small_network().double(),
+    "another layer": nn.Sequential(small_network()[0], nn.Flatten(), small_network()[2]),
+    "a layer more": nn.Sequential(*small_network(), nn.ReLU()),
+    "a layer less": small_network()[:2],
+    "other names": nn.Sequential(OrderedDict(zip("abc", small_network(), strict=True))),
+    "no bound": small_network(constraint=None),
+    "another bound": small_network(bound=2.5),
+    "another set": small_network(constraint="upper"),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_no_file_appears_where_another_network_is_read_back(case, tmp_path, monkeypatch):
+    network = small_network(last=0.0 if case == "another sign of zero" else 0.5)
+    compression.save(network, tmp_path / "before.safetensors")
+    monkeypatch.setattr("compression.storage.from_bytes", lambda content: DIFFERENT[case])
+    with pytest.raises(StorageError, match="what was read back is not the same network"):
+        compression.save(network, tmp_path / "after.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["before.safetensors"]
+
+
+def test_no_file_appears_where_another_type_of_as_many_bits_is_read_back(tmp_path, monkeypatch):
+    network, again = (nn.Sequential(nn.Linear(2, 2)).to(t) for t in (torch.half, torch.bfloat16))
+    for parameter in (*network.parameters(), *again.parameters()):
+        parameter.data.zero_()
+    monkeypatch.setattr("compression.storage.from_bytes", lambda content: again)
+    with pytest.raises(StorageError, match="what was read back is not the same network"):
+        compression.save(network, tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+# Networks that do not begin with their features: no file says what samples they take.
+WITHOUT_FEATURES = {
+    "a convolution": (conv(2, 3, 3), nn.ReLU),
+    "a convolution of signals": (lambda: nn.Conv1d(2, 3, 3), nn.ReLU),
+    "a fixed side": (
+        conv(1, 2, 3, padding=1),
+        lambda: nn.MaxPool2d(2),
+        nn.Flatten,
+        lambda: nn.Linear(2 * 14 * 14, 3),
+    ),
+    "a fixed length": (lambda: nn.Conv1d(2, 3, 5), nn.Flatten, lambda: nn.Linear(3 * 96, 2)),
+    "pools alone": (lambda: nn.MaxPool2d(3, 2, 1), nn.ReLU),
+    "flat samples": (lambda: nn.Linear(4, 3), nn.ReLU),
+    "samples made flat": (nn.Flatten, lambda: nn.Linear(12, 3)),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_FEATURES)
+def test_outputs_are_compared_whatever_samples_the_first_layer_takes(case, tmp_path):
+    network = chain(*WITHOUT_FEATURES[case])
+    own = set(network)
+
+    def shift_copies(module, given, outputs):
+        """As if what was read back had the same settings and bits, and computed something else."""
+        return outputs if module in own or isinstance(module, nn.Sequential) else outputs + 1
+
+    hook = nn.modules.module.register_module_forward_hook(shift_copies)
+    try:
+        with pytest.raises(StorageError, match="what was read back is not the same network"):
+            compression.save(network, tmp_path / "m.safetensors")
+    finally:
+        hook.remove()
+    assert not list(tmp_path.iterdir())
+    compression.save(network, tmp_path / "m.safetensors")
+
+
 # Settings of which torch itself refuses many: those never become a layer.
 SIDES = st.integers(1, 3)
 PAIRS = st.tuples(SIDES, SIDES)

@@ -6,14 +6,23 @@ import io
 import json
 import re
 from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
+import onnx
+import pandas as pd
 import pytest
 
+import data
+from data import uploads
 from pages.shared.models import constrained_tasks
 from pages.shared.models import tasks as work
 from pages.views.compare import animation as scrub
 from pages.views.compare import report
+from pages.views.your_data import tasks as own_data
+from tests.compression.graphs import onnx_graphs
+from tests.pages.rendering import open_page, settle
 
 LINK = "http://127.0.0.1:8501/compare?dataset=iris&rank=1"
 
@@ -149,3 +158,150 @@ def test_what_a_link_brings_is_text_in_a_report(compared):
 
 def test_the_figure_of_a_report_is_plain_json(compared):
     json.loads(scrub.scrub(*compared).to_json())
+
+
+# Names of classes, of columns or layers, of a dataset and of a file; one by one beside each other.
+HARMLESS = {
+    "classes": ("alpha", "beta", "gamma"),
+    "columns": ("first", "second", "third", "fourth"),
+    "title": "own",
+}
+HOSTILE = {
+    "classes": ("<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", "[a](javascript:1)"),
+    "columns": (
+        "<a href='javascript:alert(1)'>a</a>",
+        "$x$ </script><script>alert(1)</script>",
+        '"><b onclick="alert(1)">b</b>',
+        "</title></style><!--",
+    ),
+    "title": "<img src=x onerror=alert(1)> $x$",
+}
+FEATURES = 4
+
+
+def make_weights(inner=24):
+    """Weights of a network of three layers, (inputs, outputs) each."""
+    rng = np.random.default_rng(1)
+    sizes = (FEATURES, inner, inner, 3)
+    return [rng.normal(size=pair) / np.sqrt(pair[0]) for pair in pairwise(sizes)]
+
+
+def keep_table(names):
+    """The dataset of an uploaded table whose classes the network of these weights knows."""
+    x = np.random.default_rng(2).normal(size=(400, FEATURES)).round(4)
+    h = x
+    for weight in make_weights():
+        outputs = h @ weight
+        h = np.maximum(outputs, 0)
+    frame = pd.DataFrame(x, columns=list(names["columns"]))
+    order = sorted(range(3), key=lambda i: names["classes"][i])
+    frame["kind"] = [names["classes"][order[i]] for i in outputs.argmax(axis=1)]
+    upload = uploads.keep_file(frame.to_csv(index=False).encode())
+    own_data.read_file(go_on, upload, f"{names['title']}.csv")
+    choices = {"target": "kind", "task": "classification", "roles": {}}
+    choices["title"] = f"{names['title']}.csv"
+    return own_data.review(go_on, upload, json.dumps(choices)).name
+
+
+def make_graph(names):
+    """The network as an ONNX graph whose weights have the columns' names."""
+    weights = dict(zip(names["columns"], make_weights(), strict=False))
+    nodes, last = [], "x"
+    for place, name in enumerate(weights):
+        end = "y" if place == 2 else f"a{place}"
+        nodes.append(onnx.helper.make_node("MatMul", [last, name], [end]))
+        last = f"h{place}"
+        if place < 2:
+            nodes.append(onnx.helper.make_node("Relu", [end], [last]))
+    return onnx_graphs.build(nodes, weights, ("rows", FEATURES))
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, and what stands in its scripts."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.elements, self.scripts = [], []
+        self.feed(page.replace(report.get_plotlyjs(), ""))
+
+    def handle_starttag(self, tag, attributes):
+        own = {name: value for name, value in attributes if name != "id"}
+        self.elements.append((tag, own))
+
+    def handle_comment(self, data):
+        self.elements.append(("!", data))
+
+    def handle_data(self, data):
+        if self.elements and self.elements[-1][0] == "script":
+            self.scripts.append(data.replace("\\u003c", "<"))
+
+
+def compare_pages(hostile, harmless, words):
+    """Pages of hostile and of harmless names have the same elements, and figures no markup."""
+    found, expected = Elements(hostile), Elements(harmless)
+    assert len(expected.elements) > 10
+    assert found.elements == expected.elements
+    own = "".join(found.scripts)
+    assert "Plotly.newPlot" in own
+    for word in words:
+        assert word not in own
+
+
+def compared_report(dataset):
+    trained = work.reference(go_on, dataset, "mlp", 0)
+    layer = trained.layers[0]
+    low_rank = work.low_rank_curve(go_on, trained.origin, ("truncated_svd", None))
+    constrained = constrained_tasks.constrained_curve(
+        go_on, trained.origin, constraint="box", way="projected_training"
+    )
+    bound = float(trained.bounds["box"][20])
+    return trained, layer, low_rank, constrained, 1, bound
+
+
+def test_names_of_a_table_are_no_markup_in_a_report(monkeypatch):
+    cleaned, raw = [], []
+    for names in (HOSTILE, HARMLESS):
+        dataset = keep_table(names)
+        trained, *rest = compared_report(dataset)
+        cleaned.append(report.report(trained, *rest, link=LINK))
+        # As if nothing had cleaned the names when the table was read.
+        entry = replace(
+            data.find(dataset),
+            title=names["title"],
+            summary=names["columns"][0],
+            source=names["columns"][1],
+            licence=names["columns"][2],
+        )
+        with monkeypatch.context() as patch:
+            patch.setattr("data.find", lambda name, entry=entry: entry)
+            told = replace(trained, class_names=names["classes"])
+            raw.append(report.report(told, *rest, link=LINK))
+    assert "alpha" in cleaned[1]
+    assert all(name in raw[1] for name in ("own", "first", "second", "third"))
+    compare_pages(*cleaned, ("<img", "<svg", "<a ", "<script", "<b "))
+    compare_pages(*raw, ())
+
+
+def figures_of_your_model(names, monkeypatch):
+    """What *Figures as HTML* of Your model gives for an upload judged on an own table."""
+    built = {}
+    monkeypatch.setattr(
+        "pages.shared.ui.blocks.download",
+        lambda label, content, *rest, **named: built.update({label: content}),
+    )
+    dataset = keep_table(names)
+    app = open_page("your_model.py", dataset="iris", model="softmax_regression", judged_on=dataset)
+    app.run()
+    file = (f"{names['title']}.onnx", make_graph(names), "application/octet-stream")
+    app.file_uploader(key="your_model_files").set_value([file])
+    app = settle(app)
+    assert not [error.value for error in app.error]
+    return built["Figures as HTML"]()
+
+
+def test_names_of_a_model_and_its_data_are_no_markup_in_its_figures(monkeypatch):
+    hostile, harmless = (figures_of_your_model(names, monkeypatch) for names in (HOSTILE, HARMLESS))
+    assert "first" in harmless  # a layer
+    assert "own.onnx" in harmless
+    assert "gamma" in harmless
+    compare_pages(hostile, harmless, ("<img", "<svg", "<a ", "<script", "<b "))

@@ -167,4 +167,4 @@ def _draw_formats(job: Job[list[FormatView]], stem: str, key: str) -> None:
             st.caption(describe_export(found), width="content")
     for found in job.result or ():
         if found.code:
-            st.code(found.code, language="python", height=140)
+            st.code(found.code, language=None, wrap_lines=True)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
+from scipy.stats import norm
 from torch import nn
 
 import compression
@@ -211,6 +212,23 @@ def test_gate_fails_a_model_that_loses_much_and_one_of_which_too_little_is_known
     assert "More rows would tell more" in said["sentence"]
 
 
+@pytest.mark.parametrize("confidence", [50, 80, 90, 95, 99, 99.9])
+def test_gate_s_confidence_widens_its_interval_and_decides_its_verdict(call, confidence):
+    """Of 40 rows none changes: the score interval of that is known, and 5 points may be lost."""
+    words = ("gate", "before.onnx", "before.onnx", "few.npz", "--lose-at-most", "5", "--json")
+    code, out, _ = call(*words, "--confidence", str(confidence))
+    said = json.loads(out)
+    z = norm.isf((1 - confidence / 100) / 2) ** 2
+    low = -100 * z / (40 + z)
+    assert said["change_low"] == pytest.approx(low, abs=1e-3)
+    assert said["change_high"] == pytest.approx(-low, abs=1e-3)
+    assert said["confidence"] == confidence
+    assert f"with {confidence:g} % confidence" in said["sentence"]
+    assert said["passes"] == (low >= -5) == (confidence <= 80)
+    assert code == (0 if confidence <= 80 else 1)
+    assert said["sentence"].startswith("PASSED" if confidence <= 80 else "FAILED")
+
+
 def test_gate_takes_our_own_files_and_classes_in_words(call):
     words = ("gate", "before.safetensors", "before.onnx", "words.csv")
     code, _, err = call(*words)
@@ -309,6 +327,19 @@ def test_gate_judges_numbers_by_r2_with_an_interval(numbers, capsys, after, code
     assert said["change_high"] / 100 == pytest.approx(ends.high, abs=0.15 * width)
     assert "RMSE" in report.read_text()
     assert said["sentence"].startswith("PASSED" if code == 0 else "FAILED")
+
+
+def test_gate_s_confidence_widens_the_interval_of_r2_too(numbers, capsys):
+    paths = [str(numbers / name) for name in ("before.onnx", "badly.onnx", "data.npz")]
+    ends = []
+    for confidence in ("80", "95", "99"):
+        main(["gate", *paths, "--json", "--confidence", confidence])
+        said = json.loads(capsys.readouterr().out)
+        ends.append((said["change_low"], said["change_high"]))
+    widths = [high - low for low, high in ends]
+    # As a normal distribution's: 1,000 resamples say little of what is rarer.
+    expected = [norm.isf((1 - share) / 2) / norm.isf(0.025) for share in (0.8, 0.99)]
+    assert [widths[0] / widths[1], widths[2] / widths[1]] == pytest.approx(expected, rel=0.15)
 
 
 def test_gate_judges_a_graph_of_eight_bits(folder, capsys, tmp_path):

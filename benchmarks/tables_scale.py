@@ -1,4 +1,5 @@
-"""A person's own table: time and memory against rows and columns, and 10,000 mutated files."""
+"""A person's own table: time and memory against rows and columns, what the page expects of them
+against what they take, and 10,000 mutated files."""
 
 import json
 import os
@@ -18,6 +19,7 @@ from tests.data.test_decoding import mutate
 from .table import Row
 
 SIZES = ((10_000, 50), (100_000, 50), (500_000, 50), (100_000, 400))
+EXPECTED, TRAINED_EPOCHS, NEAR = ((10_000, 50), (100_000, 400)), 3, 3
 GIANT, HELD = (500_000, 500), 4 * 50_000_000
 CSV_ROWS = 200_000
 MUTATIONS = 10_000
@@ -111,6 +113,59 @@ def scale_rows() -> Iterator[Row]:
             ratio,
             "<= 3" if size > 50e6 else "",
             ratio <= 3 if size > 50e6 else None,
+        )
+
+
+# What the page Your data says before training, and what a process takes that trains and computes
+# a curve: it says both before it has done either.
+EXPECT = """
+import json, sys, time
+import pandas as pd
+import compression, data
+from compression.duration import training_seconds
+from compression.models import recipe_of
+made, epochs = data.from_table(pd.read_parquet(sys.argv[1]), "y"), int(sys.argv[2])
+expected = [training_seconds(made), data.review(made).bytes]
+began = time.perf_counter()
+trained = compression.train(made, model="mlp", epochs=epochs)
+seconds = (time.perf_counter() - began) / epochs * recipe_of("mlp", made).epochs
+compression.low_rank_curve(trained, made, ranks=[1, 8, 64])
+print(json.dumps([*expected, seconds, kib("VmHWM") * 1024]))
+"""
+
+
+def expected_rows() -> Iterator[Row]:
+    for rows, columns in EXPECTED:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "table.parquet"
+            write_table(rows, columns, file)
+            run = subprocess.run(
+                [sys.executable, "-c", PEAK + EXPECT, str(file), str(TRAINED_EPOCHS)],
+                cwd=reading.ROOT,
+                env=os.environ | reading.OWN,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        expected_seconds, expected_bytes, seconds, taken = json.loads(run.stdout)
+        named, goal = f"{rows:,} × {columns} table", f"1/{NEAR} to {NEAR}"
+        ratio = expected_seconds / seconds
+        yield Row(
+            f"{named}: seconds of training that the page expects",
+            f"{expected_seconds:,.0f} s",
+            f"{seconds:,.0f} s, {TRAINED_EPOCHS} epochs and the others as long",
+            ratio,
+            goal,
+            1 / NEAR <= ratio <= NEAR,
+        )
+        ratio = expected_bytes / taken
+        yield Row(
+            f"{named}: memory of a curve that the page expects",
+            f"{expected_bytes / 1e6:,.0f} MB",
+            f"{taken / 1e6:,.0f} MB at most, reading and training included",
+            ratio,
+            goal,
+            1 / NEAR <= ratio <= NEAR,
         )
 
 
@@ -227,6 +282,7 @@ def mutation_row() -> Row:
 
 def rows() -> Iterator[Row]:
     yield from scale_rows()
+    yield from expected_rows()
     yield from giant_rows()
     yield reading_row()
     yield mutation_row()

@@ -19,7 +19,7 @@ MOST_ROWS = 2000  # of either part, that single columns are tried on
 MOST_COLUMNS = 1000  # that are tried
 LEAVES = 64  # of the tree that a single column is tried with
 COPIES = 3  # of the values that a curve holds at a time
-WORKER_BYTES = 250 * 2**20  # of a process that has computed nothing yet
+WORKER_BYTES = 450 * 2**20  # of a process with its libraries that has read, trained and judged
 DRAWN = 1000  # resamples of the test rows, a byte each
 
 

@@ -1,8 +1,10 @@
 """Files from strangers: read right, or refused in one sentence; nothing is executed, nothing hangs."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from data import DatasetError, reading
 from data.decoding import limits
 from data.decoding.__main__ import decode, main
 from data.decoding.limits import Refusal, clean_names
+from tests.compression.graphs.watched_folders import move_into, take_stock
 from tests.data.hostile_files import (
     ARRAYS,
     GOOD,
@@ -22,6 +25,7 @@ from tests.data.hostile_files import (
     as_csv,
     header,
     npy_of,
+    plain_npy,
 )
 
 
@@ -110,6 +114,74 @@ def test_a_reader_that_hangs_or_dies_ends_in_a_sentence(code, sentence, tmp_path
     monkeypatch.setattr(sys, "executable", str(stand_in))
     with pytest.raises(DatasetError, match=sentence):
         reading.decode_file(tmp_path / "a.csv", "a.csv", tmp_path / "out")
+
+
+# What the decoding process does, of many files in one process.
+DECODE = """
+import json, sys
+import data.decoding.limits as limits
+from data.decoding.__main__ import main
+limits.limit_process = lambda size: None
+print(json.dumps({place: "error" in main(place, name, f"{place}-out")
+                  for place, name in json.loads(sys.argv[1]).items()}))
+"""
+
+
+def test_hostile_tables_write_nothing_but_what_was_read_in_their_own_folder(tmp_path, monkeypatch):
+    folders = move_into(tmp_path, monkeypatch)
+    climbing = {
+        f"a part at {place}": (
+            "a.npz",
+            archive(("x.npy", plain_npy(np.ones(3))), (f"{place}written", b"1"), ("y.npy", b"")),
+            "",
+        )
+        for place in ("../", "../../", "", f"{folders['home']}/")
+    }
+    with tempfile.TemporaryDirectory() as session:
+        places = {}
+        for number, (name, content, _) in enumerate((REFUSED | READ | climbing).values()):
+            places[f"{session}/{number}"] = name
+            Path(f"{session}/{number}").write_bytes(content)
+        before = take_stock(tmp_path)
+        run = subprocess.run(
+            [sys.executable, "-c", DECODE, json.dumps(places)],
+            env=os.environ | {"PYTHONPATH": str(reading.ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert run.returncode == 0, run.stderr[-800:]
+        refused = json.loads(run.stdout)
+        after = take_stock(tmp_path)
+        read = {place for place, was_refused in refused.items() if not was_refused}
+        assert len(read) == len(READ)
+        own = str(Path(session).relative_to(tmp_path))
+        new = {str(tmp_path / path) for path in after.keys() - before.keys()}
+        assert {path.rsplit("-out.", 1)[0] for path in new} == read
+        assert len(new) == len(read)
+        changed = {path for path in before if after.get(path) != before[path]}
+        assert changed <= {own}
+    del before[own]
+    left = take_stock(tmp_path)
+    assert left.keys() == {path for path in before if not path.startswith(f"{own}/")}
+    kept = {name for name in left if name.endswith("kept.txt")}
+    assert len(kept) == 3
+    assert all(left[name] == before[name] for name in kept)
+
+
+def test_a_file_above_the_most_bytes_is_refused_with_both_sizes(tmp_path, monkeypatch):
+    content = as_csv()
+    monkeypatch.setattr(limits, "limit_process", lambda size: None)
+    (tmp_path / "a").write_bytes(content)
+    monkeypatch.setattr(limits, "MOST_BYTES", len(content))
+    assert main(str(tmp_path / "a"), "a.csv", str(tmp_path / "out"))["rows"] == len(GOOD)
+    monkeypatch.setattr(limits, "MOST_BYTES", len(content) - 1)
+    size = f"the file has {len(content) / 1e6:,.0f} MB, and at most {len(content) / 1e6:,.0f} MB"
+    (tmp_path / "out.arrow").unlink()
+    assert size in main(str(tmp_path / "a"), "a.csv", str(tmp_path / "out"))["error"]
+    assert not (tmp_path / "out.arrow").exists()
+    with pytest.raises(Refusal, match=f"{size} can be read: give fewer rows, or write Parquet"):
+        decode(content, "a.csv")
 
 
 # In one process of its own: pyarrow may end the process that reads a forged file.

@@ -136,6 +136,20 @@ def test_identifiers_constants_and_rows_without_a_target_are_left_out_and_said()
     assert "number" in asked.feature_names
 
 
+@pytest.mark.parametrize(
+    ("rows", "different", "role"),
+    [(120, 60, "feature"), (120, 61, "ignore"), (121, 60, "feature"), (121, 61, "ignore")],
+)
+def test_texts_are_an_identifier_that_differ_in_over_half_of_the_rows(rows, different, role):
+    code = [f"v{n % different:03d}" for n in range(rows)]
+    table = data.read_table(frame(rows, code=code), "kind")
+    column = next(column for column in table.columns if column.name == "code")
+    assert column.content.distinct == different
+    assert column.role == role
+    left_out = f"left out: an identifier ({different} different texts in {rows} rows)"
+    assert (column.rule == left_out) == (role == "ignore")
+
+
 def test_a_target_of_whole_numbers_shows_both_readings():
     table = data.read_table(frame(grade=np.arange(ROWS) % 5), "grade")
     assert set(table.readings) == {"classification", "regression"}

@@ -149,3 +149,22 @@ def test_arrays_keep_their_test_part_and_are_asked_for_their_layout():
     np.testing.assert_array_equal(own.reshape(20, 5, 4), x[40:])
     with pytest.raises(DatasetError, match="no array 'nothing' for y: choose one of x_train"):
         uploads.keep_dataset(upload, choices | {"y": "nothing"})
+
+
+def test_sequences_of_an_upload_are_padded_by_its_lengths_where_that_is_chosen():
+    lengths = np.arange(60) % 5 + 2
+    steps = np.arange(1.0, lengths.sum() + 1)
+    padded = np.zeros((60, 6))
+    for row, piece in zip(padded, np.split(steps, np.cumsum(lengths)[:-1]), strict=True):
+        row[: len(piece)] = piece
+    upload = uploads.keep_file(as_npz(x=steps, y=np.arange(60) % 2, lengths=lengths))
+    assert uploads.decode(upload, "a.npz")["arrays"]["lengths"] == [60]
+    choices = {"title": "a.npz", "x": "x", "y": "y", "task": "classification", "layout": None}
+    with pytest.raises(DatasetError, match=r"the inputs have the shape \(240,\)"):
+        uploads.keep_dataset(upload, choices)
+    made = data.load(uploads.keep_dataset(upload, choices | {"lengths": "lengths"}))
+    assert made.input_shape == (6,)
+    own = np.concatenate([made.x_train, made.x_test]) * made.scale + made.mean
+    np.testing.assert_allclose(own[np.argsort(own[:, 0])], padded, atol=1e-3)
+    with pytest.raises(DatasetError, match="no array 'sizes' for lengths: choose one of x, y"):
+        uploads.keep_dataset(upload, choices | {"lengths": "sizes"})

@@ -86,7 +86,7 @@ UNEVEN = 1.5  # times as many test samples of one class as of another
 
 def _describe_balance(trained: Trained, line: pd.Series) -> str:
     """Balanced accuracy, where the classes differ in frequency."""
-    if trained.confusion is None or "balanced_score" not in line:
+    if trained.confusion is None or pd.isna(line.get("balanced_score")):
         return ""
     samples = trained.confusion.sum(axis=1)
     if samples.max() <= UNEVEN * max(samples.min(), 1):

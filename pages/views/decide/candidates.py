@@ -41,6 +41,7 @@ _NUMBERS = [
     *text.COSTS,
     *(f"validation_{part}" for part in ("score", "low", "high")),
     *("score", "score_low", "score_high", "change", "change_low", "change_high"),
+    "balanced_score",  # of classes; else it stays empty
 ]
 PAGE_TITLES = {
     "pages/compare.py": "Compare",
@@ -58,7 +59,9 @@ def list_candidates(reference: pd.Series, curves: Mapping[Series, CurveView]) ->
     that is the reference: with a rank from the break-even on a network stays as it is.
     """
     # Nothing of itself is lost, which sums of rounded numbers do not say of an R².
-    first = reference[_NUMBERS].to_frame().T.assign(change=0.0, change_low=0.0, change_high=0.0)
+    first = (
+        reference.reindex(_NUMBERS).to_frame().T.assign(change=0.0, change_low=0.0, change_high=0.0)
+    )
     choice = Choice("as trained", REFERENCE, links.to_train())
     style = Style(palette.REFERENCE, "diamond")
     frames = [_describe("reference", "Reference", "Reference", "baseline", style, first, [choice])]
@@ -73,7 +76,7 @@ def list_candidates(reference: pd.Series, curves: Mapping[Series, CurveView]) ->
                 series.short_title,
                 series.family,
                 series.style,
-                curve.table[_NUMBERS].iloc[rows],
+                curve.table.reindex(columns=_NUMBERS).iloc[rows],
                 [choices[row] for row in rows],
             ).assign(place=rows)
         )

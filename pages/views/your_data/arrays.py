@@ -48,7 +48,7 @@ def choose_arrays(upload: Upload, found: FileFacts) -> str | None:
             index=[None, "classification", "regression"].index(began.get("task")),
             format_func=lambda task: text.TASKS.get(task, "the likelier"),
         )
-    layout = _choose_layout(shapes.get(x or "", ()), lengths is not None, began.get("layout"))
+    layout = _choose_layout(shapes.get(x or "", ()), shapes.get(lengths or ""), began.get("layout"))
     if x is None or y is None or layout == "":
         st.info(text.CHOOSE_ARRAYS, icon=":material/info:")
         return None
@@ -65,9 +65,16 @@ def choose_arrays(upload: Upload, found: FileFacts) -> str | None:
     return json.dumps(made, sort_keys=True)
 
 
-def _choose_layout(shape: tuple[int, ...], padded: bool, began: str | None) -> str | None:
-    """A layout, None where there is but one, "" until one is chosen."""
-    possible = possible_layouts((0, 0, *shape[1:]) if padded else shape)
+def _choose_layout(
+    shape: tuple[int, ...], lengths: tuple[int, ...] | None, began: str | None
+) -> str | None:
+    """A layout, None where there is but one, "" until one is chosen.
+
+    ``lengths``: the shape of the sequences' lengths. Inputs with as many rows hold one sequence
+    each; others hold all behind one another, and get an axis when they are padded.
+    """
+    joined = lengths is not None and lengths[:1] != shape[:1]
+    possible = possible_layouts((0, 0, *shape[1:]) if joined else shape)
     if len(possible) < 2:
         return None
     chosen = st.radio(

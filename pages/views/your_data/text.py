@@ -77,7 +77,7 @@ def numbers(found: Reviewed) -> list[tuple[str, str, str]]:
             "Memory",
             format_size(found.bytes),
             "About what the process takes that computes a curve: three times the values beside "
-            "its own 250 MB.",
+            "its own 450 MB.",
         ),
     ]
 

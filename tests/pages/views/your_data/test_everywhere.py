@@ -1,12 +1,16 @@
 """A table that somebody brought, on the other pages: what always the same answer scores stands on
-every curve, the columns keep their names, and balanced accuracy stands beside accuracy."""
+every curve, the columns keep their names, a bound says what its unit is, and balanced accuracy stands
+beside accuracy."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+import compression
 import data
 from compression import studies
 from data import uploads
@@ -22,15 +26,16 @@ def report(*_, **__):
 
 @pytest.fixture(scope="module")
 def own():
-    """Three classes of which one is in 70 % of the rows."""
+    """Three classes of which one is in 70 % of the rows, and a category of three values."""
     random = np.random.default_rng(0)
     kind = random.choice(["rare", "usual", "odd"], 160, p=[0.15, 0.7, 0.15])
-    shift = pd.Series(kind).map({"rare": -2.0, "usual": 0.0, "odd": 2.0}).to_numpy()
+    shift = pd.Series(kind).map({"rare": -1.0, "usual": 0.0, "odd": 1.0}).to_numpy()
     frame = pd.DataFrame(
         {
             COLUMN: 170 + 8 * (shift + random.normal(size=160)),
             "weight": random.normal(size=160),
             "other": shift**2 + random.normal(size=160),
+            "city": random.choice(["Bonn", "Köln", "Trier"], 160),
             "kind": kind,
         }
     )
@@ -75,7 +80,9 @@ def curves(app):
     return found
 
 
-@pytest.mark.parametrize("page", ["compare.py", "low_rank.py", "constrained.py", "decide.py"])
+@pytest.mark.parametrize(
+    "page", ["compare.py", "low_rank.py", "constrained.py", "combine.py", "decide.py"]
+)
 def test_what_always_the_same_answer_scores_stands_on_every_curve(own, page):
     app = render(page, dataset=own, model="softmax_regression")
     found = curves(app)
@@ -88,10 +95,57 @@ def test_what_always_the_same_answer_scores_stands_on_every_curve(own, page):
         assert any(said in caption.value for caption in app.caption)
 
 
-def test_columns_keep_their_names_and_balanced_accuracy_stands_beside_accuracy(own):
+def test_columns_keep_their_names_and_a_bound_says_what_its_unit_is(own):
     app = render("constrained.py", dataset=own, model="softmax_regression")
     assert COLUMN in json.dumps(list(charts(app).values()), ensure_ascii=False)
-    said = " ".join(
-        str(part.value) for part in (*app.markdown, *app.caption, *app.metric)
-    ) + " ".join(m.delta or "" for m in app.metric)
-    assert "balanced" in said
+    said = [caption.value for caption in app.caption if "in units of the weights" in caption.value]
+    ones = sum(name.startswith("city = ") for name in data.load(own).feature_names)
+    unit = f"(per standard deviation of a column; of {ones} that are 0 or 1, per yes instead of no)"
+    assert ones == 3
+    assert len(said) == 1
+    assert unit in said[0]
+    app = render("constrained.py", dataset="iris", model="softmax_regression")
+    said = " ".join(caption.value for caption in app.caption)
+    assert "in units of the weights (per standard deviation of a column); intercepts" in said
+
+
+def scores_at(name, side, knob):
+    """Accuracy and balanced accuracy of a row of a curve, by scikit-learn, as pages write them."""
+    dataset = data.load(name)
+    reference = compression.train(dataset, model="softmax_regression")
+    if side == "bound":
+        curve = compression.constrained_curve(reference, dataset, "box")
+    else:
+        curve = compression.low_rank_curve(reference, dataset)
+    row = int(np.argmin(np.abs(curve.table["knob"] - knob)))
+    answers = curve.predictions[row]
+    return [
+        f"{100 * score(dataset.y_test, answers):.1f} %"
+        for score in (accuracy_score, balanced_accuracy_score)
+    ]
+
+
+@pytest.mark.parametrize("page", ["constrained.py", "compare.py"])
+def test_balanced_accuracy_stands_beside_accuracy(own, page):
+    app = render(page, dataset=own, model="softmax_regression")
+    shown = [metric for metric in app.metric if metric.label == "Test accuracy"]
+    knobs = {slider.key: slider.value for slider in app.select_slider}
+    sides = ["rank", "bound"] if page == "compare.py" else ["bound"]
+    for metric, side in zip(shown, sides, strict=True):
+        plain, balanced = scores_at(own, side, knobs[side])
+        assert plain != balanced
+        assert metric.value == plain
+        assert metric.delta.endswith(f"; balanced {balanced}")
+
+
+def test_balanced_accuracy_stands_beside_the_accuracy_of_what_decide_recommends(own):
+    app = render("decide.py", dataset=own, model="softmax_regression")
+    (shown,) = [metric for metric in app.metric if metric.label == "Test accuracy"]
+    answer = next(text.value for text in app.markdown if "has the smallest file" in text.value)
+    bits = int(re.search(r"\*\*Rounding to few bits, (\d+) bits\*\*", answer)[1])
+    dataset = data.load(own)
+    reference = compression.train(dataset, model="softmax_regression")
+    curve = compression.baseline_curve(reference, dataset, "rounding")
+    (row,) = np.flatnonzero(curve.table["knob"] == bits)
+    balanced = balanced_accuracy_score(dataset.y_test, curve.predictions[row])
+    assert shown.delta.endswith(f"; balanced {100 * balanced:.1f} %")

@@ -38,6 +38,7 @@ else:
         if speaks:
             draw_sentences(shown, row)
         if judging is not None:
+            origin = f"{origin} {text.describe_judging(judging)}"
             both = judge_both(view, files, judging)
             draw_scores(both, shown.method, row, files, judging)
             bounds = draw_bounds(view, files, judging)

@@ -135,7 +135,7 @@ _FEW_BITS = {8: ("dot", "diamond"), 4: ("dashdot", "triangle-up")}
 
 
 def scores_by_size(
-    tables: Mapping[str, pd.DataFrame], majority: float, current: int | None, task: str
+    tables: Mapping[str, pd.DataFrame], floor: float, current: int | None, task: str
 ) -> go.Figure:
     """Test score against file size, with intervals, yours and always the same answer as lines.
 
@@ -144,7 +144,8 @@ def scores_by_size(
     tables : mapping of str to DataFrame
         Method -> its curve; first the one that was chosen, whose weights of few bits are shown. The
         others' wait in the legend.
-    majority : float
+    floor : float
+        Score of always the same answer on the test part.
     current : int or None
         Row of the chosen curve where the slider stands, if it is one of them.
     task : str
@@ -175,7 +176,7 @@ def scores_by_size(
         ("File size (bytes)", {"rangemode": "tozero"}),
         (score_title(task), _score_range(task, scale * table["score_low"])),
         legend=BELOW,
-        **_baselines({"yours": float(y[-1]), same: scale * majority}),
+        **_baselines({"yours": float(y[-1]), same: scale * floor}),
     )
 
 

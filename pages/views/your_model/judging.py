@@ -16,6 +16,7 @@ from .tasks import Files
 
 _SEED = 0  # of the split
 DIGITS = "digits"  # what the example was made for
+_OFFERED = "_offered_data"
 
 
 def choose_judging(view: ModelView, files: Files) -> Judging | None:
@@ -53,7 +54,7 @@ def choose_judging(view: ModelView, files: Files) -> Judging | None:
     if not found.usable[place]:
         st.warning(text.describe_useless(found), icon=":material/info:")
         return None
-    return Judging(dataset, _SEED, found, found.ways[place])
+    return Judging(dataset, data.find(dataset).title, _SEED, found, found.ways[place])
 
 
 def is_example(files: Files) -> bool:
@@ -71,12 +72,23 @@ def _choose_data(files: Files) -> str:
     own = own_titles(widgets.read_request(links.JUDGED_ON))
     titles = {text.NO_DATA: "none"} | known | own
     default = DIGITS if is_example(files) else text.NO_DATA
+    _follow_default(default)
     with st.container(width=320):
         chosen = widgets.pick(
             links.JUDGED_ON, "Judge it on", titles, default, why_gone, titles=titles
         )
     widgets.remark(links.JUDGED_ON)
     return chosen
+
+
+def _follow_default(default: str) -> None:
+    """Let the menu follow its default until somebody chooses: a file is not judged on digits."""
+    if links.JUDGED_ON not in st.session_state and widgets.read_request(links.JUDGED_ON):
+        widgets.mark_chosen(links.JUDGED_ON)
+    before = st.session_state.get(_OFFERED, default)
+    st.session_state[_OFFERED] = default
+    if before != default and not widgets.is_chosen(links.JUDGED_ON):
+        st.session_state[links.JUDGED_ON] = default
 
 
 def _choose_reading(found: Readings) -> int:

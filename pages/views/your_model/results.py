@@ -118,6 +118,8 @@ class Readings:
         Of each row: scaling, layout and what its answers are.
     majority : float
         Score of always the same answer: the share of the largest class, or R² = 0.
+    floor : float
+        What always the largest class, or the mean, of the training rows scores on the test part.
     order : tuple of int or None
         Output -> class, where the classes stand in another order.
     order_names : tuple of str
@@ -131,6 +133,7 @@ class Readings:
     table: pd.DataFrame
     ways: tuple[tuple[str, str, str], ...]
     majority: float
+    floor: float
     order: tuple[int, ...] | None
     order_names: tuple[str, ...]
     usable: tuple[bool, ...]
@@ -145,6 +148,8 @@ class Judging:
     Attributes
     ----------
     dataset : str
+    title : str
+        Of the dataset.
     seed : int
         Of the split.
     found : Readings
@@ -152,6 +157,7 @@ class Judging:
     """
 
     dataset: str
+    title: str
     seed: int
     found: Readings
     way: tuple[str, str, str]

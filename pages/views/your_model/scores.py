@@ -69,7 +69,7 @@ def draw_scores(both: BothMethods, chosen: str, row: int, files: Files, judging:
         task, whole = judging.found.task, tables[chosen].query("bits == 32")
         rows = list(whole["row"])
         current = rows.index(row) if row in rows else None
-        figure = figures.scores_by_size(tables, judging.found.majority, current, task)
+        figure = figures.scores_by_size(tables, judging.found.floor, current, task)
         said = f"{score_name(task)} against file size, with intervals"
         charts.draw(figure, "scores_by_size", said)
         unseen = is_example(files) and judging.dataset == DIGITS

@@ -132,6 +132,7 @@ def latency(
 def readings(report: Report, files: Files, dataset: str, seed: int) -> Readings:
     """How the model reads its input, by what each way gives on validation rows."""
     from compression.graphs.readings import judge_readings
+    from data.checks import score_majority
     from pages.shared.models.tasks import load_dataset
 
     loaded = load_dataset(dataset, seed)
@@ -142,6 +143,7 @@ def readings(report: Report, files: Files, dataset: str, seed: int) -> Readings:
         judged.table,
         tuple((reading.scaling, reading.layout, reading.answer) for reading in judged.readings),
         judged.majority,
+        score_majority(loaded),
         judged.order,
         names,
         tuple(judged.beats_majority(place) for place in range(len(judged.readings))),

@@ -22,6 +22,7 @@ from .results import (
     Built,
     HeadFile,
     HeadView,
+    Judging,
     ModelView,
     Readings,
     ResizedView,
@@ -166,6 +167,31 @@ def describe_origin(view: ModelView) -> str:
     return (
         f"{plain(view.file_name)}: {format_size(view.file_bytes)}, "
         f"{format_count(view.parameters)} parameters."
+    )
+
+
+def describe_judging(judging: Judging) -> str:
+    """The data behind the scores, and how the model reads them, as plain text."""
+    found = judging.found
+    place = found.ways.index(judging.way)
+    line, best = found.table.iloc[place], found.table.iloc[0]
+    chosen = f"as suggested, the best of {len(found.table)} ways"
+    if place:
+        chosen = f"chosen by hand among {len(found.table)} ways, where “{best['reading']}” is best"
+    right = line["score"] if found.order is None else line["reordered"]
+    measure, floor = (
+        "accuracy",
+        f"the largest class alone {format_score(found.majority, found.task)}",
+    )
+    if found.task == "regression":
+        measure, floor = "an R² of", "always answering the mean 0"
+    order = ""
+    if found.order is not None:
+        order = f" Outputs are taken as the classes {', '.join(map(plain, found.order_names))}."
+    return (
+        f"Judged on {plain(judging.title, 200)}, split with seed {judging.seed}. Input read as "
+        f"“{line['reading']}”, {chosen}; on {found.rows} validation rows it gives {measure} "
+        f"{format_score(right, found.task)}, {floor}.{order}"
     )
 
 

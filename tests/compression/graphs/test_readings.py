@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import r2_score
 
 import compression
@@ -11,8 +12,12 @@ from compression.graphs.onnx_model import read_onnx
 from compression.graphs.plan import plan
 from compression.graphs.readings import (
     AS_IS,
+    BYTES,
+    IMAGENET,
     OWN_UNIT,
     STANDARD_UNIT,
+    STANDARDISED,
+    SYMMETRIC,
     UNIT,
     Reading,
     judge_readings,
@@ -27,6 +32,12 @@ SHAPE = (2, 3, 2)  # channels, height, width
 FEATURES = 12
 # Nested: read at another scale the brightest class always wins.
 CENTRES = np.array([[0.8] * (4 * (c + 1)) + [0.05] * (FEATURES - 4 * (c + 1)) for c in range(3)])
+
+LEVELS = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+PIXELS = [AS_IS, UNIT, SYMMETRIC, STANDARDISED, IMAGENET]  # of 0 ... 255
+SHARES = [AS_IS, BYTES, SYMMETRIC, STANDARDISED, IMAGENET]  # of 0 ... 1
+# Where channels, height and width, or channels and length, stand in a layout.
+LAYOUTS = {"NCHW": (0, 1, 2), "NHWC": (1, 2, 0), "NHW": (1, 2), "NCL": (0, 1), "NLC": (1, 0)}
 
 
 def images(rows=240, seed=0):
@@ -83,6 +94,142 @@ def test_the_right_scaling_and_layout_come_first(layout):
     assert judged.table["score"].iloc[0] > 0.95
     assert judged.table["score"].iloc[place] < 0.5
     assert judged.majority == np.bincount(data.y_train[60:]).max() / 60
+
+
+def make_levels(shape, largest, fit=60, validation=180):
+    """Five classes, each with a level of its own in each channel; values up to a largest one."""
+    rng = np.random.default_rng(2)
+    centres = np.array([np.resize(np.roll(LEVELS, turn), shape[0]) for turn in range(5)])
+    centres = np.repeat(centres, np.prod(shape[1:]), axis=1)
+    y = rng.integers(0, 5, fit + validation)
+    raw = centres[y] + rng.normal(0, 0.02, (len(y), centres.shape[1]))
+    raw[0], raw[1] = 0, 1
+    raw *= largest
+    mean, scale = raw.mean(0), raw.std(0)
+    data = SimpleNamespace(
+        task="classification",
+        x_train=((raw - mean) / scale).astype(np.float32),
+        y_train=y,
+        fit_rows=np.arange(fit),
+        validation_rows=np.arange(fit, len(y)),
+        class_names=tuple("abcde"),
+        input_shape=shape,
+        mean=mean,
+        scale=scale,
+    )
+    return data, centres
+
+
+def undo(scaling, data, largest):
+    """Slope and shift of each feature that lead from what a scaling gives to shares of white."""
+    channels, places = data.input_shape[0], int(np.prod(data.input_shape[1:]))
+    means, deviations = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    if channels != 3:
+        means, deviations = np.full(channels, means.mean()), np.full(channels, deviations.mean())
+    ways = {
+        AS_IS: (1 / largest, 0.0),
+        UNIT: (1.0, 0.0),
+        BYTES: (1 / 255, 0.0),
+        SYMMETRIC: (0.5, 0.5),
+        STANDARDISED: (data.scale / largest, data.mean / largest),
+        IMAGENET: (np.repeat(deviations, places), np.repeat(means, places)),
+    }
+    return [np.broadcast_to(part, (channels * places,)) for part in ways[scaling]]
+
+
+def made_for(scaling, layout, data, centres, largest, *, is_open=False):
+    """Knows a class by all features within a tenth of its centre, in shares of white."""
+    slope, shift = undo(scaling, data, largest)
+    weights = {"slope": slope, "shift": shift, "centres": centres, "near": np.array(0.1)}
+    weights["axis"] = np.array([1])
+    names = ["channels", "height", "width"]
+    if layout == "flat":
+        nodes, axes = [node("Identity", "x", "f")], [len(slope)]
+    else:
+        order = LAYOUTS[layout]
+        axes = [data.input_shape[place] for place in order]
+        back = (0, *(1 + np.argsort(order))) if len(order) == len(data.input_shape) else (0, 1, 2)
+        nodes = [
+            node("Transpose", "x", "t", perm=[int(p) for p in back]),
+            node("Flatten", "t", "f"),
+        ]
+    nodes += [node("Mul", "f slope", "g"), node("Add", "g shift", "u")]
+    nodes += [
+        node("Unsqueeze", "u axis", "r"),
+        node("Sub", "r centres", "d"),
+        node("Abs", "d", "e"),
+    ]
+    nodes += [node("ReduceMax", "e", "m", axes=[2], keepdims=0), node("Sub", "near m", "n")]
+    nodes += [node("Relu", "n", "y")]
+    return build(nodes, weights, ("rows", *(names[: len(axes)] if is_open else axes)))
+
+
+@pytest.mark.parametrize("layout", ["flat", "NCHW", "NHWC"])
+@pytest.mark.parametrize("channels", [2, 3])
+@pytest.mark.parametrize(
+    ("largest", "scaling"), [(255, way) for way in PIXELS] + [(1, way) for way in SHARES]
+)
+def test_prepared_rows_hold_the_shares_of_white_in_their_scaling_and_layout(
+    largest, scaling, channels, layout
+):
+    data, _ = make_levels((channels, 2, 3), largest)
+    raw = data.x_train * data.scale + data.mean
+    found = prepare(data, data.x_train, Reading(scaling, layout))
+    if layout != "flat":
+        found = found.transpose(0, *(1 + np.argsort(LAYOUTS[layout])))
+    slope, shift = undo(scaling, data, largest)
+    shares = found.reshape(len(raw), -1) * slope + shift
+    np.testing.assert_allclose(shares, raw / largest, atol=1e-5)
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("layout", ["flat", "NCHW", "NHWC"])
+@pytest.mark.parametrize("channels", [2, 3])
+@pytest.mark.parametrize(
+    ("largest", "scaling"), [(255, way) for way in PIXELS] + [(1, way) for way in SHARES]
+)
+def test_of_a_model_made_for_a_way_to_read_that_way_comes_first(
+    largest, scaling, channels, layout, is_open
+):
+    data, centres = make_levels((channels, 2, 3), largest)
+    content = made_for(scaling, layout, data, centres, largest, is_open=is_open)
+    judged = judge_readings(content, data)
+    assert judged.readings[0] == Reading(scaling, layout)
+    best, second = judged.table["score"].iloc[:2]
+    assert best > 0.98
+    assert second < 0.9  # nothing else does as well: no tie decides
+    assert judged.order is None
+    layouts = {layout, "NCHW", "NHWC"} if is_open and layout != "flat" else {layout}
+    scalings = SHARES if largest == 1 else PIXELS
+    assert sorted(reading.title for reading in judged.readings) == sorted(
+        f"{way}, {own}" for own in layouts for way in scalings
+    )
+    assert len(judged.readings) <= 12
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape"), [("NHW", (1, 4, 3)), ("NCL", (3, 5)), ("NLC", (3, 5)), ("flat", (6,))]
+)
+@pytest.mark.parametrize("scaling", [AS_IS, STANDARDISED])
+def test_images_without_an_axis_of_channels_series_and_tables_are_found_too(layout, shape, scaling):
+    data, centres = make_levels(shape, 255)
+    judged = judge_readings(made_for(scaling, layout, data, centres, 255), data)
+    assert judged.readings[0] == Reading(scaling, layout)
+    assert judged.table["score"].iloc[0] > 0.98 > 0.9 > judged.table["score"].iloc[1]
+
+
+@pytest.mark.parametrize(("validation", "used"), [(255, 255), (256, 256), (257, 256), (900, 256)])
+def test_at_most_256_validation_rows_are_judged(validation, used):
+    data, centres = make_levels((2, 2, 3), 255, validation=validation)
+    data.y_train[60::4] = 0  # some answers are wrong
+    judged = judge_readings(made_for(UNIT, "flat", data, centres, 255), data)
+    assert judged.rows == used
+    line = judged.table.iloc[0]
+    right = round(line["score"] * used)
+    assert 0 < right < used
+    assert line["score"] == pytest.approx(right / used)
+    ends = binomtest(right, used).proportion_ci(method="wilson")
+    assert (line["low"], line["high"]) == pytest.approx((ends.low, ends.high))
 
 
 def test_open_axes_leave_both_layouts_to_be_tried():

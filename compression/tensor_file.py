@@ -40,7 +40,7 @@ def read_tensors(content: bytes) -> dict[str, torch.Tensor]:
         # Types of one byte have no such test, and no use here.
         checkable = tensor.is_floating_point() and tensor.element_size() > 1
         if checkable and not torch.isfinite(tensor).all():
-            raise StorageError(f"{name[:200]} holds values that are not finite")
+            raise StorageError(f"{name[:200]!r} holds values that are not finite")
     return tensors
 
 

@@ -260,7 +260,7 @@ class Adapter:
 
 def _unfit(pair: Pair, rank: int, dtype: torch.dtype) -> StorageError:
     return StorageError(
-        f"layer {pair.layer} cannot be written at rank {rank}: its numbers do not fit the type "
+        f"layer {pair.layer[:200]!r} cannot be written at rank {rank}: its numbers do not fit the type "
         f"{str(dtype).removeprefix('torch.')}; give the adapter as float32"
     )
 

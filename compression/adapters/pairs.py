@@ -85,13 +85,15 @@ def find_pairs(tensors: Mapping[str, torch.Tensor], config: PeftConfig | None) -
                 layer, name = found["layer"], found["name"] or ""
                 up = other.format(layer=layer, name=name)
                 if up not in tensors:
-                    raise StorageError(f"{down} has no {up} beside it: take a whole copy")
+                    raise StorageError(
+                        f"{down[:200]!r} has no {up[:200]!r} beside it: take a whole copy"
+                    )
                 pairs.append(_pair(layer, down, up, tensors, config, layer in middles))
                 break
     layers = Counter(pair.layer for pair in pairs)
     if repeated := [layer for layer, count in layers.items() if count > 1]:
         raise StorageError(
-            f"layer {repeated[0]} has two pairs of matrices: give a file of one adapter alone"
+            f"layer {repeated[0][:200]!r} has two pairs of matrices: give a file of one adapter alone"
         )
     if not pairs:
         first = next(iter(sorted(tensors)), "no tensor at all")
@@ -121,7 +123,7 @@ def _pair(
         number = _number(tensors[alpha], alpha)
     elif ".lora_A" in down or "lora_embedding_A" in down:
         raise StorageError(
-            f"{down} has no alpha beside it: add the adapter's adapter_config.json, which says "
+            f"{down[:200]!r} has no alpha beside it: add the adapter's adapter_config.json, which says "
             "how its matrices are scaled"
         )
     else:
@@ -147,7 +149,7 @@ def _pair(
 def _number(tensor: torch.Tensor, name: str) -> float:
     value = float(tensor) if tensor.numel() == 1 and not tensor.is_complex() else float("nan")
     if not isfinite(value) or abs(value) > 1e30:
-        raise StorageError(f"{name} is not one finite number: take another copy")
+        raise StorageError(f"{name[:200]!r} is not one finite number: take another copy")
     return value
 
 

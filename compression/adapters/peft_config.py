@@ -79,7 +79,9 @@ class PeftConfig:
         again = read_config(written)
         for path, pair in wanted.items():
             if again.of(path) != pair:
-                raise StorageError(f"layer {path} cannot be told apart from another in the config")
+                raise StorageError(
+                    f"layer {path[:200]!r} cannot be told apart from another in the config"
+                )
         return written
 
 

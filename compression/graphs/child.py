@@ -29,7 +29,7 @@ _ERRORS = {"StorageError": StorageError, "NotApplicableError": NotApplicableErro
 
 STOPPED = (
     "this file needs more memory or time to be read or run than is given to files from outside "
-    f"({CHILD_BYTES // 2**20:,} MB beside the libraries, seconds of one processor)"
+    f"({CHILD_BYTES // 2**20:,} MB, seconds of one processor)"
 )
 
 

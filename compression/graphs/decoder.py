@@ -15,6 +15,8 @@ from .child import STOPPED, Files, read_frame, write_frame
 from .limits import CHILD_BYTES
 
 IDLE_SECONDS = 120
+CODE_BYTES = 2**25
+"""Of the libraries' code that is read from their files only once it runs."""
 DAMAGED = "this file is damaged, or is no file of its kind: take another copy"
 
 
@@ -137,7 +139,7 @@ def serve() -> None:
         except EOFError:
             return
         __import__(IMPORTS.get(header["call"], "compression.graphs.tensors"))
-        _limit(header["cpu_seconds"])
+        _limit(header["cpu_seconds"], sum(map(len, files.values())))
         try:
             values, answer = CALLS[header["call"]](files, **header["values"])
             reply: dict[str, Any] = {"values": values}
@@ -159,13 +161,19 @@ def _leave_with(parent: int) -> None:
     os._exit(1)
 
 
-def _limit(cpu_seconds: int) -> None:
-    """Let the system end this process once it has grown or computed too much."""
+def _limit(cpu_seconds: int, given: int) -> None:
+    """Let the system end this process once it has grown or computed too much.
+
+    With its libraries it may hold CHILD_BYTES; for large files of ``given`` bytes more, up to
+    CHILD_BYTES beside them and the libraries.
+    """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + CHILD_BYTES, most))
+        libraries = CODE_BYTES + max(0, _held_bytes("VmRSS") - given)
+        room = CHILD_BYTES - max(0, libraries - 4 * given)
+        resource.setrlimit(resource.RLIMIT_DATA, (_held_bytes("VmData") + max(0, room), most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # its signal ends the process
 
@@ -179,10 +187,10 @@ def _unlimit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
-def _data_bytes() -> int:
-    """What this process holds of its own, as the limit counts it."""
+def _held_bytes(kind: str) -> int:
+    """What this process holds: VmData as the limit counts it, VmRSS all that is in memory."""
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:
         for line in status:
-            if line.startswith("VmData:"):
+            if line.startswith(f"{kind}:"):
                 return int(line.split()[1]) * 1024
     return 0

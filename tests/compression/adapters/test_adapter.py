@@ -239,7 +239,7 @@ HOSTILE = {
     "no pairs": ({"a.safetensors": safetensors.torch.save({"w": torch.ones(2)})}, "no pairs"),
     "half a pair": (
         {"a.safetensors": safetensors.torch.save({"x.lora_down.weight": torch.ones(2, 3)})},
-        "has no x.lora_up.weight",
+        "has no 'x.lora_up.weight'",
     ),
     "no config": ({"a.safetensors": safetensors.torch.save(PEFT_PAIR)}, "add the adapter's"),
     "not finite": (
@@ -252,7 +252,7 @@ HOSTILE = {
     ),
     "an alpha that is none": (
         {"a.safetensors": safetensors.torch.save(PAIR | {"x.alpha": torch.ones(2)})},
-        "x.alpha is not one finite number",
+        "'x.alpha' is not one finite number",
     ),
     "shapes that do not fit": (
         {"a.safetensors": safetensors.torch.save(PAIR | {"x.lora_up.weight": torch.ones(4, 3)})},
@@ -286,3 +286,23 @@ def test_a_file_that_is_no_adapter_is_refused_in_a_sentence(case):
     with pytest.raises((StorageError, NotApplicableError), match=words) as caught:
         compression.resize_adapter(files, 10)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"{}.lora_down.weight": torch.ones(2, 3)},
+        {"{}.lora_down.weight": torch.ones(2, 3), "{}.lora_up.weight": torch.ones(4, 2) / 0},
+        {
+            "{}.lora_down.weight": torch.ones(2, 3),
+            "{}.lora_up.weight": torch.ones(4, 2),
+            "{}.alpha": torch.ones(2),
+        },
+    ],
+)
+def test_names_of_a_file_cannot_turn_a_sentence_round_or_break_it(tensors):
+    named = {name.format("x\n\u202e\x1b[31m"): tensor for name, tensor in tensors.items()}
+    with pytest.raises((StorageError, NotApplicableError)) as caught:
+        compression.resize_adapter({"a.safetensors": safetensors.torch.save(named)}, 10)
+    assert str(caught.value).isprintable()
+    assert "u202e" in str(caught.value)

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from .conftest import save
-from .onnx_graphs import build, node
+from .onnx_graphs import build, constant, node
 
 Files = dict[str, bytes]
 
@@ -158,7 +158,7 @@ def checkpoint_files(trace: str) -> Iterator[tuple[str, bytes]]:
     yield "whole numbers only", save({"w": torch.ones(3, 3, dtype=torch.int64)})
     yield "moments only", save({"optimizer": {"state": {0: {"exp_avg": torch.ones(3, 3)}}}})
     laughs: list[Any] = ["ha"] * 10
-    for _ in range(8):
+    for _ in range(30):
         laughs = [laughs] * 10
     yield "laughs", pickle.dumps(laughs, 2)
     yield "endless text", b"\x80\x04\x8d" + struct.pack("<Q", 2**60) + b"x"
@@ -169,6 +169,7 @@ def checkpoint_files(trace: str) -> Iterator[tuple[str, bytes]]:
     old = save({"w": torch.ones(30, 30)}, _use_new_zipfile_serialization=False)
     yield "old format, cut", old[:-100]
     yield "parts above the folder", archive({f"../../{n}": c for n, c in parts.items()})
+    yield "parts at a place of their own", archive({f"{trace}-{n}": c for n, c in parts.items()})
     locked = bytearray(good)
     for start, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         locked[good.index(start) + place] |= 1
@@ -222,6 +223,17 @@ def nest(depth: int) -> bytes:
             [],
         )
     return helper.make_model(inner).SerializeToString()
+
+
+def growing_sum() -> bytes:
+    """A graph of a few bytes that asks for 48 MB once it runs, and again, 29 times over."""
+    nodes = [constant("shape", np.array([12, 1_000_000]))]
+    for place in range(30):  # of several values: equal ones would be one
+        value = numpy_helper.from_array(np.array([place + 1], np.float32))
+        nodes.append(node("ConstantOfShape", "shape", f"z{place}", value=value))
+    nodes.append(node("Sum", " ".join(f"z{place}" for place in range(30)), "z"))
+    nodes += [node("ReduceSum", "z", "s"), node("Add", "x s", "y")]
+    return build(nodes, {}, (2, 2))
 
 
 def in_constant(model: onnx.ModelProto) -> None:

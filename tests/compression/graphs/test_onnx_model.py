@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import compression
-from compression.graphs.onnx_model import OnnxModel, read_onnx
+from compression.graphs.onnx_model import read_onnx
 
 from .onnx_graphs import build, constant, node, run
 
@@ -227,39 +225,3 @@ def test_the_newer_exporter_s_pair_is_read_and_the_missing_half_named():
         compression.CompressionError, match=r"add 'model\.onnx\.data', or export with"
     ):
         compression.read_model({"model.onnx": files["model.onnx"]})
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.data())
-def test_random_chains_stay_the_same_at_full_rank(data):
-    rng = np.random.default_rng(data.draw(st.integers(0, 999)))
-    width = data.draw(st.integers(2, 9))
-    nodes, weights, last, shape = [], {}, "x", (3, width)
-    for place in range(data.draw(st.integers(1, 4))):
-        kind = data.draw(st.sampled_from(["matmul", "gemm", "constant", "turned", "relu", "again"]))
-        new, name, out = data.draw(st.integers(2, 9)), f"w{place}", f"h{place}"
-        values = rng.normal(size=(width, new)).astype(np.float32)
-        if kind == "relu" or (kind == "again" and (not weights or new != width)):
-            nodes.append(node("Relu", last, out))
-            new = width
-        elif kind == "again":
-            nodes.append(node("MatMul", f"{last} w{place}", out))
-            weights[name] = np.eye(width)
-        elif kind == "constant":
-            nodes += [constant(name, values), node("MatMul", f"{last} {name}", out)]
-        elif kind == "turned":
-            weights[name] = values.T
-            nodes += [node("Transpose", name, f"t{place}"), node("MatMul", f"{last} t{place}", out)]
-        else:
-            weights[name] = values
-            nodes.append(node("MatMul" if kind == "matmul" else "Gemm", f"{last} {name}", out))
-        last, width = out, new
-    nodes.append(node("Identity", last, "y"))
-    content = build(nodes, weights, shape)
-    model = OnnxModel(onnx.load_model_from_string(content), "m.onnx", len(content))
-    can = [weight for weight in model.weights if not weight.reason]
-    full = model.compressed({weight.name: weight.max_rank for weight in can})
-    x = rng.normal(size=shape).astype(np.float32)
-    before = run(content, x=x)[0]
-    after = run(full.to_bytes()["m.onnx"], x=x)[0]
-    assert np.abs(after - before).max() <= 1e-4 * max(1.0, np.abs(before).max())

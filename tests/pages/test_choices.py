@@ -110,6 +110,16 @@ def test_the_default_right_after_the_values_changed_is_no_choice(app, monkeypatc
     assert read_text(app.select_slider[0].set_value(9).run()) == "9 9"
 
 
+def test_a_message_of_a_slider_that_has_gone_changes_nothing(app):
+    slider = app.run().select_slider[0].set_value(3)
+    slider.run()
+    app.session_state["settled"] = False
+    assert read_text(app.run()) == "3 3"
+    assert read_text(slider.set_value(5).run()) == "3 3"
+    app.session_state["settled"] = True
+    assert read_text(app.run()) == "3 3"
+
+
 @pytest.mark.parametrize(
     ("asked", "expected", "remark"),
     [

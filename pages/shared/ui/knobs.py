@@ -172,8 +172,9 @@ def _on_slide(
     # Streamlit also calls this for a slider that was first drawn in a run that did not end.
     if value == stood:
         return
-    changed = st.session_state[_TEXTS + key][1]
-    if stood is not None and value == default and monotonic() - changed < STALE_SECONDS:
+    texts = st.session_state.get(_TEXTS + key)  # none: a stand-in has taken the slider's place
+    stale = texts is None or (value == default and monotonic() - texts[1] < STALE_SECONDS)
+    if stale and stood is not None:
         st.session_state[key] = stood
     else:
         widgets.on_change(key, redraw, then)

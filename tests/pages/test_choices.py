@@ -110,6 +110,13 @@ def test_the_default_right_after_the_values_changed_is_no_choice(app, monkeypatc
     assert read_text(app.select_slider[0].set_value(9).run()) == "9 9"
 
 
+def test_a_run_that_ended_as_the_stand_in_was_drawn_breaks_nothing(app):
+    app.session_state["settled"] = False
+    app.run()
+    del app.session_state["_seen_rank"]  # what would have come next
+    assert read_text(app.run()) == "2 2"
+
+
 def test_a_message_of_a_slider_that_has_gone_changes_nothing(app):
     slider = app.run().select_slider[0].set_value(3)
     slider.run()

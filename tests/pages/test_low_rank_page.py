@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from compression.catalog import LOW_RANK_METHODS
-from pages.shared.ui import tables
 from pages.views.low_rank import text
 from pages.views.low_rank.figures import budgets
 from tests.pages.rendering import render
@@ -123,15 +122,7 @@ def test_a_kernel_s_own_method_says_its_own_break_even_rank(method, stored):
     assert "Not compressed here: fc" in captions
 
 
-def test_every_table_of_the_page_can_be_taken_away_whole(monkeypatch):
-    files = {}
-    real = tables.st.download_button
-
-    def button(label, content, **named):
-        files[named["file_name"]] = content
-        return real(label, content, **named)
-
-    monkeypatch.setattr(tables.st, "download_button", button)
+def test_every_table_of_the_page_can_be_taken_away_whole(downloads):
     render(
         "low_rank.py",
         dataset="iris",
@@ -142,9 +133,9 @@ def test_every_table_of_the_page_can_be_taken_away_whole(monkeypatch):
         epochs="1",
     )
     files = {
-        name.removeprefix("iris-softmax_regression-"): content
-        for name, content in files.items()
-        if name.endswith(".csv")
+        key.replace("_csv", ".csv"): content
+        for key, content in downloads.items()
+        if key.endswith("_csv")
     }
     assert set(files) == {
         f"{name}.csv"

@@ -115,7 +115,8 @@ def _draw_stand_in(
         numbers = {text: number for number, text in texts.items()}
         standing = numbers.get(str(widgets.read_request(key)), st.session_state.get(key, default))
     early = f"{key}_early_{crc32(','.join(texts.values()).encode())}"
-    if early not in st.session_state or st.session_state[early] == st.session_state[_SEEN + key]:
+    seen = st.session_state.get(_SEEN + key)  # none: no run has come to its end yet
+    if early not in st.session_state or seen in (None, st.session_state[early]):
         st.session_state[early] = standing  # nobody moved it; the choice may have moved elsewhere
     # In a container: at the same place in the tree a browser keeps one slider for both. And no
     # callback: a message under way when the slider takes its place would still set it off.

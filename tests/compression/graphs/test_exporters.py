@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from torch import nn
 
 import compression
+from benchmarks.example_model import Digits
 from compression.graphs import example
 
 from .onnx_graphs import run
@@ -33,30 +34,11 @@ class Newer(nn.Module):
         return self.down(torch.relu(self.up(x)))
 
 
-class Older(nn.Module):
-    """The network of the example, which the older exporter wrote: layers around a shortcut."""
-
-    def __init__(self):
-        super().__init__()
-        self.stem = nn.Conv2d(1, 16, 3, padding=1)
-        self.grouped = nn.Conv2d(16, 16, 3, padding=1, groups=4)
-        self.deep = nn.Conv2d(16, 32, 3, stride=2, padding=1)
-        self.wide = nn.Linear(512, 64)
-        self.middle = nn.Linear(64, 64)
-        self.head = nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = torch.relu(self.stem(x))
-        x = torch.relu(x + self.grouped(x))
-        x = torch.relu(self.deep(x)).flatten(1)
-        return self.head(torch.relu(self.middle(torch.relu(self.wide(x)))))
-
-
 def read_case(name):
     """Files, torch's network with the graph's numbers, the input's name and one batch."""
     if name == "older":
         files = {example.NAME: example.content()}
-        network, x = Older(), RNG.random((5, 1, 8, 8)).astype(np.float32)
+        network, x = Digits(), RNG.random((5, 1, 8, 8)).astype(np.float32)
         proto = onnx.load_model_from_string(files[example.NAME])
     else:
         files = {name: (FILES / name).read_bytes() for name in ("model.onnx", "model.onnx.data")}

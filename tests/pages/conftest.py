@@ -1,19 +1,18 @@
-"""What the buttons of the page on one's own model hand out."""
+"""What the download buttons of a page that AppTest renders hand out."""
 
 import pytest
-
-from pages.shared.ui import blocks
+import streamlit as st
 
 
 @pytest.fixture
 def downloads(monkeypatch):
     """Key of a button that was drawn -> its content, or the function that builds it."""
     files = {}
-    real = blocks.st.download_button
+    real = st.download_button
 
     def button(label, content, **named):
         files[named["key"]] = content
         return real(label, content, **named)
 
-    monkeypatch.setattr(blocks.st, "download_button", button)
+    monkeypatch.setattr(st, "download_button", button)
     return files

@@ -69,6 +69,8 @@ def test_every_format_gives_the_network_s_outputs_to_its_own_reader(network, tmp
         assert torch.equal(names["network"](x), expected)
     assert all(not each.refused for each in found.values())
     assert found["pytorch"].difference == 0
+    again = onnx_export.compare_outputs(network, found["onnx"].content)
+    assert found["onnx"].difference == again
     assert max(each.difference for each in found.values()) < 1e-5
 
 

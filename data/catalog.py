@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -235,7 +236,7 @@ def load(name: str, seed: int = 0) -> Dataset:
         return uploads.load(name, seed)
     entry = find(name)
     return prepare(
-        entry.samples(),
+        _read(entry),
         name=entry.name,
         title=entry.title,
         task=entry.task,
@@ -244,3 +245,15 @@ def load(name: str, seed: int = 0) -> Dataset:
         source=entry.source,
         licence=entry.licence,
     )
+
+
+@lru_cache(maxsize=1)
+def _read(entry: Entry) -> Samples:
+    """The raw values of a dataset: the last ones stay, for reading takes longer than splitting."""
+    import numpy as np
+
+    samples = entry.samples()
+    for values in (samples.x, samples.y):
+        if isinstance(values, np.ndarray):
+            values.flags.writeable = False  # every split of them must be of the same values
+    return samples

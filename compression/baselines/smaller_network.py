@@ -20,7 +20,9 @@ class SmallerNetwork:
     """The reference's architecture with fewer units in every hidden layer, trained as it was.
 
     min L(θ) over the weights of a network of so many times the width, from the model's own random
-    start, by the reference's recipe, learning rate and epochs. The width is a share of the reference's own.
+    start, by the reference's recipe and learning rate. It has the reference's epochs and those that
+    the other baselines train on for, so that all have as many in total; training stops as the
+    recipe says. The width is a share of the reference's own.
     """
 
     def knobs(self, start: Start) -> tuple[float, ...]:
@@ -44,7 +46,8 @@ class SmallerNetwork:
             recipe.batch_size,
             reference.order_seed,
         )
-        epochs = start.epochs or len(reference.history) or reference.epochs or recipe.epochs
+        learnt = len(reference.history) or reference.epochs or recipe.epochs
+        epochs = start.epochs or learnt + start.fine_tuning_epochs
         history = trainer.run(epochs, recipe.patience)
         return network.eval(), len(history)
 

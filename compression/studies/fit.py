@@ -18,6 +18,7 @@ from compression.errors import CompressionError
 
 from .specification import find_family, seed_of
 
+MEMORY_RAN_OUT = "memory ran out: choose a smaller model or fewer rows"
 _one_at_a_time = threading.Lock()
 """Of a process: torch has one random state for all threads, and a seed must mean one thing."""
 
@@ -79,9 +80,10 @@ def _compute(request: Mapping[str, Any], file: bytes | None) -> Outcome:
     except CompressionError as error:
         sentence = str(error)
     except MemoryError:
-        sentence = "memory ran out: choose a smaller model or fewer rows"
+        sentence = MEMORY_RAN_OUT
     except Exception as error:  # one fit must not end the study; its sentence is kept
-        sentence = f"{type(error).__name__}: {error}"
+        of_torch = "can't allocate memory" in str(error)  # a RuntimeError
+        sentence = MEMORY_RAN_OUT if of_torch else f"{type(error).__name__}: {error}"
     return Outcome(rows, content, sentence, time.perf_counter() - began)
 
 

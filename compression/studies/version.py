@@ -5,7 +5,10 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-LIBRARIES = ("numpy", "scipy", "torch", "scikit-learn", "cvxpy", "clarabel", "mnist1d")
+LIBRARIES = (
+    *("numpy", "scipy", "pandas", "torch", "scikit-learn"),
+    *("cvxpy", "clarabel", "tensorly", "mnist1d"),
+)
 READ = (".py", ".npz")  # what a result comes from
 ROOT = Path(__file__).parents[2]
 

@@ -312,9 +312,7 @@ def _insert_rows(connection: sql.Connection, key: str, rows: pd.DataFrame) -> No
     order = ("fit", "position", *names)
     lines: list[Any] = [
         (key, place, *(value if value == value else None for value in line))
-        for place, line in enumerate(
-            zip(*(rows[name].to_numpy(float).tolist() for name in names), strict=True)
-        )
+        for place, line in enumerate(rows[names].to_numpy(float).tolist())
     ]
     insert = _compile_insert(connection.dialect, order)
     if not insert.positional:  # PostgreSQL's driver takes values by name

@@ -19,7 +19,7 @@ import data
 from compression.catalog import MODELS
 
 from .atlas_files import Atlas
-from .comparison import PAIR, best_within, failures, table
+from .comparison import EQUAL, PAIR, best_within, failures, table
 from .driver import Progress, run
 from .executors import InThisProcess
 from .protocol import Protocol, read_protocol
@@ -31,6 +31,7 @@ from .winners import find_rule, judge_cells, judge_duels, judge_families
 VARIANT = " / "  # before it a family's name, behind it a variant of the family
 FEW_BITS = ", few bits"
 WHOLE = 32  # bits of a number as it is
+POINT = 0.01  # of accuracy or R², that the smallest file may lose on validation rows
 PARTS = ("train_rows", "validation_rows", "test_rows")
 COLUMNS = (
     *(*PAIR, "share", "family", "knob", "rank", "bound", "bits", "epochs", "bytes"),
@@ -112,8 +113,7 @@ def choose_rows(study: Study, store: StudyStore, shares: tuple[float, ...]) -> p
     """
     rows = table(store, study.name)
     rows = rows.merge(list_complete(study, store), on=PAIR)
-    few = rows["bits"] < WHOLE
-    rows["label"] = _family(rows["label"]) + few.map({True: FEW_BITS, False: ""})
+    rows["label"] = _name_families(rows)
     references = rows[rows["family"] == "reference"]
     parts = references[[*PAIR, *PARTS]]
     rows = rows.drop(columns=list(PARTS))
@@ -122,6 +122,29 @@ def choose_rows(study: Study, store: StudyStore, shares: tuple[float, ...]) -> p
     found["family"] = found["label"]
     found = found.merge(parts, on=PAIR)
     return found[list(COLUMNS)].sort_values([*PAIR, "share", "family"], ignore_index=True)
+
+
+def list_smallest(study: Study, store: StudyStore) -> pd.DataFrame:
+    """The smallest file of each family within a point of the reference on validation rows.
+
+    Returns
+    -------
+    DataFrame
+        dataset, model, family, share (of the reference's bytes, mean over the seeds that have such
+        a file), seeds (so many), of (seeds of the pair).
+    """
+    rows = table(store, study.name).merge(list_complete(study, store), on=PAIR)
+    reference = rows["family"] == "reference"
+    needed = rows[reference].set_index(PAIR)["validation_score"] - POINT
+    rows = rows[~reference].join(needed.rename("needed"), on=PAIR)
+    rows["family"] = _name_families(rows)
+    enough = rows[rows["validation_score"] >= rows["needed"] - EQUAL]
+    smallest = enough.groupby([*PAIR, "family"], as_index=False)["share"].min()
+    found = smallest.groupby(["dataset", "model", "family"], as_index=False).agg(
+        share=("share", "mean"), seeds=("seed", "nunique")
+    )
+    of = rows.groupby(["dataset", "model"])["seed"].nunique().rename("of")
+    return found.join(of, on=["dataset", "model"])
 
 
 def list_complete(study: Study, store: StudyStore) -> pd.DataFrame:
@@ -141,6 +164,12 @@ def list_failures(study: Study, store: StudyStore) -> pd.DataFrame:
     return failed.groupby(names, as_index=False)["seed"].nunique().rename(columns={"seed": "seeds"})
 
 
+def _name_families(rows: pd.DataFrame) -> pd.Series:
+    """The family of every row: few bits make another one of it, a variant does not."""
+    few = rows["bits"] < WHOLE
+    return _family(rows["label"]) + few.map({True: FEW_BITS, False: ""})
+
+
 def _family(labels: pd.Series) -> pd.Series:
     return labels.str.split(VARIANT, regex=False).str[0]
 
@@ -152,6 +181,7 @@ def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
     begun = [study for study in studies if study.name in names]
     rows = pd.concat([choose_rows(study, store, protocol.shares) for study in begun])
     failed = pd.concat([list_failures(study, store) for study in begun], ignore_index=True)
+    smallest = pd.concat([list_smallest(study, store) for study in begun], ignore_index=True)
     fits = pd.concat([store.study_fits(study.name) for study in begun])
     families = judge_families(rows, protocol)
     cells, against = judge_cells(rows, families, protocol)
@@ -168,7 +198,7 @@ def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
         "rule": asdict(rule),
     }
     duels = judge_duels(rows, families, protocol)
-    return Atlas(rows, families, cells, against, duels, failed, facts)
+    return Atlas(rows, families, cells, against, duels, smallest, failed, facts)
 
 
 def describe_pairs(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import data
 
 FOLDER = Path(data.__file__).parent / "files" / "atlas"
 FACTS = "atlas.toml"
-TABLES = ("rows", "families", "cells", "against", "duels", "failures")
+TABLES = ("rows", "families", "cells", "against", "duels", "smallest", "failures")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +22,9 @@ class Atlas:
 
     Attributes
     ----------
-    rows, families, cells, against, duels, failures : DataFrame
-        As ``choose_rows``, ``judge_families``, ``judge_cells`` (the first two), ``judge_duels`` and
-        ``list_failures`` give them.
+    rows, families, cells, against, duels, smallest, failures : DataFrame
+        As ``choose_rows``, ``judge_families``, ``judge_cells`` (both), ``judge_duels``,
+        ``list_smallest`` and ``list_failures`` give them.
     facts : mapping
         date, code (SHA-256 of the sources and versions of the fits), fits, hours (of computing),
         versions, rule (as ``find_rule`` gives it).
@@ -35,6 +35,7 @@ class Atlas:
     cells: pd.DataFrame
     against: pd.DataFrame
     duels: pd.DataFrame
+    smallest: pd.DataFrame
     failures: pd.DataFrame
     facts: Mapping[str, Any]
 

@@ -14,9 +14,9 @@ from compression.catalog import MODELS
 from compression.html_page import Markup, build_page, build_table, escape_text
 
 from .comparison import changes_at_shares, compare_all
-from .overview import SHARES
+from .overview import read_budgets
 from .rank_choice import choose_ranks
-from .specification import HELD, SOURCES
+from .specification import HELD, SOURCES, name_share
 from .version import LIBRARIES
 
 WIDTH, HEIGHT, EDGE = 220, 18, 8  # pixels of an interval's picture
@@ -39,7 +39,8 @@ def build_report(table: pd.DataFrame, specification: str, failed: pd.DataFrame) 
         The study's JSON, as the store keeps it.
     """
     study = json.loads(specification)
-    changes, compared = changes_at_shares(table, SHARES), compare_all(table, SHARES)
+    budgets = read_budgets(specification)
+    changes, compared = changes_at_shares(table, budgets), compare_all(table, budgets)
     parts = [f'<p class="verdict">{escape_text(_describe(study, table, failed))}</p>']
     for dataset, model in table[["dataset", "model"]].drop_duplicates().to_numpy():
         here = [
@@ -81,14 +82,14 @@ def _pair_parts(
     scale, unit, digits = kinds.get(task, (1.0, "of the score", 4))
     yield f"<h2>{escape_text(f'{title}, {MODELS[model].title}')}</h2>"
     if not len(changes):
-        yield "<p>No row of any curve is at most half as large as its reference.</p>"
+        yield "<p>No row of any curve is as small as the largest size asked for.</p>"
         return
     ends = scale * changes[["mean", "low", "high"]].to_numpy(float)
     axis = (min(np.nanmin(ends), 0.0), max(np.nanmax(ends), 0.0))
     yield build_table(
         ("curve", "share of the bytes", f"change ({unit})", "from", "to", "seeds", ""),
         [
-            (line["label"], f"1/{1 / line['share']:.0f}", *_format_signed(values, digits), line["seeds"],
+            (line["label"], name_share(line["share"]), *_format_signed(values, digits), line["seeds"],
              _draw(values, axis))
             for line, values in zip(changes.to_dict("records"), ends, strict=True)
         ],
@@ -99,7 +100,7 @@ def _pair_parts(
         yield build_table(
             ("curve", "against", "share of the bytes", difference, "from", "to", "p", ""),
             [
-                (line["label"], line["against"], f"1/{1 / line['share']:.0f}",
+                (line["label"], line["against"], name_share(line["share"]),
                  *_format_signed([scale * line[each] for each in ("mean", "low", "high")], digits),
                  f"{line['probability']:.2g}", line["verdict"])
                 for line in own.to_dict("records")

@@ -5,20 +5,23 @@ next, another process too, finds these.
 """
 
 import hashlib
+import json
 import zipfile
 from dataclasses import dataclass, fields
 from io import BytesIO
 
 import numpy as np
 import pandas as pd
+import sqlalchemy as sql
 
-from .comparison import FACTS, WORDS, changes_at_shares, compare_all, read_rows
+from .comparison import FACTS, WORDS, changes_at_shares, compare_all, leading_rows, read_rows
 from .rank_choice import choose_ranks
-from .store import identify
+from .specification import SHARES
+from .store import FITS, STUDY_FITS, identify
 from .study_store import StudyStore
 from .version import code_version
 
-SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # of the reference's measured bytes
+SIZES = tuple(2 ** (-step / 4) for step in range(29))  # shares from 1 to 1/128, for curves
 SAMPLE = 3000  # rows at most that a picture of all of them draws
 STAGE = "overview"
 _READ = (
@@ -34,7 +37,9 @@ class Overview:
     Attributes
     ----------
     changes, comparisons : DataFrame
-        As ``changes_at_shares`` and ``compare_all`` give them, at ``SHARES``.
+        As ``changes_at_shares`` and ``compare_all`` give them, at the study's budgets.
+    curves : DataFrame
+        The changes at ``SIZES``, of each label those at which every seed has a row that fits.
     ranks : DataFrame
         As ``choose_ranks`` gives it.
     sample : DataFrame
@@ -49,6 +54,7 @@ class Overview:
 
     changes: pd.DataFrame
     comparisons: pd.DataFrame
+    curves: pd.DataFrame
     ranks: pd.DataFrame
     sample: pd.DataFrame
     times: pd.DataFrame
@@ -57,11 +63,10 @@ class Overview:
 
 def read_overview(store: StudyStore, name: str) -> Overview:
     """The overview of what is done of a study; raises ArgumentError where there is none."""
-    done = sorted(store.done(name))
     request = {
         "stage": STAGE,
         "study": name,
-        "fits": hashlib.sha256("".join(done).encode()).hexdigest(),
+        "fits": _identify_fits(store, name),
         "version": code_version("compression/studies"),
     }
     kept = store.get(request)
@@ -73,6 +78,27 @@ def read_overview(store: StudyStore, name: str) -> Overview:
     return made
 
 
+def _identify_fits(store: StudyStore, name: str) -> str:
+    """SHA-256 of what an overview depends on: names, budgets, and every fit that is over.
+
+    A fit that is computed again keeps its key; when it ended tells the two apart.
+    """
+    query = (
+        sql.select(FITS.c.key, FITS.c.status, FITS.c.finished_at)
+        .join(STUDY_FITS, STUDY_FITS.c.fit == FITS.c.key)
+        .where(STUDY_FITS.c.study == name)
+    )
+    digest = hashlib.sha256((store.specification(name) or "").encode())
+    for fit in sorted(store.read_plain(query)):
+        digest.update(repr(tuple(fit)).encode())
+    return digest.hexdigest()
+
+
+def read_budgets(specification: str) -> tuple[float, ...]:
+    """The sizes at which a study's curves are judged, of its JSON."""
+    return tuple(json.loads(specification).get("budgets", SHARES))
+
+
 def compute_overview(store: StudyStore, name: str) -> Overview:
     """As ``read_overview``, neither looked up nor kept: for a study that goes on."""
     rows = read_rows(store, name, _READ)
@@ -82,14 +108,23 @@ def compute_overview(store: StudyStore, name: str) -> Overview:
         change=lambda each: each["score"] - each["reference_score"]
     )
     told = [*FACTS, "knob", "share", "validation_score", "score", "change"]
+    budgets, leading = read_budgets(store.specification(name) or "{}"), leading_rows(rows)
     return Overview(
-        changes_at_shares(rows, SHARES),
-        compare_all(rows, SHARES),
+        changes_at_shares(leading, budgets),
+        compare_all(leading, budgets),
+        trace_curves(leading),
         choose_ranks(rows),
         _plain(sample[told]),
         _times(store, name, rows),
         pd.DataFrame({"rows": [len(rows)], "curves": [len(curves)]}),
     )
+
+
+def trace_curves(rows: pd.DataFrame) -> pd.DataFrame:
+    """Change by size: where a seed has no row so small, the others' mean is another question's."""
+    found = changes_at_shares(rows, SIZES)
+    every = found.groupby(["dataset", "model", "label"])["seeds"].transform("max")
+    return found[found["seeds"] == every].reset_index(drop=True)
 
 
 def _times(store: StudyStore, name: str, rows: pd.DataFrame) -> pd.DataFrame:

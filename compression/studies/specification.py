@@ -1,6 +1,7 @@
 """What a study is made of: datasets, models, seeds, and the curves that each gets."""
 
 import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ MAX_FOLDS = 100
 LARGEST_SEED = 2**31 - 1
 SOURCES = ("split", "initialisation", "order")
 HELD = 0  # the seed of what does not vary
+SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # of the reference's measured bytes
+MAX_BUDGETS = 12
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,9 @@ class Study:
     vary : tuple of str
         What a seed chooses, of ``SOURCES``; all else is as seed ``HELD`` has it. All of them unless one
         wants to know what one of them does (Bouthillier et al. 2021, arXiv 2103.03098).
+    budgets : tuple of float
+        Sizes at which the curves are judged: shares of the reference's measured bytes, in (0, 1].
+        No fit depends on them.
     """
 
     name: str
@@ -180,6 +186,7 @@ class Study:
     epochs: int | None = None
     folds: int | None = None
     vary: tuple[str, ...] = SOURCES
+    budgets: tuple[float, ...] = SHARES
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > 100 or not self.name.isprintable():
@@ -217,6 +224,7 @@ class Study:
             raise ArgumentError(
                 f"seeds cannot vary {', '.join(self.vary) or 'nothing'}: choose of {', '.join(SOURCES)}"
             )
+        _check_budgets(self.budgets)
         if (count := self.count()) > MAX_FITS:
             raise ArgumentError(f"{count:,} fits are too many: at most {MAX_FITS:,}")
 
@@ -269,6 +277,8 @@ class Study:
             yield {"stage": "curve", "reference": dict(reference), **curves.request()}
 
     def to_json(self) -> str:
+        # Left out where they are the default: studies that stores know already stay as they are.
+        budgets = {} if self.budgets == SHARES else {"budgets": self.budgets}
         return json.dumps(
             {
                 "name": self.name,
@@ -278,6 +288,7 @@ class Study:
                 "epochs": self.epochs,
                 "folds": self.folds,
                 "vary": self.vary,
+                **budgets,
                 "curves": [
                     {
                         "family": each.family,
@@ -292,6 +303,26 @@ class Study:
         )
 
 
+def _check_budgets(budgets: tuple[float, ...]) -> None:
+    if not 0 < len(budgets) <= MAX_BUDGETS or len(set(budgets)) < len(budgets):
+        raise ArgumentError(f"a study has 1 to {MAX_BUDGETS} budgets, each once")
+    for each in budgets:
+        if isinstance(each, bool) or not isinstance(each, (int, float)) or not 0 < each <= 1:
+            raise ArgumentError(
+                f"{each!r} is no budget: choose shares of the reference's bytes, above 0 and at most 1"
+            )
+
+
+def name_share(share: float) -> str:
+    """A share of the bytes as people write it: "1/8", or "30 %" where it is no such part."""
+    parts = 1 / share
+    return (
+        f"1/{parts:.0f}"
+        if parts > 1.5 and math.isclose(parts, round(parts))
+        else f"{100 * share:g} %"
+    )
+
+
 def seed_of(reference: Mapping[str, Any], source: str) -> int:
     """The seed that one of ``SOURCES`` has in a reference's request."""
     seed: int = reference.get(source, reference["seed"])
@@ -302,8 +333,8 @@ def read_study(text: str) -> Study:
     """A study from TOML.
 
     ``name``, ``datasets``, ``models``, ``seeds`` (a list, or how many), optionally ``epochs``,
-    ``folds`` and ``vary``, and a table ``[[curves]]`` each: ``family``, optionally ``bits`` and
-    ``bits_epochs``, and the family's settings.
+    ``folds``, ``vary`` and ``budgets``, and a table ``[[curves]]`` each: ``family``, optionally
+    ``bits`` and ``bits_epochs``, and the family's settings.
 
     Raises
     ------
@@ -319,7 +350,7 @@ def read_study(text: str) -> Study:
 def study_from(found: Mapping[str, Any]) -> Study:
     """A study from plain values, as TOML or JSON give them; raises ArgumentError."""
     known = ("name", "datasets", "models", "seeds", "curves")
-    optional = ("epochs", "folds", "vary")
+    optional = ("epochs", "folds", "vary", "budgets")
     if unknown := set(found) - {*known, *optional}:
         raise ArgumentError(
             f"a study has no {', '.join(sorted(unknown))}: it has {', '.join((*known, *optional))}"
@@ -334,6 +365,8 @@ def study_from(found: Mapping[str, Any]) -> Study:
         raise ArgumentError("a study's name is a text")
     if not isinstance(seeds, (list, tuple, range)):
         raise ArgumentError("seeds is a list of whole numbers, or how many")
+    if not isinstance(budgets := found.get("budgets", SHARES), (list, tuple)):
+        raise ArgumentError("budgets is a list of shares")
     return Study(
         found["name"],
         texts["datasets"],
@@ -343,6 +376,7 @@ def study_from(found: Mapping[str, Any]) -> Study:
         found.get("epochs"),
         found.get("folds"),
         _texts("vary", found.get("vary", SOURCES)),
+        tuple(budgets),
     )
 
 

@@ -1,17 +1,19 @@
 """What is shown of a study is what its table says, and is computed once for what is done."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from compression import studies
-from compression.studies import comparison, overview
+from compression.studies import comparison, fit, overview
 from compression.studies.study_store import StudyStore
 
 STUDY = studies.Study(
     "shown",
     ("iris",),
-    ("softmax_regression",),
+    ("mlp",),
     (0, 1, 2),
     (
         studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [1, 2]}),
@@ -73,7 +75,7 @@ def test_it_is_looked_up_until_more_is_done(store, shown, monkeypatch):
     monkeypatch.setattr(overview, "read_rows", count)
     again = studies.read_overview(store, "shown")
     assert not calls
-    for name in ("changes", "comparisons", "ranks", "sample", "times", "facts"):
+    for name in ("changes", "comparisons", "curves", "ranks", "sample", "times", "facts"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(shown, name), check_dtype=False)
     store.delete(store.study_fits("shown")["key"].tolist()[:1])
     studies.read_overview(store, "shown")
@@ -81,6 +83,92 @@ def test_it_is_looked_up_until_more_is_done(store, shown, monkeypatch):
     assert len(store.table("overview shown")) == 1  # the old one is gone
     assert (studies.list_kept(store)["what"] == "overview of shown").sum() == 1
     studies.run(STUDY, store, studies.InThisProcess())
+
+
+def test_curves_are_changes_at_every_size_at_which_all_seeds_have_a_row(store, shown):
+    table = studies.table(store, "shown")
+    found = shown.curves.set_index(["label", "share"])
+    assert found["seeds"].eq(3).all()
+    for label, share in found.index:
+        best = comparison.best_within(table, share)
+        own = best[best["label"] == label]
+        change = own["score"] - own["reference_score"]
+        assert found.loc[(label, share), "mean"] == pytest.approx(change.mean())
+
+
+def test_a_curve_ends_where_a_seed_has_no_row_so_small(store, shown):
+    table = studies.table(store, "shown")
+    large = (table["seed"] == 1) & (table["label"] == "rounding")
+    table.loc[large, "share"] = table.loc[large, "share"].clip(lower=0.6)
+    ends = overview.trace_curves(table).groupby("label")["share"].min()
+    assert ends["rounding"] >= 0.6
+    assert ends["truncated_svd"] < 0.1
+
+
+def test_rows_that_lead_are_all_that_is_chosen_from():
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        {
+            "dataset": "iris",
+            "model": "mlp",
+            "seed": np.repeat([0, 1], 60),
+            "fold": 0,
+            "family": "low_rank",
+            "label": np.tile(["one", "two"], 60),
+            "bytes": random.integers(1, 30, 120),
+            "validation_score": random.integers(0, 20, 120) / 20,
+            "score": random.random(120),
+        }
+    )
+    rows.loc[random.integers(0, 120, 10), "validation_score"] = np.nan
+    rows["share"] = rows["bytes"] / 30
+    leading = comparison.leading_rows(rows)
+    assert len(leading) < 40
+    for share in (0.05, 0.1, 0.3, 0.7, 1.0):
+        pd.testing.assert_frame_equal(
+            comparison.best_within(leading, share), comparison.best_within(rows, share)
+        )
+
+
+def test_a_study_is_judged_at_its_own_budgets(store, shown):
+    budgets = (0.9, 0.4)
+    studies.run(replace(STUDY, name="sizes", budgets=budgets), store, studies.InThisProcess())
+    own = studies.read_overview(store, "sizes")
+    assert set(own.comparisons["share"]) <= set(budgets)
+    assert 0.9 in set(own.changes["share"])
+    table = studies.table(store, "sizes")
+    wanted = studies.changes_at_shares(table, budgets)
+    pd.testing.assert_frame_equal(own.changes, wanted, check_dtype=False)
+
+
+def test_a_fit_that_works_the_second_time_is_shown(store, monkeypatch):
+    from compression.studies import driver
+
+    study, whole = replace(STUDY, name="again", epochs=2), driver.compute
+    monkeypatch.setattr(driver, "compute", fail_rounding)
+    studies.run(study, store, studies.InThisProcess())
+    assert set(studies.read_overview(store, "again").sample["label"]) == {"truncated_svd"}
+    monkeypatch.setattr(driver, "compute", whole)
+    store.forget_failed("again")
+    studies.run(study, store, studies.InThisProcess())
+    found = studies.read_overview(store, "again").sample["label"]
+    assert set(found) == {"truncated_svd", "rounding"}
+
+
+def fail_rounding(request, file):
+    if request.get("settings", {}).get("method") == "rounding":
+        return fit.Outcome(pd.DataFrame(), None, "it does not work today", 0.0)
+    return fit.compute(request, file)
+
+
+def test_a_renamed_curve_is_shown_by_its_new_name(store, shown):
+    studies.read_overview(store, "shown")
+    first, second = STUDY.curves
+    renamed = replace(STUDY, curves=(first, replace(second, name="Another name")))
+    studies.run(renamed, store, studies.InThisProcess())
+    found = studies.read_overview(store, "shown").sample["label"]
+    studies.run(STUDY, store, studies.InThisProcess())
+    assert set(found) == {"truncated_svd", "Another name"}
 
 
 def test_of_many_rows_the_picture_of_all_draws_some_at_even_distances(store, shown, monkeypatch):
@@ -96,6 +184,7 @@ def test_a_study_without_rows_has_an_empty_overview():
     shown = studies.read_overview(empty, "none")
     assert shown.facts["rows"].tolist() == [0]
     assert shown.changes.empty
+    assert shown.curves.empty
     assert shown.comparisons.empty
     assert shown.ranks.empty
     assert shown.sample.empty

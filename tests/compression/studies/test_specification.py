@@ -20,7 +20,7 @@ from compression.studies import (
     run,
     table,
 )
-from compression.studies.specification import study_from
+from compression.studies.specification import name_share, study_from
 from data import uploads
 
 TEXT = """
@@ -149,3 +149,40 @@ def test_an_upload_is_studied_while_it_is_kept(tmp_path, monkeypatch):
     assert f"{name}, Softmax regression" in report
     with pytest.raises(ArgumentError, match="not kept any more"):
         Study("own", (name,), ("softmax_regression",), (1,), (curve,), 2)
+
+
+def test_budgets_are_said_in_toml_and_change_no_fit():
+    plain = read_study(TEXT)
+    study = read_study("budgets = [0.75, 0.3]\n" + TEXT)
+    assert study.budgets == (0.75, 0.3)
+    assert list(study.references()) == list(plain.references())
+    assert study_from(json.loads(study.to_json())).budgets == study.budgets
+    assert "budgets" not in json.loads(plain.to_json())  # what is kept of it stays as it is
+
+
+@pytest.mark.parametrize(
+    "budgets", ["[]", "[0.0]", "[1.5]", '["half"]', "[true]", "[0.5, 0.5]", "0.5", "[nan]"]
+)
+def test_sizes_that_are_none_are_refused(budgets):
+    with pytest.raises(ArgumentError, match="budget"):
+        read_study(f"budgets = {budgets}\n{TEXT}")
+
+
+def test_a_share_is_a_part_or_a_percentage():
+    assert [name_share(each) for each in (0.5, 1 / 3, 1 / 16, 0.3, 0.75, 1.0)] == [
+        *("1/2", "1/3", "1/16"),
+        *("30 %", "75 %", "100 %"),
+    ]
+
+
+def test_the_report_judges_at_the_studys_budgets(tmp_path):
+    study = read_study(
+        'name = "sizes"\ndatasets = ["iris"]\nmodels = ["mlp"]\nseeds = 2\nepochs = 1\n'
+        'budgets = [0.3]\n[[curves]]\nfamily = "low_rank"\nmethod = "truncated_svd"\nranks = [1]'
+    )
+    store = StudyStore(f"sqlite:///{tmp_path / 'sizes.db'}")
+    run(study, store, InThisProcess())
+    said = build_report(table(store, "sizes"), study.to_json(), failures(store, "sizes"))
+    assert "30 %" in said
+    assert "1/8" not in said
+    store.close()

@@ -1,20 +1,16 @@
 """The page's sections, in the order of the screen; the cell has a module of its own."""
 
 from functools import partial
-from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
-import data
 from compression.studies.atlas_files import Atlas, read_atlas
+from compression.studies.claims import read_claims
 from compression.studies.protocol import PROTOCOL, read_protocol
 from pages.shared import links
 from pages.shared.ui import blocks, charts, widgets
 
 from . import figures, tables, text
-
-CLAIMS = Path(data.__file__).parent / "files" / "article_claims.csv"  # as its benchmark writes it
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -53,7 +49,7 @@ def draw_claims(atlas: Atlas) -> None:
     st.header("What the article says, and what was measured", anchor="claims")
     st.dataframe(tables.count_duels(atlas.duels), hide_index=True)
     st.caption(text.DUELS)
-    claims = pd.read_csv(CLAIMS)
+    claims = read_claims(atlas.duels)
     st.table(claims.set_index("claim")[["verdict", "measured"]])
     st.caption(text.describe_claims(claims["command"].iloc[0], claims["date"].iloc[0]))
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-import data
+from compression.studies.atlas_files import read_atlas
+from compression.studies.claims import read_claims
 from pages.shared import links
 from pages.shared.glossary import GLOSSARY, explain
 from pages.shared.jobs import Job
@@ -22,7 +22,6 @@ from pages.shared.ui.progress import follow, show_status
 from . import examples, figures, text
 
 EXPERIMENTS = (("iris", "softmax_regression", 0), ("synthetic", "mlp", 0))  # the article's own
-CLAIMS = Path(data.__file__).parent / "files" / "article_claims.csv"  # as its benchmark writes it
 Pair = tuple[Job[Any], Job[Any]]
 BOUNDS = tuple(np.round(np.arange(0.05, 2.01, 0.05), 2).tolist())
 
@@ -85,7 +84,7 @@ def draw_measures() -> None:
 def draw_article() -> None:
     st.header("What the article says, and what was measured", anchor=False)
     st.table(text.CORRECTED.set_index("the article"))
-    claims = pd.read_csv(CLAIMS)
+    claims = read_claims(read_atlas().duels)
     st.table(claims.set_index("claim")[["verdict", "measured"]])
     st.caption(text.describe_claims(claims["command"].iloc[0], claims["date"].iloc[0]))
     if not widgets.switch(links.STATEMENTS, text.MEASURE):

@@ -80,7 +80,8 @@ def describe_claims(command: str, date: str) -> str:
     """Where the verdicts come from."""
     return (
         f"Measured by `{command}` on {date}, over splits where the line says so, with paired 95 % "
-        "intervals; a claim holds, or does not, where the whole interval says so."
+        "intervals; a claim holds, or does not, where the whole interval says so. Where the atlas "
+        "asks the same of many datasets, the verdict is its: right in some cells and wrong in none."
     )
 
 

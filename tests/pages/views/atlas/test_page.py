@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from compression.studies.atlas_files import read_atlas
+from compression.studies.claims import DUELS, FILE, read_claims
 from compression.studies.protocol import read_protocol
 from pages.shared import links
 from pages.views.atlas import figures, tables, text
 from pages.views.atlas.results import Recomputed
-from pages.views.atlas.sections import CLAIMS
 from tests.pages.rendering import open_page, render, settle
 
 ATLAS = read_atlas()
@@ -36,9 +36,41 @@ def test_the_page_shows_winners_advice_a_cell_a_rule_claims_and_the_protocol(app
     ]
     assert {chart.key for chart in app.get("plotly_chart")} == {"atlas_winners", "atlas_cell"}
     assert all(chart.proto.alt for chart in app.get("plotly_chart"))
-    claims = pd.read_csv(CLAIMS)
+    claims = pd.read_csv(FILE)
     (shown,) = [table.value for table in app.table if "verdict" in table.value]
     assert shown.index.tolist() == claims["claim"].tolist()
+
+
+def test_a_claim_does_not_say_other_than_its_duel(app):
+    (shown,) = [table.value for table in app.table if "verdict" in table.value]
+    assert set(DUELS) <= set(shown.index)
+    for claim, (duel, side) in DUELS.items():
+        counts = ATLAS.duels.loc[ATLAS.duels["duel"] == duel, "verdict"].value_counts()
+        right, wrong = counts.get(side, 0), counts.get({"wins": "loses", "loses": "wins"}[side], 0)
+        wanted = {(True, False): "holds", (False, True): "does not hold"}
+        verdict, measured = shown.loc[claim, ["verdict", "measured"]]
+        assert verdict == wanted.get((right > 0, wrong > 0), "not shown either way")
+        assert f"{counts.sum()} cells: right in {right}, wrong in {wrong}, a tie in" in measured
+
+
+def test_a_claim_follows_the_cells_of_its_duel():
+    claim = "COC is more accurate than LMM (elsewhere in the text)"
+    duel, _ = DUELS[claim]
+
+    def judge(*verdicts):
+        duels = pd.DataFrame({"duel": duel, "verdict": verdicts})
+        return read_claims(duels).set_index("claim").loc[claim, "verdict"]
+
+    assert judge("loses", "ties") == "holds"
+    assert judge("wins", "ties") == "does not hold"
+    assert judge("ties") == judge("wins", "loses") == "not shown either way"
+    untouched = read_claims(ATLAS.duels.iloc[:0])
+    pd.testing.assert_frame_equal(untouched, pd.read_csv(FILE))
+
+
+def test_every_duel_of_a_claim_is_one_of_the_atlas_and_every_claim_is_there():
+    assert {duel for duel, _ in DUELS.values()} <= set(read_protocol().duels)
+    assert set(DUELS) <= set(pd.read_csv(FILE)["claim"])
 
 
 def test_a_link_says_cell_and_size(app):

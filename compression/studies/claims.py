@@ -1,0 +1,63 @@
+"""The article's claims: what was measured of each, and what the atlas says where it asks the same."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+import data
+
+WINS, LOSES = "wins", "loses"  # verdicts of a duel's first side
+FILE = Path(data.__file__).parent / "files" / "article_claims.csv"  # as its benchmark writes it
+HELD, NOT_HELD, OPEN = "holds", "does not hold", "not shown either way"
+# A claim -> the duel that asks the same, and its verdict where the claim is true.
+DUELS: Mapping[str, tuple[str, str]] = {
+    "COC is less accurate than LMM": ("low rank against constraints", WINS),
+    "COC is more accurate than LMM (elsewhere in the text)": (
+        "low rank against constraints",
+        LOSES,
+    ),
+    "In practice: LMM as the main method with COC as the auxiliary one": (
+        "low rank with a bound on its factors against low rank alone",
+        WINS,
+    ),
+}
+
+
+def read_claims(duels: pd.DataFrame) -> pd.DataFrame:
+    """The claims as their benchmark measured them, with the verdict of a duel where there is one.
+
+    Parameters
+    ----------
+    duels : DataFrame
+        Of an atlas.
+
+    Returns
+    -------
+    DataFrame
+        claim, measured, verdict, command, date.
+    """
+    claims = pd.read_csv(FILE)
+    for place, claim in claims["claim"].items():
+        found = judge_claim(str(claim), duels)
+        if found is not None:
+            verdict, counts = found
+            claims.loc[place, "verdict"] = verdict
+            claims.loc[place, "measured"] = f"{counts}. {claims.loc[place, 'measured']}"
+    return claims
+
+
+def judge_claim(claim: str, duels: pd.DataFrame) -> tuple[str, str] | None:
+    """What a duel says of a claim, and how its cells came out; None where no duel asks the same.
+
+    A claim holds that is right in some cells and wrong in none, does not hold where it is the other
+    way round, and is open where cells disagree or all are ties.
+    """
+    duel, side = DUELS.get(claim, ("", ""))
+    counts = duels.loc[duels["duel"] == duel, "verdict"].value_counts()
+    if counts.empty:
+        return None
+    right, wrong = counts.get(side, 0), counts.get(WINS if side == LOSES else LOSES, 0)
+    verdict = OPEN if bool(right) == bool(wrong) else HELD if right else NOT_HELD
+    words = f"right in {right}, wrong in {wrong}, a tie in {counts.get('ties', 0)}"
+    return verdict, f"The atlas, {counts.sum()} cells: {words}"

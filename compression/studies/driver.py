@@ -5,12 +5,14 @@ way, goes on where it was: at most the fits in flight are lost. Workers hand row
 driver writes. Two drivers on one store share a study by leases that expire.
 """
 
+import logging
 import os
 import socket
+import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -19,7 +21,9 @@ from concurrent.futures import (
     Future,
     wait,
 )
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -29,7 +33,7 @@ from compression.errors import CompressionError
 from .executors import LocalProcesses, is_lost
 from .fit import Outcome, compute
 from .specification import Study
-from .store import Fit, identify
+from .store import Fit, StoreError, identify
 from .study_store import StudyStore
 
 LEASE_SECONDS = 120.0
@@ -38,6 +42,8 @@ LOOK_SECONDS = 0.5  # between two looks at what is done, and at other drivers' w
 LOST = "the worker process was lost {} times, most likely because memory ran out: choose less"
 GONE = "the executor has cancelled what it was given: run the study again, what is over is kept"
 NO_REFERENCE = "its reference failed: {}"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,8 @@ def run(
     kept = StudyStore(store) if isinstance(store, str) else store
     driver = _Driver(study, kept, executor or LocalProcesses(workers), workers)
     try:
-        return driver.drive(report)
+        with driver.renew_leases():
+            return driver.drive(report)
     finally:
         kept.release(driver.owner)
         if isinstance(store, str):
@@ -129,19 +136,19 @@ class _Driver:
         self._recent: dict[str, Fit] = {}
         self._seconds: list[float] = []
         self._failed = store.count_failed(study.name)
-        self._leased_until = 0.0
+        self._held_by_others: set[str] = set()
 
     def drive(self, report: Callable[[Progress], bool]) -> Progress:
         going_on = report(self._progress())
         while (going_on and (self._waiting or self._suspects)) or self._flying:
             if going_on:
                 self._submit()
-            self._renew_leases()
             ended, _ = wait(self._flying, LOOK_SECONDS, FIRST_COMPLETED)
             for future in ended:
                 self._take(future)
             if not self._flying and not ended:
                 time.sleep(LOOK_SECONDS)  # another driver has what is left
+            if not ended and (self._held_by_others or not self._flying):
                 self._see_others()
             going_on = report(self._progress()) and going_on
         return self._progress()
@@ -161,32 +168,54 @@ class _Driver:
             None if pace is None else pace * left,
         )
 
-    def _submit(self) -> None:
-        """Keep as many fits in flight as there are workers, and as many again ready for them."""
-        ready = self._pick_ready()
-        if not ready and not self._flying and self._suspects:
-            ready = [self._suspects[0]]  # alone: what is lost now, it has lost
-        if not ready:
-            return
-        leased, over = self._store.lease(ready, self.owner, LEASE_SECONDS)
-        self._done |= over  # by another driver
-        for key in (*over, *leased):
-            (self._suspects if key in self._lost else self._waiting).remove(key)
-        for key in leased:
-            self._start(key)
+    @contextmanager
+    def renew_leases(self) -> Iterator[None]:
+        """Renew leases in a thread: an executor may compute in the driver's own."""
+        over = threading.Event()
 
-    def _pick_ready(self) -> list[str]:
-        """The next fits whose references are there, as many as there is room for."""
+        def renew() -> None:
+            while not over.wait(LEASE_SECONDS / 3):
+                try:
+                    self._store.renew(self.owner, LEASE_SECONDS)
+                except StoreError as error:  # another driver may compute the same; the first stays
+                    log.warning("leases could not be renewed: %s", error)
+
+        thread = threading.Thread(target=renew, daemon=True)
+        if self._store.is_shared:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if thread.is_alive():
+                thread.join()
+
+    def _submit(self) -> None:
+        """Keep as many fits in flight as there are workers, and as many again ready for them.
+
+        A fit is leased when it is submitted, one at a time: an executor may compute it at once.
+        """
+        window = 2 * self._workers
+        while len(self._flying) < window and (key := self._pick_ready()) is not None:
+            leased, over = self._store.lease([key], self.owner, LEASE_SECONDS)
+            if not leased and not over:
+                self._held_by_others.add(key)
+                continue
+            (self._suspects if key in self._lost else self._waiting).remove(key)
+            if over:
+                self._done.add(key)  # by another driver
+            else:
+                self._start(key)
+            if any(future.done() for future in self._flying):
+                return  # Keep it before the next one is computed.
+
+    def _pick_ready(self) -> str | None:
+        """The next fit whose reference is there; a suspect when nothing else flies or is ready."""
         if any(key in self._lost for key in self._flying.values()):
-            return []
-        room = 2 * self._workers - len(self._flying)
-        ready: list[str] = []
-        for key in self._waiting:
-            if len(ready) >= room:
-                break
-            if self._is_ready(key):
-                ready.append(key)
-        return ready
+            return None  # It flies alone: what is lost now, it has lost.
+        candidates = self._waiting if self._flying else chain(self._waiting, self._suspects)
+        free = (key for key in candidates if key not in self._held_by_others)
+        return next(filter(self._is_ready, free), None)
 
     def _is_ready(self, key: str) -> bool:
         reference = self._requests[key].get("reference")
@@ -205,9 +234,11 @@ class _Driver:
                 return
             file = fit.content
         try:
-            self._flying[self._executor.submit(compute, request, file)] = key
-        except BrokenExecutor:
-            self._lose(key)
+            future = self._executor.submit(compute, request, file)
+        except BrokenExecutor as error:
+            future = Future()
+            future.set_exception(error)
+        self._flying[future] = key
 
     def _find_reference(self, reference: Mapping[str, Any]) -> Fit | None:
         """From memory where this driver has just kept it: its curves come soon after it."""
@@ -255,14 +286,10 @@ class _Driver:
             if len(self._recent) > 2 * self._workers:
                 del self._recent[next(iter(self._recent))]
 
-    def _renew_leases(self) -> None:
-        if self._flying and time.monotonic() > self._leased_until - LEASE_SECONDS / 2:
-            self._store.lease(self._flying.values(), self.owner, LEASE_SECONDS)
-            self._leased_until = time.monotonic() + LEASE_SECONDS
-
     def _see_others(self) -> None:
         """What other drivers have done meanwhile is not computed here."""
         self._release_dead()
+        self._held_by_others.clear()
         self._done = self._store.done(self._study.name)
         for name in ("_waiting", "_suspects"):
             setattr(self, name, deque(key for key in getattr(self, name) if key not in self._done))

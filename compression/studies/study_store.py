@@ -27,6 +27,12 @@ from .store import (
 class StudyStore(Store):
     """A store that knows studies too."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other threads and processes reach it: SQLite's in memory is its thread's own."""
+        in_memory = self._engine.url.database in (None, "", ":memory:")
+        return self._engine.dialect.name != "sqlite" or not in_memory
+
     def put_study(
         self, name: str, specification: str, requests: Iterable[Mapping[str, Any]]
     ) -> list[str]:
@@ -168,6 +174,17 @@ class StudyStore(Store):
 
         self.write(take_free)
         return held, over
+
+    def renew(self, owner: str, seconds: float) -> None:
+        """Make an owner's leases good for ``seconds`` from now; those of fits that are over end."""
+        own, over = LEASES.c.owner == owner, LEASES.c.fit.in_(sql.select(FITS.c.key))
+
+        def change(connection: sql.Connection) -> None:
+            connection.execute(LEASES.delete().where(own, over))
+            later = LEASES.update().where(own).values(expires_at=time.time() + seconds)
+            connection.execute(later)
+
+        self.write(change)
 
     def owners(self) -> list[str]:
         """Who holds leases, good ones or not."""

@@ -40,11 +40,14 @@ class LocalProcesses(Executor):
     Parameters
     ----------
     workers : int, optional
-        As many as cores less one, at least one, when left out.
+        As many as cores that this process may use, a container's limit too, less one, at least
+        one, when left out.
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = max((os.cpu_count() or 2) - 1, 1) if workers is None else workers
+        import loky
+
+        self.workers = max(loky.cpu_count() - 1, 1) if workers is None else workers
         if self.workers < 1:
             raise ArgumentError(f"{workers} workers compute nothing: choose 1 or more")
 

@@ -3,7 +3,9 @@
 import math
 from pathlib import Path
 
+import mlflow
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 
@@ -40,7 +42,6 @@ def test_parquet_gives_the_same_table_and_says_what_it_was(table, tmp_path):
 
 
 def test_mlflow_gives_the_same_numbers_and_nothing_is_there_twice(table, tmp_path, monkeypatch):
-    mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     uri = (tmp_path / "runs").as_uri()
     assert export_mlflow(table, uri, "small") == 6 + 1
@@ -76,7 +77,6 @@ def test_mlflow_gives_the_same_numbers_and_nothing_is_there_twice(table, tmp_pat
 
 
 def test_optuna_gives_the_same_numbers_and_a_front_on_validation(table, tmp_path):
-    optuna = pytest.importorskip("optuna")
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
     assert export_optuna(table, url, "small") == len(table)
     assert export_optuna(table, url, "small") == 0
@@ -94,6 +94,22 @@ def test_optuna_gives_the_same_numbers_and_a_front_on_validation(table, tmp_path
     table.loc[0, "score"] += 1
     assert export_optuna(table, url, "small") == len(table)
     assert len(optuna.load_study(study_name="small: iris, mlp", storage=url).trials) == len(table)
+
+
+def test_the_trials_that_optuna_calls_best_are_the_rows_that_no_other_dominates(table, tmp_path):
+    table["validation_score"] = table["validation_score"].round(1)  # ties too
+    table.loc[7] = table.loc[1]  # two rows that are as good as each other
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    export_optuna(table, url, "small")
+    best = optuna.load_study(study_name="small: iris, mlp", storage=url).best_trials
+    costs, scores = table["bytes"].to_numpy(), table["validation_score"].to_numpy()
+    front = [
+        place
+        for place, (cost, score) in enumerate(zip(costs, scores, strict=True))
+        if not np.any((costs <= cost) & (scores >= score) & ((costs < cost) | (scores > score)))
+    ]
+    assert 0 < len(front) < len(table)
+    assert sorted(trial.number for trial in best) == front
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ import json
 import os
 import signal
 
+import mlflow
 import pandas as pd
 import pytest
+from distributed import LocalCluster
 
 from compression import studies
 from compression.command_line.parser import main
@@ -113,6 +115,44 @@ def test_export_writes_the_table(call, whole, tmp_path):
     back = pd.read_parquet("out.parquet")
     pd.testing.assert_frame_equal(back, table)
     assert json.loads(back.attrs["study"])["name"] == "small"
+
+
+def test_export_writes_into_an_mlflow_database_and_adds_nothing_twice(call, whole, tmp_path):
+    words = ("export", "small", "--mlflow", "sqlite:///mlflow.db", "--json")
+    code, out, _ = call(*words)
+    assert code == 0
+    assert json.loads(out)["exported"] == ["MLflow: 5 new runs"]
+    assert json.loads(call(*words)[1])["exported"] == ["MLflow: 0 new runs"]
+    client = mlflow.tracking.MlflowClient("sqlite:///mlflow.db")
+    experiment = client.get_experiment_by_name("small").experiment_id
+    runs = {run.info.run_name: run.info.run_id for run in client.search_runs([experiment])}
+    assert len(runs) == 5
+    table = studies.table("sqlite:///kept.db", "small")
+    for seed, rows in table[table["label"] == "truncated_svd"].groupby("seed"):
+        run = runs[f"truncated_svd: iris, softmax_regression, seed {seed}"]
+        scores = {each.step: each.value for each in client.get_metric_history(run, "score")}
+        assert scores == dict(zip(rows["knob"], rows["score"], strict=True))
+    kept = client.download_artifacts(runs["table"], "", str(tmp_path))
+    pd.testing.assert_frame_equal(pd.read_parquet(f"{kept}/study.parquet"), table)
+    assert "rank 99 is not possible" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_dask_computes_where_the_environment_names_its_scheduler(call, tmp_path, monkeypatch):
+    def refuse(workers):
+        raise AssertionError("processes of this machine were asked for")
+
+    monkeypatch.setattr("compression.studies.driver.LocalProcesses", refuse)
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+    ) as cluster:
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
+        code, out, _ = call("run", "small.toml", "--dask", "--json")
+    assert code == 1  # the ranks that cannot be
+    assert json.loads(out) == {"study": "small", "fits": 6, "done": 6, "failed": 2}
+    studies.run(read_study(TEXT), "sqlite:///here.db", studies.InThisProcess())
+    pd.testing.assert_frame_equal(
+        studies.table("sqlite:///kept.db", "small"), studies.table("sqlite:///here.db", "small")
+    )
 
 
 @pytest.mark.parametrize(

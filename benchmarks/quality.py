@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from compression.studies.atlas_files import Atlas, read_atlas
+from compression.studies.atlas_files import Atlas, read_atlas, tabulate_errors
 from compression.studies.winners import LOSES, TIES, WINS
 
 from .table import Row
@@ -60,24 +60,6 @@ def _name_pairs(cells: pd.DataFrame) -> str:
     return ", ".join(f"{dataset} + {model}" for dataset, model in pairs.to_numpy()) or "none"
 
 
-def tabulate_errors(atlas: Atlas, dataset: str, model: str) -> pd.DataFrame:
-    """Mean test error in %, a row a family and a column a size, and its smallest good file.
-
-    NaN: some seed has no file so small. Errors of numbers that are predicted are 100 (1 − R²).
-    """
-    own = atlas.families.query("dataset == @dataset and model == @model")
-    own = own[own["seeds"] == own["of"]].assign(error=100 * (1 - own["score"]))
-    errors = own.pivot(index="family", columns="share", values="error").sort_index(
-        axis=1, ascending=False
-    )
-    small = atlas.smallest.query("dataset == @dataset and model == @model and seeds == of")
-    within = "smallest within 1 validation point, % of the bytes"
-    found = errors.rename(columns="{:.2%}".format).join(
-        (100 * small.set_index("family")["share"]).rename(within), how="outer"
-    )
-    return found.round(2)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", nargs="+", help="dataset:model; all when left out")
@@ -100,7 +82,7 @@ def _print_tables(atlas: Atlas, pairs: Sequence[str]) -> None:
             f"\n{pair}: test error, %, of {int(cells['seeds'].max())} seeds by share of the bytes; "
             f"reference {100 * (1 - references['score'].mean()):.2f}"
         )
-        print(tabulate_errors(atlas, dataset, model).to_string())
+        print(tabulate_errors(atlas, dataset, model).round(2).to_string())
         print("ours against each baseline, score on the same seeds, 95 % interval:")
         columns = ["share", "ours", "baseline", "change", "low", "high", "verdict"]
         print(against[columns].round(4).to_string(index=False), flush=True)

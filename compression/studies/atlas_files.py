@@ -56,6 +56,25 @@ def read_atlas(folder: Path = FOLDER) -> Atlas:
     return Atlas(**tables, facts=facts)
 
 
+def tabulate_errors(atlas: Atlas, dataset: str, model: str) -> pd.DataFrame:
+    """Mean test error in %, of every family at every size, and its smallest file that is good.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by family, a column a size ("25.00%", descending), and "within 1 point": the share
+        in % of the smallest file within a point of the reference on validation rows. NaN where some
+        seed has none. The error of a number that is predicted is 100 (1 − R²).
+    """
+    own = atlas.families.query("dataset == @dataset and model == @model and seeds == of")
+    own = own.assign(error=100 * (1 - own["score"]))
+    errors = own.pivot(index="family", columns="share", values="error")
+    errors = errors.sort_index(axis=1, ascending=False).rename(columns="{:.2%}".format)
+    small = atlas.smallest.query("dataset == @dataset and model == @model and seeds == of")
+    within = (100 * small.set_index("family")["share"]).rename("within 1 point")
+    return errors.join(within, how="outer")
+
+
 def _as_toml(facts: Mapping[str, Any]) -> str:
     """Plain values first, then a table for each mapping: JSON's texts and numbers are TOML's too."""
 

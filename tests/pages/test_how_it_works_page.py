@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import lsq_linear
 
+from compression.studies.atlas_files import read_atlas
 from pages.shared.glossary import GLOSSARY, explain
 from pages.shared.models import constrained_tasks, tasks
 from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
@@ -88,3 +89,24 @@ def test_the_article_s_claims_stand_with_their_measured_verdicts(app):
     assert set(table["verdict"]) <= verdicts
     assert table["measured"].str.contains(r"\d").all()
     assert any("python -m benchmarks.article_claims" in part.value for part in app.caption)
+
+
+def test_how_both_stand_against_the_baselines_is_what_the_atlas_says(app):
+    atlas = read_atlas()
+    judged = atlas.cells[atlas.cells["verdict"].isin(["wins", "ties", "loses"])]
+    counts = judged["verdict"].value_counts()
+    (said,) = [part.value for part in app.markdown if "Against what people do" in part.value]
+    wins, ties, loses = (counts.get(each, 0) for each in ("wins", "ties", "loses"))
+    assert f"ahead in {wins} of {len(judged)} cells" in said
+    assert f"level in {ties}, behind in {loses}." in said
+
+
+def test_the_table_of_an_example_is_the_mean_over_the_atlas_s_rows(app):
+    atlas = read_atlas()
+    (shown,) = [one.value for one in app.table if "within 1 point" in one.value]
+    rows = atlas.rows.query("dataset == 'digits' and model == 'mlp' and share == 0.125")
+    for family in ("Rounding", "Cardinality, few bits", "Smaller network"):
+        own = rows[rows["family"] == family]
+        error = 100 * (1 - own["score"].mean())
+        assert float(shown.loc[family, "12.50%"]) == pytest.approx(error, abs=0.01)
+    assert len(shown) > 20

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from compression.studies.atlas_files import read_atlas
+from compression.studies.atlas_files import Atlas, read_atlas, tabulate_errors
 from compression.studies.claims import read_claims
 from pages.shared import links
 from pages.shared.glossary import GLOSSARY, explain
@@ -79,6 +79,19 @@ def draw_measures() -> None:
     with right:
         st.header("When to use which", anchor=False)
         st.markdown(text.ADVICE)
+        atlas = read_atlas()
+        st.markdown(text.describe_standing(atlas.cells))
+    with st.expander(text.EXAMPLE_TITLE):
+        _draw_example(atlas)
+
+
+def _draw_example(atlas: Atlas) -> None:
+    """The table of one pair, and what it is the mean of."""
+    dataset, model = text.EXAMPLE
+    own = atlas.rows.query("dataset == @dataset and model == @model and family == 'reference'")
+    st.table(tabulate_errors(atlas, dataset, model).style.format("{:.2f}", na_rep="—"))
+    reference = 100 * (1 - own["score"].mean())
+    st.caption(text.EXAMPLE_CAPTION.format(seeds=own["seed"].nunique(), reference=reference))
 
 
 def draw_article() -> None:

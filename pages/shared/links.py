@@ -21,7 +21,7 @@ WHOLE_AXIS, TOUR, EXERCISE, GUESS = "whole", "tour", "exercise", "guess"
 SIDES = "sides"  # how the two sides are trained on: as a path, or for equal epochs
 EQUAL = "equal"  # a value of SIDES, and of COURSE
 VISIT = "visit"  # the name under which pins and undo are kept
-IN_FEW_BITS = "few_bits"  # a value of BASELINES
+ALL, ROUNDING, IN_FEW_BITS = "all", "rounding", "few_bits"  # values of BASELINES
 BITS_BEHIND = "one_b"  # of both sides in few bits, on Compare
 # How it works
 EXAMPLE_RANK, EXAMPLE_BOUND, STATEMENTS = "example_rank", "example_bound", "statements"
@@ -44,9 +44,12 @@ MORE_SERIES, SCORE_PART, COMPARED, CHOICE, MEASURE = "more", "part", "compare", 
 STUDY_DATASETS, STUDY_MODELS, SEEDS, STUDY_CURVES = "on", "of", "seeds", "curves"
 STUDY_PAIR, STUDY_SHARE, STUDY_AGAINST = "pair", "size", "than"
 STUDY_SOURCE, STUDY_PART, STUDY_FOLDS, STUDY_VARY = "study", "atlas_part", "in_folds", "vary"
+STUDY_EPOCHS, STUDY_SIZES, STUDY_DRAWN = "reference_epochs", "sizes", "drawn"
+STUDY_VALUES = "values_{}"  # of each curve by its method or set
 KEPT, EVERY_ROW = "kept", "rows"
 # Atlas
 ATLAS_CELL, ATLAS_SIZE = "cell", "atlas_size"
+ATLAS_HERE, ATLAS_SEEDS = "here", "atlas_seeds"  # the cell computed here, with how many seeds
 # Your model
 WEIGHT, ENERGY, KEEP, JUDGED_ON, READING = "weight", "energy", "keep", "judged_on", "reading"
 HEAD_SET, HEAD_BOUND, TIMED = "head_set", "head_bound", "timed"

@@ -128,7 +128,7 @@ def constrained_curve(
 
 def baseline_curve(trained: Trained, method: str) -> Job[CurveView]:
     """What people would do instead, at every value of its knob."""
-    return jobs.submit(tasks.baseline_curve, trained.origin, method)
+    return jobs.submit(tasks.baseline_curve, trained.origin, method, len(trained.history))
 
 
 def fine_tuned_curve(trained: Trained, epochs: int = EQUAL_EPOCHS) -> Job[CurveView]:

@@ -6,6 +6,7 @@ worker can always go on.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -279,11 +280,16 @@ def other_formats(report: Report, content: bytes, stem: str) -> list[FormatView]
     return [FormatView(**vars(found)) for found in convert_file(content, f"{stem}.pt")]
 
 
-def baseline_curve(report: Report, origin: Origin, method: str) -> CurveView:
-    """An alternative at every value of its knob; the partial result is the curve so far."""
+def baseline_curve(report: Report, origin: Origin, method: str, learnt: int) -> CurveView:
+    """An alternative at every value of its knob; the partial result is the curve so far.
+
+    ``learnt``: the reference's epochs, which a network from scratch has too; its history does not
+    come with its file.
+    """
     import compression
 
     dataset, reference = load_reference(origin)
+    reference = replace(reference, history=pd.DataFrame(index=range(learnt)))
     curve = compression.baseline_curve(
         reference, dataset, method, report=report_steps(report, "network")
     )

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 import data
-from compression import CONSTRAINED_METHODS, CONSTRAINTS, LOW_RANK_METHODS, MODELS
+from compression import BASELINES, CONSTRAINED_METHODS, CONSTRAINTS, LOW_RANK_METHODS, MODELS
 from compression.promise import CONFIDENCE, Promise
 from pages.shared.format import (
     compare_sizes,
@@ -281,6 +281,40 @@ def describe_settings(curve: CurveView) -> list[str]:
 def format_epochs(epochs: float) -> str:
     """The epochs behind a row, to stand after its setting: ", 12 epochs"; none where it has none."""
     return f", {epochs:g} epoch{'' if epochs == 1 else 's'}" if epochs > 0 else ""
+
+
+def name_baseline(name: str, knob: float) -> str:
+    """A value of a baseline's knob in words: "6 bits"."""
+    kind = BASELINES[name].knob
+    parts = {
+        "bits": f"{knob:g} bits",
+        "share kept": f"{100 * knob:.3g} % of the weights kept",
+        "width": f"{100 * knob:.3g} % of the width",
+    }
+    return parts.get(kind, f"{kind} {knob:g}")
+
+
+def describe_baseline(name: str, line: Mapping[str, Any] | pd.Series) -> str:
+    """A row of a baseline in words, with its epochs: "6 bits, 10 epochs"."""
+    anew = " from scratch" if BASELINES[name].narrows and line["epochs"] > 0 else ""
+    return name_baseline(name, float(line["knob"])) + format_epochs(line["epochs"]) + anew
+
+
+def describe_baselines(name: str, table: pd.DataFrame) -> list[str]:
+    """Every row of a baseline in words."""
+    return [describe_baseline(name, line) for line in table.to_dict("records")]
+
+
+def describe_as_long(line: pd.Series, task: str) -> str:
+    """What the reference becomes in as many epochs as each row has, with its interval."""
+    unit = " points" if task == "classification" else " of R²"
+    low, high = (format_score(line[f"score_{end}"], task) for end in ("low", "high"))
+    least, most = (format_change(line[f"change_{end}"], task) for end in ("low", "high"))
+    return (
+        f"Trained on for as many epochs without a bound, the reference scores "
+        f"**{format_score(line['score'], task)}** ({low} to {high}): "
+        f"{format_change(line['change'], task)}{unit} ({least} to {most})."
+    )
 
 
 def layer_letter(knob: str, constraint: str) -> str:

@@ -1,6 +1,7 @@
 """What people would do instead, or both sides in few bits: thin lines behind the two sides.
 
-With a sentence: what the best of them gives at each side's file size.
+With a sentence: what the best of them gives at each side's file size. Baselines that are trained
+come after everything else that the page draws.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,13 +12,19 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from compression import BASELINES, MODELS
+from compression import BASELINES
 from pages.shared import links
 from pages.shared.format import format_change, format_score, format_size
 from pages.shared.jobs import Job
 from pages.shared.models import requests
+from pages.shared.models.baselines import (
+    find_best,
+    is_next_due,
+    list_baselines,
+    request_in_turn,
+)
 from pages.shared.models.results import CurveView, Trained
-from pages.shared.models.text import format_epochs
+from pages.shared.models.text import describe_as_long, describe_baseline, format_epochs
 from pages.shared.plots.palette import REFERENCE, Style, style
 from pages.shared.ui import widgets
 from pages.shared.ui.progress import show_status
@@ -28,21 +35,23 @@ from .side import Sides
 
 @dataclass(frozen=True, eq=False)
 class Behind:
-    """A curve behind the two sides: its titles, its look, its job, and a row's setting in words.
+    """A curve behind the two sides: its titles, its look, its job, and a row in words.
 
-    ``as_long``: it is the reference, trained as long as the two sides, and no smaller.
+    ``baseline``: its name, where it is one. ``as_long``: it is the reference, trained as long as
+    the two sides, and no smaller.
     """
 
     title: str
     title_in_sentence: str
     style: Style
     job: Job[CurveView]
-    setting: Callable[[Any], str]
+    describe: Callable[[Any], str]
+    baseline: str | None = None
     as_long: bool = False
 
 
-def request_baselines(sides: Sides) -> Sequence[Behind]:
-    """The chosen curves; by default of the baselines those that need no training."""
+def request_curves(sides: Sides) -> Sequence[Behind]:
+    """The chosen curves, by default all baselines: those whose turn it is."""
     trained = sides[0].trained
     chosen = widgets.segment(
         links.BASELINES, "Compare with", text.BASELINES, help=text.BASELINES_HELP
@@ -55,29 +64,50 @@ def request_baselines(sides: Sides) -> Sequence[Behind]:
         asked = widgets.segment(links.BITS_BEHIND, "Bits", text.BITS, help=text.BITS_HELP)
         bits = None if asked == text.BEST_BITS else int(asked)
         return [*as_long, *_both_in_few_bits(sides, bits)]
+    if chosen == links.ROUNDING:
+        untrained = [name for name in list_baselines(trained) if not BASELINES[name].trains]
+        jobs = {name: requests.baseline_curve(trained, name) for name in untrained}
+    else:
+        jobs = request_in_turn(trained, _list_ahead(sides, as_long))
     return as_long + [
         Behind(
-            entry.title,
-            entry.title.lower(),
+            BASELINES[name].title,
+            BASELINES[name].title.lower(),
             style("baseline", name),
-            requests.baseline_curve(trained, name),
-            partial(_name_baseline, name),
+            job,
+            partial(describe_baseline, name),
+            baseline=name,
         )
-        for name, entry in BASELINES.items()
-        if (chosen == "all" or not entry.trains) and entry.fits(MODELS[trained.model])
+        for name, job in jobs.items()
     ]
+
+
+def look_again(sides: Sides, behind: Sequence[Behind]) -> None:
+    """Run the app once more where a baseline's turn came while the page was drawn."""
+    if st.session_state[links.BASELINES] != links.ALL:
+        return
+    jobs = {one.baseline: one.job for one in behind if one.baseline is not None}
+    ahead = _list_ahead(sides, [one for one in behind if one.as_long])
+    if is_next_due(sides[0].trained, jobs, ahead):
+        st.rerun()
+
+
+def _list_ahead(sides: Sides, as_long: Sequence[Behind]) -> list[Job]:
+    """What the page draws before baselines are trained."""
+    return [*(side.job for side in sides), *(one.job for one in as_long)]
 
 
 def _reference_as_long(trained: Trained) -> Behind:
     title = f"Reference + {requests.EQUAL_EPOCHS} epochs"
     look = Style(REFERENCE, "diamond-open")
     return Behind(
-        title, title, look, requests.fine_tuned_curve(trained), lambda line: "reference", True
+        title,
+        title,
+        look,
+        requests.fine_tuned_curve(trained),
+        lambda line: f"reference{format_epochs(line['epochs'])}",
+        as_long=True,
     )
-
-
-def _name_baseline(name: str, line: Any) -> str:
-    return text.name_value(name, float(line["knob"]))
 
 
 def _both_in_few_bits(sides: Sides, bits: int | None) -> Sequence[Behind]:
@@ -111,40 +141,71 @@ def curves_of(baselines: Sequence[Behind]) -> list[tuple[Behind, CurveView]]:
 def say(one: Behind, curve: CurveView) -> pd.DataFrame:
     """Its table with a column ``said``: what each row is, and its epochs."""
     lines = curve.table.to_dict("records")
-    return curve.table.assign(
-        said=[one.setting(line) + format_epochs(line["epochs"]) for line in lines]
-    )
+    return curve.table.assign(said=[one.describe(line) for line in lines])
+
+
+def find_best_at_sides(
+    sides: Sides, curves: Sequence[tuple[Behind, CurveView]]
+) -> dict[str, tuple[Behind, pd.Series] | None]:
+    """Side's title -> the best row behind it at its file size; None: nothing is that small.
+
+    Empty where nothing stands behind the sides.
+    """
+    tables = {one: curve.table for one, curve in curves if not one.as_long}
+    rows = {side.title: side.current for side in sides if tables}
+    return {
+        title: find_best(tables, float(current.line["bytes"]))
+        for title, current in rows.items()
+        if current is not None
+    }
 
 
 def describe(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
-    """What the reference becomes in as many epochs; at each side's size the best row that fits."""
-    task = sides[0].trained.task
-    sentences = [
-        text.describe_as_long(behind.table.iloc[0], task) for one, behind in curves if one.as_long
+    """The epochs of all; what as many make of the reference; at each side's size the best row."""
+    trained = sides[0].trained
+    sentences = [_describe_epochs(sides, curves)]
+    sentences += [
+        describe_as_long(behind.table.iloc[0], trained.task)
+        for one, behind in curves
+        if one.as_long
     ]
-    curves = [(one, behind) for one, behind in curves if not one.as_long]
+    found = find_best_at_sides(sides, curves)
     for side in sides:
-        if (curve := side.curve) is None or not curves:
-            continue
-        size = int(curve.table["bytes"].iloc[curve.row(side.value)])
-        best: tuple[Behind, pd.Series] | None = None
-        for one, behind in curves:
-            rows = behind.table[behind.table["bytes"] <= size]
-            if len(rows):
-                line = rows.loc[rows["validation_score"].idxmax()]
-                if best is None or line["validation_score"] > best[1]["validation_score"]:
-                    best = one, line
-        if best is None:
-            sentences.append(f"No baseline shown is as small as {side.title}'s file.")
-            continue
-        one, line = best
-        unit = " points" if task == "classification" else " of R²"
-        sentences.append(
-            f"At {side.title}'s file size ({format_size(size)}) "
-            f"{one.title_in_sentence} ({one.setting(line)}) scores "
-            f"{format_score(line['score'], task)} in {format_size(line['bytes'])}: "
-            f"{format_change(line['change'], task)}{unit} against the reference"
-            f"{format_epochs(line['epochs'])}."
-        )
-    if sentences:
-        st.markdown(" ".join(sentences))
+        if side.title in found and (current := side.current) is not None:
+            sentences.append(
+                _describe_best(side.title, current.line["bytes"], found[side.title], trained.task)
+            )
+    st.markdown(" ".join(sentences))
+
+
+def _describe_best(side: str, size: float, best: tuple[Behind, pd.Series] | None, task: str) -> str:
+    if best is None:
+        return f"No baseline shown is as small as {side}'s file."
+    one, line = best
+    unit = " points" if task == "classification" else " of R²"
+    return (
+        f"At {side}'s file size ({format_size(size)}) "
+        f"{one.title_in_sentence} ({one.describe(line)}) scores "
+        f"{format_score(line['score'], task)} in {format_size(line['bytes'])}: "
+        f"{format_change(line['change'], task)}{unit} against the reference."
+    )
+
+
+def _describe_epochs(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> str:
+    """The epochs of the two rows that are shown, and of what stands behind them."""
+    trained = sides[0].trained
+    epochs = {}
+    for side, what in zip(sides, text.ROWS, strict=True):
+        if (current := side.current) is not None:
+            epochs[what] = {int(current.line["epochs"])}
+    from_scratch: set[int] = set()
+    for one, curve in curves:
+        entry = None if one.baseline is None else BASELINES[one.baseline]
+        own = set(curve.table["epochs"].astype(int))
+        if entry is None:
+            epochs[one.title] = own
+        elif entry.narrows:
+            from_scratch |= own
+        elif entry.trains:
+            epochs["baselines"] = epochs.get("baselines", set()) | own
+    return text.compare_epochs(epochs, from_scratch, len(trained.history), trained.convex)

@@ -17,7 +17,6 @@ from pages.shared.plots.palette import (
     PINK,
     REFERENCE,
     UNCHANGED,
-    Style,
     fade,
 )
 from pages.shared.plots.traces import NO_HOVER, heatmap, interval, line, points, text
@@ -62,39 +61,6 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
         ("Predicted class", axis),
         ("True class", {"autorange": "reversed", **axis}),
     )
-
-
-def add_baselines(
-    figure: go.Figure, curves: Sequence[tuple[str, Style, pd.DataFrame]], cost: str, task: str
-) -> go.Figure:
-    """The plane with what people would do instead as thin lines; a click on them does nothing.
-
-    ``curves``: (title, style, table with a column ``said``, what a row is called).
-    """
-    scale = score_scale(task)
-    traces = []
-    for title, look, unsorted in curves:
-        table = unsorted.sort_values(cost)
-        traces.append(
-            line(
-                table[cost],
-                scale * table["score"],
-                title,
-                look.colour,
-                look.dash,
-                width=1.2,
-                markers=5,
-                symbol=look.symbol,
-                text=[
-                    f"{said}: {format_score(score, task)}, {describe_cost(cost, x)}"
-                    for said, score, x in zip(
-                        table["said"], table["score"], table[cost], strict=True
-                    )
-                ],
-                hover="%{text}",
-            )
-        )
-    return figure.add_traces(traces) if traces else figure
 
 
 def network(trained: Trained, chosen: Layer) -> go.Figure:

@@ -10,6 +10,7 @@ from pages.shared.format import score_name
 from pages.shared.glossary import explain
 from pages.shared.models.text import PLANE_HELP, describe_settings
 from pages.shared.plots import standard
+from pages.shared.plots.baselines import add_baselines
 from pages.shared.plots.layout import COSTS
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import follow
@@ -23,16 +24,18 @@ COST_AXES = ("bytes", "parameters", "macs")  # bits cost no parameters: the file
 
 def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> None:
     """The plane, pins, differences and the report. ``ghosts``: drawn as pins are, no rows."""
-    behind = baselines.request_baselines(sides)
+    behind = baselines.request_curves(sides)
     jobs = [*(side.job for side in sides), *(one.job for one in behind)]
     follow(partial(_draw, sides, ghosts, behind), *jobs, key=linking.PLANE)
+    baselines.look_again(sides, behind)
 
 
 def _draw(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.Behind]) -> None:
     _draw_plane(sides, ghosts, behind)
+    baselines.draw_status(behind)
     pins.draw(sides)
     difference.draw(sides)
-    report.draw(sides)
+    report.draw(sides, baselines.curves_of(behind))
 
 
 def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.Behind]) -> None:
@@ -44,7 +47,6 @@ def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.
         terms = explain("file", "parameters", "MACs", "Pareto front")
         cost = widgets.segment(links.COST, "Cost axis", axes, redraw=(linking.PLANE,), help=terms)
         whole = widgets.switch(links.WHOLE_AXIS, "Whole score axis")
-    baselines.draw_status(behind)
     known = [(side, curve) for side in sides if (curve := side.curve) is not None]
     if not known:
         return
@@ -57,7 +59,7 @@ def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.
     figure = standard.plane(curves, trained.costs, cost, trained.task, whole=whole)
     others = baselines.curves_of(behind)
     thin = [(one.title, one.style, baselines.say(one, curve)) for one, curve in others]
-    figure = figures.add_baselines(figure, thin, cost, trained.task)
+    figure = add_baselines(figure, thin, cost, trained.task)
     charts.draw(
         figures.add_pins(figure, [*pins.pins_of(trained.dataset), *ghosts], cost, trained.task),
         "plane_chart",

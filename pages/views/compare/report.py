@@ -4,11 +4,12 @@ It asks no server for anything. Without Plotly's script it is 5 MB smaller and l
 ``plotly.min.js`` beside itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
 from importlib.metadata import version
 from string import Template
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,10 +22,17 @@ import data
 from pages.shared.format import format_count, format_interval, format_score, score_name
 from pages.shared.models import text as words
 from pages.shared.models.results import OWN_RECIPE, CurveView, Layer, Trained
-from pages.shared.models.text import RULER, file_stem, metric_rows, reference_line
+from pages.shared.models.text import (
+    RULER,
+    describe_baseline,
+    file_stem,
+    metric_rows,
+    reference_line,
+)
 from pages.shared.ui import blocks
 
 from . import animation, text
+from .baselines import Behind, find_best_at_sides
 from .side import Sides
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "cvxpy", "pandas", "plotly", "streamlit")
@@ -51,12 +59,25 @@ print("reference", reference.score)
 for name, row in rows.items():
     print(name, row["knob"], row["score"], int(row["parameters"]), int(row["bytes"]))
 compression.save(low_rank.network(0), "low-rank.safetensors")
+$baselines"""
+)
+_BASELINES_CODE = Template(
+    """
+baselines = {  # the best at each side's file size
+$lines
+}
+for name, curve in baselines.items():
+    row = curve.table.iloc[0]
+    print("best baseline at", name, row["knob"], row["score"], int(row["bytes"]))
 """
 )
 
+Best = Mapping[str, tuple[str, pd.Series]]
+"""Side's title -> the best baseline at its file size: name, row."""
 
-def draw(sides: Sides) -> None:
-    """Buttons for the comparison as one file."""
+
+def draw(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
+    """Buttons for the comparison as one file; ``curves``: what stands behind the two sides."""
     low_rank, constrained = sides
     if low_rank.job.result is None or constrained.job.result is None:
         return
@@ -70,6 +91,7 @@ def draw(sides: Sides) -> None:
         constrained.job.result,
         low_rank.value,
         constrained.value,
+        baselines=_best_baselines(sides, curves),
         link=_link(),
     )
     name = f"{file_stem(trained)}-report.html"
@@ -79,6 +101,17 @@ def draw(sides: Sides) -> None:
             blocks.download(label, content, name, key, text.REPORT[script], "text/html")
 
 
+def _best_baselines(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> Best:
+    """The sides in few bits are no baselines: they have none here."""
+    known = [(one, curve) for one, curve in curves if one.baseline is not None]
+    found = find_best_at_sides(sides, known)
+    return {
+        side: (best[0].baseline, best[1])
+        for side, best in found.items()
+        if best is not None and best[0].baseline is not None
+    }
+
+
 def _link() -> str:
     """The URL that shows the page as it is now."""
     query = urlencode(st.query_params.to_dict())
@@ -86,7 +119,12 @@ def _link() -> str:
 
 
 def code(
-    trained: Trained, low_rank: CurveView, constrained: CurveView, rank: float, bound: float
+    trained: Trained,
+    low_rank: CurveView,
+    constrained: CurveView,
+    rank: float,
+    bound: float,
+    baselines: Best = MappingProxyType({}),
 ) -> str:
     """A script over the public API that gives the same numbers: ``rows``, by side."""
     lines = [
@@ -111,7 +149,18 @@ def code(
         course=f", epochs={passes}, warm_start=False" if fresh else "",
         rank=int(lines[0]["knob"]),
         bound=repr(float(lines[1]["knob"])),
+        baselines=_code_of_baselines(baselines),
     )
+
+
+def _code_of_baselines(baselines: Best) -> str:
+    lines = [
+        f'    "{side}": compression.baseline_curve(\n'
+        f'        reference, dataset, method="{name}", knobs=[{float(line["knob"])!r}]\n'
+        "    ),"
+        for side, (name, line) in baselines.items()
+    ]
+    return _BASELINES_CODE.substitute(lines="\n".join(lines)) if lines else ""
 
 
 def report(
@@ -122,6 +171,7 @@ def report(
     rank: float,
     bound: float,
     *,
+    baselines: Best = MappingProxyType({}),
     link: str,
     script: bool = True,
 ) -> str:
@@ -131,6 +181,8 @@ def report(
     ----------
     trained, layer, low_rank, constrained, rank, bound
         As for ``animation.scrub``.
+    baselines : mapping
+        Side's title -> name and row of the best baseline at its file size.
     link : str
         Where the app shows the same.
     script : bool
@@ -155,12 +207,24 @@ def report(
             auto_play=False,
         ),
         choices=_choices(trained, layer, low_rank, constrained, rows),
-        numbers=_numbers(trained, {"LMM": (low_rank, rows[0]), "COC": (constrained, rows[1])}),
+        numbers=_numbers(
+            trained,
+            {
+                "LMM": low_rank.table.iloc[rows[0]],
+                "COC": constrained.table.iloc[rows[1]],
+                **{_name_best(side, name, line): line for side, (name, line) in baselines.items()},
+            },
+        ),
         methods=_methods(trained, low_rank, constrained),
         ruler=escape(RULER),
-        code=escape(code(trained, low_rank, constrained, rank, bound)),
+        code=escape(code(trained, low_rank, constrained, rank, bound, baselines)),
         versions=escape(f"{packages}; compression {compression.__version__}"),
     )
+
+
+def _name_best(side: str, name: str, line: pd.Series) -> str:
+    title = compression.BASELINES[name].title.lower()
+    return f"Best baseline at {side}'s file size: {title}, {describe_baseline(name, line)}"
 
 
 def _choices(
@@ -213,7 +277,7 @@ def _pairs(pairs: Mapping[str, Any]) -> str:
     )
 
 
-def _numbers(trained: Trained, rows: Mapping[str, tuple[CurveView, int]]) -> str:
+def _numbers(trained: Trained, rows: Mapping[str, pd.Series]) -> str:
     lines = {"Reference": [format_score(trained.score, trained.task)]}
     lines["Reference"] += [
         format_interval(trained.score_low, trained.score_high, trained.task),
@@ -222,10 +286,9 @@ def _numbers(trained: Trained, rows: Mapping[str, tuple[CurveView, int]]) -> str
         format_count(trained.bytes),
         format_count(trained.macs),
     ]
-    for side, (curve, row) in rows.items():
-        line = curve.table.iloc[row]
+    for name, line in rows.items():
         metrics = metric_rows(trained, line)
-        lines[side] = [
+        lines[name] = [
             metrics[0][1],
             format_interval(line["score_low"], line["score_high"], trained.task),
             metrics[0][2],

@@ -1,12 +1,11 @@
 """Sentences of the comparison."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from compression import BASELINES as ALTERNATIVES
 from compression import MODELS
 from compression.grid import TRIED_BITS
 from pages.shared import links
@@ -14,7 +13,7 @@ from pages.shared.format import compare_sizes, format_change, format_score
 from pages.shared.links import IN_FEW_BITS
 from pages.shared.models.results import Layer, Trained
 from pages.shared.models.tasks import EQUAL_EPOCHS
-from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
+from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA, format_epochs
 
 from .results import CurveRow, Difference
 
@@ -247,11 +246,12 @@ EQUAL_COURSE = (
     "Below stands what the same epochs give the reference itself."
 )
 BASELINES = {
-    "rounding": "Rounding",
+    links.ALL: "All baselines",
+    links.ROUNDING: "Rounding",
     IN_FEW_BITS: "Both in few bits",
-    "all": "All baselines",
     "none": "Nothing",
 }
+ROWS = "this rank", "this bound"  # of LMM and of COC
 BEST_BITS = "best"
 BITS = {BEST_BITS: "The best at each size"} | {str(bits): f"{bits} bits" for bits in TRIED_BITS}
 BITS_HELP = (
@@ -262,7 +262,8 @@ BITS_HELP = (
 BASELINES_HELP = (
     "What people would do instead: rounding the weights to few bits, quantisation-aware training, "
     "magnitude pruning with fine-tuning, a smaller network from scratch. They compete by measured "
-    "file size; all but rounding are trained for some epochs at each point."
+    f"file size; all but rounding are trained for {EQUAL_EPOCHS} epochs at each point, and are "
+    "computed when the two sides are there."
 )
 
 
@@ -312,29 +313,41 @@ def describe_nothing_to_compress(trained: Trained) -> str:
     )
 
 
-def name_value(name: str, knob: float) -> str:
-    """A value of a baseline's knob in words: "6 bits"."""
-    kind = ALTERNATIVES[name].knob
-    parts = {
-        "bits": f"{knob:g} bits",
-        "share kept": f"{100 * knob:.3g} % of the weights kept",
-        "width": f"{100 * knob:.3g} % of the width",
-    }
-    return parts.get(kind, f"{kind} {knob:g}")
+def compare_epochs(
+    epochs: Mapping[str, Collection[int]],
+    from_scratch: Collection[int],
+    learnt: int,
+    solved: bool,
+) -> str:
+    """Whether all that the plane shows was trained for as long, and how long each was.
+
+    Parameters
+    ----------
+    epochs : mapping
+        What is shown -> its epochs beyond the reference's.
+    from_scratch : collection of int
+        Epochs of networks that do not begin with the reference; empty: there is none.
+    learnt : int
+        The reference's epochs.
+    solved : bool
+        Bounds are solved, not trained.
+    """
+    equal = len({count for counts in epochs.values() for count in counts}) == 1
+    told = [f"{what} {_span(counts)}" for what, counts in epochs.items()]
+    if solved:
+        told = [f"{one} (solved)" if one.startswith(ROWS[1]) else one for one in told]
+    anew = f", and a smaller network {_span(from_scratch)} from scratch" if from_scratch else ""
+    start = "At equal epochs" if equal else "Not at equal epochs"
+    return f"**{start}**: {', '.join(told)} beyond the reference's {learnt:,}{anew}."
 
 
-def describe_as_long(line: pd.Series, task: str) -> str:
-    """What the reference becomes in as many epochs as each row has, with its interval."""
-    unit = " points" if task == "classification" else " of R²"
-    low, high = (format_score(line[f"score_{end}"], task) for end in ("low", "high"))
-    least, most = (format_change(line[f"change_{end}"], task) for end in ("low", "high"))
-    return (
-        f"Trained on for as many epochs without a bound, the reference scores "
-        f"**{format_score(line['score'], task)}** ({low} to {high}): "
-        f"{format_change(line['change'], task)}{unit} ({least} to {most})."
-    )
+def _span(counts: Collection[int]) -> str:
+    """One number, or the first and the last of several: "10", "22 to 29"."""
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def name_few_bits(knob: str, line: Mapping[str, Any]) -> str:
-    """A row in few bits in words: "rank 12, 4 bits"."""
-    return f"{knob} {line['knob']:.3g}, {line['bits']:g} bits"
+    """A row in few bits in words, with its epochs: "rank 12, 4 bits, 10 epochs"."""
+    bits = f"{knob} {line['knob']:.3g}, {line['bits']:g} bits"
+    return bits + format_epochs(line["epochs"])

@@ -1,11 +1,15 @@
 """What people would do instead stands behind the two sides, and says what it gives at their size."""
 
 import json
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 import compression
 import data
+from pages.shared.models import baselines, requests, tasks
+from pages.shared.models.text import name_baseline
 from pages.views.compare import text
 from tests.pages.rendering import render, settle
 
@@ -21,31 +25,138 @@ def sentence_of(app):
     return next((t.value for t in app.markdown if "file size (" in t.value), "")
 
 
-def test_rounding_is_on_the_plane_from_the_start_and_its_sentence_is_that_of_its_curve():
-    app = render(dataset="iris", model="mlp")
-    assert TITLE in [trace.get("name") for trace in plane_of(app)["data"]]
-    dataset = data.load("iris", seed=0)
-    reference = compression.train(dataset, model="mlp", seed=0)
-    table = compression.baseline_curve(reference, dataset, "rounding").table
+@pytest.fixture(scope="module")
+def reference():
+    return compression.train(data.load("iris", seed=0), model="mlp", seed=0)
+
+
+def find_best_row(tables, size):
+    """By hand: the best validation score, of equal ones the smallest file."""
+    rows = pd.concat(tables, ignore_index=True)
+    rows = rows[rows["bytes"] <= size]
+    return rows.sort_values(["validation_score", "bytes"], ascending=[False, True]).iloc[0]
+
+
+def size_of_bound(app, reference):
     bound = app.select_slider(key="bound").value
-    constrained = compression.constrained_curve(reference, dataset)
-    size = constrained.table.set_index("knob").loc[bound, "bytes"]
-    fitting = table[table["bytes"] <= size]
-    best = fitting.loc[fitting["validation_score"].idxmax()]
+    curve = compression.constrained_curve(reference, data.load("iris", seed=0))
+    return curve.table.set_index("knob").loc[bound, "bytes"]
+
+
+def test_a_link_to_rounding_shows_rounding_alone_and_its_sentence_is_that_of_its_curve(reference):
+    app = render(dataset="iris", model="mlp", baselines="rounding")
+    names = [trace.get("name") for trace in plane_of(app)["data"]]
+    assert {entry.title for entry in compression.BASELINES.values()} & {*names} == {TITLE}
+    table = compression.baseline_curve(reference, data.load("iris", seed=0), "rounding").table
+    best = find_best_row([table], size_of_bound(app, reference))
     (of_constrained,) = (s for s in sentence_of(app).split(". ") if s.startswith("At COC's"))
     assert f"({best['knob']:g} bits)" in of_constrained
     assert f"{100 * best['score']:.1f} %" in of_constrained
+
+
+def test_every_baseline_is_on_the_plane_unasked_and_the_sentence_tells_the_best(reference):
+    app = render(dataset="iris", model="mlp")
+    names = [trace.get("name") for trace in plane_of(app)["data"]]
+    assert {entry.title for entry in compression.BASELINES.values()} <= {*names}
+    dataset = data.load("iris", seed=0)
+    tables = [
+        compression.baseline_curve(reference, dataset, name).table for name in compression.BASELINES
+    ]
+    best = find_best_row(tables, size_of_bound(app, reference))
+    (of_constrained,) = (s for s in sentence_of(app).split(". ") if s.startswith("At COC's"))
+    assert f"{100 * best['score']:.1f} %" in of_constrained
+    size = f"{best['bytes']:,.0f} B" if best["bytes"] < 1e4 else f"{best['bytes'] / 1e3:.3g} kB"
+    assert f"in {size}: " in of_constrained
+
+
+class OpenJob(SimpleNamespace):
+    """A job that is over when a test says so."""
+
+
+def test_a_baseline_that_is_trained_is_asked_for_when_all_before_it_are_over(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        requests,
+        "baseline_curve",
+        lambda trained, name: asked.setdefault(name, OpenJob(pending=True)),
+    )
+    trained, side = SimpleNamespace(model="mlp"), OpenJob(pending=True)
+    assert list(baselines.request_in_turn(trained, [side])) == ["rounding"]
+    side.pending = False
+    assert list(baselines.request_in_turn(trained, [side])) == ["rounding"]
+    for count, name in enumerate(baselines.list_baselines(trained), 1):
+        assert list(asked) == baselines.list_baselines(trained)[:count]
+        asked[name].pending = False
+        found = baselines.request_in_turn(trained, [side])
+        assert len(asked) == min(count + 1, len(compression.BASELINES))
+        # The next one is there, or there is none: nothing has to look again.
+        assert not baselines.is_next_due(trained, found, [side])
+    early = {"rounding": asked["rounding"]}
+    assert baselines.is_next_due(trained, early, [side])
+    side.pending = True
+    assert not baselines.is_next_due(trained, early, [side])
+
+
+def test_of_equally_good_baselines_the_smallest_file_is_the_best():
+    tables = {
+        "one": pd.DataFrame({"bytes": [10, 20, 40], "validation_score": [0.5, 0.9, 1.0]}),
+        "other": pd.DataFrame({"bytes": [15, 30], "validation_score": [0.9, float("nan")]}),
+    }
+    assert baselines.find_best(tables, 9) is None
+    name, line = baselines.find_best(tables, 39)
+    assert (name, line["bytes"]) == ("other", 15)
+    name, line = baselines.find_best(tables, 40)
+    assert (name, line["bytes"]) == ("one", 40)
+
+
+def test_a_smaller_network_of_the_page_has_the_reference_s_epochs_and_ten_more():
+    trained = tasks.reference(lambda *_, **__: True, "wine", "mlp", 0)
+    shown = tasks.baseline_curve(
+        lambda *_, **__: True, trained.origin, "smaller_network", len(trained.history)
+    )
+    dataset = data.load("wine", seed=0)
+    reference = compression.train(dataset, model="mlp", seed=0)
+    expected = compression.baseline_curve(reference, dataset, "smaller_network")
+    pd.testing.assert_frame_equal(shown.table, expected.table)
+    assert shown.table["epochs"].max() <= len(trained.history) + 10
+
+
+def test_the_epochs_of_all_that_is_compared_are_told_beside_the_plane():
+    app = render(dataset="iris", model="mlp", bound="0.284")
+    (said,) = [t.value for t in app.markdown if "equal epochs**: " in t.value]
+    curve = compression.constrained_curve(
+        compression.train(data.load("iris", seed=0), model="mlp", seed=0), data.load("iris", seed=0)
+    )
+    epochs = int(curve.table["epochs"].iloc[(curve.table["knob"] - 0.284).abs().argmin()])
+    assert said.startswith(
+        f"**Not at equal epochs**: this rank 0, this bound {epochs}, baselines 10 beyond the "
+        "reference's 60, and a smaller network "
+    )
+    equal = render(dataset="iris", model="mlp", sides="equal", baselines="none", rank="4")
+    (said,) = [t.value for t in equal.markdown if "equal epochs**: " in t.value]
+    assert said.startswith("**At equal epochs**: this rank 10, this bound 10, Reference + 10")
+
+
+def test_epochs_of_a_solved_bound_are_called_solved():
+    said = text.compare_epochs(
+        {"this rank": {0}, "this bound": {0}, "baselines": {10}}, (), 7, True
+    )
+    assert said == (
+        "**Not at equal epochs**: this rank 0, this bound 0 (solved), baselines 10 beyond the "
+        "reference's 7."
+    )
 
 
 def test_a_link_without_baselines_draws_none():
     app = render(dataset="iris", model="mlp", baselines="none")
     assert TITLE not in [trace.get("name") for trace in plane_of(app)["data"]]
     assert not sentence_of(app)
+    assert any("equal epochs**: this rank 0" in shown.value for shown in app.markdown)
 
 
 @pytest.mark.parametrize("name", compression.BASELINES)
 def test_every_baseline_is_told_with_its_knob(name):
-    said = text.name_value(name, 0.5)
+    said = name_baseline(name, 0.5)
     assert "0.5 bits" in said or "50 %" in said
 
 

@@ -1,0 +1,60 @@
+"""What people would do instead, as pages ask for it: each in its turn, and the best at a size."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from compression import BASELINES, MODELS
+from pages.shared.jobs import Job
+
+from . import requests
+from .results import CurveView, Trained
+
+K = TypeVar("K", bound=Hashable)
+
+
+def list_baselines(trained: Trained) -> list[str]:
+    """Those that fit the model: the ones without training first."""
+    fitting = [name for name, entry in BASELINES.items() if entry.fits(MODELS[trained.model])]
+    return sorted(fitting, key=lambda name: BASELINES[name].trains)
+
+
+def request_in_turn(trained: Trained, before: Iterable[Job] = ()) -> dict[str, Job[CurveView]]:
+    """The curves of the baselines whose turn it is, by name.
+
+    Those without training are asked for at once. Each of the others is asked for when ``before``
+    and those ahead of it are over: what a page draws first never waits for them, and a worker
+    stays free.
+    """
+    ahead, found = list(before), {}
+    for name in list_baselines(trained):
+        if BASELINES[name].trains and any(job.pending for job in ahead):
+            break
+        found[name] = requests.baseline_curve(trained, name)
+        ahead.append(found[name])
+    return found
+
+
+def is_next_due(trained: Trained, found: Mapping[str, Job], before: Iterable[Job] = ()) -> bool:
+    """Whether the next one's turn came after they were asked for: nothing looks again by itself."""
+    missing = len(found) < len(list_baselines(trained))
+    return missing and not any(job.pending for job in (*before, *found.values()))
+
+
+def find_best(tables: Mapping[K, pd.DataFrame], size: float) -> tuple[K, pd.Series] | None:
+    """The row of best validation score in a file of at most ``size`` bytes, and whose it is.
+
+    Of equally good ones the smallest file, then the first; None: nothing is that small.
+    """
+    rows = [
+        (-line["validation_score"], line["bytes"], place, key, line)
+        for place, (key, table) in enumerate(tables.items())
+        for _, line in table[table["bytes"] <= size].iterrows()
+        if not np.isnan(line["validation_score"])
+    ]
+    if not rows:
+        return None
+    *_, key, line = min(rows, key=lambda row: row[:3])
+    return key, line

@@ -3,15 +3,21 @@
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 import sqlalchemy as sql
 
 from compression.studies.store import BLOBS, FITS, Store, StoreError, identify
+from compression.studies.study_store import StudyStore
 
 from .conftest import execute
+
+PRAGMAS = {"journal_mode": "wal", "busy_timeout": 10_000, "synchronous": 1}
 
 
 def test_a_fit_is_found_by_its_request_however_its_names_are_ordered(url):
@@ -93,6 +99,61 @@ def test_the_newest_stays_however_large(url):
     store.put({"number": 1}, b"1" * 100)
     assert store.get({"number": 0}) is None
     assert store.get({"number": 1}) is not None
+
+
+def test_a_fit_of_a_study_is_outside_the_bound_on_bytes(url):
+    store = StudyStore(url, max_bytes=150)
+    store.put_study("kept", "{}", [{"number": 0}])
+    for number in range(4):
+        store.put({"number": number}, bytes([number]) * 100)
+    assert [number for number in range(4) if store.get({"number": number})] == [0, 3]
+
+
+def test_sqlite_is_read_beside_a_writer_and_its_writers_wait(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'results.db'}")
+    with store._engine.connect() as connection:
+        read = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PRAGMAS]
+    assert dict(zip(PRAGMAS, read, strict=True)) == PRAGMAS
+
+
+def test_a_writer_waits_for_the_one_before_it_and_readers_do_not(url):
+    """Each counts first and then writes what it has counted: a transaction that begins as a reader
+    would fail, or count what is not so any more."""
+    first, second = Store(url), Store(url)
+    begun, goes_on, waits = Event(), Event(), []
+
+    def count_and_put(connection, name):
+        count = connection.scalar(sql.select(sql.func.count()).select_from(BLOBS))
+        if name == "first":
+            begun.set()
+            assert goes_on.wait(60)
+        connection.execute(BLOBS.insert(), {"digest": f"{name} {count}", "content": b""})
+
+    def write(store, name):
+        store.write(lambda connection: count_and_put(connection, name))
+        waits.append(name)
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = [pool.submit(write, first, "first")]
+        assert begun.wait(60)
+        ends.append(pool.submit(write, second, "second"))
+        assert second.table().empty
+        time.sleep(0.5)  # in which the second would have failed, or written
+        assert not any(end.done() for end in ends)
+        goes_on.set()
+        for end in ends:
+            end.result(60)
+    assert waits == ["first", "second"]
+    written = execute(url, sql.select(BLOBS.c.digest).order_by(BLOBS.c.digest))
+    assert [row.digest for row in written] == ["first 0", "second 1"]
+
+
+def test_what_is_kept_says_where_and_when_it_was_computed(url):
+    store, before = Store(url), time.time()
+    store.put({"rank": 3}, b"content", seconds=2.0)
+    row = store.table().iloc[0]
+    assert (row["host"], row["status"], row["seconds"]) == (socket.gethostname(), "done", 2.0)
+    assert before <= row["finished_at"] <= time.time()
 
 
 def test_what_is_deleted_is_gone_and_what_shares_its_content_is_not(url):

@@ -4,11 +4,13 @@ The cone programme is written as a textbook would, and one bound of it takes mor
 """
 
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from time import process_time
 from typing import Any
 
 import numpy as np
-from scipy.optimize import lsq_linear
+from scipy.optimize import lsq_linear, minimize
+from scipy.special import logsumexp
 from sklearn.linear_model import lars_path
 
 import compression
@@ -67,6 +69,7 @@ def rows() -> Iterator[Row]:
     yield from growth()
     yield from digits()
     yield from many_weights()
+    yield from cardinality_search()
 
 
 def exact_paths() -> Iterator[Row]:
@@ -220,4 +223,74 @@ def many_weights() -> Iterator[Row]:
         seconds / 20,
         "≤ 1",
         seconds <= 20,
+    )
+
+
+def cardinality_search() -> Iterator[Row]:
+    """At most κ weights, against all sets of so many: small cases with correlated columns."""
+    excess = []
+    for seed in range(100):
+        x, y = correlated(seed, 40, 9)
+        path = compression.path(x, y, "squared", "cardinality", bounds=[2, 3, 4, 6])
+        least = [least_squared_loss(x, y, int(bound)) for bound in path.bounds]
+        excess += list(path.objectives / least - 1)
+    yield from judge_search("squared loss, 40 x 9, swaps from several starts", excess, 0.95)
+    excess = []
+    for seed in range(20):
+        x, y = correlated(seed, 40, 4)
+        flipped = np.random.default_rng(seed).random(40) < 0.2  # classes that overlap
+        labels = ((y > np.median(y)) ^ flipped).astype(int)
+        path = compression.path(x, labels, "softmax", "cardinality", bounds=[2, 3])
+        least = [least_cross_entropy(x, labels, int(bound)) for bound in path.bounds]
+        excess += list(path.objectives / least - 1)
+    yield from judge_search("softmax, 40 x 4, 2 classes, projected gradient alone", excess)
+
+
+def judge_search(case: str, excess: list[float], goal: float | None = None) -> Iterator[Row]:
+    share, mean = float(np.mean(np.array(excess) <= 1e-4)), float(np.mean(excess))
+    yield Row(
+        f"cardinality, {case}: share of {len(excess)} cases in the optimum",
+        f"{100 * share:.1f} %, {100 * mean:.2f} % excess loss on average",
+        "every set of so many weights",
+        share,
+        "" if goal is None else f"≥ {goal}",
+        None if goal is None else share >= goal and mean <= 0.01,
+    )
+
+
+def correlated(seed: int, samples: int, features: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns that share much of what they say: the hard case for a choice of some of them."""
+    rng = np.random.default_rng(seed)
+    mixing = np.eye(features) + 0.8 * rng.normal(size=(features, features))
+    x = rng.normal(size=(samples, features)) @ mixing
+    return x, x @ rng.normal(size=features) + 2 * rng.normal(size=samples)
+
+
+def least_squared_loss(x: np.ndarray, y: np.ndarray, count: int) -> float:
+    """The least loss of all sets of so many columns."""
+    x, y = x - x.mean(axis=0), y - y.mean()
+    losses = []
+    for chosen in combinations(range(x.shape[1]), count):
+        weight = np.linalg.lstsq(x[:, chosen], y, rcond=None)[0]
+        losses.append(0.5 * np.mean((y - x[:, chosen] @ weight) ** 2))
+    return min(losses)
+
+
+def least_cross_entropy(x: np.ndarray, labels: np.ndarray, count: int) -> float:
+    """The least loss of all sets of so many weights of two classes, by SciPy."""
+    weights = 2 * x.shape[1]
+
+    def value(free: np.ndarray, chosen: tuple[int, ...]) -> tuple[float, np.ndarray]:
+        weight = np.zeros(weights)
+        weight[list(chosen)] = free[:-1]
+        logits = x @ weight.reshape(2, -1).T + [0.0, free[-1]]
+        log_odds = logits - logsumexp(logits, axis=1, keepdims=True)
+        error = (np.exp(log_odds) - np.eye(2)[labels]) / len(x)
+        slope = (error.T @ x).ravel()[list(chosen)]
+        loss = -np.mean(log_odds[np.arange(len(x)), labels])
+        return loss, np.append(slope, error[:, 1].sum())
+
+    return min(
+        minimize(value, np.zeros(count + 1), (chosen,), jac=True, method="BFGS").fun
+        for chosen in combinations(range(weights), count)
     )

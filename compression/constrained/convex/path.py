@@ -17,7 +17,16 @@ from .certificate import Certificate, Certifier
 from .exact_path import ExactPath, between, follow
 from .losses import Loss, Squared, check_data, prepare
 from .problem import Problem, Solver
-from .solve import DENSE, TOUCHING, Judge, Solution, moved_inside, settle, solve_unconstrained
+from .solve import (
+    DENSE,
+    TOUCHING,
+    Judge,
+    Solution,
+    moved_inside,
+    search_subsets,
+    settle,
+    solve_unconstrained,
+)
 from .solvers.accelerated_projected_gradient import AcceleratedProjectedGradient
 from .solvers.face_newton import FaceNewton
 from .solvers.projected_newton import ProjectedNewton
@@ -43,6 +52,8 @@ class GridPath:
     objectives, duality_gaps : ndarray, shape (b,)
     certified : ndarray of bool, shape (b,)
         Whether the gap (upper: the KKT residual) is at most 1e-4 of the zero model's loss.
+    swap_optimal : ndarray of bool, shape (b,)
+        Weights are counted, and no exchange of one for another lowers the loss.
     """
 
     bounds: Array
@@ -51,6 +62,7 @@ class GridPath:
     objectives: Array
     duality_gaps: Array
     certified: NDArray[np.bool_]
+    swap_optimal: NDArray[np.bool_]
     certifier: Certifier = field(repr=False)
 
     def at(self, bound: float) -> Array:
@@ -223,6 +235,7 @@ def _grid(
             objectives=np.array([row.objective for row in ascending]),
             duality_gaps=np.array([row.duality_gap for row in ascending]),
             certified=np.array([row.certified for row in ascending]),
+            swap_optimal=np.array([row.swap_optimal for row in ascending]),
             certifier=certifier,
         )
 
@@ -250,6 +263,7 @@ def _grid(
 
         if callback(guess):
             method.run(problem, callback, guess)
+            search_subsets(problem, judge, check_stopped)
             judge.finish()
         rows.append(settle(judge))
         yield bound, gather()

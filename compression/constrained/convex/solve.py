@@ -19,6 +19,7 @@ from .losses import Loss, Squared, check_data, prepare
 from .problem import Problem, Solver
 from .solvers.projected_newton import ProjectedNewton
 from .solvers.quasi_newton import QuasiNewton
+from .subset_search import best_subset
 
 Array = NDArray[np.floating]
 
@@ -79,6 +80,8 @@ class Solution:
     status : str
         "certified", or why not, with the gap reached.
     trajectory : Trajectory
+    swap_optimal : bool
+        Weights are counted, and no exchange of one for another lowers the loss.
     """
 
     weight: Array
@@ -93,6 +96,7 @@ class Solution:
     seconds: float
     status: str
     trajectory: Trajectory
+    swap_optimal: bool = False
 
     @property
     def certified(self) -> bool:
@@ -121,7 +125,7 @@ class Judge:
         self.rows: list[tuple[int, float, float, float, float, Array]] = []
         self.best: tuple[Array, Certificate] | None = None
         self.good_since: int | None = None
-        self.limit = ""
+        self.limit, self.swap_optimal = "", False
         self.aim = tolerance
         self._next = 1
         self._unjudged: Array | None = None
@@ -277,8 +281,25 @@ def solve(
         import_module(module)  # before the clock starts
     judge = Judge(problem, certifier, tolerance, max_iterations, max_seconds)
     method.run(problem, judge, problem.start())
+    search_subsets(problem, judge)
     judge.finish()
     return settle(judge)
+
+
+def search_subsets(
+    problem: Problem, judge: Judge, check_stopped: Callable[[], None] = lambda: None
+) -> None:
+    """Where weights are counted: exchange the solver's for others, as long as the loss falls.
+
+    For least squares only, where what a swap wins is known without a fit. ``check_stopped`` is
+    called between two swaps, and ends the search by raising.
+    """
+    if problem.constraint.counts and isinstance(problem.loss, Squared):
+        assert judge.best is not None
+        start = problem.loss.from_model(judge.best[0])
+        count = int(min(problem.bound, start.size))
+        point, judge.swap_optimal = best_subset(problem.loss, count, start, check_stopped)
+        judge(point)
 
 
 def settle(judge: Judge, inactive: bool = False) -> Solution:
@@ -311,6 +332,7 @@ def settle(judge: Judge, inactive: bool = False) -> Solution:
             np.array(residual),
             np.array(weights),
         ),
+        swap_optimal=judge.swap_optimal,
     )
 
 
@@ -318,6 +340,8 @@ def _status(judge: Judge, certificate: Certificate) -> str:
     if certificate.holds(judge.tolerance):
         return "certified"
     end = f"stopped at {judge.limit}" if judge.limit else "the solver stopped by itself"
+    if judge.swap_optimal:
+        return "not certified: the set is not convex; no swap of one weight for another is better"
     if not certificate.convex:
         return (
             "not certified: the set is not convex; "

@@ -42,8 +42,8 @@ class Optimum:
     ----------
     facts : list of dict
         What is certified of each bound so far: knob, objective, duality_gap, kkt_residual,
-        certified, inactive, status, price (loss per unit of the bound; NaN without multipliers),
-        seconds (NaN on a path).
+        certified, inactive, status, swap_optimal, price (loss per unit of the bound; NaN without
+        multipliers), seconds (NaN on a path).
     multipliers : list of ndarray, shape (outputs, inputs)
         Price of each weight's own bound, where each has one.
     """
@@ -106,9 +106,11 @@ class Optimum:
             weight, guess = found.at(bound), np.asarray(found.intercept_at(bound))
             judged = found.certifier.judge(weight, bound, guess, quick=True)
             if isinstance(found, ExactPath):
-                certified = judged.holds(EXACT)
+                certified, swap_optimal = judged.holds(EXACT), False
             else:
-                certified = bool(found.certified[np.searchsorted(found.bounds, bound)])
+                row = np.searchsorted(found.bounds, bound)
+                certified = bool(found.certified[row])
+                swap_optimal = bool(found.swap_optimal[row])
             # One-sided bounds never cost softmax anything.
             slack = (loss == "softmax" and not members.bounded) or (
                 members.gauge(weight) < bound * (1 - TOUCHING)
@@ -119,6 +121,7 @@ class Optimum:
                 certified=certified,
                 inactive=members.convex and certified and slack,
                 status="" if certified else "the path's own tolerance was not reached",
+                swap_optimal=swap_optimal,
                 seconds=math.nan,
             )
             yield weight, judged.intercept
@@ -143,6 +146,7 @@ class Optimum:
                 certified=solution.certified,
                 inactive=solution.inactive,
                 status="" if solution.certified else solution.status,
+                swap_optimal=solution.swap_optimal,
                 seconds=solution.seconds,
             )
             yield solution.weight, solution.intercept

@@ -137,10 +137,18 @@ def describe_certificate(fact: pd.Series, convex: bool) -> tuple[str, str]:
     ``convex``: of the set.
     """
     if not convex:
+        reached = (
+            "a point that projected gradient steps no longer leave (exchanges of one weight for "
+            "another are tried with squared loss only), and another choice of weights may fit better"
+        )
+        if fact["swap_optimal"]:
+            reached = (
+                "a choice of weights in which no exchange of one for another lowers the loss; an "
+                "exchange of several at once may"
+            )
         return "info", (
-            "**No certificate.** The set is not convex: what is shown is a point that projected "
-            "gradient steps no longer leave, and another choice of weights may fit better. Its "
-            f"training loss is {fact['objective']:.5g}."
+            f"**No certificate.** The set is not convex: what is shown is {reached}. Its training "
+            f"loss is {fact['objective']:.5g}."
         )
     gap, residual = fact["duality_gap"], fact["kkt_residual"]
     if not fact["certified"]:

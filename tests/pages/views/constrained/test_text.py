@@ -41,6 +41,7 @@ def fact(**changed):
             "certified": True,
             "inactive": False,
             "status": "",
+            "swap_optimal": False,
             "price": 0.5,
             **changed,
         }
@@ -59,7 +60,8 @@ def fact(**changed):
             "warning",
             "gap 2.0e-07 reached",
         ),
-        ({"certified": False}, False, "info", "not convex"),
+        ({"certified": False}, False, "info", "gradient steps no longer leave"),
+        ({"certified": False, "swap_optimal": True}, False, "info", "no exchange of one for"),
     ],
 )
 def test_a_certificate_claims_no_more_than_is_known(changed, convex, kind, said):

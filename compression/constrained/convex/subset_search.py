@@ -1,0 +1,125 @@
+"""At most κ weights by least squares: which ones? A search by swaps, from several starts.
+
+The problem is not convex and its optimum is not certified. A set of weights is left only when no
+exchange of one of them for another lowers the loss. The starts are what a solver found, the weights
+taken one by one after each of the most promising, and all of them given up one by one (Miller,
+Subset Selection in Regression, 2002; swaps: Beck & Eldar, SIAM J. Optimization 2013).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .losses import Squared
+
+Array = NDArray[np.floating]
+Indices = NDArray[np.intp]
+
+# Of more columns than this only the solver's own choice is a start.
+LARGEST = 300
+# So many columns are tried as the first one.
+FIRSTS = 10
+# Added to the diagonal, relative to it: columns that say the same keep an inverse.
+RIDGE = 1e-10
+# Loss, relative to the zero model's, that a swap must win.
+WORTH = 1e-12
+# Multiplications for the swaps of one start: some seconds. A count, so that results repeat.
+LARGEST_WORK = 2e10
+
+
+def best_subset(
+    loss: Squared, count: int, start: Array, check: Callable[[], None] = lambda: None
+) -> tuple[Array, bool]:
+    """A point (p,) with at most ``count`` weights, and whether no swap improves it.
+
+    The search ends before that where very many weights leave it no time. ``start`` is a point whose
+    weights that are not zero are one of the starts; ``check`` is called between two swaps and ends
+    the search by raising.
+    """
+    count = min(count, len(loss.gram))
+    if count == 0:
+        return np.zeros(len(loss.gram)), True
+    search = _Search(loss, check)
+    starts = [np.flatnonzero(start)[:count]]
+    if len(loss.gram) <= LARGEST:
+        # Greed is misled by the first column that it takes: others are tried in its place.
+        alone = np.argsort(-(loss.correlation**2) / np.diag(loss.gram))
+        starts += [np.zeros(0, np.intp), *alone[1:FIRSTS, None], search.give_up(count)]
+    found = [search.swap(search.take(members, count)) for members in starts]
+    members, _, complete = max(found, key=lambda result: result[1])
+    point = np.zeros(len(loss.gram))
+    point[members] = np.linalg.lstsq(
+        loss.gram[np.ix_(members, members)], loss.correlation[members], rcond=1e-13
+    )[0]
+    return point, complete
+
+
+class _Search:
+    """What sets of columns win over the zero model: ½ rᵀ G⁻¹ r over their block."""
+
+    def __init__(self, loss: Squared, check: Callable[[], None]) -> None:
+        self.check = check
+        self.gram = loss.gram + RIDGE * np.diag(np.diag(loss.gram))
+        self.correlation, self.zero = loss.correlation, loss.zero
+
+    def fit(self, members: Indices) -> tuple[Array, Array, Array, Array, Array]:
+        """Inverse, weights, its product with the columns; slopes and own curvature of all."""
+        inverse = np.linalg.inv(self.gram[np.ix_(members, members)])
+        weight = inverse @ self.correlation[members]
+        ties = inverse @ self.gram[members]
+        slope = self.correlation - weight @ self.gram[members]
+        height = np.diag(self.gram) - np.sum(self.gram[members] * ties, axis=0)
+        return inverse, weight, ties, slope, height
+
+    def take(self, members: Indices, count: int) -> Indices:
+        """Add the column that wins most, until there are so many."""
+        while len(members) < count:
+            *_, slope, height = self.fit(members)
+            wins = _wins(slope, height)
+            wins[members] = -1.0
+            members = np.append(members, int(wins.argmax()))
+        return members
+
+    def give_up(self, count: int) -> Indices:
+        """From all columns, give up the one that costs least, until so few are left."""
+        members = np.arange(len(self.gram))
+        inverse = np.linalg.inv(self.gram)
+        while len(members) > count:
+            weight = inverse @ self.correlation[members]
+            place = int((weight**2 / np.diag(inverse)).argmin())
+            edge, rest = inverse[place], np.arange(len(members)) != place
+            inverse = (inverse - np.outer(edge, edge) / edge[place])[np.ix_(rest, rest)]
+            members = members[rest]
+        return members
+
+    def swap(self, members: Indices) -> tuple[Indices, float, bool]:
+        """Exchange one for another, the best pair each time; what is won, and if no pair is left."""
+        limit = 1 + int(LARGEST_WORK / (len(members) ** 2 * len(self.gram)))
+        best, most = members, -np.inf
+        for _ in range(limit):
+            self.check()
+            inverse, weight, ties, slope, height = self.fit(members)
+            own = np.diag(inverse)[:, None]
+            won = 0.5 * float(weight @ self.correlation[members])
+            if not won > most + WORTH * self.zero:
+                return best, most, True  # collinear columns: the last swap won by rounding only
+            best, most = members, won
+            # Without one of them: less is won, all slopes and curvatures of their own grow.
+            without = won - 0.5 * weight**2 / own[:, 0]
+            wins = _wins(slope + ties * weight[:, None] / own, height + ties**2 / own)
+            wins[:, members] = -np.inf
+            total = without[:, None] + wins
+            out, new = np.unravel_index(int(total.argmax()), total.shape)
+            if not total[out, new] > won + WORTH * self.zero:
+                return best, most, True
+            members = np.append(np.delete(members, out), new)
+        return best, most, False
+
+
+def _wins(slope: Array, height: Array) -> Array:
+    """What a column wins that is added: nothing, where the others say the same already."""
+    wins = np.zeros_like(slope)
+    new = height > 1e2 * RIDGE
+    wins[new] = 0.5 * slope[new] ** 2 / height[new]
+    return wins

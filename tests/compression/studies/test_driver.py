@@ -63,6 +63,12 @@ def run(store, executor=None, study=STUDY, **options):
     return studies.run(study, store, executor or Inline(), workers=1, **options)
 
 
+def assert_same_table(one, other):
+    """To the last bit."""
+    tables = [studies.table(store, "small") for store in (one, other)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
 def test_the_table_is_what_the_functions_give(store):
     progress = run(store)
     assert (progress.done, progress.failed, progress.total) == (6, 0, 6)
@@ -244,7 +250,7 @@ def test_a_driver_that_is_killed_loses_at_most_what_it_was_computing(url, store)
     assert len(last.requests) <= 6 - 3
     whole = StudyStore("sqlite://")
     run(whole)
-    pd.testing.assert_frame_equal(studies.table(store, "small"), studies.table(whole, "small"))
+    assert_same_table(store, whole)
 
 
 def drive_and_die_writing(url, writes):
@@ -273,7 +279,7 @@ def test_a_driver_that_is_killed_while_it_writes_leaves_nothing_torn(url, store)
         assert driver.exitcode == -signal.SIGKILL
     run(store)
     run(whole := StudyStore("sqlite://"))
-    pd.testing.assert_frame_equal(studies.table(store, "small"), studies.table(whole, "small"))
+    assert_same_table(store, whole)
 
 
 def drive_and_wait(pipe):
@@ -308,7 +314,7 @@ def is_running(pid):
 def test_processes_give_the_same_table(url, store):
     studies.run(STUDY, url, workers=1)
     run(whole := StudyStore("sqlite://"))
-    pd.testing.assert_frame_equal(studies.table(url, "small"), studies.table(whole, "small"))
+    assert_same_table(store, whole)
 
 
 def test_threads_of_one_process_do_not_share_a_seeds_random_numbers():

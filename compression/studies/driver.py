@@ -1,4 +1,4 @@
-"""Run a study: every fit once, the shared work shared, whatever stops on the way.
+"""Run a study: every fit once, each reference once for all its curves, whatever stops on the way.
 
 What is pending is a fit without a row in the store, so that a study that was stopped, in whatever
 way, goes on where it was: at most the fits in flight are lost. Workers hand rows back; only the

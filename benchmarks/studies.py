@@ -1,9 +1,14 @@
 """What do the store and the driver of a study cost beside its fits?"""
 
+import multiprocessing
 import os
+import shutil
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,16 +17,22 @@ import numpy as np
 import pandas as pd
 
 from compression import studies
+from compression.command_line.parser import main
 from compression.studies import fit
-from compression.studies.store import NUMBERS
+from compression.studies.store import LEASES, NUMBERS
 from compression.studies.study_store import StudyStore
+from pages.views.studies import tasks
 
+from .postgresql import find_programs, serve_postgresql
 from .table import Row
 
 FITS = int(os.environ.get("COMPRESS_FITS", "500"))
 ROWS = int(os.environ.get("COMPRESS_ROWS", "1000000"))
+FEWER_ROWS = {1000: 5, 5: 100}  # rows a curve: ROWS over this show the pace as well
 WORKERS = 2
 ROUNDS = 2
+SECONDS = 2.0  # that people wait for a study
+PACE = 2000  # rows a second
 
 
 def rows() -> Iterator[Row]:
@@ -29,7 +40,8 @@ def rows() -> Iterator[Row]:
         yield from resumption(Path(folder))
         yield from sleepers(Path(folder))
         yield from throughput(Path(folder))
-        yield from size(Path(folder))
+        yield from pace(Path(folder))
+        yield from opening(Path(folder))
 
 
 def small_study(name: str, first_seed: int, seeds: int, epochs: int = 1) -> studies.Study:
@@ -38,22 +50,62 @@ def small_study(name: str, first_seed: int, seeds: int, epochs: int = 1) -> stud
     return studies.Study(name, ("iris",), ("softmax_regression",), chosen, (curve,), epochs)
 
 
+def require_at_most(
+    limit: float, ratio: float, question: str, measured: str, peer: str, held: bool = True
+) -> Row:
+    return Row(question, measured, peer, ratio, f"≤ {limit:g}", held and ratio <= limit)
+
+
+def require_at_least(limit: float, ratio: float, question: str, measured: str, peer: str) -> Row:
+    return Row(question, measured, peer, ratio, f"≥ {limit:g}", ratio >= limit)
+
+
 def resumption(folder: Path) -> Iterator[Row]:
-    """Until a study that is over, or was stopped at its end, says so."""
-    store = StudyStore(f"sqlite:///{folder / 'again.db'}")
-    study = small_study("again", 0, FITS // 2)
+    """Until a study that was killed half way goes on, and until one that is over says so."""
+    study, url = small_study("again", 0, FITS // 2), f"sqlite:///{folder / 'again.db'}"
+    context = multiprocessing.get_context("spawn")  # nothing is imported or started before
+    driver = context.Process(target=_drive, args=(study, url))
+    driver.start()
+    store = StudyStore(url)
+    while driver.is_alive() and len(store.done(study.name)) < study.count() // 2:
+        time.sleep(0.01)
+    os.kill(driver.pid or 0, signal.SIGKILL)
+    driver.join()
+    done = store.done(study.name)
+    leases = len({row.fit for row in store.read(LEASES.select())} - done)
+    ours, theirs = context.Pipe()
+    again = context.Process(target=_time_resumption, args=(study, url, theirs))
+    again.start()
+    times = ours.recv()
+    again.join()
+    what = f"{study.count()} fits, its driver killed after {len(done)}, {leases} leases left"
+    for until, seconds in zip(("its first report", "a new fit is kept"), times, strict=True):
+        question, took = f"{what}: run again, until {until}", f"{seconds:.2f} s"
+        yield require_at_most(1, seconds / SECONDS, question, took, f"{SECONDS:g} s", leases > 0)
     studies.run(study, store, Sleeping(1, 0.0))
     began = time.perf_counter()
-    driver_done = studies.run(study, store, Sleeping(1, 0.0)).done
+    over = studies.run(study, store, Sleeping(1, 0.0)).done
     seconds = time.perf_counter() - began
-    yield Row(
-        f"a study of {driver_done} fits that is over, run again",
-        f"{seconds:.2f} s",
-        "2 s",
-        seconds / 2,
-        "≤ 1",
-        seconds <= 2,
-    )
+    question = f"a study of {over} fits that is over, run again"
+    yield require_at_most(1, seconds / SECONDS, question, f"{seconds:.2f} s", f"{SECONDS:g} s")
+    store.close()
+
+
+def _drive(study: studies.Study, url: str) -> None:
+    studies.run(study, url, studies.LocalProcesses(WORKERS))
+
+
+def _time_resumption(study: studies.Study, url: str, pipe: Any) -> None:
+    """Send the seconds from the call to the first report, and to the first fit that is kept."""
+    seen: list[tuple[int, float]] = []
+
+    def report(progress: studies.Progress) -> bool:
+        seen.append((progress.done, time.perf_counter() - began))
+        return progress.done == seen[0][0]
+
+    began = time.perf_counter()
+    studies.run(study, url, studies.LocalProcesses(WORKERS), report=report)
+    pipe.send((seen[0][1], next(seconds for done, seconds in seen if done > seen[0][0])))
 
 
 class Sleeping(ThreadPoolExecutor):
@@ -86,14 +138,9 @@ def sleepers(folder: Path) -> Iterator[Row]:
             for asleep in [executor.submit(fit.compute) for _ in range(count)]:
                 asleep.result()
         least = time.perf_counter() - began
-        yield Row(
-            f"{count} fits that sleep {seconds:g} s, {workers} workers: efficiency",
-            f"{took:.2f} s",
-            f"{least:.2f} s, the same sleeps and no study",
-            least / took,
-            "≥ 0.95",
-            least / took >= 0.95,
-        )
+        question = f"{count} fits that sleep {seconds:g} s, {workers} workers: efficiency"
+        peer = f"{least:.2f} s, the same sleeps and no study"
+        yield require_at_least(0.95, least / took, question, f"{took:.2f} s", peer)
 
 
 def throughput(folder: Path) -> Iterator[Row]:
@@ -102,57 +149,38 @@ def throughput(folder: Path) -> Iterator[Row]:
     The three take turns, twice: the machine is not as fast all the time.
     """
     store = StudyStore(f"sqlite:///{folder / 'many.db'}")
-    ours = peer = cluster = own = 0.0
+    ours = used = peer = cluster = own = 0.0
     fits = []
     for number in range(ROUNDS):
         study = digits_study(number)
         before = time.process_time()
-        ours += _run_warm(study, store, studies.LocalProcesses(WORKERS))
+        took, busy = _run_warm(study, store, studies.LocalProcesses(WORKERS))
         own += time.process_time() - before
+        ours, used = ours + took, used + busy
         fits.append(store.study_fits(study.name))
         peer += _run_with_joblib(study)
         cluster += _run_on_dask(study, f"sqlite:///{folder / f'dask{number}.db'}")
     table = pd.concat(fits)
-    inside = float(table["seconds"].sum())
-    yield Row(
-        f"{len(table)} fits of digits in {ROUNDS} turns, {WORKERS} processes, kept",
-        f"{ours:.1f} s",
-        f"{peer:.1f} s, joblib, nothing kept",
-        ours / peer,
-        "≤ 1.05",
-        ours <= 1.05 * peer,
-    )
-    share = inside / (WORKERS * ours)
-    yield Row(
-        f"of {WORKERS} processes' time inside fits",
-        f"{inside:.1f} s",
-        f"{WORKERS * ours:.1f} s",
-        share,
-        "≥ 0.9",
-        share >= 0.9,
-    )
-    yield Row(
-        "the driver's processor time, beside that",
-        f"{own:.1f} s",
-        f"{inside:.1f} s in fits",
-        own / inside,
-        "≤ 0.1",
-        own <= 0.1 * inside,
-    )
-    yield Row(
-        f"the same on {WORKERS} Dask workers",
-        f"{cluster:.1f} s",
-        f"{ours:.1f} s, the pool",
-        cluster / ours,
-        "≤ 1.15",
-        cluster <= 1.15 * ours,
-    )
+    inside, both = float(table["seconds"].sum()), WORKERS * ours
+    question = f"{len(table)} fits of digits in {ROUNDS} turns, {WORKERS} processes, kept"
+    theirs = f"{peer:.1f} s, joblib, nothing kept"
+    yield require_at_most(1.05, ours / peer, question, f"{ours:.1f} s", theirs)
+    question = f"of {WORKERS} cores' time used by the workers (/proc)"
+    yield require_at_least(0.85, used / both, question, f"{used:.1f} s", f"{both:.1f} s")
+    question = f"of {WORKERS} processes' time inside fits"
+    yield require_at_least(0.9, inside / both, question, f"{inside:.1f} s", f"{both:.1f} s")
+    question = "the driver's processor time, beside that"
+    theirs = f"{inside:.1f} s in fits"
+    yield require_at_most(0.1, own / inside, question, f"{own:.1f} s", theirs)
+    question = f"the same on {WORKERS} Dask workers"
+    theirs = f"{ours:.1f} s, the pool"
+    yield require_at_most(1.15, cluster / ours, question, f"{cluster:.1f} s", theirs)
 
 
 def digits_study(number: int) -> studies.Study:
     """Two models' references and curves; ``number``: seeds of its own, as what is known is not run."""
     curve = studies.Curves("low_rank", {"method": "truncated_svd"})
-    count = FITS // ROUNDS // 4  # of which each seed makes four
+    count = -(-FITS // (4 * ROUNDS))  # each seed makes four fits; at least as many as asked for
     seeds = tuple(range(number * count, (number + 1) * count))
     models = ("softmax_regression", "mlp")
     return studies.Study(f"many {number}", ("digits",), models, seeds, (curve,), 2)
@@ -182,16 +210,16 @@ def _run_on_dask(study: studies.Study, url: str) -> float:
         LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
         studies.DaskExecutor(cluster.scheduler_address) as executor,
     ):
-        return _run_warm(study, StudyStore(url), executor)
+        return _run_warm(study, StudyStore(url), executor)[0]
 
 
-def _run_warm(study: studies.Study, store: StudyStore, executor: Any) -> float:
-    """Seconds that a study takes of workers that have computed before."""
+def _run_warm(study: studies.Study, store: StudyStore, executor: Any) -> tuple[float, float]:
+    """Seconds that a study takes of workers that have computed before, and what they use of cores."""
     for ready in [executor.submit(_warm_up) for _ in range(2 * WORKERS)]:
         ready.result()
-    began = time.perf_counter()
+    before, began = _sum_children(), time.perf_counter()
     studies.run(study, store, executor)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, _sum_children() - before
 
 
 def _warm_up() -> None:
@@ -203,10 +231,49 @@ def _warm_up() -> None:
         fit.compute(request, file)
 
 
-def size(folder: Path) -> Iterator[Row]:
-    """A study of many rows: into the store, and opened again."""
-    store, each = StudyStore(f"sqlite:///{folder / 'large.db'}"), 1000
-    study = small_study("large", 0, max(ROWS // each, 1))
+def _sum_children() -> float:
+    """Processor time of this process's children, of those that are over too."""
+    over, ticks = os.times(), 0
+    for child in list_children(os.getpid()):
+        with suppress(FileNotFoundError):
+            # The fields utime and stime, 14 and 15: the name before them may hold spaces.
+            stat = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(stat[11]) + int(stat[12])
+    return ticks / os.sysconf("SC_CLK_TCK") + over.children_user + over.children_system
+
+
+def list_children(process: int) -> list[int]:
+    """Process ids of a process's children; none when it has just ended."""
+    found: list[int] = []
+    with suppress(FileNotFoundError):
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    return found
+
+
+def pace(folder: Path) -> Iterator[Row]:
+    """Rows a second into both databases, of large curves and of small ones."""
+    yield from _measure_pace("SQLite", lambda name: f"sqlite:///{folder / f'{name}.db'}")
+    if (programs := find_programs()) is None:
+        yield Row("rows into PostgreSQL", "no initdb here", f"{PACE:,} rows/s", 0, "≥ 1", None)
+        return
+    with serve_postgresql(programs) as url:
+        yield from _measure_pace("PostgreSQL", lambda name: url)
+
+
+def _measure_pace(database: str, name_url: Callable[[str], str]) -> Iterator[Row]:
+    for each, part in FEWER_ROWS.items():
+        store = StudyStore(name_url(f"pace{each}"))
+        count, seconds = _fill(store, f"pace {each}", each, ROWS // part)
+        store.close()
+        question = f"{count:,} rows into {database}, {each} a curve, 1 a reference"
+        measured, goal = f"{count / seconds:,.0f} rows/s", f"{PACE:,} rows/s"
+        yield require_at_least(1, count / seconds / PACE, question, measured, goal)
+
+
+def _fill(store: StudyStore, name: str, each: int, total: int) -> tuple[int, float]:
+    """Put a study of about so many rows; how many there are, and the seconds that they took."""
+    study = small_study(name, 0, max(total // (each + 1), 1))
     requests = [
         request
         for reference in study.references()
@@ -214,42 +281,54 @@ def size(folder: Path) -> Iterator[Row]:
     ]
     store.put_study(study.name, study.to_json(), requests)
     numbers = np.random.default_rng(0).uniform(0.1, 1, size=(each, len(NUMBERS)))
-    table = pd.DataFrame(numbers, columns=list(NUMBERS))
+    table, count = pd.DataFrame(numbers, columns=list(NUMBERS)), 0
     began = time.perf_counter()
     for request in requests:
         own = table[:1] if request["stage"] == "reference" else table
         store.put(request, b"", name=request["stage"], rows=own)
-    seconds, count = time.perf_counter() - began, (each + 1) * len(requests) // 2
-    pace = count / seconds
-    yield Row(
-        f"{count:,} rows into SQLite, {each} a fit",
-        f"{pace:,.0f} rows/s",
-        "2,000 rows/s",
-        pace / 2000,
-        "≥ 1",
-        pace >= 2000,
-    )
-    studies.compute_overview(store, small_overview(store))  # what is imported is not counted
-    for what, target in (("when it ends", ""), ("by whoever opens it then", "≤ 1")):
-        store.close()
-        began, waited = time.process_time(), time.perf_counter()
-        store = StudyStore(f"sqlite:///{folder / 'large.db'}")
-        store.studies()
-        studies.read_overview(store, study.name)
-        seconds, waited = time.process_time() - began, time.perf_counter() - waited
-        yield Row(
-            f"a study of {count:,} rows, its state and all that is shown of it, {what}",
-            f"{seconds:.2f} s of a core, {waited:.2f} s",
-            "2 s",
-            seconds / 2,
-            target,
-            seconds <= 2 if target else None,
-        )
+        count += len(own)
+    return count, time.perf_counter() - began
+
+
+def opening(folder: Path) -> Iterator[Row]:
+    """A study of many rows: what its page waits for, by the clock.
+
+    ``study run`` keeps what is shown of it; of one that Python ran, the first who opens it does.
+    """
+    files = {end: folder / f"{end}.db" for end in ("Python", "study run")}
+    urls = {end: f"sqlite:///{file}" for end, file in files.items()}
+    store = StudyStore(urls["Python"])
+    count, _ = _fill(store, "large", 1000, ROWS)
+    specification = store.specification("large") or ""
     store.close()
+    shutil.copy(files["Python"], files["study run"])
+    few = small_study("few", 10**6, 2).to_json()
+    tasks.run_study(_take_partial, few, "sqlite://")  # what is imported is not counted
+    seconds = _resume_by_command(urls["study run"])
+    what, goal = f"a study of {count:,} rows", f"{SECONDS:g} s"
+    question = f"{what}: study run, when all fits are there"
+    yield Row(question, f"{seconds:.2f} s", goal, seconds / SECONDS, "", None)
+    for end, who in (("study run", "first"), ("Python", "first"), ("Python", "next")):
+        before, began = time.process_time(), time.perf_counter()
+        tasks.run_study(_take_partial, specification, urls[end])
+        used, seconds = time.process_time() - before, time.perf_counter() - began
+        measured = f"{seconds:.2f} s, {used:.2f} s of a core"
+        question = f"{what}, run by {end}, opened by the page of whoever comes {who}"
+        yield require_at_most(1, seconds / SECONDS, question, measured, goal)
 
 
-def small_overview(store: StudyStore) -> str:
-    """The name of a study of a few rows, kept beside the large one."""
-    study = small_study("few", 10**6, 2)
-    studies.run(study, store, studies.InThisProcess())
-    return study.name
+def _resume_by_command(url: str) -> float:
+    """Seconds of the command at the end of a study, when nothing is left to compute."""
+    began = time.perf_counter()
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        code = main(["study", "resume", "large", "--store", url, "--workers", "1"])
+    if code:
+        raise RuntimeError(f"study resume ended with {code}")
+    return time.perf_counter() - began
+
+
+def _take_partial(done: int, total: int, so_far: Any = None, message: str = "") -> bool:
+    """A job's report as its first one is: what there is so far is asked for at once."""
+    if so_far is not None:
+        so_far()
+    return True

@@ -6,8 +6,9 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stderr, suppress
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,37 +18,78 @@ from compression import studies
 from compression.studies import fit
 from compression.studies.study_store import StudyStore
 
-from .studies import small_study
+from .postgresql import find_programs, serve_postgresql
+from .studies import list_children, small_study
 from .table import Row
 
-KILLS = int(os.environ.get("COMPRESS_KILLS", "200"))
+KILLS = int(os.environ.get("COMPRESS_KILLS", "200"))  # for each database
 WORKERS = 2
 WORST = 2  # kills of workers in one run: a fit is given up when it has lost three
 ORPHAN_SECONDS = 5.0
-Kill = Callable[[multiprocessing.Process, random.Random], bool]
 
 
-def rows(seed: int = 0) -> Iterator[Row]:
-    """Two fifths of the kills meet the driver, two its writes, and one a worker process."""
-    chance = random.Random(seed)
+@dataclass(frozen=True)
+class Victim:
+    """Who is killed, and when.
+
+    Attributes
+    ----------
+    name : str
+        As the table says it.
+    share : float
+        Of all kills.
+    epochs : int
+        Of the studies: fits of about 10 ms, or long enough to be met by a kill.
+    processes : bool
+        Whether workers compute, or the driver itself.
+    seconds : (float, float)
+        Between which a driver, or one of its workers, is killed at random.
+    """
+
+    name: str
+    share: float
+    epochs: int
+    processes: bool
+    seconds: tuple[float, float]
+
+
+WRITER = Victim("writer", 0.3, 1, False, (0, 0))  # by its writes and not by the clock
+WORKER = Victim("worker", 0.2, 1, True, (0.5, 8))
+DRIVERS = (
+    Victim("driver", 0.3, 1, False, (0.02, 0.4)),
+    Victim("driver of two workers", 0.2, 600, True, (0.5, 8)),
+)
+
+
+def rows(seed: int = 0, kills: int = KILLS) -> Iterator[Row]:
+    """So many kills on SQLite, and as many on PostgreSQL where it is installed."""
     fit.compute(next(small_study("warm", 0, 1).references()))  # torch is there before the fork
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'faults.db'}"
-        for kind, share in (("driver", 0.4), ("writer", 0.4), ("worker", 0.2)):
-            yield _kill(kind, max(round(share * KILLS), 1), url, chance)
+        yield from _kill_all("SQLite", url, kills, random.Random(seed))
+    if (programs := find_programs()) is None:
+        yield Row("kills on PostgreSQL", "no initdb here", "–", 0, "0", None)
+        return
+    with serve_postgresql(programs) as url:
+        yield from _kill_all("PostgreSQL", url, kills, random.Random(seed))
 
 
-def _kill(kind: str, count: int, url: str, chance: random.Random) -> Row:
+def _kill_all(database: str, url: str, kills: int, chance: random.Random) -> Iterator[Row]:
+    for victim in (*DRIVERS, WRITER, WORKER):
+        yield _kill(victim, max(round(victim.share * kills), 1), database, url, chance)
+
+
+def _kill(victim: Victim, count: int, database: str, url: str, chance: random.Random) -> Row:
     """Studies whose runs are killed until they are over; each is then held against an undisturbed one."""
-    store, done, working, number = StudyStore(url), 0, 0, 0
+    store, done, busy, number = StudyStore(url), 0, 0, 0
     missing = doubled = wrong = orphans = 0
     while done < count:
-        study = small_study(f"{kind} {number}", 100 * number, 10)
+        study = small_study(f"{victim.name} {number}", 100 * number, 10, victim.epochs)
         number += 1
         while done < count and len(store.done(study.name)) < study.count():
-            workers, killed = _run_and_kill(kind, study, url, chance, count - done)
+            workers, killed = _run_and_kill(victim, study, url, chance, count - done)
             done += killed
-            working += bool(store.owners())
+            busy += killed > 0 and bool(store.owners())
             orphans += len(_wait_for_end(workers))
         studies.run(study, store, studies.InThisProcess())
         table = studies.table(store, study.name)
@@ -59,8 +101,9 @@ def _kill(kind: str, count: int, url: str, chance: random.Random) -> Row:
         wrong += not table.equals(wanted)
     store.close()
     bad = missing + doubled + wrong + orphans
+    question = f"{database}: {done} kills -9 of the {victim.name}, {busy} left leases; then resumed"
     return Row(
-        f"{done} kills -9 of the {kind}, then resumed: rows lost, doubled, wrong tables, processes left",
+        f"{question}: rows lost, doubled, wrong tables, processes left",
         f"{missing}, {doubled}, {wrong}, {orphans}",
         f"{number} times the study, undisturbed",
         float(bad),
@@ -70,36 +113,36 @@ def _kill(kind: str, count: int, url: str, chance: random.Random) -> Row:
 
 
 def _run_and_kill(
-    kind: str, study: studies.Study, url: str, chance: random.Random, most: int
+    victim: Victim, study: studies.Study, url: str, chance: random.Random, most: int
 ) -> tuple[list[int], int]:
     """A driver's run with its kills: its worker processes, and how many kills there were."""
-    writes = chance.randint(1, 8) if kind == "writer" else 0
+    writes = chance.randint(1, 8) if victim is WRITER else 0
     moment = chance.uniform(0, 0.005)
-    here = kind != "worker"
-    arguments = (study, url, here, writes, moment)
+    arguments = (study, url, victim.processes, writes, moment)
     driver = multiprocessing.get_context("fork").Process(target=_drive, args=arguments)
     driver.start()
     workers: list[int] = []
     killed = 0
-    if kind == "driver":
-        driver.join(chance.uniform(0.02, 0.4))
+    if victim in DRIVERS:
+        driver.join(chance.uniform(*victim.seconds))
+        workers = _list_workers(driver.pid or 0)
         if driver.exitcode is None:
             os.kill(driver.pid or 0, signal.SIGKILL)
             killed = 1
-    while kind == "worker" and killed < min(WORST, most) and driver.is_alive():
-        driver.join(chance.uniform(0.5, 8))
+    while victim is WORKER and killed < min(WORST, most) and driver.is_alive():
+        driver.join(chance.uniform(*victim.seconds))
         workers += (alive := _list_workers(driver.pid or 0))
         if alive:
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(alive), signal.SIGKILL)
                 killed += 1
     driver.join()
-    if kind == "writer":
+    if victim is WRITER:
         killed = int(driver.exitcode == -signal.SIGKILL)
     return workers, killed
 
 
-def _drive(study: studies.Study, url: str, here: bool, writes: int, moment: float) -> None:
+def _drive(study: studies.Study, url: str, processes: bool, writes: int, moment: float) -> None:
     """The driver; with ``writes`` it is killed so many seconds after its n-th write began."""
     if writes:
         write, left = StudyStore.write, [writes]
@@ -112,7 +155,7 @@ def _drive(study: studies.Study, url: str, here: bool, writes: int, moment: floa
             write(store, change)
 
         StudyStore.write = write_and_die  # type: ignore[method-assign]
-    executor = studies.InThisProcess() if here else studies.LocalProcesses(WORKERS)
+    executor = studies.LocalProcesses(WORKERS) if processes else studies.InThisProcess()
     with redirect_stderr(StringIO()):
         studies.run(study, url, executor)
 
@@ -120,11 +163,10 @@ def _drive(study: studies.Study, url: str, here: bool, writes: int, moment: floa
 def _list_workers(driver: int) -> list[int]:
     """Process ids of a driver's workers, found as its children."""
     found = []
-    with suppress(FileNotFoundError):  # it has just ended
-        for thread in Path(f"/proc/{driver}/task").iterdir():
-            for child in (thread / "children").read_text().split():
-                if "LokyProcess" in Path(f"/proc/{child}/cmdline").read_text():
-                    found.append(int(child))
+    for child in list_children(driver):
+        with suppress(FileNotFoundError):
+            if "LokyProcess" in Path(f"/proc/{child}/cmdline").read_text():
+                found.append(child)
     return found
 
 

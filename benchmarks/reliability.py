@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, dict[str, object]] = {
     "slider_load": {"seed": None},
     "abrupt_ends": {"seed": None},
     "studies": {},
+    "study_faults": {"seed": None},
     "busy_neighbour": {},
     "accessibility": {},
 }

@@ -15,7 +15,7 @@ import torch
 import compression
 import data
 from compression.network import layers
-from compression.training import capped_threads
+from compression.threads import one_thread
 
 from .table import Row
 
@@ -60,7 +60,7 @@ def rows() -> Iterator[Row]:
         start = process_time()
         curve = compression.low_rank_curve(reference, dataset)
         ours.append(process_time() - start)
-        with capped_threads(), torch.no_grad():
+        with one_thread(), torch.no_grad():
             start = process_time()
             scores = naive(reference.network, x, dataset.y_test)
             loop.append(process_time() - start)

@@ -129,6 +129,7 @@ def quantized_curve(
 
 
 @check_arguments
+@in_one_thread
 def few_bits_curve(
     reference: Reference,
     dataset: Data,
@@ -251,6 +252,7 @@ def fewest_bits(table: pd.DataFrame, allowed: float = 0.01) -> int:
     return int(table.loc[table["validation_score"] >= most - allowed, "bits"].min())
 
 
+@in_one_thread
 def bits_by_bound(
     reference: Reference,
     dataset: Data,

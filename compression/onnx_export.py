@@ -21,6 +21,7 @@ from .argument_checks import check_arguments
 from .atomic_file import write_whole
 from .errors import StorageError
 from .network import LowRankPlusSparse, array, children_of, features_of
+from .threads import in_one_thread
 
 OPSET, IR_VERSION = 17, 8  # read by ONNX Runtime 1.13 and later
 LARGEST_DIFFERENCE = 1e-4
@@ -29,6 +30,7 @@ _PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 @check_arguments
+@in_one_thread
 def export_onnx(network: nn.Sequential, path: str | os.PathLike) -> float:
     """Write a network as an ONNX graph: samples (N, features) in, (N, outputs) out, any N.
 

@@ -39,12 +39,14 @@ from .network import (
     set_bounded,
     set_grid,
 )
+from .threads import in_one_thread
 from .weight_states import FREE
 
 Array = NDArray[np.floating]
 
 
 @check_arguments
+@in_one_thread
 def quantize(
     network: nn.Sequential,
     bits: int,
@@ -193,6 +195,7 @@ def input_moments(network: nn.Sequential, rows: Array) -> dict[str, Array]:
 
 
 @check_arguments
+@in_one_thread
 def rounding_errors(network: nn.Module, quantized: nn.Module) -> pd.DataFrame:
     """What rounding did to each layer's weights.
 

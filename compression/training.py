@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -24,11 +23,11 @@ from .errors import ArgumentError, NotConvergedError
 from .network import forward_in_blocks
 from .report import Report as Report
 from .report import keep_going as keep_going
+from .threads import in_one_thread
 
 BATCH_SIZE = 256  # of training on: few, steady steps from next to the solution
 MAX_WIDTH = 8  # shares of a model's own units
 LARGEST_SEED = 2**32 - 1
-THREADS = 2  # the networks here are small: more threads wait for each other
 
 
 class Data(Protocol):
@@ -49,17 +48,6 @@ class Data(Protocol):
     def outputs(self) -> int: ...
     @property
     def fingerprint(self) -> str: ...
-
-
-@contextmanager
-def capped_threads() -> Iterator[None]:
-    """At most THREADS torch threads inside, the caller's number again outside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, THREADS))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def pick_device(device: str) -> torch.device:
@@ -356,6 +344,7 @@ def check_seed(seed: int) -> None:
 
 
 @check_arguments
+@in_one_thread
 def train(
     dataset: Data,
     model: str = "mlp",
@@ -415,20 +404,19 @@ def train(
     begin = time.perf_counter()
     place = pick_device(device)
     network, recipe = models.build(model, dataset, dataset.outputs, seed, width)
-    with capped_threads():
-        samples = Samples(dataset, place)
-        network.to(place).eval()
-        check_fit(network, samples, dataset)
-        trainer = Trainer(
-            network,
-            samples,
-            learning_rate or recipe.learning_rate,
-            recipe.batch_size,
-            seed if order is None else order,
-        )
-        history = trainer.run(epochs or recipe.epochs, recipe.patience, report)
-        network.cpu().eval()
-        outputs = forward_in_blocks(network, torch.from_numpy(dataset.x_test)).numpy()
+    samples = Samples(dataset, place)
+    network.to(place).eval()
+    check_fit(network, samples, dataset)
+    trainer = Trainer(
+        network,
+        samples,
+        learning_rate or recipe.learning_rate,
+        recipe.batch_size,
+        seed if order is None else order,
+    )
+    history = trainer.run(epochs or recipe.epochs, recipe.patience, report)
+    network.cpu().eval()
+    outputs = forward_in_blocks(network, torch.from_numpy(dataset.x_test)).numpy()
     predicted = evaluation.predictions(outputs, dataset.task)
     low, high = evaluation.Comparison(predicted, dataset.y_test, dataset.task).intervals(
         predicted[None]

@@ -113,6 +113,7 @@ def low_rank_curve(
     return judge_networks(all_ranks, values, reference, dataset, samples, method, epochs, report)
 
 
+@in_one_thread
 def spaced_ranks(
     reference: Reference,
     dataset: Data,

@@ -10,7 +10,8 @@ from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError
 from ..network import Layer, children_of, forward_in_blocks, matrix, pick_layers
 from ..network import layers as layers_of
-from ..training import Data, Reference, capped_threads, samples_for
+from ..threads import in_one_thread
+from ..training import Data, Reference, samples_for
 from .approximations import LayerRanks, LayerView, approximate, count_ranks, reshape_patterns
 from .calibration import covariance
 from .decomposition import Array
@@ -22,6 +23,7 @@ from .spatial_svd import SpatialStages, unfold_kernel
 from .spectrum import ENERGY_SHARES, markers
 
 
+@in_one_thread
 def layer_ranks(
     reference: Reference,
     dataset: Data,
@@ -34,12 +36,12 @@ def layer_ranks(
 
     The arguments, and what is raised, are those of :func:`compression.low_rank_curve`.
     """
-    with capped_threads():
-        samples = samples_for(reference, dataset)
-        all_ranks = prepare(reference, samples, method, layers, ridge=ridge)
-        return [count_ranks(name, d) for name, d in all_ranks.decompositions.items()]
+    samples = samples_for(reference, dataset)
+    all_ranks = prepare(reference, samples, method, layers, ridge=ridge)
+    return [count_ranks(name, d) for name, d in all_ranks.decompositions.items()]
 
 
+@in_one_thread
 def view_layer(
     reference: Reference,
     dataset: Data,
@@ -73,10 +75,9 @@ def view_layer(
     children = list(children_of(reference.network))
     if layer not in children:
         raise ArgumentError(f"{layer} is part of a compressed layer: choose a layer of a reference")
-    with capped_threads():
-        samples = samples_for(reference, dataset)
-        before = reference.network[: children.index(layer)]
-        inputs = input_rows(part, forward_in_blocks(before, samples.x[samples.fit]))
+    samples = samples_for(reference, dataset)
+    before = reference.network[: children.index(layer)]
+    inputs = input_rows(part, forward_in_blocks(before, samples.x[samples.fit]))
     weight = truncated = matrix(part)
     approximations = decomposition = None
     if KINDS[type(part)] in entry.layers:

@@ -15,7 +15,8 @@ from ..catalog import LOW_RANK_METHODS, find
 from ..curve import Curve
 from ..errors import ArgumentError
 from ..suggestion import row_within
-from ..training import Data, Reference, capped_threads, samples_for
+from ..threads import in_one_thread
+from ..training import Data, Reference, samples_for
 from .curve import low_rank_curve
 from .decomposition import Array
 from .networks import Ranks, prepare
@@ -62,6 +63,7 @@ def rank_for_energy(errors: Array, share: float) -> int:
 
 
 @check_arguments
+@in_one_thread
 def ranks_for_energy(
     reference: Reference,
     dataset: Data,
@@ -91,11 +93,11 @@ def ranks_for_energy(
     """
     if not 0 < share <= 1:
         raise ArgumentError(f"energy share {share} is not possible: choose above 0, up to 1")
-    with capped_threads():
-        all_ranks = prepare(reference, samples_for(reference, dataset), method, layers, ridge=ridge)
+    all_ranks = prepare(reference, samples_for(reference, dataset), method, layers, ridge=ridge)
     return _keep_energy(all_ranks, share)
 
 
+@in_one_thread
 def rules_curve(
     reference: Reference,
     dataset: Data,
@@ -130,9 +132,8 @@ def rules_curve(
         loss of validation score; where there is none, the reference itself); amount, that share
         or loss, NaN where there is none; ranks, a dict layer -> rank or None for dense.
     """
-    with capped_threads():
-        # Ranks are chosen by the energy on the reference's inputs, wherever factors are calibrated.
-        all_ranks = prepare(reference, samples_for(reference, dataset), method, layers, ridge=ridge)
+    # Ranks are chosen by the energy on the reference's inputs, wherever factors are calibrated.
+    all_ranks = prepare(reference, samples_for(reference, dataset), method, layers, ridge=ridge)
     lines: list[dict] = [
         {"rule": "energy", "amount": share, "ranks": _keep_energy(all_ranks, share)}
         for share in ENERGY_SHARES

@@ -1,4 +1,9 @@
+import importlib
+import inspect
+import pkgutil
+import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,18 +81,63 @@ def test_paths_fits_and_curves_run_in_one_thread():
     assert pools() == {2}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("path", "solve", "factorize", "allocate_ranks", "low_rank_curve", "constrained_curve"),
-        *("combined_curve", "baseline_curve", "budget_curve", "sensitivity", "layer_errors"),
-        "cross_validated_rank",
-    ],
-)
-def test_what_computes_for_a_caller_says_that_it_runs_in_one_thread(name):
-    function = getattr(compression, name)
+# Public functions that need no thread of their own.
+READ_AND_WRITE = {"load", "save", "restore", "export_factors", "export_pytorch"}
+COUNT = {"bytes_of", "macs", "parameters"}
+LOOK_UP = {
+    *("at_equal_bytes", "best_bits", "best_rows", "fewest_bits", "nearest_row", "paired_change"),
+    *("pareto_front", "rank_within", "with_bits"),
+}
+# Somebody's own model may be large, and a time is that of its own threads.
+OWN_THREADS = {
+    *("judge_ranks", "latencies", "read_adapter", "read_model", "read_module", "resize_adapter"),
+}
+# What functions in one thread call; a generator, whose body runs with its consumer; a stopwatch.
+PARTS = {
+    *("check_data", "curve_bounds", "judge_networks", "over_plane", "path_by_bound", "prepare"),
+    *("rank_latencies", "samples_for"),
+}
+
+
+def runs_in_one_thread(function) -> bool:
     own = in_one_thread(function).__code__
     layers = [function]  # others may be wrapped around it
     while hasattr(layers[-1], "__wrapped__"):
         layers.append(layers[-1].__wrapped__)
-    assert any(layer.__code__ is own for layer in layers)
+    return any(layer.__code__ is own for layer in layers)
+
+
+def public_functions() -> dict[str, object]:
+    listed = Path(compression.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    names = re.findall(r"import (\w+) as", listed)
+    found = {name: getattr(compression, name) for name in names}
+    return {name: value for name, value in found.items() if inspect.isfunction(value)}
+
+
+def functions_of_data() -> dict[str, object]:
+    """All that take a reference and its dataset, or inputs, targets and a loss."""
+    found = {}
+    for module in pkgutil.walk_packages(compression.__path__, "compression."):
+        if re.search("__main__|studies|command_line", module.name):
+            continue  # those call what is public
+        loaded = importlib.import_module(module.name)
+        for name, value in vars(loaded).items():
+            if inspect.isfunction(value) and value.__module__ == module.name and name[0] != "_":
+                given = set(inspect.signature(value).parameters)
+                if given >= {"reference", "dataset"} or given >= {"x", "y", "loss"}:
+                    found[name] = value
+    return found
+
+
+def test_every_public_function_that_computes_runs_in_one_thread():
+    functions = public_functions()
+    assert len(functions) > 40
+    several = {name for name, value in functions.items() if not runs_in_one_thread(value)}
+    assert several == READ_AND_WRITE | COUNT | LOOK_UP | OWN_THREADS
+
+
+def test_whatever_computes_on_data_runs_in_one_thread():
+    functions = functions_of_data()
+    assert len(functions) > 20
+    several = {name for name, value in functions.items() if not runs_in_one_thread(value)}
+    assert several == PARTS

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from ...report import Report, far_apart_first, keep_going
+from ...threads import in_one_thread
 from .exact_path import ExactPath
 from .losses import Loss, Softmax, Squared, check_data, prepare
 from .path import GridPath
@@ -18,6 +19,7 @@ STEPS = 41  # grid points of a window, each way
 WIDER = 1.3  # a window's width over that of what it has to hold
 
 
+@in_one_thread
 def loss_planes(
     x: Array,
     y: NDArray[Any],

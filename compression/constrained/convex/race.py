@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from ...errors import CancelledError
 from ...report import Report, keep_going
+from ...threads import in_one_thread
 from .results import Race
 from .solve import Solution, solve
 
 
+@in_one_thread
 def race(
     x: NDArray[np.floating],
     y: NDArray[Any],

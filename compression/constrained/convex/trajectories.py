@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ...catalog import CONSTRAINTS, SOLVERS, find
 from ...report import Report, far_apart_first, keep_going
+from ...threads import in_one_thread
 from .certificate import Certifier
 from .losses import Squared, check_data, prepare
 from .problem import Problem
@@ -20,6 +21,7 @@ MAX_ITERATES = 40  # kept of a trajectory
 MAX_WEIGHTS = 8_000_000  # kept of all trajectories together
 
 
+@in_one_thread
 def trajectories(
     x: Array,
     y: NDArray[Any],

@@ -260,6 +260,7 @@ def layer_certificates(reference: Reference, dataset: Data, network: nn.Sequenti
     return pd.DataFrame(lines)
 
 
+@in_one_thread
 def certificates_by_bound(
     reference: Reference,
     dataset: Data,

@@ -1,11 +1,13 @@
 """The page that combines: its grid, what its worker hands over, its figures, and it, rendered."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import compression
 from compression import COMBINED_METHODS, storage
 from compression.combined.curve import combined_curve
 from compression.equal_bytes import compare_at_equal_bytes
@@ -19,7 +21,7 @@ from pages.views.combine import tasks as combine_work
 from pages.views.combine import text as combine_words
 from pages.views.combine.controls import any_rank_pays, default_epochs
 from pages.views.combine.pairs import TUNED_RANKS
-from pages.views.combine.verdict import pack_curve
+from pages.views.combine.verdict import pack_curves
 from tests.pages.rendering import render, settle
 
 RANKS, BOUNDS, EPOCHS = (1, 2), (0.4, 1.0), 10
@@ -55,8 +57,8 @@ def margins(trained, together, alone):
     return combine_work.compare_curves(
         go_on,
         trained.origin,
-        pack_curve("together", together),
-        tuple(pack_curve(name, found) for name, found in alone.items()),
+        pack_curves("together", [together]),
+        tuple(pack_curves(name, [found]) for name, found in alone.items()),
     )
 
 
@@ -124,12 +126,46 @@ def test_each_alone_is_compared_with_the_combination_at_equal_bytes(
 def test_a_budget_that_the_other_never_meets_has_no_numbers(trained, together, alone):
     small = ("together", (10.0, 1e6), (0.9, 0.8), np.zeros((2, 30)).tobytes())
     table = combine_work.compare_curves(
-        go_on, trained.origin, small, (pack_curve("low_rank", alone["low_rank"]),)
+        go_on, trained.origin, small, (pack_curves("low_rank", [alone["low_rank"]]),)
     )
     assert table["change"].isna().tolist() == [True, False]
     first, second = (combine_words.give_verdict(trained, table, b) for b in (10.0, 1e6))
     assert "nothing of **low rank alone** is that small" in first[1]
     assert "**low rank alone** of" in second[1]
+
+
+def test_the_verdict_holds_the_best_baseline_at_equal_bytes(trained, together):
+    dataset = load("iris", seed=0)
+    reference = compression.train(dataset, "softmax_regression", seed=0)
+    curves = [
+        compression.baseline_curve(reference, dataset, name)
+        for name, entry in compression.BASELINES.items()
+        if not entry.narrows
+    ]
+    packed = pack_curves(combine_words.BASELINE, curves)
+    table = combine_work.compare_curves(
+        go_on, trained.origin, pack_curves("together", [together]), (packed,)
+    )
+    target = dataset.y_test
+    for _, line in table.iterrows():
+        rows = [
+            (row["validation_score"], -row["bytes"], np.asarray(curve.predictions)[place])
+            for curve in curves
+            for place, (_, row) in enumerate(curve.table.iterrows())
+            if row["bytes"] <= line["budget"]
+        ]
+        if not rows:
+            assert np.isnan(line["change"])
+            continue
+        _, size, answers = max(rows, key=lambda row: row[:2])
+        own = together.table[together.table["bytes"] <= line["budget"]]
+        chosen = own.sort_values(["validation_score", "bytes"], ascending=[False, True]).index[0]
+        change = (together.predictions[chosen] == target).mean() - (answers == target).mean()
+        assert line["other_bytes"] == -size
+        assert line["change"] == pytest.approx(change)
+    said = combine_words.give_verdict(trained, table, table["budget"].max(), "rounding, 4 bits")[1]
+    assert "against **the best baseline** (rounding, 4 bits) of " in said
+    assert "against the best baseline shown better at" in combine_words.count_verdicts(table, 1e9)
 
 
 def a_margin(trained, **values):
@@ -255,8 +291,10 @@ def test_always_the_same_answer_is_a_line_and_uneven_classes_bring_the_balanced_
 def test_the_margins_carry_their_intervals_and_the_budget(margins):
     budget = float(margins["budget"].iloc[-1])
     figure = combine_figures.margins(margins, budget, "classification")
-    assert len(figure.data) == 3
-    for trace, name in zip(figure.data, combine_figures.COLOURS, strict=True):
+    assert [trace.name for trace in figure.data] == [
+        f"against {name}" for name in combine_words.ALONE.values()
+    ]
+    for trace, name in zip(figure.data, combine_words.ALONE, strict=True):
         lines = margins[(margins["other"] == name) & margins["change"].notna()]
         assert np.allclose(trace.y, 100 * lines["change"])
         assert np.allclose(np.add(trace.y, trace.error_y.array), 100 * lines["high"])
@@ -296,8 +334,13 @@ def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
     assert sliders == {"pair_epochs": 4, "rank": 1, "bound": 0.25}
     said = [text.value for text in app.markdown if "the combination" in text.value]
     assert len(said) == 1
-    for name in combine_words.ALONE.values():
+    for name in combine_words.OTHERS.values():
         assert f"**{name}**" in said[0]
+    assert combine_words.BASELINES_TO_COME not in said[0]
+    (drawn,) = [c for c in app.get("plotly_chart") if c.proto.id.endswith("combined_plane")]
+    names = {trace.get("name") for trace in json.loads(drawn.proto.spec)["data"]}
+    fitting = {e.title for e in compression.BASELINES.values() if not e.narrows}
+    assert {*fitting, "Reference + 4 epochs"} <= names
     before = app.metric[0].value, app.metric[1].value
     app.select_slider(key="bound").set_value(1.0)
     settle(app)

@@ -12,14 +12,25 @@ from pages.shared.format import format_count, format_interval, format_score, for
 from pages.shared.models.results import CurveView
 from pages.shared.models.text import describe_settings
 from pages.shared.plots import standard, traces
+from pages.shared.plots.baselines import add_baselines
 from pages.shared.plots.layout import build_figure, cost_axis, score_scale, score_title
-from pages.shared.plots.palette import COMBINED, CONSTRAINED, INK, LOW_RANK, OCHRE, TEAL, UNCHANGED
+from pages.shared.plots.palette import (
+    COMBINED,
+    CONSTRAINED,
+    INK,
+    LOW_RANK,
+    OCHRE,
+    SLATE,
+    TEAL,
+    UNCHANGED,
+    Style,
+)
 
-from .text import ALONE
+from .text import ALONE, BASELINE, OTHERS
 
 _BELOW = {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left"}
 _IN_SIGHT = 0.1  # of score, either way: the rest is a zoom away
-COLOURS = {"low_rank": LOW_RANK, "tuned": TEAL, "bound": CONSTRAINED}
+COLOURS = {"low_rank": LOW_RANK, "tuned": TEAL, "bound": CONSTRAINED, BASELINE: SLATE}
 
 
 def heat(
@@ -110,10 +121,12 @@ def plane(
     reference: Mapping[str, float],
     cost: str,
     task: str,
+    baselines: Sequence[tuple[str, Style, pd.DataFrame]] = (),
 ) -> go.Figure:
-    """Score against cost: the pairs as points, each alone as a curve.
+    """Score against cost: the pairs as points, each alone as a curve, baselines thin.
 
     ``together``: (title, table, current row). ``alone``: a name of ``ALONE`` -> its curve.
+    ``baselines``: as ``add_baselines`` takes them.
     """
     title, table, current = together
     curves = [
@@ -128,11 +141,12 @@ def plane(
     figure = standard.plane(curves, reference, cost, task)
     # A grid has no order along which a line could run.
     figure.update_traces({"mode": "markers", "marker.size": 8}, {"name": title})
+    add_baselines(figure, baselines, cost, task)
     return figure.update_layout(legend=_BELOW)
 
 
 def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
-    """The combination's score minus each alone's, at equal bytes, with intervals."""
+    """The combination's score minus each other's, at equal bytes, with intervals."""
     scale = score_scale(task)
     unit = "points of accuracy" if task == "classification" else "R²"
     ends = table["budget"].min(), table["budget"].max()
@@ -140,12 +154,14 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
     # Side by side: at one budget the intervals would lie on one another.
     for place, (name, colour) in enumerate(COLOURS.items()):
         lines = table[(table["other"] == name) & table["change"].notna()]
+        if lines.empty:
+            continue
         change, low, high = (scale * lines[column] for column in ("change", "low", "high"))
         drawn.append(
             traces.points(
                 lines["budget"] * (ends[1] / ends[0]) ** (0.004 * (place - 1)),
                 change,
-                f"against {ALONE[name]}",
+                f"against {OTHERS[name]}",
                 colour,
                 size=7,
                 hover="%{y:+.3g} (%{customdata[0]:+.3g} to %{customdata[1]:+.3g})<br>"

@@ -6,15 +6,17 @@ from typing import Any
 
 import streamlit as st
 
-from compression import COMBINED_METHODS
+from compression import BASELINES, COMBINED_METHODS
 from compression.pareto import nearest_pair
 from pages.shared import links
 from pages.shared.format import score_name
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
+from pages.shared.models.baselines import is_next_due, request_in_turn
 from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.text import describe_baselines
 from pages.shared.plots.layout import COSTS
-from pages.shared.plots.palette import COMBINED
+from pages.shared.plots.palette import COMBINED, REFERENCE, Style, style
 from pages.shared.ui import blocks, charts, knobs, widgets
 from pages.shared.ui.progress import flush, follow, show_status
 
@@ -38,6 +40,11 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
         "tuned": submit(tasks.tune_low_rank, trained.origin, ranks, setting.most_epochs),
     }
     comparison = verdict.submit_comparison(trained, grid, alone)
+    longer = requests.fine_tuned_curve(trained, setting.most_epochs)
+    ahead = [grid, *alone.values(), longer, *([] if comparison is None else [comparison])]
+    late = any(job.pending for job in ahead)  # then no baseline's turn has come
+    baselines = {} if late else request_in_turn(trained)
+    against_baselines = verdict.submit_baselines(trained, grid, baselines)
 
     def draw_sight() -> None:
         asked = choose_pair(setting, grid)
@@ -61,13 +68,19 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
         st.header("Does it beat each alone at equal bytes?", anchor=False)
         for name, job in alone.items():
             show_status(job, text.ALONE[name].capitalize())
+        behind = verdict.read_curves(baselines)
         if comparison is not None:
-            verdict.draw_verdict(trained, comparison, line["bytes"])
-        _draw_plane(trained, setting, together, row, alone)
+            verdict.draw_verdict(trained, comparison, against_baselines, behind, line["bytes"])
+        _draw_plane(trained, setting, (together, row), alone, behind, longer)
         st.caption(text.describe_baseline(setting, len(ranks)))
+        for name, job in baselines.items():
+            show_status(job, BASELINES[name].title)
 
-    watched = [grid, *alone.values(), *([] if comparison is None else [comparison])]
+    watched = [*ahead, *baselines.values()]
+    watched += [] if against_baselines is None else [against_baselines]
     follow(draw, *watched, key=PAIR)
+    if is_next_due(trained, baselines, ahead):
+        st.rerun()
 
 
 def _draw_grid(trained: Trained, setting: Setting, together: CurveView, row: int) -> None:
@@ -115,16 +128,30 @@ def _draw_downloads(trained: Trained, setting: Setting, together: CurveView, row
 def _draw_plane(
     trained: Trained,
     setting: Setting,
-    together: CurveView,
-    row: int,
+    now: tuple[CurveView, int],
     alone: Mapping[str, Job[Any]],
+    baselines: Mapping[str, CurveView],
+    longer: Job[CurveView],
 ) -> None:
+    """``now``: all pairs, and the row of the one shown; ``longer``: the reference trained on."""
     cost = widgets.segment(links.COST, "Cost axis", COSTS)
-    curves = {n: curve for n, job in alone.items() if (curve := job.so_far) is not None}
-    pairs = (COMBINED_METHODS[setting.method].title, together.table, row)
+    curves = verdict.read_curves(alone)
+    pairs = (COMBINED_METHODS[setting.method].title, now[0].table, now[1])
+    thin = [
+        (
+            BASELINES[name].title,
+            style("baseline", name),
+            curve.table.assign(said=describe_baselines(name, curve.table)),
+        )
+        for name, curve in baselines.items()
+    ]
+    if (trained_on := longer.so_far) is not None:
+        title = text.title_as_long(setting)
+        look = Style(REFERENCE, "diamond-open")
+        thin.append((title, look, trained_on.table.assign(said=title)))
     charts.draw(
-        figures.plane(pairs, curves, trained.costs, cost, trained.task),
+        figures.plane(pairs, curves, trained.costs, cost, trained.task, thin),
         "combined_plane",
-        f"{score_name(trained.task)} against {COSTS[cost]}: together and each alone",
+        f"{score_name(trained.task)} against {COSTS[cost]}: together, each alone and baselines",
     )
     st.caption(text.PLANE)

@@ -7,6 +7,7 @@ import pandas as pd
 from compression import COMBINED_METHODS, CONSTRAINTS
 from pages.shared.format import compare_sizes, format_change, format_size
 from pages.shared.models.results import Trained
+from pages.shared.models.tasks import EQUAL_EPOCHS
 from pages.shared.models.text import file_stem, name_reference
 
 from .results import Setting
@@ -29,9 +30,17 @@ COMPARISON = (
     "10 points (0.1 of R²) may lie outside the axis: zoom out."
 )
 HEAT = "Click a cell to move both sliders there."
-PLANE = "Points: every pair of a rank and a bound. Bars are 95 % intervals of one training."
+PLANE = (
+    "Points: every pair of a rank and a bound. Thin: baselines, with the epochs of each point in "
+    "its hover. Bars are 95 % intervals of one training."
+)
 
 ALONE = {"low_rank": "low rank alone", "tuned": "low rank trained on", "bound": "bounds alone"}
+BASELINE = "baseline"
+OTHERS = {**ALONE, BASELINE: "the best baseline"}
+BASELINES_TO_COME = (
+    "The best baseline at equal bytes follows: baselines are computed after all the others."
+)
 
 
 def describe_grid(setting: Setting) -> str:
@@ -62,8 +71,16 @@ def describe_baseline(setting: Setting, ranks: int) -> str:
     )
     return (
         f"“Low rank trained on” has {epochs} epoch{'' if epochs == 1 else 's'} at each of "
-        f"{_count_ranks(ranks)}, {like}: a gain over it is not a gain of training longer."
+        f"{_count_ranks(ranks)}, {like}: a gain over it is not a gain of training longer. Baselines "
+        f"that are trained have {EQUAL_EPOCHS} epochs, a smaller network from scratch the "
+        f"reference's and {EQUAL_EPOCHS} more at most."
     )
+
+
+def title_as_long(setting: Setting) -> str:
+    """The reference, trained on for as long as any pair."""
+    epochs = setting.most_epochs
+    return f"Reference + {epochs} epoch{'' if epochs == 1 else 's'}"
 
 
 def describe_pair(
@@ -98,19 +115,25 @@ def describe_pair(
     return text + f"ρ = {bound:g} of what holds each factor or dense weight; biases are free."
 
 
-def give_verdict(trained: Trained, table: pd.DataFrame, budget: float) -> list[str]:
-    """Whether the pair is smaller than the reference, and what it is worth against each alone."""
+def give_verdict(
+    trained: Trained, table: pd.DataFrame, budget: float, baseline: str = ""
+) -> list[str]:
+    """Whether the pair is smaller than the reference, and what it is worth against each other.
+
+    ``baseline``: which one is the best at this budget, in words.
+    """
     task = trained.task
     unit = " points" if task == "classification" else " of R²"
     sentences = [_compare_with_reference(budget, trained.bytes)]
     for _, line in table[table["budget"] == budget].iterrows():
-        other = ALONE[line["other"]]
+        other = OTHERS[line["other"]]
         start = f"At {format_size(budget)}"
         if math.isnan(line["change"]):
             sentences.append(f"{start} nothing of **{other}** is that small.")
             continue
         larger = " (larger than the reference)" if line["other_bytes"] > trained.bytes else ""
-        against = f"**{other}** of {format_size(line['other_bytes'])}{larger}"
+        which = f" ({baseline})" if line["other"] == BASELINE and baseline else ""
+        against = f"**{other}**{which} of {format_size(line['other_bytes'])}{larger}"
         samples = len(trained.target)
         if line["differing"] == 0:
             both = "are right on the same" if task == "classification" else "answer the same on all"
@@ -151,7 +174,7 @@ def count_verdicts(table: pd.DataFrame, reference: float) -> str:
     ``reference``: length of its file, in bytes.
     """
     parts = []
-    for name, title in ALONE.items():
+    for name, title in OTHERS.items():
         lines = table[(table["other"] == name) & table["change"].notna()]
         if lines.empty:
             continue

@@ -14,6 +14,7 @@ import onnx
 import pandas as pd
 import pytest
 
+import compression
 import data
 from data import uploads
 from pages.shared.models import constrained_tasks
@@ -22,7 +23,7 @@ from pages.views.compare import animation as scrub
 from pages.views.compare import report
 from pages.views.your_data import tasks as own_data
 from tests.compression.graphs import onnx_graphs
-from tests.pages.rendering import open_page, settle
+from tests.pages.rendering import open_page, render, settle
 
 LINK = "http://127.0.0.1:8501/compare?dataset=iris&rank=1"
 
@@ -120,6 +121,61 @@ def test_the_code_of_a_report_gives_the_numbers_of_its_curves(compared, tmp_path
         for column in ("knob", "score", "parameters", "bytes", "macs"):
             assert found["rows"][side][column] == pytest.approx(row[column], abs=1e-6)
     assert (tmp_path / "low-rank.safetensors").stat().st_size == expected["LMM"]["bytes"]
+
+
+def find_baselines(trained, rows):
+    """Side -> name and row of the best baseline at its size, by the package itself."""
+    dataset = data.load(trained.dataset, seed=0)
+    reference = compression.train(dataset, model=trained.model, seed=0)
+    names = [
+        n for n, entry in compression.BASELINES.items() if not trained.convex or not entry.narrows
+    ]
+    found = {}
+    for side, size in rows.items():
+        lines = [
+            (name, line)
+            for name in names
+            for _, line in compression.baseline_curve(reference, dataset, name).table.iterrows()
+            if line["bytes"] <= size
+        ]
+        if lines:
+            found[side] = max(lines, key=lambda one: (one[1]["validation_score"], -one[1]["bytes"]))
+    return found
+
+
+def test_a_report_names_the_best_baseline_at_each_side_s_size_and_its_code_gives_it(
+    compared, tmp_path, monkeypatch
+):
+    trained, _, low_rank, constrained, rank, bound = compared
+    sizes = {
+        "LMM": low_rank.table["bytes"].iloc[low_rank.row(rank)],
+        "COC": constrained.table["bytes"].iloc[constrained.row(bound)],
+    }
+    best = find_baselines(trained, sizes)
+    assert best
+    written = report.report(*compared, baselines=best, link=LINK, script=False)
+    for side, (name, line) in best.items():
+        row = re.search(
+            rf"<tr>\s*<th>Best baseline at {side}'s file size: (.*?)</tr>", written, re.S
+        )
+        assert row[1].startswith(compression.BASELINES[name].title.lower())
+        assert f"<td>{line['bytes']:,.0f}</td>" in row[1]
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(report.code(trained, low_rank, constrained, rank, bound, best), found)
+    for side, (_, line) in best.items():
+        row = found["baselines"][side].table.iloc[0]
+        assert (row["score"], row["bytes"]) == (line["score"], line["bytes"])
+
+
+def test_the_page_hands_the_best_baselines_to_its_report(downloads):
+    app = render(dataset="iris", model="mlp")
+    written = downloads["report_false"]()
+    sentence = next(t.value for t in app.markdown if "At LMM's file size (" in t.value)
+    for side in ("LMM", "COC"):
+        said = re.search(rf"At {side}'s file size \(.*?\) (.*?) \((.*?)\) scores", sentence)
+        assert f"Best baseline at {side}'s file size: {said[1]}, {said[2]}" in written
 
 
 def test_the_code_of_a_report_has_equal_epochs_where_its_curves_have(compared):

@@ -111,9 +111,7 @@ def test_a_fit_of_a_study_is_outside_the_bound_on_bytes(url):
 
 def test_sqlite_is_read_beside_a_writer_and_its_writers_wait(tmp_path):
     store = Store(f"sqlite:///{tmp_path / 'results.db'}")
-    with store._engine.connect() as connection:
-        read = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PRAGMAS]
-    assert dict(zip(PRAGMAS, read, strict=True)) == PRAGMAS
+    assert {name: store.read(sql.text(f"PRAGMA {name}"))[0][0] for name in PRAGMAS} == PRAGMAS
 
 
 def test_a_writer_waits_for_the_one_before_it_and_readers_do_not(url):

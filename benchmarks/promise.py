@@ -1,7 +1,7 @@
 """How often a promise of Decide holds: "at most a point lost", on the test part of 20 splits.
 
-For each split the candidates that Decide has unasked; the naive choice is the smallest file that
-loses at most a point on validation.
+For each split the candidates that Decide has unasked, by its own list, epochs and jobs; the naive
+choice is the smallest file that loses at most a point on validation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,18 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-import compression
-import data
 from compression.evaluation import wilson
-from compression.low_rank.curve import spaced_ranks
+from compression.pareto import mark_smaller
 from compression.promise import CONFIDENCE, Promise, judge_choice
+from pages.shared import jobs
+from pages.shared.jobs import Job
+from pages.shared.models import requests
+from pages.shared.models.results import CurveView, Trained
+from pages.views.decide.candidates import list_candidates, stack_rows
+from pages.views.decide.series import is_unasked, possible_series
 
 from .table import Row
 
 PAIRS = ("wine:mlp", "breast_cancer:mlp", "digits:mlp")
 SPLITS = 20
 LOSS = 0.01
-EPOCHS = 3  # of the ranks that are trained on
 
 
 @dataclass(frozen=True)
@@ -33,32 +36,34 @@ class Outcome:
     promised: float
 
 
-def candidates(
-    reference: compression.Reference, dataset: data.Dataset
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Rows of all curves that are smaller than the reference, and their gains."""
-    ranks = spaced_ranks(reference, dataset, "truncated_svd")
-    curves = [
-        compression.low_rank_curve(reference, dataset),
-        compression.low_rank_curve(reference, dataset, "activation_aware_svd"),
-        compression.low_rank_curve(reference, dataset, ranks=ranks, epochs=EPOCHS),
-        compression.constrained_curve(reference, dataset),
-        compression.baseline_curve(reference, dataset, "rounding"),
-    ]
-    table = pd.concat([curve.table for curve in curves], ignore_index=True)
-    smaller = (table["bytes"] < curves[0].reference["bytes"]).to_numpy()
-    gains = np.concatenate([curve.gains for curve in curves])[smaller]
-    return table[smaller].reset_index(drop=True), gains
+def fetch(job: Job | None) -> CurveView:
+    """What a job gives, once it is over."""
+    if job is None or not job.wait() or job.result is None:
+        raise RuntimeError("a series of Decide was not computed" if job is None else job.error)
+    return job.result
+
+
+def list_unasked(trained: Trained) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows of all of Decide's unasked series whose file is smaller, and their gains."""
+    unasked = [series for series in possible_series(trained) if is_unasked(series)]
+    submitted = {series: series.submit(trained) for series in unasked}
+    curves = {series: fetch(job) for series, job in submitted.items()}
+    table = list_candidates(next(iter(curves.values())).reference, curves)
+    smaller = mark_smaller(table, table.iloc[0], "bytes")
+    return table[smaller].reset_index(drop=True), stack_rows(table, curves, "gains")[smaller]
 
 
 def outcome(pair: str, seed: int) -> Outcome | None:
     """None: nothing stays within the loss on validation."""
     name, model = pair.split(":")
-    dataset = data.load(name, seed=seed)
-    reference = compression.train(dataset, model, seed=seed)
-    table, gains = candidates(reference, dataset)
+    reference = requests.reference(name, model, seed)
+    reference.wait()
+    trained = reference.result
+    if trained is None:
+        raise RuntimeError(reference.error)
+    table, gains = list_unasked(trained)
     costs = table["bytes"].to_numpy(float)
-    found: Promise | None = judge_choice(costs, gains, LOSS, dataset.task)
+    found: Promise | None = judge_choice(costs, gains, LOSS, trained.task)
     if found is None:
         return None
     within = np.flatnonzero(gains.mean(axis=1) >= -LOSS - 1e-6)
@@ -121,4 +126,7 @@ def judge(measured: dict[str, list[Outcome]]) -> Iterator[Row]:
 
 
 def rows() -> Iterator[Row]:
-    yield from judge(measure())
+    try:
+        yield from judge(measure())
+    finally:
+        jobs.shared_pool().close()

@@ -10,7 +10,7 @@ from pages.views.decide import text
 from pages.views.decide.answer import draw_answer
 from pages.views.decide.candidates import requested_series
 from pages.views.decide.latency import draw_latency, submit_measurement
-from pages.views.decide.series import submit_series
+from pages.views.decide.series import is_baseline_due, submit_series
 
 begin_page("Decide", "The smallest model for a score, over all methods, and how sure that is.")
 charts.begin()
@@ -24,8 +24,9 @@ measurement = submit_measurement(trained, jobs)
 measured = measurement.result if measurement else None
 draw_answer(trained, jobs, measured)
 draw_latency(measurement)
-if measurement is not None and measurement.result is not measured:
-    st.rerun()  # it ended while the page was drawn: nothing else would look again
+ended = measurement is not None and measurement.result is not measured
+if ended or is_baseline_due(trained, jobs):
+    st.rerun()  # while the page was drawn: nothing else would look again
 st.divider()
 charts.take_away(
     "Decide",

@@ -25,7 +25,7 @@ from .candidates import (
     pick_candidate,
 )
 from .choice import Series
-from .promise import draw_promise
+from .promise import draw_promise, draw_takeover
 from .requirements import choose_requirements
 from .winners import draw_winners
 
@@ -48,9 +48,10 @@ def draw_answer(trained: Trained, jobs: Jobs, measured: RankLatencies | None) ->
         reference = next(iter(curves.values())).reference
         table = add_latency(list_candidates(reference, curves), measured)
         best, caption = _draw_recommendation(trained, table, wish, cost)
-        draw_promise(trained, table, curves, wish, cost)
+        promised = draw_promise(trained, table, curves, wish, cost)
         settled = not any(job.pending for job in jobs.values())
         picked = pick_candidate(table, best, settled)
+        draw_takeover(best, promised, picked)
         if len(best):
             draw_table(trained, best, "ranked", caption)
         left, right = st.columns(2, gap="medium")
@@ -103,6 +104,8 @@ def _draw_recommendation(
 def _draw_card(trained: Trained, line: pd.Series, curves: Mapping[Series, CurveView]) -> None:
     st.markdown(f"**{line['label']}**")
     blocks.metrics(trained, line, spread=False)
+    if starved := text.warn_starved(line["warning"]):
+        st.caption(starved)
     with st.container(horizontal=True, gap="small"):
         link = line["link"]
         if st.button(

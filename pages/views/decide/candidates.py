@@ -29,7 +29,7 @@ from pages.shared.ui import charts, tables, widgets
 
 from . import figures, text
 from .choice import Choice, Series
-from .series import QUICK, possible_series
+from .series import is_unasked, possible_series
 from .tasks import DENSE
 
 LARGEST_COMPARISON = 30  # choices that a lasso compares: more are no comparison, and a long link
@@ -115,6 +115,7 @@ def _describe(
         choice=[choice.text for choice in choices],
         architecture=[choice.architecture for choice in choices],
         link=[choice.link for choice in choices],
+        warning=[choice.warning for choice in choices],
         style=[style] * len(choices),
     )
 
@@ -187,7 +188,7 @@ def requested_series(trained: Trained) -> list[str]:
 
 
 def _series_to_add(trained: Trained) -> list[Series]:
-    return [series for series in possible_series(trained) if series.name not in QUICK]
+    return [series for series in possible_series(trained) if not is_unasked(series)]
 
 
 def draw_candidates(
@@ -227,7 +228,9 @@ def draw_candidates(
 def _choose_more_series(trained: Trained) -> None:
     titles = {series.name: series.title for series in _series_to_add(trained)}
     if links.MORE_SERIES not in st.session_state:
-        known = {*titles, *titles.values()}
+        # A link of before may ask for what is computed unasked now.
+        possible = possible_series(trained)
+        known = {name for series in possible for name in (series.name, series.title)}
         linked = st.query_params.get_all(links.MORE_SERIES)
         if unknown := [quote(name) for name in linked if name not in known]:
             said = f"Compute more: there is no {' and no '.join(unknown)} here."

@@ -25,11 +25,14 @@ class Choice:
         Choices with the same one take the same time.
     link : Link
         Where it can be looked at.
+    warning : str
+        Which of its layers are starved; empty: none that is known.
     """
 
     text: str
     architecture: str
     link: Link
+    warning: str = ""
 
 
 @dataclass(frozen=True)

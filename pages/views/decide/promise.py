@@ -12,7 +12,7 @@ from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import describe_promise
 
 from . import text
-from .candidates import stack_rows
+from .candidates import load_sliders, stack_rows
 from .choice import Series
 
 
@@ -22,22 +22,39 @@ def draw_promise(
     curves: Mapping[Series, CurveView],
     wish: Wish,
     cost: str,
-) -> None:
-    """A paragraph, where a loss is allowed and some model stays within it."""
+) -> pd.Series | None:
+    """A paragraph, where a loss is allowed and some model stays within it; what is promised."""
     if wish.loss is None:
-        return
+        return None
     possible = (
         mark_smaller(table, table.iloc[0], cost)
         & replace(wish, loss=None).find_fulfilling(table, table.iloc[0])
         & table[cost].notna().to_numpy()
     )
     if not possible.any():
-        return
+        return None
     candidates = table[possible]
     gains = stack_rows(table, curves, "gains")[possible]
     found = judge_choice(candidates[cost].to_numpy(float), gains, wish.loss, trained.task)
-    if found is not None:
-        promised = None
-        if found.promised is not None:
-            promised = text.describe_promised(trained, candidates.iloc[found.promised])
-        st.markdown(describe_promise(found, promised, wish.loss, trained.task))
+    if found is None:
+        return None
+    line = None if found.promised is None else candidates.iloc[found.promised]
+    promised = None if line is None else text.describe_promised(trained, line)
+    st.markdown(describe_promise(found, promised, wish.loss, trained.task))
+    return line
+
+
+def draw_takeover(best: pd.DataFrame, promised: pd.Series | None, picked: pd.Series | None) -> None:
+    """Buttons that make the promised model the choice, or the recommended one again."""
+    if promised is None or best.empty or promised["id"] == best["id"].iloc[0]:
+        return
+    is_promised = picked is not None and picked["id"] == promised["id"]
+    line = best.iloc[0] if is_promised else promised
+    st.button(
+        text.TAKE_BEST if is_promised else text.TAKE_PROMISED,
+        key="take_promised",
+        icon=":material/swap_horiz:" if is_promised else ":material/verified:",
+        help=text.TAKE_HELP,
+        on_click=load_sliders,
+        args=(line,),
+    )

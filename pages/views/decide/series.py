@@ -4,7 +4,7 @@ A method, set or combined method of the catalogue has a series without a line he
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.links import Link
 from pages.shared.models import requests
+from pages.shared.models.baselines import is_next_due, request_in_turn
 from pages.shared.models.requests import DEFAULT_EPOCHS, EQUAL_EPOCHS, Way
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import RELATIVE
@@ -36,7 +37,7 @@ QUICK = (
     *("truncated_svd", "activation_aware_svd", "truncated_svd_tuned"),
     *("box", "rounding", "fine_tuned"),
 )
-"""Names of the series that are computed unasked."""
+"""Names of the series that are computed unasked, at once; every baseline follows."""
 TUNED = ("truncated_svd", "activation_aware_svd", "column_groups")
 WAYS = ("refit", "learning_compression")
 PENALTIES = {"learning_compression": (0.1, 0.3)}  # first and last μ, for networks
@@ -86,12 +87,13 @@ class Budgets(Series):
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
         choices = []
-        for ranks, budget in zip(curve.table["ranks"], curve.table["knob"], strict=True):
+        lines = (curve.table[name] for name in ("ranks", "knob", "warning"))
+        for ranks, budget, warning in zip(*lines, strict=True):
             words = ", ".join(f"{layer} {rank or 'dense'}" for layer, rank in ranks.items())
             link = links.to_low_rank(
                 method="truncated_svd", share=True, unit="bytes", budget=float(budget)
             )
-            choices.append(Choice(words, f"{self.name}: {words}", link))
+            choices.append(Choice(words, f"{self.name}: {words}", link, warning))
         return choices
 
 
@@ -292,7 +294,9 @@ class Baseline(Series):
         return requests.baseline_curve(trained, self.name)
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
-        link = links.to_compare(baselines="all" if BASELINES[self.name].trains else "rounding")
+        link = links.to_compare(
+            baselines=links.ALL if BASELINES[self.name].trains else links.ROUNDING
+        )
         # A narrower network takes its own time; rounded or pruned ones are dense at run time.
         unit = BASELINES[self.name].knob
         texts = [
@@ -405,11 +409,27 @@ def possible_series(trained: Trained, path: bool = False) -> list[Series]:
     ]
 
 
+def is_unasked(series: Series) -> bool:
+    """Whether it is computed without being asked for."""
+    return series.name in QUICK or isinstance(series, Baseline)
+
+
 def submit_series(
     trained: Trained, names: Iterable[str], path: bool = False
 ) -> dict[Series, Job[Any]]:
-    """The quick series and the named ones, each with its job, if it can begin."""
+    """The quick series and the named ones, each with its job, if it can begin; then the baselines.
+
+    A baseline that is trained begins when all others are over.
+    """
     possible = {series.name: series for series in possible_series(trained, path)}
-    wanted = [*QUICK, *(name for name in possible if name in names and name not in QUICK)]
-    jobs = {possible[name]: possible[name].submit(trained) for name in wanted}
-    return {series: job for series, job in jobs.items() if job is not None}
+    asked = [n for n, one in possible.items() if n in names and not is_unasked(one)]
+    jobs = {possible[name]: possible[name].submit(trained) for name in [*QUICK, *asked]}
+    found = {series: job for series, job in jobs.items() if job is not None}
+    baselines = request_in_turn(trained, found.values())
+    return found | {possible[name]: job for name, job in baselines.items()}
+
+
+def is_baseline_due(trained: Trained, jobs: Mapping[Series, Job[Any]]) -> bool:
+    """Whether a baseline's turn came after the series were asked for."""
+    baselines = {one.name: job for one, job in jobs.items() if isinstance(one, Baseline)}
+    return is_next_due(trained, baselines, jobs.values())

@@ -203,6 +203,19 @@ def describe_promised(trained: Trained, promised: Line) -> str:
     )
 
 
+TAKE_PROMISED = "Take the promised model"
+TAKE_BEST = "Take the recommended model again"
+TAKE_HELP = (
+    "The choice below, its file and the link: the recommended model has the best cost on "
+    "validation, the promised one is sure to stay within the loss."
+)
+
+
+def warn_starved(warning: str) -> str:
+    """That a budget leaves a layer too little; empty where it does not."""
+    return f":material/warning: {warning}." if warning else ""
+
+
 FAMILIES = {
     "low_rank": "low rank",
     "constrained": "constrained",
@@ -215,7 +228,8 @@ WINNERS = (
     "once it is measured below, of its time every family's "
     "row of best validation score, with its score on the test set. The verdict holds the best of "
     "them against the best alternative on the same test samples (95 % interval of the change): "
-    "level is where that interval holds 0. Epochs lie behind a row beyond the reference's own. "
+    "level is where that interval holds 0. Epochs lie behind a row beyond the reference's own; those "
+    "of a smaller network from scratch are all that it had. "
     "More methods, and few bits for each, can be computed below."
 )
 NOTHING_SMALL = "Nothing that was computed has half of the reference's file or MACs, or less."

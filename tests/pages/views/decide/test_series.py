@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import promise
 from compression import BASELINES, storage
 from compression.latency import REFERENCE, RankLatencies
 from data import load
@@ -12,7 +13,7 @@ from pages.shared.models import tasks as work
 from pages.shared.models.requests import EQUAL_EPOCHS
 from pages.shared.plots.palette import CONSTRAINED, style
 from pages.views.decide.candidates import add_latency, stack_rows
-from pages.views.decide.series import possible_series
+from pages.views.decide.series import QUICK, possible_series
 from pages.views.decide.tasks import DENSE
 from tests.pages.views.decide.examples import EPOCHS, IN_FEW_BITS, SERIES, go_on, with_copy
 
@@ -205,3 +206,13 @@ def test_rows_of_the_curves_are_stacked_as_the_candidates_are(results, table):
     np.testing.assert_allclose(gains.mean(axis=1), change, atol=1e-12)
     target = load("iris", seed=0).y_test
     np.testing.assert_allclose((predictions[1:] == target).mean(axis=1), table["score"][1:])
+
+
+def test_a_promise_is_measured_on_what_the_page_computes_unasked(everyone):
+    trained, table = everyone
+    found, gains = promise.list_unasked(trained)
+    unasked = table["series"].isin([*QUICK, *BASELINES])
+    expected = table[unasked & (table["bytes"] < trained.bytes)]
+    assert sorted(found["id"]) == sorted(expected["id"])
+    change = found["validation_score"] - table["validation_score"].iloc[0]
+    np.testing.assert_allclose(gains.mean(axis=1), change.astype(float), atol=1e-9)

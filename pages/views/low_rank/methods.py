@@ -68,6 +68,8 @@ def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) 
     follow(draw, *jobs.values(), key=COMPARISON)
     if epochs:
         st.caption(text.BASELINE)
+    st.caption(text.WITHOUT_BASELINES)
+    st.caption(text.TRIED)
 
 
 def _request_curves(

@@ -6,7 +6,8 @@ import re
 import pandas as pd
 import pytest
 
-from compression.catalog import LOW_RANK_METHODS
+from compression.catalog import BASELINES, LOW_RANK_METHODS
+from compression.low_rank.activation_aware_svd import ActivationAwareSVD
 from pages.views.low_rank import text
 from pages.views.low_rank.figures import budgets
 from tests.pages.rendering import render
@@ -176,3 +177,16 @@ def test_a_link_says_each_layer_s_rank_and_the_budget_in_its_unit():
     drawn = app.session_state["_charts"]["budget_scores"][1]
     named = [trace.name for trace in drawn.data if trace.name]
     assert sum(name.endswith("fine-tuned") for name in named) == len(budgets.RULES)
+
+
+def test_the_page_says_what_was_tried_and_where_its_baselines_stand():
+    captions = [c.value for c in render("low_rank.py", dataset="iris", model="mlp").caption]
+    assert text.TRIED in captions
+    (named,) = [caption for caption in captions if caption == text.WITHOUT_BASELINES]
+    assert all(entry.title.lower() in named for entry in BASELINES.values())
+    # The two-sided projection's figures are those that stand with the method.
+    measured = " ".join(ActivationAwareSVD.__doc__.split())
+    two_sided = re.search(r"test error ([\d., ]+) %", measured)[1]
+    ours = re.search(r"against ([\d., ]+): no method", measured)[1]
+    assert f"{two_sided} % on digits" in text.TRIED
+    assert f"activation-aware SVD {ours} (one seed" in text.TRIED

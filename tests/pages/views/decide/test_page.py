@@ -1,11 +1,14 @@
 """The page that decides, rendered."""
 
+import json
 import re
 
 import pytest
 
+import compression
 from compression import BASELINES
 from compression.latency import REFERENCE
+from compression.low_rank.budgets import budget_curve
 from data import load
 from pages.shared.format import format_count, format_score, format_size
 from pages.shared.models import constrained_tasks
@@ -133,6 +136,61 @@ def test_what_a_link_would_have_computed_and_nobody_knows_gets_a_remark():
     assert app.multiselect(key="more").value == ["quantized"]
     app = settle(app.multiselect(key="more").unselect("quantized").run())
     assert not [warning for warning in app.warning if "Compute more" in warning.value]
+
+
+def test_every_baseline_competes_unasked_and_a_link_of_before_that_asks_for_one_is_fine():
+    titles = [entry.title for entry in BASELINES.values()]
+    app = render("decide.py", **WINE, more=titles[2])
+    assert not app.warning
+    assert app.multiselect(key="more").value == []
+    assert not {*titles} & {*app.multiselect(key="more").options}
+    spec = json.loads(chart(app, "decide_plane").proto.spec)
+    assert {*titles} <= {trace.get("name") for trace in spec["data"]}
+    dataset = load("wine", seed=0)
+    reference = compression.train(dataset, "mlp", seed=0)
+    names = app.multiselect(key="compare").options
+    for name, entry in BASELINES.items():
+        table = compression.baseline_curve(reference, dataset, name).table
+        smallest = table.loc[table["bytes"].idxmin()]
+        asked = next(one for one in names if one.startswith(entry.title))
+        app.multiselect(key="compare").set_value([asked]).run()
+        shown = app.dataframe[-1].value["file"][0]
+        assert shown.startswith(format_size(smallest["bytes"]))
+
+
+def test_the_promised_model_is_taken_by_a_button_and_its_link_and_given_back():
+    query = {"dataset": "iris", "model": "mlp", "lose": "10", "by": "MACs"}
+    app = render("decide.py", **query)
+    (said,) = [text.value for text in app.markdown if "**Promised** to lose" in text.value]
+    promised = re.search(r"the smallest such model is \*\*(.+?)\*\*", said)[1]
+    best = card(app)
+    assert promised != best
+    app.button(key="take_promised").click().run()
+    assert card(app) == promised
+    assert app.query_params["choice"] == promised.replace(",", "")
+    linked = render("decide.py", **query, choice=promised.replace(",", ""))
+    assert card(linked) == promised
+    linked.button(key="take_promised").click().run()
+    assert card(linked) == best
+    # Where the recommended model is the promised one there is nothing to choose.
+    same = render("decide.py", **WINE, lose="10")
+    assert any("**Promised** to lose" in text.value for text in same.markdown)
+    assert "take_promised" not in {button.key for button in same.button}
+
+
+def test_a_budget_that_starves_a_layer_says_so_on_its_card():
+    dataset = load("iris", seed=0)
+    reference = compression.train(dataset, "mlp", seed=0)
+    table = budget_curve(reference, dataset, unit="bytes").table
+    tightest = table[table["knob"] == table["knob"].min()].iloc[0]
+    words = " ".join(f"{layer} {rank}" for layer, rank in tightest["ranks"].items())
+    assert tightest["warning"]
+    title = SERIES["budgets"].title
+    app = render("decide.py", dataset="iris", model="mlp", more=title, choice=f"{title} {words}")
+    assert not app.warning
+    assert f":material/warning: {tightest['warning']}." in [c.value for c in app.caption]
+    other = render("decide.py", dataset="iris", model="mlp", more=title)
+    assert not [c for c in other.caption if ":material/warning:" in c.value]
 
 
 def wishes(app):

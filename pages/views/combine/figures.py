@@ -142,7 +142,8 @@ def plane(
     # A grid has no order along which a line could run.
     figure.update_traces({"mode": "markers", "marker.size": 8}, {"name": title})
     add_baselines(figure, baselines, cost, task)
-    return figure.update_layout(legend=_BELOW)
+    # On a telephone each name takes a line of its own.
+    return figure.update_layout(legend=_BELOW, height=figure.layout.height + 16 * len(baselines))
 
 
 def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:

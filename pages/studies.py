@@ -1,10 +1,12 @@
 """Many fits instead of one: what holds over seeds, datasets and models."""
 
+from functools import partial
+
 import streamlit as st
 
 from pages.shared.app_shell import begin_page
 from pages.shared.ui import charts
-from pages.views.studies.comparison import draw_comparison
+from pages.views.studies.comparison import draw_comparison, draw_so_far
 from pages.views.studies.define import define_study
 from pages.views.studies.every_row import draw_every_row
 from pages.views.studies.kept import draw_kept
@@ -18,7 +20,7 @@ with kept:  # first, though below: a study that is not over ends the page
     draw_kept()
 with main:
     study = define_study()
-    results = require_results(study)
+    results = require_results(study, partial(draw_so_far, study))
     draw_comparison(study, results)
     draw_ranks(study, results)
     draw_every_row(study, results)

@@ -5,13 +5,16 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 
 from .specification import FAMILIES, Study
 from .store import AT_ONCE, FITS, identify
 from .study_store import StudyStore
+
+if TYPE_CHECKING:
+    from .driver import Progress
 
 LOOKED_AT = 5000  # kept fits, the newest
 
@@ -72,6 +75,19 @@ def describe_estimate(estimate: Estimate) -> str:
         f"{estimate.fits:,} fits to compute: {estimate.alike:,} of them {time}, as fits like them "
         f"took here; nothing like the other {rest:,} has run here yet"
     )
+
+
+def share_of_time(progress: "Progress", spent: float) -> float:
+    """How much of a run's time is over, 0 to 1, after so many seconds of it.
+
+    What was kept before took no time of this run: a study that is resumed near its end is not near
+    the end of its run.
+    """
+    if progress.done == progress.total:
+        return 1.0
+    if progress.seconds_left is None or spent <= 0:
+        return 0.0
+    return spent / (spent + progress.seconds_left)
 
 
 def describe_seconds(seconds: float) -> str:

@@ -1,8 +1,10 @@
 """What a store holds, in words: for people who look, tag and tidy up."""
 
 import json
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -11,6 +13,7 @@ import sqlalchemy as sql
 from .comparison import describe_labels
 from .specification import SOURCES
 from .store import STUDY_FITS, TAGS
+from .store import log as store_log
 from .study_store import StudyStore
 
 COLUMNS = (
@@ -51,6 +54,29 @@ def filter_kept(table: pd.DataFrame, words: str, failed_only: bool = False) -> p
         if said is not None:
             table = table[said.reindex(table.index).str.contains(word, regex=False)]
     return table[table["status"] == "failed"] if failed_only else table
+
+
+@contextmanager
+def collect_damaged() -> Iterator[list[str]]:
+    """What stores find damaged meanwhile, and drop, by name: it grows as they read."""
+    handler = _Damaged()
+    store_log.addHandler(handler)
+    try:
+        yield handler.names
+    finally:
+        store_log.removeHandler(handler)
+
+
+class _Damaged(logging.Handler):
+    """A store says of damage in its log, and nowhere else: whoever reads gets None."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.names: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "is damaged" in str(record.msg):
+            self.names.append(record.getMessage())
 
 
 def _join(store: StudyStore, fit: sql.Column, name: sql.Column) -> dict[str, str]:

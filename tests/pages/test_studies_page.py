@@ -7,6 +7,7 @@ from io import BytesIO
 import pandas as pd
 import pytest
 
+import compression
 from compression import studies
 from compression.studies.protocol import read_protocol
 from compression.studies.specification import study_from
@@ -163,12 +164,13 @@ def test_a_stopped_study_shows_what_there_is(url):
 
     def stop(done, total, partial, message):
         seen.append((done, partial))
-        return done < 3
+        return message != "fit 3 of 6"
 
     results = tasks.run_study(stop, small_study().to_json(), url)
     assert results.done < results.total
     assert results.overview.facts["rows"][0]
     assert seen[0] == (0, None)
+    assert seen[-1][1]().overview.facts["rows"].tolist() == results.overview.facts["rows"].tolist()
 
 
 def test_a_preset_fills_the_menus_and_says_size_and_time_before_it_starts(url):
@@ -180,11 +182,52 @@ def test_a_preset_fills_the_menus_and_says_size_and_time_before_it_starts(url):
     assert any("**30 fits**: 10 references (1 × 2 seeds × 5 folds)" in each for each in said)
     assert any("how long is not known yet: nothing like them has run here" in each for each in said)
     assert [each.label for each in app.button if each.key == "start_study"] == ["Compute 30 fits"]
+    app.button(key="study_preset_1").click().run()
+    settle(app)
+    assert app.multiselect(key="on").value == ["Digits; 8 × 8"]
+    assert app.multiselect(key="of").value == ["Softmax regression", "MLP (256-128)"]
+    every = [compression.LOW_RANK_METHODS, compression.CONSTRAINTS, compression.BASELINES]
+    titles = [entry.title for catalogue in every for entry in catalogue.values()]
+    assert app.multiselect(key="curves").value == titles
+    count = 2 * 10 * (1 + len(titles))
+    said = [each.value for each in app.markdown]
+    assert any(f"**{count:,} fits**: 20 references (2 × 10 seeds)" in each for each in said)
+    assert any("Started here it uses one core. `python -m compression study" in s for s in said)
     app.button(key="study_preset_2").click().run()
     settle(app)
     assert app.selectbox(key="atlas_part").value == "0"
     parts = read_protocol().studies()
     assert any(f"**{parts[0].count():,} fits**" in each.value for each in app.markdown)
+
+
+def test_curves_have_a_line_and_a_band_for_every_family():
+    rows = pd.DataFrame(
+        {
+            "label": ["Rounding"] * 2 + ["Truncated SVD"] * 3,
+            "share": [1.0, 0.25, 0.125, 1.0, 0.5],
+            "mean": [0.0, -0.02, -0.1, 0.01, 0.0],
+            "low": [-0.01, -0.04, -0.2, float("nan"), -0.02],
+            "high": [0.01, 0.0, 0.0, float("nan"), 0.02],
+            "seeds": 5,
+        }
+    )
+    bands = figures.curves(rows, "Iris", "classification", LOOKS).data[:2]
+    rounding, svd = figures.curves(rows, "Iris", "classification", LOOKS).data[2:]
+    assert (list(rounding.x), list(rounding.y)) == ([0.25, 1.0], [-2.0, 0.0])
+    assert (list(svd.x), list(svd.y)) == ([0.125, 0.5, 1.0], [-10.0, 0.0, 1.0])
+    assert rounding.line.color == LOOKS["Rounding"].colour
+    assert sorted(bands[0].y) == [-4, -1, 0, 1]
+    assert sorted(bands[1].y) == [-20, -2, 0, 1, 1, 2]  # without an interval: the mean itself
+    assert [text.NO_INTERVAL in each for each, _ in svd.customdata] == [False, False, True]
+
+
+def test_the_page_draws_curves_or_points(url):
+    app = render("studies.py", **SMALL)
+    (chart,) = [each for each in app.get("plotly_chart") if each.key == "study_iris_mlp"]
+    assert "at its smallest file: Rounding to few bits" in chart.proto.alt
+    points = render("studies.py", **SMALL, drawn="points")
+    (chart,) = [each for each in points.get("plotly_chart") if each.key == "study_iris_mlp"]
+    assert "a point a curve" in chart.proto.alt
 
 
 def test_the_rank_is_chosen_over_folds_with_a_link_to_it(url):

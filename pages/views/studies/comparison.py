@@ -9,7 +9,6 @@ import streamlit as st
 import compression
 import data
 from compression.studies.location import default_url
-from compression.studies.overview import SHARES
 from compression.studies.specification import Study
 from pages.shared import links
 from pages.shared.format import format_change
@@ -29,23 +28,41 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
                 own = (run.open_store(url), [study.name])
                 st.button("Try them again", on_click=run.try_again, args=own, key="retry_study")
     if not len(results.overview.changes):
-        st.info(text.NOTHING_FITS, icon=":material/info:")
+        st.info(text.describe_nothing(study), icon=":material/info:")
         return
     styles = {each.label: figures.style_of(each) for each in study.curves}
-    for dataset, model in study.pairs():
-        rows = results.overview.changes
-        rows = rows[(rows["dataset"] == dataset) & (rows["model"] == model)]
-        if not len(rows):
-            continue
-        title = f"{data.find(dataset).title}, {compression.MODELS[model].title}"
-        charts.draw(
-            figures.changes(rows, title, data.find(dataset).task, styles),
-            f"study_{dataset}_{model}",
-            f"Change of the test score at shares of the file size, {title}: a point a curve",
-        )
-    st.caption(text.describe_changes(study))
+    drawn = widgets.segment(links.STUDY_DRAWN, "Drawn", text.DRAWN)
+    _draw_changes(study, results, drawn)
+    st.caption(text.describe_changes(study, drawn))
     _draw_verdicts(study, results, styles)
     _draw_downloads(study)
+
+
+def draw_so_far(study: Study, results: StudyResults) -> None:
+    """What a study that goes on has by now."""
+    st.markdown(text.describe_results(study, results))
+    _draw_changes(study, results, "curves")
+
+
+def _draw_changes(study: Study, results: StudyResults, drawn: str) -> None:
+    """A picture for each dataset and model: curves with bands, or points at the chosen sizes."""
+    styles = {each.label: figures.style_of(each) for each in study.curves}
+    for dataset, model in study.pairs():
+        key, title = f"study_{dataset}_{model}", text.name_pair(dataset, model)
+        task, place = data.find(dataset).task, (dataset, model)
+        curves, points = (
+            each[(each["dataset"] == dataset) & (each["model"] == model)]
+            for each in (results.overview.curves, results.overview.changes)
+        )
+        if drawn == "curves" and len(curves):
+            charts.draw(
+                figures.curves(curves, title, task, styles),
+                key,
+                text.describe_curves(curves, place),
+            )
+        elif len(points):
+            alt = f"Change of the test score at shares of the file size, {title}: a point a curve"
+            charts.draw(figures.changes(points, title, task, styles), key, alt)
 
 
 def _draw_verdicts(study: Study, results: StudyResults, styles: Mapping[str, Style]) -> None:
@@ -55,16 +72,17 @@ def _draw_verdicts(study: Study, results: StudyResults, styles: Mapping[str, Sty
         st.info(text.ONE_CURVE, icon=":material/info:")
         return
     with widgets.row():
-        shares = {f"{share:g}": text.name_share(share) for share in SHARES}
-        share = widgets.segment(links.STUDY_SHARE, "At", shares)
+        shares = {f"{share:g}": share for share in study.budgets}
+        titles = {name: text.name_share(share) for name, share in shares.items()}
+        share = shares[widgets.segment(links.STUDY_SHARE, "At", titles)]
         against = widgets.pick(links.STUDY_AGAINST, "Against", labels, labels[0], width=260)
     widgets.remark(links.STUDY_AGAINST)
     every = results.overview.comparisons
-    compared = every[(every["share"] == float(share)) & (every["against"] == against)]
+    compared = every[(every["share"] == share) & (every["against"] == against)]
     if not len(compared):
         st.info(text.NOTHING_TO_COMPARE, icon=":material/info:")
         return
-    _draw_differences(compared, styles, text.name_share(float(share)), against)
+    _draw_differences(compared, styles, text.name_share(share), against)
     st.caption(text.describe_differences(study))
     st.dataframe(_name_columns(compared), hide_index=True)
     st.caption(text.VERDICTS)

@@ -9,19 +9,23 @@ import compression
 import data
 from compression.errors import CompressionError
 from compression.studies.protocol import read_protocol
-from compression.studies.specification import SOURCES, Curves, Study
+from compression.studies.specification import SHARES, SOURCES, Curves, Study, name_share
 from pages.shared import links
 from pages.shared.models.own_datasets import own_titles, why_gone
 from pages.shared.models.text import titles_of
 from pages.shared.ui import blocks, knobs, widgets
 
 from . import text
+from .curve_values import choose_values, key_of
 
 DATASETS, MODELS, SEEDS = ("iris", "wine"), ("mlp",), 5
 FIRST_CURVES = ("Truncated SVD", "Rounding to few bits")
 RANK_CURVES = ("Truncated SVD", "Activation-aware SVD")
 MOST_SEEDS = 50
+EPOCHS = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200)  # of references; 0: as the recipe says
 _MENU = "study_presets"
+_SIZES = {name: name_share(share) for name, share in text.SIZES.items()}
+_FIRST_SIZES = tuple(f"{share:g}" for share in SHARES)
 
 
 def define_study() -> Study:
@@ -43,15 +47,21 @@ def _choose_own() -> Study:
         datasets = _choose_datasets()
         models = _choose(links.STUDY_MODELS, "Models", titles_of(compression.MODELS), MODELS)
         folds = widgets.segment(links.STUDY_FOLDS, "Folds", text.FOLDS, help=text.FOLDS_HELP)
+        sizes = _choose(links.STUDY_SIZES, "Sizes", _SIZES, _FIRST_SIZES)
     with right:
         known = {each.label: each for each in all_curves()}
         labels = {label: label for label in known}
         curves = _choose(links.STUDY_CURVES, "Curves", labels, FIRST_CURVES)
         vary = widgets.segment(links.STUDY_VARY, "Seeds vary", text.VARY, help=text.VARY_HELP)
         seeds = knobs.draw(links.SEEDS, "Seeds", range(2, MOST_SEEDS + 1), SEEDS, help=text.SEEDS)
-    chosen = tuple(known[label] for label in curves)
+        epochs = knobs.draw(links.STUDY_EPOCHS, "Epochs of the references", EPOCHS, 0)
+    chosen = choose_values([known[label] for label in curves])
     varied = SOURCES if vary == text.ALL_SOURCES else (vary,)
-    made = (datasets, models, tuple(range(seeds)), chosen, None, int(folds) or None, varied)
+    budgets = tuple(sorted((text.SIZES[each] for each in sizes), reverse=True))
+    made = (
+        *(datasets, models, tuple(range(seeds)), chosen),
+        *(epochs or None, int(folds) or None, varied, budgets),
+    )
     try:
         return Study(text.name_study(Study(text.NAME, *made)), *made)
     except CompressionError as error:
@@ -109,6 +119,9 @@ def _menus(
         links.SEEDS: seeds,
         links.STUDY_FOLDS: folds,
         links.STUDY_VARY: text.ALL_SOURCES,
+        links.STUDY_EPOCHS: 0,
+        links.STUDY_SIZES: [_SIZES[name] for name in _FIRST_SIZES],
+        **{key_of(each): "" for each in all_curves()},
     }
 
 

@@ -9,12 +9,12 @@ import plotly.graph_objects as go
 
 import compression
 import data
-from compression.studies.specification import Curves
+from compression.studies.specification import Curves, name_share
 from pages.shared.plots import traces
 from pages.shared.plots.layout import BELOW, NAMELESS, build_figure, score_scale
 from pages.shared.plots.palette import REFERENCE, Style, style
 
-from .text import NO_INTERVAL, OVERALL, name_bits, name_change, name_difference, name_share
+from .text import NO_INTERVAL, OVERALL, name_bits, name_change, name_difference
 
 SPREAD = 0.6  # of a share's width, over which its curves stand side by side
 
@@ -73,6 +73,47 @@ def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
     )
 
 
+def curves(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Style]) -> go.Figure:
+    """Mean change of the test score by file size: a line and a band over the seeds for each curve."""
+    scale, bands, lines = score_scale(task), [], []
+    for label, own in rows.sort_values("share").groupby("label"):
+        look = styles[str(label)]
+        mean, low, high = (scale * own[each].to_numpy() for each in ("mean", "low", "high"))
+        bottom, top = (np.where(np.isnan(end), mean, end) for end in (low, high))  # without gaps
+        bands.append(traces.band(own["share"], bottom, top, look.colour))
+        spans = _name_intervals(low, high, "+.2f")
+        lines.append(
+            traces.line(
+                own["share"],
+                mean,
+                str(label),
+                look.colour,
+                look.dash,
+                markers=5,
+                symbol=look.symbol,
+                hover="%{y:+.2f} (%{customdata[0]}), %{customdata[1]} seeds",
+                customdata=list(zip(spans, own["seeds"], strict=True)),
+            )
+        )
+    ticks = [2.0**-power for power in range(8)]
+    return build_figure(
+        [*bands, *lines],
+        f"{title}; change by file size, 95 % bands over seeds",
+        380,
+        (
+            "Share of the reference's bytes",
+            {
+                "type": "log",
+                "tickvals": ticks,
+                "ticktext": ["1" if tick == 1 else name_share(tick) for tick in ticks],
+            },
+        ),
+        (name_change(task).capitalize(), {"zeroline": False}),
+        shapes=[traces.horizontal(0.0)],
+        legend=BELOW,
+    )
+
+
 def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Style]) -> go.Figure:
     """Change of the test score against the reference at each share: a point and interval a curve."""
     scale, labels = score_scale(task), sorted(rows["label"].unique())
@@ -107,7 +148,7 @@ def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
             "Share of the reference's bytes",
             {
                 "tickvals": list(range(len(shares))),
-                "ticktext": [name_share(each).removesuffix(" of the bytes") for each in shares],
+                "ticktext": [name_share(each) for each in shares],
             },
         ),
         (name_change(task).capitalize(), {"zeroline": False}),

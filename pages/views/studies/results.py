@@ -19,9 +19,12 @@ class StudyResults:
         dataset, model, seed, fold, split, family, label, sentence.
     done, total : int
         Fits.
+    damaged : int
+        Kept results that this run found damaged: they were dropped, and computed again.
     """
 
     overview: Overview
     failures: pd.DataFrame
     done: int
     total: int
+    damaged: int = 0

@@ -1,6 +1,6 @@
 """The study's fits: asked for, watched, and what there is of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -21,7 +21,7 @@ AT_ONCE = 40  # fits that are computed without being asked for
 _STARTED, _ATTEMPT = "_studies_started", "_studies_attempt"
 
 
-def require_results(study: Study) -> StudyResults:
+def require_results(study: Study, draw_so_far: Callable[[StudyResults], None]) -> StudyResults:
     """The study's results; until it is over what there is, and the page ends."""
     url = default_url()
     if url is None:
@@ -32,11 +32,21 @@ def require_results(study: Study) -> StudyResults:
     if (study.folds or study.count() > AT_ONCE) and specification not in started:
         _ask_to_start(study, url)
         started.add(specification)
-    job = submit(specification, url)
-    results = wait_for(job, "Computing the study")
+    job, ahead = submit(specification, url), st.empty()
+    if job.pending:
+        ahead.markdown(_look_ahead(study, url))
+
+    def draw(job: jobs.Job[StudyResults]) -> None:
+        if job.partial is not None:
+            draw_so_far(job.partial)
+
+    results = wait_for(job, "Computing the study", draw)
     if results is None:
-        st.caption(text.describe_size(study))
+        st.caption(text.ONE_CORE)
         st.stop()
+    ahead.empty()
+    if results.damaged:
+        st.info(text.count_damaged(results.damaged), icon=":material/healing:")
     return results
 
 
@@ -52,9 +62,20 @@ def _ask_to_start(study: Study, url: str) -> None:
     if not estimate.fits:
         return
     st.markdown(text.describe_size(study))
-    st.markdown(f"{describe_estimate(estimate)}.")
+    st.markdown(f"{describe_estimate(estimate)}. {text.ONE_CORE}")
     if not st.button(f"Compute {estimate.fits:,} fits", type="primary", key="start_study"):
         st.stop()
+
+
+def _look_ahead(study: Study, url: str) -> str:
+    """What a study that starts by itself is made of, and how long it may take."""
+    from compression.studies import describe_estimate, estimate_time
+
+    size = text.describe_size(study)
+    try:
+        return f"{size} {describe_estimate(estimate_time(study, open_store(url)))}."
+    except CompressionError:  # the job says why
+        return size
 
 
 def submit(specification: str, url: str) -> jobs.Job[StudyResults]:

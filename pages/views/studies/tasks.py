@@ -1,7 +1,9 @@
 """The worker's side of the page on studies."""
 
 import json
+import time
 from collections.abc import Callable
+from functools import partial
 
 from pages.shared.jobs.report import Report, measures_time
 
@@ -15,28 +17,32 @@ def run_study(report: Report, specification: str, url: str, attempt: int = 0) ->
     Another ``attempt`` is another job: what failed was forgotten before.
     """
     from compression import studies
+    from compression.studies.estimate import share_of_time
+    from compression.studies.kept import collect_damaged
     from compression.studies.specification import study_from
 
-    study = study_from(json.loads(specification))
+    study, began = study_from(json.loads(specification)), time.monotonic()
     store = studies.StudyStore(url)
 
-    def results(progress: studies.Progress, overview: studies.Overview) -> StudyResults:
+    def results(progress: studies.Progress) -> StudyResults:
+        overview = studies.read_overview(store, study.name)
         failures = studies.failures(store, study.name)
-        return StudyResults(overview, failures, progress.done, progress.total)
+        return StudyResults(overview, failures, progress.done, progress.total, len(damaged))
 
     def step(progress: studies.Progress) -> bool:
         so_far: Callable[[], StudyResults] | None = None
-        if progress.done:
-            so_far = lambda: results(progress, studies.compute_overview(store, study.name))  # noqa: E731
-        return report(
-            progress.done, progress.total, so_far, f"fit {progress.done} of {progress.total}"
-        )
+        if 0 < progress.done < progress.total:
+            so_far = partial(results, progress)
+        spent = share_of_time(progress, time.monotonic() - began)
+        return report(spent, 1.0, so_far, f"fit {progress.done} of {progress.total}")
 
-    try:
-        last = studies.run(study, store, studies.InThisProcess(), workers=1, report=step)
-        return results(last, studies.read_overview(store, study.name))
-    finally:
-        store.close()
+    with collect_damaged() as damaged:
+        try:
+            return results(
+                studies.run(study, store, studies.InThisProcess(), workers=1, report=step)
+            )
+        finally:
+            store.close()
 
 
 def write_rows(url: str, name: str, kind: str) -> bytes:

@@ -1,13 +1,16 @@
 """Sentences of the page on studies."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 from zlib import crc32
 
 import pandas as pd
 
 import compression
 import data
-from compression.studies.specification import HELD, SOURCES, Study
+from compression.studies import specification
+from compression.studies.specification import HELD, SHARES, SOURCES, Study
 from pages.shared.format import format_change, format_score, format_size, quote
 
 from .results import StudyResults
@@ -67,7 +70,33 @@ NO_STORE = (
     "A study is kept in a database, and COMPRESS_STORE says none: start the app without it, or "
     "give it a database's URL."
 )
-NOTHING_FITS = "No row of any curve is at most half as large as its reference."
+VALUES = "Values of the knobs"
+VALUES_HELP = (
+    "Numbers between commas or spaces. Nothing: the method's own values, as on its page. What is not "
+    "possible for a layer fails with a sentence, and the rest goes on."
+)
+KNOBS = {"low_rank": "ranks", "constrained": "bounds", "baseline": "values"}
+VALUE_HELP = {
+    "low_rank": "Whole numbers: the ranks k of every layer.",
+    "constrained": "Bounds c of a linear model, relative bounds ρ of a network; counts κ for "
+    "cardinality.",
+    "baseline": "Bits, the share of the weights that is kept, or the width: what the method runs over.",
+}
+OWN_VALUES = "the method's own"
+MOST_VALUES, LONGEST_VALUES = 60, 400
+SIZES = {
+    f"{share:g}": share for share in (1, 3 / 4, 1 / 2, 1 / 3, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64)
+}
+DRAWN = {"curves": "At every size", "points": "At the chosen sizes"}
+CURVES = (
+    "Lines end where some seed has no row so small. At a size a curve stands for its row of best "
+    "validation score among those that fit it."
+)
+ONE_CORE = (
+    "Started here it uses one core. `python -m compression study run study.toml`, with the file "
+    "above, uses this machine's other cores too, or Dask's with `--dask`; this page then shows what "
+    "it has kept."
+)
 ONE_CURVE = "With a second curve it is said here which is better."
 NOTHING_TO_COMPARE = "No two curves have rows so small on two seeds: choose a larger size."
 CHANGES = (
@@ -97,6 +126,21 @@ DELETING = (
 )
 
 
+def refuse_values(label: str, quoted: str, whole: bool) -> str:
+    kind = "whole numbers from 1" if whole else "numbers above 0"
+    return f"{label}: {quoted} is not possible, only up to {MOST_VALUES} {kind}, between commas."
+
+
+def describe_nothing(study: Study) -> str:
+    largest = name_share(max(study.budgets))
+    return f"No row of any curve has at most {largest} of its reference."
+
+
+def count_damaged(count: int) -> str:
+    kept = "1 kept result was" if count == 1 else f"{count:,} kept results were"
+    return f"{kept} damaged, dropped, and computed again where the study needs it."
+
+
 def count_fits(count: int) -> str:
     return f"{count:,} {'result' if count == 1 else 'results'}"
 
@@ -111,9 +155,23 @@ def describe_kept(table: pd.DataFrame, max_bytes: int) -> str:
     )
 
 
-def describe_changes(study: Study) -> str:
+def describe_changes(study: Study, drawn: str = "points") -> str:
     """How a change and its interval came about."""
-    return CHANGES.format(CORRECTED if "split" in study.vary else "")
+    said = CHANGES.format(CORRECTED if "split" in study.vary else "")
+    return f"{said} {CURVES}" if drawn == "curves" else said
+
+
+def describe_curves(curves: pd.DataFrame, pair: tuple[str, str]) -> str:
+    """What the picture of curves shows now, in words: how small each goes, and what it loses there."""
+    task, ends = data.find(pair[0]).task, curves.loc[curves.groupby("label")["share"].idxmin()]
+    said = [
+        f"{end['label']} {format_change(end['mean'], task)} at {100 * end['share']:.2g} %"
+        for end in ends.to_dict("records")
+    ]
+    return (
+        f"Change of the test score by file size, {name_pair(*pair)}; at its smallest file: "
+        f"{', '.join(said)}"
+    )
 
 
 def describe_differences(study: Study) -> str:
@@ -136,9 +194,21 @@ def name_study(study: Study) -> str:
     """A name that says what is in it, so that the same choices are the same study."""
     folds = () if study.folds is None else (f"{study.folds} folds",)
     varied = () if set(study.vary) == set(SOURCES) else (f"varying {' and '.join(study.vary)}",)
+    epochs = () if study.epochs is None else (f"{study.epochs} epochs",)
+    sizes = () if study.budgets == SHARES else (f"sizes {_join_numbers(study.budgets)}",)
     parts = (*study.datasets, *study.models, f"{len(study.seeds)} seeds", *folds, *varied)
-    name = ", ".join((*parts, *(each.label for each in study.curves)))
+    named = (_name_curve(each) for each in study.curves)
+    name = ", ".join((*parts, *epochs, *sizes, *named))
     return name if len(name) <= 90 else f"{name[:80]}… {crc32(name.encode()):08x}"
+
+
+def _name_curve(curves: specification.Curves) -> str:
+    values = [each for each in curves.settings.values() if isinstance(each, list)]
+    return " ".join([curves.label, *(f"({_join_numbers(each)})" for each in values)])
+
+
+def _join_numbers(numbers: Sequence[float]) -> str:
+    return " ".join(f"{each:.6g}" for each in numbers)
 
 
 def describe_size(study: Study) -> str:
@@ -205,7 +275,7 @@ def describe_rank(curve: pd.DataFrame, task: str) -> str:
 
 
 def name_share(share: float) -> str:
-    return f"1/{round(1 / share)} of the bytes"
+    return f"{specification.name_share(share)} of the bytes"
 
 
 def describe_sample(drawn: int, rows: int) -> str:
@@ -232,7 +302,8 @@ def as_toml(study: Study) -> str:
     head = {"name": study.name, "datasets": study.datasets, "models": study.models}
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in head.items()]
     lines.append(f"seeds = {json.dumps(list(study.seeds))}")
-    optional = {"epochs": study.epochs, "folds": study.folds}
+    optional: dict[str, Any] = {"epochs": study.epochs, "folds": study.folds}
+    optional |= {} if study.budgets == SHARES else {"budgets": list(study.budgets)}
     lines += [f"{name} = {value}" for name, value in optional.items() if value is not None]
     lines.append(f"vary = {json.dumps(study.vary)}")
     for each in study.curves:

@@ -5,18 +5,20 @@ import pandas as pd
 import streamlit as st
 
 import data
+from compression.errors import CompressionError
 from compression.studies.atlas_files import Atlas
 from compression.studies.location import default_url
 from compression.studies.protocol import read_protocol
 from pages.shared import jobs, links
-from pages.shared.ui import charts, widgets
+from pages.shared.format import escape_markdown
+from pages.shared.ui import charts, knobs, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import figures, tables, tasks, text
 from .results import Recomputed
 
 FIRST = "digits:mlp"
-_STARTED = "_atlas_started"  # cells that somebody asked to compute here
+_STARTED = "_atlas_started"  # pairs and seeds that somebody asked to compute here
 
 
 def draw_cell(atlas: Atlas, share: float) -> None:
@@ -46,23 +48,63 @@ def draw_cell(atlas: Atlas, share: float) -> None:
 
 
 def _draw_recomputed(atlas: Atlas, dataset: str, model: str, share: float) -> None:
-    started = st.session_state.setdefault(_STARTED, set())
-    if (dataset, model) not in started:
-        if not st.button("Compute seed 0 here", key="atlas_recompute", icon=":material/replay:"):
-            return
-        started.add((dataset, model))
-    job: jobs.Job[Recomputed] = jobs.submit(tasks.recompute_cell, dataset, model, default_url())
-    found: Recomputed | None = wait_for(job, f"Computing {text.name_pair(dataset, model)}, seed 0")
-    if found is None:
+    """On request the same pair computed here, with as many of the protocol's seeds as wished."""
+    if not widgets.switch(links.ATLAS_HERE, text.HERE):
         return
-    place = (dataset, model, share)
-    shipped = _find(atlas.rows, place)
-    shipped, here = shipped[shipped["seed"] == 0], _find(found.rows, place)
-    both = shipped.merge(here, on="family", suffixes=("", "_here"))
+    most = _count_seeds(dataset, model)
+    seeds = int(knobs.draw(links.ATLAS_SEEDS, "Seeds", range(1, most + 1), most))
+    started = st.session_state.setdefault(_STARTED, set())
+    if (dataset, model, seeds) not in started:
+        st.markdown(f"{_look_ahead(dataset, model, seeds)} {text.describe_pace(atlas.facts)}")
+        label = f"Compute {text.count_seeds(seeds)} here"
+        if not st.button(label, key="atlas_recompute", icon=":material/replay:"):
+            return
+        started.add((dataset, model, seeds))
+    asked = (dataset, model, seeds, default_url())
+    job: jobs.Job[Recomputed] = jobs.submit(tasks.recompute_cell, *asked)
+    said = f"Computing {text.name_pair(dataset, model)}, {text.count_seeds(seeds)}"
+    found: Recomputed | None = wait_for(job, said)
+    if found is not None:
+        _set_beside(atlas, found, (dataset, model, share))
+
+
+def _count_seeds(dataset: str, model: str) -> int:
+    """How many seeds the protocol has for a pair: a part may have fewer than the others."""
+    studies = read_protocol().studies()
+    return next(len(each.seeds) for each in studies if (dataset, model) in each.pairs())
+
+
+def _look_ahead(dataset: str, model: str, seeds: int) -> str:
+    """What is to come and how long it may take, in a sentence; where the store fails, why."""
+    from compression.studies import StudyStore, describe_estimate, estimate_time
+
+    try:
+        store = StudyStore(default_url() or "sqlite://")
+        try:
+            study = read_protocol().study_of(dataset, model, seeds)
+            said = describe_estimate(estimate_time(study, store))
+        finally:
+            store.close()
+    except CompressionError as error:
+        return escape_markdown(f"{error}.")
+    return f"{said[:1].upper()}{said[1:]}."
+
+
+def _set_beside(atlas: Atlas, found: Recomputed, place: tuple[str, str, float]) -> None:
+    """Verdicts and rows of the seeds that were computed here, beside those that ship."""
+    here, shipped = _find(found.rows, place), _find(atlas.rows, place)
+    shipped = shipped[shipped["seed"].isin(found.rows["seed"])]
+    both = shipped.merge(here, on=["family", "seed"], suffixes=("", "_here"))
     same = int(np.isclose(both["score"], both["score_here"], rtol=0, atol=1e-9).sum())
+    if here.empty:
+        st.markdown(text.describe_nothing_here(found.rows["seed"].nunique()))
+        return
     st.markdown(text.describe_recomputed(same, len(here), len(here) - len(both)))
-    task = data.DATASETS[dataset].task
-    st.dataframe(tables.set_beside(shipped, here, task), hide_index=True)
+    for line in _find(found.cells, place).to_dict("records"):
+        (ships,) = _find(atlas.cells, place).to_dict("records")
+        st.markdown(text.compare_verdicts(line, ships))
+    table = tables.set_beside(shipped, here, data.DATASETS[place[0]].task)
+    st.dataframe(table, hide_index=True)
     st.caption(text.RECOMPUTED)
 
 

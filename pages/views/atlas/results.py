@@ -7,6 +7,15 @@ import pandas as pd
 
 @dataclass(frozen=True, eq=False)
 class Recomputed:
-    """A pair's rows of seed 0, as ``compression.studies.atlas.choose_rows`` gives them."""
+    """A pair, computed here.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        As ``compression.studies.atlas.choose_rows`` gives them.
+    cells : DataFrame
+        As ``judge_cells`` gives them, of this pair alone.
+    """
 
     rows: pd.DataFrame
+    cells: pd.DataFrame

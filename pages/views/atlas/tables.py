@@ -71,8 +71,10 @@ def count_duels(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def set_beside(shipped: pd.DataFrame, here: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Rows of one seed and size as they ship, and as they were computed here."""
-    both = shipped.merge(here, on="family", how="outer", suffixes=("", "_here"))
+    """Means over the seeds of one size, of rows as they ship and as they were computed here."""
+    numbers = ["score", "bytes"]
+    means = [each.groupby("family", as_index=False)[numbers].mean() for each in (shipped, here)]
+    both = means[0].merge(means[1], on="family", how="outer", suffixes=("", "_here"))
 
     def write(values: pd.Series, form: Any) -> list[str]:
         return ["" if pd.isna(value) else form(value) for value in values]

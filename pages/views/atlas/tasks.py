@@ -1,23 +1,35 @@
 """The worker's side of the atlas."""
 
+import time
+
 from pages.shared.jobs.report import Report, measures_time
 
 from .results import Recomputed
 
 
 @measures_time  # the store has its fits already
-def recompute_cell(report: Report, dataset: str, model: str, url: str | None) -> Recomputed:
-    """The rows of one pair with seed 0, computed here; ``url``: of the store, None: memory."""
+def recompute_cell(
+    report: Report, dataset: str, model: str, seeds: int, url: str | None
+) -> Recomputed:
+    """One pair with the first seeds, computed here; ``url``: of the store, None: memory."""
     from compression.studies import Progress, StudyStore
     from compression.studies.atlas import recompute
+    from compression.studies.estimate import share_of_time
+    from compression.studies.protocol import read_protocol
+    from compression.studies.winners import judge_cells, judge_families
 
-    store = StudyStore(url or "sqlite://")
+    store, began = StudyStore(url or "sqlite://"), time.monotonic()
 
     def step(progress: Progress) -> bool:
         said = f"fit {progress.done} of {progress.total}"
-        return report(progress.done, progress.total, None, said)
+        return report(share_of_time(progress, time.monotonic() - began), 1.0, None, said)
 
     try:
-        return Recomputed(recompute(dataset, model, 1, store, step))
+        rows = recompute(dataset, model, seeds, store, step)
+        protocol = read_protocol()
+        families = judge_families(rows, protocol)
+        if families.empty:  # nothing is so small, or it was stopped before a seed was whole
+            return Recomputed(rows, rows.iloc[:0])
+        return Recomputed(rows, judge_cells(rows, families, protocol)[0])
     finally:
         store.close()

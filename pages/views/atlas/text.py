@@ -56,9 +56,10 @@ DUELS = (
     "Over the cells in which both sides have a family that fits: of each side the family that "
     "validation prefers, on the same seeds; p is adjusted by Holm over a line's cells."
 )
+HERE = "Compute this cell here"
 RECOMPUTED = (
-    "Computed here with seed 0, by the same protocol. Other versions of a library, or another "
-    "kind of processor, may round otherwise."
+    "Computed here by the same protocol; scores and files are means over the seeds that were "
+    "computed. Other versions of a library, or another kind of processor, may round otherwise."
 )
 
 CELL_LETTERS = 19  # in a line of a cell
@@ -256,10 +257,42 @@ def describe_origin(facts: Mapping[str, Any]) -> str:
     )
 
 
+def count_seeds(count: int) -> str:
+    return "seed 0" if count == 1 else f"{count} seeds"
+
+
+def describe_pace(facts: Mapping[str, Any]) -> str:
+    """What a fit of the atlas took where it was computed: other cells take more, or less."""
+    seconds = 3600 * facts["hours"] / facts["fits"]
+    return f"In the file a fit took {seconds:.2g} s of one core on average, over all its cells."
+
+
 def describe_recomputed(same: int, total: int, missing: int) -> str:
     """How many of the recomputed rows are what ships."""
-    said = f"{same} of {total} families at this size have the shipped test score of seed 0"
+    said = f"{same} of {total} rows at this size, one for each family and seed, have the shipped test score"
     return said + (f"; {missing} are not in the file." if missing else ".")
+
+
+def describe_nothing_here(seeds: int) -> str:
+    return (
+        f"Computed here with {count_seeds(seeds)}: no family has a file of this size on any seed."
+    )
+
+
+def compare_verdicts(here: Mapping[str, Any], shipped: Mapping[str, Any]) -> str:
+    """A cell as it came out here, beside what the file says of it."""
+    told = [
+        f"{where}, {line['seeds']} seeds: {line['winner'] or 'no family'} best on validation, "
+        f"{VERDICTS[line['verdict']]}{_write_difference(line)}"
+        for where, line in (("**Here**", here), ("**In the file**", shipped))
+    ]
+    return f"{'; '.join(told)}. Here p is not adjusted for other pairs."
+
+
+def _write_difference(line: Mapping[str, Any]) -> str:
+    if not line["ours"] or not line["peer"]:
+        return ""
+    return f" ({line['ours']} against {line['peer']}: {write_change(line)}, {write_interval(line)})"
 
 
 def join_names(names: Sequence[str], most: int = 3) -> str:

@@ -1,9 +1,12 @@
 """The atlas on its page: winners, advice by size, one cell, and the same computed here."""
 
+import random
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.hostile_links import HOSTILE, listening
 from compression.studies.atlas_files import read_atlas
 from compression.studies.claims import DUELS, FILE, read_claims
 from compression.studies.protocol import read_protocol
@@ -156,40 +159,117 @@ def test_the_button_computes_the_cell_and_puts_it_beside_the_file(monkeypatch):
     from pages.views.atlas import cell
 
     rows = ATLAS.rows[(ATLAS.rows["dataset"] == "iris") & (ATLAS.rows["model"] == "mlp")]
-    rows = rows[rows["seed"] == 0]
     asked = []
 
     def submit(task, *arguments):
         asked.append((task.__name__, *arguments))
         job = jobs.Job("recomputed", "tests.pages.tasks:count", {}, None)
-        job.status, job.result = "done", Recomputed(rows)
+        job.status, job.result = "done", Recomputed(rows, ATLAS.cells)
         return job
 
-    app = settle(open_page("atlas.py", cell="iris:mlp", atlas_size="0.25"))
+    app = settle(open_page("atlas.py", cell="iris:mlp", atlas_size="0.25", here="true"))
     monkeypatch.setattr(cell.jobs, "submit", submit)
-    app.button(key="atlas_recompute").click().run()
+    (button,) = [each for each in app.button if each.key == "atlas_recompute"]
+    assert button.label == f"Compute {read_protocol().seeds} seeds here"
+    button.click().run()
     assert not app.exception
-    assert asked == [("recompute_cell", "iris", "mlp", None)]
-    shown = frame_with(app, "shipped")
-    assert len(shown) == (rows["share"] == 0.25).sum()
+    assert asked == [("recompute_cell", "iris", "mlp", read_protocol().seeds, None)]
+    shown, own = frame_with(app, "shipped"), rows[rows["share"] == 0.25]
+    assert set(shown["family"]) == set(own["family"])
     assert (shown["difference"] == 0).all()
-    assert any(f"{len(shown)} of {len(shown)} families" in each.value for each in app.markdown)
+    assert any(f"{len(own)} of {len(own)} rows" in each.value for each in app.markdown)
+    (verdicts,) = [each.value for each in app.markdown if each.value.startswith("**Here**")]
+    here, ships = verdicts.split("; **In the file**")
+    assert here.removeprefix("**Here**") == ships.partition(". Here p")[0]
 
 
-def test_the_task_hands_rows_back(monkeypatch):
+def test_before_a_cell_is_computed_the_page_says_how_much_is_to_come(monkeypatch, tmp_path):
+    from compression import studies
+
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    monkeypatch.setenv("COMPRESS_STORE", url)
+    link = {"cell": "iris:softmax_regression", "here": "true", "atlas_seeds": "2"}
+    study = read_protocol().study_of("iris", "softmax_regression", 2)
+
+    def read_ahead():
+        app = render("atlas.py", **link)
+        return app, next(each.value for each in app.markdown if "to compute" in each.value)
+
+    app, said = read_ahead()
+    assert f"{study.count()} fits to compute; how long is not known yet" in said
+    assert "In the file a fit took" in said
+    assert app.select_slider(key="atlas_seeds").value == 2
+    store = studies.StudyStore(url)
+    request = next(iter(study.references()))
+    store.put(request, b"", name="reference", seconds=40.0)
+    store.close()
+    assert "about 40 s of one core" in read_ahead()[1]
+
+
+def test_the_button_computes_a_small_cell_for_real(monkeypatch, tmp_path):
+    from compression import studies
+
+    url = f"sqlite:///{tmp_path / 'own.db'}"
+    monkeypatch.setenv("COMPRESS_STORE", url)
+    link = {"cell": "iris:softmax_regression", "atlas_size": "0.5", "atlas_seeds": "2"}
+    app = settle(open_page("atlas.py", here="true", **link))
+    app.button(key="atlas_recompute").click().run()
+    settle(app)
+    # Four bytes of a weight are few beside the names in its file: nothing is half as large.
+    said = "Computed here with 2 seeds: no family has a file of this size on any seed."
+    assert said in [each.value for each in app.markdown]
+    store = studies.StudyStore(url)
+    (kept,) = store.studies().to_dict("records")
+    study = read_protocol().study_of("iris", "softmax_regression", 2)
+    assert (kept["name"], kept["fits"], kept["done"]) == (study.name, study.count(), study.count())
+    store.close()
+
+
+def test_links_that_are_hostile_compute_nothing():
+    chosen = random.Random(0)
+    with listening() as heard:
+        for value in chosen.sample(HOSTILE, 4):
+            app = render("atlas.py", here="true", atlas_seeds=value)
+            assert 1 <= app.select_slider(key="atlas_seeds").value <= read_protocol().seeds
+        app = render("atlas.py", here=chosen.choice(HOSTILE), atlas_seeds="2")
+        assert not app.toggle(key="here").value
+    assert not heard
+
+
+def test_the_task_hands_rows_and_verdicts_back(monkeypatch):
     from compression.studies import Progress, atlas
     from pages.views.atlas import tasks
 
-    seen = []
+    seen, asked = [], []
+    rows = ATLAS.rows[(ATLAS.rows["dataset"] == "iris") & (ATLAS.rows["model"] == "mlp")]
 
     def recompute(dataset, model, seeds, store, step):
-        assert step(Progress(1, 0, 4))
-        return pd.DataFrame({"dataset": [dataset], "model": [model], "seeds": [seeds]})
+        asked.append((dataset, model, seeds))
+        assert step(Progress(3, 0, 4))
+        assert step(Progress(4, 0, 4))
+        return rows
 
     monkeypatch.setattr(atlas, "recompute", recompute)
-    found = tasks.recompute_cell(lambda *given: not seen.append(given), "iris", "mlp", None)
-    assert found.rows.iloc[0].tolist() == ["iris", "mlp", 1]
-    assert seen == [(1, 4, None, "fit 1 of 4")]
+    found = tasks.recompute_cell(lambda *given: not seen.append(given), "iris", "mlp", 10, None)
+    assert found.rows is rows
+    assert asked == [("iris", "mlp", 10)]
+    assert seen == [(0.0, 1.0, None, "fit 3 of 4"), (1.0, 1.0, None, "fit 4 of 4")]
+    own = found.cells[(found.cells["dataset"] == "iris") & (found.cells["model"] == "mlp")]
+    assert own["winner"].tolist() == judge_winners(rows)
+    monkeypatch.setattr(atlas, "recompute", lambda *given: rows.iloc[:0])
+    assert tasks.recompute_cell(lambda *given: False, "iris", "mlp", 10, None).cells.empty
+
+
+def judge_winners(rows):
+    """The family of best mean validation score of those that fit on every seed, at each size."""
+    found, seeds = [], rows["seed"].nunique()
+    for share in read_protocol().shares:
+        families = rows[rows["share"] == share].groupby("family")
+        whole = families["seed"].nunique() == seeds
+        means = families[["validation_score", "bytes"]].mean()[whole]
+        ordered = means.sort_values(["validation_score", "bytes"], ascending=[False, True])
+        found.append(ordered.index[0] if len(ordered) else "")
+    return found
 
 
 def test_decide_links_to_the_cell_of_its_reference():

@@ -1,12 +1,17 @@
-"""How often the intervals of a change hold the true one: over test sets as small as ours are."""
+"""How often the intervals of a change hold the true one: over test sets as small as ours are.
+
+And how often Decide's "the test set agrees", which they decide, is wrong.
+"""
 
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 from scipy.stats import binom, multinomial
 
 from compression.evaluation import Comparison
 from compression.intervals import score_ends
+from compression.pareto import confirm_loss
 
 from .table import Row
 
@@ -16,24 +21,51 @@ GAINS = (0.5, 0.25, 0.1, 0.0)
 """Shares of the differing samples that the compressed model gets right."""
 SIMULATIONS = 200
 GOAL = (0.94, 0.97)
+LOSS = 0.01
+"""What may be lost; a model that loses just more is not to be agreed with."""
+BEYOND = 1.01 * LOSS
+MOST_WRONG = 0.025
+DECISIONS = 1000
 
 
 def coverage(samples: int, differing: float, gains: float) -> float:
     """Exact probability that the interval of a change of accuracy holds the true change."""
-    cells = [differing * gains, differing * (1 - gains), 1 - differing]
+    change = differing * (2 * gains - 1)
+    chance, low, high = enumerate_intervals(samples, differing, change)
+    held = (low <= change + 1e-12) & (change - 1e-12 <= high)
+    return float(chance @ held)
+
+
+def wrong_yes(samples: int, differing: float) -> float:
+    """Exact probability that the test set agrees with a model that loses just too much."""
+    chance, low, high = enumerate_intervals(samples, differing, -BEYOND)
+    return float(chance @ [say_yes(*ends) for ends in zip(low, high, strict=True)])
+
+
+def say_yes(low: float, high: float) -> bool:
+    return confirm_loss(pd.Series({"change_low": low, "change_high": high}), LOSS) == "yes"
+
+
+def enumerate_intervals(
+    samples: int, differing: float, change: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probability and interval of every outcome that is not next to impossible."""
+    cells = [(differing + change) / 2, (differing - change) / 2, 1 - differing]
     most = min(int(binom.isf(1e-9, samples, differing)) + 1, samples)
     gained, lost = (side.ravel() for side in np.mgrid[: most + 1, : most + 1])
     possible = gained + lost <= samples
     gained, lost = gained[possible], lost[possible]
     counts = np.stack([gained, lost, samples - gained - lost], axis=1)
-    low, high = score_ends(gained, lost, samples)
-    change = cells[0] - cells[1]
-    held = (low <= change + 1e-12) & (change - 1e-12 <= high)
-    return float(multinomial.pmf(counts, samples, cells) @ held)
+    return multinomial.pmf(counts, samples, cells), *score_ends(gained, lost, samples)
 
 
-def coverage_of_r_squared(samples: int, share: float, seed: int = 0) -> float:
-    """Simulated: a compressed model whose errors are the reference's and some of its own."""
+def intervals_of_r_squared(
+    samples: int, share: float, count: int, seed: int = 0
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Simulated: a compressed model whose errors are the reference's and some of its own.
+
+    The true change, and the ends of so many intervals of it.
+    """
     generator = np.random.default_rng(seed)
     noise = 0.5
 
@@ -47,12 +79,24 @@ def coverage_of_r_squared(samples: int, share: float, seed: int = 0) -> float:
         return float((((target - one) ** 2).sum() - ((target - other) ** 2).sum()) / spread)
 
     true = change(*draw(1_000_000))
-    held = 0
-    for _ in range(SIMULATIONS):
+    ends = []
+    for _ in range(count):
         target, one, other = draw(samples)
         _, low, high = Comparison(one, target, "regression").changes(other[None])
-        held += bool(low[0] <= true <= high[0])
-    return held / SIMULATIONS
+        ends.append((low[0], high[0]))
+    return true, *np.array(ends).T
+
+
+def coverage_of_r_squared(samples: int, share: float) -> float:
+    true, low, high = intervals_of_r_squared(samples, share, SIMULATIONS)
+    return float(np.mean((low <= true) & (true <= high)))
+
+
+def wrong_yes_of_r_squared(samples: int) -> float:
+    """Simulated: agreement with a model that loses just more R² than it may."""
+    variance = 1 + 0.5**2 * 6 / 4  # of the target: a signal, and noise of Student's t
+    _, low, high = intervals_of_r_squared(samples, (BEYOND * variance) ** 0.5, DECISIONS)
+    return float(np.mean([say_yes(*ends) for ends in zip(low, high, strict=True)]))
 
 
 def _row(question: str, covered: np.ndarray) -> Row:
@@ -74,6 +118,22 @@ def rows() -> Iterator[Row]:
         everything += covered
         yield _row(f"interval of a change of accuracy, {n} samples: coverage", np.array(covered))
     yield _row("the same over all these numbers of samples", np.array(everything))
-    for n in (57, 89, 400):
+    for n in (36, 57, 89, 400, 1000):
         covered = [coverage_of_r_squared(n, share) for share in (0.1, 0.3, 0.6)]
         yield _row(f"interval of a change of R², {n} samples: coverage", np.array(covered))
+    for n in (36, 114, 540, 1000):
+        wrong = [wrong_yes(n, max(differing, BEYOND)) for differing in DIFFERING]
+        yield _row_of_errors(f"a loss of just over a point of accuracy, {n}", max(wrong))
+    for n in (36, 114, 540):
+        yield _row_of_errors(f"a loss of just over 0.01 of R², {n}", wrong_yes_of_r_squared(n))
+
+
+def _row_of_errors(case: str, wrong: float) -> Row:
+    return Row(
+        f"{case} samples: 'the test set agrees'",
+        f"{wrong:.2%}",
+        f"{MOST_WRONG:.1%}, an end of a 95 % interval",
+        wrong / MOST_WRONG,
+        "≤ 1",
+        wrong <= MOST_WRONG,
+    )

@@ -326,8 +326,11 @@ def confirm_loss(line: pd.Series, loss: float) -> Literal["yes", "no", "open"]:
     """Whether the test part confirms that at most so much is lost.
 
     "yes" or "no" where the whole 95 % interval of the paired difference, change_low to
-    change_high, says so; else "open".
+    change_high, says so; else "open". An interval of no width says nothing: no resample of
+    equal predictions of numbers differs, whatever other rows would show.
     """
+    if line["change_low"] == line["change_high"]:
+        return "open"
     if line["change_low"] >= -loss:
         return "yes"
     return "no" if line["change_high"] < -loss else "open"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from compression import pareto_front
 from compression.errors import ArgumentError
+from compression.evaluation import Comparison
 from compression.pareto import (
     Wish,
     best_rows,
@@ -332,6 +333,18 @@ def test_of_rows_that_agree_in_costs_and_scores_the_first_stays(rows, reference_
 def test_the_test_part_confirms_a_loss_denies_it_or_leaves_it_open(low, high, answer):
     line = pd.Series({"change_low": low, "change_high": high})
     assert confirm_loss(line, 0.01) == answer
+
+
+def test_equal_predictions_of_numbers_confirm_nothing():
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=36)
+    predicted = target + 0.1 * rng.normal(size=36)
+    _, low, high = Comparison(predicted, target, "regression").changes(predicted[None])
+    line = pd.Series({"change_low": low[0], "change_high": high[0]})
+    assert confirm_loss(line, 0.01) == "open"
+    one_apart = predicted + 0.001 * (np.arange(36) == 0)
+    _, low, high = Comparison(predicted, target, "regression").changes(one_apart[None])
+    assert confirm_loss(pd.Series({"change_low": low[0], "change_high": high[0]}), 0.01) == "yes"
 
 
 def test_the_nearest_pair_is_the_asked_one_where_it_is_there_and_the_rank_comes_first():

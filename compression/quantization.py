@@ -70,11 +70,11 @@ def quantize(
     bits : int
         1 to 16, or 32: as they are.
     per_channel : bool
-        A grid for each output (channel) of a layer without a bound, in place of one for all;
-        each costs a stored number.
+        A grid for each output (channel) in place of one for all; each costs a stored number. For
+        networks without bounds.
     zero_point : bool
-        The grid of a layer without a bound may have its middle elsewhere than at 0; of each
-        output that costs a stored number.
+        A grid may have its middle elsewhere than at 0; of each output that costs a stored number.
+        For networks without bounds.
     rows : ndarray, shape (N, features), optional
         Calibration samples, of the training part: grids of layers without a bound are then those
         of the least error of the layers' outputs.
@@ -90,14 +90,16 @@ def quantize(
     ArgumentError
         Other bits, or the samples are not the network's.
     NotApplicableError
-        The network has no weights, one of them stands at two places, or is not finite.
+        The network has no weights, one of them stands at two places, or is not finite; or a
+        layer is bounded, where a grid for each channel or a zero point is asked for.
 
     Notes
     -----
     The grid of a layer without a bound minimises ‖W − Ŵ‖², or with samples mean ‖(W − Ŵ) x‖²
     over the layer's inputs x in the given network, over a few reaches and middles; so does, by
-    the weights alone, the grid of the free weights in a set that is no box. Uniform grids: Jacob
-    et al. 2018, arXiv 1712.05877.
+    the weights alone, the grid of the free weights in a set that is no box. Curves, pages and
+    alternatives have one grid around 0 for each layer; grids for each channel, zero points and
+    calibration rows are had here only. Uniform grids: Jacob et al. 2018, arXiv 1712.05877.
     """
     bits = check_bits(bits)
     network = copy.deepcopy(network).eval()
@@ -109,6 +111,12 @@ def quantize(
             )
     if bits == 32:
         return network
+    bounded = [name for name, layer in chosen.items() if bounded_of(layer) is not None]
+    if bounded and (per_channel or zero_point):
+        raise NotApplicableError(
+            f"layer {bounded[0]} is bounded, and has one grid, by its bound: leave out per_channel "
+            "and zero_point"
+        )
     moments = {} if rows is None else input_moments(network, rows)
     for name, layer in chosen.items():
         search: Callable[..., AnyGrid] = nearest_grid

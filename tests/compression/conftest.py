@@ -5,6 +5,7 @@ import pytest
 
 import compression
 import data
+from tests.compression.families import MODELS, build_families
 
 
 @pytest.fixture(scope="session")
@@ -48,32 +49,10 @@ def small_signals():
     )
 
 
-def _networks(reference, dataset):
-    yield "dense", reference.network
-    yield "low rank", compression.low_rank_curve(reference, dataset, ranks=[3]).network(0)
-    for constraint in ("box", "cardinality"):
-        curve = compression.constrained_curve(
-            reference, dataset, constraint, bounds=[0.2], method="clip"
-        )
-        yield constraint, curve.network(0)
-    for method in ("low_rank_then_constrained", "low_rank_plus_sparse"):
-        curve = compression.combined_curve(
-            reference, dataset, method, ranks=[3], bounds=[0.2], epochs=1
-        )
-        yield method, curve.network(0)
-
-
 @pytest.fixture(scope="session")
 def families(digits, digits_mlp, small_images, small_signals):
-    found = dict(_networks(digits_mlp, digits))
-    for dataset, model in ((small_images, "lenet5"), (small_signals, "conv1d")):
-        reference = compression.train(dataset, model=model, epochs=1)
-        found[model] = reference.network
-        found[f"{model}, box"] = compression.constrained_curve(
-            reference, dataset, bounds=[0.3], method="clip"
-        ).network(0)
-    images = compression.train(small_images, model="lenet5", epochs=1)
-    for method in ("tucker2", "cp"):
-        curve = compression.low_rank_curve(images, small_images, method, [2])
-        found[method] = curve.network(0)
-    return found
+    convolutional = {
+        model: (compression.train(dataset, model=model, epochs=1), dataset)
+        for model, dataset in zip(MODELS, (small_images, small_signals), strict=True)
+    }
+    return dict(build_families((digits_mlp, digits), convolutional))

@@ -6,7 +6,7 @@ import torch
 
 import compression
 from compression import storage
-from compression.errors import ArgumentError
+from compression.errors import ArgumentError, NotApplicableError
 from compression.grid import FEW_BITS, nearest_channel_grid, nearest_grid
 from compression.network import grid_of, layers, matrix
 from compression.quantization import input_moments
@@ -93,25 +93,46 @@ def test_a_zero_point_helps_weights_that_do_not_lie_around_zero(bits, shift):
         assert shift == 0 or squares(weight, moved) < 0.5 * squares(weight, plain)
 
 
-def output_error(network, quantized, x):
-    """Mean squared error of the first layer's outputs, without the code under test."""
-    before, after = (matrix(next(iter(layers(n).values()))) for n in (network, quantized))
-    return float((((before - after) @ x.T.astype(np.float64)) ** 2).sum(axis=0).mean())
+def output_errors(network, quantized, x):
+    """Mean squared error of each layer's outputs for its inputs in the network."""
+    errors, inputs = [], torch.from_numpy(x)
+    for part in network:
+        if isinstance(part, torch.nn.Linear):
+            name = next(n for n, layer in layers(network).items() if layer is part)
+            off = matrix(part).astype(np.float64) - matrix(layers(quantized)[name])
+            errors.append(((off @ inputs.double().numpy().T) ** 2).sum(axis=0).mean())
+        with torch.inference_mode():
+            inputs = part(inputs)
+    return np.array(errors)
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("bits", [2, 4])
+@pytest.mark.parametrize("zero_point", [False, True])
 @pytest.mark.parametrize("per_channel", [False, True])
-def test_calibration_rows_lower_the_error_of_the_outputs(digits, digits_mlp, bits, per_channel):
-    rows = digits.x_train[digits.fit_rows]
-    errors = [
-        output_error(
-            digits_mlp.network,
-            compression.quantize(digits_mlp.network, bits, per_channel=per_channel, rows=given),
-            rows,
-        )
+def test_calibration_rows_lower_the_error_of_the_outputs(
+    digits, digits_mlp, bits, zero_point, per_channel
+):
+    rows, network = digits.x_train[digits.fit_rows], digits_mlp.network
+    options = {"per_channel": per_channel, "zero_point": zero_point}
+    without, calibrated = (
+        output_errors(network, compression.quantize(network, bits, **options, rows=given), rows)
         for given in (None, rows)
-    ]
-    assert errors[1] <= errors[0] * (1 + 1e-6)
+    )
+    assert len(without) == 3
+    # The grid of a whole layer can be the best of those tried both by weights and by outputs.
+    assert (calibrated <= without * (1 + 1e-9)).all()
+    assert (calibrated < 0.97 * without).sum() >= (3 if per_channel else 2)
+
+
+@pytest.mark.parametrize("option", ["per_channel", "zero_point"])
+@pytest.mark.parametrize("family", ["box", "cardinality", "low_rank_plus_sparse"])
+def test_grids_that_bounded_layers_cannot_have_are_refused_in_words(families, family, option):
+    with pytest.raises(
+        NotApplicableError, match=r"is bounded.*leave out per_channel and zero_point"
+    ):
+        compression.quantize(families[family], 4, **{option: True})
+    untouched = compression.quantize(families[family], 32, **{option: True})
+    assert storage.to_bytes(untouched) == storage.to_bytes(families[family])
 
 
 def test_moments_are_those_of_each_layer_s_inputs(small_images, families):
@@ -131,7 +152,7 @@ def test_moments_are_those_of_each_layer_s_inputs(small_images, families):
         np.testing.assert_allclose(moments[name], expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("family", ["dense", "low rank", "lenet5", "conv1d", "box"])
+@pytest.mark.parametrize("family", ["dense", "truncated_svd", "lenet5", "conv1d", "column_groups"])
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_grids_with_a_zero_point_come_back_bit_by_bit(families, family, per_channel):
     for bits in (FEW_BITS[0], 4, FEW_BITS[-1]):

@@ -13,7 +13,7 @@ from compression.catalog import CONSTRAINTS
 from compression.network import bounded_of, grid_of, layers, matrix
 from compression.straight_through import freeze, straighten, train_quantized
 from compression.training import Samples, Trainer
-from tests.compression.test_weight_codes import FAMILIES
+from tests.compression.families import FAMILIES
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,10 @@
 """Weights in a few bits, of every kind of network: what the file holds, and how short it is."""
 
 import copy
-import json
 import zlib
 
 import numpy as np
 import pytest
-import safetensors.numpy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +15,9 @@ import compression
 from compression import storage
 from compression.errors import NotApplicableError, StorageError
 from compression.grid import FEW_BITS, ChannelGrid, Grid, nearest_grid
-from compression.network import Bounded, bounded_of, grid_of, layers, matrix, set_bounded, set_grid
+from compression.network import Bounded, bounded_of, grid_of, matrix, set_bounded, set_grid
 from compression.quantization import rounding_errors
+from tests.compression.stored_codes import open_file
 
 ROOM = 320  # bytes of a file's header and of one layer's bias
 
@@ -31,89 +30,6 @@ def one_layer(weight, bounded=None, grid=None):
     elif grid is not None:
         set_grid(layer, grid)
     return nn.Sequential(layer)
-
-
-def open_file(content):
-    """The header's structure and the tensors of a file."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["compression"])
-    return header, safetensors.numpy.load(content)
-
-
-def codes_in(line, name, tensors, count):
-    """The codes of a file, read without the code under test: a bit string, cut into numbers."""
-    bits, stored = line["grid"][0], tensors[f"{name}.free"].tobytes()
-    way = line.get("coding", {}).get("free", "packed")
-    plain = stored if way == "packed" else zlib.decompress(stored)
-    if way == "bytes":
-        planes = [plain[n * count : (n + 1) * count] for n in range(-(-bits // 8))]
-        return [sum(byte << 8 * n for n, byte in enumerate(code)) for code in zip(*planes)]  # noqa: B905
-    text = "".join(f"{byte:08b}" for byte in plain)
-    return [int(text[k * bits : (k + 1) * bits][::-1], 2) for k in range(count)]
-
-
-FAMILIES = (
-    "dense",
-    "low rank",
-    "box",
-    "cardinality",
-    "low_rank_then_constrained",
-    "low_rank_plus_sparse",
-    "lenet5",
-    "lenet5, box",
-    "conv1d",
-    "conv1d, box",
-    "tucker2",
-    "cp",
-)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize(("bits", "per_channel"), [(1, False), (3, True), (4, False), (11, False)])
-def test_every_family_comes_back_bit_by_bit_from_its_codes(
-    families, family, bits, per_channel, tmp_path
-):
-    network = families[family]
-    quantized = compression.quantize(network, bits, per_channel=per_channel)
-    compression.save(quantized, tmp_path / "m")
-    again = compression.load(tmp_path / "m")
-    for name, layer in layers(quantized).items():
-        assert matrix(layers(again)[name]).tobytes() == matrix(layer).tobytes()
-        assert grid_of(layers(again)[name]) == grid_of(layer)
-        assert grid_of(layer).bits == bits
-        if layer.bias is not None:
-            assert torch.equal(layer.bias, layers(network)[name].bias)
-    content = storage.to_bytes(quantized)
-    assert storage.to_bytes(again) == content == (tmp_path / "m").read_bytes()
-    assert compression.bytes_of(quantized) == len(content)
-    assert len(content) < compression.bytes_of(network)
-
-
-def lines_of(structure, name=""):
-    for child, line in (structure.get("chain") or structure.get("sum") or {}).items():
-        full = f"{name}.{child}".lstrip(".")
-        yield full, line
-        yield from lines_of(line, full)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("bits", [1, 3, 8, 12])
-def test_the_codes_in_a_file_are_those_of_its_weights(families, family, bits):
-    quantized = compression.quantize(families[family], bits)
-    header, tensors = open_file(storage.to_bytes(quantized))
-    seen = 0
-    for name, line in lines_of(header["network"]):
-        if f"{name}.free" not in tensors or "grid" not in line:
-            continue
-        layer, (_, low, high) = layers(quantized)[name], line["grid"]
-        weight = matrix(layer).ravel()
-        if bounded_of(layer) is not None:
-            weight = weight[storage.states(weight, bounded_of(layer)) == 0]
-        codes = codes_in(line, name, tensors, len(weight))
-        middles = low + (np.array(codes) + 0.5) * (high - low) / 2**bits
-        np.testing.assert_array_equal(middles.astype(np.float32), weight)
-        seen += 1
-    assert seen
 
 
 weights = hnp.arrays(

@@ -36,6 +36,7 @@ def run(arguments: Namespace) -> int:
 
 def _run(arguments: Namespace, store: "StudyStore") -> int:
     from .. import studies
+    from ..studies.kept import collect_damaged
 
     study = _find_study(arguments, store)
     if arguments.retry_failed:
@@ -43,7 +44,7 @@ def _run(arguments: Namespace, store: "StudyStore") -> int:
     executor = studies.DaskExecutor(arguments.dask) if arguments.dask is not None else None
     told = studies.describe_estimate(studies.estimate_time(study, store))
     print(show_text(f"{study.name}: {told}"), file=sys.stderr)  # noqa: T201
-    with _pausing() as paused:
+    with _pausing() as paused, collect_damaged() as damaged:
         try:
             came = studies.run(
                 study,
@@ -55,6 +56,10 @@ def _run(arguments: Namespace, store: "StudyStore") -> int:
         finally:
             if executor is not None:
                 executor.shutdown(cancel_futures=True)
+        if came.done == came.total:
+            studies.read_overview(store, study.name)  # kept for whoever opens the page
+    if damaged:
+        print(show_text(f"{len(damaged):,} damaged, computed again"), file=sys.stderr)  # noqa: T201
     facts = {"study": study.name, "fits": came.total, "done": came.done, "failed": came.failed}
     if arguments.json:
         print_json(facts)

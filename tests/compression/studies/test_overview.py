@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sql
 
 from compression import studies
+from compression.command_line.parser import main
 from compression.studies import comparison, fit, overview
+from compression.studies.store import BLOBS
 from compression.studies.study_store import StudyStore
 
 STUDY = studies.Study(
@@ -190,3 +193,26 @@ def test_a_study_without_rows_has_an_empty_overview():
     assert shown.sample.empty
     assert shown.times.empty
     empty.close()
+
+
+def test_the_command_keeps_the_overview_and_says_what_was_damaged(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    url = "sqlite:///kept.db"
+    (tmp_path / "one.toml").write_text(
+        'name = "one"\ndatasets = ["iris"]\nmodels = ["softmax_regression"]\nseeds = 1\nepochs = 1\n'
+        '[[curves]]\nfamily = "baseline"\nmethod = "rounding"\nknobs = [4]\n'
+    )
+    words = ["study", "run", "one.toml", "--store", url, "--workers", "1"]
+    assert main(words) == 0
+    assert "damaged" not in capsys.readouterr().err
+    store = StudyStore(url)
+    assert len(store.table("overview one")) == 1
+    fits = store.study_fits("one")
+    store.delete(fits.loc[fits["request"].str.contains('"rounding"'), "key"].tolist())
+    engine = sql.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(BLOBS.update().values(content=b"\0"))
+    engine.dispose()
+    store.close()
+    assert main(words) == 0
+    assert "1 damaged, computed again" in capsys.readouterr().err

@@ -110,11 +110,11 @@ def test_of_equally_good_baselines_the_smallest_file_is_the_best():
 
 
 def test_a_smaller_network_of_the_page_has_the_reference_s_epochs_and_ten_more():
-    trained = tasks.reference(lambda *_, **__: True, "wine", "mlp", 0)
+    trained = tasks.reference(lambda *_, **__: True, "breast_cancer", "mlp", 0)
     shown = tasks.baseline_curve(
         lambda *_, **__: True, trained.origin, "smaller_network", len(trained.history)
     )
-    dataset = data.load("wine", seed=0)
+    dataset = data.load("breast_cancer", seed=0)
     reference = compression.train(dataset, model="mlp", seed=0)
     expected = compression.baseline_curve(reference, dataset, "smaller_network")
     pd.testing.assert_frame_equal(shown.table, expected.table)

@@ -18,8 +18,11 @@ def find_programs() -> Path | None:
 
 
 @contextmanager
-def serve_postgresql(programs: Path) -> Iterator[str]:
-    """The URL of an empty database, reached by a socket in a folder of its own."""
+def serve_postgresql(programs: Path, sync: bool = True) -> Iterator[str]:
+    """The URL of an empty database, reached by a socket in a folder of its own.
+
+    ``sync``: whether it waits for the disk, as people run it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path has to be short
     account: dict = {}
     if os.getuid() == 0:  # as whom it refuses to run
@@ -38,7 +41,7 @@ def serve_postgresql(programs: Path) -> Iterator[str]:
 
     try:
         call("initdb", "--no-sync", "-A", "trust", "-U", "own", "-E", "UTF8", "--locale=C.UTF-8")
-        options = f"-k {folder} -c listen_addresses=''"  # with its own syncs: as people run it
+        options = f"{'' if sync else '-F '}-k {folder} -c listen_addresses=''"
         call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
         try:
             yield f"postgresql+psycopg://own@/postgres?host={folder}"

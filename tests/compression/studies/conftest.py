@@ -1,22 +1,12 @@
 """A database of each kind for whoever asks for its URL; PostgreSQL is started for these tests."""
 
 import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 import uuid
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
 
-
-def find_programs() -> Path | None:
-    """The folder of PostgreSQL's own programs: Debian keeps them off the PATH."""
-    on_path = shutil.which("initdb")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return Path(on_path).parent if on_path else found[-1].parent if found else None
+from benchmarks.postgresql import find_programs, serve_postgresql
 
 
 @pytest.fixture(scope="session")
@@ -27,29 +17,8 @@ def cluster():
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    folder, account = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp")), {}
-    if os.getuid() == 0:  # as whom it refuses to run
-        other = pwd.getpwnam("nobody")
-        os.chown(folder, other.pw_uid, other.pw_gid)
-        account = {"user": other.pw_uid, "group": other.pw_gid, "extra_groups": []}
-
-    def call(program, *arguments):
-        subprocess.run(
-            [programs / program, "-D", folder / "data", *arguments],
-            cwd=folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            **account,
-        )
-
-    try:
-        call("initdb", "--no-sync", "-A", "trust", "-U", "tests", "-E", "UTF8", "--locale=C.UTF-8")
-        options = f"-F -k {folder} -c listen_addresses=''"
-        call("pg_ctl", "-w", "-l", folder / "log", "-o", options, "start")
-        yield f"postgresql+psycopg://tests@/postgres?host={folder}"
-        call("pg_ctl", "-w", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with serve_postgresql(programs, sync=False) as url:
+        yield url
 
 
 def execute(url, statement):

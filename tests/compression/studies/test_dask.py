@@ -9,6 +9,8 @@ from concurrent.futures import CancelledError
 from threading import Thread
 from types import SimpleNamespace
 
+import dask
+import distributed
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ from .test_driver import STUDY, assert_same_table, run
 
 def test_a_dask_cluster_that_gives_up_a_worker_gives_the_same_table(url):
     """Workers are threads here, which costs less than processes."""
-    distributed, retired = pytest.importorskip("distributed"), []
+    retired = []
     with distributed.LocalCluster(
         n_workers=2,
         threads_per_worker=1,
@@ -50,7 +52,6 @@ def test_a_dask_cluster_that_gives_up_a_worker_gives_the_same_table(url):
 
 def test_a_dask_worker_that_is_killed_in_mid_study_changes_nothing(tmp_path):
     """Workers are processes. Dask gives its fits up at once, so that the driver has them again."""
-    distributed, dask = (pytest.importorskip(name) for name in ("distributed", "dask"))
     killed = []
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
@@ -81,7 +82,6 @@ def test_a_dask_worker_that_is_killed_in_mid_study_changes_nothing(tmp_path):
 @pytest.mark.skipif(not hasattr(ctypes.pythonapi, "mallopt"), reason="glibc's malloc only")
 def test_a_dask_worker_keeps_the_memory_of_arrays_that_it_frees():
     """Dask's own workers do not: fits took 1.6 times as long."""
-    distributed = pytest.importorskip("distributed")
 
     def count_page_faults() -> int:
         """Of filling an array of 1 MB 100 times: 256 each where its memory is not kept."""
@@ -131,7 +131,7 @@ class StandInClient:
 @pytest.mark.parametrize("error", [CancelledError("already forgotten"), AttributeError("None")])
 def test_a_result_that_is_lost_with_its_dask_worker_is_computed_again(monkeypatch, error):
     """Dask's own executor would leave its future pending: the study waited for ever."""
-    distributed, store = pytest.importorskip("distributed"), StudyStore("sqlite://")
+    store = StudyStore("sqlite://")
     client = StandInClient(error)
     monkeypatch.setattr(distributed, "Client", lambda address, timeout: client)
     progress = run(store, studies.DaskExecutor("tcp://somewhere"))
@@ -139,7 +139,7 @@ def test_a_result_that_is_lost_with_its_dask_worker_is_computed_again(monkeypatc
 
 
 def test_a_dask_client_that_is_gone_ends_the_study(monkeypatch):
-    distributed, store = pytest.importorskip("distributed"), StudyStore("sqlite://")
+    store = StudyStore("sqlite://")
     client = StandInClient(CancelledError(), "closed")
     monkeypatch.setattr(distributed, "Client", lambda address, timeout: client)
     with pytest.raises(compression.CompressionError, match="run the study again"):

@@ -134,7 +134,7 @@ def compare_at_equal_bytes(
     -------
     DataFrame
         A line for each budget and each other curve: budget (bytes), other (its name), change, low
-        and high (of the test score, the first's minus the other's, with its paired-bootstrap 95 %
+        and high (of the test score, the first's minus the other's, with its paired 95 %
         interval), bytes and other_bytes (of the two rows), differing (test samples that only one
         of the two gets right, of numbers those with another answer). NaN where the other curve
         has no row that small.

@@ -41,7 +41,7 @@ def baseline_curve(
         catalogue says, in any order; the method's own when left out.
     epochs : int, optional
         Passes over the training rows for each network, for methods that train. When left out 10,
-        and for a smaller network those that the reference had (at most: it stops as its recipe
+        and for a smaller network those of the reference and 10 (at most: it stops as its recipe
         says).
     report : callable
         Called after each network with (done, total, a function that gives the curve so far);

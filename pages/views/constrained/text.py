@@ -68,7 +68,9 @@ PENALTY = (
 STORED = (
     "Bytes are those of the file as it is written. Free weights are kept as codes of b bits "
     "between the layer's bounds; pinned and zero weights stay as they are. Allowed is what loses at most a point "
-    "(0.01 of R²) on the validation part against the same network with the bits off."
+    "(0.01 of R²) on the validation part against the same network with the bits off. Every page has "
+    "one grid a layer; a grid for each channel, a zero point and calibration rows are for networks "
+    "without bounds and in Python only (`compression.quantize`)."
 )
 OWN = (
     "Each layer's relative bound ρ is the share of the bound that just holds its reference weight: "

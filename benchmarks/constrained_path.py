@@ -233,14 +233,14 @@ def cardinality_search() -> Iterator[Row]:
     """At most κ weights, against all sets of so many: small cases with correlated columns."""
     excess = []
     for seed in range(100):
-        x, y = correlated(seed, 40, 9)
+        x, y = draw_correlated(seed, 40, 9)
         path = compression.path(x, y, "squared", "cardinality", bounds=[2, 3, 4, 6])
         least = [least_squared_loss(x, y, int(bound)) for bound in path.bounds]
         excess += list(path.objectives / least - 1)
     yield from judge_search("squared loss, 40 x 9, swaps from several starts", excess, 0.95)
     excess = []
     for seed in range(20):
-        x, y = correlated(seed, 40, 4)
+        x, y = draw_correlated(seed, 40, 4)
         flipped = np.random.default_rng(seed).random(40) < 0.2  # classes that overlap
         labels = ((y > np.median(y)) ^ flipped).astype(int)
         path = compression.path(x, labels, "softmax", "cardinality", bounds=[2, 3])
@@ -261,7 +261,7 @@ def judge_search(case: str, excess: list[float], goal: float | None = None) -> I
     )
 
 
-def correlated(seed: int, samples: int, features: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_correlated(seed: int, samples: int, features: int) -> tuple[np.ndarray, np.ndarray]:
     """Columns that share much of what they say: the hard case for a choice of some of them."""
     rng = np.random.default_rng(seed)
     mixing = np.eye(features) + 0.8 * rng.normal(size=(features, features))

@@ -11,7 +11,7 @@ from compression.constrained.convex.losses import prepare
 from compression.constrained.convex.subset_search import best_subset
 
 
-def correlated(seed, columns=9, rows=40):
+def draw_correlated(seed, columns=9, rows=40):
     """Columns that share much of what they say: the hard case for a choice of some of them."""
     rng = np.random.default_rng(seed)
     mixing = np.eye(columns) + 0.8 * rng.normal(size=(columns, columns))
@@ -32,7 +32,7 @@ def exhaustive(x, y, count):
 def test_a_path_of_counts_ends_in_the_optimum_of_nearly_every_small_case():
     excess = []
     for seed in range(15):
-        x, y = correlated(seed)
+        x, y = draw_correlated(seed)
         path = compression.path(x, y, "squared", "cardinality", bounds=[2, 3, 4, 6])
         for bound, loss in zip(path.bounds, path.objectives, strict=True):
             best = exhaustive(x, y, int(bound))
@@ -44,7 +44,7 @@ def test_a_path_of_counts_ends_in_the_optimum_of_nearly_every_small_case():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_swap_of_one_weight_for_another_lowers_the_loss(seed):
-    x, y = correlated(seed, columns=14)
+    x, y = draw_correlated(seed, columns=14)
     solution = compression.solve(
         x, y, "squared", "cardinality", 4, "accelerated_projected_gradient"
     )
@@ -62,7 +62,7 @@ def test_no_swap_of_one_weight_for_another_lowers_the_loss(seed):
 
 
 def test_columns_that_say_the_same_are_not_chosen_twice():
-    x, y = correlated(0, columns=5)
+    x, y = draw_correlated(0, columns=5)
     twins = np.column_stack([x, x])
     loss = prepare(twins, y, "squared")
     single = prepare(x, y, "squared")
@@ -74,7 +74,7 @@ def test_columns_that_say_the_same_are_not_chosen_twice():
 
 
 def test_no_weights_and_all_weights_are_possible():
-    x, y = correlated(0)
+    x, y = draw_correlated(0)
     loss = prepare(x, y, "squared")
     assert not best_subset(loss, 0, np.ones(9))[0].any()
     everything = np.linalg.lstsq(loss.gram, loss.correlation, rcond=None)[0]
@@ -92,7 +92,7 @@ def test_no_weights_and_all_weights_are_possible():
     seed=st.integers(0, 10_000),
 )
 def test_what_is_found_is_no_worse_than_any_one_swap_away(columns, rows, count, twins, scale, seed):
-    x, y = correlated(seed, columns, rows)
+    x, y = draw_correlated(seed, columns, rows)
     x = scale * (np.column_stack([x, x[:, :1]]) if twins else x)
     loss = prepare(x, y, "squared")
     point, complete = best_subset(loss, count, np.zeros(loss.shape))
@@ -111,7 +111,7 @@ def test_what_is_found_is_no_worse_than_any_one_swap_away(columns, rows, count, 
 
 
 def test_a_path_says_at_which_counts_no_swap_is_better():
-    x, y = correlated(0)
+    x, y = draw_correlated(0)
     path = compression.path(x, y, "squared", "cardinality", bounds=[2, 4])
     assert path.swap_optimal.all()
     softmax = compression.path(x, (y > 0).astype(int), "softmax", "cardinality", bounds=[2, 4])
@@ -120,7 +120,7 @@ def test_a_path_says_at_which_counts_no_swap_is_better():
 
 def test_a_search_that_ends_early_does_not_say_that_no_swap_is_better(monkeypatch):
     monkeypatch.setattr(subset_search, "LARGEST_WORK", 0.0)
-    x, y = correlated(0, columns=20)
+    x, y = draw_correlated(0, columns=20)
     loss = prepare(x, y, "squared")
     start = np.zeros(20)
     start[np.argsort(loss.correlation**2)[:5]] = 1.0
@@ -133,7 +133,7 @@ def test_a_search_that_ends_early_does_not_say_that_no_swap_is_better(monkeypatc
 
 
 def test_a_search_can_be_stopped_between_two_swaps():
-    x, y = correlated(0)
+    x, y = draw_correlated(0)
 
     def check():
         raise InterruptedError

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,24 @@ def test_no_worker_outlives_the_app(how):
         return Path(f"/proc/{worker}/stat").read_text().split()[2] == "Z"
 
     until(has_gone, 10)
+
+
+def test_no_process_starts_before_a_job_or_the_quiet_beginning_s_end(processes, monkeypatch):
+    """What loads PyTorch would take the cores from a first page whose results are all kept."""
+    monkeypatch.setattr(pool_module, "QUIET_SECONDS", 3600.0)
+    pool = Pool(workers=1, warm_up=f"{TASKS}:warm_up")
+    over(pool.submit(tasks.count, to=1, pause=0.0))  # starts one by itself
+    assert len(processes) == 1
+    pool.close()
+    idle = Pool(workers=1, warm_up=f"{TASKS}:warm_up")
+    time.sleep(0.5)
+    assert len(processes) == 1
+    idle.close()
+
+
+def test_a_process_is_there_soon_though_nobody_has_asked_for_anything(processes, monkeypatch):
+    monkeypatch.setattr(pool_module, "QUIET_SECONDS", 0.2)
+    pool = Pool(workers=1, warm_up=f"{TASKS}:warm_up")
+    until(lambda: pool.health()["processes"])
+    assert len(processes) == 1
+    pool.close()

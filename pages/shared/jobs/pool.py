@@ -28,6 +28,7 @@ CANCEL_GRACE_SECONDS = 10.0  # that a cancelled task may take to notice, before 
 POLL_SECONDS = 0.25  # between two looks at what nobody tells a thread
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two tries to start a process
 BUSY_SECONDS = 5.0  # of all workers, after which the spare one is made ready
+QUIET_SECONDS = 4.0  # at the start, in which a page whose results are all kept has the cores
 STUCK_SECONDS = 30.0  # that a job may wait while nothing runs
 WARM_UP = "pages.shared.models.tasks:warm_up"
 
@@ -95,6 +96,7 @@ class Pool:
         # the sooner a first visitor's reference is trained.
         self._warming = threading.Semaphore(max(1, count_cores() // 2))
         self._closed = False
+        self._quiet_until = time.monotonic() + QUIET_SECONDS
         self._change = threading.Condition()
         self._threads = [
             threading.Thread(
@@ -259,6 +261,7 @@ class Pool:
                     self._dismiss(process)
                     if number > self._workers:
                         self._wait_until_spare_is_wanted()
+                    self._wait_until_job_or_quiet_ends()
                     process = self._start_process()
                 elif (job := self._take_job(process)) and not self._perform(job, process):
                     self._dismiss(process)
@@ -267,6 +270,12 @@ class Pool:
                 log.exception("%s went wrong", threading.current_thread().name)
                 time.sleep(FIRST_PAUSE)
         self._dismiss(process)
+
+    def _wait_until_job_or_quiet_ends(self) -> None:
+        """A first page's pictures may all be kept; what loads PyTorch beside them delays them."""
+        with self._change:
+            left = self._quiet_until - time.monotonic()
+            self._change.wait_for(lambda: self._closed or len(self._line) > 0, max(left, 0))
 
     def _wait_until_spare_is_wanted(self) -> None:
         """Not at the first busy moment: a first visitor's jobs need the cores themselves."""

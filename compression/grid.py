@@ -13,7 +13,7 @@ FEW_BITS = tuple(range(1, 17))
 """Possible bits of a code."""
 TRIED_BITS = (8, 6, 5, 4, 3, 2, 1)
 """Those that each row of a curve in few bits is tried in; 7 is never far from 6 and 8."""
-BITS = (*FEW_BITS[1:], 32)
+BITS = (*FEW_BITS, 32)
 """Bits that a picture over all of them shows; 32: left as it is."""
 # Of the reach that has the largest weight for its last point: a smaller one cuts weights off and
 # rounds the others finer.

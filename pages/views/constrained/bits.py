@@ -23,7 +23,7 @@ def draw_bits(trained: Trained, job: Job[ConstrainedView]) -> None:
     @st.fragment(key=STORED)
     def draw() -> None:
         if not widgets.switch(
-            links.FEW_BITS, "Keep free weights in few bits (judges every bound in 16)"
+            links.FEW_BITS, "Keep free weights in few bits (judges every bound in 17)"
         ):
             return
         curve = job.result

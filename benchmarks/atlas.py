@@ -2,20 +2,21 @@
 
 ``python -m benchmarks.atlas`` computes what its store lacks of ``compression/studies/atlas.toml``
 and writes ``data/files/atlas/``: hours of one core; stopped, it goes on where it was.
-``--files-only`` writes what the store has. ``python -m benchmarks atlas`` computes one cell anew and
+``--protocol FILE`` computes another protocol; ``--files-only`` writes what the store has. ``python -m benchmarks atlas`` computes one cell anew and
 holds it against the files.
 """
 
 import argparse
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from compression.studies import Progress, StudyStore
 from compression.studies.atlas import build_atlas, recompute, run_atlas
 from compression.studies.atlas_files import read_atlas, write_atlas
-from compression.studies.protocol import read_protocol
+from compression.studies.protocol import PROTOCOL, read_protocol
 
 from .table import Row
 
@@ -47,9 +48,11 @@ def rows() -> Iterator[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", default=STORE, help="URL of its database")
+    parser.add_argument("--protocol", type=Path, default=PROTOCOL, help="what it is made of")
     parser.add_argument("--files-only", action="store_true", help="compute nothing")
     asked = parser.parse_args()
-    protocol, store = read_protocol(), StudyStore(asked.store)
+    protocol = read_protocol(asked.protocol.read_text(encoding="utf-8"))
+    store = StudyStore(asked.store)
     last = 0.0
 
     def report(name: str, progress: Progress) -> bool:

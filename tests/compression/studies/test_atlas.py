@@ -4,13 +4,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import data
+from compression.catalog import MODELS
 from compression.errors import ArgumentError
 from compression.studies import InThisProcess, StudyStore, run, table
-from compression.studies.atlas import build_atlas, choose_rows, list_complete, recompute, run_atlas
+from compression.studies.atlas import (
+    build_atlas,
+    choose_rows,
+    describe_pairs,
+    list_complete,
+    list_smallest,
+    recompute,
+    run_atlas,
+)
 from compression.studies.atlas_files import FOLDER, TABLES, read_atlas, write_atlas
-from compression.studies.protocol import read_protocol
+from compression.studies.protocol import PROTOCOL, read_protocol
 from compression.studies.specification import study_from
-from compression.studies.winners import judge_cells, judge_families
+from compression.studies.winners import find_rule, judge_cells, judge_duels, judge_families
 
 TINY = """
 name = "Tiny"
@@ -100,17 +110,113 @@ def test_the_files_have_every_cell_of_the_protocol_or_say_why_not(shipped):
 
 
 def test_the_files_say_of_their_rows_what_is_computed_of_them_again(shipped):
-    def pick(table):  # one pair: verdicts of cells are adjusted over all pairs
-        return table[(table["dataset"] == "iris") & (table["model"] == "mlp")]
-
     protocol = read_protocol()
-    families = judge_families(pick(shipped.rows), protocol)
-    cells, against = judge_cells(pick(shipped.rows), families, protocol)
-    for found, name in ((families, "families"), (against, "against")):
-        expected = pick(getattr(shipped, name)).reset_index(drop=True)
-        pd.testing.assert_frame_equal(found.reset_index(drop=True), expected)
-    same = ["winner", "ours", "peer", "change", "low", "high", "level"]
-    pd.testing.assert_frame_equal(pick(cells)[same], pick(shipped.cells)[same])
+    families = judge_families(shipped.rows, protocol)
+    cells, against = judge_cells(shipped.rows, families, protocol)
+    found = {
+        "families": families,
+        "cells": cells,
+        "against": against,
+        "duels": judge_duels(shipped.rows, families, protocol),
+    }
+    for name, here in found.items():
+        expected = getattr(shipped, name).reset_index(drop=True)
+        pd.testing.assert_frame_equal(
+            here.reset_index(drop=True), expected, check_dtype=False, rtol=0, atol=1e-12
+        )
+    rule = find_rule(cells, families, describe_pairs(shipped.rows))
+    assert list(rule.lines) == shipped.facts["rule"]["lines"]
+    assert rule.holds == shipped.facts["rule"]["holds"]
+
+
+@pytest.fixture(scope="module")
+def second():
+    """The protocol that is yet to be run."""
+    return read_protocol(PROTOCOL.with_name("atlas_second.toml").read_text(encoding="utf-8"))
+
+
+def test_the_second_protocol_has_every_dataset_with_every_model_that_fits_it(second):
+    fitting = {
+        (dataset.name, model.name)
+        for dataset in data.DATASETS.values()
+        for model in MODELS.values()
+        if model.fits(dataset) is None
+    }
+    assert set(second.pairs()) == fitting
+    assert set(read_protocol().pairs()) < fitting
+
+
+def test_every_pair_has_ten_seeds_over_split_initialisation_and_order(shipped, second):
+    references = shipped.rows[shipped.rows["family"] == "reference"]
+    counts = references.groupby(["dataset", "model"])["seed"].nunique()
+    for protocol in (read_protocol(), second):
+        assert protocol.seeds >= 10
+        assert (counts == protocol.seeds).all()
+        for study in protocol.studies():
+            assert set(study.vary) == {"split", "initialisation", "order"}
+
+
+def test_rows_have_equal_epochs_but_for_those_that_the_protocol_names(shipped):
+    """Shipped rows, and not settings: a second bound that starts warm has the first one's too."""
+    rows = shipped.rows[shipped.rows["family"] != "reference"]
+    trained = rows[~rows["family"].str.startswith("Smaller network")]
+    other = trained[~trained["epochs"].isin([0, 10])]
+    both = {"Low rank, then box", "Low rank, then box, few bits"}
+    assert set(other["family"]) == both
+    assert set(other["model"]) == {"softmax_regression"}
+    assert set(other["epochs"]) == {20}
+
+
+def test_no_curve_of_the_second_protocol_goes_on_from_a_bound_to_the_next(second):
+    for study in second.studies():
+        for each in study.curves:
+            if each.family == "combined":
+                assert len(each.settings["bounds"]) == 1
+            elif each.family == "constrained" and each.settings.get("epochs"):
+                assert each.settings["warm_start"] is False
+            assert each.settings.get("epochs", 0) + each.bits_epochs in (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("family", "but"),
+    [
+        ("Rounding", ()),
+        ("Quantisation-aware training", ()),
+        ("Magnitude pruning", ()),
+        ("Smaller network", ("linear",)),  # nothing to make smaller
+        ("Truncated SVD", ()),
+        ("Truncated SVD, fine-tuned", ()),
+        ("Activation-aware SVD", ()),
+        ("Activation-aware SVD, fine-tuned", ()),
+        ("Tucker-2, fine-tuned", ("linear", "networks")),  # of convolutions
+        ("CP, fine-tuned", ("linear", "networks")),
+        ("Box", ()),
+        ("L1", ()),
+        ("Cardinality", ()),
+        ("Learning–compression, cardinality", ("linear",)),  # solved to the optimum instead
+        ("Low rank, then box", ()),
+    ],
+)
+def test_every_family_is_in_every_part_that_it_can_be_in(family, but, second):
+    for study in second.studies():
+        names = {each.label for each in study.curves}
+        assert family in names or any(word in study.name for word in but), study.name
+
+
+def test_the_smallest_file_is_within_a_point_on_validation(tiny):
+    protocol, store = tiny
+    (study,) = protocol.studies()
+    found = list_smallest(study, store).set_index(["dataset", "family"])
+    for dataset, own in table(store, study.name).groupby("dataset"):
+        shares = []
+        for _, seed in own.groupby("seed"):
+            (reference,) = seed[seed["family"] == "reference"]["validation_score"]
+            rounded = seed[seed["label"] == "Rounding"]
+            good = rounded[rounded["validation_score"] >= reference - 0.01 - 1e-12]
+            shares.append(good["share"].min())
+        line = found.loc[(dataset, "Rounding")]
+        assert (line["seeds"], line["of"]) == (2, 2)
+        assert line["share"] == pytest.approx(np.mean(shares))
 
 
 def test_the_files_are_small_and_say_where_they_come_from(shipped):

@@ -140,17 +140,38 @@ def minimise_in_box(
         goal = tolerance * steepest if goal is None else goal
         if steepest <= goal:
             break
-        step = -model.solve(free, slope)
-        length = 1.0
-        while length > 1e-12:
-            move = np.clip(x + length * step, lower, upper) - x
-            change = model.product(move)
-            fall = float(np.sum(move * slope))
-            if fall + 0.5 * float(np.sum(move * change)) <= 1e-4 * fall:
-                break
-            length /= 2
-        else:
+        lowered = _descend(model, slope, x, -model.solve(free, slope), lower, upper)
+        if lowered is None:
+            # The step pushes out what is free to leave its bound: without it the rest may climb.
+            lowered = _descend(model, slope, x, _steepest_step(model, free, slope), lower, upper)
+        if lowered is None:
             break
-        x = np.clip(x + length * step, lower, upper)
+        x, change = lowered
         slope = slope + change
     return x
+
+
+def _descend(
+    model: Quadratic, slope: Array, x: Array, step: Array, lower: Array, upper: Array
+) -> tuple[Array, Array] | None:
+    """The first point along a step, bent along the box, that lowers the model enough.
+
+    With the change of its slope; None: there is none.
+    """
+    length = 1.0
+    while length > 1e-12:
+        point = np.clip(x + length * step, lower, upper)
+        move = point - x
+        change = model.product(move)
+        fall = float(np.sum(move * slope))
+        if fall < 0 and fall + 0.5 * float(np.sum(move * change)) <= 1e-4 * fall:
+            return point, change
+        length /= 2
+    return None
+
+
+def _steepest_step(model: Quadratic, free: Mask, slope: Array) -> Array:
+    """Along the free slopes to the least of the model, were there no box."""
+    step = np.where(free, -slope, 0.0)
+    bend = float(np.sum(step * model.product(step)))
+    return step * (float(np.sum(step**2)) / bend) if bend > 0 else step

@@ -101,3 +101,24 @@ def test_a_model_that_leaves_samples_out_knows_all_but_a_share_of_the_doubt(exam
     single = loss.curvature(point, ignored, single=True)
     assert single.product(v).dtype == np.float32
     np.testing.assert_allclose(single.product(v), curvature.product(v), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", [850, 967, 1008, 1021, 1327, *range(200)])
+def test_a_nearly_flat_quadratic_from_a_corner_ends_where_nothing_free_has_a_slope(seed):
+    """Of the first seeds a Newton step pushes out what is free to leave its bound, and stood still."""
+    random = np.random.default_rng(seed)
+    size = int(random.integers(3, 7))
+    half = random.normal(size=(size, int(random.integers(1, size))))
+    hessian = half @ half.T + 1e-6 * np.eye(size)
+    lower, upper = np.full(size, -1.0), np.full(size, 1.0)
+    corner, inside = random.random(size) < 0.6, random.choice([-1.0, 1.0], size)
+    start = np.where(corner, inside, random.uniform(-1, 1, size))
+    slope = random.normal(size=size)
+
+    def steepest(point, slope):
+        outward = ((point <= lower) & (slope > 0)) | ((point >= upper) & (slope < 0))
+        return np.abs(slope[~outward]).max(initial=0.0)
+
+    end = minimise_in_box(Dense(hessian), slope, lower, upper, start, 0.1)
+    left = steepest(end, slope + hessian @ (end - start))
+    assert left <= 0.1 * steepest(start, slope) * (1 + 1e-9)

@@ -13,9 +13,7 @@ CHIPS = ".st-key-compare .react-aria-ComboBox [data-tag]"
 
 
 def open_page(server, visit):
-    page = visit(
-        f"{server.address}/decide?lose=2&by=macs"
-    )  # rounding saves no MACs: low rank is on the front
+    page = visit(f"{server.address}/decide?lose=2&by=macs")
     # The first visit waits for hundreds of models: longer than a click on a busy machine.
     page.set_default_timeout(300_000)
     page.locator(PLANE).first.wait_for()  # a redraw may have two for a moment
@@ -26,15 +24,21 @@ def open_page(server, visit):
 
 
 def place(page, name):
-    """Where the first undominated point of a series is on the screen, and its choice."""
+    """Where the point of a series is that is farthest from all others, and its choice."""
     return page.locator(PLANE).evaluate(
         """(g, name) => {
-             const trace = g._fullData.find(t => t.name === name && t.marker.opacity === 1);
              const axis = g._fullLayout.xaxis, other = g._fullLayout.yaxis;
              const box = g.getBoundingClientRect();
-             return {x: box.x + axis._offset + axis.d2p(trace.x[0]),
-                     y: box.y + other._offset + other.d2p(trace.y[0]),
-                     rank: trace.customdata[0][0].split(' ').pop()};
+             const points = g._fullData.filter(t => t.customdata?.length).flatMap(t =>
+               Array.from(t.x, (x, i) => ({name: t.name, choice: t.customdata[i][0],
+                                           x: axis.d2p(x), y: other.d2p(t.y[i])}))
+             ).filter(p => p.x >= 0 && p.x <= axis._length && p.y >= 0 && p.y <= other._length);
+             const apart = p => Math.min(...points.filter(o => o !== p)
+                                               .map(o => Math.hypot(o.x - p.x, o.y - p.y)));
+             const own = points.filter(p => p.name === name);
+             const best = own.reduce((a, b) => apart(b) > apart(a) ? b : a);
+             return {x: box.x + axis._offset + best.x, y: box.y + other._offset + best.y,
+                     rank: best.choice.split(' ').pop()};
            }""",
         name,
     )

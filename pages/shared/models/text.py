@@ -37,8 +37,8 @@ FORMATS = {
     "factors": (
         "Factors (.factors.safetensors)",
         ".factors.safetensors",
-        "`compression.restore(module, path)` puts it into your own dense network: a compressed "
-        "weight is its two factors, `<weight>.left` and `<weight>.right`.",
+        "`compression.restore(module, path)` puts it into your own dense network of the same "
+        "widths: a compressed weight is its two factors, `<weight>.left` and `<weight>.right`.",
     ),
 }
 """What other readers take: a kind -> the button's text, the file's ending, how it is loaded."""

@@ -23,7 +23,7 @@ from pages.shared.glossary import CONTROLS
 from . import widgets
 
 LARGEST_ASKED = 1e6  # number of a link that waits for the values of its slider
-STALE_SECONDS = 3.0  # for which a browser may still speak of the values of before
+STALE_SECONDS = 10.0  # for which a browser may still speak of the values of before
 # Beside each knob in the session: where it stands, what was wished for and what is shown for it,
 # the texts of its values and when they changed, where its stand-in stood.
 _AT, _WISH, _TEXTS, _SEEN = "_at_", "_wish_", "_texts_", "_seen_"

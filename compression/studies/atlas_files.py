@@ -64,13 +64,16 @@ def tabulate_errors(atlas: Atlas, dataset: str, model: str) -> pd.DataFrame:
     DataFrame
         Indexed by family, a column a size ("25.00%", descending), and "within 1 point": the share
         in % of the smallest file within a point of the reference on validation rows. NaN where some
-        seed has none. The error of a number that is predicted is 100 (1 − R²).
+        seed has none; left out where the atlas has none. The error of a number that is predicted is
+        100 (1 − R²).
     """
     own = atlas.families.query("dataset == @dataset and model == @model and seeds == of")
     own = own.assign(error=100 * (1 - own["score"]))
     errors = own.pivot(index="family", columns="share", values="error")
     errors = errors.sort_index(axis=1, ascending=False).rename(columns="{:.2%}".format)
     small = atlas.smallest.query("dataset == @dataset and model == @model and seeds == of")
+    if small.empty:  # files of before this was counted
+        return errors
     within = (100 * small.set_index("family")["share"]).rename("within 1 point")
     return errors.join(within, how="outer")
 

@@ -45,8 +45,7 @@ win where they win.
 EXAMPLE = ("digits", "mlp")  # whose table is shown
 EXAMPLE_TITLE = "Test error of every family at each file size: digits + MLP (256-128)"
 EXAMPLE_CAPTION = (
-    "Mean of {seeds} seeds in %, by the share of the reference's file ({reference:.2f} %); last, the "
-    "smallest file within 1 point on validation rows. Of each family the row that validation "
+    "Mean of {seeds} seeds in %, by the share of the reference's file ({reference:.2f} %). Of each family the row that validation "
     "prefers; — where a seed has no file so small. Other pairs, intervals and verdicts: *Atlas*, or "
     "`python -m benchmarks.quality`."
 )

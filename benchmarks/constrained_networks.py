@@ -91,17 +91,24 @@ def learning_compression() -> Iterator[Row]:
                     np.array(errors[constraint, bound, epochs, method])
                     for method in ("learning_compression", "projected_training")
                 )
-                less = theirs - ours
-                spread = less.std(ddof=1) / len(less) ** 0.5
-                yield Row(
-                    f"digits + MLP, {constraint} at {bound:g}, {epochs} epochs: test error, "
-                    f"learning–compression ({SEEDS} seeds)",
-                    f"{ours.mean():.1f} %",
-                    f"{theirs.mean():.1f} %, projections ({less.mean():+.1f} ± {spread:.1f} points)",
-                    ours.mean() / theirs.mean(),
-                    "",
-                    None,
-                )
+                what = f"{constraint} at {bound:g}"
+                yield judge_learning_compression(what, epochs, ours, theirs, "projections")
+
+
+def judge_learning_compression(
+    what: str, epochs: int, ours: np.ndarray, theirs: np.ndarray, peer: str
+) -> Row:
+    """Test errors of each seed, in %: learning–compression's, and the peer's."""
+    less = theirs - ours
+    spread = less.std(ddof=1) / len(less) ** 0.5
+    return Row(
+        f"digits + MLP, {what}, {epochs} epochs: test error, learning–compression ({SEEDS} seeds)",
+        f"{ours.mean():.1f} %",
+        f"{theirs.mean():.1f} %, {peer} ({less.mean():+.1f} ± {spread:.1f} points)",
+        ours.mean() / theirs.mean(),
+        "",
+        None,
+    )
 
 
 def low_rank_learning_compression() -> Iterator[Row]:
@@ -109,17 +116,8 @@ def low_rank_learning_compression() -> Iterator[Row]:
     for rank in RANKS:
         for epochs in EPOCHS:
             errors = np.array([errors_of_rank(seed, rank, epochs) for seed in range(SEEDS)])
-            ours, theirs = errors.mean(axis=0)
-            less = errors[:, 1] - errors[:, 0]
-            spread = less.std(ddof=1) / len(less) ** 0.5
-            yield Row(
-                f"digits + MLP, rank {rank}, {epochs} epochs: test error, learning–compression "
-                f"({SEEDS} seeds)",
-                f"{ours:.1f} %",
-                f"{theirs:.1f} %, truncated, trained on ({less.mean():+.1f} ± {spread:.1f} points)",
-                ours / theirs,
-                "",
-                None,
+            yield judge_learning_compression(
+                f"rank {rank}", epochs, *errors.T, "truncated, trained on"
             )
 
 

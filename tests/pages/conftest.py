@@ -16,3 +16,11 @@ def downloads(monkeypatch):
 
     monkeypatch.setattr(st, "download_button", button)
     return files
+
+
+@pytest.fixture
+def url(tmp_path, monkeypatch):
+    """URL of an empty store, which the app's pages keep their results in."""
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    monkeypatch.setenv("COMPRESS_STORE", url)
+    return url

@@ -14,13 +14,6 @@ from tests.pages.rendering import render
 from .test_studies_page import SMALL, small_study
 
 
-@pytest.fixture
-def url(tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path / 'studies.db'}"
-    monkeypatch.setenv("COMPRESS_STORE", url)
-    return url
-
-
 def test_the_page_sets_knobs_sizes_and_epochs(url, downloads):
     link = SMALL | {"reference_epochs": "2", "sizes": ["0.75", "1/8"]}
     link |= {"values_truncated_svd": "4, 1 2", "values_rounding": "8;3"}

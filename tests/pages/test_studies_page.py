@@ -20,13 +20,6 @@ from tests.pages.rendering import render, settle
 SMALL = {"on": "Iris", "of": "MLP (256-128)", "seeds": "2"}
 
 
-@pytest.fixture
-def url(tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path / 'studies.db'}"
-    monkeypatch.setenv("COMPRESS_STORE", url)
-    return url
-
-
 def small_study(seeds=2):
     curves = {each.label: each for each in all_curves()}
     chosen = tuple(curves[label] for label in ("Truncated SVD", "Rounding to few bits"))

@@ -15,13 +15,6 @@ from tests.pages.rendering import open_page, render
 from .test_studies_page import SMALL, small_study
 
 
-@pytest.fixture
-def url(tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path / 'studies.db'}"
-    monkeypatch.setenv("COMPRESS_STORE", url)
-    return url
-
-
 def test_a_study_that_is_over_is_looked_up(url, monkeypatch):
     from compression.studies import overview
 

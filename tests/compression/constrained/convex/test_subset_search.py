@@ -1,11 +1,10 @@
-from itertools import combinations
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import compression
+from benchmarks.constrained_path import least_squared_loss
 from compression.constrained.convex import subset_search
 from compression.constrained.convex.losses import prepare
 from compression.constrained.convex.subset_search import best_subset
@@ -19,23 +18,13 @@ def draw_correlated(seed, columns=9, rows=40):
     return x, x @ rng.normal(size=columns) + 2 * rng.normal(size=rows)
 
 
-def exhaustive(x, y, count):
-    """The least loss of all sets of so many columns."""
-    x, y = x - x.mean(axis=0), y - y.mean()
-    losses = []
-    for chosen in combinations(range(x.shape[1]), count):
-        weight = np.linalg.lstsq(x[:, chosen], y, rcond=None)[0]
-        losses.append(0.5 * np.mean((y - x[:, chosen] @ weight) ** 2))
-    return min(losses)
-
-
 def test_a_path_of_counts_ends_in_the_optimum_of_nearly_every_small_case():
     excess = []
     for seed in range(15):
         x, y = draw_correlated(seed)
         path = compression.path(x, y, "squared", "cardinality", bounds=[2, 3, 4, 6])
         for bound, loss in zip(path.bounds, path.objectives, strict=True):
-            best = exhaustive(x, y, int(bound))
+            best = least_squared_loss(x, y, int(bound))
             assert loss >= best * (1 - 1e-9)
             excess.append(loss / best - 1)
     assert np.mean(np.array(excess) <= 1e-8) >= 0.95

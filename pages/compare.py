@@ -12,6 +12,7 @@ from pages.shared.models.text import reference_line
 from pages.shared.ui import widgets
 from pages.views.compare import (
     animation,
+    baselines,
     exercise,
     linking,
     network,
@@ -59,8 +60,9 @@ for column, side in zip(columns, sides, strict=True):
     with column:
         side.draw(partial(linking.slide, sides, side))
 baseline = presets.request_baseline(trained)
-plane.draw(sides, presets.ghosts_of(trained, baseline))
+behind = plane.draw(sides, presets.ghosts_of(trained, baseline))
 if widgets.switch(links.ANIMATION, "Scrub in the browser, without the server"):
     animation.draw(sides)
 with top:
     toolbar.draw(sides, baseline)
+baselines.look_again(sides, behind)

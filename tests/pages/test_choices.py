@@ -110,6 +110,18 @@ def test_the_default_right_after_the_values_changed_is_no_choice(app, monkeypatc
     assert read_text(app.select_slider[0].set_value(9).run()) == "9 9"
 
 
+def test_the_default_right_after_the_stand_in_has_gone_is_no_choice(app):
+    # A browser still has the slider of before when the run that drew the stand-in was cut short.
+    app.run().select_slider[0].set_value(4).run()
+    app.session_state["settled"] = False
+    assert read_text(app.run()) == "4 4"
+    app.session_state["settled"] = True
+    app.session_state["values"], app.session_state["default"] = [1, 3, 4, 9], 9
+    assert read_text(app.run()) == "4 4"
+    assert read_text(app.select_slider[0].set_value(9).run()) == "4 4"
+    assert read_text(app.select_slider[0].set_value(3).run()) == "3 3"
+
+
 def test_a_run_that_ended_as_the_stand_in_was_drawn_breaks_nothing(app):
     app.session_state["settled"] = False
     app.run()

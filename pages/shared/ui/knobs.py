@@ -23,9 +23,9 @@ from pages.shared.glossary import CONTROLS
 from . import widgets
 
 LARGEST_ASKED = 1e6  # number of a link that waits for the values of its slider
-STALE_SECONDS = 10.0  # for which a browser may still speak of the values of before
+STALE_SECONDS = 3.0  # for which a browser may still speak of the values of before
 # Beside each knob in the session: where it stands, what was wished for and what is shown for it,
-# the texts of its values and when they changed, where its stand-in stood.
+# the texts of its values and since when (None: a stand-in is shown), where its stand-in stood.
 _AT, _WISH, _TEXTS, _SEEN = "_at_", "_wish_", "_texts_", "_seen_"
 
 
@@ -88,10 +88,7 @@ def draw(
     if settled:
         if not widgets.is_chosen(key):
             st.session_state[key] = default
-        names = list(texts.values())
-        before = st.session_state.setdefault(_TEXTS + key, (names, -STALE_SECONDS))[0]
-        if names != before:
-            st.session_state[_TEXTS + key] = names, monotonic()
+        _note_texts(key, list(texts.values()))
         value = slider(
             key=key,
             bind=widgets.bind(key),
@@ -123,13 +120,25 @@ def _draw_stand_in(
     with st.container():
         value = slider(key=early)
     st.session_state[_SEEN + key] = value
-    st.session_state.pop(_TEXTS + key, None)  # the final slider will be new to the browser
+    st.session_state[_TEXTS + key] = [], None  # whatever the final slider has will be a change
     if value != standing:
         widgets.move(key, value)
     if widgets.is_chosen(key):
         st.session_state[key] = value
         _write_link(key, texts[value])
     return value
+
+
+def _note_texts(key: str, names: list[str]) -> None:
+    """Remember the texts of the final slider and since when it has had them.
+
+    It changes when it takes its stand-in's place too: a browser that was told of the stand-in in
+    a run that did not end still has the slider of before.
+    """
+    before, since = st.session_state.get(_TEXTS + key, (names, -STALE_SECONDS))
+    if since is None or names != before:
+        since = monotonic()
+    st.session_state[_TEXTS + key] = names, since
 
 
 def _write_link(key: str, text: str) -> None:
@@ -173,8 +182,9 @@ def _on_slide(
     # Streamlit also calls this for a slider that was first drawn in a run that did not end.
     if value == stood:
         return
-    texts = st.session_state.get(_TEXTS + key)  # none: a stand-in has taken the slider's place
-    stale = texts is None or (value == default and monotonic() - texts[1] < STALE_SECONDS)
+    # None: a stand-in has taken the slider's place.
+    _, since = st.session_state.get(_TEXTS + key, ([], None))
+    stale = since is None or (value == default and monotonic() - since < STALE_SECONDS)
     if stale and stood is not None:
         st.session_state[key] = stood
     else:

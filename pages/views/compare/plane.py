@@ -22,12 +22,18 @@ from .side import Sides
 COST_AXES = ("bytes", "parameters", "macs")  # bits cost no parameters: the file comes first
 
 
-def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> None:
-    """The plane, pins, differences and the report. ``ghosts``: drawn as pins are, no rows."""
+def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> Sequence[baselines.Behind]:
+    """The plane, pins, differences and the report. ``ghosts``: drawn as pins are, no rows.
+
+    Returns
+    -------
+    sequence of Behind
+        What stands behind the two sides: see :func:`baselines.look_again`.
+    """
     behind = baselines.request_curves(sides)
     jobs = [*(side.job for side in sides), *(one.job for one in behind)]
     follow(partial(_draw, sides, ghosts, behind), *jobs, key=linking.PLANE)
-    baselines.look_again(sides, behind)
+    return behind
 
 
 def _draw(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.Behind]) -> None:

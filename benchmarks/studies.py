@@ -1,14 +1,13 @@
 """What do the store and the driver of a study cost beside its fits?"""
 
+import json
 import multiprocessing
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout, suppress
-from io import StringIO
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from compression import studies
-from compression.command_line.parser import main
 from compression.studies import fit
+from compression.studies.specification import study_from
 from compression.studies.store import LEASES, NUMBERS
 from compression.studies.study_store import StudyStore
 from pages.views.studies import tasks
@@ -291,40 +290,28 @@ def _fill(store: StudyStore, name: str, each: int, total: int) -> tuple[int, flo
 
 
 def opening(folder: Path) -> Iterator[Row]:
-    """A study of many rows: what its page waits for, by the clock.
-
-    ``study run`` keeps what is shown of it; of one that Python ran, the first who opens it does.
-    """
-    files = {end: folder / f"{end}.db" for end in ("Python", "study run")}
-    urls = {end: f"sqlite:///{file}" for end, file in files.items()}
-    store = StudyStore(urls["Python"])
+    """A study of many rows: what its page waits for, by the clock."""
+    url = f"sqlite:///{folder / 'large.db'}"
+    store = StudyStore(url)
     count, _ = _fill(store, "large", 1000, ROWS)
     specification = store.specification("large") or ""
-    store.close()
-    shutil.copy(files["Python"], files["study run"])
     few = small_study("few", 10**6, 2).to_json()
     tasks.run_study(_take_partial, few, "sqlite://")  # what is imported is not counted
-    seconds = _resume_by_command(urls["study run"])
     what, goal = f"a study of {count:,} rows", f"{SECONDS:g} s"
-    question = f"{what}: study run, when all fits are there"
+    began = time.perf_counter()
+    study = study_from(json.loads(specification))
+    studies.run(study, store, studies.InThisProcess())
+    store.close()
+    seconds = time.perf_counter() - began
+    question = f"{what}: at its end, when all fits are there, to keep what is shown of it"
     yield Row(question, f"{seconds:.2f} s", goal, seconds / SECONDS, "", None)
-    for end, who in (("study run", "first"), ("Python", "first"), ("Python", "next")):
+    for who in ("first", "next"):
         before, began = time.process_time(), time.perf_counter()
-        tasks.run_study(_take_partial, specification, urls[end])
+        tasks.run_study(_take_partial, specification, url)
         used, seconds = time.process_time() - before, time.perf_counter() - began
         measured = f"{seconds:.2f} s, {used:.2f} s of a core"
-        question = f"{what}, run by {end}, opened by the page of whoever comes {who}"
+        question = f"{what}, opened by the page of whoever comes {who}"
         yield require_at_most(1, seconds / SECONDS, question, measured, goal)
-
-
-def _resume_by_command(url: str) -> float:
-    """Seconds of the command at the end of a study, when nothing is left to compute."""
-    began = time.perf_counter()
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        code = main(["study", "resume", "large", "--store", url, "--workers", "1"])
-    if code:
-        raise RuntimeError(f"study resume ended with {code}")
-    return time.perf_counter() - began
 
 
 def _take_partial(done: int, total: int, so_far: Any = None, message: str = "") -> bool:

@@ -56,8 +56,6 @@ def _run(arguments: Namespace, store: "StudyStore") -> int:
         finally:
             if executor is not None:
                 executor.shutdown(cancel_futures=True)
-        if came.done == came.total:
-            studies.read_overview(store, study.name)  # kept for whoever opens the page
     if damaged:
         print(show_text(f"{len(damaged):,} damaged, computed again"), file=sys.stderr)  # noqa: T201
     facts = {"study": study.name, "fits": came.total, "done": came.done, "failed": came.failed}

@@ -32,6 +32,7 @@ from compression.errors import CompressionError
 
 from .executors import LocalProcesses, is_lost
 from .fit import Outcome, compute
+from .overview import read_overview
 from .specification import Study
 from .store import Fit, StoreError, identify
 from .study_store import StudyStore
@@ -72,7 +73,7 @@ def run(
     workers: int | None = None,
     report: Callable[[Progress], bool] = lambda progress: True,
 ) -> Progress:
-    """Compute what is not there yet of a study.
+    """Compute what is not there yet of a study; at its end keep its overview, for its page.
 
     Parameters
     ----------
@@ -102,7 +103,10 @@ def run(
     driver = _Driver(study, kept, executor or LocalProcesses(workers), workers)
     try:
         with driver.renew_leases():
-            return driver.drive(report)
+            progress = driver.drive(report)
+        if progress.done == progress.total:
+            read_overview(kept, study.name)
+        return progress
     finally:
         kept.release(driver.owner)
         if isinstance(store, str):

@@ -88,6 +88,17 @@ def test_it_is_looked_up_until_more_is_done(store, shown, monkeypatch):
     studies.run(STUDY, store, studies.InThisProcess())
 
 
+def test_who_runs_a_study_to_its_end_keeps_what_is_shown_of_it(store, monkeypatch):
+    study = replace(STUDY, name="run from Python", seeds=(0,))
+    studies.run(study, store, studies.InThisProcess())
+
+    def read_again(*arguments):
+        raise AssertionError("the rows are read again")
+
+    monkeypatch.setattr(overview, "read_rows", read_again)
+    assert studies.read_overview(store, study.name).facts["rows"].tolist() == [5]
+
+
 def test_curves_are_changes_at_every_size_at_which_all_seeds_have_a_row(store, shown):
     table = studies.table(store, "shown")
     found = shown.curves.set_index(["label", "share"])

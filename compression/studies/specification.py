@@ -65,12 +65,12 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "combined": Family(
         "compression:combined_curve",
-        ("method", "ranks", "bounds", "epochs", "constraint"),
+        ("method", "ranks", "bounds", "epochs", "constraint", "warm_start"),
         {
             "method": (COMBINED_METHODS, "combination"),
             "constraint": (CONSTRAINTS, "constraint set"),
         },
-        ("method", "ranks", "bounds"),
+        ("method",),
     ),
 }
 

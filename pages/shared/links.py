@@ -46,6 +46,7 @@ STUDY_PAIR, STUDY_SHARE, STUDY_AGAINST = "pair", "size", "than"
 STUDY_SOURCE, STUDY_PART, STUDY_FOLDS, STUDY_VARY = "study", "atlas_part", "in_folds", "vary"
 STUDY_EPOCHS, STUDY_SIZES, STUDY_DRAWN = "reference_epochs", "sizes", "drawn"
 STUDY_VALUES = "values_{}"  # of each curve by its method or set
+STUDY_BITS, STUDY_CURVE_EPOCHS = "rows_in_bits", "epochs_after"
 KEPT, EVERY_ROW = "kept", "rows"
 # Atlas
 ATLAS_CELL, ATLAS_SIZE = "cell", "atlas_size"

@@ -36,13 +36,53 @@ def test_the_page_sets_knobs_sizes_and_epochs(url, downloads):
     assert len(names) == 5
 
 
+def test_the_page_sets_combinations_epochs_after_compression_and_bits(url, downloads):
+    curves = ["Truncated SVD", "Box |θ| ≤ c", "Low rank; then bounds", "Rounding to few bits"]
+    link = SMALL | {"seeds": "2", "curves": curves, "epochs_after": "3"}
+    link |= {"rows_in_bits": ["4 bits", "8"], "values_box": "0.5 0.2", "values_rounding": "8"}
+    link |= {"values_truncated_svd": "2", "values_low_rank_then_constrained": "2"}
+    link |= {"values_low_rank_then_constrained_bounds": "0.2 0.5"}
+    app = render("studies.py", **link)
+    assert not app.warning
+    study = studies.read_study(downloads["study_toml"])
+    low_rank, box, both, rounded = study.curves
+    assert both.settings == {
+        **{"method": "low_rank_then_constrained", "ranks": [2], "bounds": [0.2, 0.5]},
+        **{"epochs": 3, "warm_start": False},
+    }
+    assert (box.settings["epochs"], box.settings["warm_start"]) == (3, False)
+    assert low_rank.bits == box.bits == both.bits == (32, 8, 4)
+    assert (rounded.settings, rounded.bits) == ({"method": "rounding", "knobs": [8]}, ())
+    table = studies.table(url, study.name)
+    own = table[table["family"] != "reference"]
+    assert own.groupby("label").size().to_dict() == {
+        **{"Truncated SVD, few bits": 6, "Box |θ| ≤ c, few bits": 12},
+        **{"Low rank, then bounds, few bits": 12, "Rounding to few bits": 2},
+    }
+    assert set(own.loc[own["family"] != "baseline", "epochs"]) == {3}
+    assert set(own.loc[own["label"] != rounded.label, "bits"]) == {32, 8, 4}
+    assert len({text.name_study(study), text.name_study(replace(study, curves=(low_rank,)))}) == 2
+
+
+def test_epochs_and_bits_are_in_a_studys_name():
+    plain = small_study()
+    first, *others = plain.curves
+    longer = replace(first, settings={**first.settings, "epochs": 3})
+    rounded = replace(first, bits=(32, 4))
+    studied = [replace(plain, curves=(each, *others)) for each in (first, longer, rounded)]
+    assert len({text.name_study(each) for each in studied}) == 3
+
+
 def test_a_preset_takes_back_knobs_sizes_and_epochs(url):
     link = {"reference_epochs": "2", "sizes": ["0.75"], "values_truncated_svd": "1 2"}
+    link |= {"epochs_after": "10", "rows_in_bits": ["4 bits"]}
     app = render("studies.py", **(SMALL | {"seeds": "50"} | link))
     app.button(key="study_preset_0").click().run()
     assert app.select_slider(key="reference_epochs").value == 0
     assert app.multiselect(key="sizes").value == ["1/2", "1/4", "1/8", "1/16"]
     assert app.text_input(key="values_truncated_svd").value == ""
+    assert app.multiselect(key="rows_in_bits").value == []
+    assert app.button_group(key="epochs_after").value == "own"
 
 
 def choose_everything():
@@ -58,6 +98,7 @@ def choose_everything():
 def test_knobs_sizes_and_epochs_take_no_harm_from_a_link_and_say_so(value):
     app = AppTest.from_function(choose_everything, default_timeout=60)
     keys = ("reference_epochs", "sizes", "values_truncated_svd", "values_rounding", "drawn")
+    keys += ("rows_in_bits", "epochs_after")
     for key in keys:
         app.query_params[key] = value
     with listening() as heard:

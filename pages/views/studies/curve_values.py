@@ -13,12 +13,17 @@ from pages.shared.ui import widgets
 
 from . import text
 
-SETTINGS = {"low_rank": "ranks", "constrained": "bounds", "baseline": "knobs"}  # of each family
+SETTINGS = {  # that are lists, of each family
+    "low_rank": ("ranks",),
+    "constrained": ("bounds",),
+    "baseline": ("knobs",),
+    "combined": ("ranks", "bounds"),
+}
 
 
 def choose_values(curves: Sequence[Curves]) -> tuple[Curves, ...]:
     """The curves at the values that a line for each says; an empty line is the method's own."""
-    keys = [key_of(each) for each in curves]
+    keys = [key for each in curves for key in keys_of(each)]
     given = any(widgets.read_request(key) for key in keys)
     with st.expander(text.VALUES, expanded=given, icon=":material/tune:"):
         st.caption(text.VALUES_HELP)
@@ -27,15 +32,25 @@ def choose_values(curves: Sequence[Curves]) -> tuple[Curves, ...]:
     return found
 
 
-def key_of(curves: Curves) -> str:
-    """The URL's parameter for the values of a curve of the menu."""
+def keys_of(curves: Curves) -> tuple[str, ...]:
+    """The URL's parameters for the values of a curve of the menu, one for each of its settings."""
     name = curves.settings.get("method") or curves.settings["constraint"]
-    return links.STUDY_VALUES.format(name)
+    endings = ("", *(f"_{setting}" for setting in SETTINGS[curves.family][1:]))
+    return tuple(links.STUDY_VALUES.format(f"{name}{ending}") for ending in endings)
 
 
 def _choose(curves: Curves) -> Curves:
-    key, whole = key_of(curves), curves.family == "low_rank"
-    label = f"{curves.label}: {text.KNOBS[curves.family]}"
+    chosen = {
+        setting: list(values)
+        for key, setting in zip(keys_of(curves), SETTINGS[curves.family], strict=True)
+        if (values := _ask(key, curves, setting))
+    }
+    return replace(curves, settings={**curves.settings, **chosen})
+
+
+def _ask(key: str, curves: Curves, setting: str) -> tuple[float, ...] | None:
+    whole = setting == "ranks"
+    label = f"{curves.label}: {text.KNOBS[setting]}"
     asked = widgets.request_one(key, label) or ""
     if read_values(asked, whole) is None:
         widgets.refuse(key, "", text.refuse_values(label, quote(asked), whole))
@@ -48,12 +63,9 @@ def _choose(curves: Curves) -> Curves:
         args=(key,),
         max_chars=text.LONGEST_VALUES,
         placeholder=text.OWN_VALUES,
-        help=text.VALUE_HELP[curves.family],
+        help=text.VALUE_HELP[setting],
     )
-    values = read_values(said, whole)
-    if not values:
-        return curves
-    return replace(curves, settings={**curves.settings, SETTINGS[curves.family]: list(values)})
+    return read_values(said, whole)
 
 
 def read_values(said: str, whole: bool) -> tuple[float, ...] | None:

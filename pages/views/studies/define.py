@@ -8,6 +8,7 @@ import streamlit as st
 import compression
 import data
 from compression.errors import CompressionError
+from compression.few_bits import TRIED_BITS
 from compression.studies.protocol import read_protocol
 from compression.studies.specification import SHARES, SOURCES, Curves, Study, name_share
 from pages.shared import links
@@ -16,7 +17,8 @@ from pages.shared.models.text import titles_of
 from pages.shared.ui import blocks, knobs, widgets
 
 from . import text
-from .curve_values import choose_values, key_of
+from .curve_training import choose_epochs, round_too, train_on
+from .curve_values import choose_values, keys_of
 
 DATASETS, MODELS, SEEDS = ("iris", "wine"), ("mlp",), 5
 FIRST_CURVES = ("Truncated SVD", "Rounding to few bits")
@@ -25,6 +27,7 @@ MOST_SEEDS = 50
 EPOCHS = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200)  # of references; 0: as the recipe says
 _MENU = "study_presets"
 _SIZES = {name: name_share(share) for name, share in text.SIZES.items()}
+_BITS = {f"{bits}": f"{bits} bits" if bits > 1 else "1 bit" for bits in TRIED_BITS}
 _FIRST_SIZES = tuple(f"{share:g}" for share in SHARES)
 
 
@@ -48,14 +51,25 @@ def _choose_own() -> Study:
         models = _choose(links.STUDY_MODELS, "Models", titles_of(compression.MODELS), MODELS)
         folds = widgets.segment(links.STUDY_FOLDS, "Folds", text.FOLDS, help=text.FOLDS_HELP)
         sizes = _choose(links.STUDY_SIZES, "Sizes", _SIZES, _FIRST_SIZES)
+        epochs = knobs.draw(
+            links.STUDY_EPOCHS,
+            "Epochs of the references (0: the recipe's)",
+            EPOCHS,
+            0,
+            help=text.REFERENCE_EPOCHS,
+        )
     with right:
         known = {each.label: each for each in all_curves()}
         labels = {label: label for label in known}
         curves = _choose(links.STUDY_CURVES, "Curves", labels, FIRST_CURVES)
         vary = widgets.segment(links.STUDY_VARY, "Seeds vary", text.VARY, help=text.VARY_HELP)
         seeds = knobs.draw(links.SEEDS, "Seeds", range(2, MOST_SEEDS + 1), SEEDS, help=text.SEEDS)
-        epochs = knobs.draw(links.STUDY_EPOCHS, "Epochs of the references", EPOCHS, 0)
-    chosen = choose_values([known[label] for label in curves])
+        bits = _choose(links.STUDY_BITS, "In few bits too", _BITS, ())
+        epochs_after = choose_epochs()
+    chosen = tuple(
+        round_too(train_on(each, epochs_after), [int(number) for number in bits])
+        for each in choose_values([known[label] for label in curves])
+    )
     varied = SOURCES if vary == text.ALL_SOURCES else (vary,)
     budgets = tuple(sorted((text.SIZES[each] for each in sizes), reverse=True))
     made = (
@@ -120,8 +134,10 @@ def _menus(
         links.STUDY_FOLDS: folds,
         links.STUDY_VARY: text.ALL_SOURCES,
         links.STUDY_EPOCHS: 0,
+        links.STUDY_CURVE_EPOCHS: text.OWN_EPOCHS,
+        links.STUDY_BITS: [],
         links.STUDY_SIZES: [_SIZES[name] for name in _FIRST_SIZES],
-        **{key_of(each): "" for each in all_curves()},
+        **{key: "" for each in all_curves() for key in keys_of(each)},
     }
 
 
@@ -132,7 +148,7 @@ def _take(choices: Mapping[str, Any]) -> None:
 
 
 def all_curves() -> list[Curves]:
-    """Every low-rank method, constraint set and baseline, with its own settings."""
+    """Every low-rank method, constraint set, combination and baseline, with its own settings."""
     return [
         *(
             Curves("low_rank", {"method": name}, name=entry.title)
@@ -141,6 +157,10 @@ def all_curves() -> list[Curves]:
         *(
             Curves("constrained", {"constraint": name}, name=entry.title)
             for name, entry in compression.CONSTRAINTS.items()
+        ),
+        *(
+            Curves("combined", {"method": name}, name=entry.title)
+            for name, entry in compression.COMBINED_METHODS.items()
         ),
         *(
             Curves("baseline", {"method": name}, name=entry.title)

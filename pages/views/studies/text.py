@@ -75,12 +75,24 @@ VALUES_HELP = (
     "Numbers between commas or spaces. Nothing: the method's own values, as on its page. What is not "
     "possible for a layer fails with a sentence, and the rest goes on."
 )
-KNOBS = {"low_rank": "ranks", "constrained": "bounds", "baseline": "values"}
+REFERENCE_EPOCHS = "Passes over the training rows. 0: as many as the model's own recipe says."
+OWN_EPOCHS = "own"
+CURVE_EPOCHS = {
+    OWN_EPOCHS: "as the method has them",
+    **{each: each for each in ("1", "3", "10", "30")},
+}
+CURVE_EPOCHS_HELP = (
+    "Of training for each row of a curve. By itself a truncation has none, a path of bounds a few "
+    "for each bound and those of all before it. A number gives every row as many, each from the "
+    "reference; what is solved or only rounded has none, a smaller network as many more than the "
+    "reference's own."
+)
+KNOBS = {"ranks": "ranks", "bounds": "bounds", "knobs": "values"}
 VALUE_HELP = {
-    "low_rank": "Whole numbers: the ranks k of every layer.",
-    "constrained": "Bounds c of a linear model, relative bounds ρ of a network; counts κ for "
-    "cardinality.",
-    "baseline": "Bits, the share of the weights that is kept, or the width: what the method runs over.",
+    "ranks": "Whole numbers: the ranks k of every layer.",
+    "bounds": "Bounds c of a linear model, relative bounds ρ of a network or a combination; counts "
+    "κ for cardinality.",
+    "knobs": "Bits, the share of the weights that is kept, or the width: what the method runs over.",
 }
 OWN_VALUES = "the method's own"
 MOST_VALUES, LONGEST_VALUES = 60, 400
@@ -204,7 +216,10 @@ def name_study(study: Study) -> str:
 
 def _name_curve(curves: specification.Curves) -> str:
     values = [each for each in curves.settings.values() if isinstance(each, list)]
-    return " ".join([curves.label, *(f"({_join_numbers(each)})" for each in values)])
+    values += [list(curves.bits)] if curves.bits else []
+    said = [f"({_join_numbers(each)})" for each in values]
+    said += [f"{curves.settings['epochs']} epochs"] if "epochs" in curves.settings else []
+    return " ".join([curves.label, *said])
 
 
 def _join_numbers(numbers: Sequence[float]) -> str:

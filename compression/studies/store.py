@@ -239,13 +239,8 @@ class Store:
 
         Returns whether it was inserted.
         """
-        key = next(iter(table.primary_key))
-        insert = self._upsert(table).on_conflict_do_nothing().returning(key)
+        insert = _build_insert_of_new(self._engine.dialect.name, table)
         return connection.execute(insert, row).first() is not None
-
-    def _upsert(self, table: sql.Table) -> Any:
-        """An INSERT that can say what happens to a row whose key is there."""
-        return (sqlite if self._engine.dialect.name == "sqlite" else postgresql).insert(table)
 
     def _writing(self) -> Any:
         return self._engine.begin()
@@ -308,17 +303,34 @@ def _insert_rows(connection: sql.Connection, key: str, rows: pd.DataFrame) -> No
 
     Of ``rows`` the columns of ``NUMBERS`` are inserted; what is not there, or NaN, is NULL.
     """
-    names = [name for name in NUMBERS if name in rows.columns]
-    order = ("fit", "position", *names)
+    known = {name: place for place, name in enumerate(rows.columns)}
+    order = ("fit", "position", *(name for name in NUMBERS if name in known))
+    places = [known[name] for name in order[2:]]
+    if len(places) == len(known):  # all are numbers: pandas would make a new index of a part
+        numbers = rows.to_numpy(float)[:, places]
+    else:
+        numbers = rows.iloc[:, places].to_numpy(float)
     lines: list[Any] = [
-        (key, place, *(value if value == value else None for value in line))
-        for place, line in enumerate(rows[names].to_numpy(float).tolist())
+        (key, place, *[value if value == value else None for value in line])
+        for place, line in enumerate(numbers.tolist())
     ]
     insert = _compile_insert(connection.dialect, order)
     if not insert.positional:  # PostgreSQL's driver takes values by name
         lines = [dict(zip(order, line, strict=True)) for line in lines]
     if lines:
         connection.exec_driver_sql(str(insert), lines)
+
+
+def upsert(dialect: str, table: sql.Table) -> Any:
+    """An INSERT that can say what happens to a row whose key is there."""
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
+
+
+@lru_cache(maxsize=32)  # to build a statement takes as long as to execute it
+def _build_insert_of_new(dialect: str, table: sql.Table) -> Any:
+    """An INSERT of rows whose keys are not there; it returns these."""
+    key = next(iter(table.primary_key))
+    return upsert(dialect, table).on_conflict_do_nothing().returning(key)
 
 
 @lru_cache(maxsize=32)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from .store import (
     TAGS,
     Store,
     identify,
+    upsert,
 )
 
 
@@ -151,25 +153,20 @@ class StudyStore(Store):
         makes it longer.
         """
         now, wanted = time.time(), list(keys)
-        insert = self._upsert(LEASES)
-        ours = {"owner": insert.excluded.owner, "expires_at": insert.excluded.expires_at}
-        free = (LEASES.c.expires_at < now) | (LEASES.c.owner == owner)
-        take = insert.on_conflict_do_update(index_elements=["fit"], set_=ours, where=free)
-        take = take.returning(LEASES.c.fit)
+        take, ask = _build_lease(self._engine.dialect.name), _build_question()
         held: list[str] = []
         over: set[str] = set()
 
         def take_free(connection: sql.Connection) -> None:
             held.clear()
             over.clear()
-            # Another driver may have kept its fit and given its lease back in between.
-            ended = sql.select(FITS.c.key).where(FITS.c.key.in_(wanted))
-            over.update(connection.execute(ended).scalars())
             for key in wanted:
-                if key in over:
+                # Another driver may have kept its fit and given its lease back in between.
+                if connection.execute(ask, {"asked": key}).first() is not None:
+                    over.add(key)
                     continue
                 row = {"fit": key, "owner": owner, "expires_at": now + seconds}
-                if connection.execute(take, row).first() is not None:
+                if connection.execute(take, row | {"now": now, "us": owner}).first() is not None:
                     held.append(key)
 
         self.write(take_free)
@@ -193,6 +190,24 @@ class StudyStore(Store):
     def release(self, owner: str) -> None:
         """Give all leases of an owner back."""
         self.write(lambda each: each.execute(LEASES.delete().where(LEASES.c.owner == owner)))
+
+
+@lru_cache(maxsize=2)
+def _build_lease(dialect: str) -> Any:
+    """An INSERT of a lease, in place of one that is ``us``'s own or over by ``now``; returns it."""
+    insert = upsert(dialect, LEASES).values(
+        {name: sql.bindparam(name) for name in ("fit", "owner", "expires_at")}
+    )
+    ours = {"owner": insert.excluded.owner, "expires_at": insert.excluded.expires_at}
+    free = (LEASES.c.expires_at < sql.bindparam("now")) | (LEASES.c.owner == sql.bindparam("us"))
+    take = insert.on_conflict_do_update(index_elements=["fit"], set_=ours, where=free)
+    return take.returning(LEASES.c.fit)
+
+
+@lru_cache(maxsize=1)
+def _build_question() -> sql.Select:
+    """Whether the fit ``asked`` is over."""
+    return sql.select(FITS.c.key).where(FITS.c.key == sql.bindparam("asked"))
 
 
 _COUNTS = ("fits", "done", "failed", "seconds")

@@ -8,6 +8,7 @@ import pytest
 
 from compression.catalog import BASELINES, LOW_RANK_METHODS
 from compression.low_rank.activation_aware_svd import ActivationAwareSVD
+from pages.shared.models.text import WITHOUT_BASELINES
 from pages.views.low_rank import text
 from pages.views.low_rank.figures import budgets
 from tests.pages.rendering import render
@@ -182,7 +183,7 @@ def test_a_link_says_each_layer_s_rank_and_the_budget_in_its_unit():
 def test_the_page_says_what_was_tried_and_where_its_baselines_stand():
     captions = [c.value for c in render("low_rank.py", dataset="iris", model="mlp").caption]
     assert text.TRIED in captions
-    (named,) = [caption for caption in captions if caption == text.WITHOUT_BASELINES]
+    (named,) = [caption for caption in captions if caption == WITHOUT_BASELINES]
     assert all(entry.title.lower() in named for entry in BASELINES.values())
     # The two-sided projection's figures are those that stand with the method.
     measured = " ".join(ActivationAwareSVD.__doc__.split())

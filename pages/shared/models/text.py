@@ -305,6 +305,13 @@ def describe_baselines(name: str, table: pd.DataFrame) -> list[str]:
     return [describe_baseline(name, line) for line in table.to_dict("records")]
 
 
+WITHOUT_BASELINES = (
+    f"Not in this picture: {', '.join(entry.title.lower() for entry in BASELINES.values())}. "
+    "*Compare*, *Combine* and *Decide* hold these against low rank and constraints at equal file "
+    "sizes."
+)
+
+
 def describe_as_long(line: pd.Series, task: str) -> str:
     """What the reference becomes in as many epochs as each row has, with its interval."""
     unit = " points" if task == "classification" else " of R²"

@@ -10,7 +10,7 @@ from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.requests import Way
 from pages.shared.models.results import ConstrainedView, Trained
-from pages.shared.models.text import bound_letter, say_best
+from pages.shared.models.text import WITHOUT_BASELINES, bound_letter, say_best
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
@@ -79,3 +79,4 @@ def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[Constrain
 
     follow(draw, *jobs.values(), key=WAYS)
     st.caption(text.WAYS)
+    st.caption(WITHOUT_BASELINES)

@@ -11,7 +11,7 @@ from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Setting, Trained
-from pages.shared.models.text import say_best
+from pages.shared.models.text import WITHOUT_BASELINES, say_best
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
@@ -68,7 +68,7 @@ def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) 
     follow(draw, *jobs.values(), key=COMPARISON)
     if epochs:
         st.caption(text.BASELINE)
-    st.caption(text.WITHOUT_BASELINES)
+    st.caption(WITHOUT_BASELINES)
     st.caption(text.TRIED)
 
 

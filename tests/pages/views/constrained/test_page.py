@@ -10,6 +10,7 @@ from compression import storage
 from data import load
 from pages.shared import jobs
 from pages.shared.models import tasks as work
+from pages.shared.models.text import WITHOUT_BASELINES
 from tests.pages.rendering import PATIENCE, ROOT, render, settle
 from tests.pages.views.constrained.examples import go_on, least_squares, rows_of
 
@@ -42,6 +43,7 @@ def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, co
     assert len(app.get("plotly_chart")) == 17 + (constraint == "box")
     assert any("Certified" in success.value for success in app.success)
     assert len(app.get("download_button")) >= 5
+    assert WITHOUT_BASELINES in [caption.value for caption in app.caption]
 
 
 def test_a_network_s_relative_bound_and_its_layers_bounds_have_letters_of_their_own():

@@ -74,7 +74,7 @@ def serve_app(
             cwd=folder,
             stdout=terminal,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"COMPRESS_STORE": store},
+            env=_read_environment() | {"COMPRESS_STORE": store},
         )
     server = Server(f"http://127.0.0.1:{port}", process.pid, log)
     try:
@@ -83,6 +83,11 @@ def serve_app(
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _read_environment() -> dict[str, str]:
+    """This process's, as a person has it: Python keeps what it has compiled."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _wait_for_health(server: Server, process: subprocess.Popen) -> None:

@@ -129,6 +129,11 @@ class Store:
     max_bytes : int, optional
         Bound on all contents; the least recently used go first.
 
+    Attributes
+    ----------
+    damaged : set of str
+        Keys of what ``get`` has found damaged, and dropped.
+
     Raises
     ------
     StoreError
@@ -137,6 +142,7 @@ class Store:
 
     def __init__(self, url: str, max_bytes: int | None = None):
         self._max_bytes = max_bytes
+        self.damaged: set[str] = set()
         try:
             kind = sql.make_url(url).get_backend_name()
             if kind not in ("sqlite", "postgresql"):
@@ -207,6 +213,7 @@ class Store:
             return None
         if row.digest is not None and not _is_intact(row.content, row.digest):
             log.warning("what was kept of %s is damaged: it is computed again", row.name)
+            self.damaged.add(key)
             self.delete([key])
             return None
         if time.time() - row.used_at > SECONDS_BETWEEN_MARKS:

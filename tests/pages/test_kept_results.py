@@ -13,6 +13,7 @@ from pages.shared.jobs import kept_results
 from pages.shared.jobs.kept_results import KeptResults
 from pages.shared.jobs.pool import Pool
 from pages.shared.jobs.report import measures_time
+from pages.shared.ui.progress import describe_progress
 from tests.pages import tasks
 from tests.pages.job_states import until
 from tests.pages.rendering import render
@@ -100,10 +101,18 @@ def test_a_damaged_result_is_computed_again(restarted, url):
     until(lambda: list_kept(url))
     with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
         connection.execute("UPDATE blobs SET content = zeroblob(3)")
-    again = restarted().submit(tasks.count, to=1, pause=0)
+    pool = restarted()
+    again, other = pool.submit(tasks.count, to=1, pause=0), pool.submit(tasks.count, to=2, pause=0)
     assert again.pending
+    assert again.damaged
+    assert not other.damaged
+    assert describe_progress(again, "Counting").endswith(" · what was kept of it was damaged")
+    assert "damaged" not in describe_progress(other, "Counting")
     assert again.wait(60)
     assert again.result["reached"] == 1
+    assert other.wait(60)
+    until(lambda: len(list_kept(url)) == 2)
+    assert not restarted().submit(tasks.count, to=1, pause=0).damaged
 
 
 @pytest.mark.parametrize("url", ["sqlite:////proc/no/such.db", "nonsense"])

@@ -41,6 +41,8 @@ class Job(Generic[R]):
         Bytes that it holds: arguments, what there is so far, the result.
     lasting : bool
         Whether its result may be kept beyond this process.
+    damaged : bool
+        Whether its result was kept, and dropped as it was damaged.
     arguments : dict or None
         What its task is called with; None once it is done.
     withdrawn_by : set of sessions
@@ -62,6 +64,7 @@ class Job(Generic[R]):
         lasting: bool = False,
     ):
         self.key, self.task, self.lasting = key, task, lasting
+        self.damaged = False
         self.arguments: dict[str, Any] | None = arguments
         self._pool = pool
         self.withdrawn_by: set[Session] = set()

@@ -59,6 +59,13 @@ class KeptResults:
             log.warning("the store cannot be used", exc_info=True)
         return None
 
+    def was_damaged(self, task: str, arguments: dict[str, Any]) -> bool:
+        """Whether ``find`` has dropped what was kept of them, as it was damaged."""
+        from compression.studies.store import identify
+
+        dropped = set() if self._store is None else self._store.damaged
+        return bool(dropped) and identify(self._request(task, arguments)) in dropped
+
     def keep(self, task: str, arguments: dict[str, Any], result: Any, seconds: float) -> None:
         """Keep a result; where that is not possible the log says so."""
         if not self._ready.wait(OPEN_SECONDS) or self._store is None:

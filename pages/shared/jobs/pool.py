@@ -124,6 +124,7 @@ class Pool:
             if job is None:
                 job = Job(key, name, arguments, self, lasting)
                 if kept is None:
+                    job.damaged = lasting and self._store.was_damaged(name, arguments)
                     self._enqueue(job, current_session())
                 else:
                     job.recall(*kept)

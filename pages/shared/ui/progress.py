@@ -115,7 +115,8 @@ def describe_progress(job: Job, label: str) -> str:
     if job.status == "waiting" and not job.message:
         said = f"{label}: waiting" + ("" if place is None else f", {ordinal(place)} in line")
     left = "" if to_go is None else f", about {max(to_go, 1):.0f} s to go"
-    return f"{said} · {job.seconds:.0f} s so far{left}"
+    anew = " · what was kept of it was damaged" if job.damaged else ""
+    return f"{said} · {job.seconds:.0f} s so far{left}{anew}"
 
 
 def ordinal(number: int) -> str:

@@ -2,13 +2,11 @@
 
 import streamlit as st
 
-from pages.shared import jobs
 from pages.shared.app_shell import HISTORY, ICON, STYLE, keep_choices, resume_page
 
-st.set_page_config(page_icon=ICON, layout="wide")
+st.set_page_config(layout="wide")
 st.html(STYLE)
 st.html(HISTORY, unsafe_allow_javascript=True)
-st.logo(ICON, size="medium")
 page = st.navigation(
     [
         st.Page("pages/compare.py", title="Compare", url_path="start", default=True),
@@ -31,5 +29,10 @@ st.set_page_config(page_title=f"{page.title} · Compress")
 keep_choices(page.title)
 resume_page()
 st.title(page.title, anchor=False)
+st.set_page_config(page_icon=ICON)  # Streamlit imports NumPy and PIL for it: the title paints first
+st.logo(ICON, size="medium")
+
+from pages.shared import jobs  # noqa: E402  here, and not above: the title paints first
+
 jobs.start()
 page.run()

@@ -8,7 +8,7 @@ import streamlit as st
 import compression
 import data
 from compression.errors import CompressionError
-from compression.few_bits import TRIED_BITS
+from compression.grid import TRIED_BITS
 from compression.studies.protocol import read_protocol
 from compression.studies.specification import SHARES, SOURCES, Curves, Study, name_share
 from pages.shared import links

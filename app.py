@@ -2,7 +2,14 @@
 
 import streamlit as st
 
-from pages.shared.app_shell import HISTORY, ICON, STYLE, keep_choices, resume_page
+from pages.shared.app_shell import (
+    HISTORY,
+    ICON,
+    STYLE,
+    keep_choices,
+    preload_charts,
+    resume_page,
+)
 
 st.set_page_config(layout="wide")
 st.html(STYLE)
@@ -29,6 +36,7 @@ st.set_page_config(page_title=f"{page.title} · Compress")
 keep_choices(page.title)
 resume_page()
 st.title(page.title, anchor=False)
+preload_charts()
 st.set_page_config(page_icon=ICON)  # Streamlit imports NumPy and PIL for it: the title paints first
 st.logo(ICON, size="medium")
 

@@ -12,6 +12,22 @@ _PAGE = "_page"  # that was drawn last
 ICON = str(Path(__file__).parents[2] / ".streamlit" / "icon.svg")
 STYLE = Path(__file__).parent / "ui" / "page.css"
 HISTORY = Path(__file__).parent / "ui" / "history.html"
+CHARTS = "static/js/PlotlyChart.*.js"  # Streamlit's own, that a browser loads at the first chart
+
+
+def preload_charts() -> None:
+    """Have the browser load what draws charts while the page's own imports go on.
+
+    It is 5 MB to read, and otherwise asked for when the first chart arrives. Where Streamlit names
+    it otherwise nothing is asked for, and all is as without.
+    """
+    folder = Path(st.__file__).parent / "static"
+    for file in folder.glob(CHARTS):
+        script = f"""<script>
+            const own = document.querySelector("script[type=module][src]");
+            if (own) import(new URL("{file.name}", own.src)).catch(() => undefined);
+        </script>"""
+        st.html(script, unsafe_allow_javascript=True)
 
 
 def begin_page(title: str, sentence: str = "") -> None:

@@ -68,3 +68,11 @@ def test_back_and_forward_are_one_press_a_page_and_keep_its_choices(server, visi
     arrive("Train", "learning_curve")
     page.go_forward()
     arrive("Decide", "lose")
+
+
+def test_what_draws_charts_is_loaded_before_there_is_a_chart(server, visit):
+    page = visit(f"{server.address}/your_data")
+    page.wait_for_function(
+        "performance.getEntriesByType('resource').some(e => e.name.includes('PlotlyChart'))"
+    )
+    assert page.locator(".js-plotly-plot").count() == 0

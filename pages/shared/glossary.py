@@ -111,6 +111,8 @@ CONTROLS = {
     links.STUDY_EPOCHS: "Passes over the fit rows of every reference; 0: as its model's recipe says.",
     links.STUDY_SIZES: "Shares of the reference's file at which curves are held side by side. No "
     "fit depends on them.",
+    links.STUDY_BITS: "Every row of a curve is judged in so many bits too, rounded after it was trained; a "
+    "method that rounds by itself stays as it is.",
     links.STUDY_DRAWN: "Means and intervals at every size, or at the chosen ones alone.",
     links.EVERY_ROW: "Every fit of the study as a line; a range on an axis picks lines.",
     links.KEPT: "References, curves and studies in the store: filter, tag, take away, delete.",

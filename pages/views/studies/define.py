@@ -51,13 +51,8 @@ def _choose_own() -> Study:
         models = _choose(links.STUDY_MODELS, "Models", titles_of(compression.MODELS), MODELS)
         folds = widgets.segment(links.STUDY_FOLDS, "Folds", text.FOLDS, help=text.FOLDS_HELP)
         sizes = _choose(links.STUDY_SIZES, "Sizes", _SIZES, _FIRST_SIZES)
-        epochs = knobs.draw(
-            links.STUDY_EPOCHS,
-            "Epochs of the references (0: the recipe's)",
-            EPOCHS,
-            0,
-            help=text.REFERENCE_EPOCHS,
-        )
+        label = "Epochs of the references (0: the recipe's)"
+        epochs = knobs.draw(links.STUDY_EPOCHS, label, EPOCHS, 0)
     with right:
         known = {each.label: each for each in all_curves()}
         labels = {label: label for label in known}

@@ -75,7 +75,6 @@ VALUES_HELP = (
     "Numbers between commas or spaces. Nothing: the method's own values, as on its page. What is not "
     "possible for a layer fails with a sentence, and the rest goes on."
 )
-REFERENCE_EPOCHS = "Passes over the training rows. 0: as many as the model's own recipe says."
 OWN_EPOCHS = "own"
 CURVE_EPOCHS = {
     OWN_EPOCHS: "as the method has them",

@@ -240,8 +240,8 @@ def describe_protocol(protocol: Protocol, cells: pd.DataFrame) -> str:
         f"Written down before it was run: {len(seeds)} pairs of a dataset and a model, sizes {sizes} "
         "of the reference's measured bytes, each seed a split, an initialisation and an order of "
         "rows of its own. Everything that trains the reference's weights on has 10 epochs for it, "
-        "rows in few bits among them (the second bound of low rank, then box on a linear model: 20); a "
-        "smaller network has what its recipe takes. Rows and families "
+        "rows in few bits among them; a smaller network trains as its recipe says, and 10 epochs more. "
+        "Rows and families "
         f"are chosen on the validation part; the test part only reports. {reached}"
     )
 

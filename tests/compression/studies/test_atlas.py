@@ -18,7 +18,7 @@ from compression.studies.atlas import (
     run_atlas,
 )
 from compression.studies.atlas_files import FOLDER, TABLES, read_atlas, write_atlas
-from compression.studies.protocol import PROTOCOL, read_protocol
+from compression.studies.protocol import read_protocol
 from compression.studies.specification import study_from
 from compression.studies.winners import find_rule, judge_cells, judge_duels, judge_families
 
@@ -129,46 +129,36 @@ def test_the_files_say_of_their_rows_what_is_computed_of_them_again(shipped):
     assert rule.holds == shipped.facts["rule"]["holds"]
 
 
-@pytest.fixture(scope="module")
-def second():
-    """The protocol that is yet to be run."""
-    return read_protocol(PROTOCOL.with_name("atlas_second.toml").read_text(encoding="utf-8"))
-
-
-def test_the_second_protocol_has_every_dataset_with_every_model_that_fits_it(second):
+def test_the_protocol_has_every_dataset_with_every_model_that_fits_it():
     fitting = {
         (dataset.name, model.name)
         for dataset in data.DATASETS.values()
         for model in MODELS.values()
         if model.fits(dataset) is None
     }
-    assert set(second.pairs()) == fitting
-    assert set(read_protocol().pairs()) < fitting
+    assert set(read_protocol().pairs()) == fitting
 
 
-def test_every_pair_has_ten_seeds_over_split_initialisation_and_order(shipped, second):
+def test_every_pair_has_ten_seeds_over_split_initialisation_and_order(shipped):
     references = shipped.rows[shipped.rows["family"] == "reference"]
     counts = references.groupby(["dataset", "model"])["seed"].nunique()
-    for protocol in (read_protocol(), second):
-        assert protocol.seeds >= 10
-        assert (counts == protocol.seeds).all()
-        for study in protocol.studies():
-            assert set(study.vary) == {"split", "initialisation", "order"}
+    protocol = read_protocol()
+    assert protocol.seeds >= 10
+    assert (counts == protocol.seeds).all()
+    assert set(counts.index) == set(protocol.pairs())
+    for study in protocol.studies():
+        assert set(study.vary) == {"split", "initialisation", "order"}
 
 
-def test_rows_have_equal_epochs_but_for_those_that_the_protocol_names(shipped):
+def test_all_rows_have_equal_epochs(shipped):
     """Shipped rows, and not settings: a second bound that starts warm has the first one's too."""
     rows = shipped.rows[shipped.rows["family"] != "reference"]
     trained = rows[~rows["family"].str.startswith("Smaller network")]
-    other = trained[~trained["epochs"].isin([0, 10])]
-    both = {"Low rank, then box", "Low rank, then box, few bits"}
-    assert set(other["family"]) == both
-    assert set(other["model"]) == {"softmax_regression"}
-    assert set(other["epochs"]) == {20}
+    assert set(trained["epochs"]) == {0, 10}
 
 
-def test_no_curve_of_the_second_protocol_goes_on_from_a_bound_to_the_next(second):
-    for study in second.studies():
+def test_no_curve_of_the_protocol_goes_on_from_a_bound_to_the_next():
+    for study in read_protocol().studies():
         for each in study.curves:
             if each.family == "combined":
                 assert len(each.settings["bounds"]) == 1
@@ -197,8 +187,8 @@ def test_no_curve_of_the_second_protocol_goes_on_from_a_bound_to_the_next(second
         ("Low rank, then box", ()),
     ],
 )
-def test_every_family_is_in_every_part_that_it_can_be_in(family, but, second):
-    for study in second.studies():
+def test_every_family_is_in_every_part_that_it_can_be_in(family, but):
+    for study in read_protocol().studies():
         names = {each.label for each in study.curves}
         assert family in names or any(word in study.name for word in but), study.name
 

@@ -50,14 +50,16 @@ def read_claims(duels: pd.DataFrame) -> pd.DataFrame:
 def judge_claim(claim: str, duels: pd.DataFrame) -> tuple[str, str] | None:
     """What a duel says of a claim, and how its cells came out; None where no duel asks the same.
 
-    A claim holds that is right in some cells and wrong in none, does not hold where it is the other
-    way round, and is open where cells disagree or all are ties.
+    A claim holds that is right in most cells and wrong in none, does not hold where it is the other
+    way round, and is open where cells disagree or most are ties.
     """
     duel, side = DUELS.get(claim, ("", ""))
     counts = duels.loc[duels["duel"] == duel, "verdict"].value_counts()
     if counts.empty:
         return None
     right, wrong = counts.get(side, 0), counts.get(WINS if side == LOSES else LOSES, 0)
-    verdict = OPEN if bool(right) == bool(wrong) else HELD if right else NOT_HELD
+    most = counts.sum() / 2
+    verdict = HELD if right > most and not wrong else OPEN
+    verdict = NOT_HELD if wrong > most and not right else verdict
     words = f"right in {right}, wrong in {wrong}, a tie in {counts.get('ties', 0)}"
     return verdict, f"The atlas, {counts.sum()} cells: {words}"

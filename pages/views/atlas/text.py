@@ -220,7 +220,7 @@ def describe_rule(rule: Mapping[str, Any]) -> str:
 def describe_claims(command: str, date: str) -> str:
     return (
         "The article's claims. Where a line of the table above asks the same question, the verdict "
-        "is that line's: a claim holds that is right in some cells and wrong in none. All else was "
+        "is that line's: a claim holds that is right in most cells and wrong in none. All else was "
         f"measured by `{command}` on {date} with paired 95 % intervals, over splits with Nadeau and "
         "Bengio's correction; a claim holds, or does not, where the whole interval says so."
     )

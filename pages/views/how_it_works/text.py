@@ -104,7 +104,7 @@ def describe_claims(command: str, date: str) -> str:
     return (
         f"Measured by `{command}` on {date}, over splits where the line says so, with paired 95 % "
         "intervals; a claim holds, or does not, where the whole interval says so. Where the atlas "
-        "asks the same of many datasets, the verdict is its: right in some cells and wrong in none."
+        "asks the same of many datasets, the verdict is its: right in most cells and wrong in none."
     )
 
 

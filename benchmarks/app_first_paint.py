@@ -44,7 +44,7 @@ def rows() -> Iterator[Row]:
     with browsing() as browser:
         yield paint(browser)
         yield cold(browser)
-        yield restart(browser)
+        yield from restart(browser)
         yield from warm(browser)
 
 
@@ -91,7 +91,7 @@ def _from_command(browser: Browser) -> float:
         return time.perf_counter() - start
 
 
-def restart(browser: Browser, rounds: int = 5) -> Row:
+def restart(browser: Browser, rounds: int = 5) -> Iterator[Row]:
     """Cold servers that are up; all of a visit's results are kept from an earlier process."""
     with tempfile.TemporaryDirectory() as folder:
         bare = write_bare_app(Path(folder), BARE_CHARTS)
@@ -99,24 +99,26 @@ def restart(browser: Browser, rounds: int = 5) -> Row:
         with serve_app(store=store) as server, open_page(browser) as page:
             page.goto(server.address)
             wait_until_idle(page)
-        drawn = f"{DRAWN}.every(e => document.querySelector(e))"
-        ours, peers = alternate(
+        first, every, peers = alternate(
             rounds,
-            lambda: _all_charts(browser, ROOT, drawn, store),
-            lambda: _all_charts(browser, bare, BARE_DRAWN, "none"),
+            lambda: _drawn(browser, ROOT, f"{DRAWN}.some(e => document.querySelector(e))", store),
+            lambda: _drawn(browser, ROOT, f"{DRAWN}.every(e => document.querySelector(e))", store),
+            lambda: _drawn(browser, bare, BARE_DRAWN, "none"),
         )
-    ratio = ours / peers
-    return Row(
-        "a choice kept by an earlier process, cold server, from the address to all charts",
-        f"{ours:.2f} s",
-        f"{peers:.2f} s, a bare page with five charts",
-        ratio,
-        f"≤ {KEPT}",
-        ratio <= KEPT,
-    )
+    for what, seconds, goal in (("the first chart", first, KEPT), ("all charts", every, None)):
+        ratio = seconds / peers
+        yield Row(
+            f"a choice kept by an earlier process, cold server, from the address to {what}",
+            f"{seconds:.2f} s",
+            f"{peers:.2f} s, a bare page with five charts",
+            ratio,
+            "" if goal is None else f"≤ {goal}",
+            None if goal is None else ratio <= goal,
+        )
 
 
-def _all_charts(browser: Browser, folder: Path, drawn: str, store: str) -> float:
+def _drawn(browser: Browser, folder: Path, drawn: str, store: str) -> float:
+    """Seconds from a cold server's address until a condition holds in the page."""
     with serve_app(folder, store=store) as server, open_page(browser) as page:
         start = time.perf_counter()
         page.goto(server.address, wait_until="commit")

@@ -28,7 +28,7 @@ CANCEL_GRACE_SECONDS = 10.0  # that a cancelled task may take to notice, before 
 POLL_SECONDS = 0.25  # between two looks at what nobody tells a thread
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two tries to start a process
 BUSY_SECONDS = 5.0  # of all workers, after which the spare one is made ready
-QUIET_SECONDS = 4.0  # at the start, in which a page whose results are all kept has the cores
+QUIET_SECONDS = 8.0  # at the start, in which a page whose results are all kept has the cores
 STUCK_SECONDS = 30.0  # that a job may wait while nothing runs
 WARM_UP = "pages.shared.models.tasks:warm_up"
 

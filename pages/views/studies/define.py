@@ -124,7 +124,7 @@ def _menus(
         links.STUDY_SOURCE: "own",
         links.STUDY_DATASETS: [_show(data.DATASETS[name].title) for name in datasets],
         links.STUDY_MODELS: [_show(compression.MODELS[name].title) for name in models],
-        links.STUDY_CURVES: list(curves),
+        links.STUDY_CURVES: [_show(label) for label in curves],
         links.SEEDS: seeds,
         links.STUDY_FOLDS: folds,
         links.STUDY_VARY: text.ALL_SOURCES,

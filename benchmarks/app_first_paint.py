@@ -101,9 +101,9 @@ def restart(browser: Browser, rounds: int = 5) -> Iterator[Row]:
             wait_until_idle(page)
         first, every, peers = alternate(
             rounds,
-            lambda: _drawn(browser, ROOT, f"{DRAWN}.some(e => document.querySelector(e))", store),
-            lambda: _drawn(browser, ROOT, f"{DRAWN}.every(e => document.querySelector(e))", store),
-            lambda: _drawn(browser, bare, BARE_DRAWN, "none"),
+            lambda: _time_until(browser, ROOT, f"{DRAWN}.some(e => document.querySelector(e))", store),
+            lambda: _time_until(browser, ROOT, f"{DRAWN}.every(e => document.querySelector(e))", store),
+            lambda: _time_until(browser, bare, BARE_DRAWN, "none"),
         )
     for what, seconds, goal in (("the first chart", first, KEPT), ("all charts", every, None)):
         ratio = seconds / peers
@@ -117,7 +117,7 @@ def restart(browser: Browser, rounds: int = 5) -> Iterator[Row]:
         )
 
 
-def _drawn(browser: Browser, folder: Path, drawn: str, store: str) -> float:
+def _time_until(browser: Browser, folder: Path, drawn: str, store: str) -> float:
     """Seconds from a cold server's address until a condition holds in the page."""
     with serve_app(folder, store=store) as server, open_page(browser) as page:
         start = time.perf_counter()

@@ -16,6 +16,7 @@ from pages.shared.models import constrained_tasks, requests
 from pages.shared.models import tasks as work
 from pages.shared.models.results import Layer
 from pages.shared.models.text import metric_rows
+from pages.shared.ui import knobs
 from pages.views.combine import figures as combine_figures
 from pages.views.combine import tasks as combine_work
 from pages.views.combine import text as combine_words
@@ -320,7 +321,9 @@ def test_few_far_differences_do_not_flatten_the_near_ones():
     assert combine_figures.margins(far, 1.0, "classification").layout.yaxis.range is None
 
 
-def test_a_link_reproduces_the_pair_and_the_page_answers_its_question():
+def test_a_link_reproduces_the_pair_and_the_page_answers_its_question(monkeypatch):
+    # No browser is behind: the default is a choice at once.
+    monkeypatch.setattr(knobs, "STALE_SECONDS", 0.0)
     app = render(
         "combine.py",
         dataset="iris",

@@ -39,7 +39,7 @@ def test_what_is_left_is_told_by_the_driver_s_pace_and_not_by_what_was_kept(monk
     told = []
 
     class Job(jobs.Job):
-        status, seconds, message = "running", 4.0, ""
+        status, seconds, message, damaged = "running", 4.0, "", False
 
         def __init__(self):
             pass

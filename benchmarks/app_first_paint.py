@@ -101,8 +101,12 @@ def restart(browser: Browser, rounds: int = 5) -> Iterator[Row]:
             wait_until_idle(page)
         first, every, peers = alternate(
             rounds,
-            lambda: _time_until(browser, ROOT, f"{DRAWN}.some(e => document.querySelector(e))", store),
-            lambda: _time_until(browser, ROOT, f"{DRAWN}.every(e => document.querySelector(e))", store),
+            lambda: _time_until(
+                browser, ROOT, f"{DRAWN}.some(e => document.querySelector(e))", store
+            ),
+            lambda: _time_until(
+                browser, ROOT, f"{DRAWN}.every(e => document.querySelector(e))", store
+            ),
             lambda: _time_until(browser, bare, BARE_DRAWN, "none"),
         )
     for what, seconds, goal in (("the first chart", first, KEPT), ("all charts", every, None)):

@@ -118,8 +118,8 @@ def open_link(site: Site, query: Mapping[str, Value]) -> AppTest:
 def keys_of(app: AppTest, site: Site) -> list[str]:
     """The query keys that a page has drawn a widget for, and those of its link."""
     drawn = {element.key for kind in KINDS for element in app.get(kind)}
-    families = ("rank_", links.LAYER_BOUND.format(""), links.STUDY_VALUES.format(""))
-    known = {key for key in drawn if key in ALL_KEYS or (key or "").startswith(families)}
+    beginnings = ("rank_", links.LAYER_BOUND.format(""), links.STUDY_VALUES.format(""))
+    known = {key for key in drawn if key in ALL_KEYS or (key or "").startswith(beginnings)}
     known -= {key for key in known if "_early_" in key}  # a knob's stand-in is in no link
     return sorted(known | set(site.query))
 

@@ -2,7 +2,7 @@
 
 Their figures carry over with their source, their code does not. Each is a change of the test error
 against the uncompressed network where theirs was measured on other rows than ours: LC-model-compression
-trains LeNet-300-100 on all 60,000 images of MNIST, here are 4,000 rows of ``mnist_5k``.
+trains LeNet-300-100 on all 60,000 images of MNIST, here on 3,400 of ``mnist_5k``.
 """
 
 from collections.abc import Iterator

@@ -8,7 +8,9 @@ from streamlit.testing.v1 import AppTest
 from benchmarks.hostile_links import HOSTILE, listening
 from compression import studies
 from pages.views.studies import text
+from pages.views.studies.curve_training import train_on
 from pages.views.studies.curve_values import read_values
+from pages.views.studies.define import all_curves
 from tests.pages.rendering import render
 
 from .test_studies_page import SMALL, small_study
@@ -62,6 +64,18 @@ def test_the_page_sets_combinations_epochs_after_compression_and_bits(url, downl
     assert set(own.loc[own["family"] != "baseline", "epochs"]) == {3}
     assert set(own.loc[own["label"] != rounded.label, "bits"]) == {32, 8, 4}
     assert len({text.name_study(study), text.name_study(replace(study, curves=(low_rank,)))}) == 2
+
+
+def test_what_is_trained_from_scratch_or_not_at_all_keeps_its_own_epochs():
+    given = {
+        each.settings["method"]: train_on(each, 3).settings.get("epochs")
+        for each in all_curves()
+        if each.family == "baseline"
+    }
+    assert given == {
+        **{"rounding": None, "smaller_network": None},
+        **{"quantization_aware": 3, "magnitude_pruning": 3},
+    }
 
 
 def test_epochs_and_bits_are_in_a_studys_name():

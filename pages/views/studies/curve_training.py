@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from compression import BASELINES
+from compression.entries import BaselineEntry
 from compression.studies.specification import Curves
 from pages.shared import links
 from pages.shared.ui import widgets
@@ -25,9 +26,16 @@ def choose_epochs() -> int | None:
 
 
 def train_on(curves: Curves, epochs: int | None) -> Curves:
-    """The curve with as many epochs for each of its rows, where its method trains at all."""
-    if epochs is None or (curves.family == "baseline" and not _baseline_of(curves).trains):
+    """The curve with as many epochs for each of its rows, where its method trains on.
+
+    A smaller network is trained from scratch: so few epochs would be all that it has.
+    """
+    if epochs is None:
         return curves
+    if curves.family == "baseline":
+        entry = _baseline_of(curves)
+        if entry.narrows or not entry.trains:
+            return curves
     # Each row starts from the reference: from the row before it has the epochs of all before.
     alone = {"warm_start": False} if curves.family in ("constrained", "combined") else {}
     return replace(curves, settings={**curves.settings, "epochs": epochs, **alone})
@@ -41,5 +49,5 @@ def round_too(curves: Curves, bits: Sequence[int]) -> Curves:
     return replace(curves, bits=(WHOLE, *sorted(bits, reverse=True)), name=name)
 
 
-def _baseline_of(curves: Curves):
+def _baseline_of(curves: Curves) -> BaselineEntry:
     return BASELINES[curves.settings["method"]]

@@ -83,8 +83,8 @@ CURVE_EPOCHS = {
 CURVE_EPOCHS_HELP = (
     "Of training for each row of a curve. By itself a truncation has none, a path of bounds a few "
     "for each bound and those of all before it. A number gives every row as many, each from the "
-    "reference; what is solved or only rounded has none, a smaller network as many more than the "
-    "reference's own."
+    "reference; what is solved or only rounded has none, and a smaller network keeps its own: the "
+    "reference's and 10 more."
 )
 KNOBS = {"ranks": "ranks", "bounds": "bounds", "knobs": "values"}
 VALUE_HELP = {

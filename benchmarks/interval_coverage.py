@@ -19,13 +19,13 @@ SAMPLES = (36, 57, 114, 171, 360, 540, 1000)
 DIFFERING = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 GAINS = (0.5, 0.25, 0.1, 0.0)
 """Shares of the differing samples that the compressed model gets right."""
-SIMULATIONS = 200
+SIMULATIONS = 1000
 GOAL = (0.94, 0.97)
 LOSS = 0.01
 """What may be lost; a model that loses just more is not to be agreed with."""
 BEYOND = 1.01 * LOSS
 MOST_WRONG = 0.025
-DECISIONS = 1000
+DECISIONS = 4000
 
 
 def coverage(samples: int, differing: float, gains: float) -> float:

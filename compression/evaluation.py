@@ -197,56 +197,84 @@ class Comparison:
     def intervals(self, predicted: NDArray) -> tuple[Array, Array]:
         """Ends of each score's 95 % interval, for predictions of shape (models, N).
 
-        Wilson's for an accuracy, a bootstrap's (BCa) for R².
+        Wilson's for an accuracy; for R² a symmetric bootstrap-t of the logarithm of 1 − R², so
+        that no end lies above 1.
         """
         if self._task == "classification":
             n = len(self._target)
             ends = [wilson((row == self._target).sum(), n) for row in predicted]
             return np.array([e.low for e in ends]), np.array([e.high for e in ends])
-        resampled, left_out = self.resample(predicted), self.leave_out(predicted)
-        return bootstrap_ends(resampled, self._scores(predicted), left_out, LEVEL)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            (observed, error), (resampled, errors) = self._bootstrap(self._squares(predicted))
+            logarithms = np.log(resampled), errors / resampled, np.log(observed), error / observed
+            low, high = bootstrap_ends(*logarithms, LEVEL)
+        perfect = observed == 0
+        return np.where(perfect, 1.0, 1 - np.exp(high)), np.where(perfect, 1.0, 1 - np.exp(low))
 
-    def changes(self, predicted: NDArray) -> tuple[Array, Array, Array]:
-        """Each score minus the reference's, and the ends of its 95 % interval.
+    def changes(self, predicted: NDArray, confidence: float = LEVEL) -> tuple[Array, Array, Array]:
+        """Each score minus the reference's, and the ends of its interval.
 
         A score interval for paired proportions (Tango 1998) for an accuracy, a paired
-        bootstrap's (BCa) for R².
+        bootstrap's (symmetric bootstrap-t) for R².
         """
         change = self._scores(predicted) - self._reference_score
         reference = self._reference_predicted
         if self._task == "classification":
             before, after = reference == self._target, predicted == self._target
             gains, losses = (after & ~before).sum(axis=1), (before & ~after).sum(axis=1)
-            low, high = score_ends(gains, losses, len(self._target), LEVEL)
+            low, high = score_ends(gains, losses, len(self._target), confidence)
             return change, low, high
-        with np.errstate(invalid="ignore"):  # both infinite: a target that does not vary
-            resampled = self.resample(predicted) - self.resample(reference)
-            left_out = self.leave_out(predicted) - self.leave_out(reference)
-        return change, *bootstrap_ends(resampled, change, left_out, LEVEL)
+        gained = self._squares(reference) - self._squares(predicted)
+        (observed, error), (resampled, errors) = self._bootstrap(gained)
+        return change, *bootstrap_ends(resampled, errors, observed, error, confidence)
 
     def _scores(self, predicted: NDArray) -> Array:
         return np.array([score(row, self._target, self._task) for row in predicted])
 
-    def resample(self, predicted: NDArray) -> Array:
-        """R² in every resample, shape (models, resamples)."""
-        counts, n = draws(len(self._target), self._seed), len(self._target)
-        target = self._target.astype(np.float64)
-        lost = (predicted - target) ** 2
-        values = []
-        for block in np.array_split(counts, range(block_of(n), len(counts), block_of(n))):
-            times = block.astype(np.float64)
-            mean = times @ target / n
-            spread = times @ target**2 - n * mean**2
-            with np.errstate(divide="ignore", invalid="ignore"):
-                values.append(1 - lost @ times.T / spread)
-        return np.hstack(values)
+    def _squares(self, predicted: NDArray) -> Array:
+        return (predicted - self._target.astype(np.float64)) ** 2
 
-    def leave_out(self, predicted: NDArray) -> Array:
-        """R² without each of the samples, shape (models, N)."""
-        target = self._target.astype(np.float64)
-        n = len(target)
-        squares = (predicted - target) ** 2
-        apart = (target - target.mean()) ** 2
+    def _bootstrap(self, values: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Shares of the target's spread that values of shape (models, N) sum to, with their errors.
+
+        Of the samples themselves, each of shape (models,), and of every resample, each of shape
+        (models, resamples).
+        """
+        counts, n = draws(len(self._target), self._seed), len(self._target)
+        blocks = np.array_split(counts, range(block_of(n), len(counts), block_of(n)))
+        parts = [self.shares(values, block.astype(np.float64)) for block in blocks]
+        resampled, errors = (np.hstack(each) for each in zip(*parts, strict=True))
+        observed, error = self.shares(values, np.ones((1, n)))
+        return (observed[:, 0], error[:, 0]), (resampled, errors)
+
+    def shares(self, values: Array, counts: Array) -> tuple[Array, Array]:
+        """Sums of values as shares of the target's spread, and their standard errors.
+
+        Parameters
+        ----------
+        values : ndarray, shape (models, N)
+        counts : ndarray, shape (resamples, N)
+            How often each sample is drawn.
+
+        Returns
+        -------
+        shares, errors : ndarray, shape (models, resamples)
+            The error is the delta method's, from each sample's influence
+            (value − share · distance from the mean²) / spread.
+        """
+        target = self._target - self._target.mean(dtype=np.float64)
+        drawn, transposed = counts.sum(axis=1), counts.T
+        sums = [counts @ target**power for power in range(1, 5)]
+        mean = sums[0] / drawn
+        spread = sums[1] - drawn * mean**2
+        # Sums of (target − mean)² times the values, and of its own square.
+        crossed = (
+            (values * target**2) @ transposed
+            - 2 * mean * ((values * target) @ transposed)
+            + mean**2 * (values @ transposed)
+        )
+        fourth = sums[3] - 4 * mean * sums[2] + 6 * mean**2 * sums[1] - 3 * drawn * mean**4
         with np.errstate(divide="ignore", invalid="ignore"):
-            spread = apart.sum() - apart * np.divide(n, n - 1)
-            return 1 - (squares.sum(axis=1, keepdims=True) - squares) / spread
+            share = values @ transposed / spread
+            squares = values**2 @ transposed - 2 * share * crossed + share**2 * fourth
+            return share, np.sqrt(np.maximum(squares, 0.0)) / spread

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..errors import NotApplicableError
 from ..evaluation import Comparison, score, wilson
-from ..intervals import Interval, bootstrap_ends, paired_change
+from ..intervals import Interval, paired_change
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +115,9 @@ class JudgedNumbers:
         return before, after
 
     def change(self, confidence: float) -> Interval:
-        """Of R²: a paired bootstrap's interval (BCa)."""
+        """Of R²: a paired bootstrap's interval (symmetric bootstrap-t)."""
         judge = Comparison(self.answers[0], self.target, "regression")
-        first, second = (own[None] for own in self.answers)
-        low, high = bootstrap_ends(
-            judge.resample(second) - judge.resample(first),
-            np.array([self.scores[1] - self.scores[0]]),
-            judge.leave_out(second) - judge.leave_out(first),
-            confidence,
-        )
+        _, low, high = judge.changes(self.answers[1][None], confidence)
         return Interval(float(low[0]), float(high[0]))
 
     def check_fit(self, name: str) -> None:

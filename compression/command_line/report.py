@@ -84,7 +84,7 @@ def _notes(arguments: Namespace, judged: Judged) -> str:
     now = datetime.datetime.now(datetime.UTC)
     way = "a score interval for paired proportions (Tango 1998)"
     if isinstance(judged, JudgedNumbers):
-        way = "a paired bootstrap's (BCa, 1,000 resamples)"
+        way = "a paired bootstrap's (symmetric bootstrap-t, 1,000 resamples)"
     return (
         f"Data: {arguments.data}, {len(judged.target):,} rows. {judged.describe_floor()} The "
         f"interval is {way}. Largest difference of an output: {judged.difference:.3g}; "

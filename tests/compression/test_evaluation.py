@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -101,23 +102,59 @@ def test_the_interval_of_a_median_of_very_few_values_is_their_range(n):
     assert (found.low, found.high) == (0, n - 1)
 
 
+def weighted_change(weights, target, squares):
+    """Squared errors that are saved, as a share of the target's spread, of weighted rows."""
+    mean = (weights * target).sum() / weights.sum()
+    return (weights * squares).sum() / (weights * (target - mean) ** 2).sum()
+
+
 @pytest.mark.parametrize("block", [1, 700, 10**6])
 def test_the_bootstrap_in_blocks_is_the_direct_formula_on_the_same_draws(block, monkeypatch):
-    """All resamples drawn at once, each scored by itself from its rows."""
+    """Each resample by itself; its standard error from torch's gradient by the rows' weights."""
     monkeypatch.setattr(evaluation, "_BLOCK", block)
     evaluation.draws.cache_clear()
     rng = np.random.default_rng(3)
     n, models = 37, 4
-    target = rng.normal(size=n)
+    target = rng.normal(size=n) + 2.0
     predicted = target + rng.normal(size=(models, n))
+    squares = (predicted[0] - target) ** 2 - (predicted - target) ** 2
     times = np.random.default_rng(5).multinomial(n, np.full(n, 1 / n), size=1000)
-    rows = [np.repeat(np.arange(n), own) for own in times]
-    expected = [
-        [evaluation.score(row[own], target[own], "regression") for own in rows] for row in predicted
-    ]
+    expected = []
+    for row in squares:
+        ends = []
+        for drawn in [np.ones(n), *times]:
+            weights = torch.tensor(drawn, dtype=torch.float64, requires_grad=True)
+            share = weighted_change(weights, torch.tensor(target), torch.tensor(row))
+            share.backward()
+            assert weights.grad is not None
+            error = (weights.detach() * weights.grad**2).sum().sqrt()
+            ends.append((share.item(), error.item()))
+        (share, error), *rest = ends
+        shares, errors = np.array(rest).T
+        with np.errstate(invalid="ignore"):
+            far = np.sort(np.abs(shares - share) / errors)[950]
+        expected.append((share, share - far * error, share + far * error))
     comparison = evaluation.Comparison(predicted[0], target, "regression", seed=5)
-    np.testing.assert_allclose(comparison.resample(predicted), expected, rtol=0, atol=1e-6)
+    found = np.array(comparison.changes(predicted))
+    np.testing.assert_allclose(found[:, 1:].T, expected[1:], rtol=0, atol=1e-9)
+    assert found[:, 0].tolist() == [0, 0, 0]  # the reference beside itself
     evaluation.draws.cache_clear()
+
+
+def test_the_interval_of_r_squared_is_that_of_the_logarithm_of_what_is_not_explained():
+    rng = np.random.default_rng(3)
+    target = rng.normal(size=60)
+    predicted = target + 0.2 * rng.normal(size=(3, 60))
+    predicted[2] = target
+    comparison = evaluation.Comparison(predicted[0], target, "regression")
+    low, high = comparison.intervals(predicted)
+    score = np.array([evaluation.score(row, target, "regression") for row in predicted])
+    assert (low[:2] < score[:2]).all()
+    assert (score[:2] < high[:2]).all()
+    assert (high <= 1).all()
+    # As far above as below, in the logarithm.
+    np.testing.assert_allclose((1 - low[:2]) / (1 - score[:2]), (1 - score[:2]) / (1 - high[:2]))
+    assert (low[2], high[2]) == (1, 1)  # no error at all
 
 
 def test_the_bootstrap_of_many_rows_takes_a_byte_a_draw():

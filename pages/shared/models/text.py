@@ -102,7 +102,7 @@ SUGGESTED = (
 RULER = (
     "Knobs were chosen on the validation part; the test part only reports. Intervals are of one "
     "training: Wilson for accuracy, a score interval for paired proportions (Tango 1998) for its "
-    "change, a bootstrap (BCa) for R². File sizes are measured lengths of safetensors files. A "
+    "change, a bootstrap-t for R². File sizes are measured lengths of safetensors files. A "
     "constrained network is dense at run time."
 )
 

@@ -2,18 +2,10 @@
 
 import streamlit as st
 
-from pages.shared.app_shell import (
-    HISTORY,
-    ICON,
-    STYLE,
-    keep_choices,
-    preload_charts,
-    resume_page,
-)
+from pages.shared.app_shell import ICON, SCRIPTS, keep_choices, preload_charts, resume_page
 
 st.set_page_config(layout="wide")
-st.html(STYLE)
-st.html(HISTORY, unsafe_allow_javascript=True)
+st.html(SCRIPTS, unsafe_allow_javascript=True)
 page = st.navigation(
     [
         st.Page("pages/compare.py", title="Compare", url_path="start", default=True),

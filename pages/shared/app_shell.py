@@ -1,5 +1,6 @@
 """What every page begins with, and the detour of a visitor who came straight to a page."""
 
+import json
 from pathlib import Path
 
 import streamlit as st
@@ -10,9 +11,29 @@ from pages.shared.ui.widgets import URL_TEXT
 
 _PAGE = "_page"  # that was drawn last
 ICON = str(Path(__file__).parents[2] / ".streamlit" / "icon.svg")
-STYLE = Path(__file__).parent / "ui" / "page.css"
-HISTORY = Path(__file__).parent / "ui" / "history.html"
+_FOLDER = Path(__file__).parent / "ui"
 CHARTS = "static/js/PlotlyChart.*.js"  # Streamlit's own, that a browser loads at the first chart
+
+
+def _script_style(css: str) -> str:
+    """A script that gives the document a style once, for as long as its tab is open.
+
+    An element of Streamlit's that holds a style takes it along when it goes: on a busy machine axe
+    met pages without.
+    """
+    return f"""<script>
+        if (!document.getElementById("compress-style")) {{
+            const style = document.createElement("style");
+            style.id = "compress-style";
+            style.textContent = {json.dumps(css)};
+            document.body.append(style);
+        }}
+    </script>"""
+
+
+SCRIPTS = _script_style((_FOLDER / "page.css").read_text(encoding="utf-8")) + (
+    _FOLDER / "history.html"
+).read_text(encoding="utf-8")
 
 
 def preload_charts() -> None:

@@ -43,6 +43,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(server, visit, n
 def check_for_every_reader(page):
     """Everything opened: axe-core in both schemes, and no words beyond their room in any width."""
     wait_until_idle(page)
+    page.locator("style#compress-style").wait_for(state="attached")
     while (closed := page.locator(CLOSED)).count():
         closed.first.click()
         wait_until_idle(page)

@@ -376,6 +376,13 @@ def _set_up_sqlite(engine: sql.Engine) -> None:
 def _set_up_postgresql(engine: sql.Engine) -> None:
     """One writer at a time, as SQLite has it: no deadlocks, no blob dropped while it is shared."""
 
+    @sql.event.listens_for(engine, "connect")
+    def connect(connection: Any, _: Any) -> None:
+        # As SQLite's NORMAL: what is committed outlives every process of ours. A database server
+        # that crashes as a whole may lose its last second, never a part of a transaction.
+        connection.execute("SET SESSION synchronous_commit = off")
+        connection.commit()
+
     @sql.event.listens_for(engine, "begin")
     def begin(connection: sql.Connection) -> None:
         if _writes(connection):

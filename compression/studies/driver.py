@@ -32,7 +32,7 @@ from compression.errors import CompressionError
 
 from .executors import LocalProcesses, is_lost
 from .fit import Outcome, compute
-from .overview import read_overview
+from .overview import keep_large_overview
 from .specification import Study
 from .store import Fit, StoreError, identify
 from .study_store import StudyStore
@@ -73,7 +73,7 @@ def run(
     workers: int | None = None,
     report: Callable[[Progress], bool] = lambda progress: True,
 ) -> Progress:
-    """Compute what is not there yet of a study; at its end keep its overview, for its page.
+    """Compute what is not there yet of a study; at the end of a large one keep what its page shows.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def run(
         with driver.renew_leases():
             progress = driver.drive(report)
         if progress.done == progress.total:
-            read_overview(kept, study.name)
+            keep_large_overview(kept, study.name)
         return progress
     finally:
         kept.release(driver.owner)

@@ -23,6 +23,7 @@ from .version import code_version
 
 SIZES = tuple(2 ** (-step / 4) for step in range(29))  # shares from 1 to 1/128, for curves
 SAMPLE = 3000  # rows at most that a picture of all of them draws
+LARGE = 100_000  # rows: of fewer an overview takes less than a second, and its page waits for it
 STAGE = "overview"
 _READ = (
     *("knob", "bits", "bytes", "validation_score", "score"),
@@ -76,6 +77,12 @@ def read_overview(store: StudyStore, name: str) -> Overview:
     store.put(request, _pack(made), name=f"{STAGE} {name}")
     store.delete(set(store.table(f"{STAGE} {name}")["key"]) - {identify(request)})
     return made
+
+
+def keep_large_overview(store: StudyStore, name: str) -> None:
+    """Keep the overview of a study whose page would wait for it."""
+    if store.count_rows(name) >= LARGE:
+        read_overview(store, name)
 
 
 def _identify_fits(store: StudyStore, name: str) -> str:

@@ -62,6 +62,11 @@ class StudyStore(Store):
         query = query.where(STUDY_FITS.c.study == name, FITS.c.status == "failed")
         return int(self.read(query)[0][0])
 
+    def count_rows(self, name: str) -> int:
+        """How many rows the tables of a study's fits hold."""
+        query = sql.select(sql.func.count()).join(ROWS, ROWS.c.fit == STUDY_FITS.c.fit)
+        return int(self.read(query.where(STUDY_FITS.c.study == name))[0][0])
+
     def over(self, keys: Collection[str]) -> set[str]:
         """Which of these few fits are over."""
         return {row.key for row in self.read(sql.select(FITS.c.key).where(FITS.c.key.in_(keys)))}

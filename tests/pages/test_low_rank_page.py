@@ -110,7 +110,7 @@ def test_a_curve_that_compares_methods_has_a_baseline_for_each():
 )
 def test_a_kernel_s_own_method_says_its_own_break_even_rank(method, stored):
     link = {"dataset": "mnist1d", "model": "conv1d", "method": method, "layer": "conv2"}
-    app = render("low_rank.py", **link, rank="14")
+    app = render("low_rank.py", **link, rank="14", train_epochs="2")
     # The linear layer has ten ranks: the link was not refused before the curve was there.
     assert app.select_slider(key="rank").value == 14
     assert not [warning for warning in app.warning if "not possible" in warning.value]

@@ -57,7 +57,7 @@ def test_pages_without_a_reference_show_their_charts_and_no_error(page, least):
 
 @pytest.mark.parametrize(("dataset", "model"), [*MODELS[:2], ("mnist1d", "conv1d")])
 def test_compare_has_two_sides_and_their_plane(dataset, model):
-    app = render(dataset=dataset, model=model)
+    app = render(dataset=dataset, model=model, baselines="none", train_epochs="2")
     assert len(app.get("plotly_chart")) == 6  # the network's picture, two a side, and the plane
     assert [metric.label for metric in app.metric].count("Test accuracy") == 2
     assert [metric.label for metric in app.metric].count("Parameters") == 2

@@ -20,7 +20,7 @@ CONFIG = {
 
 MARGIN = {"l": 8, "r": 8, "t": 36, "b": 8}
 SUBTITLE = 24  # pixels of a title's second line
-_LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
+LEGEND = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
 BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left"}
 NAMELESS: tuple[str, dict[str, Any]] = ("", {})  # an axis without a title
 STANDOFF = {"x": 6, "y": 10}  # pixels between an axis and its title
@@ -42,7 +42,7 @@ def _frame(title: str, height: int, margin: Mapping[str, int] = MARGIN) -> dict[
         },
         "height": height + more,
         "margin": {**margin, "t": margin["t"] + more},
-        "legend": _LEGEND,
+        "legend": LEGEND,
         "hoverlabel": {"namelength": -1},
     }
 

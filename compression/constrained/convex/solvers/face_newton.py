@@ -34,7 +34,7 @@ class FaceNewton:
         value, gradient = loss.value_and_gradient(point)
         while True:
             before, old = value, point
-            curvature /= 16
+            curvature /= 4
             while True:
                 point = problem.project(old - gradient / curvature)
                 move = point - old

@@ -19,7 +19,7 @@ SAMPLES = (36, 57, 114, 171, 360, 540, 1000)
 DIFFERING = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 GAINS = (0.5, 0.25, 0.1, 0.0)
 """Shares of the differing samples that the compressed model gets right."""
-SIMULATIONS = 1000
+SIMULATIONS = 4000
 GOAL = (0.94, 0.97)
 LOSS = 0.01
 """What may be lost; a model that loses just more is not to be agreed with."""

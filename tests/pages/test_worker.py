@@ -144,3 +144,9 @@ def test_a_worker_that_cannot_warm_up_says_so_and_works(task, caplog):
     with caplog.at_level(logging.WARNING):
         worker.warm(task)
     assert "could not warm up" in caplog.text
+
+
+def test_a_worker_without_anything_to_warm_up_says_nothing(caplog):
+    with caplog.at_level(logging.WARNING):
+        worker.warm("")
+    assert not caplog.text

@@ -72,7 +72,7 @@ class Pool:
         Bound on the sizes of arguments and results; of results the least recently asked for goes
         first, and what would have to wait beyond it fails at once.
     warm_up : str
-        Function that a new process calls before its first job, if it exists.
+        Function that a new process calls before its first job; "" for none.
     store : str, optional
         URL of the database that results are kept in beyond this process; None: they are not.
     """

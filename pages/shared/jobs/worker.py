@@ -107,6 +107,8 @@ def _listen(pipe: Connection, tasks: queue.SimpleQueue, cancelled: set[int]) -> 
 
 def warm(warm_up: str) -> None:
     """Call the function that imports what tasks need; a failure is logged, and no more."""
+    if not warm_up:
+        return
     try:
         find(warm_up)()
     except Exception:  # the first task pays for its own imports, and says what is wrong with them

@@ -48,13 +48,17 @@ def find_best(tables: Mapping[K, pd.DataFrame], size: float) -> tuple[K, pd.Seri
 
     Of equally good ones the smallest file, then the first; None: nothing is that small.
     """
-    rows = [
-        (-line["validation_score"], line["bytes"], place, key, line)
-        for place, (key, table) in enumerate(tables.items())
-        for _, line in table[table["bytes"] <= size].iterrows()
-        if not np.isnan(line["validation_score"])
-    ]
-    if not rows:
+    best = None
+    for key, table in tables.items():
+        scores, sizes = table["validation_score"].to_numpy(), table["bytes"].to_numpy()
+        fitting = np.flatnonzero((sizes <= size) & ~np.isnan(scores))
+        if not len(fitting):
+            continue
+        row = fitting[np.lexsort((sizes[fitting], -scores[fitting]))[0]]
+        rank = (-scores[row], sizes[row])
+        if best is None or rank < best[0]:
+            best = rank, key, table, row
+    if best is None:
         return None
-    *_, key, line = min(rows, key=lambda row: row[:3])
-    return key, line
+    _, key, table, row = best
+    return key, table.iloc[row]

@@ -6,7 +6,7 @@ come after everything else that the page draws.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import pandas as pd
@@ -140,8 +140,18 @@ def curves_of(baselines: Sequence[Behind]) -> list[tuple[Behind, CurveView]]:
 
 def say(one: Behind, curve: CurveView) -> pd.DataFrame:
     """Its table with a column ``said``: what each row is, and its epochs."""
-    lines = curve.table.to_dict("records")
-    return curve.table.assign(said=[one.describe(line) for line in lines])
+    if one.baseline is not None:
+        return _say_baseline(one.baseline, curve)
+    return _add_words(curve.table, one.describe)
+
+
+@lru_cache(maxsize=64)  # a moved slider changes none of it
+def _say_baseline(name: str, curve: CurveView) -> pd.DataFrame:
+    return _add_words(curve.table, partial(describe_baseline, name))
+
+
+def _add_words(table: pd.DataFrame, describe: Callable[[Any], str]) -> pd.DataFrame:
+    return table.assign(said=[describe(line) for line in table.to_dict("records")])
 
 
 def find_best_at_sides(

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -107,6 +108,32 @@ def test_of_equally_good_baselines_the_smallest_file_is_the_best():
     assert (name, line["bytes"]) == ("other", 15)
     name, line = baselines.find_best(tables, 40)
     assert (name, line["bytes"]) == ("one", 40)
+
+
+def test_the_best_baseline_is_the_first_of_all_rows_in_their_order():
+    """Against a loop over every row, with many ties and missing scores."""
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        tables = {
+            name: pd.DataFrame(
+                {
+                    "bytes": random.integers(1, 6, 4),
+                    "validation_score": random.choice([0.1, 0.2, 0.3, np.nan], 4),
+                }
+            )
+            for name in range(3)
+        }
+        lines = [
+            (-line["validation_score"], line["bytes"], name, place)
+            for name, table in tables.items()
+            for place, line in table.iterrows()
+            if line["bytes"] <= 3 and not np.isnan(line["validation_score"])
+        ]
+        found = baselines.find_best(tables, 3)
+        assert (found is None) == (not lines)
+        if found is not None:
+            _, _, name, place = min(lines)
+            assert (found[0], found[1].name) == (name, place)
 
 
 def test_a_smaller_network_of_the_page_has_the_reference_s_epochs_and_ten_more():

@@ -17,6 +17,7 @@ from .intervals import Interval, bootstrap_ends, score_ends
 Array = NDArray[np.floating]
 
 LEVEL = 0.95
+FEW = 8  # samples: resamples of fewer say nothing of a logarithm
 _RESAMPLES = 1000
 _BLOCK = 1_000_000  # numbers of resamples that are unpacked at a time
 
@@ -204,12 +205,15 @@ class Comparison:
             n = len(self._target)
             ends = [wilson((row == self._target).sum(), n) for row in predicted]
             return np.array([e.low for e in ends]), np.array([e.high for e in ends])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            (observed, error), (resampled, errors) = self._bootstrap(self._squares(predicted))
+        (observed, error), (resampled, errors) = self._bootstrap(self._squares(predicted))
+        if len(self._target) < FEW:
+            low, high = bootstrap_ends(resampled, errors, observed, error, LEVEL)
+            return 1 - high, np.minimum(1 - low, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             logarithms = np.log(resampled), errors / resampled, np.log(observed), error / observed
             low, high = bootstrap_ends(*logarithms, LEVEL)
-        perfect = observed == 0
-        return np.where(perfect, 1.0, 1 - np.exp(high)), np.where(perfect, 1.0, 1 - np.exp(low))
+            perfect = observed == 0
+            return np.where(perfect, 1.0, 1 - np.exp(high)), np.where(perfect, 1.0, 1 - np.exp(low))
 
     def changes(self, predicted: NDArray, confidence: float = LEVEL) -> tuple[Array, Array, Array]:
         """Each score minus the reference's, and the ends of its interval.
@@ -262,7 +266,8 @@ class Comparison:
             The error is the delta method's, from each sample's influence
             (value − share · distance from the mean²) / spread.
         """
-        target = self._target - self._target.mean(dtype=np.float64)
+        target = self._target.astype(np.float64)
+        target -= target.mean()
         drawn, transposed = counts.sum(axis=1), counts.T
         sums = [counts @ target**power for power in range(1, 5)]
         mean = sums[0] / drawn

@@ -157,6 +157,18 @@ def test_the_interval_of_r_squared_is_that_of_the_logarithm_of_what_is_not_expla
     assert (low[2], high[2]) == (1, 1)  # no error at all
 
 
+@pytest.mark.parametrize("n", range(2, 9))
+def test_the_interval_of_r_squared_of_very_few_samples_can_be_read(n):
+    rng = np.random.default_rng(n)
+    for _ in range(20):
+        target = rng.normal(size=n)
+        predicted = (target + rng.normal(size=(3, n))).astype(np.float32)
+        low, high = evaluation.Comparison(predicted[0], target, "regression").intervals(predicted)
+        assert (low > -1e6).all()
+        assert (low <= high).all()
+        assert (high <= 1).all()
+
+
 def test_the_bootstrap_of_many_rows_takes_a_byte_a_draw():
     import tracemalloc
 

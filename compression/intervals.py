@@ -139,8 +139,10 @@ def bootstrap_ends(
     coverage falls with the square of the number of samples.
     """
     ends = []
+    # A resample of nothing but equal rows has no error of its own.
+    own = np.where(errors == 0, error[:, None], errors)
     with np.errstate(divide="ignore", invalid="ignore"):
-        distances = np.abs(resampled - observed[:, None]) / errors
+        distances = np.abs(resampled - observed[:, None]) / own
     for row, value, spread in zip(distances, observed, error, strict=True):
         there = row[~np.isnan(row)]
         if not np.isfinite(value) or not np.isfinite(spread):

@@ -170,7 +170,7 @@ def throughput(folder: Path) -> Iterator[Row]:
     """
     store = StudyStore(f"sqlite:///{folder / 'many.db'}")
     ours, peer = [], []
-    dask: dict[bool, list[float]] = {False: [], True: []}  # by whether its workers profile
+    on_dask: dict[bool, list[float]] = {False: [], True: []}  # by whether its workers profile
     used = own = 0.0
     fits = []
     for number in range(ROUNDS):
@@ -182,7 +182,7 @@ def throughput(folder: Path) -> Iterator[Row]:
         ours.append(took)
         fits.append(store.study_fits(study.name))
         peer.append(_run_with_joblib(study))
-        for profiles, taken in dask.items():
+        for profiles, taken in on_dask.items():
             url = f"sqlite:///{folder / f'dask{number}{profiles}.db'}"
             taken.append(_run_on_dask(study, url, profiles))
     table = pd.concat(fits)
@@ -199,7 +199,7 @@ def throughput(folder: Path) -> Iterator[Row]:
     theirs = f"{inside:.1f} s in fits"
     yield require_at_most(0.1, own / inside, question, f"{own:.1f} s", theirs)
     theirs = f"{sum(ours):.1f} s, the pool"
-    for profiles, taken in dask.items():
+    for profiles, taken in on_dask.items():
         ratio, took = float(np.median(np.divide(taken, ours))), f"{sum(taken):.1f} s"
         question = f"the same on {WORKERS} Dask workers"
         if profiles:

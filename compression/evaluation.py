@@ -246,12 +246,12 @@ class Comparison:
         """
         counts, n = draws(len(self._target), self._seed), len(self._target)
         blocks = np.array_split(counts, range(block_of(n), len(counts), block_of(n)))
-        parts = [self.shares(values, block.astype(np.float64)) for block in blocks]
+        parts = [self._sum_shares(values, block.astype(np.float64)) for block in blocks]
         resampled, errors = (np.hstack(each) for each in zip(*parts, strict=True))
-        observed, error = self.shares(values, np.ones((1, n)))
+        observed, error = self._sum_shares(values, np.ones((1, n)))
         return (observed[:, 0], error[:, 0]), (resampled, errors)
 
-    def shares(self, values: Array, counts: Array) -> tuple[Array, Array]:
+    def _sum_shares(self, values: Array, counts: Array) -> tuple[Array, Array]:
         """Sums of values as shares of the target's spread, and their standard errors.
 
         Parameters

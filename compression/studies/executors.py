@@ -68,7 +68,7 @@ class DaskExecutor(Executor):
     """Workers of a Dask cluster that is running already; each needs this project on its path.
 
     Start them with ``DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False``: their profiler looks at
-    each fit a hundred times a second, which takes an eighth of the time of small ones.
+    each fit a hundred times a second, and small ones take longer by it.
 
     Parameters
     ----------

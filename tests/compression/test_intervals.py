@@ -146,7 +146,7 @@ def test_a_change_of_accuracy_has_the_interval_for_pairs():
 
 
 def test_the_interval_of_a_change_of_r_squared_covers_what_is_true():
-    """At 36 rows, over 300 samples: BCa's, which stood here, covers 92 of a hundred."""
+    """At 36 rows, over 300 test sets."""
     true, low, high = intervals_of_r_squared(samples=36, share=0.1, count=300)
     assert 0.93 <= np.mean((low <= true) & (true <= high)) <= 0.99
 

@@ -54,14 +54,18 @@ def open_page(browser: Browser) -> Iterator[Page]:
 
 
 def wait_until_idle(page: Page) -> None:
-    """Wait until for a second from now on nothing has run and nothing was waited for."""
+    """Wait until for a second from now on nothing has run and nothing was waited for.
+
+    Not for a part of Streamlit's own script either: until it is there a skeleton stands for it.
+    """
     page.evaluate("window.idleSince = undefined")  # of an earlier wait: a click came since
     page.wait_for_function(
         """() => {
              const app = document.querySelector('[data-testid="stApp"]');
              const idle = app?.getAttribute('data-test-script-state') === 'notRunning'
                           && document.querySelector('h1')  // before its first run it is idle too
-                          && !document.querySelector('[data-testid="stProgress"]');
+                          && !document.querySelector(
+                               '[data-testid="stProgress"], [data-testid="stSkeleton"]');
              const now = performance.now();
              if (!idle) window.idleSince = undefined;
              else window.idleSince ??= now;

@@ -4,6 +4,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +80,7 @@ def resumption(folder: Path) -> Iterator[Row]:
     times = ours.recv()
     again.join()
     what = f"{study.count()} fits, its driver killed after {len(done)}, {leases} leases left"
-    floor = _time_imports(context)
+    floor = _time_imports()
     first, kept = times
     question, took = f"{what}: run again, until it says what is left", f"{first:.2f} s"
     yield require_at_most(1, first / SECONDS, question, took, f"{SECONDS:g} s", leases > 0)
@@ -94,20 +96,13 @@ def resumption(folder: Path) -> Iterator[Row]:
     store.close()
 
 
-def _time_imports(context: Any) -> float:
+def _time_imports() -> float:
     """Seconds until as many new processes as workers have imported what every fit needs."""
     began = time.perf_counter()
-    importing = [context.Process(target=_import) for _ in range(WORKERS)]
-    for process in importing:
-        process.start()
-    for process in importing:
-        process.join()
+    command = [sys.executable, "-c", "import torch, sklearn.datasets"]
+    for process in [subprocess.Popen(command) for _ in range(WORKERS)]:
+        process.wait()
     return time.perf_counter() - began
-
-
-def _import() -> None:
-    import sklearn.datasets  # noqa: F401
-    import torch  # noqa: F401
 
 
 def _drive(study: studies.Study, url: str) -> None:

@@ -18,8 +18,7 @@ CHARTS = "static/js/PlotlyChart.*.js"  # Streamlit's own, that a browser loads a
 def _script_style(css: str) -> str:
     """A script that gives the document a style once, for as long as its tab is open.
 
-    An element of Streamlit's that holds a style takes it along when it goes: on a busy machine axe
-    met pages without.
+    An element of Streamlit's that holds a style takes it along when it goes.
     """
     return f"""<script>
         if (!document.getElementById("compress-style")) {{

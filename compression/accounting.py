@@ -53,8 +53,8 @@ def _states(layer: Layer) -> NDArray[np.intp]:
         counts = np.zeros(len(WeightState), np.intp)
         counts[FREE] = layer.weight.numel()
         return counts
-    found = storage.states(array(layer.weight), bounded)
-    return np.bincount(found.ravel(), minlength=len(WeightState))
+    weight_states = storage.states(array(layer.weight), bounded)
+    return np.bincount(weight_states.ravel(), minlength=len(WeightState))
 
 
 @check_arguments
@@ -74,10 +74,10 @@ def macs(network: nn.Sequential) -> int:
 
 def layer_macs(network: nn.Sequential) -> dict[str, int]:
     """Multiply–accumulates for one sample in each linear layer and convolution, by module name."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
 
     def count(name: str, module: Layer, output: torch.Tensor) -> None:
-        found[name] = module.weight.numel() * prod(output.shape[2:])
+        counts[name] = module.weight.numel() * prod(output.shape[2:])
 
     handles = [
         module.register_forward_hook(
@@ -92,7 +92,7 @@ def layer_macs(network: nn.Sequential) -> dict[str, int]:
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return counts
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""A file that appears whole or not at all."""
+"""A file that appears whole or not at all, and one that is read whole."""
 
 import contextlib
 import os
@@ -6,6 +6,8 @@ import re
 import secrets
 import time
 from pathlib import Path
+
+from .errors import StorageError
 
 STALE_SECONDS = 600
 """A temporary file that nobody wrote to for so long was left by a killed process."""
@@ -32,6 +34,16 @@ def write_whole(content: bytes, path: Path) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_whole(path: str | os.PathLike) -> bytes:
+    """A file's bytes; raises StorageError where it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be read ({error.strerror}): give a file that is there"
+        ) from None
 
 
 def _sweep(folder: Path) -> None:

@@ -191,6 +191,7 @@ LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
         source="Jaderberg, Vedaldi & Zisserman 2014, arXiv 1405.3866",
         where="compression.low_rank.spatial_svd:SpatialSVD",
         layers=("conv2d",),
+        splits_kernel_sides=True,
     ),
     LowRankEntry(
         name="tucker2",

@@ -55,6 +55,8 @@ class LowRankEntry(Entry):
 
     ``ridge_moves_factors``: whether σ² moves more than the predicted error. ``singular_vectors``:
     whether the right factor's rows are right singular vectors of the weight.
+    ``splits_kernel_sides``: whether the matrix that it truncates has a row for each input channel
+    and row of a 2-D kernel, and a column for each output channel and column of it.
 
     A method that takes "linear" works on matrices, and on a convolution's kernel through its
     unfolding; one that does not works on kernels.
@@ -64,6 +66,7 @@ class LowRankEntry(Entry):
     needs_inputs: bool = False
     ridge_moves_factors: bool = True
     singular_vectors: bool = False
+    splits_kernel_sides: bool = False
 
     @property
     def works_on_matrices(self) -> bool:

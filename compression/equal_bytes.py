@@ -97,8 +97,8 @@ def at_equal_bytes(
             "compute more of it, or choose a larger budget"
         )
     scores = [
-        numbers_of(curve.table, "validation_score")[found]
-        for curve, found in zip(curves, rows, strict=True)
+        numbers_of(curve.table, "validation_score")[picks]
+        for curve, picks in zip(curves, rows, strict=True)
     ]
     ahead = np.where(both, scores[0] - scores[1], -np.inf)
     at = int(np.argmax(ahead))
@@ -204,14 +204,14 @@ def winners(
     task: str,
     shares: Sequence[float] = (0.5, 0.25, 0.125, 0.06),
     cost: str = "bytes",
-    alternative: str = "alternative",
 ) -> list[Winner]:
     """Which family is best within shares of the reference's cost.
 
     Parameters
     ----------
     table : DataFrame
-        Rows of many curves, with a column ``family``; rows of family "baseline" are left out.
+        Rows of many curves, with a column ``family``; rows of family "baseline" are left out,
+        those of "alternative" are what the others have to beat.
     predictions : ndarray, shape (rows, test samples)
     reference : Series
         The uncompressed model's line.
@@ -220,8 +220,6 @@ def winners(
     shares : sequence of float
     cost : str
         Column of the table and the line.
-    alternative : str
-        The family that the others have to beat.
 
     Returns
     -------
@@ -232,7 +230,7 @@ def winners(
     costs, scores = numbers_of(table, cost), numbers_of(table, "validation_score")
     families = table["family"].to_numpy()
     order = np.lexsort((np.arange(len(table)), costs, -scores))
-    found = []
+    results = []
     for share in shares:
         fits = (costs <= share * reference[cost]) & ~np.isnan(scores) & (families != "baseline")
         rows: dict[str, int] = {}
@@ -241,14 +239,14 @@ def winners(
         if not rows:
             continue
         best = next(iter(rows.values()))  # the first that was met
-        peer = rows.get(alternative)
+        peer = rows.get("alternative")
         if peer is None or peer == best:
-            found.append(Winner(share, rows, best, None))
+            results.append(Winner(share, rows, best, None))
             continue
         comparison = _pair_with(predictions[peer], target, task)
         ends = (float(each[0]) for each in comparison.changes(predictions[best][None]))
-        found.append(Winner(share, rows, best, peer, *ends))
-    return found
+        results.append(Winner(share, rows, best, peer, *ends))
+    return results
 
 
 def _count_differing(one: NDArray, other: NDArray, target: NDArray, task: str) -> int:

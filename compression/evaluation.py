@@ -19,7 +19,7 @@ Array = NDArray[np.floating]
 LEVEL = 0.95
 FEW = 8  # samples: resamples of fewer say nothing of a logarithm
 _RESAMPLES = 1000
-_BLOCK = 1_000_000  # numbers of resamples that are unpacked at a time
+UNPACKED = 1_000_000  # numbers of resamples that are unpacked at a time
 
 
 def predictions(outputs: Array, task: str) -> NDArray:
@@ -154,7 +154,7 @@ def disagreements(first: NDArray, second: NDArray, task: str) -> NDArray[np.intp
 
 def block_of(n: int) -> int:
     """Resamples of n rows that are unpacked at a time."""
-    return max(1, _BLOCK // n)
+    return max(1, UNPACKED // n)
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from .argument_checks import check_arguments
-from .atomic_file import write_whole
+from .atomic_file import read_whole, write_whole
 from .errors import StorageError
 from .network import (
     COMPRESSIBLE,
@@ -31,6 +31,7 @@ from .network import (
 from .tensor_file import read_tensors
 
 LEFT, RIGHT = ".left", ".right"
+MAX_NAMES = 8  # that a refusal repeats
 LARGEST_DIFFERENCE = 1e-3
 """Between the outputs of a network and of its restored copy, as a share of 1 + the largest."""
 _WRAPPERS = ("module.", "_orig_mod.")
@@ -72,10 +73,11 @@ def restore(module: nn.Module, path: str | os.PathLike) -> Restored:
     Raises
     ------
     StorageError
-        The file is damaged, or names or shapes are not the module's; the message lists those
-        that are missing, unexpected or of another shape, and nothing has been loaded.
+        The file cannot be read or is damaged, or names or shapes are not the module's; the
+        message lists those that are missing, unexpected or of another shape, and nothing has
+        been loaded.
     """
-    return restore_bytes(module, Path(path).read_bytes())
+    return restore_bytes(module, read_whole(path))
 
 
 @torch.no_grad()
@@ -130,14 +132,14 @@ def _check_names(
 ) -> None:
     if twice := [name for name in plain if name in halves]:
         raise StorageError(f"the file holds {_some(twice)} twice: as a weight and as factors")
-    found = {*halves, *plain}
-    loaded = {id(places[name]) for name in found if name in places}
+    names = {*halves, *plain}
+    loaded = {id(places[name]) for name in names if name in places}
     # A tied parameter has several names, and a file may hold one of them alone.
     missing = [name for name, place in places.items() if id(place) not in loaded]
-    unexpected = [name for name in sorted(found) if name not in places]
+    unexpected = [name for name in sorted(names) if name not in places]
     if missing or unexpected:
         raise StorageError(
-            f"{len(found) - len(unexpected)} names are in both the file and the module, nothing "
+            f"{len(names) - len(unexpected)} names are in both the file and the module, nothing "
             f"was loaded. Missing from the file: {_some(missing) or 'none'}. Not in the module: "
             f"{_some(unexpected) or 'none'}"
         )
@@ -166,9 +168,9 @@ def _product(left: torch.Tensor, right: torch.Tensor, shape: torch.Size) -> torc
     return (left.double() @ right.double()).reshape(shape)
 
 
-def _some(names: list[str], most: int = 8) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(name[:120] for name in names[:most]) + more
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(name[:120] for name in names[:MAX_NAMES]) + more
 
 
 @check_arguments
@@ -214,9 +216,9 @@ def _layers(module: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
     if type(module) is not nn.Sequential:
         return [(name, module)]
     return [
-        found
+        layer
         for child, part in children_of(module).items()
-        for found in _layers(part, f"{name}.{child}".lstrip("."))
+        for layer in _layers(part, f"{name}.{child}".lstrip("."))
     ]
 
 
@@ -288,8 +290,8 @@ def compare_outputs(network: nn.Sequential, content: bytes) -> float:
     after = _dense_network(network).cpu().float().eval()
     restore_bytes(after, content)
     x = torch.randn(3, features_of(before), generator=torch.Generator().manual_seed(0))
-    expected, found = before(x), after(x)
-    difference = float((found - expected).abs().max()) if expected.numel() else 0.0
+    expected, restored = before(x), after(x)
+    difference = float((restored - expected).abs().max()) if expected.numel() else 0.0
     if not difference <= LARGEST_DIFFERENCE * (1 + float(expected.abs().max())):
         raise StorageError(
             f"the restored network gives outputs that differ by {difference:.3g}: is a weight not "

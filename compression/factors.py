@@ -49,16 +49,16 @@ def pack_groups(right: Array, groups: int) -> Array:
     """The numbers (k, n / groups) of a right factor (k, n) that are no zeros by its groups."""
     rank, columns = right.shape
     blocks = right.reshape(groups, rank // groups, groups, columns // groups)
-    own = np.arange(groups)
-    return blocks[own, :, own].reshape(rank, -1)
+    group = np.arange(groups)
+    return blocks[group, :, group].reshape(rank, -1)
 
 
 def spread_groups(packed: Array, groups: int) -> Array:
     """A kernel (k, n, *spatial) from the numbers (k, n / groups, *spatial) of its groups."""
     rank, columns, *spatial = packed.shape
     blocks = np.zeros((groups, rank // groups, groups, columns, *spatial), packed.dtype)
-    own = np.arange(groups)
-    blocks[own, :, own] = packed.reshape(groups, rank // groups, columns, *spatial)
+    group = np.arange(groups)
+    blocks[group, :, group] = packed.reshape(groups, rank // groups, columns, *spatial)
     return blocks.reshape(rank, groups * columns, *spatial)
 
 

@@ -175,19 +175,21 @@ def few_bits_curve(
     knobs, behind = curve.table["knob"].tolist(), curve.table["epochs"].tolist()
     rows = ((knobs[row], curve.network(row), number) for row, number in places)
 
-    def as_family(found: Curve) -> Curve:
-        rows = [row for row, _ in places[: len(found.table)]]
+    def as_family(quantized: Curve) -> Curve:
+        rows = [row for row, _ in places[: len(quantized.table)]]
         pairs = {
             name: curve.table[name].to_numpy()[rows]
             for name in ("rank", "bound")
             if name in curve.table
         }
-        return replace(found, method=curve.method, table=found.table.assign(row=rows, **pairs))
+        return replace(
+            quantized, method=curve.method, table=quantized.table.assign(row=rows, **pairs)
+        )
 
     def step(done: int, total: int, so_far: Callable[[], Curve]) -> bool:
         return report(done, len(places), lambda: as_family(so_far()))
 
-    found = quantized_curve(
+    quantized = quantized_curve(
         reference,
         dataset,
         rows,
@@ -196,7 +198,7 @@ def few_bits_curve(
         behind=[behind[row] for row, _ in places],
         report=step,
     )
-    return as_family(found)
+    return as_family(quantized)
 
 
 @check_arguments

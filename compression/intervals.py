@@ -140,9 +140,9 @@ def bootstrap_ends(
     """
     ends = []
     # A resample of nothing but equal rows has no error of its own.
-    own = np.where(errors == 0, error[:, None], errors)
+    nonzero_errors = np.where(errors == 0, error[:, None], errors)
     with np.errstate(divide="ignore", invalid="ignore"):
-        distances = np.abs(resampled - observed[:, None]) / own
+        distances = np.abs(resampled - observed[:, None]) / nonzero_errors
     for row, value, spread in zip(distances, observed, error, strict=True):
         there = row[~np.isnan(row)]
         if not np.isfinite(value) or not np.isfinite(spread):

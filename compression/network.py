@@ -91,10 +91,10 @@ def set_grid(layer: nn.Module, grid: AnyGrid) -> None:
 def bounded_layers(network: nn.Module) -> dict[str, tuple[Layer, Bounded]]:
     """The layers that have a bound, each with its note; NotApplicableError where none has."""
     notes = {name: (layer, bounded_of(layer)) for name, layer in layers(network).items()}
-    found = {name: (layer, note) for name, (layer, note) in notes.items() if note is not None}
-    if not found:
+    bounded = {name: (layer, note) for name, (layer, note) in notes.items() if note is not None}
+    if not bounded:
         raise NotApplicableError("no layer of this network has a bound: give a constrained one")
-    return found
+    return bounded
 
 
 def layers(network: nn.Module) -> dict[str, Layer]:
@@ -155,23 +155,23 @@ def pick_layers(network: nn.Module, names: Sequence[str] | str | None) -> dict[s
     NotApplicableError
         There is no such layer, or one of them or its weight stands at two places.
     """
-    found, reasons = layers(network), left_out(network)
-    if not found:
+    picked, reasons = layers(network), left_out(network)
+    if not picked:
         why = "".join(f"; {name}: {reason}" for name, reason in reasons.items())
         raise NotApplicableError(f"this network has no layer to compress{why}")
     if names is not None:
         names = (names,) if isinstance(names, str) else tuple(names)
-        unknown = [name for name in names if name not in found]
+        unknown = [name for name in names if name not in picked]
         if unknown or not names:
             seen = ", ".join(
                 repr(name) + (f" ({reasons[name]})" if name in reasons else "") for name in unknown
             )
             raise ArgumentError(
-                f"asked for {seen or 'no layer at all'}: choose from {', '.join(found)}"
+                f"asked for {seen or 'no layer at all'}: choose from {', '.join(picked)}"
             )
-        found = {name: found[name] for name in found if name in names}
-    _check_unshared(network, found)
-    return found
+        picked = {name: picked[name] for name in picked if name in names}
+    _check_unshared(network, picked)
+    return picked
 
 
 def array(tensor: torch.Tensor) -> Array:

@@ -105,8 +105,8 @@ def compare_outputs(network: nn.Sequential, content: bytes) -> float:
     for rows in (3, 1):
         x = rng.standard_normal((rows, features_of(plain)), dtype=np.float32)
         expected = plain(torch.from_numpy(x)).numpy()
-        found = session.run(None, {"samples": x})[0]
-        difference = float(np.abs(found - expected).max(initial=0.0))
+        outputs = session.run(None, {"samples": x})[0]
+        difference = float(np.abs(outputs - expected).max(initial=0.0))
         if not difference <= LARGEST_DIFFERENCE * (1 + np.abs(expected).max(initial=0.0)):
             raise StorageError(
                 f"this network's graph gives outputs that differ by {difference:.3g}: its weights "

@@ -62,10 +62,10 @@ def shortest(codes: NDArray[np.unsignedinteger], bits: int) -> tuple[NDArray[np.
     """Codes of so many bits each in the fewest bytes, and which of the three ways that is."""
     packed = pack(codes, bits)
     best, way = packed, PACKED
-    found = {DEFLATED: packed}
+    candidates = {DEFLATED: packed}
     if bits not in (1, 2, 4, 8):  # a code would begin anywhere in a byte
-        found[PLANES] = _planes(codes, bits)
-    for name, plain in found.items():
+        candidates[PLANES] = _planes(codes, bits)
+    for name, plain in candidates.items():
         deflated = np.frombuffer(_deflate(plain.tobytes()), np.uint8)
         if len(deflated) + (_NOTE_BYTES if way == PACKED else 0) < len(best):
             best, way = deflated, name

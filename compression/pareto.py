@@ -115,6 +115,9 @@ class Wish:
         return good
 
 
+_PLACE = ["curve", "row"]  # columns that say where a chosen row stood
+
+
 @check_arguments
 def best_rows(
     tables: Mapping[str, pd.DataFrame], wish: Wish, reference: pd.Series, cost: str = "bytes"
@@ -150,8 +153,12 @@ def best_rows(
     if not tables:
         raise ArgumentError("there is no curve to choose from: compute one first")
     everything = pd.concat(
-        {name: table.reset_index(drop=True) for name, table in tables.items()},
-        names=["curve", "row"],
+        {
+            # Those of an earlier choice, as ``best_bits`` makes one, are replaced.
+            name: table.drop(columns=_PLACE, errors="ignore").reset_index(drop=True)
+            for name, table in tables.items()
+        },
+        names=_PLACE,
     ).reset_index()
     costs = list(dict.fromkeys([cost, *wish.at_most, *wish.times_fewer]))
     criteria = np.column_stack(
@@ -305,7 +312,7 @@ def recommend(
     score the same the first stays. Parameters as for :func:`best_rows`, with one table.
     """
     best = best_rows({"": keep_smaller(table, reference, cost)}, wish, reference, cost)
-    best = best.drop(columns=["curve", "row"])
+    best = best.drop(columns=_PLACE)
     return best.iloc[distinct_rows(best)].reset_index(drop=True)
 
 

@@ -140,9 +140,9 @@ def compare_outputs(network: nn.Sequential, content: bytes) -> float:
     first = next(before.parameters(), torch.empty(0))
     numbers = torch.Generator().manual_seed(0)
     x = torch.randn(3, features_of(before), generator=numbers).to(first.dtype)
-    expected, found = before(x), after(x)
-    if not torch.equal(expected, found):
+    expected, restored = before(x), after(x)
+    if not torch.equal(expected, restored):
         raise StorageError(
             "what was read back gives other outputs: a weight is not finite, or stands at two places"
         )
-    return float((expected - found).abs().max()) if expected.numel() else 0.0
+    return float((expected - restored).abs().max()) if expected.numel() else 0.0

@@ -123,9 +123,9 @@ def quantize(
         if bounded_of(layer) is None:
             search = nearest_channel_grid if per_channel else nearest_grid
             search = partial(search, zero_point=zero_point, moment=moments.get(name))
-        found = grid_for(layer, bits, search)
-        layer.weight.detach().copy_(torch.from_numpy(found.round(array(layer.weight))))
-        note_grid(layer, found.grid)
+        gridded = grid_for(layer, bits, search)
+        layer.weight.detach().copy_(torch.from_numpy(gridded.round(array(layer.weight))))
+        note_grid(layer, gridded.grid)
     return network
 
 

@@ -123,12 +123,12 @@ def check_attributes(module: nn.Module, again: nn.Module, name: str) -> None:
                 f"of a plain {type(module).__name__}"
             )
     for key, expected in again._parameters.items():
-        found = module._parameters[key]
-        if (found is None) != (expected is None):
+        parameter = module._parameters[key]
+        if (parameter is None) != (expected is None):
             raise StorageError(f"{name_module(name)} cannot be saved: its {key} is missing")
-        if found is not None and expected is not None and found.shape != expected.shape:
+        if parameter is not None and expected is not None and parameter.shape != expected.shape:
             raise StorageError(
-                f"{name_module(name)} cannot be saved: its {key} has the shape {tuple(found.shape)}, "
+                f"{name_module(name)} cannot be saved: its {key} has the shape {tuple(parameter.shape)}, "
                 f"its settings say {tuple(expected.shape)}"
             )
 
@@ -148,25 +148,27 @@ def build(line: dict[str, Any], bias: bool) -> Any:
     Raises ValueError, TypeError, KeyError or RuntimeError for a description that is none.
     """
     kind = next(iter(line))
-    found, settings = _KINDS[kind], line.get("settings", {})
-    if set(settings) - set(found.otherwise):
+    layer_kind, settings = _KINDS[kind], line.get("settings", {})
+    if set(settings) - set(layer_kind.otherwise):
         raise ValueError("settings")
     arguments = [line[kind]] if kind == "unflatten" else line[kind]
-    if len(arguments) != len(found.always):
+    if len(arguments) != len(layer_kind.always):
         raise ValueError("arguments")
     given = {
         setting: _frozen(value)
-        for setting, value in (dict(zip(found.always, arguments, strict=True)) | settings).items()
+        for setting, value in (
+            dict(zip(layer_kind.always, arguments, strict=True)) | settings
+        ).items()
     }
     if kind == "unflatten":
         given = {"dim": 1} | given
-    if found.layer in COMPRESSIBLE:
-        sizes = [given[setting] for setting in found.always[:3] if setting in given]
+    if layer_kind.layer in COMPRESSIBLE:
+        sizes = [given[setting] for setting in layer_kind.always[:3] if setting in given]
         if any(n < 0 for size in sizes for n in (size if isinstance(size, tuple) else (size,))):
             raise ValueError("sizes")
         given["bias"] = bias
-        return build_empty(found.layer, **given)
-    return found.layer(**given)
+        return build_empty(layer_kind.layer, **given)
+    return layer_kind.layer(**given)
 
 
 def compressible(line: dict[str, Any]) -> bool:

@@ -27,7 +27,7 @@ from torch import nn
 
 from . import rebuild
 from .argument_checks import check_arguments
-from .atomic_file import write_whole
+from .atomic_file import read_whole, write_whole
 from .catalog import CONSTRAINTS
 from .errors import NotApplicableError, StorageError
 from .grid import AnyGrid, ChannelGrid
@@ -86,13 +86,13 @@ def _encode(
     plain: nn.Module = LowRankPlusSparse(**parts) if summed else type(module)()  # type: ignore
     rebuild.check_attributes(module, plain, name)
     nested = "sum" if isinstance(module, LowRankPlusSparse) else "chain"
-    found: dict[str, Any] = {
+    structure: dict[str, Any] = {
         nested: {
             child: _encode(part, f"{name}.{child}".lstrip("."), tensors, usual)
             for child, part in parts.items()
         }
     }
-    return found | ({"low_rank": 1} if isinstance(module, LowRank) else {})
+    return structure | ({"low_rank": 1} if isinstance(module, LowRank) else {})
 
 
 def _encode_numbers(
@@ -132,8 +132,14 @@ def _format(line: dict[str, Any]) -> int:
     return _NEWER_FORMAT if newer else FORMAT
 
 
-def to_bytes(network: nn.Module) -> bytes:
+def to_bytes(network: nn.Module, epochs: int | None = None) -> bytes:
     """The file's content.
+
+    Parameters
+    ----------
+    network : Module
+    epochs : int, optional
+        That it was trained for, where a reader has to know: see :func:`read_epochs`.
 
     Raises
     ------
@@ -148,7 +154,12 @@ def to_bytes(network: nn.Module) -> bytes:
     structure = _encode(network, "", tensors, dtype)
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     header = {"format": _format(structure), "dtype": dtype, "network": structure}
-    return assemble_file(header, contiguous)
+    return assemble_file(header if epochs is None else header | {"epochs": epochs}, contiguous)
+
+
+def read_epochs(content: bytes) -> int | None:
+    """For how many epochs a file's network was trained; None where the file does not say."""
+    return _metadata(content).get("epochs")
 
 
 def assemble_file(header: dict[str, Any], tensors: dict[str, NDArray]) -> bytes:
@@ -172,7 +183,8 @@ def _json(value: Any) -> str:
 
 def _checksum(header: dict[str, Any], tensors: dict[str, NDArray]) -> str:
     """CRC-32 of all that the file says: one flipped bit anywhere changes it."""
-    crc = zlib.crc32(_json([header["format"], header["dtype"], header["network"]]).encode())
+    said = [header[name] for name in ("format", "dtype", "network", "epochs") if name in header]
+    crc = zlib.crc32(_json(said).encode())
     for name in sorted(tensors):
         array = tensors[name]
         crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
@@ -348,9 +360,9 @@ def _check_same(network: nn.Module, again: nn.Sequential) -> None:
     for (name, module), (_, copied) in zip(first, second, strict=True):
         rebuild.check_attributes(module, copied, name)
         for key, value in module.named_parameters(recurse=False):
-            found = getattr(copied, key)
-            own, copy = (to_array(tensor).view(np.uint8) for tensor in (value, found))
-            if value.dtype != found.dtype or not np.array_equal(own, copy):
+            parameter = getattr(copied, key)
+            original, copy = (to_array(tensor).view(np.uint8) for tensor in (value, parameter))
+            if value.dtype != parameter.dtype or not np.array_equal(original, copy):
                 raise different
         before, after = bounded_of(module), bounded_of(copied)
         if before is None or after is None:
@@ -391,8 +403,11 @@ def _find_sample_shape(network: nn.Module) -> tuple[int, ...] | None:
         return (1, features_of(network))  # type: ignore[arg-type]
     except NotApplicableError:
         channels = next((_count_inputs(layer) for layer in layers(network).values()), 1)
-    meta = {name: torch.empty_like(own, device="meta") for name, own in network.named_parameters()}
-    dtype = next((own.dtype for own in meta.values()), torch.float32)
+    meta = {
+        name: torch.empty_like(parameter, device="meta")
+        for name, parameter in network.named_parameters()
+    }
+    dtype = next((parameter.dtype for parameter in meta.values()), torch.float32)
     for side in (_USUAL_SIDE, *range(1, _LONGEST_SIDE + 1)):
         for shape in ((1, channels, side, side), (1, channels, side)):
             sample = torch.empty(shape, dtype=dtype, device="meta")
@@ -417,10 +432,4 @@ def load(path: str | os.PathLike) -> nn.Sequential:
     StorageError
         The file is not one of ours, or is damaged.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be read ({error.strerror}): give a file that is there"
-        ) from None
-    return from_bytes(content)
+    return from_bytes(read_whole(path))

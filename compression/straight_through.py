@@ -46,24 +46,24 @@ class Rounded(nn.Module):
     def __init__(self, layer: Any, bits: int):
         super().__init__()
         self._layer, self._bits = [layer], bits  # in a list, so that it is no part of this module
-        found = grid_for(layer, bits)
-        self.grid = found.grid
-        self._free = None if found.free is None else torch.from_numpy(found.free)
-        self._held = layer.weight.detach().clone()
+        gridded = grid_for(layer, bits)
+        self.grid = gridded.grid
+        self._free = None if gridded.free is None else torch.from_numpy(gridded.free)
+        self._initial = layer.weight.detach().clone()
 
     def search_grid(self) -> None:
         """The grid near the last one that rounds the real numbers of now with the least error."""
         real: Any = self._layer[0]
         weight = real.parametrizations.weight.original
         if self._free is not None:
-            weight = torch.where(self._free, weight, self._held)
+            weight = torch.where(self._free, weight, self._initial)
         near = self.grid if isinstance(self.grid, Grid) else None
         search = partial(nearest_grid, near=near)
         self.grid = grid_for(real, self._bits, search, weight).grid
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         rounded = StraightThrough.apply(weight, self.grid)
-        return rounded if self._free is None else torch.where(self._free, rounded, self._held)
+        return rounded if self._free is None else torch.where(self._free, rounded, self._initial)
 
     @torch.no_grad()
     def project(self) -> None:
@@ -79,7 +79,7 @@ class Rounded(nn.Module):
             weight.clamp_(min=-end if members.bounded else None, max=end)
         elif not CONSTRAINTS[bounded.constraint].counts:
             inside = (
-                torch.where(self._free, weight, self._held) if self._free is not None else weight
+                torch.where(self._free, weight, self._initial) if self._free is not None else weight
             )
             weight.copy_(torch.from_numpy(members.project(array(inside), bounded.bound)))
 

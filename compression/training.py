@@ -80,6 +80,7 @@ class Samples:
         self.task = dataset.task
         for name in ("x_train", "y_train", "x_test", "y_test"):
             check_plain(getattr(dataset, name), f"the values of {name}")
+        _check_parts(dataset)
         self.x = torch.from_numpy(np.concatenate([dataset.x_train, dataset.x_test])).to(device)
         self.y = torch.from_numpy(np.concatenate([dataset.y_train, dataset.y_test])).to(device)
         self.fit = torch.from_numpy(np.asarray(dataset.fit_rows)).to(device)
@@ -89,6 +90,15 @@ class Samples:
     def outputs(self, network: nn.Module) -> torch.Tensor:
         """A network's outputs for all rows."""
         return forward_in_blocks(network, self.x)
+
+
+def _check_parts(dataset: Data) -> None:
+    parts = (dataset.fit_rows, dataset.validation_rows, dataset.x_test)
+    for purpose, rows in zip(("to learn from", "to choose by", "to test with"), parts, strict=True):
+        if not len(rows):
+            raise ArgumentError(
+                f"{dataset.name!r} has no rows {purpose}: give a dataset with rows in each part"
+            )
 
 
 class _Adam:
@@ -297,8 +307,8 @@ def samples_for(reference: Reference, dataset: Data) -> Samples:
     Raises
     ------
     ArgumentError
-        The reference was trained on other rows, which may stand in this dataset's test part; or
-        its network does not fit the dataset.
+        The reference was trained on other rows, which may stand in this dataset's test part; its
+        network does not fit the dataset; or a part of the dataset has no rows.
     """
     if reference.fingerprint and reference.fingerprint != dataset.fingerprint:
         raise ArgumentError(
@@ -325,10 +335,10 @@ def check_fit(network: nn.Module, samples: Samples, dataset: Data) -> None:
 
 def check_outputs(outputs: torch.Tensor, dataset: Data) -> None:
     """Raises ArgumentError unless there is a logit a class, or one number for a regression."""
-    found = outputs.shape[1] if outputs.ndim == 2 else "no row of"
-    if found == dataset.outputs:
+    count = outputs.shape[1] if outputs.ndim == 2 else "no row of"
+    if count == dataset.outputs:
         return
-    gives = f"the network gives {found} output{'' if found == 1 else 's'}"
+    gives = f"the network gives {count} output{'' if count == 1 else 's'}"
     if dataset.task == "classification":
         raise ArgumentError(
             f"{gives}, the data has {dataset.outputs} classes: give a network with one output a "
@@ -384,8 +394,9 @@ def train(
     Raises
     ------
     ArgumentError
-        Unknown model or device, fewer than one epoch, a width or rate out of range, or a model whose outputs are not those that
-        the dataset asks for.
+        Unknown model or device, fewer than one epoch, a width or rate out of range, a
+        dataset of which a part has no rows, or a model whose outputs are not those that it asks
+        for.
     NotApplicableError
         The model cannot learn this dataset, or has no hidden layer and no other width.
     NotConvergedError
@@ -403,8 +414,8 @@ def train(
         check_seed(each)
     begin = time.perf_counter()
     place = pick_device(device)
-    network, recipe = models.build(model, dataset, dataset.outputs, seed, width)
     samples = Samples(dataset, place)
+    network, recipe = models.build(model, dataset, dataset.outputs, seed, width)
     network.to(place).eval()
     check_fit(network, samples, dataset)
     trainer = Trainer(

@@ -48,8 +48,8 @@ def encode(weight: NDArray, bounded: Bounded | None, grid: AnyGrid | None) -> St
 
     A grid that the free weights are not (or no longer) on is left out.
     """
-    found = np.zeros(weight.shape, np.int8) if bounded is None else states(weight, bounded)
-    free = weight if bounded is None else weight[found == FREE]
+    state_map = np.zeros(weight.shape, np.int8) if bounded is None else states(weight, bounded)
+    free = weight if bounded is None else weight[state_map == FREE]
     codes = None
     if grid is not None:
         codes = grid.codes(free)
@@ -57,11 +57,11 @@ def encode(weight: NDArray, bounded: Bounded | None, grid: AnyGrid | None) -> St
             grid = codes = None
     noted = _note_grid(grid)
     plain = noted[0], noted[1] | {"weight": weight}
-    whole = _join(noted, min(_maps(found), key=_length), _values(free, codes, grid))
+    whole = _join(noted, min(_maps(state_map), key=_length), _values(free, codes, grid))
     if weight.nbytes > _LARGE_BYTES and _length(whole) * LARGEST_EXPANSION < weight.nbytes:
         # So that a small file stands for a small network.
         least = 1 if bounded is None else 2
-        whole = _join(noted, _plain_map(found, least), _values(free, codes, grid, few=False))
+        whole = _join(noted, _plain_map(state_map, least), _values(free, codes, grid, few=False))
     return min(plain, whole, key=_length)
 
 
@@ -105,31 +105,31 @@ def _values(free: NDArray, codes: NDArray | None, grid: AnyGrid | None, few: boo
     return {}, {"free": free.ravel()} if free.size else {}
 
 
-def _plain_map(found: NDArray, least: int = 1) -> Stored:
+def _plain_map(state_map: NDArray, least: int = 1) -> Stored:
     """A few packed bits for each weight's state; bits for at least so many states."""
-    kinds = np.unique(found).tolist()
+    kinds = np.unique(state_map).tolist()
     if len(kinds) < least:
         kinds = [kinds[0], kinds[0] + 1] if kinds[0] == 0 else [kinds[0] - 1, kinds[0]]
-    codes = np.searchsorted(kinds, found.ravel()).astype(np.uint8)
+    codes = np.searchsorted(kinds, state_map.ravel()).astype(np.uint8)
     return _join(({"states": kinds}, {}), _sequence("map", codes, bits_of(len(kinds)), few=False))
 
 
-def _maps(found: NDArray) -> list[Stored]:
+def _maps(state_map: NDArray) -> list[Stored]:
     """Ways to say which weight is in which state."""
-    kinds, counts = np.unique(found, return_counts=True)
-    ways = [_plain_map(found)]
+    kinds, counts = np.unique(state_map, return_counts=True)
+    ways = [_plain_map(state_map)]
     if len(kinds) > 1:
         head: Stored = ({"states": kinds.tolist()}, {})
-        codes = np.searchsorted(kinds, found.ravel()).astype(np.uint8)
+        codes = np.searchsorted(kinds, state_map.ravel()).astype(np.uint8)
         ways.append(_join(head, _sequence("map", codes, bits_of(len(kinds)))))
         usual = kinds[np.argmax(counts)]
         others = np.delete(kinds, np.argmax(counts))
-        unusual = found.ravel()[found.ravel() != usual]
+        unusual = state_map.ravel()[state_map.ravel() != usual]
         marks = np.searchsorted(others, unusual).astype(np.uint8)
         ways.append(
             _join(
                 ({"states": kinds.tolist(), "usual": int(usual)}, {}),
-                _sequence("gaps", _gaps(found.ravel() != usual), 8),
+                _sequence("gaps", _gaps(state_map.ravel() != usual), 8),
                 _sequence("marks", marks, bits_of(len(others))),
             )
         )
@@ -171,15 +171,15 @@ class Reader:
     def weight(self, dtype: np.dtype) -> NDArray:
         """The weight of a line that has states."""
         count = prod(self._shape)
-        found = self._states(count)
+        state_map = self._states(count)
         weight = np.zeros(count, dtype)
         if "set" in self._line:
             bound = dtype.type(self._line["c"])
-            weight[found == UPPER] = bound
-            weight[found == LOWER] = -bound
-        elif found.any():
+            weight[state_map == UPPER] = bound
+            weight[state_map == LOWER] = -bound
+        elif state_map.any():
             raise ValueError("states")
-        places = found == FREE
+        places = state_map == FREE
         if places.any():
             weight[places] = self._free(int(places.sum()), dtype)
         return weight.reshape(self._shape)
@@ -207,9 +207,9 @@ class Reader:
         if "gaps" in line.get("coding", {}):
             gaps = inflate(gaps, count + count // _ESCAPE + 1, exact=False)
         unusual = _places(unpack(gaps, 8, len(gaps)), count)
-        found = np.full(count, line["usual"], np.uint8)
-        found[unusual] = others[self._codes("marks", bits_of(len(others)), int(unusual.sum()))]
-        return found
+        state_map = np.full(count, line["usual"], np.uint8)
+        state_map[unusual] = others[self._codes("marks", bits_of(len(others)), int(unusual.sum()))]
+        return state_map
 
     def _free(self, count: int, dtype: np.dtype) -> NDArray:
         if self.grid is not None:

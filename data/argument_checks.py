@@ -52,4 +52,8 @@ def read_marks(tested: Any, y: Any) -> NDArray[np.bool_] | None:
     marks = as_array("tested", tested).astype(bool)
     if marks.shape != np.shape(y):
         raise DatasetError(f"tested has the shape {marks.shape}: give True or False for each row")
+    if not 0 < marks.sum() < len(marks):
+        raise DatasetError(
+            f"tested marks {marks.sum()} of {len(marks)} rows: mark some of them, not all"
+        )
     return marks

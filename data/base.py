@@ -380,8 +380,8 @@ def read_classes(
     else:
         if labels.dtype.kind == "O" and not all(isinstance(label, Real) for label in labels):
             labels = np.array([str(label) for label in labels])
-        found, y = np.unique(labels, return_inverse=True)
-        names = tuple(_label(label) for label in found.tolist())
+        values, y = np.unique(labels, return_inverse=True)
+        names = tuple(_label(label) for label in values.tolist())
     counts = np.bincount(y, minlength=len(names))
     if len(names) == 1:
         raise DatasetError(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .argument_checks import check_kind
 from .base import Dataset
+from .errors import DatasetError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +48,15 @@ class Review:
 
 
 def review(dataset: Dataset) -> Review:
-    """Count the parts, and look for constant columns, duplicates and columns that give the target away."""
+    """Count the parts, and look for constant columns, duplicates and columns that give the target away.
+
+    Raises
+    ------
+    DatasetError
+        It is no dataset, or a part of it has no rows.
+    """
     check_kind("the dataset", dataset, Dataset, "a Dataset")
+    _check_parts(dataset)
     warnings = [*_describe_constant(dataset), *_describe_duplicates(dataset)]
     warnings += _describe_giveaways(dataset)
     if dataset.task == "classification":
@@ -60,13 +68,22 @@ def review(dataset: Dataset) -> Review:
                 f"{share:.0%} of the rows are of the class {name!r}: always answering it scores as "
                 "much; look at balanced accuracy beside accuracy."
             )
-    held = dataset.x_train.nbytes + dataset.x_test.nbytes
+    dataset_bytes = dataset.x_train.nbytes + dataset.x_test.nbytes
     return Review(
         parts=count_parts(dataset),
         warnings=tuple(warnings),
         majority=score_majority(dataset),
-        bytes=WORKER_BYTES + COPIES * held + DRAWN * len(dataset.x_test),
+        bytes=WORKER_BYTES + COPIES * dataset_bytes + DRAWN * len(dataset.x_test),
     )
+
+
+def _check_parts(dataset: Dataset) -> None:
+    parts: tuple[NDArray[Any], ...] = (dataset.fit_rows, dataset.validation_rows, dataset.x_test)
+    for purpose, rows in zip(("to learn from", "to choose by", "to test with"), parts, strict=True):
+        if not len(rows):
+            raise DatasetError(
+                f"{dataset.name!r} has no rows {purpose}: give a dataset with rows in each part"
+            )
 
 
 def count_parts(dataset: Dataset) -> pd.DataFrame:
@@ -126,14 +143,14 @@ def _fingerprints(x: NDArray[np.float32]) -> NDArray[np.uint64]:
     """A number for each row, the same for equal rows and, but for one chance in 2⁶⁴, only for those."""
     random = np.random.default_rng(0)
     odd = random.integers(0, 2**63, x.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    found = np.empty(len(x), np.uint64)
+    fingerprints = np.empty(len(x), np.uint64)
     step = max(1, 1_000_000 // max(x.shape[1], 1))
     for start in range(0, len(x), step):
         bits = (x[start : start + step] + np.float32(0)).view(np.uint32)  # -0 as 0
         mixed = (bits.astype(np.uint64) + np.uint64(0x9E3779B9)) * odd
         mixed ^= mixed >> np.uint64(29)
-        found[start : start + step] = (mixed * odd).sum(axis=1, dtype=np.uint64)
-    return found
+        fingerprints[start : start + step] = (mixed * odd).sum(axis=1, dtype=np.uint64)
+    return fingerprints
 
 
 def _describe_giveaways(dataset: Dataset) -> list[str]:
@@ -141,24 +158,24 @@ def _describe_giveaways(dataset: Dataset) -> list[str]:
     if len(dataset.feature_names) > MOST_COLUMNS or len(dataset.input_shape) > 1:
         return []
     learnt, seen = dataset.fit_rows[:MOST_ROWS], dataset.validation_rows[:MOST_ROWS]
-    found = []
+    remarks = []
     for source, columns in _columns_by_source(dataset.feature_names).items():
         value = _score_alone(dataset, learnt, seen, columns)
         if value >= ALONE:
             measure = "AUC" if dataset.task == "classification" else "R²"
-            found.append(
+            remarks.append(
                 f"Column {source!r} alone predicts the target (validation {measure} {value:.3f}): "
                 "if it is only known once the target is, give it the role ignore."
             )
-    return found
+    return remarks
 
 
 def _columns_by_source(names: tuple[str, ...]) -> dict[str, list[int]]:
     """The 0/1 columns of a category together, every other column by itself."""
-    found: dict[str, list[int]] = {}
+    columns: dict[str, list[int]] = {}
     for position, name in enumerate(names):
-        found.setdefault(name.split(" = ")[0], []).append(position)
-    return found
+        columns.setdefault(name.split(" = ")[0], []).append(position)
+    return columns
 
 
 def _score_alone(

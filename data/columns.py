@@ -82,14 +82,14 @@ def standardise(
     # NumPy sums one column by itself in another order than several: no block is of one.
     starts = range(0, max(columns - 1, 1), _block(rows))
     for start, stop in zip(starts, [*starts[1:], columns], strict=True):
-        own = slice(start, stop)
-        wide = widen(values[:, own])
-        mean[own], scale[own], constant[own] = column_statistics(wide[measured])
-        wide -= mean[own]
-        wide /= scale[own]
-        narrow = as_float32(wide, names[own])
+        block = slice(start, stop)
+        wide = widen(values[:, block])
+        mean[block], scale[block], constant[block] = column_statistics(wide[measured])
+        wide -= mean[block]
+        wide /= scale[block]
+        narrow = as_float32(wide, names[block])
         for part, kept in zip(parts, (train, test), strict=True):
-            part[:, own] = narrow[kept]
+            part[:, block] = narrow[kept]
     return parts[0], parts[1], (mean, scale, constant)
 
 

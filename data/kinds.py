@@ -132,9 +132,9 @@ def read_values(column: pd.Series, kind: str) -> NDArray[Any]:
         if getattr(column.dt, "tz", None) is not None:
             column = column.dt.tz_convert("UTC").dt.tz_localize(None)
         return column.to_numpy("datetime64[us]")
-    codes, found = pd.factorize(_texts(column))
+    codes, categories = pd.factorize(_texts(column))
     # The last one, which -1 picks, is that of missing values.
-    return np.array([*map(_label, found.tolist()), None], object)[codes]
+    return np.array([*map(_label, categories.tolist()), None], object)[codes]
 
 
 def _label(value: str) -> str:

@@ -53,13 +53,13 @@ def split_rows(
     """
 
     def aside(which: Rows, share: float, least: int) -> tuple[Rows, Rows]:
-        own = None if y is None else y[which]
+        labels = None if y is None else y[which]
         if groups is not None:
-            keep, out = set_groups_aside(groups[which], share, seed, own)
+            keep, out = set_groups_aside(groups[which], share, seed, labels)
         elif times is not None:
             keep, out = set_latest_aside(times[which], share, least)
         else:
-            keep, out = set_aside(len(which), share, seed, own)
+            keep, out = set_aside(len(which), share, seed, labels)
         return which[keep], which[out]
 
     everything = np.arange(rows)
@@ -104,10 +104,10 @@ def set_groups_aside(
     folds = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
     with warnings.catch_warnings():  # a class in fewer groups than folds: said by who calls
         warnings.simplefilter("ignore", UserWarning)
-        found = [fold for fold in folds.split(nothing, y, groups) if all(map(len, fold))]
+        splits = [fold for fold in folds.split(nothing, y, groups) if all(map(len, fold))]
     classes = len(np.unique(y))
     # The first fold whose kept rows, and then also the others, have every class.
-    return max(found, key=lambda fold: tuple(len(np.unique(y[part])) == classes for part in fold))
+    return max(splits, key=lambda fold: tuple(len(np.unique(y[part])) == classes for part in fold))
 
 
 def set_latest_aside(times: NDArray[Any], share: float, least: int = 1) -> tuple[Rows, Rows]:

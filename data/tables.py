@@ -176,30 +176,30 @@ class Table:
         """Everything that stands in the way of learning, a sentence each."""
         names = [column.name for column in self.columns]
         target = self._target_column
-        found = [
+        obstacles = [
             *find_wrong_names(self.columns, self.asked_roles),
             *find_wrong_roles(self.columns, self.asked_roles, self.asked_task),
             *find_wrong_columns(self.columns, self._series),
             *find_wrong_target(target, self.target, self.task, self.readings, names),
         ]
         if target is None or target.content.fault or self.task not in self.readings:
-            return tuple(found)
+            return tuple(obstacles)
         try:
             y, class_names = self._labels()
         except DatasetError as error:
-            return (*found, str(error))
+            return (*obstacles, str(error))
         if self.task == "regression" and np.ptp(y) == 0:
-            found.append(
+            obstacles.append(
                 f"the target {target.name!r} is {y[0]:g} in every row: choose another column"
             )
-        if not found:
+        if not obstacles:
             splitting = [
                 (column, self._values_of(column))
                 for role in ("group", "time")
                 for column in self._having(role)
             ]
-            found += find_wrong_split(y, class_names, splitting, self._test_part())
-        return tuple(found)
+            obstacles += find_wrong_split(y, class_names, splitting, self._test_part())
+        return tuple(obstacles)
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
@@ -351,24 +351,24 @@ class Table:
 
     def _splitting(self) -> dict[str, Any]:
         """Values that every split respects: "groups" as numbers, or "times"."""
-        found = {}
+        values = {}
         for column in self._having("group"):
-            found["groups"] = np.unique(self._values_of(column), return_inverse=True)[1]
+            values["groups"] = np.unique(self._values_of(column), return_inverse=True)[1]
         for column in self._having("time"):
-            found["times"] = self._values_of(column)
-        return found
+            values["times"] = self._values_of(column)
+        return values
 
     def _describe_split(self, split: Split) -> tuple[str, ...]:
         """Remarks on a test part that was given."""
         said = []
         for column in self._having("test"):
             said.append(f"Column {column.name!r} marks {len(split.test):,} rows as the test part.")
-            for held in self._having("group"):
-                values = self._values_of(held)
+            for group in self._having("group"):
+                values = self._values_of(group)
                 both = np.intersect1d(values[split.train], values[split.test])
                 if len(both):
                     said.append(
-                        f"{len(both):,} groups of {held.name!r} have rows in the given test part "
+                        f"{len(both):,} groups of {group.name!r} have rows in the given test part "
                         "and outside: the test score may flatter."
                     )
         return tuple(said)
@@ -401,8 +401,8 @@ def sample_rows(
 
     strata = None
     if labels is not None:
-        found, counts = np.unique(labels, return_inverse=True, return_counts=True)[1:]
-        strata = None if counts.min() < 2 or most < len(counts) else found
+        codes, counts = np.unique(labels, return_inverse=True, return_counts=True)[1:]
+        strata = None if counts.min() < 2 or most < len(counts) else codes
     kept, _ = train_test_split(rows, train_size=most, random_state=SAMPLE_SEED, stratify=strata)
     return np.sort(kept)
 

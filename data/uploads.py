@@ -44,32 +44,32 @@ def folder() -> Path:
     DatasetError
         It cannot be made, or belongs to somebody else.
     """
-    own = os.environ.get("COMPRESS_UPLOADS")
-    found = Path(own or Path(tempfile.gettempdir()) / f"compress-uploads-{_user()}")
+    configured = os.environ.get("COMPRESS_UPLOADS")
+    path = Path(configured or Path(tempfile.gettempdir()) / f"compress-uploads-{_user()}")
     try:
-        found.mkdir(mode=0o700, parents=bool(own), exist_ok=True)
-        facts = found.lstat()
+        path.mkdir(mode=0o700, parents=bool(configured), exist_ok=True)
+        facts = path.lstat()
     except OSError as error:
         raise DatasetError(f"uploads cannot be kept ({error.strerror}): free some space") from None
-    if not found.is_dir() or found.is_symlink() or (not own and facts.st_uid != _user()):
+    if not path.is_dir() or path.is_symlink() or (not configured and facts.st_uid != _user()):
         raise DatasetError("uploads cannot be kept: their folder belongs to somebody else")
-    return found
+    return path
 
 
 def keep_file(content: bytes | memoryview) -> str:
     """Keep an uploaded file's bytes; the name to have them by, ``file-...``."""
     name = f"file-{blake2b(content, digest_size=10).hexdigest()}"
-    own = folder() / name
+    directory = folder() / name
     try:
-        own.mkdir(mode=0o700, exist_ok=True)
-        new = not (own / FACTS).exists() and not (own / ORIGINAL).exists()
+        directory.mkdir(mode=0o700, exist_ok=True)
+        new = not (directory / FACTS).exists() and not (directory / ORIGINAL).exists()
         if new:
-            _write(own / ORIGINAL, content)
+            _write(directory / ORIGINAL, content)
     except OSError as error:
         raise DatasetError(
             f"the upload cannot be kept ({error.strerror}): free some space"
         ) from None
-    os.utime(own)
+    os.utime(directory)
     if new:
         forget_old()
     return name
@@ -85,33 +85,33 @@ def decode(upload: str, file_name: str) -> dict[str, Any]:
     """
     from .reading import decode_file
 
-    own = _find_upload(upload)
-    if not (own / FACTS).exists():
+    directory = _find_upload(upload)
+    if not (directory / FACTS).exists():
         # Two processes may decode one file at a time: each writes beside, and the last one stays.
-        beside = own / f"{DECODED}-{os.getpid()}"
+        beside = directory / f"{DECODED}-{os.getpid()}"
         try:
-            facts = decode_file(own / ORIGINAL, file_name, beside)
+            facts = decode_file(directory / ORIGINAL, file_name, beside)
             ending = "npz" if facts["kind"] == "arrays" else "arrow"
-            os.replace(f"{beside}.{ending}", own / f"{DECODED}.{ending}")
+            os.replace(f"{beside}.{ending}", directory / f"{DECODED}.{ending}")
         except FileNotFoundError:  # gone, or the other process was done first
-            if not (own / FACTS).exists():
+            if not (directory / FACTS).exists():
                 raise DatasetError(f"this upload is not kept any more: {GONE}") from None
-            return json.loads((own / FACTS).read_bytes())
+            return json.loads((directory / FACTS).read_bytes())
         finally:
-            for left in own.glob(f"{beside.name}*"):
+            for left in directory.glob(f"{beside.name}*"):
                 left.unlink(missing_ok=True)
-        _write(own / FACTS, json.dumps(facts).encode())
-        (own / ORIGINAL).unlink(missing_ok=True)
-    return json.loads((own / FACTS).read_bytes())
+        _write(directory / FACTS, json.dumps(facts).encode())
+        (directory / ORIGINAL).unlink(missing_ok=True)
+    return json.loads((directory / FACTS).read_bytes())
 
 
 def read(upload: str) -> Decoded:
     """What a decoded file holds."""
     from .reading import read_decoded
 
-    own = _find_upload(upload)
+    directory = _find_upload(upload)
     try:
-        return read_decoded(own / DECODED, json.loads((own / FACTS).read_bytes()))
+        return read_decoded(directory / DECODED, json.loads((directory / FACTS).read_bytes()))
     except FileNotFoundError:
         raise DatasetError(f"this upload is not kept any more: {GONE}") from None
 
@@ -177,12 +177,12 @@ def facts(name: str) -> dict[str, Any]:
     try:
         if not DATASET.fullmatch(name):
             raise FileNotFoundError
-        found = json.loads(file.read_bytes())
+        record = json.loads(file.read_bytes())
         os.utime(file)
-        os.utime(_find_upload(found["upload"]))
+        os.utime(_find_upload(record["upload"]))
     except FileNotFoundError:
         raise DatasetError(f"the dataset {name} is not kept any more: {GONE}") from None
-    return found
+    return record
 
 
 def load(name: str, seed: int = 0) -> Dataset:
@@ -209,9 +209,9 @@ def plain_text(text: str) -> str:
 
 def forget_old() -> None:
     """Remove what was not used for long, and of too much what was used longest ago."""
-    own = folder()
+    directory = folder()
     entries = []
-    for entry in own.iterdir():
+    for entry in directory.iterdir():
         with contextlib.suppress(OSError):
             inside = entry.iterdir() if entry.is_dir() else [entry]
             size = sum(file.stat().st_size for file in inside)
@@ -261,10 +261,10 @@ def _name(upload: str, choices: Mapping[str, Any]) -> str:
 
 
 def _find_upload(upload: str) -> Path:
-    own = folder() / upload
-    if not UPLOAD.fullmatch(upload) or not own.is_dir():
+    directory = folder() / upload
+    if not UPLOAD.fullmatch(upload) or not directory.is_dir():
         raise DatasetError(f"this upload is not kept any more: {GONE}")
-    return own
+    return directory
 
 
 def _write(file: Path, content: bytes | memoryview) -> None:

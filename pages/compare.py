@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.shared import links
 from pages.shared.app_shell import begin_page
+from pages.shared.glossary import explain
 from pages.shared.models import controls, requests
 from pages.shared.models.results import Setting
 from pages.shared.models.text import reference_line
@@ -46,7 +47,8 @@ with first:
     layer = controls.choose_layer(trained)
     network.draw(trained, layer)
     epochs = choose_epochs(trained)
-summary.markdown(reference_line(trained) + (f"\n\n{EQUAL_COURSE}" if epochs else ""))
+said = reference_line(trained) + (f"\n\n{EQUAL_COURSE}" if epochs else "")
+summary.markdown(said, help=explain("reference", "test part"))
 if exercise.is_open():
     exercise.ask(trained, layer)
     st.stop()
@@ -62,7 +64,7 @@ for column, side in zip(columns, sides, strict=True):
 baseline = presets.request_baseline(trained)
 behind = plane.draw(sides, presets.ghosts_of(trained, baseline))
 if widgets.switch(links.ANIMATION, "Scrub in the browser, without the server"):
-    animation.draw(sides)
+    animation.draw(sides, baselines.list_thin(baselines.curves_of(behind)))
 with top:
     toolbar.draw(sides, baseline)
 baselines.look_again(sides, behind)

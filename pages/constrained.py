@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.shared.app_shell import begin_page
+from pages.shared.glossary import explain
 from pages.shared.models import controls, requests
 from pages.shared.models.text import reference_line
 from pages.shared.ui import blocks, charts, widgets
@@ -27,7 +28,7 @@ with first:
     layer = controls.choose_layer(trained)
     constraint = controls.choose_constraint()
     way = choose_way(trained, constraint)
-st.markdown(reference_line(trained))
+st.markdown(reference_line(trained), help=explain("reference", "test part"))
 way = choose_penalties(way)
 job = requests.constrained_curve(trained, constraint, way)
 blocks.link_sections(text.list_sections(trained.convex))

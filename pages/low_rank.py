@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.shared import links
 from pages.shared.app_shell import begin_page
+from pages.shared.glossary import explain
 from pages.shared.models import controls, requests
 from pages.shared.models.text import reference_line
 from pages.shared.ui import blocks, charts, widgets
@@ -23,7 +24,7 @@ trained = controls.require_reference(controls.choose_reference(first))
 with first:
     layer = controls.choose_layer(trained)
     method = controls.choose_low_rank_method(trained)
-st.markdown(reference_line(trained))
+st.markdown(reference_line(trained), help=explain("reference", "test part"))
 setting = choose_setting(trained, method)
 curve = requests.low_rank_curve(trained, setting)
 blocks.link_sections(text.SECTIONS)

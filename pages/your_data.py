@@ -13,9 +13,9 @@ begin_page(
 )
 charts.begin()
 upload = choose_upload()
-found = read_upload(upload)
-if found is not None:
-    choose = choose_roles if found.kind == "table" else choose_arrays
-    choices = choose(upload, found)
+facts = read_upload(upload)
+if facts is not None:
+    choose = choose_roles if facts.kind == "table" else choose_arrays
+    choices = choose(upload, facts)
     if choices is not None:
         draw_review(upload, choices)

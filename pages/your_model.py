@@ -4,7 +4,7 @@ import streamlit as st
 
 from compression.adapters.layouts import are_adapter
 from pages.shared.app_shell import begin_page
-from pages.shared.ui import charts
+from pages.shared.ui import blocks, charts
 from pages.views.your_model import text
 from pages.views.your_model.adapter import draw_adapter
 from pages.views.your_model.bounds import draw_bounds
@@ -14,6 +14,7 @@ from pages.views.your_model.judging import choose_judging, is_text_model
 from pages.views.your_model.latency import draw_latency
 from pages.views.your_model.layers import draw_layers
 from pages.views.your_model.scores import draw_scores, judge_both
+from pages.views.your_model.section_titles import list_sections
 from pages.views.your_model.sentences import draw_sentences
 from pages.views.your_model.smallest import Judged, draw_smallest
 from pages.views.your_model.upload import choose_files, require_model
@@ -29,11 +30,17 @@ else:
     view = require_model(files)
     origin = text.describe_origin(view)
     st.markdown(text.describe_model(view))
+    places = st.container()
     draw_layers(view)
     judging = choose_judging(view, files)
     shown = choose_method(view, files, judging)
+    speaks = is_text_model(files)
+    with places:
+        judged = judging is not None
+        blocks.link_sections(
+            list_sections(of_text=speaks, planned=shown is not None, judged=judged)
+        )
     if shown is not None:
-        speaks = is_text_model(files)
         row = draw_budget(shown, files, judging is not None or speaks)
         if speaks:
             draw_sentences(shown, row)

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
@@ -32,3 +33,21 @@ def pytest_xdist_make_scheduler(config, log):
     Groups by ``xdist_group`` have no effect with this pytest: it takes no other name of a test.
     """
     return ByFile(config, log)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """URL of a PostgreSQL of this session, for tests that ask for one."""
+    from tests.databases import start_postgresql
+
+    yield from start_postgresql()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_database(request, tmp_path):
+    """URL of an empty database, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'folder' / 'results.db'}"
+    from tests.databases import make_schema
+
+    return make_schema(request.getfixturevalue("cluster"))

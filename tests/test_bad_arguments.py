@@ -1,5 +1,7 @@
 """Every public function with arguments that nobody means: a typed sentence, or an answer."""
 
+import copy
+import dataclasses
 import inspect
 import json
 import tempfile
@@ -13,6 +15,7 @@ import torch
 
 import compression
 import data
+from compression.graphs.judges import faithfulness
 
 
 def _small_dataset(seed=0, rows=60, features=4):
@@ -52,6 +55,7 @@ def _make_adapter():
     }
 
 
+# Long: an entry for each public function.
 def _make_examples():
     """A call of each public function that answers, in as little time as it can."""
     dataset = _small_dataset()
@@ -70,6 +74,9 @@ def _make_examples():
     frame = pd.DataFrame(dataset.x_train, columns=[*"abcd"]).assign(y=dataset.y_train)
     adapter = _make_adapter()
     samples = data.Samples(dataset.x_train, dataset.y_train)
+    module = compression.read_module(reference.network)
+    parts = dict.fromkeys(("fit", "validation", "test"), (dataset.x_train, dataset.y_train))
+    compression.export_factors(curve.network(0), folder / "low_rank.safetensors")
     return {
         "allocate_ranks": {
             "weights": {"a": weight, "b": weight + 1},
@@ -110,6 +117,7 @@ def _make_examples():
             "ranks": [1],
             "bounds": [0.5],
             "epochs": 1,
+            "warm_start": True,
             "constraint": "box",
         },
         "constrained_curve": both
@@ -147,6 +155,20 @@ def _make_examples():
             "table": pd.DataFrame({"bits": [2, 4], "validation_score": [0.8, 0.9]}),
             "allowed": 0.01,
         },
+        "head_curve": {
+            "model": module,
+            **parts,
+            "task": "classification",
+            "constraint": "box",
+            "bounds": [0.5],
+            "order": [0, 1, 2],
+        },
+        "judge_ranks": {
+            "subject": module,
+            "x": dataset.x_test,
+            "ranks": [{"fc1.weight": 1}],
+            "judge": faithfulness,
+        },
         "latencies": {"reference": reference.network, "networks": {}, "rounds": 2},
         "layer_certificates": both | {"network": constrained.network(0)},
         "layer_errors": both
@@ -159,6 +181,10 @@ def _make_examples():
         },
         "export_factors": {"network": curve.network(0), "path": folder / "factors.safetensors"},
         "export_pytorch": {"network": reference.network, "path": folder / "plain.safetensors"},
+        "restore": {
+            "module": copy.deepcopy(reference.network),
+            "path": folder / "low_rank.safetensors",
+        },
         "read_module": {"module": reference.network},
         "load": {"path": folder / "a.safetensors"},
         "low_rank_curve": both
@@ -169,6 +195,7 @@ def _make_examples():
             "ridge": 0.0,
             "calibration": "reference",
             "epochs": 0,
+            "warm_start": False,
         },
         "macs": {"network": reference.network},
         "nearest_row": {"table": table, "column": "bytes", "value": 11.0},
@@ -203,7 +230,16 @@ def _make_examples():
             "max_iterations": 50,
             "max_seconds": 1.0,
         },
-        "train": {"dataset": dataset, "model": "mlp", "seed": 0, "epochs": 1, "device": "cpu"},
+        "train": {
+            "dataset": dataset,
+            "model": "mlp",
+            "seed": 0,
+            "epochs": 1,
+            "width": 1.0,
+            "learning_rate": 0.01,
+            "order": 0,
+            "device": "cpu",
+        },
         "best_bits": {"curve": bits},
         "few_bits_curve": both | {"curve": curve, "bits": [4], "epochs": 0},
         "with_bits": {"curve": bits, "bits": 4},
@@ -229,6 +265,7 @@ def _make_examples():
         },
         "data.read_table": {"frame": frame, "target": "y", "task": None, "roles": None},
         "data.review": {"dataset": dataset},
+        "data.find": {"name": "iris"},
         "data.load": {"name": "iris", "seed": 0},
         "data.prepare": {
             "samples": samples,
@@ -269,7 +306,10 @@ BAD = {
 }
 # Those mean just that: work for days, a file of that name.
 MEANT = {("epochs", "10**30"), ("training_epochs", "10**30"), ("rounds", "10**30")}
-MEANT |= {("path", "a text")}
+MEANT |= {(name, "a text") for name in ("export_onnx path", "export_factors path")}
+MEANT |= {(name, "a text") for name in ("export_pytorch path", "save path")}
+# Those are functions of a person's own, whose errors are theirs.
+MEANT |= {("judge", "an empty network"), ("judge", "another network")}
 # Those mean a whole curve, which other tests draw.
 MEANT |= {(name, "None") for name in ("bounds", "ranks", "budgets", "knobs", "layers")}
 
@@ -289,21 +329,20 @@ def examples():
     return _make_examples()
 
 
-def test_examples_are_of_public_functions_and_name_their_arguments(examples):
+def test_every_public_function_has_an_example_that_names_all_but_its_report(examples):
+    assert set(examples) == set(FUNCTIONS)
     assert len(examples) > 40
     for name, example in examples.items():
-        inspect.signature(FUNCTIONS[name]).bind(**example)
+        assert set(example) == set(inspect.signature(FUNCTIONS[name]).parameters) - {"report"}, name
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_bad_arguments_end_in_a_typed_sentence(name, examples):
-    if name not in examples:
-        pytest.skip("there is no example of it")
     function, example = FUNCTIONS[name], examples[name]
     function(**example)
     for argument in example:
         for title, value in BAD.items():
-            if (argument, title) in MEANT:
+            if {(argument, title), (f"{name} {argument}", title)} & MEANT:
                 continue
             try:
                 function(**example | {argument: value})
@@ -311,3 +350,51 @@ def test_bad_arguments_end_in_a_typed_sentence(name, examples):
                 assert len(str(error)) > 20  # noqa: PT017
             except Exception as error:
                 pytest.fail(f"{argument} as {title}: {error!r}")
+
+
+def _empty_parts(dataset):
+    nothing = np.arange(0)
+    test = {"x_test": dataset.x_test[:0], "y_test": dataset.y_test[:0]}
+    return {
+        "to learn from": dataclasses.replace(dataset, fit_rows=nothing),
+        "to choose by": dataclasses.replace(dataset, validation_rows=nothing),
+        "to test with": dataclasses.replace(dataset, **test),
+    }
+
+
+TAKE_A_DATASET = [n for n in FUNCTIONS if "dataset" in inspect.signature(FUNCTIONS[n]).parameters]
+
+
+@pytest.mark.parametrize("name", TAKE_A_DATASET)
+def test_a_dataset_with_a_part_without_rows_is_refused_in_a_sentence(name, examples):
+    example = examples[name]
+    if "reference" in example:  # of one that does not know what it was trained on
+        example = example | {"reference": dataclasses.replace(example["reference"], fingerprint="")}
+    for purpose, dataset in _empty_parts(example["dataset"]).items():
+        if name == "cross_validated_rank":  # it makes parts of its own, of the training rows
+            assert FUNCTIONS[name](**example | {"dataset": dataset}).chosen == 1
+            continue
+        with pytest.raises((compression.CompressionError, data.DatasetError), match=purpose):
+            FUNCTIONS[name](**example | {"dataset": dataset})
+
+
+@pytest.mark.parametrize("part", ["fit", "validation", "test"])
+def test_a_head_without_samples_or_with_others_is_refused_in_a_sentence(part, examples):
+    x, y = examples["head_curve"][part]
+    for given in ((x[:0], y[:0]), (x[:5], y[:4]), (x[:, :2], y)):
+        with pytest.raises(compression.CompressionError, match=r"targets|does not take samples"):
+            compression.head_curve(**examples["head_curve"] | {part: given})
+
+
+def test_ranks_are_not_judged_without_samples(examples):
+    x = examples["judge_ranks"]["x"]
+    for given in ([], x[:0], x[:, :2], pd.DataFrame(x[:0])):
+        with pytest.raises(compression.CompressionError, match=r"no samples|does not take"):
+            compression.judge_ranks(**examples["judge_ranks"] | {"x": given})
+
+
+@pytest.mark.parametrize("marks", [np.zeros(60, bool), np.ones(60, bool)])
+def test_a_test_part_of_no_or_all_rows_is_refused_in_a_sentence(marks):
+    samples = data.Samples(np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3)
+    with pytest.raises(data.DatasetError, match="of 60 rows"):
+        data.prepare(samples, name="a", title="A", task="classification", tested=marks)

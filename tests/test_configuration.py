@@ -1,17 +1,25 @@
 """What the shipped configuration makes of the README's run command."""
 
 import asyncio
+import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+import yaml
 
 from benchmarks.server import ROOT, read_commands, serve_app
+from benchmarks.visitor import Visitor
 from pages.shared import monitoring
 
 SHIPPED = {
@@ -88,10 +96,87 @@ def test_the_server_for_others_sends_headers_and_says_how_its_pool_is(tmp_path):
         assert {"waiting", "running", "oldest_waiting_seconds"} <= set(health)
         metrics = ask(f"{server.address}/metrics")[0].splitlines()
         assert f"compress_workers {health['workers']}" in metrics
+        assert {f"compress_{kind} 0" for kind in ("waiting", "running")} <= set(metrics)
         port = int(server.address.rsplit(":", 1)[1])
         assert " 101 " in open_stream(port, f"127.0.0.1:{port}")
         assert " 403 " in open_stream(port, "evil.example")
+        assert run_health_check(port) == 0
     assert "Traceback" not in log.read_text()
+    assert run_health_check(port) == 1
+
+
+def read_health_check():
+    """The command by which the container's supervisor looks after it."""
+    text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    line = next(line for line in text.splitlines() if line.startswith("HEALTHCHECK"))
+    return json.loads(line.split("CMD", 1)[1])
+
+
+def run_health_check(port):
+    """Exit code of that command, asking this port."""
+    program, *words = read_health_check()
+    assert program == "python"
+    command = [sys.executable, *(word.replace("8501", str(port)) for word in words)]
+    return subprocess.run(command, capture_output=True, timeout=60).returncode
+
+
+class Unhealthy(BaseHTTPRequestHandler):
+    """Answers 503 where the pool's health is asked for, and 200 elsewhere, as Streamlit does."""
+
+    def do_GET(self):
+        self.send_response(503 if self.path == "/health" else 200)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_the_container_s_health_check_sees_a_pool_that_cannot_work():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Unhealthy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert run_health_check(server.server_port) == 1
+        server.shutdown()
+
+
+def wait_until(condition, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_clear_cache_message_leaves_what_runs_and_what_waits_alone(monkeypatch):
+    monkeypatch.setenv("COMPRESS_WORKERS", "1")
+    with serve_app(script="server.py") as server, contextlib.ExitStack() as tabs:
+
+        def read_health():
+            return json.loads(ask(f"{server.address}/health")[0])
+
+        def is_cached():
+            kept = 'cache_memory_bytes{cache_type="st_cache_resource"'
+            return kept in ask(f"{server.address}/_stcore/metrics")[0]
+
+        def visit(query, page=""):
+            return tabs.enter_context(Visitor(server.address, query, page))
+
+        stranger = visit("", "atlas")
+        stranger.open()
+        assert is_cached()
+        visit("dataset=mnist_5k&model=lenet5&train_epochs=30").open()
+        wait_until(lambda: read_health()["running"])
+        waiting = visit("dataset=iris&model=softmax_regression")
+        waiting.open()
+        before, begin = read_health(), time.monotonic()
+        assert (before["running"], before["waiting"]) == (1, 1)
+        stranger.clear_caches()
+        wait_until(lambda: not is_cached())
+        after, taken = read_health(), time.monotonic() - begin
+        assert (after["running"], after["waiting"]) == (1, 1)
+        for kind in ("longest_running_seconds", "oldest_waiting_seconds"):
+            assert before[kind] < after[kind] < before[kind] + taken + 1
+        waiting.wait()
+        metrics = dict(line.split() for line in ask(f"{server.address}/metrics")[0].splitlines())
+        assert 0 < float(metrics["compress_median_job_seconds"]) < time.monotonic() - begin
 
 
 def test_the_health_of_a_pool_that_cannot_work_is_an_error(monkeypatch):
@@ -114,19 +199,40 @@ def test_the_container_is_not_root_and_runs_what_is_there():
     command = json.loads(said["CMD"])
     assert command[:2] == ["streamlit", "run"]
     assert (ROOT / command[2]).exists()
-    health = json.loads(said["HEALTHCHECK"].split("CMD", 1)[1])
-    compile(health[2], "HEALTHCHECK", "exec")
-    assert "8501/health" in health[2]
+    assert "8501/health'" in read_health_check()[2]
     copied = [rest.split()[0] for word, rest in steps if word == "COPY"]
     assert all((ROOT / name).exists() for name in copied)
-    service = [line.strip() for line in (ROOT / "compose.yaml").read_text().splitlines()]
-    for line in (
-        "read_only: true",
-        "mem_limit: 3g",
-        "cap_drop: [ALL]",
-        f'volumes: ["results:{said["VOLUME"]}"]',
-        'ports: ["127.0.0.1:8501:8501"]',
-    ):
-        assert line in service
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     assert container["postCreateCommand"].endswith("tests/requirements.txt")
+
+
+def test_what_compose_starts_can_write_nothing_but_results_and_what_is_temporary():
+    described = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    assert set(described) == {"services", "volumes"}
+    (service,) = described["services"].values()
+    steps = [line.split(maxsplit=1) for line in (ROOT / "Dockerfile").read_text().splitlines()]
+    said = dict(step for step in steps if len(step) == 2)
+    assert service["build"] == "."
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"] == "3g"
+    assert service["pids_limit"] > 0
+    assert [folder.split(":")[0] for folder in service["tmpfs"]] == ["/tmp"]
+    (mounted,) = service["volumes"]
+    volume, folder = mounted.split(":")
+    assert (volume, folder) == (*described["volumes"], said["VOLUME"])
+    assert service["ports"] == [f"127.0.0.1:{said['EXPOSE']}:{said['EXPOSE']}"]
+    # The image's own user and health check are in force.
+    assert not {"user", "healthcheck", "command", "privileged", "network_mode"} & set(service)
+
+
+def test_the_dockerfile_is_linted():
+    places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    if (hadolint := shutil.which("hadolint", path=places)) is None:
+        reason = "there is no hadolint"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    run = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout

@@ -231,23 +231,23 @@ class Adapter:
     def _compare(self, files: Mapping[str, bytes], ranks: Mapping[str, int]) -> pd.DataFrame:
         """The table of what was written, from its bytes alone."""
         again, config = read_files(files)
-        found = {pair.layer: pair for pair in find_pairs(again, config)}
+        pairs = {pair.layer: pair for pair in find_pairs(again, config)}
         rows = []
         for name, pair in self._pairs.items():
             row = {
                 "layer": name, "kind": pair.kind, "shape": f"{pair.shape[0]} x {pair.shape[1]}",
-                "rank": pair.rank, "rank_after": found[name].rank,
+                "rank": pair.rank, "rank_after": pairs[name].rank,
                 "parameters": pair.parameters(pair.rank),
-                "parameters_after": pair.parameters(found[name].rank),
+                "parameters_after": pair.parameters(pairs[name].rank),
                 "energy": np.nan, "energy_kept": np.nan, "reason": pair.reason,
             }  # fmt: skip
             if not pair.reason:
                 spectrum = self._spectra[name]
                 up, down = as_matrices(pair, self._tensors)
-                up_after, down_after = as_matrices(found[name], again)
+                up_after, down_after = as_matrices(pairs[name], again)
                 lost = distance(
                     (up.double() * pair.scale, down),
-                    (up_after.double() * found[name].scale, down_after),
+                    (up_after.double() * pairs[name].scale, down_after),
                 )
                 whole, tail = np.linalg.norm(spectrum), np.linalg.norm(spectrum[ranks[name] :])
                 kept = 1 - (lost / whole) ** 2 if whole else 1.0

@@ -18,18 +18,18 @@ def read_files(files: Mapping[str, bytes]) -> tuple[dict[str, torch.Tensor], Pef
 
 def weights_file(files: Mapping[str, bytes]) -> str:
     """The name of the one file that holds tensors."""
-    found = [name for name in files if name.endswith(".safetensors")]
+    weights = [name for name in files if name.endswith(".safetensors")]
     others = [name for name in files if not name.endswith((".safetensors", ".json"))]
-    if len(found) != 1 or others:
+    if len(weights) != 1 or others:
         raise StorageError(
             "give one .safetensors file and, of a PEFT adapter, its adapter_config.json; not "
-            f"{', '.join(map(repr, others or found)) or 'no file at all'}"
+            f"{', '.join(map(repr, others or weights)) or 'no file at all'}"
         )
-    return found[0]
+    return weights[0]
 
 
 def config_file(files: Mapping[str, bytes]) -> str | None:
-    found = [name for name in files if name.endswith(".json")]
-    if len(found) > 1:
-        raise StorageError(f"give one config, not {', '.join(map(repr, found))}")
-    return found[0] if found else None
+    configs = [name for name in files if name.endswith(".json")]
+    if len(configs) > 1:
+        raise StorageError(f"give one config, not {', '.join(map(repr, configs))}")
+    return configs[0] if configs else None

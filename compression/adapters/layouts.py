@@ -19,11 +19,11 @@ def are_adapter(files: Mapping[str, bytes]) -> bool:
     """Whether these files are a LoRA adapter's; numbers are not looked at."""
     if any(name.endswith(".json") for name in files):
         return True
-    found = [content for name, content in files.items() if name.endswith(".safetensors")]
-    if len(found) != 1:
+    contents = [content for name, content in files.items() if name.endswith(".safetensors")]
+    if len(contents) != 1:
         return False
     try:
-        names = read_names(found[0])
+        names = read_names(contents[0])
     except StorageError:  # whoever reads the file says what is wrong
         return False
     return any(re.fullmatch(pattern, name, re.DOTALL) for name in names for pattern, _ in LAYOUTS)

@@ -81,8 +81,8 @@ def find_pairs(tensors: Mapping[str, torch.Tensor], config: PeftConfig | None) -
     pairs = []
     for down in sorted(tensors):
         for pattern, other in LAYOUTS:
-            if found := re.fullmatch(pattern, down, re.DOTALL):
-                layer, name = found["layer"], found["name"] or ""
+            if match := re.fullmatch(pattern, down, re.DOTALL):
+                layer, name = match["layer"], match["name"] or ""
                 up = other.format(layer=layer, name=name)
                 if up not in tensors:
                     raise StorageError(

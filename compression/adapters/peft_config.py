@@ -134,34 +134,34 @@ def read_config(content: bytes) -> PeftConfig:
     if len(content) > LARGEST_CONFIG:
         raise StorageError(f"adapter_config.json is longer than {LARGEST_CONFIG:,} bytes")
     try:
-        found = json.loads(content)
+        config = json.loads(content)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        config = None
+    if not isinstance(config, dict):
         raise StorageError("adapter_config.json is not a JSON object: take another copy")
-    if found.get("peft_type", "LORA") != "LORA":
+    if config.get("peft_type", "LORA") != "LORA":
         raise StorageError(
-            f"this adapter is of the type {str(found['peft_type'])[:40]!r}: only LORA is read"
+            f"this adapter is of the type {str(config['peft_type'])[:40]!r}: only LORA is read"
         )
-    start = str(found.get("init_lora_weights")).lower()
+    start = str(config.get("init_lora_weights")).lower()
     if start.startswith(_CHANGES_THE_BASE):
         raise StorageError(
             f"this adapter began as {start[:40]}, which changes the base model by its rank: save "
             "it as a plain LoRA first (path_initial_model_for_weight_conversion)"
         )
-    if others := [key for key in _OTHER_PRODUCTS if found.get(key)]:
+    if others := [key for key in _OTHER_PRODUCTS if config.get(key)]:
         raise StorageError(f"this adapter uses {others[0]}: only plain products B A are read")
     return PeftConfig(
-        content=found,
-        rank=_rank(found.get("r"), "r"),
-        alpha=_alpha(found.get("lora_alpha"), "lora_alpha"),
+        content=config,
+        rank=_rank(config.get("r"), "r"),
+        alpha=_alpha(config.get("lora_alpha"), "lora_alpha"),
         ranks=_Patterns(
-            {key: _rank(value, key) for key, value in _table(found, "rank_pattern").items()}
+            {key: _rank(value, key) for key, value in _table(config, "rank_pattern").items()}
         ),
         alphas=_Patterns(
-            {key: _alpha(value, key) for key, value in _table(found, "alpha_pattern").items()}
+            {key: _alpha(value, key) for key, value in _table(config, "alpha_pattern").items()}
         ),
-        rank_stabilised=found.get("use_rslora") is True,
+        rank_stabilised=config.get("use_rslora") is True,
     )
 
 
@@ -177,8 +177,8 @@ def _alpha(value: Any, name: str) -> float:
     return value
 
 
-def _table(found: dict[str, Any], name: str) -> dict[str, Any]:
-    table = found.get(name) or {}
+def _table(config: dict[str, Any], name: str) -> dict[str, Any]:
+    table = config.get(name) or {}
     if not isinstance(table, dict) or len(table) > MOST_PATTERNS:
         raise StorageError(f"adapter_config.json: {name} is no table of layers")
     expressions = [pattern for pattern in table if not _is_literal(pattern)]

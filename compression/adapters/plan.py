@@ -10,6 +10,7 @@ from ..report import Report, keep_going
 from .adapter import Adapter
 
 STEPS = 30
+START_ENERGY = 0.99  # share that is kept where a slider stands first
 RESOLUTION = 1e-3  # of a budget: what a slider's steps cannot show
 
 
@@ -29,9 +30,9 @@ class AdapterPlan:
     table: pd.DataFrame
     ranks: tuple[dict[str, int], ...]
 
-    def first_row(self, energy: float = 0.99) -> int:
-        """The smallest budget that keeps so much energy."""
-        return int(np.argmax(self.table["energy"].to_numpy() >= energy))
+    def first_row(self) -> int:
+        """The smallest budget that keeps 99 % of the energy."""
+        return int(np.argmax(self.table["energy"].to_numpy() >= START_ENERGY))
 
 
 def plan(adapter: Adapter, steps: int = STEPS, report: Report = keep_going) -> AdapterPlan:
@@ -47,10 +48,16 @@ def plan(adapter: Adapter, steps: int = STEPS, report: Report = keep_going) -> A
     budgets = np.unique(np.linspace(adapter.fewest_parameters, whole, steps).astype(int))
     rows, ranks = [], []
     for done, budget in enumerate(budgets, start=1):
-        found = adapter.allocate(int(budget), resolution=RESOLUTION)
-        ranks.append({name: stored[name] if k is None else k for name, k in found.ranks.items()})
+        allocation = adapter.allocate(int(budget), resolution=RESOLUTION)
+        ranks.append(
+            {name: stored[name] if k is None else k for name, k in allocation.ranks.items()}
+        )
         rows.append(
-            {"share": found.cost / whole, "parameters": found.cost, "energy": 1 - found.error}
+            {
+                "share": allocation.cost / whole,
+                "parameters": allocation.cost,
+                "energy": 1 - allocation.error,
+            }
         )
         if not report(done, len(budgets), None):
             raise CancelledError(f"stopped after {done} of {len(budgets)} budgets")

@@ -28,8 +28,8 @@ class SmallerNetwork:
     def knobs(self, start: Start) -> tuple[float, ...]:
         """Widths whose files take about 3 % to 50 % of the reference's bytes, and no more."""
         whole = accounting.bytes_of(start.reference.network)
-        found = [_widest(start, share * whole) for share in _SHARES]
-        return tuple(dict.fromkeys(width for width in found if width is not None))
+        widths = [_widest(start, share * whole) for share in _SHARES]
+        return tuple(dict.fromkeys(width for width in widths if width is not None))
 
     def check(self, knob: float) -> float:
         """A share of the units of every hidden layer, above 0."""

@@ -25,8 +25,12 @@ def balanced_ranks(network: nn.Sequential) -> Ranks:
         A layer's weight is zero or not finite.
     """
     chosen = layers_for(network, "truncated_svd", None)
-    found = {name: TruncatedSVD().decompose(matrix(layer)) for name, layer in chosen.items()}
-    return Ranks(network, chosen, {name: _balance_lengths(one) for name, one in found.items()})
+    decompositions = {
+        name: TruncatedSVD().decompose(matrix(layer)) for name, layer in chosen.items()
+    }
+    return Ranks(
+        network, chosen, {name: _balance_lengths(one) for name, one in decompositions.items()}
+    )
 
 
 def _balance_lengths(decomposition: Decomposition) -> Decomposition:

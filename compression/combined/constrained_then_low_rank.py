@@ -47,8 +47,8 @@ class ConstrainedThenLowRank:
                 network = copy.deepcopy(all_ranks.at(rank))
                 notes = {name: bounded_of(layer) for name, layer in layers(network).items()}
                 kept = {name: note.bound for name, note in notes.items() if note}
-                held = {name: layers(network)[name] for name in kept}
-                trainer = start.trainer(network, partial(project, held, self.constraint, kept))
+                bounded = {name: layers(network)[name] for name in kept}
+                trainer = start.trainer(network, partial(project, bounded, self.constraint, kept))
                 for _ in range(after):
                     trainer.epoch()
                 yield rank, bound, network

@@ -110,8 +110,8 @@ def combined_curve(
 
     total = len(pairs[0]) * len(pairs[1])
     every = [pairs] if warm_start else [([k], [c]) for k in pairs[0] for c in pairs[1]]
-    found = chain.from_iterable(combined.networks(start, *each) for each in every)
-    for rank, bound, network in found:
+    networks = chain.from_iterable(combined.networks(start, *each) for each in every)
+    for rank, bound, network in networks:
         files.append(storage.to_bytes(network))
         costs: dict[str, Any] = {
             "rank": rank,

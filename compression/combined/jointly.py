@@ -119,9 +119,9 @@ class Jointly:
             return weight_of(part)
         left, right = part.left.weight.detach(), part.right.weight.detach()
         bounds = (limits[f"{name}.left"], limits[f"{name}.right"])
-        found = bounded_factors(
+        factors = bounded_factors(
             target.numpy(), left.numpy(), right.numpy(), members_of(self.constraint), bounds
         )
-        for factor, values in zip((left, right), found, strict=True):
+        for factor, values in zip((left, right), factors, strict=True):
             factor.copy_(torch.from_numpy(values))
         return weight_of(part)

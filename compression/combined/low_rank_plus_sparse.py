@@ -147,11 +147,11 @@ def _compress(
     low_rank: Any = parts[name].low_rank
     sparse: Any = parts[name].sparse
     count = sparse.bounded.bound
-    found = split_weight(target.numpy(), rank, count, sparse.weight.detach().numpy(), rounds=1)
+    split = split_weight(target.numpy(), rank, count, sparse.weight.detach().numpy(), rounds=1)
     for layer, values in (
-        (low_rank.left, found.left),
-        (low_rank.right, found.right),
-        (sparse, found.sparse),
+        (low_rank.left, split.left),
+        (low_rank.right, split.right),
+        (sparse, split.sparse),
     ):
         layer.weight.detach().copy_(torch.from_numpy(values))
     return weight_of(parts[name])

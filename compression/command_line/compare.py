@@ -17,16 +17,16 @@ def run(arguments: Namespace) -> int:
         from ..graphs import runner
         from .judge import graph_of
 
-        found = runner.compare(*(graph_of(path) for path in paths))
+        differences = runner.compare(*(graph_of(path) for path in paths))
         facts = {
-            "random_inputs": found["rows"],
-            "relative_difference": found["relative"],
-            "largest_difference": found["largest"],
-            "same_answers": found["same"],
+            "random_inputs": differences["rows"],
+            "relative_difference": differences["relative"],
+            "largest_difference": differences["largest"],
+            "same_answers": differences["same"],
         }
         sentence = (
-            f"On {found['rows']} random inputs outputs differ by {found['relative']:.3g} of their "
-            f"norm, at most by {found['largest']:.3g}. Random inputs say nothing of the score: "
+            f"On {differences['rows']} random inputs outputs differ by {differences['relative']:.3g} of their "
+            f"norm, at most by {differences['largest']:.3g}. Random inputs say nothing of the score: "
             "give data for that."
         )
     else:

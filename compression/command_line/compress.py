@@ -81,25 +81,25 @@ def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[st
     from ..graphs.plan import energy_at, ranks_within
 
     model = compression.read_model(files)
-    found = None
+    smallest = None
     if arguments.lose_at_most is not None:
-        found = find_smallest(arguments, model)
-        model = found.model
-    elif arguments.method == "activation_aware_svd":
+        smallest = find_smallest(arguments, model)
+        model = smallest.model
+    elif arguments.method and compression.LOW_RANK_METHODS[arguments.method].needs_inputs:
         model = _calibrate(arguments, model)
     elif arguments.data:
         raise ArgumentError("--data says what layers see: give --method activation_aware_svd too")
     model.measure(progress("taking spectra"))
     ranks: dict[str, int]
-    if found is not None:
-        ranks = found.ranks
+    if smallest is not None:
+        ranks = smallest.ranks
     elif arguments.share is not None:
         ranks = ranks_within(model, int(arguments.share * model.parameters))
     elif arguments.energy is not None:
         ranks = _ranks_for_energy(model, arguments.energy)
     else:
         ranks = dict(arguments.ranks)
-    written, check = write_checked(model, ranks) if found is None else found.write()
+    written, check = write_checked(model, ranks) if smallest is None else smallest.write()
     rows = []
     for weight in model.weights:
         rank = ranks.get(weight.name)
@@ -111,8 +111,8 @@ def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[st
         )
     facts: dict[str, Any] = {"method": arguments.method or "truncated_svd"}
     facts |= _describe_calibration(model)
-    if found is not None:
-        facts |= found.facts | {"chosen": found.sentence}
+    if smallest is not None:
+        facts |= smallest.facts | {"chosen": smallest.sentence}
     facts |= {"largest_difference_from_the_promised_error": check.difference}
     if check.outputs:
         facts["relative_change_of_outputs_for_random_inputs"] = check.outputs["relative"]

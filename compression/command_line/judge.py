@@ -160,12 +160,12 @@ def _decode(path: Path) -> Columns:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "decoded"
         try:
-            found = read_decoded(out, decode_file(path.resolve(), path.name, out))
+            decoded = read_decoded(out, decode_file(path.resolve(), path.name, out))
         except DatasetError as error:
             raise ArgumentError(f"{path.name}: {error}") from None
-    columns: Columns = dict(found.arrays)
-    if found.frame is not None:
-        columns = {str(name): found.frame[name].to_numpy() for name in found.frame.columns}
+    columns: Columns = dict(decoded.arrays)
+    if decoded.frame is not None:
+        columns = {str(name): decoded.frame[name].to_numpy() for name in decoded.frame.columns}
     return columns
 
 

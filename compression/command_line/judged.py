@@ -105,13 +105,15 @@ class JudgedNumbers:
 
     @property
     def scores(self) -> tuple[float, float]:
-        before, after = (score(own, self.target, "regression") for own in self.answers)
+        before, after = (score(answers, self.target, "regression") for answers in self.answers)
         return before, after
 
     @property
     def errors(self) -> tuple[float, float]:
         """Root mean squared error of each, in the target's unit."""
-        before, after = (float(np.sqrt(np.mean((own - self.target) ** 2))) for own in self.answers)
+        before, after = (
+            float(np.sqrt(np.mean((answers - self.target) ** 2))) for answers in self.answers
+        )
         return before, after
 
     def change(self, confidence: float) -> Interval:
@@ -124,8 +126,8 @@ class JudgedNumbers:
         """Raise NotApplicableError where a model says no more than the target's mean."""
         if len(self.target) < 3 or np.ptp(self.target) == 0:
             raise NotApplicableError("the target does not vary: R² says nothing of it")
-        own = self.answers[0]
-        _, high = Comparison(own, self.target, "regression").intervals(own[None])
+        answers = self.answers[0]
+        _, high = Comparison(answers, self.target, "regression").intervals(answers[None])
         if not high[0] > 0:
             raise NotApplicableError(
                 f"{name} has an R² of {self.scores[0]:.3f}, always answering the mean has 0: the "

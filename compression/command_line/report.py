@@ -47,10 +47,10 @@ def _class_tables(judged: JudgedClasses, sizes: list[tuple[str, str]]) -> str:
     pairs = [
         (
             f"before: {title}",
-            f"{int((own & judged.after).sum()):,}",
-            f"{int((own & ~judged.after).sum()):,}",
+            f"{int((correct & judged.after).sum()):,}",
+            f"{int((correct & ~judged.after).sum()):,}",
         )
-        for title, own in (("right", judged.before), ("wrong", ~judged.before))
+        for title, correct in (("right", judged.before), ("wrong", ~judged.before))
     ]
     return (
         build_table(("model", "file", "right", "accuracy"), models)
@@ -70,12 +70,12 @@ def _number_table(judged: JudgedNumbers, sizes: list[tuple[str, str]]) -> str:
 def _class_rows(judged: JudgedClasses) -> list[tuple[str, ...]]:
     import numpy as np
 
-    found = []
+    lines = []
     for name in np.unique(judged.target)[:MOST_CLASSES]:
-        own = judged.target == name
-        shares = (f"{right[own].mean():.2%}" for right in (judged.before, judged.after))
-        found.append((str(name), f"{int(own.sum()):,}", *shares))
-    return found
+        members = judged.target == name
+        shares = (f"{right[members].mean():.2%}" for right in (judged.before, judged.after))
+        lines.append((str(name), f"{int(members.sum()):,}", *shares))
+    return lines
 
 
 def _notes(arguments: Namespace, judged: Judged) -> str:

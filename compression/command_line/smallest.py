@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalog import LOW_RANK_METHODS
 from ..errors import ArgumentError, CompressionError, NotApplicableError
 from ..graphs.model import Model
 from ..graphs.readings import CALIBRATION_ROWS, spread_rows
@@ -171,7 +172,7 @@ def _judge(model: "OnnxModel", method: str, rows: "_Rows") -> tuple[ScoreCurve, 
         curve = bounded_curve(model, rows.samples(), rows.judge, report=report)
         return curve.scores, _Made(model, shares=curve.shares)
     used = model
-    if method == "activation_aware_svd":
+    if LOW_RANK_METHODS[method].needs_inputs:
         used = model.calibrate(rows.samples(), progress("asking layers"))
     plans = _plan(used)
     report = progress(f"judging files of {method}")
@@ -195,8 +196,8 @@ class _Rows:
         from ..graphs.score_curve import Judge
 
         columns, target = read_data(arguments.data, arguments.target, arguments.ignore)
-        (own,) = model.to_bytes().values()
-        runnable = open_content(own)
+        (original,) = model.to_bytes().values()
+        runnable = open_content(original)
         outputs = run_in_blocks(runnable, columns, len(target))
         numbers = asks_for_numbers(arguments.task, outputs, target)
         target = target.astype(np.float64) if numbers else as_classes(target)
@@ -214,8 +215,8 @@ class _Rows:
             return np.asarray(answered_classes(given, classes))
 
         task = "regression" if numbers else "classification"
-        self.judge = Judge(answer, own, target[self.test], target[self.validation], task)
-        own_line, _ = self.judge.measure({"own": own})
+        self.judge = Judge(answer, original, target[self.test], target[self.validation], task)
+        own_line, _ = self.judge.measure({"own": original})
         floor = 0.0 if numbers else float(np.bincount(places[self.test]).max() / len(self.test))
         if not own_line["score_low"] > floor:
             order = JudgedNumbers.order if numbers else describe_order(outputs, classes)

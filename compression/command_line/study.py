@@ -42,8 +42,8 @@ def _run(arguments: Namespace, store: "StudyStore") -> int:
     if arguments.retry_failed:
         store.forget_failed(study.name)
     executor = studies.DaskExecutor(arguments.dask) if arguments.dask is not None else None
-    told = studies.describe_estimate(studies.estimate_time(study, store))
-    print(show_text(f"{study.name}: {told}"), file=sys.stderr)  # noqa: T201
+    estimate = studies.describe_estimate(studies.estimate_time(study, store))
+    print(show_text(f"{study.name}: {estimate}"), file=sys.stderr)  # noqa: T201
     with _pausing() as paused, collect_damaged() as damaged:
         try:
             came = studies.run(
@@ -125,9 +125,9 @@ _ACTIONS = {"run": _run, "resume": _run, "status": _status, "export": _export}
 
 def _find_name(arguments: Namespace, store: "StudyStore") -> str:
     """A study's name, also of one that was kept and whose datasets are not there any more."""
-    asked: str = arguments.study
-    if store.specification(asked) is not None:
-        return asked
+    name: str = arguments.study
+    if store.specification(name) is not None:
+        return name
     return _find_study(arguments, store).name
 
 
@@ -136,16 +136,16 @@ def _find_study(arguments: Namespace, store: "StudyStore") -> "Study":
     from ..studies import read_study
     from ..studies.specification import study_from
 
-    asked = arguments.study
-    if asked.endswith(".toml") or Path(asked).is_file():
+    name = arguments.study
+    if name.endswith(".toml") or Path(name).is_file():
         try:
-            return read_study(Path(asked).read_text(encoding="utf-8"))
+            return read_study(Path(name).read_text(encoding="utf-8"))
         except UnicodeDecodeError:
-            raise ArgumentError(f"{asked} is no text in UTF-8") from None
-    if arguments.action != "run" and (kept := store.specification(asked)) is not None:
+            raise ArgumentError(f"{name} is no text in UTF-8") from None
+    if arguments.action != "run" and (kept := store.specification(name)) is not None:
         return study_from(json.loads(kept))
     known = ", ".join(map(repr, store.studies()["name"])) or "none yet"
-    raise ArgumentError(f"{asked!r} is neither a TOML file nor a kept study: there are {known}")
+    raise ArgumentError(f"{name!r} is neither a TOML file nor a kept study: there are {known}")
 
 
 def _report(study: "Study", paused: Event) -> Any:

@@ -5,7 +5,7 @@ Every set reads an array of any shape as one vector θ and shares one interface.
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,9 @@ class ConstraintSet:
 
     ``convex``, ``bounded`` and ``elementwise`` say what a solver may rely on: certificates need
     the first two, coordinate-wise methods the last. ``counts``: c is a number of weights.
+    ``has_exact_path``: the squared loss's optima move along straight lines as c grows.
+    ``has_faces``: its edge is made of flat faces, told apart by the signs of its weights.
+    ``is_round``: its edge bends everywhere. ``has_cone``: it has a ``cone``.
     """
 
     name: ClassVar[str]
@@ -43,6 +46,10 @@ class ConstraintSet:
     bounded: ClassVar[bool] = True
     elementwise: ClassVar[bool] = False
     counts: ClassVar[bool] = False
+    has_exact_path: ClassVar[bool] = False
+    has_faces: ClassVar[bool] = False
+    is_round: ClassVar[bool] = False
+    has_cone: ClassVar[bool] = False
 
     def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
         """Nearest point of C(c) to v.
@@ -96,6 +103,10 @@ class ConstraintSet:
         """
         return check_bound(c)
 
+    def cone(self, cvxpy: Any, weights: Any, c: float) -> Any:
+        """That a programme's weights, a vector, are in the set; ``cvxpy``: the library."""
+        raise NotImplementedError
+
     def outline(self, bound_left: float, far: float) -> Array | None:
         """What the set leaves of the plane of two weights, as a polygon around it.
 
@@ -120,6 +131,8 @@ class Box(ConstraintSet):
 
     name = "box"
     elementwise = True
+    has_exact_path = True
+    has_cone = True
 
     def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
         edge = _edge(v, c, 0.0)
@@ -141,6 +154,9 @@ class Box(ConstraintSet):
         codes[(v == -edge) & (codes == FREE)] = LOWER
         return codes
 
+    def cone(self, cvxpy: Any, weights: Any, c: float) -> Any:
+        return cvxpy.abs(weights) <= c
+
     def outline(self, bound_left: float, far: float) -> Array | None:
         return _square(-bound_left, bound_left)
 
@@ -152,6 +168,8 @@ class Upper(ConstraintSet):
     name = "upper"
     bounded = False
     elementwise = True
+    has_exact_path = True
+    has_cone = True
 
     def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
         return np.minimum(v, _edge(v, c, 0.0))
@@ -172,6 +190,9 @@ class Upper(ConstraintSet):
         codes[(v == _edge(v, c, 0.0)) & (codes == FREE)] = UPPER
         return codes
 
+    def cone(self, cvxpy: Any, weights: Any, c: float) -> Any:
+        return weights <= c
+
     def outline(self, bound_left: float, far: float) -> Array | None:
         return _square(-far, bound_left)
 
@@ -186,6 +207,9 @@ class L1Ball(ConstraintSet):
     """
 
     name = "l1"
+    has_exact_path = True
+    has_faces = True
+    has_cone = True
 
     def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
         v, c = np.asarray(v), check_bound(c)
@@ -226,6 +250,9 @@ class L1Ball(ConstraintSet):
     def bound_left(self, others: Array, c: float) -> float:
         return max(check_bound(c) - self.gauge(others), 0.0)
 
+    def cone(self, cvxpy: Any, weights: Any, c: float) -> Any:
+        return cvxpy.norm1(weights) <= c
+
     def outline(self, bound_left: float, far: float) -> Array | None:
         corners = np.array([(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0), (1.0, 0.0)])
         return bound_left * corners
@@ -236,6 +263,8 @@ class L2Ball(ConstraintSet):
     """‖θ‖₂ <= c. Nothing is pinned: a baseline that saves no storage by itself."""
 
     name = "l2"
+    is_round = True
+    has_cone = True
 
     def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
         v, c = np.asarray(v), check_bound(c)
@@ -268,6 +297,9 @@ class L2Ball(ConstraintSet):
 
     def bound_left(self, others: Array, c: float) -> float:
         return math.sqrt(max(check_bound(c) ** 2 - float(np.sum(np.square(others))), 0.0))
+
+    def cone(self, cvxpy: Any, weights: Any, c: float) -> Any:
+        return cvxpy.norm2(weights) <= c
 
     def outline(self, bound_left: float, far: float) -> Array | None:
         turns = np.linspace(0, 2 * np.pi, CIRCLE_CORNERS + 1)

@@ -79,16 +79,16 @@ def layer_history(
         shape=reference.shape,
         bounds=np.array(bounds),
         weights=np.stack([weight[::down, ::across] for weight in weights]),
-        states=np.stack([own[::down, ::across] for own in states]),
+        states=np.stack([state[::down, ::across] for state in states]),
         strides=(down, across),
         edges=edges,
         reference_counts=[np.histogram(reference, ends)[0] for ends in edges],
         free_counts=[
-            np.histogram(weight[own == FREE], ends)[0]
-            for weight, own, ends in zip(weights, states, edges, strict=True)
+            np.histogram(weight[state == FREE], ends)[0]
+            for weight, state, ends in zip(weights, states, edges, strict=True)
         ],
         state_counts=np.stack(
-            [np.bincount(own.ravel(), minlength=len(WeightState)) for own in states]
+            [np.bincount(state.ravel(), minlength=len(WeightState)) for state in states]
         ),
     )
 

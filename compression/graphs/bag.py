@@ -111,11 +111,11 @@ def _is_matrix(tensor: Tensor) -> bool:
 def _find_alike(tensors: Mapping[str, Tensor]) -> dict[str, tuple[str, ...]]:
     """The first name of each tensor -> its other names; small ones may be equal by chance."""
     first: dict[bytes | str, str] = {}
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for name, tensor in tensors.items():
         key = tensor.digest() if _is_matrix(tensor) and tensor.size >= 64 else name
-        found.setdefault(first.setdefault(key, name), []).append(name)
-    return {names[0]: tuple(names[1:]) for names in found.values()}
+        groups.setdefault(first.setdefault(key, name), []).append(name)
+    return {names[0]: tuple(names[1:]) for names in groups.values()}
 
 
 def _describe(name: str, tensors: Mapping[str, Tensor], others: tuple[str, ...]) -> Weight:

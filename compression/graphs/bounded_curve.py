@@ -67,9 +67,11 @@ def bounded_curve(
         row = last - step  # the model as it came first: what there is so far stands beside it
         smaller = model
         if row < last:
-            smaller, found = model.with_bounds(shares[row], x)
-            layers += [{"row": row, "layer": name} | _describe(own) for name, own in found.items()]
-            cut = model.clip({name: own.bound for name, own in found.items()})
+            smaller, refitted = model.with_bounds(shares[row], x)
+            layers += [
+                {"row": row, "layer": name} | _describe(layer) for name, layer in refitted.items()
+            ]
+            cut = model.clip({name: layer.bound for name, layer in refitted.items()})
             facts = {"row": row, "bits": 32, "parameters": cut.parameters}
             clipped.append(facts | judge.measure(cut.to_bytes())[0])
         for bits, files in files_of(smaller):

@@ -48,9 +48,9 @@ class CalibratedLayer:
 
     def at(self, rank: int) -> Factors:
         """Factors, and what the bias takes over: what they drop of the mean output."""
-        found = self.decomposition.at(rank)
-        dropped = self.products - found.left @ (found.left.T @ self.products)
-        return Factors(found.left, found.right, dropped)
+        factors = self.decomposition.at(rank)
+        dropped = self.products - factors.left @ (factors.left.T @ self.products)
+        return Factors(factors.left, factors.right, dropped)
 
 
 def calibrate(
@@ -82,21 +82,21 @@ def calibrate(
         for name, (tensor, matrix) in layers.items()
         if len(matrix) <= LARGEST_SVD and _can_be_seen(graph, sources[tensor])
     }
-    found: dict[str, CalibratedLayer] = {}
+    calibrated: dict[str, CalibratedLayer] = {}
     for group in _groups(sizes):
         content, axes = probe_products(open_graph(), [layers[name][0] for name in group])
         for name, (centre, spread) in zip(group, measure_products(content, x, axes), strict=True):
             layer = _decompose(layers[name][1], centre, spread)
             if layer is not None:
-                found[name] = layer
-            if not report(len(found), len(sizes), None):
-                return found
-    if not found:
+                calibrated[name] = layer
+            if not report(len(calibrated), len(sizes), None):
+                return calibrated
+    if not calibrated:
         raise NotApplicableError(
             "no layer of this graph gives outputs that vary over these rows and can be seen from "
             "outside: there is nothing to calibrate"
         )
-    return found
+    return calibrated
 
 
 def _decompose(weight: Array, centre: Array, spread: Array) -> CalibratedLayer | None:
@@ -104,10 +104,10 @@ def _decompose(weight: Array, centre: Array, spread: Array) -> CalibratedLayer |
     if not (np.isfinite(spread).all() and np.trace(spread) > 0):
         return None
     try:
-        found = ActivationAwareSVD().decompose_by_products(weight, spread)
+        decomposition = ActivationAwareSVD().decompose_by_products(weight, spread)
     except ArgumentError:
         return None
-    return CalibratedLayer(found, centre)
+    return CalibratedLayer(decomposition, centre)
 
 
 def probe_products(graph: ir.Model, tensors: list[str]) -> tuple[bytes, list[tuple[int, int]]]:
@@ -139,13 +139,13 @@ def _can_be_seen(graph: ir.Model, source: Source) -> bool:
 def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
     """Layers whose covariances fit into the child's memory together."""
     group: list[str] = []
-    held = 0
+    numbers = 0
     for name, size in sizes.items():
-        if group and held + size**2 > _AT_ONCE:
+        if group and numbers + size**2 > _AT_ONCE:
             yield group
-            group, held = [], 0
+            group, numbers = [], 0
         group.append(name)
-        held += size**2
+        numbers += size**2
     if group:
         yield group
 

@@ -110,13 +110,13 @@ def write_bounded(
     files, errors = smaller.to_bytes(), {}
     again = read_model(files)
     for name, layer in layers.items():
-        held, matrix = again.matrix(name), model.matrix(name)
-        if not np.array_equal(held, layer.weight) or np.abs(held).max() > layer.bound:
+        written, matrix = again.matrix(name), model.matrix(name)
+        if not np.array_equal(written, layer.weight) or np.abs(written).max() > layer.bound:
             raise StorageError(
                 f"layer {show(name)} of the written file is not what its refit gave: the file is "
                 "not given out"
             )
-        errors[name] = float(np.linalg.norm(matrix - held) / np.linalg.norm(matrix))
+        errors[name] = float(np.linalg.norm(matrix - written) / np.linalg.norm(matrix))
     return files, _with_outputs(model, files, errors, 0.0)
 
 

@@ -15,13 +15,12 @@ import torch
 
 from ..errors import StorageError
 from .limits import MAX_DEPTH, MAX_TENSORS, check_names, show
-from .tensors import FLOATS, Tensor, write_safetensors
+from .tensors import Tensor, write_safetensors
 
 PREFIXES = ("module.", "_orig_mod.")
 _TYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16"}
 _TYPES |= {torch.bfloat16: "BF16", torch.int64: "I64", torch.int32: "I32", torch.int16: "I16"}
 _TYPES |= {torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL"}
-_TITLES = {dtype: name for name, dtype in FLOATS.items()}
 
 SCRIPT = (
     "this is a TorchScript program, and programs from files are not run here: save the weights "
@@ -61,10 +60,10 @@ def convert(content: bytes) -> bytes:
             "the file holds no dictionary of tensors: save the weights with "
             "torch.save(model.state_dict(), ...)"
         )
-    found = dict(_flatten(loaded))
-    check_names(found, "tensors", MAX_TENSORS)
+    tensors = dict(_flatten(loaded))
+    check_names(tensors, "tensors", MAX_TENSORS)
     return write_safetensors(
-        {name: plain_tensor(name, found[name]) for name in _strip_prefixes(found)}
+        {name: plain_tensor(name, tensors[name]) for name in _strip_prefixes(tensors)}
     )
 
 
@@ -155,20 +154,20 @@ def plain_tensor(name: str, tensor: torch.Tensor) -> Tensor:
     return Tensor(_TYPES[tensor.dtype], tuple(tensor.shape), data)
 
 
-def _strip_prefixes(found: dict[str, Any]) -> dict[str, Any]:
+def _strip_prefixes(tensors: dict[str, Any]) -> dict[str, Any]:
     """Renamed in place: what stands before every name says nothing of it."""
-    while found:
-        first = next(iter(found))
-        common = next((p for p in PREFIXES if all(name.startswith(p) for name in found)), None)
+    while tensors:
+        first = next(iter(tensors))
+        common = next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), None)
         if common is None and "." in first:
             # One dictionary around all tensors: "state_dict.", "model.".
             wrapper = first.split(".", 1)[0] + "."
             known = wrapper in ("state_dict.", "model_state_dict.", "model_state.", "model.")
-            if known and all(name.startswith(wrapper) for name in found):
+            if known and all(name.startswith(wrapper) for name in tensors):
                 common = wrapper
         if common is None:
             break
-        values = {name.removeprefix(common): value for name, value in found.items()}
-        found.clear()
-        found.update(values)
-    return found
+        values = {name.removeprefix(common): value for name, value in tensors.items()}
+        tensors.clear()
+        tensors.update(values)
+    return tensors

@@ -92,7 +92,7 @@ def refit_layers(
     CompressionError
         The graph does not run on these rows, or no layer of it can be refitted.
     """
-    found: dict[str, BoundedLayer] = {}
+    refitted: dict[str, BoundedLayer] = {}
     for name, (tensor, weight) in layers.items():
         source = _by_tensor(graph)[tensor]
         if sum(weight.shape) > LARGEST_LAYER or not _can_be_exchanged(graph, source):
@@ -100,15 +100,15 @@ def refit_layers(
         outputs = _measure(graph, open_graph(), tensor, weight.shape[1], x)
         if not (np.isfinite(outputs.gram).all() and outputs.whole > 0):
             continue
-        found[name] = _refit(outputs, weight, share, source.uses[0].values.dtype)
-        exchange(graph, source, found[name].weight, outputs.bias(found[name].weight))
-    if not found:
+        refitted[name] = _refit(outputs, weight, share, source.uses[0].values.dtype)
+        exchange(graph, source, refitted[name].weight, outputs.bias(refitted[name].weight))
+    if not refitted:
         raise NotApplicableError(
             "no layer of this graph gives outputs that vary over these rows and can be seen from "
             "outside: there is nothing to refit"
         )
     common.RemoveUnusedNodesPass()(graph)
-    return found
+    return refitted
 
 
 def clip_layers(
@@ -144,9 +144,9 @@ def _measure(
     The level is of the products, so that its bias is what the layer's own one is moved by.
     """
     now, axes = _probe_inputs(ir.from_proto(ir.to_proto(graph)), tensor)
-    own, placed = probe_products(before, [tensor])
+    reference, placed = probe_products(before, [tensor])
     ends = [(axis, of_own) for axis, (_, of_own) in zip(axes, placed, strict=True)]
-    mean, covariance = measure_pairs(now, own, x, ends)
+    mean, covariance = measure_pairs(now, reference, x, ends)
     return LayerOutputs(
         gram=covariance[:inputs, :inputs],
         cross=covariance[inputs:, :inputs],

@@ -76,11 +76,11 @@ def _products(
     from .runner import measure_products
 
     x = np.frombuffer(files["x"], np.float32).reshape(shape)
-    found = measure_products(files["graph"], x, axes)
-    answer = {f"mean {place}": moments.mean.tobytes() for place, moments in enumerate(found)}
-    for place, moments in enumerate(found):
+    measured = measure_products(files["graph"], x, axes)
+    answer = {f"mean {place}": moments.mean.tobytes() for place, moments in enumerate(measured)}
+    for place, moments in enumerate(measured):
         answer[f"covariance {place}"] = moments.covariance.tobytes()
-    return {"sizes": [len(moments.mean) for moments in found]}, answer
+    return {"sizes": [len(moments.mean) for moments in measured]}, answer
 
 
 def _pairs(
@@ -91,8 +91,8 @@ def _pairs(
     from .runner import measure_pairs
 
     x = np.frombuffer(files["x"], np.float32).reshape(shape)
-    found = measure_pairs(files["first"], files["second"], x, axes)
-    return {}, {"mean": found.mean.tobytes(), "covariance": found.covariance.tobytes()}
+    moments = measure_pairs(files["first"], files["second"], x, axes)
+    return {}, {"mean": moments.mean.tobytes(), "covariance": moments.covariance.tobytes()}
 
 
 def _latency(files: Files, shape: list[int], rounds: int) -> tuple[dict[str, Any], Files]:
@@ -131,11 +131,11 @@ IMPORTS = {
 def serve() -> None:
     """Answer until the asking process has gone, or has not asked for a while."""
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
-    asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not pass for an answer
-    while select.select([asked], [], [], IDLE_SECONDS)[0]:
+    while select.select([requests], [], [], IDLE_SECONDS)[0]:
         try:
-            header, files = read_frame(asked)
+            header, files = read_frame(requests)
         except EOFError:
             return
         __import__(IMPORTS.get(header["call"], "compression.graphs.tensors"))

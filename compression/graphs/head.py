@@ -135,19 +135,19 @@ def _check_head(
     after: str,
     reshaped: bool,
 ) -> GraphHead:
-    found = [
+    candidates = [
         (use, str(source.value.name))
         for source in find_sources(graph)
         for use in source.uses
         if use.node is node and use.place == 1 and use.values.ndim == 2
     ]
     scaled = any(attribute(node, name, 1.0) != 1.0 for name in ("alpha", "beta"))
-    if not found or scaled or attribute(node, "transA", 0) or _is_half(found[0][0]):
+    if not candidates or scaled or attribute(node, "transA", 0) or _is_half(candidates[0][0]):
         raise NotApplicableError(
             "the graph's last layer is not a product with one weight of 32 or 64 bits: its "
             "training is not looked at here"
         )
-    ((use, name),) = found
+    ((use, name),) = candidates
     if node.op_type == "Gemm" and len(node.inputs) > 2 and node.inputs[2] is not None:
         if bias is not None or node.inputs[2].const_value is None:
             raise NotApplicableError("the graph's last layer adds more than a bias")

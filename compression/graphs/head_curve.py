@@ -4,7 +4,7 @@ Everything before the layer stays as it is. What is left to train is convex: sof
 features for classes, linear regression for a number.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,16 +19,19 @@ from ..constrained.convex.losses import prepare as prepare_loss
 from ..constrained.convex.path import GRID_TOLERANCE, default_bounds, path_by_bound
 from ..constrained.convex.solve import TOUCHING
 from ..constrained.sets import ConstraintSet
-from ..errors import CancelledError, NotApplicableError, StorageError
+from ..errors import ArgumentError, CancelledError, NotApplicableError, StorageError
 from ..evaluation import Comparison, predictions, score
 from ..report import Report, keep_going
 from ..threads import in_one_thread
 from .head import HasHead, Head
+from .judges import ask_with_samples
 from .readings import Part
+from .smallest import find_within_a_point
 
 MAX_FIT_ROWS = 5_000
 MAX_WEIGHTS = 100_000
 BOUNDS = 30
+TASKS = ("classification", "regression")
 FITTED = 1e-4  # of the zero model's loss: what separable classes come to as the bound grows
 
 
@@ -47,7 +50,7 @@ class HeadCurve:
         Of each row, outputs by class.
     multipliers : list
         See ``Certificate.multipliers``.
-    own : dict
+    original : dict
         Of the model as it came: bound (the smallest that holds its head), score, score_low,
         score_high.
     fit_rows : int
@@ -58,7 +61,7 @@ class HeadCurve:
     table: pd.DataFrame
     heads: list[Head]
     multipliers: list[Any]
-    own: dict[str, float]
+    original: dict[str, float]
     fit_rows: int
     order: tuple[int, ...] | None
 
@@ -66,10 +69,9 @@ class HeadCurve:
         """One of the heads in the order of the model's outputs, as its file takes it."""
         return head if self.order is None else head.reorder(self.order)
 
-    def first_row(self, points: float = 0.01) -> int:
-        """The smallest bound that loses at most so much on the validation part, else the largest."""
-        enough = np.flatnonzero(self.table["validation_change"].to_numpy() >= -points)
-        return int(enough[0]) if len(enough) else len(self.table) - 1
+    def first_row(self) -> int:
+        """Row of the smallest bound that loses at most a point."""
+        return find_within_a_point(self.table["validation_change"])
 
 
 @check_arguments
@@ -112,13 +114,14 @@ def head_curve(
     members: ConstraintSet = find(CONSTRAINTS, constraint, "constraint set").load()()
     if not members.convex:
         raise NotApplicableError(f"the set {constraint} is not convex: nothing could be certified")
+    _check_data({"fit": fit, "validation": validation, "test": test}, task)
     rows = _some_rows(fit[1], task)
     y = np.asarray(fit[1])[rows]
-    head, x = model.split_head(fit[0][rows])
+    head, x = ask_with_samples(model.split_head, fit[0][rows])
     _check_head(head, x, y, task)
-    way = None if order is None else tuple(int(place) for place in order)
-    head = head if order is None else head.reorder(np.argsort(order).tolist())
-    features = [model.split_head(part[0])[1] for part in (validation, test)]
+    way = None if order is None else _check_order(order, len(head.weight))
+    head = head if way is None else head.reorder(np.argsort(way).tolist())
+    features = [ask_with_samples(model.split_head, part[0])[1] for part in (validation, test)]
     judge = _Judge(head, features, (validation[1], test[1]), task)
     loss = prepare_loss(x, y, judge.loss)
     if bounds is None:
@@ -153,6 +156,28 @@ def _some_rows(y: NDArray, task: str) -> NDArray[np.intp]:
     return np.sort(order[places])
 
 
+def _check_data(parts: Mapping[str, Part], task: str) -> None:
+    """Raises ArgumentError for an unknown task, and for parts that hold no pairs."""
+    if not isinstance(task, str) or task not in TASKS:
+        raise ArgumentError(f"there is no task {task!r}: choose {' or '.join(TASKS)}")
+    for name, (x, y) in parts.items():
+        if not 0 < len(x) == len(y):
+            raise ArgumentError(
+                f"the {name} part has {len(x)} samples and {len(y)} targets: give one or more, and "
+                "a target for each"
+            )
+
+
+def _check_order(order: Sequence[int], outputs: int) -> tuple[int, ...]:
+    way = tuple(int(place) for place in order)
+    if sorted(way) != list(range(outputs)):
+        raise ArgumentError(
+            f"the order {way} does not name {outputs} classes once each: give the class of each "
+            f"output, 0 to {outputs - 1}"
+        )
+    return way
+
+
 def _check_head(head: Head, x: NDArray, y: NDArray, task: str) -> None:
     """Raises NotApplicableError where a head's training is no regression on these targets."""
     outputs, inputs = head.weight.shape
@@ -163,9 +188,9 @@ def _check_head(head: Head, x: NDArray, y: NDArray, task: str) -> None:
         )
     wanted = 1 if task == "regression" else int(y.max()) + 1
     if outputs != wanted or (task != "regression" and outputs < 2):
-        told = "number" if outputs == 1 else "numbers"
+        noun = "number" if outputs == 1 else "numbers"
         raise NotApplicableError(
-            f"the last layer gives {outputs} {told} a sample, and "
+            f"the last layer gives {outputs} {noun} a sample, and "
             f"{'one number is' if wanted == 1 else f'{wanted} classes are'} to be predicted: its "
             "training is no regression on them"
         )
@@ -184,10 +209,10 @@ class _Judge:
         self.task, self.loss = task, "squared" if task == "regression" else "softmax"
         self.validation, self.test = features
         self.y_validation, self.y_test = map(np.asarray, targets)
-        own = self.predict(self.test, head)
-        self.comparison = Comparison(own, self.y_test, task)
+        answers = self.predict(self.test, head)
+        self.comparison = Comparison(answers, self.y_test, task)
         self.own_validation = self.validate(head)
-        self.own = self._line(own)
+        self.original = self._line(answers)
 
     def predict(self, features: NDArray, head: Head) -> NDArray:
         return predictions(features @ head.weight.T + head.intercept, self.task)
@@ -236,20 +261,20 @@ class _Recorder:
         unit = self.certifier.unit
         tolerance = GRID_TOLERANCE * self.zero_loss / unit if unit else GRID_TOLERANCE
         # A gap that is small enough to be certified is not searched for a smaller one.
-        found = self.certifier.judge(weight, bound, np.asarray(intercept), tolerance)
-        held = constraint.find_pinned(weight, bound, TOUCHING)
+        certificate = self.certifier.judge(weight, bound, np.asarray(intercept), tolerance)
+        pinned = constraint.find_pinned(weight, bound, TOUCHING)
         levels = np.atleast_1d(np.asarray(intercept, np.float64))
         head = replace(self.head, weight=np.atleast_2d(weight), intercept=levels)
-        prices = found.multipliers
+        prices = certificate.multipliers
         self.lines.append(
             {
                 "knob": bound,
-                "pinned": float(held.mean()),
-                "parameters": int((~held & (weight != 0)).sum()) + len(levels),
-                "train_loss": found.objective,
-                "duality_gap": found.duality_gap,
-                "kkt_residual": found.kkt_residual,
-                "certified": found.holds(tolerance),
+                "pinned": float(pinned.mean()),
+                "parameters": int((~pinned & (weight != 0)).sum()) + len(levels),
+                "train_loss": certificate.objective,
+                "duality_gap": certificate.duality_gap,
+                "kkt_residual": certificate.kkt_residual,
+                "certified": certificate.holds(tolerance),
                 "price": float(np.sum(prices)) if prices is not None else float("nan"),
                 **self.judge.measure(head),
             }
@@ -258,12 +283,15 @@ class _Recorder:
         self.multipliers.append(None if prices is None else np.asarray(prices))
 
     def gather(self) -> HeadCurve:
-        own = {"bound": self.certifier.constraint.gauge(self.head.weight), **self.judge.own}
+        original = {
+            "bound": self.certifier.constraint.gauge(self.head.weight),
+            **self.judge.original,
+        }
         return HeadCurve(
             pd.DataFrame(self.lines),
             list(self.heads),
             list(self.multipliers),
-            own,
+            original,
             self.fit_rows,
             self.order,
         )
@@ -288,11 +316,11 @@ def write_head(model: Any, head: Head, x: NDArray) -> tuple[dict[str, bytes], fl
     from .reading import read_model
 
     files = model.with_head(head).to_bytes()
-    own, features = model.split_head(x)
-    expected = replace(head, after=own.after).answer(features)
+    original, features = model.split_head(x)
+    expected = replace(head, after=original.after).answer(features)
     again: Any = read_model(files)
-    found = again.outputs(x).reshape(expected.shape)
-    difference = float(np.abs(found - expected).max())
+    outputs = again.outputs(x).reshape(expected.shape)
+    difference = float(np.abs(outputs - expected).max())
     if not difference <= 1e-4 * max(1.0, float(np.abs(expected).max())):
         raise StorageError(
             f"the written model is off by {difference:.2g} from its features and its head: the "

@@ -5,7 +5,7 @@ and gives an array of shape (rows,).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from .spectra import Array
 from .weights import Weight
 
 Judge = Callable[[NDArray, NDArray], NDArray]
+R = TypeVar("R")
 
 
 class Subject(Protocol):
@@ -106,9 +107,11 @@ def judge_ranks(
     Raises
     ------
     ArgumentError
-        A judge gives anything else than one value a sample.
+        A judge gives anything else than one value a sample; there are no samples, or the subject
+        does not take them.
     """
-    before = subject.outputs(x)
+    x = x if hasattr(x, "shape") else np.asarray(x)
+    before = ask_with_samples(subject.outputs, x)
     start = float(_values(judge, before, before, len(x)).mean())
     rows = []
     for place, chosen in enumerate(ranks):
@@ -128,6 +131,19 @@ def judge_ranks(
         if not report(place + 1, len(ranks), lambda: pd.DataFrame(rows)):
             break
     return pd.DataFrame(rows)
+
+
+def ask_with_samples(ask: Callable[[NDArray], R], x: NDArray) -> R:
+    """What a model answers to samples; raises ArgumentError where it does not take such."""
+    if np.ndim(x) and not len(x):
+        raise ArgumentError("there are no samples: give at least one, as the model reads them")
+    try:
+        return ask(x)
+    except (RuntimeError, ValueError, IndexError) as error:  # a module's own code says so
+        raise ArgumentError(
+            f"the model does not take samples of shape {tuple(np.shape(x))} and type {x.dtype}: give them "
+            f"as it reads them ({str(error).partition(chr(10))[0]})"
+        ) from error
 
 
 def _values(judge: Judge, before: NDArray, after: NDArray, rows: int) -> NDArray[np.float64]:

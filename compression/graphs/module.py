@@ -87,17 +87,17 @@ class ModuleModel(Model):
         matrices : mapping of str to ndarray
             Layer -> matrix (outputs, inputs · spatial); a tied weight changes at all its places.
         """
-        own: dict[str, torch.Tensor] = {}
+        originals: dict[str, torch.Tensor] = {}
         try:
             for layer, matrix in matrices.items():
                 name = self.weight(layer).name
                 parameter = self._parameters[name]
                 values = torch.as_tensor(np.ascontiguousarray(matrix)).to(parameter)
-                own.setdefault(name, parameter.data)
+                originals.setdefault(name, parameter.data)
                 parameter.data = values.reshape(parameter.shape)
             yield self.module
         finally:
-            for name, values in own.items():
+            for name, values in originals.items():
                 self._parameters[name].data = values
 
     @torch.no_grad()
@@ -151,13 +151,13 @@ class ModuleModel(Model):
             for part in torch.as_tensor(x).split(BLOCK):
                 calls.clear()
                 given = _first(self.module(part))
-                found = _find_end(calls[-1][2], given) if calls else None
-                if found is None or calls[-1][1].dim() != 2:
+                ending = _find_end(calls[-1][2], given) if calls else None
+                if ending is None or calls[-1][1].dim() != 2:
                     raise NotApplicableError(
                         "the module ends with something else than a linear layer (and softmax): "
                         "its training would not be convex"
                     )
-                after, (name, taken, _) = found, calls[-1]
+                after, (name, taken, _) = ending, calls[-1]
                 parts.append(taken)
         finally:
             self.module.train(training)
@@ -193,7 +193,7 @@ def _find_end(outputs: torch.Tensor, given: torch.Tensor) -> str | None:
     if flat.shape != ends.shape:
         return None
     ways = {PLAIN: flat, SOFTMAX: flat.softmax(1), LOG_SOFTMAX: flat.log_softmax(1)}
-    return next((name for name, found in ways.items() if torch.allclose(found, ends)), None)
+    return next((name for name, candidate in ways.items() if torch.allclose(candidate, ends)), None)
 
 
 @check_arguments
@@ -219,20 +219,20 @@ def _names_by_parameter(module: nn.Module) -> list[tuple[nn.Parameter, tuple[str
     for name, parameter in module.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
         parameters[id(parameter)] = parameter
-    return [(parameters[key], tuple(own)) for key, own in names.items()]
+    return [(parameters[key], tuple(aliases)) for key, aliases in names.items()]
 
 
 def _describe(module: nn.Module, parameter: nn.Parameter, names: tuple[str, ...]) -> Weight | None:
     shape = tuple(parameter.shape)
     if parameter.dim() < 2 or parameter.numel() == 0 or parameter.dtype not in _FLOATS:
         return None
-    found = [_kind(module, name) for name in names]
-    kind, groups, reason = found[0]
+    kinds = [_kind(module, name) for name in names]
+    kind, groups, reason = kinds[0]
     rows = shape[0] * shape[1] if kind == STACK else shape[0]
     matrix_shape = (rows, parameter.numel() // rows)
-    blocked = [place for place, (_, _, why) in enumerate(found) if why]
-    if blocked and len(blocked) < len(found):
-        other = next(i for i in range(len(found)) if (i in blocked) != (0 in blocked))
+    blocked = [place for place, (_, _, why) in enumerate(kinds) if why]
+    if blocked and len(blocked) < len(kinds):
+        other = next(i for i in range(len(kinds)) if (i in blocked) != (0 in blocked))
         reason = same_tensor(names[other])
     if parameter.is_meta:
         reason = "holds no values: it lies on the meta device"
@@ -243,12 +243,12 @@ def _describe(module: nn.Module, parameter: nn.Parameter, names: tuple[str, ...]
 
 def _kind(module: nn.Module, name: str) -> tuple[str, int, str]:
     """Kind, groups and what speaks against it, from the module that holds the parameter."""
-    path, _, own = name.rpartition(".")
+    path, _, last = name.rpartition(".")
     holder = module.get_submodule(path)
     if ".parametrizations." in f".{name}" or type(holder).__name__ == "ParametrizationList":
         return LINEAR, 1, _PARAMETRIZED
     if isinstance(holder, nn.Linear) or (
-        isinstance(holder, nn.MultiheadAttention) and own.endswith("proj_weight")
+        isinstance(holder, nn.MultiheadAttention) and last.endswith("proj_weight")
     ):
         return LINEAR, 1, ""
     if isinstance(holder, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):

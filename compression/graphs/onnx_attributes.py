@@ -12,7 +12,7 @@ _COEFFICIENTS = ("LinearClassifier", "LinearRegressor", "SVMClassifier", "SVMReg
 
 def find_attributes(model: ir.Model) -> list[tuple[Weight, Array]]:
     """The weights in attributes, each with its matrix (outputs, inputs)."""
-    found: list[tuple[Weight, Array]] = []
+    weights: list[tuple[Weight, Array]] = []
     for place, node in enumerate(model.graph.all_nodes()):
         if node.domain != "ai.onnx.ml" or node.op_type not in _COEFFICIENTS:
             continue
@@ -28,8 +28,8 @@ def find_attributes(model: ir.Model) -> list[tuple[Weight, Array]]:
             "the model with matrices of its own"
         )
         shape = (matrix.shape[0], matrix.shape[1])
-        found.append((Weight(title, ATTRIBUTE, shape, shape, reason=reason), matrix))
-    return found
+        weights.append((Weight(title, ATTRIBUTE, shape, shape, reason=reason), matrix))
+    return weights
 
 
 def _rows(node: ir.Node) -> int:

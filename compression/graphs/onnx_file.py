@@ -114,8 +114,8 @@ def check_loops(content: bytes) -> None:
     nodes = [node for graph in graphs for node in graph.node]
     for node in nodes:
         if node.op_type == "Constant" and node.output:
-            held = [value.t for value in node.attribute if value.name == "value"]
-            constants |= dict.fromkeys(node.output[:1], held[0]) if held else {}
+            tensors = [value.t for value in node.attribute if value.name == "value"]
+            constants |= dict.fromkeys(node.output[:1], tensors[0]) if tensors else {}
     for node in nodes:
         if node.op_type != "Loop":
             continue
@@ -193,7 +193,7 @@ def _check_tensor(tensor: onnx.TensorProto) -> None:
         raise StorageError(f"tensor {show(tensor.name)} has a shape that no tensor has")
     count = prod(tensor.dims)
     if tensor.data_type == onnx.TensorProto.STRING:
-        held, needed = len(tensor.string_data), count
+        stored, needed = len(tensor.string_data), count
     else:
         try:
             bits = ir.DataType(tensor.data_type).bitwidth
@@ -203,11 +203,11 @@ def _check_tensor(tensor: onnx.TensorProto) -> None:
                 return
             raise StorageError(f"tensor {show(tensor.name)} is of an unknown type") from error
         if tensor.HasField("raw_data"):
-            held, needed = len(tensor.raw_data), -(-count * bits // 8)
+            stored, needed = len(tensor.raw_data), -(-count * bits // 8)
         else:
-            held = sum(len(getattr(tensor, field)) for field in _FIELDS)
+            stored = sum(len(getattr(tensor, field)) for field in _FIELDS)
             needed = -(-count * bits // 8) if bits < 8 else count * (2 if _complex(tensor) else 1)
-    if held != needed:
+    if stored != needed:
         raise StorageError(
             f"tensor {show(tensor.name)} says that it holds {count:,} numbers, and the file does "
             "not hold as many: it is damaged"

@@ -155,8 +155,8 @@ class OnnxModel(Model):
             raise ArgumentError(f"a share of {share} is not possible: choose one above 0, up to 1")
         graph, maps = _to_ir(self.proto)
         layers = self._layers_to_bound()
-        found = refit_layers(graph, lambda: _to_ir(self.proto)[0], layers, share, x)
-        return self._with(graph, maps, found), found
+        refitted = refit_layers(graph, lambda: _to_ir(self.proto)[0], layers, share, x)
+        return self._with(graph, maps, refitted), refitted
 
     def clip(self, bounds: Mapping[str, float]) -> "OnnxModel":
         """The graph with some layers' numbers cut to a bound each, and nothing refitted."""

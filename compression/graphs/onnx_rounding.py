@@ -67,16 +67,16 @@ def check_rounding(graph: ir.Model, before: ir.Model) -> float:
     StorageError
         A weight lies further away: the file is not what it should be.
     """
-    held, worst = graph.graph.initializers, 0.0
+    initializers, worst = graph.graph.initializers, 0.0
     for name, value in before.graph.initializers.items():
-        if name + CODES not in held:
+        if name + CODES not in initializers:
             continue
-        codes, scale = (_numbers(held[name + end]) for end in (CODES, SCALE))
-        own = _numbers(value)
+        codes, scale = (_numbers(initializers[name + end]) for end in (CODES, SCALE))
+        original = _numbers(value)
         axis = _axis_of(graph, name)
-        steps = scale.reshape([-1 if i == axis else 1 for i in range(own.ndim)])
-        distance = float(np.abs(codes * steps - own).max(where=steps > 0, initial=0.0))
-        in_steps = float((np.abs(codes * steps - own) / np.maximum(steps, 1e-300)).max())
+        steps = scale.reshape([-1 if i == axis else 1 for i in range(original.ndim)])
+        distance = float(np.abs(codes * steps - original).max(where=steps > 0, initial=0.0))
+        in_steps = float((np.abs(codes * steps - original) / np.maximum(steps, 1e-300)).max())
         if not in_steps <= 0.5 + 1e-3:
             raise StorageError(
                 f"weight {show(name)} of the written file is off by {distance:.3g}, over half a "

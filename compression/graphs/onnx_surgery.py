@@ -51,10 +51,10 @@ def exchange(model: ir.Model, source: Source, weight: Array, bias_shift: Array) 
 
 def take_name(model: ir.Model, name: str) -> None:
     """Let an exchanged weight have the name of the one before it, which nothing takes any more."""
-    held = model.graph.initializers
-    if name in held or f"{name}{EXCHANGED}" not in held:
+    initializers = model.graph.initializers
+    if name in initializers or f"{name}{EXCHANGED}" not in initializers:
         return
-    value = held.pop(f"{name}{EXCHANGED}")
+    value = initializers.pop(f"{name}{EXCHANGED}")
     value.name = name
     model.graph.register_initializer(value)
 
@@ -64,9 +64,9 @@ def shift_bias(model: ir.Model, use: Use, shift: Array) -> None:
     node = use.node
     name = _free_tensor(model, f"{node.name or node.outputs[0].name}.shifted_bias")
     shift = attribute(node, "alpha", 1.0) * shift
-    scale, own = attribute(node, "beta", 1.0), _read_bias(node)
-    if own is not None and scale:
-        values = (own + shift / scale).astype(use.values.dtype)
+    scale, bias = attribute(node, "beta", 1.0), _read_bias(node)
+    if bias is not None and scale:
+        values = (bias + shift / scale).astype(use.values.dtype)
         node.resize_inputs(3)
         node.replace_input_with(2, put_initializer(model, name, values))
         return
@@ -181,12 +181,12 @@ class _Factors:
         values = np.ascontiguousarray(values).astype(self.use.values.dtype)
         known = self.model.graph.initializers
         for name in (f"{self.stem}.left", f"{self.stem}.right"):
-            held = known[name].const_value if name in known else None
-            if held is None or held.size != values.size:
+            existing = known[name].const_value if name in known else None
+            if existing is None or existing.size != values.size:
                 continue
-            if np.array_equal(held.numpy(), values):
+            if np.array_equal(existing.numpy(), values):
                 return known[name]
-            if values.ndim == 2 and np.array_equal(held.numpy().T, values):
+            if values.ndim == 2 and np.array_equal(existing.numpy().T, values):
                 return self._insert("Transpose", known[name], perm=[1, 0])
         return put_initializer(self.model, _free_tensor(self.model, f"{self.stem}.{half}"), values)
 

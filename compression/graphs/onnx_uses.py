@@ -70,8 +70,8 @@ class Source:
 
 
 def attribute(node: ir.Node, name: str, otherwise: Any) -> Any:
-    found = node.attributes.get(name)
-    return otherwise if found is None else found.value
+    entry = node.attributes.get(name)
+    return otherwise if entry is None else entry.value
 
 
 def find_sources(model: ir.Model) -> list[Source]:
@@ -202,9 +202,9 @@ def _reason(source: Source, first: Use) -> str:
 
 def orientation(use: Use, first: Use) -> bool | None:
     """Whether a use takes the transpose of what the first takes; None: neither."""
-    own, other = use.matrix, first.matrix
-    if own.shape == other.shape and np.array_equal(own, other, equal_nan=True):
+    matrix, other = use.matrix, first.matrix
+    if matrix.shape == other.shape and np.array_equal(matrix, other, equal_nan=True):
         return False
-    if own.shape == other.T.shape and np.array_equal(own, other.T, equal_nan=True):
+    if matrix.shape == other.T.shape and np.array_equal(matrix, other.T, equal_nan=True):
         return True
     return None

@@ -14,6 +14,7 @@ from ..report import Report, keep_going
 from .model import Model
 
 STEPS = 30
+START_ENERGY = 0.9  # share that each layer keeps where a slider stands first
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +52,11 @@ def plan(model: Model, steps: int = STEPS, report: Report = keep_going) -> Plan:
     rows: list[dict[str, object]] = []
     ranks: list[dict[str, int]] = []
     for place, budget in enumerate(budgets):
-        found = allocate(layers, int(budget), resolution=1e-3)
-        chosen = {name: rank for name, rank in found.ranks.items() if rank is not None}
+        allocation = allocate(layers, int(budget), resolution=1e-3)
+        chosen = {name: rank for name, rank in allocation.ranks.items() if rank is not None}
         if not ranks or ranks[-1] != chosen:
             ranks.append(chosen)
-            rows.append(_row(model, chosen, fixed + found.cost))
+            rows.append(_row(model, chosen, fixed + allocation.cost))
         if not report(place + 1, len(budgets), None):
             break
     return Plan(pd.DataFrame(rows), tuple(ranks))
@@ -85,8 +86,8 @@ def ranks_within(model: Model, parameters: int) -> dict[str, int]:
             f"{parameters:,} parameters are too few for this model: choose at least {smallest:,}, "
             f"{smallest / model.parameters:.3f} of it"
         )
-    found = allocate(layers, parameters - fixed).ranks
-    return {name: rank for name, rank in found.items() if rank is not None}
+    ranks = allocate(layers, parameters - fixed).ranks
+    return {name: rank for name, rank in ranks.items() if rank is not None}
 
 
 def _all_choices(model: Model) -> dict[str, RankChoices]:
@@ -140,7 +141,7 @@ def _row(model: Model, ranks: dict[str, int], parameters: int) -> dict[str, obje
     }
 
 
-def starting_row(table: pd.DataFrame, energy: float = 0.9) -> int:
-    """The smallest of the plans in which every layer keeps that share of its energy."""
-    enough: Sequence[int] = np.flatnonzero(table["energy"].to_numpy() >= energy).tolist()
+def starting_row(table: pd.DataFrame) -> int:
+    """The smallest of the plans in which every layer keeps 90 % of its energy."""
+    enough: Sequence[int] = np.flatnonzero(table["energy"].to_numpy() >= START_ENERGY).tolist()
     return enough[0] if len(enough) else len(table) - 1

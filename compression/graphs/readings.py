@@ -91,11 +91,11 @@ def possible_readings(shape: Sequence[Any], dataset: Data) -> list[Reading]:
     """Readings whose shape fits that of a graph's input, at most 12."""
     layouts = [
         layout
-        for layout, own in _layouts(dataset.input_shape).items()
-        if len(shape) == len(own) + 1
+        for layout, axes in _layouts(dataset.input_shape).items()
+        if len(shape) == len(axes) + 1
         and all(
             not isinstance(axis, int) or axis < 1 or axis == length
-            for axis, length in zip(shape[1:], own, strict=True)
+            for axis, length in zip(shape[1:], axes, strict=True)
         )
     ]
     scalings = [AS_IS, STANDARDISED]
@@ -147,9 +147,9 @@ def judge_readings(content: bytes, dataset: Data, report: Report = keep_going) -
     readings = possible_readings(inputs[0]["shape"], dataset)
     if not readings:
         wanted = " × ".join(str(axis) for axis in inputs[0]["shape"])
-        own = " × ".join(map(str, dataset.input_shape))
+        given = " × ".join(map(str, dataset.input_shape))
         raise NotApplicableError(
-            f"the graph takes inputs of shape {wanted}, and the samples are {own}: choose another "
+            f"the graph takes inputs of shape {wanted}, and the samples are {given}: choose another "
             "dataset"
         )
     rows = dataset.validation_rows[:: max(1, len(dataset.validation_rows) // ROWS)][:ROWS]
@@ -167,14 +167,14 @@ def judge_readings(content: bytes, dataset: Data, report: Report = keep_going) -
     best, reordered, order = lines[0][1:4]
     columns = ["reading", "score", "reordered", "low", "high"]
     table = pd.DataFrame(
-        [(reading.title, own, other, *ends) for reading, own, other, _, *ends in lines],
+        [(reading.title, value, other, *ends) for reading, value, other, _, *ends in lines],
         columns=columns,
     )
     majority = 0.0
     if dataset.task == "classification":
         majority = float(np.bincount(y).max() / len(y))
-    found = order if reordered - best > _CLEARLY else None
-    return Judged(table, tuple(line[0] for line in lines), majority, found, len(y))
+    class_order = order if reordered - best > _CLEARLY else None
+    return Judged(table, tuple(line[0] for line in lines), majority, class_order, len(y))
 
 
 def read_answers(
@@ -218,10 +218,10 @@ def predict_classes(outputs: NDArray, order: Sequence[int] | None) -> NDArray[np
     if outputs.shape[1] == 1:
         column = outputs[:, 0]
         limit = 0.5 if column.min() >= 0 and column.max() <= 1 else 0.0
-        found = (column > limit).astype(np.int64)
+        classes = (column > limit).astype(np.int64)
     else:
-        found = outputs.argmax(axis=1)
-    return found if order is None else np.asarray(order)[found]
+        classes = outputs.argmax(axis=1)
+    return classes if order is None else np.asarray(order)[classes]
 
 
 def _judge(
@@ -233,12 +233,12 @@ def _judge(
             f"the graph gives {outputs.shape[1]} outputs, and the dataset has {classes} classes: "
             "choose another dataset"
         )
-    found = predict_classes(outputs, None)
+    predicted = predict_classes(outputs, None)
     counts = np.zeros((classes, classes))
-    np.add.at(counts, (found, y), 1)
+    np.add.at(counts, (predicted, y), 1)
     _, order = linear_sum_assignment(-counts)
     best = float(counts[np.arange(classes), order].sum() / len(y))
-    right = int((found == y).sum())
+    right = int((predicted == y).sum())
     return right / len(y), best, tuple(int(place) for place in order), *wilson(right, len(y))
 
 
@@ -252,9 +252,9 @@ def _judge_numbers(outputs: NDArray, y: NDArray, dataset: Data, reading: Reading
     lines: list[_Line] = []
     for answer in (OWN_UNIT, STANDARD_UNIT):
         way = Reading(reading.scaling, reading.layout, answer)
-        found = read_answers(outputs, dataset, way, None)
-        value = score(found, y, dataset.task)
-        low, high = Comparison(found, y, dataset.task).intervals(found[None])
+        predicted = read_answers(outputs, dataset, way, None)
+        value = score(predicted, y, dataset.task)
+        low, high = Comparison(predicted, y, dataset.task).intervals(predicted[None])
         lines.append((way, value, value, (), float(low[0]), float(high[0])))
     return lines
 

@@ -149,11 +149,11 @@ def measure_products(
     NotApplicableError
         The graph cannot be run on these samples.
     """
-    found = [RunningMoments() for _ in range(1 + max(place for place, _ in axes))]
+    moments = [RunningMoments() for _ in range(1 + max(place for place, _ in axes))]
     for (outputs,) in _run_blocks([open_session(content)], x):
         for output, (place, axis) in zip(outputs, axes, strict=True):
-            found[place].add(_as_rows(output, axis))
-    return found
+            moments[place].add(_as_rows(output, axis))
+    return moments
 
 
 def measure_pairs(
@@ -174,12 +174,12 @@ def measure_pairs(
     NotApplicableError
         A graph cannot be run on these samples.
     """
-    found = RunningMoments()
+    moments = RunningMoments()
     for pair in _run_blocks([open_session(first), open_session(second)], x):
         for *outputs, ends in zip(*pair, axes, strict=True):
             rows = [_as_rows(output, axis) for output, axis in zip(outputs, ends, strict=True)]
-            found.add(np.concatenate(rows, axis=1))
-    return found
+            moments.add(np.concatenate(rows, axis=1))
+    return moments
 
 
 def _run_blocks(

@@ -76,8 +76,8 @@ def time_sizes(model: Model, ranks: dict[str, int], dataset: Any, reading: Readi
         "4 bits", "low rank", "low rank, 8 bits", "low rank, 4 bits".
     """
     smaller = model.compressed(ranks) if ranks else model
-    own = next(iter(model.to_bytes().values()))
-    graphs = {"reference": own, SAME: own}
+    original = next(iter(model.to_bytes().values()))
+    graphs = {"reference": original, SAME: original}
     for stem, of in (("", model), *([("low rank", smaller)] if ranks else [])):
         for bits, files in files_of(of):
             name = ", ".join(part for part in (stem, f"{bits} bits" if bits < 32 else "") if part)
@@ -104,7 +104,7 @@ class Judge:
     ----------
     answer : callable
         The bytes of a graph -> what it says of the test rows, then of the validation rows.
-    own : bytes
+    original : bytes
         Of the model as it came.
     y_test, y_validation : ndarray
     task : str
@@ -113,24 +113,24 @@ class Judge:
     def __init__(
         self,
         answer: Callable[[bytes], NDArray],
-        own: bytes,
+        original: bytes,
         y_test: NDArray,
         y_validation: NDArray,
         task: str,
     ) -> None:
         self._answer, self.task = answer, task
         self._y_test, self._y_validation = y_test, y_validation
-        self.own = answer(own)
-        self._comparison = Comparison(self.own[: len(y_test)], y_test, task)
+        self.original_answers = answer(original)
+        self._comparison = Comparison(self.original_answers[: len(y_test)], y_test, task)
 
     def measure(self, files: dict[str, bytes]) -> tuple[dict[str, float], NDArray]:
         """A row of a :class:`ScoreCurve`, and its gains."""
         ((_, content),) = files.items()
         answers, tested = self._answer(content), len(self._y_test)
-        found = answers[None, :tested]
-        low, high = self._comparison.intervals(found)
-        change, change_low, change_high = self._comparison.changes(found)
-        both = np.stack([self.own[tested:], answers[tested:]])
+        test_answers = answers[None, :tested]
+        low, high = self._comparison.intervals(test_answers)
+        change, change_low, change_high = self._comparison.changes(test_answers)
+        both = np.stack([self.original_answers[tested:], answers[tested:]])
         gain = gains(both, self._y_validation, self.task)[1]
         return {
             "bytes": len(content),
@@ -167,5 +167,5 @@ def judge_on(
     def answer(content: bytes) -> NDArray:
         return read_answers(run_graph(content, samples), dataset, reading, order)
 
-    (own,) = model.to_bytes().values()
-    return Judge(answer, own, dataset.y_test, dataset.y_train[chosen_by], dataset.task)
+    (original,) = model.to_bytes().values()
+    return Judge(answer, original, dataset.y_test, dataset.y_train[chosen_by], dataset.task)

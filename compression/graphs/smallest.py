@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..promise import Promise, judge_choice
+
+POINT = 0.01  # of accuracy, or of R²
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,18 @@ class BoundedCurve:
     layers: pd.DataFrame
     shares: tuple[float, ...]
 
+    def line_at(self, row: int, bits: int) -> pd.Series:
+        """A bound's scores with so many bits, or as they are where the graph cannot be rounded."""
+        table = self.scores.table.query("row == @row")
+        in_bits = table[table["bits"] == bits]
+        return (in_bits if len(in_bits) else table).iloc[0]
+
+    def first_row(self, bits: int) -> int:
+        """Row of the smallest bound that loses at most a point with so many bits."""
+        rows = sorted(set(self.layers["row"]))
+        changes = [self.line_at(row, bits)["validation_change"] for row in rows]
+        return rows[find_within_a_point(changes)]
+
 
 @dataclass(frozen=True, eq=False)
 class Choice:
@@ -76,6 +90,13 @@ class Choice:
     promised: pd.Series | None
     promise: Promise
     best: pd.DataFrame
+
+
+def find_within_a_point(changes: ArrayLike) -> int:
+    """Place of the first that loses at most a point on the validation part, else of the last."""
+    values = np.asarray(changes)
+    enough = np.flatnonzero(values >= -POINT)
+    return int(enough[0]) if len(enough) else len(values) - 1
 
 
 def choose_smallest(
@@ -111,13 +132,13 @@ def choose_smallest(
     files, gained = pd.concat(tables, ignore_index=True), np.concatenate(gains)
     if not len(files):
         return None
-    found = judge_choice(files["bytes"].to_numpy(float), gained, loss, task)
-    if found is None:
+    choice = judge_choice(files["bytes"].to_numpy(float), gained, loss, task)
+    if choice is None:
         return None
     within = files[(files["validation_change"] >= -loss - 1e-6)].sort_values("bytes", kind="stable")
     return Choice(
-        line=files.iloc[found.chosen],
-        promised=None if found.promised is None else files.iloc[found.promised],
-        promise=found,
+        line=files.iloc[choice.chosen],
+        promised=None if choice.promised is None else files.iloc[choice.promised],
+        promise=choice,
         best=within.drop_duplicates(["method", "bits"]).reset_index(drop=True),
     )

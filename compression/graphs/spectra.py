@@ -46,9 +46,9 @@ def factorize(matrix: Array, rank: int) -> tuple[Array, Array]:
     _check_finite(matrix)
     small = min(matrix.shape)
     if small > LARGEST_GRAM:
-        found = RandomizedSVD().decompose(matrix, max_rank=rank)
-        values = np.maximum(found.singular_values[:rank], np.finfo(np.float64).tiny)
-        return found.left[:, :rank] / np.sqrt(values), found.right[:rank] * np.sqrt(values)[:, None]
+        sketch = RandomizedSVD().decompose(matrix, max_rank=rank)
+        root = np.sqrt(np.maximum(sketch.singular_values[:rank], np.finfo(np.float64).tiny))
+        return sketch.left[:, :rank] / root, sketch.right[:rank] * root[:, None]
     if small > LARGEST_SVD:
         return _factorize_by_gram(matrix, rank)
     u, s, vt = svd(matrix)

@@ -83,10 +83,10 @@ def read_safetensors(content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]
 
     order, metadata = _check_header(content)
     try:
-        found = safetensors.deserialize(content)
+        entries = safetensors.deserialize(content)
     except (safetensors.SafetensorError, ValueError, OverflowError) as error:
         raise _damage_error() from error
-    lines = dict(found)
+    lines = dict(entries)
     tensors = {
         name: Tensor(line["dtype"], tuple(line["shape"]), memoryview(line["data"]))
         for name, line in ((name, lines[name]) for name in order)
@@ -130,10 +130,10 @@ def _check_header(content: bytes) -> tuple[list[str], dict[str, str]]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         raise StorageError("the file names two tensors alike: write it again with one name each")
-    return found
+    return unique
 
 
 def write_safetensors(

@@ -107,8 +107,8 @@ class ActivationAwareSVD:
         weight = check_weight(weight)
         rank = checked_max_rank(max_rank, min(weight.shape), weight.shape)
         core, basis = _split_range(weight)
-        own = spread if basis is None else basis.T @ spread @ basis
-        return self._decompose(weight, rank, core, basis, own, None)
+        core_spread = spread if basis is None else basis.T @ spread @ basis
+        return self._decompose(weight, rank, core, basis, core_spread, None)
 
     def _decompose(
         self,

@@ -196,9 +196,11 @@ class _Budgets:
 
     def lines(self, budget: float) -> list[dict[str, Any]]:
         """What the table says of one budget, a line a rule, beside the network's own columns."""
-        found = self._within(budget)
-        rules = found[self._objective]
-        candidates = [allocation for by_rule in found.values() for allocation in by_rule.values()]
+        allocations = self._within(budget)
+        rules = allocations[self._objective]
+        candidates = [
+            allocation for by_rule in allocations.values() for allocation in by_rule.values()
+        ]
         best = min(candidates, key=lambda allocation: self._judge_training(allocation.ranks))
         predicted = self._predict_loss(best.ranks)
         gap = max(predicted - rules["exact"].error, 0.0)
@@ -225,19 +227,19 @@ class _Budgets:
         """Every objective's and rule's allocation, of networks that measure at most the budget."""
         limit = budget
         while True:
-            found = {
+            allocations = {
                 name: allocate_by_every_rule(choices, max(limit - self._fixed, 0), self._resolution)
                 for name, choices in self._choices.items()
             }
             distinct = {
                 tuple(allocation.ranks.items()): allocation.ranks
-                for by_rule in found.values()
+                for by_rule in allocations.values()
                 for allocation in by_rule.values()
             }
             largest = max(self._cost(self._plain.at(ranks)) for ranks in distinct.values())
             # At the least limit there is but one allocation.
             if largest <= budget or limit <= self._fixed:
-                return found
+                return allocations
             limit -= largest - budget
 
     def _predict_loss(self, ranks: Mapping[str, int | None]) -> float:
@@ -286,9 +288,9 @@ def _costs(
 def _repeat_rows(curve: Curve, known: list[dict], lines: list[dict[str, Any]]) -> Curve:
     """The curve's rows, known by their ranks, as often as the lines name them."""
     places = [known.index(line["ranks"]) for line in lines]
-    found = curve.pick(places, knob="budget")
+    repeated = curve.pick(places, knob="budget")
     facts = {column: [line[column] for line in lines] for column in lines[0]}
-    return replace(found, table=found.table.assign(**facts))
+    return replace(repeated, table=repeated.table.assign(**facts))
 
 
 def _choose_after_training(

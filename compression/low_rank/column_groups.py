@@ -89,11 +89,11 @@ class ColumnGroups:
         for groups in range(2, columns + 1):
             if columns % groups:
                 continue
-            found = _fit_groups(weight.astype(np.float64), root, groups)
-            each = np.minimum(budgets // (groups * outputs + columns), len(found.errors) - 1)
-            own = found.errors[each]
-            for rank in np.flatnonzero(own < errors - GAIN * whole.errors[0]):
-                errors[rank], picks[rank] = own[rank], _Pick(found, int(each[rank]))
+            fit = _fit_groups(weight.astype(np.float64), root, groups)
+            each = np.minimum(budgets // (groups * outputs + columns), len(fit.errors) - 1)
+            group_errors = fit.errors[each]
+            for rank in np.flatnonzero(group_errors < errors - GAIN * whole.errors[0]):
+                errors[rank], picks[rank] = group_errors[rank], _Pick(fit, int(each[rank]))
         return GroupedRanks(
             errors=errors,
             singular_values=whole.singular_values,
@@ -201,13 +201,13 @@ def _fit_groups(weight: Array, root: Array, groups: int) -> _Groups:
     width = columns // groups
     size = min(outputs, width)
     blocks = weight.reshape(outputs, groups, width).swapaxes(0, 1)
-    own = root.reshape(columns, groups, width).swapaxes(0, 1)  # Σ^½'s columns of each group
+    group_root = root.reshape(columns, groups, width).swapaxes(0, 1)  # Σ^½'s columns of each group
     bases, cores = np.linalg.qr(blocks) if size < outputs else (np.eye(outputs), blocks)
-    products = own @ cores.swapaxes(1, 2)
+    products = group_root @ cores.swapaxes(1, 2)
     _, vectors = np.linalg.eigh(products.swapaxes(1, 2) @ products)
     leading = (bases @ vectors)[:, :, ::-1]
     right = np.swapaxes(leading.swapaxes(1, 2) @ blocks, 0, 1)  # (size, groups, width)
-    reach = np.moveaxis(own @ np.moveaxis(right, 0, 2), 0, 2).reshape(columns, -1)
+    reach = np.moveaxis(group_root @ np.moveaxis(right, 0, 2), 0, 2).reshape(columns, -1)
     target = root @ weight.T
     kept, orthogonal, triangle = _independent(reach)
     scores = orthogonal.T @ target

@@ -84,11 +84,13 @@ class CanonicalPolyadic:
         after, before, inside = (np.zeros((side, 0)) for side in tensor.shape)
         terms: list[Columns] = [(after, before, inside)]
         for k in range(1, rank + 1):
-            found = self._add_term(tensor, terms[-1], errors) if k < largest else _spell_out(tensor)
-            error = kernel_error(kernel, _build_stages(found, kernel))
+            columns = (
+                self._add_term(tensor, terms[-1], errors) if k < largest else _spell_out(tensor)
+            )
+            error = kernel_error(kernel, _build_stages(columns, kernel))
             if not error <= errors[-1]:
-                found, error = _add_nothing(terms[-1]), errors[-1]
-            terms.append(found)
+                columns, error = _add_nothing(terms[-1]), errors[-1]
+            terms.append(columns)
             errors.append(error)
         return PolyadicStages(
             kernel=kernel,
@@ -174,8 +176,8 @@ def _spell_out(tensor: Array) -> Columns:
     fibres = np.moveaxis(tensor, longest, 0).reshape(tensor.shape[longest], -1)
     one, other = (axis for axis in range(3) if axis != longest)
     places = np.indices((tensor.shape[one], tensor.shape[other])).reshape(2, -1)
-    found: list[Array] = [fibres] * 3
+    columns: list[Array] = [fibres] * 3
     for axis, place in zip((one, other), places, strict=True):
-        found[axis] = np.eye(tensor.shape[axis])[:, place]
-    after, before, inside = found
+        columns[axis] = np.eye(tensor.shape[axis])[:, place]
+    after, before, inside = columns
     return after, before, inside

@@ -135,7 +135,7 @@ def cross_validated_rank(
     NotApplicableError
         The model cannot learn this dataset, or has no layer for the method.
     """
-    asked = None if ranks is None else list(ranks)
+    rank_list = None if ranks is None else list(ranks)
     check_seed(seed)
 
     def fit_and_score(fit: Rows, held_out: Rows) -> dict[int, float]:
@@ -144,7 +144,7 @@ def cross_validated_rank(
             train(part, model, seed, training_epochs),
             part,
             method,
-            asked,
+            rank_list,
             layers,
             ridge=ridge,
             calibration=calibration,
@@ -230,10 +230,10 @@ def cross_validate(
         scores.append(fit_and_score(fit, held_out))
         if not report(len(scores), folds, so_far):
             break
-    found = so_far()
-    if found is None:
+    result = so_far()
+    if result is None:
         raise CancelledError("cross-validation was stopped before its second fold")
-    return found
+    return result
 
 
 def _of_folds(scores: Sequence[Mapping[int, float]]) -> CrossValidation:

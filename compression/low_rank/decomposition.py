@@ -16,6 +16,7 @@ from ..threads import in_one_thread
 
 Array = NDArray[np.floating]
 
+BLOCK = 4096  # samples that are held in float64 at a time
 LARGEST_MAGNITUDE = 1e60
 """Above it squares of products of weights and inputs come near the end of float64's range."""
 
@@ -133,7 +134,7 @@ def weight_error(weight: Array, factors: Factors) -> float:
     return float(np.sum((weight - left @ right) ** 2))
 
 
-def output_error(weight: Array, factors: Factors, inputs: Array, rows: int = 4096) -> float:
+def output_error(weight: Array, factors: Factors, inputs: Array) -> float:
     """Mean squared change of a layer's outputs, (1/N) Σ ‖W x − (Ŵ x + shift)‖².
 
     Parameters
@@ -141,8 +142,6 @@ def output_error(weight: Array, factors: Factors, inputs: Array, rows: int = 409
     weight : ndarray, shape (m, n)
     factors : Factors
     inputs : ndarray, shape (N, n)
-    rows : int
-        Samples held in float64 at a time.
 
     Returns
     -------
@@ -152,8 +151,8 @@ def output_error(weight: Array, factors: Factors, inputs: Array, rows: int = 409
     left, right = factors.left.astype(np.float64), factors.right.astype(np.float64)
     difference = (weight - left @ right).T
     total = 0.0
-    for start in range(0, len(inputs), rows):
-        change = inputs[start : start + rows].astype(np.float64) @ difference
+    for start in range(0, len(inputs), BLOCK):
+        change = inputs[start : start + BLOCK].astype(np.float64) @ difference
         total += float(np.sum((change - factors.bias_shift) ** 2))
     return total / len(inputs)
 

@@ -59,7 +59,7 @@ def layer_errors(
             for name, module in reference.network.named_children():
                 if name in decomposed:
                     x, passed = forward_in_blocks(passed, x), nn.Sequential()
-                    layer, decomposition, own = (
+                    layer, decomposition, layer_rank = (
                         all_ranks.layers[name],
                         decomposed[name],
                         effective[name],
@@ -68,12 +68,14 @@ def layer_errors(
                         {
                             "rank": rank,
                             "layer": name,
-                            "predicted": decomposition.errors[own],
-                            "realised": decomposition.realised_error(own, input_rows(layer, x)),
+                            "predicted": decomposition.errors[layer_rank],
+                            "realised": decomposition.realised_error(
+                                layer_rank, input_rows(layer, x)
+                            ),
                             "whole": decomposition.errors[0],
                         }
                     )
-                    module = low_rank_layer(layer, decomposition.at(own))
+                    module = low_rank_layer(layer, decomposition.at(layer_rank))
                 passed.append(module)
             if not report(done, len(values), table):
                 break

@@ -55,8 +55,8 @@ def layers_for(
         )
     reasons = {name: obstacle(layer) for name, layer in chosen.items() if obstacle(layer)}
     if reasons and (names is not None or len(reasons) == len(chosen)):
-        told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        raise NotApplicableError(f"no low-rank layer can stand for {told}")
+        listing = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise NotApplicableError(f"no low-rank layer can stand for {listing}")
     chosen = {name: layer for name, layer in chosen.items() if name not in reasons}
     taken = {
         name: layer

@@ -137,11 +137,13 @@ class Ranks:
             if place > start:
                 x = forward_in_blocks(known[start:place], x)
             first = PreActivation(self.layers[name], self.decompositions[name], x)
-            own = [self.effective(rank).get(name) for rank in ranks]
+            layer_ranks = [self.effective(rank).get(name) for rank in ranks]
             if name == names[-1]:
                 changing = len(ranks)
             else:  # above some rank the layer stays as it is, and what it gives is known
-                changing = next(i for i, rank in enumerate(own) if set(own[i:]) == {rank})
+                changing = next(
+                    i for i, rank in enumerate(layer_ranks) if set(layer_ranks[i:]) == {rank}
+                )
             for rank in ranks[:changing]:
                 built = self._prepare_build(rank)
                 rest = nn.Sequential(*map(built.part, children[place + 1 :]))
@@ -202,18 +204,20 @@ class SequentialRanks(Ranks):
     @torch.no_grad()
     def decompositions_at(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
         effective = self.effective(ranks)
-        found: dict[str, LayerDecomposition] = {}
+        decompositions: dict[str, LayerDecomposition] = {}
         x, passed = self.x, nn.Sequential()
         for name, module in children_of(self.network).items():
             if name in effective:
                 x, passed = forward_in_blocks(passed, x), nn.Sequential()
                 # Before the first compressed layer nothing differs from the reference.
-                found[name] = self.decompose(name, x) if found else self.decompositions[name]
-                module = low_rank_layer(self.layers[name], found[name].at(effective[name]))
-            if len(found) == len(effective):
+                decompositions[name] = (
+                    self.decompose(name, x) if decompositions else self.decompositions[name]
+                )
+                module = low_rank_layer(self.layers[name], decompositions[name].at(effective[name]))
+            if len(decompositions) == len(effective):
                 break
             passed.append(module)
-        return found
+        return decompositions
 
     def _rising(
         self, x: torch.Tensor, ranks: Sequence[int]
@@ -264,18 +268,18 @@ def prepare(
         inputs = input_rows(chosen[name], x) if looks else None
         return decompose_layer(name, chosen[name], method, inputs, ridge=ridge, seed=reference.seed)
 
-    found: dict[str, LayerDecomposition] = {}
+    decompositions: dict[str, LayerDecomposition] = {}
     start = x = samples.x[samples.fit]
     passed = nn.Sequential()  # since the last layer whose input was looked at
     for name, module in children_of(reference.network).items():
         if name in chosen:
             if looks:
                 x, passed = forward_in_blocks(passed, x), nn.Sequential()
-            found[name] = decompose(name, x)
+            decompositions[name] = decompose(name, x)
         passed.append(module)
     if looks and calibration == "sequential":
-        return SequentialRanks(reference.network, chosen, found, start, decompose)
-    return Ranks(reference.network, chosen, found)
+        return SequentialRanks(reference.network, chosen, decompositions, start, decompose)
+    return Ranks(reference.network, chosen, decompositions)
 
 
 def check_choices(ranks: Iterable[Chosen] | None, all_ranks: Ranks) -> list[Chosen]:

@@ -41,7 +41,8 @@ def energy_shares(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
 def kept_energies(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
     """−log of the share of the method's own objective that each layer keeps."""
     return {
-        name: kept_energy_loss(found.errors) for name, found in all_ranks.decompositions.items()
+        name: kept_energy_loss(decomposition.errors)
+        for name, decomposition in all_ranks.decompositions.items()
     }
 
 
@@ -105,16 +106,16 @@ def quadratic_errors(
         # Sums over the components that a rank leaves out: the lower right blocks.
         blocks = np.cumsum(np.cumsum(pairs[::-1, ::-1], axis=0), axis=1).diagonal()[::-1]
         crossed = np.cumsum(across[::-1])[::-1]
-        found = np.append(blocks[1:] + 2 * crossed[1:], 0.0) + alone
+        errors = np.append(blocks[1:] + 2 * crossed[1:], 0.0) + alone
     else:
-        own = (
+        original = (
             decomposition.weight if isinstance(decomposition, MatrixRanks) else decomposition.kernel
         )
-        weight = own.reshape(len(own), -1).astype(np.float64)
+        weight = original.reshape(len(original), -1).astype(np.float64)
         ranks = range(1, decomposition.max_rank + 1)
         changes = (weight - decomposition.at(rank).matrix for rank in ranks)
-        found = np.array([np.sum((output_moment @ d @ input_moment) * d) for d in changes])
-    return np.maximum(found, 0.0) / 2
+        errors = np.array([np.sum((output_moment @ d @ input_moment) * d) for d in changes])
+    return np.maximum(errors, 0.0) / 2
 
 
 def output_curvatures(all_ranks: Ranks, x: torch.Tensor, task: str) -> dict[str, Array]:

@@ -84,21 +84,21 @@ def sensitivity(
             ranks = [_affordable(decomposition, share) for share in wanted]
             distinct = sorted(set(ranks))
             evaluated = zip(distinct, alone.evaluate(x, distinct), strict=True)
-            outputs = {rank: found.numpy() for rank, (_, found) in evaluated}
+            outputs = {rank: output.numpy() for rank, (_, output) in evaluated}
             predicted = np.stack(
                 [evaluation.predictions(outputs[rank], dataset.task) for rank in ranks]
             )
             low, high = comparison.intervals(predicted)
             change, change_low, change_high = comparison.changes(predicted)
             dense = [not alone.effective(rank) for rank in ranks]
-            held = decomposition.parameters[ranks] / decomposition.dense_parameters
+            kept = decomposition.parameters[ranks] / decomposition.dense_parameters
             tables.append(
                 pd.DataFrame(
                     {
                         "layer": name,
                         "share": wanted,
                         "rank": pd.Series(ranks, dtype="Int64").mask(dense),
-                        "kept": np.where(dense, 1.0, held),
+                        "kept": np.where(dense, 1.0, kept),
                         "validation_score": [
                             evaluation.score(row, target, dataset.task) for row in predicted
                         ],

@@ -177,17 +177,17 @@ def markers(
         Name (a key of ``MARKER_TITLES``) -> rank, in the order of ``MARKER_TITLES``. Marks that
         need more of the spectrum than is given are left out.
     """
-    found: dict[str, float | None] = {"break_even": float(break_even_rank(*shape))}
+    ranks: dict[str, float | None] = {"break_even": float(break_even_rank(*shape))}
     for share, needed in energy_ranks(singular_values).items():
-        found[f"energy_{share * 100:.0f}"] = needed
+        ranks[f"energy_{share * 100:.0f}"] = needed
     if len(singular_values) == min(shape):
-        found["effective_rank"] = effective_rank(singular_values)
-        found["hard_threshold"] = hard_threshold_rank(singular_values, shape)
-        found["variational"] = variational_rank(singular_values, shape)
-    found["stable_rank"] = stable_rank(singular_values)
+        ranks["effective_rank"] = effective_rank(singular_values)
+        ranks["hard_threshold"] = hard_threshold_rank(singular_values, shape)
+        ranks["variational"] = variational_rank(singular_values, shape)
+    ranks["stable_rank"] = stable_rank(singular_values)
     if classes is not None:
-        found["classes_minus_1"] = classes - 1
-    return {name: float(rank) for name in MARKER_TITLES if (rank := found.get(name)) is not None}
+        ranks["classes_minus_1"] = classes - 1
+    return {name: float(rank) for name in MARKER_TITLES if (rank := ranks.get(name)) is not None}
 
 
 def _check_values(singular_values: Array) -> Array:

@@ -24,6 +24,7 @@ from .driver import Progress, run
 from .executors import InThisProcess
 from .protocol import Protocol, read_protocol
 from .specification import Study
+from .store import identify
 from .study_store import StudyStore
 from .version import LIBRARIES
 from .winners import find_rule, judge_cells, judge_duels, judge_families
@@ -118,10 +119,10 @@ def choose_rows(study: Study, store: StudyStore, shares: tuple[float, ...]) -> p
     parts = references[[*PAIR, *PARTS]]
     rows = rows.drop(columns=list(PARTS))
     taken = [best_within(rows, share).assign(share=share) for share in shares]
-    found = pd.concat([rows[rows["family"] == "reference"].assign(share=1.0), *taken])
-    found["family"] = found["label"]
-    found = found.merge(parts, on=PAIR)
-    return found[list(COLUMNS)].sort_values([*PAIR, "share", "family"], ignore_index=True)
+    chosen = pd.concat([rows[rows["family"] == "reference"].assign(share=1.0), *taken])
+    chosen["family"] = chosen["label"]
+    chosen = chosen.merge(parts, on=PAIR)
+    return chosen[list(COLUMNS)].sort_values([*PAIR, "share", "family"], ignore_index=True)
 
 
 def list_smallest(study: Study, store: StudyStore) -> pd.DataFrame:
@@ -140,19 +141,19 @@ def list_smallest(study: Study, store: StudyStore) -> pd.DataFrame:
     rows["family"] = _name_families(rows)
     enough = rows[rows["validation_score"] >= rows["needed"] - EQUAL]
     smallest = enough.groupby([*PAIR, "family"], as_index=False)["share"].min()
-    found = smallest.groupby(["dataset", "model", "family"], as_index=False).agg(
+    families = smallest.groupby(["dataset", "model", "family"], as_index=False).agg(
         share=("share", "mean"), seeds=("seed", "nunique")
     )
     of = rows.groupby(["dataset", "model"])["seed"].nunique().rename("of")
-    return found.join(of, on=["dataset", "model"])
+    return families.join(of, on=["dataset", "model"])
 
 
 def list_complete(study: Study, store: StudyStore) -> pd.DataFrame:
     """The dataset, model and seed of which every fit is over."""
     requests = [json.loads(text) for text in store.study_fits(study.name)["request"]]
     where = [request.get("reference", request) for request in requests]
-    found = pd.DataFrame([[each[name] for name in PAIR] for each in where], columns=PAIR)
-    counts = found.value_counts()
+    places = pd.DataFrame([[each[name] for name in PAIR] for each in where], columns=PAIR)
+    counts = places.value_counts()
     return counts[counts == 1 + len(study.curves)].reset_index()[PAIR]
 
 
@@ -191,6 +192,7 @@ def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
     }
     facts = {
         "date": date.today().isoformat(),
+        "protocol": identify(asdict(protocol)),
         "code": ", ".join(sorted(codes)),
         "fits": len(fits),
         "hours": round(float(fits["seconds"].sum()) / 3600, 2),

@@ -26,7 +26,8 @@ class Atlas:
         As ``choose_rows``, ``judge_families``, ``judge_cells`` (both), ``judge_duels``,
         ``list_smallest`` and ``list_failures`` give them.
     facts : mapping
-        date, code (SHA-256 of the sources and versions of the fits), fits, hours (of computing),
+        date, protocol (SHA-256 of its TOML, read and written as JSON, so that comments are free),
+        code (SHA-256 of the sources and versions of the fits), fits, hours (of computing),
         versions, rule (as ``find_rule`` gives it).
     """
 
@@ -67,9 +68,9 @@ def tabulate_errors(atlas: Atlas, dataset: str, model: str) -> pd.DataFrame:
         seed has none; left out where the atlas has none. The error of a number that is predicted is
         100 (1 − R²).
     """
-    own = atlas.families.query("dataset == @dataset and model == @model and seeds == of")
-    own = own.assign(error=100 * (1 - own["score"]))
-    errors = own.pivot(index="family", columns="share", values="error")
+    family_rows = atlas.families.query("dataset == @dataset and model == @model and seeds == of")
+    family_rows = family_rows.assign(error=100 * (1 - family_rows["score"]))
+    errors = family_rows.pivot(index="family", columns="share", values="error")
     errors = errors.sort_index(axis=1, ascending=False).rename(columns="{:.2%}".format)
     small = atlas.smallest.query("dataset == @dataset and model == @model and seeds == of")
     if small.empty:  # files of before this was counted

@@ -39,9 +39,9 @@ def read_claims(duels: pd.DataFrame) -> pd.DataFrame:
     """
     claims = pd.read_csv(FILE)
     for place, claim in claims["claim"].items():
-        found = judge_claim(str(claim), duels)
-        if found is not None:
-            verdict, counts = found
+        duel = judge_claim(str(claim), duels)
+        if duel is not None:
+            verdict, counts = duel
             claims.loc[place, "verdict"] = verdict
             claims.loc[place, "measured"] = f"{counts}. {claims.loc[place, 'measured']}"
     return claims

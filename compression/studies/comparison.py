@@ -73,8 +73,10 @@ def read_rows(store: StudyStore, name: str, columns: Sequence[str] = NUMBERS) ->
     for each in FACTS:
         values = described[each].astype("category") if each in WORDS else described[each]
         rows[each] = values.iloc[places].array
-    own = rows.loc[rows["family"] == "reference", [*SPLIT, "bytes", "score"]]
-    referred = described[SPLIT].merge(own.astype(dict.fromkeys(SPLIT[:2], "str")), "left", SPLIT)
+    reference_rows = rows.loc[rows["family"] == "reference", [*SPLIT, "bytes", "score"]]
+    referred = described[SPLIT].merge(
+        reference_rows.astype(dict.fromkeys(SPLIT[:2], "str")), "left", SPLIT
+    )
     for what in ("bytes", "score"):
         rows[f"reference_{what}"] = referred[what].to_numpy()[places]
     rows["share"] = rows["bytes"] / rows["reference_bytes"]
@@ -88,8 +90,8 @@ def failures(store: StudyStore, name: str) -> pd.DataFrame:
     fits = fits[fits["status"] == "failed"]
     labels = describe_labels(store.specification(name) or "")
     described = [_describe(json.loads(text), labels) for text in fits["request"]]
-    found = pd.DataFrame(described, columns=FACTS)
-    return found.assign(sentence=fits["sentence"].to_numpy())
+    facts = pd.DataFrame(described, columns=FACTS)
+    return facts.assign(sentence=fits["sentence"].to_numpy())
 
 
 def describe_labels(specification: str) -> dict[str, str]:
@@ -103,8 +105,8 @@ def _describe(request: dict, labels: dict[str, str]) -> tuple:
         where, family, label = request, "reference", "reference"
     else:
         where, family = request["reference"], request["family"]
-        asked = {name: request[name] for name in request.keys() - {"stage", "reference"}}
-        label = labels[json.dumps(asked, sort_keys=True)]
+        settings = {name: request[name] for name in request.keys() - {"stage", "reference"}}
+        label = labels[json.dumps(settings, sort_keys=True)]
     places = (where["seed"], where.get("fold", 0), seed_of(where, "split"))
     return where["dataset"], where["model"], *places, family, label
 
@@ -226,7 +228,7 @@ def changes_at_shares(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFra
         seeds, with the corrected interval; NaN with one seed), seeds (with a row that fits). The
         folds of a seed have one test part: they count as one, by their mean.
     """
-    sizes, found = part_sizes(rows), []
+    sizes, lines = part_sizes(rows), []
     for share in shares:
         best = best_within(rows, share)
         best["change"] = best["score"] - best["reference_score"]
@@ -238,9 +240,9 @@ def changes_at_shares(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFra
                 train, test = sizes.loc[(dataset, model), ["train_rows", "test_rows"]]
                 result = corrected_difference(values, test, train)
                 low, high = result.low, result.high
-            found.append((dataset, model, share, label, mean, low, high, len(values)))
+            lines.append((dataset, model, share, label, mean, low, high, len(values)))
     names = ["dataset", "model", "share", "label", "mean", "low", "high", "seeds"]
-    return pd.DataFrame(found, columns=names)
+    return pd.DataFrame(lines, columns=names)
 
 
 def compare_labels(rows: pd.DataFrame, share: float, against: str) -> pd.DataFrame:
@@ -277,7 +279,7 @@ def _compare(best: pd.DataFrame, sizes: pd.DataFrame, share: float, against: str
             f"no row of {against!r} fits {100 * share:g} % of the bytes: choose one of "
             f"{', '.join(scores_of.columns)}"
         )
-    found = []
+    lines = []
     for (dataset, model), scores in scores_of.groupby(level=["dataset", "model"]):
         for label in scores.columns.drop(against):
             paired = (scores[label] - scores[against]).dropna().groupby(level="seed").mean()
@@ -285,9 +287,9 @@ def _compare(best: pd.DataFrame, sizes: pd.DataFrame, share: float, against: str
                 continue
             train, test = sizes.loc[(dataset, model), ["train_rows", "test_rows"]]
             result = corrected_difference(paired.to_numpy(), test, train)
-            found.append((dataset, model, label, *vars(result).values()))
+            lines.append((dataset, model, label, *vars(result).values()))
     names = ["dataset", "model", "label", "mean", "low", "high", "probability", "seeds"]
-    compared = pd.DataFrame(found, columns=names)
+    compared = pd.DataFrame(lines, columns=names)
     compared["probability"] = adjust_probabilities(compared["probability"])
     shown = compared["probability"] < 0.05
     compared["verdict"] = np.where(shown, np.where(compared["mean"] > 0, "better", "worse"), "tie")
@@ -296,17 +298,17 @@ def _compare(best: pd.DataFrame, sizes: pd.DataFrame, share: float, against: str
 
 def compare_all(rows: pd.DataFrame, shares: Sequence[float]) -> pd.DataFrame:
     """Every label against every other at each share: share, against, then as ``compare_labels``."""
-    sizes, found = part_sizes(rows), []
+    sizes, tables = part_sizes(rows), []
     for share in shares:
         best = best_within(rows, share)
         for against in sorted(best["label"].unique()):
             compared = _compare(best, sizes, share, against)
             compared.insert(0, "against", against)
             compared.insert(0, "share", share)
-            found.append(compared)
+            tables.append(compared)
     names = ["share", "against", "dataset", "model", "label", "mean", "low", "high"]
     empty = pd.DataFrame(columns=[*names, "probability", "seeds", "verdict"])
-    return pd.concat(found, ignore_index=True) if found else empty
+    return pd.concat(tables, ignore_index=True) if tables else empty
 
 
 def average_datasets(compared: pd.DataFrame) -> pd.DataFrame:
@@ -326,12 +328,12 @@ def average_datasets(compared: pd.DataFrame) -> pd.DataFrame:
         label, datasets, mean, low, high (95 %; NaN where all datasets have one mean), for labels on
         at least two datasets.
     """
-    found = []
-    for label, own in compared.groupby("label"):
-        values = own.groupby("dataset")["mean"].mean()
+    lines = []
+    for label, label_rows in compared.groupby("label"):
+        values = label_rows.groupby("dataset")["mean"].mean()
         if (count := len(values)) < 2:
             continue
         spread = values.std(ddof=1) if np.ptp(values) >= EQUAL else math.nan
         reach = float(special.stdtrit(count - 1, 0.975)) * spread / math.sqrt(count)
-        found.append((label, count, values.mean(), values.mean() - reach, values.mean() + reach))
-    return pd.DataFrame(found, columns=["label", "datasets", "mean", "low", "high"])
+        lines.append((label, count, values.mean(), values.mean() - reach, values.mean() + reach))
+    return pd.DataFrame(lines, columns=["label", "datasets", "mean", "low", "high"])

@@ -73,7 +73,7 @@ def run(
     workers: int | None = None,
     report: Callable[[Progress], bool] = lambda progress: True,
 ) -> Progress:
-    """Compute what is not there yet of a study; at the end of a large one keep what its page shows.
+    """Compute what is not there yet of a study; keep what a large one's page shows.
 
     Parameters
     ----------
@@ -98,15 +98,22 @@ def run(
         The database cannot be opened or written.
     CompressionError
         The executor is gone as a whole. Run the study again: what is over is kept.
+    KeyboardInterrupt
+        From who interrupts the call; processes that it has started for itself are killed, and what
+        is over is kept.
     """
     kept = StudyStore(store) if isinstance(store, str) else store
-    driver = _Driver(study, kept, executor or LocalProcesses(workers), workers)
+    used = LocalProcesses(workers) if executor is None else executor
+    driver = _Driver(study, kept, used, workers)
     try:
         with driver.renew_leases():
             progress = driver.drive(report)
-        if progress.done == progress.total:
-            keep_large_overview(kept, study.name)
+        keep_large_overview(kept, study.name)
         return progress
+    except KeyboardInterrupt:
+        if executor is None:  # At exit Python waits for all that its processes were given.
+            used.shutdown(cancel_futures=True)
+        raise
     finally:
         kept.release(driver.owner)
         if isinstance(store, str):
@@ -159,8 +166,8 @@ class _Driver:
 
     @property
     def _workers(self) -> int:
-        own: int = getattr(self._executor, "workers", 1)
-        return self._asked_workers or own
+        available: int = getattr(self._executor, "workers", 1)
+        return self._asked_workers or available
 
     def _progress(self) -> Progress:
         left = len(self._requests) - len(self._done)

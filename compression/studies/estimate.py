@@ -51,11 +51,11 @@ def estimate_time(study: Study, store: StudyStore) -> Estimate:
         over |= store.over(keys[first : first + AT_ONCE])
     pending = [each for key, each in zip(keys, requests, strict=True) if key not in over]
     known = _seconds_of_kinds(store) if pending else {}
-    found = [
+    estimates = [
         next((known[kind] for kind in _kinds(request) if kind in known), None)
         for request in pending
     ]
-    alike = [seconds for seconds in found if seconds is not None]
+    alike = [seconds for seconds in estimates if seconds is not None]
     return Estimate(len(pending), len(alike), sum(alike))
 
 
@@ -119,6 +119,6 @@ def _kinds(request: Mapping[str, Any]) -> list[Hashable]:
     if request["stage"] == "reference":
         return [("reference", *place)]
     settings = request["settings"]
-    asked = {name: request[name] for name in request.keys() - {"stage", "reference"}}
+    curve = {name: request[name] for name in request.keys() - {"stage", "reference"}}
     names = (request["family"], settings.get("method"), settings.get("constraint"))
-    return [(*place[:2], json.dumps(asked, sort_keys=True)), (*place[:2], *names)]
+    return [(*place[:2], json.dumps(curve, sort_keys=True)), (*place[:2], *names)]

@@ -27,9 +27,9 @@ MISSING = "{} is not installed: python -m pip install {}"
 
 def export_parquet(table: pd.DataFrame, path: Path | str, specification: str = "") -> None:
     """Write the table as one file, whole or not at all; the study's JSON stands in its metadata."""
-    told = table.copy()
-    told.attrs = {"study": specification} if specification else {}
-    write_whole(told.to_parquet(index=False), Path(path))
+    tagged = table.copy()
+    tagged.attrs = {"study": specification} if specification else {}
+    write_whole(tagged.to_parquet(index=False), Path(path))
 
 
 def export_mlflow(table: pd.DataFrame, uri: str, name: str, report: str = "") -> int:
@@ -83,8 +83,8 @@ def export_mlflow(table: pd.DataFrame, uri: str, name: str, report: str = "") ->
 
     def write() -> int:
         client = MlflowClient(uri)
-        found = client.get_experiment_by_name(name)
-        experiment = client.create_experiment(name) if found is None else found.experiment_id
+        existing = client.get_experiment_by_name(name)
+        experiment = client.create_experiment(name) if existing is None else existing.experiment_id
         known = dict(_known_runs(client, experiment))
         parts = [*_parts(table), ({"table": name}, table)]
         added = 0
@@ -201,11 +201,11 @@ def _trials(rows: pd.DataFrame) -> Iterator[Any]:
             continue
         params = {name: int(row[name]) for name in ("seed", "fold")}
         params |= {"curve": row["label"], "knob": row["knob"]}
-        own = {key: value for key, value in params.items() if value == value}
+        present = {key: value for key, value in params.items() if value == value}
         yield create_trial(
             values=values,
-            params=own,
-            distributions={key: distributions[key] for key in own},
+            params=present,
+            distributions={key: distributions[key] for key in present},
             user_attrs={
                 key: value
                 for key, value in row.items()

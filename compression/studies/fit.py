@@ -127,26 +127,28 @@ def _reference(request: Mapping[str, Any]) -> tuple[bytes, pd.DataFrame]:
         "validation_rows": len(dataset.validation_rows),
         "test_rows": len(dataset.x_test),
     }
-    return storage.to_bytes(trained.network), pd.DataFrame([{**row, **parts}])
+    content = storage.to_bytes(trained.network, epochs=len(trained.history))
+    return content, pd.DataFrame([{**row, **parts}])
 
 
 def _curve(request: Mapping[str, Any], file: bytes) -> pd.DataFrame:
     import compression
     from compression import storage
 
-    asked = request["reference"]
-    dataset = _fold(asked).judged
+    reference_request = request["reference"]
+    dataset = _fold(reference_request).judged
     reference = compression.Reference(
         storage.from_bytes(file),
         pd.DataFrame(),
         float("nan"),
         compression.Interval(float("nan"), float("nan")),
-        asked["model"],
-        asked["dataset"],
-        seed_of(asked, "initialisation"),
+        reference_request["model"],
+        reference_request["dataset"],
+        seed_of(reference_request, "initialisation"),
         float("nan"),
         dataset.fingerprint,
-        order=seed_of(asked, "order"),
+        order=seed_of(reference_request, "order"),
+        epochs=storage.read_epochs(file),
     )
     module, _, name = find_family(request["family"]).where.partition(":")
     make = getattr(import_module(module), name)

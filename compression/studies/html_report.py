@@ -58,9 +58,9 @@ def build_report(table: pd.DataFrame, specification: str, failed: pd.DataFrame) 
 
 def _describe(study: Mapping[str, Any], table: pd.DataFrame, failed: pd.DataFrame) -> str:
     vary = study.get("vary", SOURCES)
-    held = [each for each in SOURCES if each not in vary]
+    constant = [each for each in SOURCES if each not in vary]
     folds = f", {study['folds']} folds each" if study.get("folds") else ""
-    rest = f" ({' and '.join(held)} as seed {HELD} has them)" if held else ""
+    rest = f" ({' and '.join(constant)} as seed {HELD} has them)" if constant else ""
     return (
         f"Datasets: {', '.join(study['datasets'])}. Models: {', '.join(study['models'])}. "
         f"{len(study['seeds'])} seeds{folds}; a seed chooses {', '.join(vary)}{rest}. "
@@ -94,8 +94,8 @@ def _pair_parts(
             for line, values in zip(changes.to_dict("records"), ends, strict=True)
         ],
     )  # fmt: skip
-    own = compared[compared["label"] < compared["against"]]  # each two curves once
-    if len(own):
+    once = compared[compared["label"] < compared["against"]]  # each two curves once
+    if len(once):
         difference = f"difference ({unit})"
         yield build_table(
             ("curve", "against", "share of the bytes", difference, "from", "to", "p", ""),
@@ -103,7 +103,7 @@ def _pair_parts(
                 (line["label"], line["against"], name_share(line["share"]),
                  *_format_signed([scale * line[each] for each in ("mean", "low", "high")], digits),
                  f"{line['probability']:.2g}", line["verdict"])
-                for line in own.to_dict("records")
+                for line in once.to_dict("records")
             ],
         )  # fmt: skip
 

@@ -36,8 +36,8 @@ def list_kept(store: StudyStore) -> pd.DataFrame:
     labels: dict[str, str] = {}
     for name in store.studies()["name"]:
         labels |= describe_labels(store.specification(name) or "")
-    told = [_describe(json.loads(text), labels) for text in table["request"]]
-    described = pd.DataFrame(told, columns=["what", "dataset", "model", "seed"])
+    facts = [_describe(json.loads(text), labels) for text in table["request"]]
+    described = pd.DataFrame(facts, columns=["what", "dataset", "model", "seed"])
     table = table.join(described)
     table["studies"] = table["key"].map(studies).fillna("")
     table["tags"] = table["key"].map(_join(store, TAGS.c.fit, TAGS.c.tag)).fillna("")
@@ -80,10 +80,10 @@ class _Damaged(logging.Handler):
 
 
 def _join(store: StudyStore, fit: sql.Column, name: sql.Column) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
+    names_of: dict[str, list[str]] = {}
     for key, each in store.read(sql.select(fit, name).order_by(name)):
-        found.setdefault(key, []).append(each)
-    return {key: SEPARATOR.join(names) for key, names in found.items()}
+        names_of.setdefault(key, []).append(each)
+    return {key: SEPARATOR.join(names) for key, names in names_of.items()}
 
 
 def _describe(request: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[str, str, str, str]:
@@ -94,15 +94,15 @@ def _describe(request: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[st
     elif request.get("stage") == "overview":
         what = f"overview of {request['study']}"
     elif "family" in request:
-        asked = {name: request[name] for name in request.keys() - {"stage", "reference"}}
+        curve = {name: request[name] for name in request.keys() - {"stage", "reference"}}
         method = request["settings"].get("method", request["settings"].get("constraint", ""))
         unnamed = f"{request['family']} {method}".replace("_", " ")
-        what, where = labels.get(json.dumps(asked, sort_keys=True), unnamed), request["reference"]
+        what, where = labels.get(json.dumps(curve, sort_keys=True), unnamed), request["reference"]
     else:
         what = str(request.get("task", "")).rpartition(":")[2].replace("_", " ")
         where = request.get("arguments", {})
     facts = ("" if where.get(name) is None else str(where[name]) for name in ("dataset", "model"))
     dataset, model = (_UPLOAD.sub(r"\1…", fact) for fact in facts)
     fold = f", fold {where['fold']} of {where['folds']}" if "fold" in where else ""
-    held = "".join(f", {each} {where[each]}" for each in SOURCES if each in where)
-    return what, dataset, model, f"{where.get('seed', '')}{fold}{held}"
+    sources = "".join(f", {each} {where[each]}" for each in SOURCES if each in where)
+    return what, dataset, model, f"{where.get('seed', '')}{fold}{sources}"

@@ -8,9 +8,9 @@ SETTING, OFF = "COMPRESS_STORE", "none"
 
 def default_url() -> str | None:
     """The database that COMPRESS_STORE names, or a file of the user's; None where it says none."""
-    asked = os.environ.get(SETTING, "")
-    if asked:
-        return None if asked.lower() == OFF else asked
+    url = os.environ.get(SETTING, "")
+    if url:
+        return None if url.lower() == OFF else url
     from platformdirs import user_data_path
 
     return f"sqlite:///{user_data_path('compress') / 'results.db'}"

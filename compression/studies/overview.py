@@ -114,14 +114,14 @@ def compute_overview(store: StudyStore, name: str) -> Overview:
     sample = curves.iloc[drawn[: len(curves)]].assign(
         change=lambda each: each["score"] - each["reference_score"]
     )
-    told = [*FACTS, "knob", "share", "validation_score", "score", "change"]
+    columns = [*FACTS, "knob", "share", "validation_score", "score", "change"]
     budgets, leading = read_budgets(store.specification(name) or "{}"), leading_rows(rows)
     return Overview(
         changes_at_shares(leading, budgets),
         compare_all(leading, budgets),
         trace_curves(leading),
         choose_ranks(rows),
-        _plain(sample[told]),
+        _plain(sample[columns]),
         _times(store, name, rows),
         pd.DataFrame({"rows": [len(rows)], "curves": [len(curves)]}),
     )
@@ -129,20 +129,20 @@ def compute_overview(store: StudyStore, name: str) -> Overview:
 
 def trace_curves(rows: pd.DataFrame) -> pd.DataFrame:
     """Change by size: where a seed has no row so small, the others' mean is another question's."""
-    found = changes_at_shares(rows, SIZES)
-    every = found.groupby(["dataset", "model", "label"])["seeds"].transform("max")
-    return found[found["seeds"] == every].reset_index(drop=True)
+    changes = changes_at_shares(rows, SIZES)
+    every = changes.groupby(["dataset", "model", "label"])["seeds"].transform("max")
+    return changes[changes["seeds"] == every].reset_index(drop=True)
 
 
 def _times(store: StudyStore, name: str, rows: pd.DataFrame) -> pd.DataFrame:
     fits = store.study_fits(name).set_index("key")["seconds"]
-    own = _plain(rows.drop_duplicates("fit")[[*FACTS, "reference_bytes", "fit"]])
-    own["seconds"] = fits.reindex(own["fit"]).to_numpy(float)
-    grouped = own.groupby(["dataset", "model", "label"])
-    found = grouped.agg(fits=("seconds", "count"), reference_bytes=("reference_bytes", "mean"))
+    fit_rows = _plain(rows.drop_duplicates("fit")[[*FACTS, "reference_bytes", "fit"]])
+    fit_rows["seconds"] = fits.reindex(fit_rows["fit"]).to_numpy(float)
+    grouped = fit_rows.groupby(["dataset", "model", "label"])
+    times = grouped.agg(fits=("seconds", "count"), reference_bytes=("reference_bytes", "mean"))
     for column, share in {"seconds": 0.5, "low": 0.25, "high": 0.75}.items():
-        found[column] = grouped["seconds"].quantile(share)
-    return found.reset_index()
+        times[column] = grouped["seconds"].quantile(share)
+    return times.reset_index()
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:

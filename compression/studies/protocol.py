@@ -86,15 +86,15 @@ class Protocol:
 @cache
 def read_protocol(text: str | None = None) -> Protocol:
     """The protocol that ships, or another one's text."""
-    found = tomllib.loads(PROTOCOL.read_text(encoding="utf-8") if text is None else text)
+    fields = tomllib.loads(PROTOCOL.read_text(encoding="utf-8") if text is None else text)
     return Protocol(
-        found["name"],
-        tuple(found["shares"]),
-        found["seeds"],
-        tuple(found["rounds"]),
-        tuple(found["baselines"]),
-        found["kinds"],
-        found["duels"],
-        found["left_out"],
-        tuple(found["parts"]),
+        fields["name"],
+        tuple(fields["shares"]),
+        fields["seeds"],
+        tuple(fields["rounds"]),
+        tuple(fields["baselines"]),
+        fields["kinds"],
+        fields["duels"],
+        fields["left_out"],
+        tuple(fields["parts"]),
     )

@@ -136,9 +136,9 @@ class Curves:
 
     def request(self) -> dict[str, Any]:
         """As plain values, for a key."""
-        asked = {"family": self.family, "settings": dict(self.settings), "bits": list(self.bits)}
+        fields = {"family": self.family, "settings": dict(self.settings), "bits": list(self.bits)}
         # Left out where there are none: requests that stores know already keep their keys.
-        return asked | ({"bits_epochs": self.bits_epochs} if self.bits_epochs else {})
+        return fields | ({"bits_epochs": self.bits_epochs} if self.bits_epochs else {})
 
 
 def find_family(name: str) -> Family:
@@ -246,7 +246,12 @@ class Study:
         return len(self.pairs()) * len(self.seeds) * (self.folds or 1)
 
     def references(self) -> Iterator[dict[str, Any]]:
-        """A request for each reference: what its key is made of."""
+        """A request for each reference: what its key is made of.
+
+        In place of a hash of the dataset's content a request has its name and the code's version.
+        An upload's name has a hash of its content; what ships and what is made here (``data/``,
+        its files too) is in the version; of what a library brings, the library's version is there.
+        """
         version = code_version("compression", "data")
         for name, model in self.pairs():
             for seed, fold in product(self.seeds, self._folds()):
@@ -347,42 +352,42 @@ def read_study(text: str) -> Study:
         raise ArgumentError(f"this is no TOML: {error}") from None
 
 
-def study_from(found: Mapping[str, Any]) -> Study:
+def study_from(fields: Mapping[str, Any]) -> Study:
     """A study from plain values, as TOML or JSON give them; raises ArgumentError."""
     known = ("name", "datasets", "models", "seeds", "curves")
     optional = ("epochs", "folds", "vary", "budgets")
-    if unknown := set(found) - {*known, *optional}:
+    if unknown := set(fields) - {*known, *optional}:
         raise ArgumentError(
             f"a study has no {', '.join(sorted(unknown))}: it has {', '.join((*known, *optional))}"
         )
-    if missing := [each for each in known if each not in found]:
+    if missing := [each for each in known if each not in fields]:
         raise ArgumentError(f"the study does not say its {', '.join(missing)}")
-    seeds = found["seeds"]
+    seeds = fields["seeds"]
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         seeds = range(seeds) if 0 <= seeds <= MAX_FITS else ()
-    texts = {what: _texts(what, found[what]) for what in ("datasets", "models")}
-    if not isinstance(found["name"], str):
+    texts = {what: _texts(what, fields[what]) for what in ("datasets", "models")}
+    if not isinstance(fields["name"], str):
         raise ArgumentError("a study's name is a text")
     if not isinstance(seeds, (list, tuple, range)):
         raise ArgumentError("seeds is a list of whole numbers, or how many")
-    if not isinstance(budgets := found.get("budgets", SHARES), (list, tuple)):
+    if not isinstance(budgets := fields.get("budgets", SHARES), (list, tuple)):
         raise ArgumentError("budgets is a list of shares")
     return Study(
-        found["name"],
+        fields["name"],
         texts["datasets"],
         texts["models"],
         tuple(seeds),
-        curves_from(found),
-        found.get("epochs"),
-        found.get("folds"),
-        _texts("vary", found.get("vary", SOURCES)),
+        curves_from(fields),
+        fields.get("epochs"),
+        fields.get("folds"),
+        _texts("vary", fields.get("vary", SOURCES)),
         tuple(budgets),
     )
 
 
-def curves_from(found: Mapping[str, Any]) -> tuple[Curves, ...]:
+def curves_from(fields: Mapping[str, Any]) -> tuple[Curves, ...]:
     """A study's curves alone: they can be told where its datasets are kept no more."""
-    return tuple(_curves_from(each) for each in _tables(found["curves"]))
+    return tuple(_curves_from(each) for each in _tables(fields["curves"]))
 
 
 def _texts(what: str, values: Any) -> tuple[str, ...]:
@@ -397,15 +402,15 @@ def _tables(values: Any) -> list[Mapping[str, Any]]:
     return values
 
 
-def _curves_from(found: Mapping[str, Any]) -> Curves:
-    own = ("family", "bits", "bits_epochs", "name")
-    settings = {name: value for name, value in found.items() if name not in own}
-    bits = found.get("bits", [])
+def _curves_from(fields: Mapping[str, Any]) -> Curves:
+    reserved = ("family", "bits", "bits_epochs", "name")
+    settings = {name: value for name, value in fields.items() if name not in reserved}
+    bits = fields.get("bits", [])
     if not isinstance(bits, (list, tuple)) or not all(isinstance(each, int) for each in bits):
         raise ArgumentError("bits is a list of whole numbers")
-    if not isinstance(found.get("name", ""), str):
+    if not isinstance(fields.get("name", ""), str):
         raise ArgumentError("a curve's name is a text")
-    epochs = found.get("bits_epochs", 0)
+    epochs = fields.get("bits_epochs", 0)
     if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 0:
         raise ArgumentError("bits_epochs is a whole number, 0 or more")
-    return Curves(found.get("family", ""), settings, tuple(bits), found.get("name", ""), epochs)
+    return Curves(fields.get("family", ""), settings, tuple(bits), fields.get("name", ""), epochs)

@@ -102,8 +102,8 @@ class StudyStore(Store):
         """A row a fit that is over: key, request, status, sentence, seconds, host."""
         columns = [FITS.c[each] for each in _OF_A_FIT]
         query = sql.select(*columns).join(STUDY_FITS, STUDY_FITS.c.fit == FITS.c.key)
-        found = self.read(query.where(STUDY_FITS.c.study == name))
-        return pd.DataFrame(found, columns=list(_OF_A_FIT))
+        rows = self.read(query.where(STUDY_FITS.c.study == name))
+        return pd.DataFrame(rows, columns=list(_OF_A_FIT))
 
     def study_rows(self, name: str, columns: Collection[str] = NUMBERS) -> pd.DataFrame:
         """The rows of all its fits: fit (categorical), position and these columns, in their order."""
@@ -116,14 +116,14 @@ class StudyStore(Store):
             .where(STUDY_FITS.c.study == name)
             .order_by(STUDY_FITS.c.fit, ROWS.c.position)  # as both indices stand: no sorting
         )
-        found = self.read_plain(query)
-        first = np.array([row[0] is not None for row in found], dtype=bool)
+        rows = self.read_plain(query)
+        first = np.array([row[0] is not None for row in rows], dtype=bool)
         starts, fits = np.flatnonzero(first), np.cumsum(first) - 1
-        numbers = np.array([row[1:] for row in found], dtype=float)
-        table = pd.DataFrame(numbers.reshape(len(found), len(columns)), columns=list(columns))
-        keys = pd.Categorical.from_codes(fits, [found[start][0] for start in starts])
+        numbers = np.array([row[1:] for row in rows], dtype=float)
+        table = pd.DataFrame(numbers.reshape(len(rows), len(columns)), columns=list(columns))
+        keys = pd.Categorical.from_codes(fits, [rows[start][0] for start in starts])
         table.insert(0, "fit", keys)
-        table.insert(1, "position", np.arange(len(found)) - starts[fits])
+        table.insert(1, "position", np.arange(len(rows)) - starts[fits])
         return table
 
     def forget_failed(self, name: str) -> int:
@@ -148,8 +148,8 @@ class StudyStore(Store):
 
     def untag(self, keys: Collection[str], tag: str) -> None:
         """Take a tag off these fits."""
-        own = TAGS.delete().where(TAGS.c.tag == tag, TAGS.c.fit.in_(list(keys)))
-        self.write(lambda connection: connection.execute(own))
+        removal = TAGS.delete().where(TAGS.c.tag == tag, TAGS.c.fit.in_(list(keys)))
+        self.write(lambda connection: connection.execute(removal))
 
     def lease(self, keys: Iterable[str], owner: str, seconds: float) -> tuple[list[str], set[str]]:
         """Which of these fits the owner may work on now, and which are over by now.
@@ -159,11 +159,11 @@ class StudyStore(Store):
         """
         now, wanted = time.time(), list(keys)
         take, ask = _build_lease(self._engine.dialect.name), _build_question()
-        held: list[str] = []
+        leased: list[str] = []
         over: set[str] = set()
 
         def take_free(connection: sql.Connection) -> None:
-            held.clear()
+            leased.clear()
             over.clear()
             for key in wanted:
                 # Another driver may have kept its fit and given its lease back in between.
@@ -172,18 +172,18 @@ class StudyStore(Store):
                     continue
                 row = {"fit": key, "owner": owner, "expires_at": now + seconds}
                 if connection.execute(take, row | {"now": now, "us": owner}).first() is not None:
-                    held.append(key)
+                    leased.append(key)
 
         self.write(take_free)
-        return held, over
+        return leased, over
 
     def renew(self, owner: str, seconds: float) -> None:
         """Make an owner's leases good for ``seconds`` from now; those of fits that are over end."""
-        own, over = LEASES.c.owner == owner, LEASES.c.fit.in_(sql.select(FITS.c.key))
+        owned, over = LEASES.c.owner == owner, LEASES.c.fit.in_(sql.select(FITS.c.key))
 
         def change(connection: sql.Connection) -> None:
-            connection.execute(LEASES.delete().where(own, over))
-            later = LEASES.update().where(own).values(expires_at=time.time() + seconds)
+            connection.execute(LEASES.delete().where(owned, over))
+            later = LEASES.update().where(owned).values(expires_at=time.time() + seconds)
             connection.execute(later)
 
         self.write(change)

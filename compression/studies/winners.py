@@ -18,6 +18,7 @@ Line = dict[str, Any]
 WINS, TIES, LOSES, ALONE, NOTHING = "wins", "ties", "loses", "alone", "nothing fits"
 FEW_SEEDS, MISSING = "too few seeds", "not computed"
 MIN_SEEDS = 4  # of a verdict
+COMMON = 0.9  # share of the cells that must have a kind which can always be said
 
 
 def judge_families(rows: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
@@ -35,25 +36,27 @@ def judge_families(rows: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
         fits), of (seeds of the pair), validation_score, score, bytes (means over seeds), change,
         low, high (test score minus the reference's; 95 % interval, NaN with one seed).
     """
-    found = []
+    lines = []
     counts = rows[rows["family"] == "reference"].groupby(["dataset", "model"])["seed"].nunique()
     fitting = rows[rows["family"] != "reference"]
-    for (dataset, model, share, family), own in fitting.groupby([*CELL, "family"], sort=False):
-        change = _compare(own["score"] - own["reference_score"], own)
-        means = own[["validation_score", "score", "bytes"]].mean()
-        found.append(
+    for (dataset, model, share, family), family_rows in fitting.groupby(
+        [*CELL, "family"], sort=False
+    ):
+        change = _compare(family_rows["score"] - family_rows["reference_score"], family_rows)
+        means = family_rows[["validation_score", "score", "bytes"]].mean()
+        lines.append(
             {
                 **dict(zip(CELL, (dataset, model, share), strict=True)),
                 "family": family,
                 "kind": protocol.kind_of(family),
                 "baseline": family in protocol.baselines,
-                "seeds": len(own),
+                "seeds": len(family_rows),
                 "of": counts[dataset, model],
                 **means,
                 **{name: change[name] for name in ("change", "low", "high")},
             }
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(lines)
 
 
 def judge_cells(
@@ -85,13 +88,13 @@ def judge_cells(
         of_size = []
         for dataset, model in protocol.pairs():
             place = (dataset, model, share)
-            own = _rank(families[(families[CELL] == place).all(axis=1)])
-            here = scores.loc[place] if len(own) else scores
-            cell, held = _judge_cell(own, here)
+            ranked = _rank(families[(families[CELL] == place).all(axis=1)])
+            here = scores.loc[place] if len(ranked) else scores
+            cell, lines = _judge_cell(ranked, here)
             where: Line = dict(zip(CELL, place, strict=True))
             where["seeds"] = int(counts.get((dataset, model), 0))
             of_size.append(where | cell | ({} if where["seeds"] else {"verdict": MISSING}))
-            against += [where | line for line in held]
+            against += [where | line for line in lines]
         cells += _adjust(of_size)
     return pd.DataFrame(cells), pd.DataFrame(against)
 
@@ -111,21 +114,21 @@ def judge_duels(rows: pd.DataFrame, families: pd.DataFrame, protocol: Protocol) 
     scores = rows.set_index([*CELL, "family", "seed"]).sort_index()
     lines: list[Line] = []
     for title, sides in protocol.duels.items():
-        held = []
-        for place, own in families.groupby(CELL):
-            ranked = _rank(own)["family"]
+        compared = []
+        for place, cell_families in families.groupby(CELL):
+            ranked = _rank(cell_families)["family"]
             names = [_first_of(ranked, side) for side in sides]
             if all(names):
                 where = {"duel": title, **dict(zip(CELL, place, strict=True))}
                 where |= {"first": names[0], "second": names[1]}
-                held.append(where | _compare_families(scores.loc[place], *names))
-        lines += _adjust(held)
+                compared.append(where | _compare_families(scores.loc[place], *names))
+        lines += _adjust(compared)
     return pd.DataFrame(lines)
 
 
 def _first_of(ranked: pd.Series, beginnings: Sequence[str]) -> str:
-    found = ranked[ranked.str.startswith(tuple(beginnings))]
-    return str(found.iloc[0]) if len(found) else ""
+    matches = ranked[ranked.str.startswith(tuple(beginnings))]
+    return str(matches.iloc[0]) if len(matches) else ""
 
 
 def _rank(families: pd.DataFrame) -> pd.DataFrame:
@@ -134,20 +137,25 @@ def _rank(families: pd.DataFrame) -> pd.DataFrame:
     return always.sort_values(["validation_score", "bytes"], ascending=[False, True])
 
 
-def _judge_cell(own: pd.DataFrame, here: pd.DataFrame) -> tuple[Line, list[Line]]:
+def _judge_cell(ranked: pd.DataFrame, here: pd.DataFrame) -> tuple[Line, list[Line]]:
     """Who is best of these ranked families, and ours against every baseline."""
-    ours, peers = own[~own["baseline"].astype(bool)], own[own["baseline"].astype(bool)]
-    cell: Line = {"winner": _first(own), "ours": _first(ours), "peer": _first(peers), "level": ""}
-    if own.empty:
+    ours, peers = ranked[~ranked["baseline"].astype(bool)], ranked[ranked["baseline"].astype(bool)]
+    cell: Line = {
+        "winner": _first(ranked),
+        "ours": _first(ours),
+        "peer": _first(peers),
+        "level": "",
+    }
+    if ranked.empty:
         return cell | {"verdict": NOTHING}, []
-    cell["level"] = "; ".join(_list_level(here, own["family"].tolist()))
+    cell["level"] = "; ".join(_list_level(here, ranked["family"].tolist()))
     if ours.empty or peers.empty:
         return cell | {"verdict": ALONE}, []
-    held = [
+    comparisons = [
         {"ours": cell["ours"], "baseline": each, **_compare_families(here, cell["ours"], each)}
         for each in peers["family"]
     ]
-    return cell | _compare_families(here, cell["ours"], cell["peer"]), _adjust(held)
+    return cell | _compare_families(here, cell["ours"], cell["peer"]), _adjust(comparisons)
 
 
 def _first(families: pd.DataFrame) -> str:
@@ -168,14 +176,14 @@ def _compare_families(here: pd.DataFrame, one: str, other: str) -> Line:
     return _compare(paired, first.loc[paired.index])
 
 
-def _compare(paired: pd.Series, own: pd.DataFrame) -> Line:
+def _compare(paired: pd.Series, sizes: pd.DataFrame) -> Line:
     """Mean difference, interval and p with Nadeau and Bengio's correction."""
-    found: Line = {"change": float(paired.mean()), "seeds": len(paired)}
+    line: Line = {"change": float(paired.mean()), "seeds": len(paired)}
     if len(paired) < 2:
-        return found | {"low": np.nan, "high": np.nan, "probability": np.nan}
-    test, train = own["test_rows"].mean(), own["train_rows"].mean()
+        return line | {"low": np.nan, "high": np.nan, "probability": np.nan}
+    test, train = sizes["test_rows"].mean(), sizes["train_rows"].mean()
     result = corrected_difference(paired.to_numpy(), test, train)
-    return found | {"low": result.low, "high": result.high, "probability": result.probability}
+    return line | {"low": result.low, "high": result.high, "probability": result.probability}
 
 
 def _adjust(lines: list[Line]) -> list[Line]:
@@ -200,25 +208,31 @@ class Rule:
     error : float
         Share of cells whose winner is of another kind than the tree says, each dataset judged by
         a tree of the others.
-    plain_error : float
-        The same of always saying the most frequent kind.
     plain : str
-        That kind, over all cells.
+        The most frequent kind over all cells.
+    plain_error : float
+        Share of cells whose winner is of another kind than that.
     lost, plain_lost : float
-        Mean test score that the best family of the said kind is behind the winner, where it has
-        one; cross-validated in the same way.
+        Mean test score that the best family of the kind that is said is behind the winner, where
+        the cell has one: by the tree, cross-validated in the same way, and by the most frequent.
+    safest : str
+        The kind that loses least when it is always said, of those that nearly every cell has.
+    safest_lost : float
+        What that loses.
     cells : int
     holds : bool
-        Whether the tree errs less than the most frequent kind does, and is right more often than
-        not.
+        Whether the tree errs less than the most frequent kind does, is right more often than not,
+        and loses no more than the safest kind.
     """
 
     lines: tuple[str, ...]
     error: float
-    plain_error: float
     plain: str
+    plain_error: float
     lost: float
     plain_lost: float
+    safest: str
+    safest_lost: float
     cells: int
     holds: bool
 
@@ -236,24 +250,29 @@ def find_rule(cells: pd.DataFrame, families: pd.DataFrame, facts: pd.DataFrame) 
     from sklearn.model_selection import LeaveOneGroupOut
 
     kinds = families.drop_duplicates("family").set_index("family")["kind"]
-    held = cells[cells["winner"] != ""].merge(facts, on=["dataset", "model"])
-    features = held.assign(size=held["share"])[list(FEATURES)].to_numpy(float)
-    target, groups = held["winner"].map(kinds).to_numpy(str), held["dataset"].to_numpy(str)
-    said, plain = np.empty_like(target, object), np.empty_like(target, object)
+    decided = cells[cells["winner"] != ""].merge(facts, on=["dataset", "model"])
+    features = decided.assign(size=decided["share"])[list(FEATURES)].to_numpy(float)
+    target, groups = decided["winner"].map(kinds).to_numpy(str), decided["dataset"].to_numpy(str)
+    said = np.empty_like(target, object)
     for train, test in LeaveOneGroupOut().split(features, target, groups):
         said[test] = _grow(features[train], target[train]).predict(features[test])
-        plain[test] = _most_frequent(target[train])
-    errors = [float(np.mean(each != target)) for each in (said, plain)]
-    lost = [_mean_loss(held, families, each) for each in (said, plain)]
+    plain = _most_frequent(target)
+    losses = _list_losses(decided, families)
+    common = losses.columns[losses.notna().mean() >= COMMON]
+    constant = losses[common].mean()
+    lost = float(np.nanmean([losses.at[cell, kind] for cell, kind in enumerate(said)]))
+    error, plain_error = float(np.mean(said != target)), float(np.mean(plain != target))
     return Rule(
         _write_tree(_grow(features, target)),
-        errors[0],
-        errors[1],
-        _most_frequent(target),
-        lost[0],
-        lost[1],
+        error,
+        plain,
+        plain_error,
+        lost,
+        float(losses[plain].mean()),
+        str(constant.idxmin()),
+        float(constant.min()),
         len(target),
-        errors[0] < min(errors[1], 0.5),
+        error < min(plain_error, 0.5) and lost <= float(constant.min()),
     )
 
 
@@ -269,33 +288,36 @@ def _most_frequent(values: np.ndarray) -> str:
     return str(names[np.argmax(counts)])
 
 
-def _mean_loss(held: pd.DataFrame, families: pd.DataFrame, said: np.ndarray) -> float:
-    """Mean test score behind the winner's, of the said kind's family that validation prefers."""
-    losses = []
-    for (_, cell), kind in zip(held.iterrows(), said, strict=True):
-        own = _rank(families[(families[CELL] == tuple(cell[CELL])).all(axis=1)])
-        of_kind = own[own["kind"] == kind]
-        if len(of_kind):
-            losses.append(own["score"].iloc[0] - of_kind["score"].iloc[0])
-    return float(np.mean(losses)) if losses else float("nan")
+def _list_losses(cells: pd.DataFrame, families: pd.DataFrame) -> pd.DataFrame:
+    """Test score behind the winner's, of each kind's family that validation prefers.
+
+    A row a cell, a column a kind; NaN where the cell has no family of the kind.
+    """
+    by_cell = dict(list(families.groupby(CELL)))
+    lines = []
+    for _, cell in cells.iterrows():
+        ranked = _rank(by_cell[tuple(cell[CELL])])
+        best = ranked.drop_duplicates("kind").set_index("kind")["score"]
+        lines.append(ranked["score"].iloc[0] - best)
+    return pd.DataFrame(lines).reset_index(drop=True)
 
 
 def _write_tree(tree: Any) -> tuple[str, ...]:
     """A fitted tree in words."""
-    own, lines = tree.tree_, []
+    nodes, lines = tree.tree_, []
 
     def write(node: int, depth: int, said: str) -> None:
-        name = tree.classes_[int(np.argmax(own.value[node]))]
-        if own.children_left[node] < 0:
-            lines.append(f"{'  ' * depth}{said}: {name}, {int(own.n_node_samples[node])} cells")
+        name = tree.classes_[int(np.argmax(nodes.value[node]))]
+        if nodes.children_left[node] < 0:
+            lines.append(f"{'  ' * depth}{said}: {name}, {int(nodes.n_node_samples[node])} cells")
             return
         if said:
             lines.append(f"{'  ' * depth}{said}")
             depth += 1
-        where = f"{FEATURES[own.feature[node]]}"
-        at = f"{own.threshold[node]:.3g}"
-        write(own.children_left[node], depth, f"{where} at most {at}")
-        write(own.children_right[node], depth, f"{where} above {at}")
+        where = f"{FEATURES[nodes.feature[node]]}"
+        at = f"{nodes.threshold[node]:.3g}"
+        write(nodes.children_left[node], depth, f"{where} at most {at}")
+        write(nodes.children_right[node], depth, f"{where} above {at}")
 
     write(0, 0, "")
     return tuple(lines)

@@ -106,17 +106,17 @@ def _plain(table: pa.Table, remarks: list[str]) -> pa.Table:
     return table.filter(pa.array(rows))
 
 
-def write(found: pa.Table | dict[str, np.ndarray], out: str) -> dict[str, Any]:
+def write(content: pa.Table | dict[str, np.ndarray], out: str) -> dict[str, Any]:
     """Keep what was read, uncompressed; facts of it."""
-    if isinstance(found, dict):
+    if isinstance(content, dict):
         with zipfile.ZipFile(f"{out}.npz", "w") as archive:
-            for name, array in found.items():
+            for name, array in content.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                     npy.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-        return {"kind": "arrays", "arrays": {name: list(a.shape) for name, a in found.items()}}
-    with pa.OSFile(f"{out}.arrow", "wb") as sink, pa.ipc.new_file(sink, found.schema) as writer:
-        writer.write_table(found)
-    return {"kind": "table", "rows": found.num_rows, "columns": found.num_columns}
+        return {"kind": "arrays", "arrays": {name: list(a.shape) for name, a in content.items()}}
+    with pa.OSFile(f"{out}.arrow", "wb") as sink, pa.ipc.new_file(sink, content.schema) as writer:
+        writer.write_table(content)
+    return {"kind": "table", "rows": content.num_rows, "columns": content.num_columns}
 
 
 def main(file: str, name: str, out: str) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def main(file: str, name: str, out: str) -> dict[str, Any]:
             raise Refusal(
                 f"the file has {size / 1e6:,.0f} MB, and at most {limits.MOST_BYTES / 1e6:,.0f} MB can be read"
             )
-        found, remarks = decode(Path(file).read_bytes(), name)
-        return write(found, out) | {"remarks": remarks}
+        content, remarks = decode(Path(file).read_bytes(), name)
+        return write(content, out) | {"remarks": remarks}
     except Refusal as refusal:
         return {"error": str(refusal)}
     except (MemoryError, pa.ArrowMemoryError):

@@ -47,7 +47,7 @@ def limit_process(size: int) -> None:
 
 def clean_names(names: list[str]) -> tuple[list[str], list[str]]:
     """Names that can be shown and told apart, and remarks on those that were changed."""
-    found: list[str] = []
+    cleaned: list[str] = []
     remarks: list[str] = []
     taken = set(names)
     seen: set[str] = set()
@@ -64,5 +64,5 @@ def clean_names(names: list[str]) -> tuple[list[str], list[str]]:
                 remarks.append(f"Another column is named {clean!r}: it is {again!r} here.")
             clean = again
         seen.add(clean)
-        found.append(clean)
-    return found, remarks
+        cleaned.append(clean)
+    return cleaned, remarks

@@ -82,11 +82,11 @@ def _as_utf8(raw: bytes, remarks: list[str]) -> bytes:
 
 def _line_ends(raw: bytes) -> NDArray[np.int64]:
     """Where the lines end; refused where one is too long."""
-    found = []
+    blocks = []
     for start in range(0, len(raw), 2**24):
         block = np.frombuffer(raw, np.uint8, min(2**24, len(raw) - start), start)
-        found.append(np.flatnonzero(block == 10) + start)
-    ends = np.append(np.concatenate(found), len(raw))
+        blocks.append(np.flatnonzero(block == 10) + start)
+    ends = np.append(np.concatenate(blocks), len(raw))
     lengths = np.diff(ends, prepend=-1)
     if lengths.max() > limits.LONGEST_LINE:
         raise Refusal(

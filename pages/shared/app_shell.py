@@ -10,6 +10,7 @@ from pages.shared import links
 from pages.shared.ui.widgets import URL_TEXT
 
 _PAGE = "_page"  # that was drawn last
+SHELL, WANTED = "_shell", "_want"  # in the session: app.py has run; the page to go to then
 ICON = str(Path(__file__).parents[2] / ".streamlit" / "icon.svg")
 _FOLDER = Path(__file__).parent / "ui"
 CHARTS = "static/js/PlotlyChart.*.js"  # Streamlit's own, that a browser loads at the first chart
@@ -62,8 +63,8 @@ def begin_page(title: str, sentence: str = "") -> None:
         As in the menu; "Low rank" is pages/low_rank.py.
     sentence : str
     """
-    if "_shell" not in st.session_state:
-        st.session_state["_want"] = f"pages/{title.lower().replace(' ', '_')}.py"
+    if SHELL not in st.session_state:
+        st.session_state[WANTED] = links.to_page(title).page
         st.switch_page("app.py", query_params=_query())
     if sentence:
         st.caption(sentence)
@@ -71,8 +72,8 @@ def begin_page(title: str, sentence: str = "") -> None:
 
 def resume_page() -> None:
     """Take a visitor who came through ``begin_page``'s detour to the page that was asked for."""
-    st.session_state["_shell"] = True
-    if (page := st.session_state.pop("_want", None)) is not None:
+    st.session_state[SHELL] = True
+    if (page := st.session_state.pop(WANTED, None)) is not None:
         st.switch_page(page, query_params=_query())
 
 

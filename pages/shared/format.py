@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MACS = "MACs per sample"
 LONGEST_QUOTE = 60  # characters of a stranger's text that a sentence repeats
 
 

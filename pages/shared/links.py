@@ -36,7 +36,7 @@ WAYS, BOUND_AGAINST, FEW_BITS, BITS = "ways", "bound_against", "few_bits", "bits
 RACE, RACE_BOUND, PLANE, ACROSS, UP = "race", "race_at", "plane", "across", "up"
 OWN_BOUNDS, LAYER_BOUND = "own_bounds", "bound_{}"  # of each layer by its name
 # Combine
-COMBINED_METHOD, PAIR_EPOCHS = "together", "pair_epochs"
+COMBINED_METHOD, PAIR_EPOCHS, PAIRS_IN_FEW_BITS = "together", "pair_epochs", "pairs_in_few_bits"
 # Decide
 POINTS_LOST, MAX_KILOBYTES, FEWER_MACS, SMALLEST_IN = "lose", "kb", "fewer", "by"
 MORE_SERIES, SCORE_PART, COMPARED, CHOICE, MEASURE = "more", "part", "compare", "choice", "measure"
@@ -68,6 +68,11 @@ class Link:
 
     page: str
     query: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """The page's, as in the menu."""
+        return self.page.removeprefix("pages/").removesuffix(".py").replace("_", " ").capitalize()
 
     def texts(self) -> dict[str, str]:
         """The query as it stands in a URL."""
@@ -138,6 +143,15 @@ def to_combine(
 
 def to_atlas(dataset: str, model: str, size: str | None = None) -> Link:
     return _link("atlas", {ATLAS_CELL: f"{dataset}:{model}", ATLAS_SIZE: size})
+
+
+def to_decide() -> Link:
+    return _link("decide", {})
+
+
+def to_page(title: str) -> Link:
+    """The page of that title in the menu: "Low rank" is pages/low_rank.py."""
+    return _link(title.lower().replace(" ", "_"), {})
 
 
 def _link(page: str, query: Mapping[str, Any]) -> Link:

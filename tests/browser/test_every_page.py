@@ -37,6 +37,8 @@ OVER = """() => {
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(server, visit, name):
     page = visit(f"{server.address}/{name}?{IRIS}{ON_REQUEST.get(name, '')}")
     page.locator('[data-testid="stHeading"]').first.wait_for()
+    title = name.replace("_", " ").capitalize()
+    page.wait_for_function(f"document.title === '{title} · Compress'")
     check_for_every_reader(page)
 
 
@@ -52,6 +54,11 @@ def check_for_every_reader(page):
         show_scheme(page, scheme)
         found[scheme] = violations(page)
     assert found == {"light": [], "dark": []}
+    check_widths(page)
+
+
+def check_widths(page):
+    """No words beyond their room, whatever the window's width."""
     for width in (1024, 390):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(500)  # charts follow their boxes

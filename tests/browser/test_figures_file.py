@@ -41,14 +41,14 @@ def test_figures_come_as_they_are_now_in_a_file_that_asks_nobody(server, visit, 
     page = visit(f"{server.address}/low_rank?dataset=iris&model=softmax_regression&rank=1")
     count = count_charts(page)
     file = tmp_path / "figures.html"
-    assert "rank 1 marked" in taken_away(page, file)
+    assert "with rank 1 and" in taken_away(page, file)
 
     page.locator(".st-key-rank input[type=range]").press("ArrowRight")
     page.get_by_text("This makes the model larger").wait_for()
     count_charts(page)
     text = taken_away(page, file)
-    assert "rank 2 marked" in text
-    assert "rank 1 marked" not in text
+    assert "with rank 2 and" in text
+    assert "with rank 1 and" not in text
 
     alone = visit(file.as_uri())
     alone.wait_for_function(f"document.querySelectorAll('{CHARTS} .main-svg').length >= {count}")

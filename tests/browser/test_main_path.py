@@ -9,6 +9,7 @@ import time
 import pytest
 
 from benchmarks.browser import wait_until_idle
+from tests.browser.test_every_page import check_widths
 
 pytestmark = pytest.mark.browser
 
@@ -77,8 +78,31 @@ def test_a_first_visit_ends_in_all_charts_without_a_click(server, visit):
     page.get_by_role("heading", name="Compare").wait_for()
     charts(page, 6)
     assert slider(page, "rank").is_visible()
+    conclusion = page.get_by_text("difference is shown").first
+    conclusion.wait_for()
+    assert conclusion.bounding_box()["y"] < page.locator(".st-key-rank").bounding_box()["y"]
     assert page.locator(".st-key-dataset input").input_value() == "Digits, 8 × 8"
     assert len(parameters(page)) == 2
+    check_widths(page)
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_a_slider_and_its_four_numbers_stay_in_sight_to_the_end_of_the_page(server, visit, size):
+    width, height = size
+    page = visit(f"{server.address}/low_rank?{IRIS}", viewport={"width": width, "height": height})
+    charts(page, 2)
+    page.get_by_role("button", name="Figures as HTML").scroll_into_view_if_needed()
+    wait_until_idle(page)
+    place = page.locator(".st-key-in_sight")
+    box = place.bounding_box()
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= height
+    numbers = place.locator('[data-testid="stMetricValue"]')
+    assert numbers.count() == 4
+    for number in (*numbers.all(), slider(page, "rank")):
+        inside = number.bounding_box()
+        assert box["x"] <= inside["x"] <= inside["x"] + inside["width"] <= width
+        assert box["y"] <= inside["y"] <= inside["y"] + inside["height"] <= height
 
 
 def test_a_slider_moved_by_keyboard_changes_its_own_side_only(server, visit):

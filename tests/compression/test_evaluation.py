@@ -111,7 +111,7 @@ def weighted_change(weights, target, squares):
 @pytest.mark.parametrize("block", [1, 700, 10**6])
 def test_the_bootstrap_in_blocks_is_the_direct_formula_on_the_same_draws(block, monkeypatch):
     """Each resample by itself; its standard error from torch's gradient by the rows' weights."""
-    monkeypatch.setattr(evaluation, "_BLOCK", block)
+    monkeypatch.setattr(evaluation, "UNPACKED", block)
     evaluation.draws.cache_clear()
     rng = np.random.default_rng(3)
     n, models = 37, 4

@@ -143,6 +143,17 @@ def test_the_choices_are_the_rows_that_fulfil_the_wish_and_that_no_row_at_all_be
     assert first.is_monotonic_increasing
 
 
+def test_rows_that_were_chosen_once_can_be_chosen_from_again():
+    """A curve in its best bits has the columns that say where each row stood."""
+    costs = {"bytes": [20.0, 10.0], "parameters": [5.0, 3.0], "macs": [5.0, 3.0]}
+    scores = {name: [0.9, 0.8] for name in ("validation_score", "score")}
+    table = pd.DataFrame({"curve": "4 bits", "row": [7, 3]} | costs | scores)
+    reference = pd.Series({"bytes": 40.0, "validation_score": 0.9})
+    (chosen,) = best_rows({"again": table}, Wish(loss=0.05), reference).to_dict("records")
+    assert (chosen["curve"], chosen["row"], chosen["bytes"]) == ("again", 0, 20.0)
+    assert recommend(table, Wish(loss=0.05), reference)["bytes"].tolist() == [20.0]
+
+
 @pytest.mark.parametrize("points", [1, 2, 3])
 def test_a_loss_of_exactly_as_many_points_as_wished_is_granted(points):
     for right in range(points, 101):

@@ -235,3 +235,26 @@ def test_the_onnx_graph_gives_the_same_outputs(case, tmp_path):
             x = dataset.x_test[:rows]
             expected = network(torch.from_numpy(x)).detach().numpy()
             np.testing.assert_allclose(session.run(None, {name: x})[0], expected, atol=1e-4)
+
+
+def test_floats_are_stored_raw_in_the_reference_s_file_as_in_a_compressed_one(case):
+    """Nobody's floats are deflated: any tool reads them, and no file is shorter for it."""
+    dataset, reference = case
+    networks = {
+        "reference": reference.network,
+        "low rank": compression.low_rank_curve(reference, dataset, ranks=[1]).network(0),
+        "box": compression.constrained_curve(reference, dataset, bounds=[0.5], epochs=1).network(0),
+    }
+    for name, network in networks.items():
+        content = storage.to_bytes(network)
+        raw = {key: tensor.numpy() for key, tensor in network.state_dict().items()}
+        for layer, module in network.named_modules():
+            if (found := bounded_of(module)) is not None:
+                weight = raw[f"{layer}.weight"]
+                free = weight[(np.abs(weight) != np.float32(found.bound)) & (weight != 0)]
+                if weight.tobytes() not in content:  # as a map of states and the free values
+                    assert free.size < weight.size
+                    raw[f"{layer}.weight"] = free
+        assert all(array.dtype == np.float32 for array in raw.values()), name
+        assert all(array.tobytes() in content for array in raw.values()), name
+        assert len(content) > sum(array.nbytes for array in raw.values()), name

@@ -190,7 +190,7 @@ import json, random, sys
 from pathlib import Path
 from data.decoding.__main__ import main
 files, rounds, folder = json.loads(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-chance, said = random.Random(0), {}
+chance, said = random.Random(int(sys.argv[4])), {}
 import data.decoding.limits as limits
 limits.limit_process = lambda size: None
 for round in range(rounds):
@@ -211,7 +211,7 @@ print(json.dumps(said))
 """
 
 
-def mutate(folder: Path, rounds: int) -> dict[str, int]:
+def mutate(folder: Path, rounds: int, seed: int = 0) -> dict[str, int]:
     """How many mutations of three good files were refused, and how many read."""
     for name, content in (("a.csv", as_csv()), ("b.parquet", PARQUET), ("c.npz", ARRAYS)):
         (folder / name).write_bytes(content)
@@ -223,6 +223,7 @@ def mutate(folder: Path, rounds: int) -> dict[str, int]:
             json.dumps(["a.csv", "b.parquet", "c.npz"]),
             str(rounds),
             str(folder),
+            str(seed),
         ],
         cwd=reading.ROOT,
         capture_output=True,

@@ -1,5 +1,6 @@
 """Pages as AppTest renders them, once there is nothing left to wait for."""
 
+import re
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pages.shared import jobs
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 400  # seconds: on a busy machine too
+SECTIONS = 3  # with a heading, from which on a page links to them
 
 
 def open_page(page="compare.py", **query):
@@ -46,3 +48,14 @@ def settle(app):
         if set(pool.jobs()) == known:
             assert not app.get("progress")
             return app
+
+
+def check_links(app):
+    """A page of three sections or more links to all of them, and to nothing else."""
+    headings = [heading for heading in app.header if heading.anchor]
+    lines = [said.value for said in app.caption if "](#" in said.value]
+    if len(app.header) < SECTIONS and not lines:
+        return
+    (line,) = lines
+    assert re.findall(r"\(#([^)]+)\)", line) == [heading.anchor for heading in headings]
+    assert len(headings) == len(app.header)

@@ -42,10 +42,10 @@ def accuracy(content):
 
 
 def test_the_section_answers_first_with_a_certified_bound_and_its_file(page, curve):
-    row = bounds_text.first_row(curve, 4)
-    line = bounds_text.line_at(curve, row, 4)
+    row = curve.first_row(4)
+    line = curve.line_at(row, 4)
     assert line["validation_change"] >= -0.01
-    assert bounds_text.line_at(curve, row - 1, 4)["validation_change"] < -0.01
+    assert curve.line_at(row - 1, 4)["validation_change"] < -0.01
     (slider,) = (s for s in page.select_slider if s.key == "all_bound")
     assert slider.value == curve.shares[row]
     drawn = charts(page)
@@ -149,7 +149,7 @@ def test_a_layer_that_is_not_certified_is_said_and_names_are_no_markup():
     assert bounds_text.describe_certificates(curve, 0).startswith("**Not certified** to 0.1 % in 1")
     assert "at most 0.2 %" in bounds_text.describe_certificates(curve, 0)
     assert bounds_text.describe_certificates(curve, 1).startswith("**Certified**")
-    assert bounds_text.first_row(curve, 32) == 1  # none is within a point: the largest
+    assert curve.first_row(32) == 1  # none is within a point: the largest
     others = pd.DataFrame(
         {"layer": ["b", "x` ![p](http://a.b/c)"], "kind": ["linear", "embedding"]}
     )
@@ -161,7 +161,7 @@ def test_a_layer_that_is_not_certified_is_said_and_names_are_no_markup():
 
 def test_without_rounded_weights_the_section_shows_what_there_is():
     curve = small_curve([1e-4] * 4)
-    assert bounds_text.line_at(curve, 1, 4)["bits"] == 32
+    assert curve.line_at(1, 4)["bits"] == 32
     figure = bounds_figures.scores_by_bound(curve, 1, 4, "classification")
     assert [trace.name for trace in figure.data if trace.name] == [
         "refitted",

@@ -125,7 +125,7 @@ def test_the_default_right_after_the_stand_in_has_gone_is_no_choice(app):
 def test_a_run_that_ended_as_the_stand_in_was_drawn_breaks_nothing(app):
     app.session_state["settled"] = False
     app.run()
-    del app.session_state["_seen_rank"]  # what would have come next
+    del app.session_state[f"{knobs.SEEN}rank"]  # what would have come next
     assert read_text(app.run()) == "2 2"
 
 

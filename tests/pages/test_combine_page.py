@@ -12,6 +12,7 @@ from compression import COMBINED_METHODS, storage
 from compression.combined.curve import combined_curve
 from compression.equal_bytes import compare_at_equal_bytes
 from data import load
+from pages.shared.format import format_size
 from pages.shared.models import constrained_tasks, requests
 from pages.shared.models import tasks as work
 from pages.shared.models.results import Layer
@@ -48,7 +49,9 @@ def together(trained):
 def alone(trained):
     return {
         "low_rank": work.low_rank_curve(go_on, trained.origin, ("truncated_svd", None)),
-        "tuned": combine_work.tune_low_rank(go_on, trained.origin, (1,), 20),
+        "tuned": work.low_rank_curve(
+            go_on, trained.origin, ("truncated_svd", None), epochs=20, ranks=(1,)
+        ),
         "bound": constrained_tasks.constrained_curve(go_on, trained.origin, "box", "path"),
     }
 
@@ -242,6 +245,7 @@ def test_the_heat_map_holds_every_score_in_its_place_and_rings_the_chosen(togeth
     ):
         assert [float(x), float(y)] == list(known) == [line["rank"], line["bound"]]
         assert f"{int(line['parameters']):,} parameters" in said
+        assert f"{line['epochs']:g} epochs: " in said
         assert (ranks[number.x], BOUNDS[number.y]) == (line["rank"], line["bound"])
         assert float(number.text) == round(100 * line["score"], 1)
     (ring,) = figure.layout.shapes
@@ -265,6 +269,10 @@ def test_the_plane_has_pairs_as_points_and_each_alone_as_a_line(trained, togethe
     assert by_name["Both"].mode == "markers"
     assert list(by_name["Both"].x) == sorted(together.table[cost])
     assert list(by_name["Both, now"].x) == [together.table[cost][1]]
+    behind = together.table.sort_values(cost, kind="stable")["epochs"]
+    assert set(behind) == {EPOCHS, 2 * EPOCHS}  # a smaller bound goes on from the larger one
+    for said, epochs in zip(by_name["Both"].text, behind, strict=True):
+        assert f", {epochs:g} epochs: " in said
     for name, curve in alone.items():
         line = by_name[combine_words.ALONE[name]]
         assert "lines" in line.mode
@@ -368,3 +376,37 @@ def test_low_rank_plus_sparse_asks_for_no_set_and_says_where_nothing_can_be_fact
     assert "set" not in {box.key for box in app.selectbox}
     assert len(app.get("plotly_chart")) == 4
     assert combine_words.NOTHING_TO_FACTOR in [info.value for info in app.info]
+
+
+def test_in_few_bits_every_side_has_its_best_bits_and_the_sentences_are_the_rows_own():
+    app = settle(render("combine.py", dataset="iris", model="softmax_regression"))
+    assert "few_bits_margins" not in {chart.proto.id for chart in app.get("plotly_chart")}
+    app = settle(app.toggle(key="pairs_in_few_bits").set_value(True).run())
+    assert not app.exception
+    assert app.query_params["pairs_in_few_bits"] == "true"
+    trained = work.reference(go_on, "iris", "softmax_regression", 0)
+    first = next(iter(COMBINED_METHODS))
+    sides = {
+        name: requests.few_bits_curve(trained, family, method).result
+        for name, family, method in (
+            ("together", "combined", first),
+            ("low_rank", "low_rank", "truncated_svd"),
+            ("bound", "constraint", "box"),
+        )
+    }
+    together = sides.pop("together")
+    table, reference = together.table, together.reference
+    smaller = table[table["bytes"] < reference["bytes"]]
+    good = smaller[smaller["validation_score"] >= reference["validation_score"] - 0.01 - 1e-12]
+    if len(good):
+        line = good.loc[good["bytes"].idxmin()]
+    else:
+        line = table.loc[table["validation_score"].idxmax()]
+    (shown,) = [text.value for text in app.caption if text.value.startswith("Shown: rank")]
+    assert f"in {line['bits']:g} bit{'' if line['bits'] == 1 else 's'}, the" in shown
+    assert format_size(line["bytes"]) in shown
+    dataset = load("iris", seed=0)
+    expected = compare_at_equal_bytes(together, sides, dataset.y_test, dataset.task)
+    for sentence in combine_words.give_verdict(trained, expected, line["bytes"]):
+        assert any(sentence in text.value for text in app.markdown), sentence
+    assert any("**the best baseline**" in text.value for text in app.markdown[-8:])

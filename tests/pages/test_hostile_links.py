@@ -6,8 +6,12 @@ import random
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from benchmarks import hostile_links
 from benchmarks.hostile_links import (
+    ALL_KEYS,
+    BEGINNINGS,
     HOSTILE,
+    LEAST_LINKS,
     SITES,
     SMALL,
     Site,
@@ -15,6 +19,7 @@ from benchmarks.hostile_links import (
     keys_of,
     listening,
     open_link,
+    untried_keys,
 )
 from benchmarks.server import ROOT
 from pages.shared import links
@@ -130,3 +135,33 @@ def test_nothing_in_an_escaped_sentence_is_markdown():
     assert "http://" not in sentence
     assert "www." not in sentence
     assert r"\*\*c\*\* \<i\>" in sentence
+
+
+def test_keys_that_no_link_has_are_named():
+    assert untried_keys([]) == sorted(ALL_KEYS | BEGINNINGS)
+    every = [*ALL_KEYS, links.LAYER_BOUND.format("fc1"), links.STUDY_VALUES.format("box")]
+    assert untried_keys(every) == []
+    assert untried_keys(set(every) - {"atlas_seeds", "bound_fc1"}) == ["atlas_seeds", "bound_"]
+
+
+def test_the_verdict_asks_for_as_many_links_as_were_promised(monkeypatch):
+    tried = [(f"compare?{links.SEED}='x'", [])] * LEAST_LINKS
+    monkeypatch.setattr(hostile_links, "try_links", lambda share, seed: iter(tried))
+    faults, untried = hostile_links.rows()
+    assert faults.met
+    assert not untried.met
+    assert f"{links.ATLAS_SEEDS}, " in untried.measured
+    tried.pop()
+    assert not next(hostile_links.rows()).met
+
+
+@pytest.mark.parametrize(
+    ("page", "key"),
+    [("studies", links.STUDY_PART), ("atlas", links.ATLAS_SEEDS)],
+)
+def test_what_a_page_draws_on_request_is_drawn_by_one_of_the_sites(page, key):
+    small = {"study": "atlas"}, {"here": "true"}
+    (site,) = [site for site in SITES if site.page == page and site.query in small]
+    app = open_link(site, site.query)
+    assert not faults_of(app, [])
+    assert key in set(keys_of(app, site)) - set(site.query)

@@ -14,6 +14,22 @@ from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
 from pages.views.how_it_works import examples, figures, text
 from tests.pages.rendering import render
 
+CLAIMS = (  # of the article; of COC's accuracy it says both
+    "LMM finds the main directions of the weights",
+    "The larger the rank, the smaller the model",
+    "Eigenvectors of the inputs' covariance give the right directions",
+    "LMM is for non-linear models only",
+    "COC takes any objective",
+    "COC depends on rules made by hand (the bound)",
+    "COC is less accurate than LMM",
+    "COC is more accurate than LMM (elsewhere in the text)",
+    "COC is less robust than LMM",
+    "In practice: LMM as the main method with COC as the auxiliary one",
+    "A logistic model learns iris (its first experiment)",
+    "LMM compresses the synthetic model without loss (its second experiment)",
+    "COC compresses the synthetic model without loss (its third experiment)",
+)
+
 
 def report(*arguments, **named):
     return True
@@ -36,6 +52,12 @@ def test_the_page_shows_both_methods_and_every_term(app):
     assert {chart.key for chart in app.get("plotly_chart")} == {"shadow", "feasible"}
     for term, meaning in GLOSSARY.items():
         assert f"**{term}**: {meaning}" in read_text(app)
+
+
+def test_the_page_shows_how_each_number_is_measured_and_when_to_use_which(app):
+    (measures,) = [table.value for table in app.table if table.value.index.name == "measure"]
+    pd.testing.assert_frame_equal(measures, text.MEASURES.set_index("measure"), check_dtype=False)
+    assert text.ADVICE.strip() in [part.value.strip() for part in app.markdown]
 
 
 def test_a_rank_keeps_the_energy_that_numpy_counts(app):
@@ -84,7 +106,7 @@ def test_a_help_text_says_what_the_glossary_says():
 
 def test_the_article_s_claims_stand_with_their_measured_verdicts(app):
     (table,) = [one.value for one in app.table if "verdict" in one.value]
-    assert len(table) >= 12
+    assert table.index.tolist() == list(CLAIMS)
     verdicts = {"holds", "does not hold", "not shown either way", "holds for convex ones"}
     assert set(table["verdict"]) <= verdicts
     assert table["measured"].str.contains(r"\d").all()

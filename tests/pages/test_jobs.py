@@ -20,14 +20,15 @@ def pool():
 
 
 @pytest.fixture
-def as_session(monkeypatch):
+def as_session():
     """Be somebody from now on; None is a thread of no session, as at first."""
 
     def be(name):
-        monkeypatch.setattr(sessions, "_provider", lambda: name)
+        sessions.identify_sessions_by(lambda: name)
 
-    be(None)
-    return be
+    before = sessions.identify_sessions_by(lambda: None)
+    yield be
+    sessions.identify_sessions_by(before)
 
 
 @pytest.fixture
@@ -51,6 +52,17 @@ def test_equal_arguments_are_one_job(pool):
     jobs = [pool.submit(tasks.numbers, size=12, seed=s) for s in (4, 4.0, np.int64(4))]
     assert jobs[0] is jobs[1] is jobs[2]
     assert pool.submit(tasks.numbers, size=12, seed=5) is not jobs[0]
+
+
+def test_a_request_is_one_job_however_it_is_spelt(pool):
+    jobs = [
+        pool.submit(tasks.numbers, size=14),
+        pool.submit(tasks.numbers, 14),
+        pool.submit(tasks.numbers, 14, 0),
+        pool.submit(tasks.numbers, 14, seed=0),
+        pool.submit(tasks.numbers, seed=0, size=14),
+    ]
+    assert {id(job) for job in jobs} == {id(jobs[0])}
 
 
 def test_results_cannot_be_written_to(pool):

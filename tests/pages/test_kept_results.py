@@ -1,11 +1,13 @@
 """What was computed is there again in the next process, and only where it is the same."""
 
+import json
 import logging
 import os
 import sqlite3
 
 import numpy as np
 import pytest
+import sqlalchemy as sql
 
 from compression.studies.location import default_url
 from pages.shared import jobs
@@ -14,6 +16,7 @@ from pages.shared.jobs.kept_results import KeptResults
 from pages.shared.jobs.pool import Pool
 from pages.shared.jobs.report import measures_time
 from pages.shared.ui.progress import describe_progress
+from tests.databases import execute
 from tests.pages import tasks
 from tests.pages.job_states import until
 from tests.pages.rendering import render
@@ -41,17 +44,16 @@ def restarted(url):
 def list_kept(url):
     """Names of the tasks whose results are kept."""
     try:
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-            return [name for (name,) in connection.execute("SELECT name FROM fits")]
-    except sqlite3.OperationalError:
+        return [name for (name,) in execute(url, sql.text("SELECT name FROM fits"))]
+    except sql.exc.DBAPIError:  # there is no database yet, or no table
         return []
 
 
-def test_a_result_is_there_again_after_a_restart(restarted, url):
-    first = restarted().submit(tasks.count, to=2, pause=0.1)
+def test_a_result_is_there_again_after_a_restart(restarted, each_database):
+    first = restarted(each_database).submit(tasks.count, to=2, pause=0.1)
     assert first.wait(60)
-    until(lambda: list_kept(url))
-    again = restarted().submit(tasks.count, 2, 0.1)
+    until(lambda: list_kept(each_database))
+    again = restarted(each_database).submit(tasks.count, 2, 0.1)
     assert again.status == "done"  # at once: nobody was asked
     assert again.result == first.result
     assert again.result["worker"] != os.getpid()
@@ -115,6 +117,26 @@ def test_a_damaged_result_is_computed_again(restarted, url):
     assert not restarted().submit(tasks.count, to=1, pause=0).damaged
 
 
+def test_above_a_bound_the_least_recently_used_result_goes(restarted, url, monkeypatch):
+    """Two results of 8 kB, of which there is room for one."""
+    monkeypatch.setattr(kept_results, "MAX_BYTES", 12_000)
+    pool = restarted()
+    for size in (1000, 1001):
+        assert pool.submit(tasks.numbers, size=size).wait(60)
+        until(lambda size=size: list_sizes(url) == [size])
+    pool = restarted()
+    assert pool.submit(tasks.numbers, size=1000).pending
+    assert pool.submit(tasks.numbers, size=1001).status == "done"
+
+
+def list_sizes(url):
+    """Of the arrays whose results are kept."""
+    if not list_kept(url):
+        return []
+    requests = execute(url, sql.text("SELECT request FROM fits"))
+    return [json.loads(text)["arguments"]["size"] for (text,) in requests]
+
+
 @pytest.mark.parametrize("url", ["sqlite:////proc/no/such.db", "nonsense"])
 def test_without_a_database_the_work_is_done_all_the_same(restarted, url, caplog):
     caplog.set_level(logging.WARNING)
@@ -165,7 +187,7 @@ def test_a_restarted_app_shows_every_page_without_computing(url, monkeypatch):
         return [element.value for element in (*app.metric, *app.caption, *app.markdown)]
 
     def show(pool):
-        monkeypatch.setattr(jobs, "_pool", pool)
+        monkeypatch.setattr(jobs, "shared_pool", lambda: pool)
         return [texts(render(page, **choices)) for page in PAGES]
 
     before = show(Pool(workers=1, store=url))

@@ -3,12 +3,16 @@
 import io
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
+import compression
+import data
 from compression.catalog import BASELINES, LOW_RANK_METHODS
 from compression.low_rank.activation_aware_svd import ActivationAwareSVD
 from pages.shared.models.text import WITHOUT_BASELINES
+from pages.shared.ui.charts import DRAWN
 from pages.views.low_rank import text
 from pages.views.low_rank.figures import budgets
 from tests.pages.rendering import render
@@ -33,7 +37,7 @@ def test_every_section_is_drawn_from_a_link(dataset, model, charts):
     assert len(headings) == 5
     assert len(app.get("plotly_chart")) == charts
     # All of them go into the file of figures.
-    assert len(app.session_state["_charts"]) == charts
+    assert len(app.session_state[DRAWN]) == charts
     assert app.get("download_button")[-1].label == "Figures as HTML"
     assert app.toggle(key="folds").value
     assert app.toggle(key="share").value
@@ -83,7 +87,7 @@ def test_a_link_says_which_inputs_which_ridge_and_how_many_epochs():
     said = " ".join(caption.value for caption in app.caption)
     assert text.CALIBRATION in said
     assert text.BASELINE in said
-    drawn = app.session_state["_charts"]["low_rank_methods_chart"][1]
+    drawn = app.session_state[DRAWN]["low_rank_methods_chart"][1]
     named = [trace.name for trace in drawn.data if trace.showlegend]
     title = LOW_RANK_METHODS["activation_aware_svd"].title
     assert named == [title, f"{title} + 2 epochs"]
@@ -93,7 +97,7 @@ def test_a_curve_that_compares_methods_has_a_baseline_for_each():
     app = render(
         "low_rank.py", dataset="iris", model="softmax_regression", methods="all", epochs="1"
     )
-    drawn = app.session_state["_charts"]["low_rank_methods_chart"][1]
+    drawn = app.session_state[DRAWN]["low_rank_methods_chart"][1]
     named = {trace.name for trace in drawn.data if trace.showlegend}
     titles = {entry.title for entry in LOW_RANK_METHODS.values() if "linear" in entry.layers}
     # "(not optimal before fine-tuning)" is said of the method without it.
@@ -175,9 +179,23 @@ def test_a_link_says_each_layer_s_rank_and_the_budget_in_its_unit():
     assert app.select_slider(key="budget_epochs").value == 2
     assert app.select_slider(key="rank_linear").value == 1
     assert "Budget: MACs".lower() in app.select_slider(key="budget").label.lower()
-    drawn = app.session_state["_charts"]["budget_scores"][1]
+    drawn = app.session_state[DRAWN]["budget_scores"][1]
     named = [trace.name for trace in drawn.data if trace.name]
     assert sum(name.endswith("fine-tuned") for name in named) == len(budgets.RULES)
+
+
+def test_budgets_begin_with_the_best_of_all_rules():
+    """Its line is drawn whole and stands first; on training rows no rule's network is better."""
+    app = render("low_rank.py", dataset="iris", model="mlp", share="true", budget_epochs="0")
+    (shown,) = [frame.value for frame in app.dataframe if "gap to exact" in frame.value]
+    assert shown["rule"].tolist()[0] == "Best in training"
+    best, *others = app.session_state[DRAWN]["budget_scores"][1].data
+    assert (best.name, best.line.dash) == ("Best in training", "solid")
+    assert "solid" not in {line.line.dash for line in others}
+    dataset = data.load("iris", seed=0)
+    reference = compression.train(dataset, "mlp", seed=0)
+    table = compression.budget_curve(reference, dataset).table
+    np.testing.assert_allclose(best.y, 100 * table.loc[table["rule"] == "best", "score"])
 
 
 def test_the_page_says_what_was_tried_and_where_its_baselines_stand():
@@ -185,6 +203,7 @@ def test_the_page_says_what_was_tried_and_where_its_baselines_stand():
     assert text.TRIED in captions
     (named,) = [caption for caption in captions if caption == WITHOUT_BASELINES]
     assert all(entry.title.lower() in named for entry in BASELINES.values())
+    assert "Against *File size (bytes)* they stand behind it" in named
     # The two-sided projection's figures are those that stand with the method.
     measured = " ".join(ActivationAwareSVD.__doc__.split())
     two_sided = re.search(r"test error ([\d., ]+) %", measured)[1]

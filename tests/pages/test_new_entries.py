@@ -12,6 +12,7 @@ from compression import CompressionError
 from compression.constrained.training import curve
 from pages.shared import jobs, links
 from pages.shared.jobs.arguments import bind, hashable, task_name
+from pages.views.constrained import text
 from tests.pages import new_entries
 from tests.pages.rendering import open_page, settle
 
@@ -50,9 +51,9 @@ def pool(monkeypatch):
     for name, entry in new_entries.ENTRIES.items():
         add(monkeypatch, getattr(compression, name), entry)
     # Fewer bounds: a new solver is a slow one, and every job is done in this very process.
-    monkeypatch.setattr(curve, "_RELATIVE_BOUNDS", np.geomspace(1.0, 0.1, 4))
+    monkeypatch.setattr(curve, "RELATIVE_BOUNDS", np.geomspace(1.0, 0.1, 4))
     pool = HerePool()
-    monkeypatch.setattr(jobs, "_pool", pool)
+    monkeypatch.setattr(jobs, "shared_pool", lambda: pool)
     return pool
 
 
@@ -70,20 +71,38 @@ def name_controls_without_help(app):
 NEW = {"dataset": "new_data", "model": "new_model", "method": "new_svd", "set": "new_set"}
 
 
+SOLVED = {"model": "softmax_regression", "solver": "new_solver", "race": "true", "plane": "true"}
+
+
+def list_values(value):
+    """A job's key without its tuples."""
+    if not isinstance(value, tuple):
+        return [value]
+    return [one for part in value for one in list_values(part)]
+
+
 @pytest.mark.parametrize(
-    ("page", "query"),
+    ("page", "query", "asked"),
     [
-        ("compare.py", {"differences": "true", "baselines": "all"}),
-        ("train.py", {}),
-        ("low_rank.py", {"methods": "all", "share": "true"}),
-        ("constrained.py", {"ways": "all", "few_bits": "true"}),
-        ("constrained.py", {"way": "new_way"}),
-        ("constrained.py", {"model": "softmax_regression", "solver": "new_solver"}),
-        ("combine.py", {"together": "new_pair"}),
-        ("decide.py", {"more": ["A new_svd", "A new_set", "A new_pair", "A new_baseline"]}),
+        (
+            "compare.py",
+            {"differences": "true", "baselines": "all"},
+            {"new_svd", "new_set", "new_baseline"},
+        ),
+        ("train.py", {}, set()),
+        ("low_rank.py", {"methods": "all", "share": "true"}, {"new_svd"}),
+        ("constrained.py", {"ways": "all", "few_bits": "true"}, {"new_set", "new_way"}),
+        ("constrained.py", {"way": "new_way"}, {"new_set", "new_way"}),
+        ("constrained.py", SOLVED, {"new_set", "new_solver"}),
+        ("combine.py", {"together": "new_pair"}, {"new_set", "new_pair"}),
+        (
+            "decide.py",
+            {"more": ["A new_svd", "A new_set", "Box by a new_way", "A new_pair"]},
+            {"new_svd", "new_set", "new_way", "new_pair", "new_baseline"},
+        ),
     ],
 )
-def test_every_page_shows_what_was_added_to_the_catalogues(pool, page, query):
+def test_every_page_shows_what_was_added_to_the_catalogues(pool, page, query, asked):
     app = settle(open_page(page, **(NEW | query)))
     assert not app.error
     assert app.selectbox(key="dataset").value == "new_data"
@@ -91,7 +110,12 @@ def test_every_page_shows_what_was_added_to_the_catalogues(pool, page, query):
         assert app.get("plotly_chart")
     done = {job.task.split(":")[1] for job in pool.jobs()}
     assert "reference" in done
+    of_reference = {"new_data", (NEW | query)["model"]}
+    assert asked | of_reference <= {one for job in pool.jobs() for one in list_values(job.key)}
     assert not name_controls_without_help(app)
+    if "plane" in query:  # Ellipsoid says nothing of its edge
+        assert {"race_solvers", "slice_loss", "follow_solvers"} <= done
+        assert any(text.NO_OUTLINE in caption.value for caption in app.caption)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from pages.shared.format import format_interval, format_size
 from tests.pages.job_states import mark_running
-from tests.pages.rendering import ROOT, open_page, render, settle
+from tests.pages.rendering import ROOT, check_links, open_page, render, settle
 
 PAGES = sorted(path.name for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py")
 MODELS = [("digits", "mlp"), ("iris", "softmax_regression"), ("diabetes", "linear_regression")]
@@ -28,6 +28,10 @@ OWN_DATA = {
     "your_data.py": 1,
     "your_model.py": 2,
 }
+
+
+# Those of them that have sections: a link line stands on each.
+OWN_SECTIONS = {"atlas.py", "how_it_works.py", "your_model.py"}
 
 
 def check_titles(app):
@@ -46,6 +50,7 @@ def test_every_page_shows_its_charts_and_no_error(page, dataset, model):
     nothing = any("No compressed model is smaller" in info.value for info in app.info)
     assert len(app.get("plotly_chart")) >= (1 if nothing else 2)
     check_titles(app)
+    check_links(app)
 
 
 @pytest.mark.parametrize(("page", "least"), OWN_DATA.items())
@@ -53,6 +58,8 @@ def test_pages_without_a_reference_show_their_charts_and_no_error(page, least):
     app = render(page)
     assert len(app.get("plotly_chart")) >= least
     check_titles(app)
+    check_links(app)
+    assert bool(app.header) == (page in OWN_SECTIONS)
 
 
 @pytest.mark.parametrize(("dataset", "model"), [*MODELS[:2], ("mnist1d", "conv1d")])

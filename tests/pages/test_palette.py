@@ -1,11 +1,19 @@
 """Colours that can be read and told apart, by computed contrast and distance."""
 
+import re
+import tomllib
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pages.shared.plots import palette
+from pages.views.constrained.figures import path
+from pages.views.constrained.results import Trail
+from pages.views.low_rank.figures.sensitivity import share_kept
+from tests.pages.rendering import ROOT
+from tests.pages.views.constrained.examples import a_layer
 
 
 def luminance(colour):
@@ -96,10 +104,49 @@ def test_what_stands_in_one_chart_is_told_apart_by_every_eye(eye):
         for (name, one), (other, two) in combinations(styles.items(), 2):
             if (one.symbol, one.dash) == (two.symbol, two.dash):
                 assert distance(one.colour, two.colour, eye) >= FAR, (kind, name, other)
-    for one, two in combinations(palette.LINES[:6], 2):
-        assert distance(one, two, eye) >= FAR
     assert distance(palette.LOW_RANK, palette.CONSTRAINED, eye) >= 3 * FAR
 
 
+@pytest.mark.parametrize("eye", EYES)
+def test_ten_classes_are_told_apart_by_colour_or_dash_by_every_eye(eye):
+    styles = [palette.number_style(place) for place in range(10)]
+    for one, two in combinations(styles, 2):
+        assert one.dash != two.dash or distance(one.colour, two.colour, eye) >= FAR, (one, two)
+
+
+def test_no_two_of_thirty_named_weights_look_alike():
+    """As many as the largest table has columns."""
+    assert len({palette.number_style(place) for place in range(30)}) == 30
+
+
+def test_classes_of_a_path_and_layers_have_these_styles():
+    trail = Trail(np.array([1.0, 2.0]), np.arange(40.0).reshape(2, 10, 2), False)
+    drawn = path.path(trail, [["a", "b"]] * 10, list("0123456789"), 1.0, False)
+    layers = {f"fc{n}": a_layer() for n in range(10)}
+    free = path.free_by_layer(layers, [0.5], 0.5, "relative bound")
+    table = pd.DataFrame({"layer": [f"fc{n}" for n in range(10)], "kept": 0.5, "low": 0.1})
+    shares = share_kept(table.assign(validation_score=0.5, high=0.9), "classification")
+    styles = [palette.number_style(place) for place in range(10)]
+    for figure in (drawn, free, shares):
+        looks = [(trace.line.color, trace.line.dash) for trace in figure.data[:10]]
+        assert looks == [(style.colour, style.dash) for style in styles]
+
+
 def test_layers_and_parts_of_the_data_wear_no_family_s_colour():
-    assert not {palette.LOW_RANK, palette.CONSTRAINED} & set(palette.LINES[:8])
+    families = {palette.LOW_RANK, palette.CONSTRAINED, palette.COMBINED}
+    assert not families & {palette.number_style(place).colour for place in range(40)}
+
+
+def test_text_that_the_page_s_own_rules_colour_can_be_read_on_both_grounds():
+    """Ticks and titles of axes, captions, a slider's value: in no theme, so in no other test."""
+    rules = (ROOT / "pages" / "shared" / "ui" / "page.css").read_text(encoding="utf-8")
+    found = re.findall(r"(?<![-\w])(?:color|fill): light-dark\((#\w{6}), (#\w{6})\)", rules)
+    assert len(found) >= 3
+    assert re.search(r"\.xtick text[^}]*fill: light-dark", rules)
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))[
+        "theme"
+    ]
+    for colours in found:
+        for scheme, colour in zip(("light", "dark"), colours, strict=True):
+            for ground in ("backgroundColor", "secondaryBackgroundColor"):
+                assert contrast(colour, theme[scheme][ground]) >= 4.5, (scheme, colour, ground)

@@ -19,6 +19,7 @@ import data
 from data import uploads
 from pages.shared.models import constrained_tasks
 from pages.shared.models import tasks as work
+from pages.shared.plots.palette import style
 from pages.views.compare import animation as scrub
 from pages.views.compare import report
 from pages.views.your_data import tasks as own_data
@@ -96,6 +97,29 @@ def test_a_frame_shows_its_row(compared):
         own = constrained.predictions[row] * trained.target_scale + trained.target_mean
         np.testing.assert_allclose(points.y, own, atol=1e-3)
     assert f"{int(constrained.table['parameters'][row]):,}" in numbers.text[0]
+
+
+def test_baselines_are_thin_in_the_plane_and_named_in_their_colours(compared):
+    trained, *_ = compared
+    table = pd.DataFrame({"bytes": [70_000, 40, 900], "score": [0.9, -0.2, 0.5]})
+    look = style("baseline", "rounding")
+    figure = scrub.scrub(*compared, behind=[("Rounding", look, table)])
+    (path,) = [shape for shape in figure.layout.shapes if shape.name == "Rounding"]
+    scale = 100 if trained.task == "classification" else 1
+    points = [tuple(map(float, point.split(","))) for point in path.path[1:].split(" L")]
+    ordered = [(40, -0.2), (900, 0.5), (70_000, 0.9)]
+    assert points == [(size, pytest.approx(scale * score)) for size, score in ordered]
+    assert (path.xref, path.yref, path.line.color) == ("x5", "y5", look.colour)
+    sides = [shape for shape in figure.layout.shapes if shape.xref == "x5" and not shape.name]
+    assert all(path.line.width < shape.line.width for shape in sides)
+    # All of it lies within the axes.
+    assert 10 ** figure.layout.xaxis5.range[0] < 40
+    assert 10 ** figure.layout.xaxis5.range[1] > 70_000
+    assert figure.layout.yaxis5.range[0] < -0.2 * scale
+    named = [note.text for note in figure.layout.annotations if "Thin: " in note.text]
+    assert f'<span style="color:{look.colour}">Rounding</span>' in named[0]
+    alone = scrub.scrub(*compared)
+    assert not [note for note in alone.layout.annotations if "Thin: " in note.text]
 
 
 def test_no_text_of_a_matrix_is_ever_empty(compared):
@@ -176,6 +200,15 @@ def test_the_page_hands_the_best_baselines_to_its_report(downloads):
     for side in ("LMM", "COC"):
         said = re.search(rf"At {side}'s file size \(.*?\) (.*?) \((.*?)\) scores", sentence)
         assert f"Best baseline at {side}'s file size: {said[1]}, {said[2]}" in written
+    figure = re.search(r"Plotly\.newPlot\(.*", written, re.S)[0]
+    assert all(f'"name":"{entry.title}"' in figure for entry in compression.BASELINES.values())
+
+
+def test_the_figure_that_scrubs_on_the_page_has_every_baseline():
+    app = render(dataset="iris", model="mlp", scrub="true")
+    (chart,) = (c for c in app.get("plotly_chart") if c.proto.id.endswith("scrub_chart"))
+    names = {shape.get("name") for shape in json.loads(chart.proto.spec)["layout"]["shapes"]}
+    assert {entry.title for entry in compression.BASELINES.values()} <= names
 
 
 def test_the_code_of_a_report_has_equal_epochs_where_its_curves_have(compared):

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.shared import jobs
-from pages.shared.app_shell import ICON
+from pages.shared.app_shell import ICON, SHELL, WANTED
 from pages.shared.jobs import Job
 from pages.shared.ui import progress
 from tests.pages.job_states import mark_running, seconds_ago
@@ -28,8 +28,8 @@ def test_a_link_to_a_page_of_a_cold_server_goes_through_the_entry(page):
     app.query_params.update(dataset="iris", model="softmax_regression", seed="3")
     app.switch_page(f"pages/{page}.py").run()  # as its first run: Streamlit runs that file alone
     assert not app.exception
-    assert app.session_state["_shell"]
-    assert "_want" not in app.session_state
+    assert app.session_state[SHELL]
+    assert WANTED not in app.session_state
     assert app.title[0].value == PAGES[page]
     if "dataset" in {menu.key for menu in app.selectbox}:  # a page of a reference
         assert app.selectbox(key="dataset").value == "iris"
@@ -40,7 +40,7 @@ def test_a_link_keeps_a_parameter_that_is_given_twice():
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.query_params.update(dataset="iris", model="softmax_regression", twice=["a", "b"])
     app.switch_page("pages/train.py").run()
-    assert app.session_state["_shell"]
+    assert app.session_state[SHELL]
     assert app.query_params["twice"] == ["a", "b"]
 
 

@@ -1,9 +1,11 @@
 """Studies: what the menus say is computed, kept and compared."""
 
 import json
+from base64 import b64decode
 from dataclasses import replace
 from io import BytesIO
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -188,11 +190,19 @@ def test_a_preset_fills_the_menus_and_says_size_and_time_before_it_starts(url):
     said = [each.value for each in app.markdown]
     assert any(f"**{count:,} fits**: 20 references (2 × 10 seeds)" in each for each in said)
     assert any("Started here it uses one core. `python -m compression study" in s for s in said)
-    app.button(key="study_preset_2").click().run()
+    parts = read_protocol().studies()
+    preset = app.button(key="study_preset_2")
+    assert preset.label == f"The atlas, part 1 of {len(parts)}: multilayer networks"
+    preset.click().run()
     settle(app)
     assert app.selectbox(key="atlas_part").value == "0"
-    parts = read_protocol().studies()
     assert any(f"**{parts[0].count():,} fits**" in each.value for each in app.markdown)
+    app.selectbox(key="atlas_part").set_value("2").run()
+    settle(app)
+    assert any(f"**{parts[2].count():,} fits**" in each.value for each in app.markdown)
+    app.button(key="study_preset_2").click().run()
+    settle(app)
+    assert app.selectbox(key="atlas_part").value == "0"  # its title's part, whichever was open
 
 
 def test_curves_have_a_line_and_a_band_for_every_family():
@@ -223,6 +233,21 @@ def test_the_page_draws_curves_or_points(url):
     points = render("studies.py", **SMALL, drawn="points")
     (chart,) = [each for each in points.get("plotly_chart") if each.key == "study_iris_mlp"]
     assert "a point a curve" in chart.proto.alt
+
+
+def test_differences_on_two_datasets_have_their_mean_over_the_datasets(url):
+    app = render("studies.py", **(SMALL | {"on": ["iris", "wine"]}))
+    charts = {each.key: each for each in app.get("plotly_chart")}
+    drawn = json.loads(charts["study_differences_classification"].proto.spec)
+    names = [text.name_pair(dataset, "mlp") for dataset in ("iris", "wine")]
+    assert drawn["layout"]["yaxis"]["ticktext"] == [*names, "over the datasets"]
+    (kept,) = studies.StudyStore(url).studies()["name"]
+    against = app.selectbox(key="than").value
+    compared = studies.compare_labels(studies.table(url, kept), 0.5, against)
+    (line,) = studies.average_datasets(compared).to_dict("records")
+    (points,) = drawn["data"]
+    means = np.frombuffer(b64decode(points["x"]["bdata"]), points["x"]["dtype"])
+    assert means[-1] == pytest.approx(100 * line["mean"])
 
 
 def test_the_rank_is_chosen_over_folds_with_a_link_to_it(url):

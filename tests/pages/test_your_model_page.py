@@ -17,7 +17,7 @@ from pages.views.your_model import figures, tables, tasks, text
 from tests.compression.graphs import onnx_graphs
 from tests.compression.graphs.conftest import low_rank_matrix, safetensors_file, text_model_state
 from tests.compression.graphs.onnx_graphs import build, node
-from tests.pages.rendering import open_page, render, settle
+from tests.pages.rendering import check_links, open_page, render, settle
 
 # What an app begins with is drawn first: something small.
 QUICK = {"dataset": "iris", "model": "softmax_regression"}
@@ -374,6 +374,7 @@ def test_without_data_ranks_are_those_of_truncated_svd():
     app = render("your_model.py", **QUICK, judged_on="none", ranks_by="activation_aware_svd")
     assert any(words.value == text.WITHOUT_CALIBRATION for words in app.caption)
     assert text.NO_SCORE in [words.value for words in app.warning]
+    check_links(app)
     assert not [b for b in app.get("button_group") if b.key == "ranks_by"]
 
 
@@ -413,3 +414,4 @@ def test_a_text_model_whose_package_is_installed_can_be_looked_at(tmp_path, monk
     assert cosines[-1] == pytest.approx(1, abs=1e-6)
     assert cosines[0] < cosines[-1]
     assert any("the mean cosine is" in words.value for words in app.markdown)
+    check_links(app)

@@ -239,7 +239,7 @@ class Certifier:
             )
         logits = weight @ self._centred.T
         guess = None if intercept is None else intercept + weight @ self._mean
-        level, objective, share = _best_intercept(logits, self._hot, guess)
+        level, objective, share = fit_intercept(logits, self._hot, guess)
         excess = share - self._hot
         gradient = excess @ self._centred / len(self.y)
         gradient[:, self._spread == 0] = 0.0
@@ -269,7 +269,7 @@ class Certifier:
 
     def _shift_weights(self, at: "_Point") -> "_Point":
         """The same softmax model with the least L1 norm: a weight of each feature becomes zero."""
-        if self.loss != "softmax" or self.constraint.name != "l1":
+        if self.loss != "softmax" or not self.constraint.has_faces:
             return at
         middle = np.sort(at.weight, axis=0)[(len(at.weight) - 1) // 2]
         return replace(at, weight=at.weight - middle)
@@ -300,7 +300,7 @@ class Certifier:
         elif self.constraint.gauge(moved) >= bound * (1 - ON_EDGE) > 0:
             # A ball: the gradient is that of its gauge, times the multiplier.
             free = ~self.constraint.find_pinned(moved, 0.0)
-            normal = np.sign(moved) if self.constraint.name == "l1" else moved / bound
+            normal = np.sign(moved) if self.constraint.has_faces else moved / bound
             price = float(np.sum(gradient * spread * moved)) / float(np.sum(normal * moved))
             aim = price * normal / spread
         if not 0 < int(free.sum()) <= largest:
@@ -329,8 +329,8 @@ class Certifier:
         rows = share[:, owner] * design
         hessian = -(rows.T @ rows)
         for k in levels:
-            own = owner == k
-            hessian[np.ix_(own, own)] += rows[:, own].T @ design[:, own]
+            in_class = owner == k
+            hessian[np.ix_(in_class, in_class)] += rows[:, in_class].T @ design[:, in_class]
         return hessian / len(z)
 
     def _unconstrained_gap(self, at: "_Point", largest: int) -> float:
@@ -409,7 +409,7 @@ class _Point:
     share: Array | None
 
 
-def _best_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Array, float, Array]:
+def fit_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Array, float, Array]:
     """Intercepts (K,) that minimise the cross-entropy for given logits (K, N).
 
     Damped Newton; returns them with the loss and the probabilities (K, N).

@@ -55,8 +55,8 @@ class ExactPath:
         bound = check_bound(bound)
         weight = between(self.breakpoints, self.weights, bound)
         if self.certifier.constraint.elementwise and bound <= self.breakpoints[-1]:
-            held = self.pinned_at(bound)
-            weight[held] = np.where(weight[held] < 0, -bound, bound)
+            pinned = self.pinned_at(bound)
+            weight[pinned] = np.where(weight[pinned] < 0, -bound, bound)
         return self.certifier.constraint.project(weight, bound)
 
     def intercept_at(self, bound: float) -> float:
@@ -108,7 +108,7 @@ def follow(
     walk.run(lambda done, total: _ask(report, done, total))
     weights = loss.inputs.to_weight(np.array(walk.points))
     pinned = np.zeros(weights.shape, bool)
-    pinned[:, loss.inputs.columns] = walk.held
+    pinned[:, loss.inputs.columns] = walk.pinned
     if constraint.elementwise:
         bounds = np.array(walk.times)
     else:

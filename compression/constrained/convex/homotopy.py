@@ -118,7 +118,7 @@ class Walk:
         self.pulling, self.pull = np.zeros((2, len(scale)))
         self.times: list[float] = []
         self.points: list[Array] = []
-        self.held: list[Mask] = []
+        self.pinned: list[Mask] = []
 
     def run(self, ask: Callable[[int, int], None] = lambda done, total: None) -> None:
         """All the way; ``ask`` is told of every breakpoint and ends the walk by raising."""
@@ -136,7 +136,7 @@ class Walk:
                 self._place(slice(None))
             self.times.append(self.time)
             self.points.append(self.point)
-            self.held.append(~self.free)
+            self.pinned.append(~self.free)
             ask(len(self.times), max(len(self.side), len(self.times)))
             if done:
                 return
@@ -306,11 +306,11 @@ class Walk:
         target = np.array([self.correlation[members], fixed[members]])
         rest = target
         if not self.l1:  # whose held weights are zero
-            points[1] = held = np.where(free, 0.0, fixed)
-            moved = (held != self.pulling).nonzero()[0]
+            points[1] = fixed_weights = np.where(free, 0.0, fixed)
+            moved = (fixed_weights != self.pulling).nonzero()[0]
             if len(moved):
-                self.pull += self.gram[:, moved] @ (held - self.pulling)[moved]
-                self.pulling = held
+                self.pull += self.gram[:, moved] @ (fixed_weights - self.pulling)[moved]
+                self.pulling = fixed_weights
             rest = target - [np.zeros(len(members)), self.pull[members]]
         for attempt in range(6):
             if attempt == 4:

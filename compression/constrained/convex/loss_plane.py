@@ -63,8 +63,8 @@ def loss_planes(
     far = float(WIDER * (sizes.max() or bounds[-1]))
     near = WIDER * np.maximum(left, sizes)
     near[near == 0] = far  # the set leaves both weights nothing
-    outlines = [members.outline(own, 2 * max(far, *near)) for own in left]
-    found = LossPlanes(
+    outlines = [members.outline(bound_here, 2 * max(far, *near)) for bound_here in left]
+    planes = LossPlanes(
         bounds=bounds,
         optimum=optimum,
         near=near,
@@ -76,12 +76,12 @@ def loss_planes(
     for done, row in enumerate(far_apart_first(len(bounds)), start=1):
         weight, intercept = weights[row], path.intercept_at(bounds[row])
         least = prepared.value(prepared.from_model(weight, intercept))
-        for wide, losses in ((near[row], found.near_loss), (far, found.far_loss)):
+        for wide, losses in ((near[row], planes.near_loss), (far, planes.far_loss)):
             ends = np.linspace(-wide, wide, STEPS)
             losses[row] = over_plane(prepared, weight, intercept, pair, ends, ends) - least
-        if not report(done, len(bounds), lambda: found):
+        if not report(done, len(bounds), lambda: planes):
             break
-    return found
+    return planes
 
 
 def over_plane(

@@ -226,8 +226,8 @@ class Softmax:
         least = CERTAIN
         if ignored:
             ascending = np.sort(doubt)
-            held = np.cumsum(ascending)
-            least = max(least, ascending[np.searchsorted(held, ignored * held[-1])])
+            cumulative = np.cumsum(ascending)
+            least = max(least, ascending[np.searchsorted(cumulative, ignored * cumulative[-1])])
         design = self.design
         if single:
             share, design = share.astype(np.float32), self._single_design
@@ -292,13 +292,13 @@ class SoftmaxCurvature:
     @cached_property
     def diagonal(self) -> Array:
         """Of a point's shape."""
-        own = self.share * (1 - self.share)
-        return own @ (self.design**2).T / self.samples
+        variance = self.share * (1 - self.share)
+        return variance @ (self.design**2).T / self.samples
 
     def class_block(self, k: int) -> Array:
         """The Hessian of one class's weights and intercept, (p + 1, p + 1)."""
-        own = self.share[k] * (1 - self.share[k])
-        root = self.design * np.sqrt(own)
+        variance = self.share[k] * (1 - self.share[k])
+        root = self.design * np.sqrt(variance)
         return root @ root.T / self.samples
 
 

@@ -147,16 +147,16 @@ def path(
     CancelledError
         The report said to stop before there was a bound, or before an exact path's end.
     """
-    found: ExactPath | GridPath | None = None
+    latest: ExactPath | GridPath | None = None
     try:
-        for _, found in path_by_bound(x, y, loss, constraint, bounds, report):
-            if isinstance(found, ExactPath):
+        for _, latest in path_by_bound(x, y, loss, constraint, bounds, report):
+            if isinstance(latest, ExactPath):
                 break
     except CancelledError:
-        if found is None:
+        if latest is None:
             raise
-    assert found is not None
-    return found
+    assert latest is not None
+    return latest
 
 
 def path_by_bound(
@@ -182,7 +182,7 @@ def path_by_bound(
     prepared = prepare(x, y, loss)
     certifier = Certifier(x, y, loss, members)
     grid = None if bounds is None else _check_bounds(bounds)
-    if isinstance(prepared, Squared) and (members.elementwise or members.name == "l1"):
+    if isinstance(prepared, Squared) and members.has_exact_path:
         exact = follow(prepared, members, certifier, report)
         for bound in exact.breakpoints if grid is None else grid:
             yield float(bound), exact
@@ -219,7 +219,7 @@ def _grid(
     method: Solver = AcceleratedProjectedGradient()
     if constraint.elementwise:
         method = ProjectedNewton()
-    elif constraint.name == "l1" and np.prod(loss.shape) <= DENSE:
+    elif constraint.has_faces and np.prod(loss.shape) <= DENSE:
         method = FaceNewton()
     rows: list[Solution] = []
     # Where nothing is convex it is better to take weights away than to add them.

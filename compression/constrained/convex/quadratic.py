@@ -108,8 +108,8 @@ class MatrixFree:
         if not self._blocks:
             self._blocks.extend(self.curvature.class_block(k) for k in range(len(free)))
         factors = []
-        for k, own in enumerate(free):
-            members = np.flatnonzero(own)
+        for k, class_free in enumerate(free):
+            members = np.flatnonzero(class_free)
             block = self._blocks[k][np.ix_(members, members)]
             block[np.diag_indices_from(block)] += self.raised
             if len(members):

@@ -46,8 +46,8 @@ def best_subset(
         # Greed is misled by the first column that it takes: others are tried in its place.
         alone = np.argsort(-(loss.correlation**2) / np.diag(loss.gram))
         starts += [np.zeros(0, np.intp), *alone[1:FIRSTS, None], search.give_up(count)]
-    found = [search.swap(search.take(members, count)) for members in starts]
-    members, _, complete = max(found, key=lambda result: result[1])
+    candidates = [search.swap(search.take(members, count)) for members in starts]
+    members, _, complete = max(candidates, key=lambda result: result[1])
     point = np.zeros(len(loss.gram))
     point[members] = np.linalg.lstsq(
         loss.gram[np.ix_(members, members)], loss.correlation[members], rcond=1e-13
@@ -100,14 +100,14 @@ class _Search:
         for _ in range(limit):
             self.check()
             inverse, weight, ties, slope, height = self.fit(members)
-            own = np.diag(inverse)[:, None]
+            diagonal = np.diag(inverse)[:, None]
             won = 0.5 * float(weight @ self.correlation[members])
             if not won > most + WORTH * self.zero:
                 return best, most, True  # collinear columns: the last swap won by rounding only
             best, most = members, won
             # Without one of them: less is won, all slopes and curvatures of their own grow.
-            without = won - 0.5 * weight**2 / own[:, 0]
-            wins = _wins(slope + ties * weight[:, None] / own, height + ties**2 / own)
+            without = won - 0.5 * weight**2 / diagonal[:, 0]
+            wins = _wins(slope + ties * weight[:, None] / diagonal, height + ties**2 / diagonal)
             wins[:, members] = -np.inf
             total = without[:, None] + wins
             out, new = np.unravel_index(int(total.argmax()), total.shape)

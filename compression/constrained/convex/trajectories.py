@@ -60,7 +60,7 @@ def trajectories(
     total = len(methods) * len(bounds)
     outputs = 1 if isinstance(prepared, Squared) else prepared.classes
     weights = prepared.inputs.features * outputs
-    found = Trajectories(
+    result = Trajectories(
         bounds=np.array(bounds),
         weights={name: [None] * len(bounds) for name in methods},
         max_iterates=int(np.clip(MAX_WEIGHTS // (weights * total), 4, MAX_ITERATES)),
@@ -75,17 +75,17 @@ def trajectories(
         methods[name].run(problem, judge, problem.start())
         judge.finish()
         solution = settle(judge)
-        found.weights[name][row] = _thin(solution.trajectory.weight, found.max_iterates)
-        found.ends.setdefault(name, {})[row] = End(solution.iterations, solution.certified)
+        result.weights[name][row] = _thin(solution.trajectory.weight, result.max_iterates)
+        result.ends.setdefault(name, {})[row] = End(solution.iterations, solution.certified)
         seconds[name] += solution.seconds
-        return report(sum(map(len, found.ends.values())), total, lambda: found)
+        return report(sum(map(len, result.ends.values())), total, lambda: result)
 
     middle = len(bounds) // 2
     others = [row for row in far_apart_first(len(bounds)) if row != middle]
     if all(run(name, middle) for name in methods):
         quickest = sorted(methods, key=seconds.__getitem__)
         all(run(name, row) for name in quickest for row in others)
-    return found
+    return result
 
 
 def _thin(iterates: Array, count: int) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ from ..convex.path import path
 from .optimum import Optimum
 from .setup import Limits, Method, Start, bounds_for, single
 
-_RELATIVE_BOUNDS = np.geomspace(1.0, 0.03, 40)
+RELATIVE_BOUNDS = np.geomspace(1.0, 0.03, 40)
 BEYOND = 1.1  # of the bound that costs nothing: how far a curve goes
 FAR = 10.0  # of the default bounds' largest: no curve goes further than that for it
 
@@ -39,7 +39,7 @@ def default_bounds(network: nn.Sequential, constraint: str) -> list[float]:
     entry = find(CONSTRAINTS, constraint, "constraint set")
     only = single_linear(network)
     scale = float(entry.load()().gauge(matrix(only).astype(np.float64))) if only else 1.0
-    bounds = {float(f"{bound * scale:.3g}") for bound in _RELATIVE_BOUNDS}
+    bounds = {float(f"{bound * scale:.3g}") for bound in RELATIVE_BOUNDS}
     if only and entry.counts:
         bounds = {float(math.ceil(bound)) for bound in bounds}
     return sorted(bounds)

@@ -99,16 +99,16 @@ class LayerOutputs:
     def of(cls, layer: Layer, inputs: Array, seen: Array) -> LayerOutputs:
         """From the reference's layer, its inputs x and what is seen in their place, (N, n) each."""
         weight = matrix(layer).astype(np.float64)
-        own, centre = mean(inputs), mean(seen)
+        reference_centre, centre = mean(inputs), mean(seen)
         if layer.bias is None:
-            own, centre = np.zeros_like(own), np.zeros_like(centre)
+            reference_centre, centre = np.zeros_like(reference_centre), np.zeros_like(centre)
             level = np.zeros(len(weight))
         else:
-            level = weight @ own + layer.bias.detach().cpu().numpy()
+            level = weight @ reference_centre + layer.bias.detach().cpu().numpy()
         gram, cross, whole = np.zeros((len(centre), len(centre))), np.zeros_like(weight), 0.0
         for begin in range(0, len(seen), ROWS):
             x = seen[begin : begin + ROWS] - centre
-            y = (inputs[begin : begin + ROWS] - own) @ weight.T
+            y = (inputs[begin : begin + ROWS] - reference_centre) @ weight.T
             gram += x.T @ x
             cross += y.T @ x
             whole += float(np.sum(y * y))

@@ -77,7 +77,7 @@ class Optimum:
         knobs = [bound for limits in bounds for bound in limits.values()]
         answer: Callable[[tuple, Sequence[float]], Iterator[tuple[Any, Any]]]
         answer = partial(self._path, start.report) if self.solver == PATH else self._solver
-        if self.solver == PATH and constraint == "l2":
+        if self.solver == PATH and CONSTRAINTS[constraint].load().is_round:
             # It bends everywhere, and next to where the bound costs nothing its price is all
             # rounding at the path's tolerance; one bound by itself is as quick.
             answer = self._tightly
@@ -102,15 +102,15 @@ class Optimum:
             while bound not in by_bound:
                 reached, path = next(solved)
                 by_bound[reached] = path
-            found = by_bound[bound]
-            weight, guess = found.at(bound), np.asarray(found.intercept_at(bound))
-            judged = found.certifier.judge(weight, bound, guess, quick=True)
-            if isinstance(found, ExactPath):
+            current = by_bound[bound]
+            weight, guess = current.at(bound), np.asarray(current.intercept_at(bound))
+            judged = current.certifier.judge(weight, bound, guess, quick=True)
+            if isinstance(current, ExactPath):
                 certified, swap_optimal = judged.holds(EXACT), False
             else:
-                row = np.searchsorted(found.bounds, bound)
-                certified = bool(found.certified[row])
-                swap_optimal = bool(found.swap_optimal[row])
+                row = np.searchsorted(current.bounds, bound)
+                certified = bool(current.certified[row])
+                swap_optimal = bool(current.swap_optimal[row])
             # One-sided bounds never cost softmax anything.
             slack = (loss == "softmax" and not members.bounded) or (
                 members.gauge(weight) < bound * (1 - TOUCHING)

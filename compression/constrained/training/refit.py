@@ -52,15 +52,15 @@ class Refit:
         """A network for each of the descending bounds: a new one each time."""
         members = members_of(constraint)
         inputs = LayerInputs(start.network, start.samples, bounds[0].keys())
-        found: dict[str, Array] = {}
+        weights: dict[str, Array] = {}
         for limits in bounds:
             network = copy.deepcopy(start.network)
             for name, outputs in inputs.outputs(network):
                 layer, bound = layers(network)[name], limits[name]
-                begin = found.get(name, matrix(layer))
-                found[name] = self.layer(outputs, members, bound, begin)
+                begin = weights.get(name, matrix(layer))
+                weights[name] = self.layer(outputs, members, bound, begin)
                 with torch.no_grad():
-                    layer.weight.copy_(torch.from_numpy(found[name]).reshape(layer.weight.shape))
+                    layer.weight.copy_(torch.from_numpy(weights[name]).reshape(layer.weight.shape))
                     confine(network, constraint, {name: bound})  # float32 may round past c
                     if layer.bias is not None:
                         layer.bias.copy_(torch.from_numpy(outputs.bias(matrix(layer))))
@@ -108,10 +108,10 @@ def _columns(
         for begin in range(0, len(gram), BLOCK):
             block = slice(begin, begin + BLOCK)
             inner, bends = gram[block, block], curvature[block]
-            own, old = slope[block].copy(), weight[block].copy()
+            block_slope, old = slope[block].copy(), weight[block].copy()
             for j, bend in enumerate(bends):
-                best = np.minimum(np.maximum(old[j] - own[j] / bend, low), bound)
-                own[j + 1 :] += inner[j + 1 :, j, None] * (best - old[j])
+                best = np.minimum(np.maximum(old[j] - block_slope[j] / bend, low), bound)
+                block_slope[j + 1 :] += inner[j + 1 :, j, None] * (best - old[j])
                 weight[begin + j] = best
             slope += gram[:, block] @ (weight[block] - old)
         if sweep % CHECK == 0 and not callback(weight.T):

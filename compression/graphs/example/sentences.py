@@ -92,8 +92,8 @@ class Encoder(nn.Module):
 
     def _layer(self, layer: nn.Module, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         def heads(name: str) -> torch.Tensor:
-            found = layer.get_submodule(f"attention.self.{name}")(x)
-            return found.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            projected = layer.get_submodule(f"attention.self.{name}")(x)
+            return projected.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
         attended = functional.scaled_dot_product_attention(
             heads("query"), heads("key"), heads("value"), attn_mask=seen[:, None, None, :]
@@ -146,10 +146,10 @@ def split_words(sentence: str, words: Mapping[str, int]) -> list[int]:
     spaced = "".join(
         f" {letter} " if unicodedata.category(letter)[0] in "PS" else letter for letter in plain
     )
-    found = [words[_FIRST]]
+    numbers = [words[_FIRST]]
     for word in spaced.split():
-        found += _split_word(word, words)
-    return [*found, words[_LAST]]
+        numbers += _split_word(word, words)
+    return [*numbers, words[_LAST]]
 
 
 def _split_word(word: str, words: Mapping[str, int]) -> list[int]:
@@ -199,9 +199,9 @@ def cosine_curve(
             for layer, rank in chosen.items()
         }
         with model.substitute(matrices):
-            found = cosine(before, model.outputs(tokens))
-        low, high = np.quantile(found, [0.25, 0.75])
-        rows.append({"value": found.mean(), "low": low, "high": high})
+            cosines = cosine(before, model.outputs(tokens))
+        low, high = np.quantile(cosines, [0.25, 0.75])
+        rows.append({"value": cosines.mean(), "low": low, "high": high})
         if not report(place + 1, len(ranks), lambda: pd.DataFrame(rows)):
             break
     return pd.DataFrame(rows)

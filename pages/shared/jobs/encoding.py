@@ -165,12 +165,12 @@ def _find_class(name: str, allowed: Any) -> type:
     module, _, qualname = name.partition(":")
     if not OWN_CLASS.fullmatch(name):
         raise EncodingError(f"{name!r} is no class of this project")
-    found: Any = import_module(module)
+    attribute: Any = import_module(module)
     for part in qualname.split("."):
-        found = getattr(found, part)
-    if not (isinstance(found, type) and found.__module__ == module and allowed(found)):
+        attribute = getattr(attribute, part)
+    if not (isinstance(attribute, type) and attribute.__module__ == module and allowed(attribute)):
         raise EncodingError(f"{name!r} is no class of a result")
-    return found
+    return attribute
 
 
 def _is_named(kind: type) -> bool:

@@ -77,7 +77,7 @@ class Job(Generic[R]):
         self.result: R | None = None
         self._result_size = 0
         self._partial: tuple[worker.Packed | None, Any] = (None, None)
-        self._asked, self._began, self._ended = time.monotonic(), 0.0, 0.0
+        self._request_time, self._began, self._ended = time.monotonic(), 0.0, 0.0
         self.number, self.stop_by = 0, 0.0
         self._over, self._news = threading.Event(), threading.Event()
 
@@ -101,7 +101,7 @@ class Job(Generic[R]):
 
     @property
     def seconds(self) -> float:
-        return (self._ended or time.monotonic()) - (self._began or self._asked)
+        return (self._ended or time.monotonic()) - (self._began or self._request_time)
 
     @property
     def size(self) -> int:

@@ -47,11 +47,11 @@ log = logging.getLogger(__name__)
 
 def default_workers() -> int:
     """COMPRESS_WORKERS, where it is a number above 0; else as many as cores, up to 4."""
-    asked = os.environ.get("COMPRESS_WORKERS", "")
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
-    if asked:
-        log.warning("COMPRESS_WORKERS=%s is no number above 0: taking the cores' count", asked)
+    setting = os.environ.get("COMPRESS_WORKERS", "")
+    if setting.isdecimal() and int(setting) > 0:
+        return int(setting)
+    if setting:
+        log.warning("COMPRESS_WORKERS=%s is no number above 0: taking the cores' count", setting)
     return min(count_cores(), MAX_WORKERS)
 
 

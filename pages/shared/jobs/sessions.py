@@ -12,10 +12,14 @@ def _outside() -> Session:
 _provider: Callable[[], Session] = _outside
 
 
-def identify_sessions_by(provider: Callable[[], Session]) -> None:
-    """Set what tells the session of the calling thread: its name, or None outside of any."""
+def identify_sessions_by(provider: Callable[[], Session]) -> Callable[[], Session]:
+    """Set what tells the session of the calling thread: its name, or None outside of any.
+
+    Returns what told it before.
+    """
     global _provider
-    _provider = provider
+    before, _provider = _provider, provider
+    return before
 
 
 def current_session() -> Session:

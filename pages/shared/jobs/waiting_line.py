@@ -38,7 +38,7 @@ class LineFullError(Exception):
 
 @dataclass
 class _Wish:
-    asked: float
+    request_time: float
     looked: float
 
 
@@ -129,14 +129,16 @@ class WaitingLine(Generic[J]):
 
     def find_next(self) -> tuple[_Entry[J], Session] | None:
         """What would begin now, and in whose turn; None while nothing may."""
-        found = ((entry, who) for entry, who, rank in self._order() if self._may_begin(entry, rank))
-        return next(found, None)
+        candidates = (
+            (entry, who) for entry, who, rank in self._order() if self._may_begin(entry, rank)
+        )
+        return next(candidates, None)
 
     def take(self) -> J | None:
         """The job that begins now; None while none may."""
-        if (found := self.find_next()) is None:
+        if (candidate := self.find_next()) is None:
             return None
-        entry, session = found
+        entry, session = candidate
         if not self._follows(entry, session):
             self._turns[session].jobs = 0
         entry.owner, entry.began = session, self._clock()
@@ -204,16 +206,16 @@ class WaitingLine(Generic[J]):
         for entry in self._waiting.values():
             for session in entry.wishes:
                 wanted[session].append(entry)
-        held = Counter(entry.owner for entry in self._running.values())
+        running = Counter(entry.owner for entry in self._running.values())
         places = []
         for session, entries in wanted.items():
             ended = self._turns[session].ended if session in self._turns else float("-inf")
-            since = max(ended, min(entry.wishes[session].asked for entry in entries))
+            since = max(ended, min(entry.wishes[session].request_time for entry in entries))
             ordered = sorted(
                 (not self._looks(entry, session), entry.expected or 0.0, entry.number, entry.job)
                 for entry in entries
             )
-            for rank, (unwatched, seconds, number, job) in enumerate(ordered, held[session]):
+            for rank, (unwatched, seconds, number, job) in enumerate(ordered, running[session]):
                 entry = self._waiting[job]
                 follows = rank == 0 and self._follows(entry, session)
                 due = since + DELAY_PER_SECOND * seconds
@@ -223,7 +225,7 @@ class WaitingLine(Generic[J]):
     def _follows(self, entry: _Entry[J], session: Session) -> bool:
         """Whether a session asked for it right after the first longer job of its turn."""
         turn = self._turns.get(session)
-        waited = -1.0 if turn is None else entry.wishes[session].asked - turn.ended
+        waited = -1.0 if turn is None else entry.wishes[session].request_time - turn.ended
         return turn is not None and 0 <= waited <= CHAIN_SECONDS and turn.jobs <= 1
 
     def _may_begin(self, entry: _Entry[J], rank: int) -> bool:

@@ -28,19 +28,19 @@ def request_in_turn(trained: Trained, before: Iterable[Job] = ()) -> dict[str, J
     and those ahead of it are over: what a page draws first never waits for them, and a worker
     stays free.
     """
-    ahead, found = list(before), {}
+    ahead, jobs = list(before), {}
     for name in list_baselines(trained):
         if BASELINES[name].trains and any(job.pending for job in ahead):
             break
-        found[name] = requests.baseline_curve(trained, name)
-        ahead.append(found[name])
-    return found
+        jobs[name] = requests.baseline_curve(trained, name)
+        ahead.append(jobs[name])
+    return jobs
 
 
-def is_next_due(trained: Trained, found: Mapping[str, Job], before: Iterable[Job] = ()) -> bool:
+def is_next_due(trained: Trained, jobs: Mapping[str, Job], before: Iterable[Job] = ()) -> bool:
     """Whether the next one's turn came after they were asked for: nothing looks again by itself."""
-    missing = len(found) < len(list_baselines(trained))
-    return missing and not any(job.pending for job in (*before, *found.values()))
+    missing = len(jobs) < len(list_baselines(trained))
+    return missing and not any(job.pending for job in (*before, *jobs.values()))
 
 
 def find_best(tables: Mapping[K, pd.DataFrame], size: float) -> tuple[K, pd.Series] | None:

@@ -18,6 +18,7 @@ from pages.shared.models.results import OWN_RECIPE, Layer, Trained, Training
 from pages.shared.models.text import LAYER_KINDS, titles_of
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
+from pages.shared.plots.text import describe_learning
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import wait_for
 
@@ -54,14 +55,14 @@ def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False)
     """
     row = widgets.row() if place is None else place
     with row:
-        titles = titles_of(data.DATASETS) | own_titles(widgets.read_request("dataset"))
+        titles = titles_of(data.DATASETS) | own_titles(widgets.read_request(links.DATASET))
         dataset = widgets.pick(
-            "dataset", "Dataset", titles, DATASET, why_gone, titles=titles, width=210
+            links.DATASET, "Dataset", titles, DATASET, why_gone, titles=titles, width=210
         )
         entry = data.find(dataset)
         unfit = {name: model.fits(entry) for name, model in compression.MODELS.items()}
         model = widgets.pick(
-            "model",
+            links.MODEL,
             "Model",
             [name for name, reason in unfit.items() if reason is None],
             MODEL,
@@ -88,7 +89,8 @@ def require_reference(chosen: Choices) -> Trained:
 
     def learning(job: Job) -> None:
         task = data.find(chosen.dataset).task
-        st.plotly_chart(standard.learning_curve(job.partial, task), config=CONFIG)
+        figure = standard.learning_curve(job.partial, task)
+        st.plotly_chart(figure, alt=describe_learning(job.partial), config=CONFIG)
 
     job = requests.reference(*chosen)
     if job.pending:
@@ -105,8 +107,8 @@ def choose_layer(trained: Trained) -> Layer:
     linear = [layer.name for layer in trained.layers if layer.kind == "linear"]
     titles = {name: layer.title for name, layer in layers.items()}
     first = (linear or list(layers))[0]
-    name = widgets.pick("layer", "Layer", list(layers), first, titles=titles, width=210)
-    widgets.remark("layer")
+    name = widgets.pick(links.LAYER, "Layer", list(layers), first, titles=titles, width=210)
+    widgets.remark(links.LAYER)
     return layers[name]
 
 
@@ -119,7 +121,7 @@ def choose_low_rank_method(trained: Trained) -> str:
         if kinds.intersection(entry.layers)
     }
     method = widgets.pick(
-        "method",
+        links.METHOD,
         "Low-rank method (LMM)",
         list(fitting),
         "truncated_svd",
@@ -129,7 +131,7 @@ def choose_low_rank_method(trained: Trained) -> str:
             for name, title in fitting.items()
         ),
     )
-    widgets.remark("method")
+    widgets.remark(links.METHOD)
     return method
 
 
@@ -154,9 +156,9 @@ def choose_constraint() -> str:
     titles = titles_of(compression.CONSTRAINTS)
     terms = explain("box", "upper bound", "L1 ball", "L2 ball", "cardinality")
     name = widgets.pick(
-        "set", "Constraint set (COC)", list(titles), "box", titles=titles, help=terms
+        links.CONSTRAINT, "Constraint set (COC)", list(titles), "box", titles=titles, help=terms
     )
-    widgets.remark("set")
+    widgets.remark(links.CONSTRAINT)
     return name
 
 
@@ -184,15 +186,15 @@ def _choose_number(key: str, label: str, values: Sequence[float]) -> float | Non
 
 def choose_seed() -> int:
     """The field of the seed, as the link asks for it; another is refused in words."""
-    widgets.reset_none("seed", SEED)
-    asked = widgets.request_one("seed", "Seed")
-    if asked is not None:
-        wanted = parse_number(asked)
+    widgets.reset_none(links.SEED, SEED)
+    request = widgets.request_one(links.SEED, "Seed")
+    if request is not None:
+        wanted = parse_number(request)
         if wanted is None or wanted != int(wanted) or not 0 <= wanted <= LARGEST_SEED:
             widgets.refuse(
-                "seed",
+                links.SEED,
                 SEED,
-                f"Seed {quote(asked)} is not possible, only whole numbers from 0 to "
+                f"Seed {quote(request)} is not possible, only whole numbers from 0 to "
                 f"{LARGEST_SEED}. Shown instead: {SEED}.",
             )
     return int(
@@ -202,13 +204,12 @@ def choose_seed() -> int:
             max_value=LARGEST_SEED,
             value=SEED,
             step=1,
-            key="seed",
-            bind=widgets.bind("seed"),
+            key=links.SEED,
+            bind=widgets.bind(links.SEED),
             persist_state="session",
             on_change=widgets.on_change,
-            args=("seed", ()),
-            help="Chooses the split, the initial weights and the order of the rows: "
-            "the same seed gives the same numbers.",
+            args=(links.SEED, ()),
+            help=f"{explain('seed')} The same seed gives the same numbers.",
             width=120,
         )
     )

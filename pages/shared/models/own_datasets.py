@@ -10,17 +10,17 @@ _OWN = "_own_datasets"
 
 def remember(name: str) -> None:
     """Let the menu list a dataset from now on, in this session only."""
-    own = st.session_state.setdefault(_OWN, [])
-    if name not in own:
-        own.append(name)
+    names = st.session_state.setdefault(_OWN, [])
+    if name not in names:
+        names.append(name)
 
 
-def own_titles(asked: str | None) -> dict[str, str]:
+def own_titles(request: str | None) -> dict[str, str]:
     """Name -> title of the uploads that the menu lists: those of the session that are kept.
 
-    ``asked``: what the link or the menu says now; uploads that it names join them.
+    ``request``: what the link or the menu says now; uploads that it names join them.
     """
-    for named in uploads.DATASET.findall(asked or ""):
+    for named in uploads.DATASET.findall(request or ""):
         if why_gone(named) is None:
             remember(named)
     return {
@@ -30,9 +30,9 @@ def own_titles(asked: str | None) -> dict[str, str]:
     }
 
 
-def why_gone(asked: str) -> str | None:
+def why_gone(name: str) -> str | None:
     """Why an upload cannot be shown; None for one that is kept, and for any other name."""
-    named = uploads.DATASET.search(asked)
+    named = uploads.DATASET.search(name)
     if named is None:
         return None
     try:

@@ -25,6 +25,7 @@ from .results import (
 )
 
 PATH = constrained_tasks.PATH
+USUAL_WAY = "projected_training"  # of a network, where nobody chooses another
 DEFAULT_EPOCHS = 3  # passes over the training rows for each bound
 EQUAL_EPOCHS = tasks.EQUAL_EPOCHS
 COMBINED_RANKS = 6  # at most so many: each costs all bounds
@@ -79,10 +80,23 @@ def complete_setting(trained: Trained, setting: Setting | str) -> Setting:
     return setting
 
 
-def low_rank_curve(trained: Trained, setting: Setting | str, epochs: int = 0) -> Job[CurveView]:
-    """Every rank of a method; with epochs, ranks spaced by ratio, each trained on."""
+def low_rank_curve(
+    trained: Trained,
+    setting: Setting | str,
+    epochs: int = 0,
+    ranks: tuple[int, ...] | None = None,
+) -> Job[CurveView]:
+    """Every rank of a method, or these; with epochs, ranks spaced by ratio, each trained on."""
     setting = complete_setting(trained, setting)
-    return jobs.submit(tasks.low_rank_curve, trained.origin, setting, epochs)
+    return jobs.submit(tasks.low_rank_curve, trained.origin, setting, epochs, ranks)
+
+
+def budget_curve(
+    trained: Trained, setting: Setting | str, unit: str, epochs: int = 0
+) -> Job[CurveView]:
+    """Ten budgets in a unit of cost, shared among the layers by every rule."""
+    setting = complete_setting(trained, setting)
+    return jobs.submit(tasks.budget_curve, trained.origin, unit, setting, epochs)
 
 
 def low_rank_file(trained: Trained, setting: Setting | str, rank: int, epochs: int = 0) -> bytes:
@@ -93,7 +107,7 @@ def low_rank_file(trained: Trained, setting: Setting | str, rank: int, epochs: i
 
 def default_way(trained: Trained) -> Way:
     """A convex model is solved on its path, a network trained with projections."""
-    return Way(PATH if trained.convex else "projected_training")
+    return Way(PATH if trained.convex else USUAL_WAY)
 
 
 def way_beside_optimum(name: str) -> Way:

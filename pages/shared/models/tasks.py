@@ -51,14 +51,6 @@ def load_dataset(name: str, seed: int) -> Any:
     return data.load(name, seed=seed)
 
 
-def count_rows(found: Any) -> dict[str, int]:
-    return {
-        "training": len(found.fit_rows),
-        "validation": len(found.validation_rows),
-        "test": len(found.x_test),
-    }
-
-
 def reference(
     report: Report, dataset: str, model: str, seed: int, training: Training = OWN_RECIPE
 ) -> Trained:
@@ -69,18 +61,19 @@ def reference(
     from compression.low_rank import truncated_svd
     from compression.low_rank.spectrum import energy_ranks
     from data.checks import score_majority
+    from data.preview import count_rows
 
-    found = load_dataset(dataset, seed)
+    loaded = load_dataset(dataset, seed)
     training = Training(*training)
     trained = compression.train(
-        found,
+        loaded,
         model=model,
         seed=seed,
         report=report_steps(report, "epoch", pd.DataFrame),
         **training._asdict(),
     )
     net = trained.network
-    predictions = _predict(net, found)
+    predictions = _predict(net, loaded)
     layers = tuple(_layer(name, part) for name, part in network.layers(net).items())
     spectra = {
         name: truncated_svd.svd(network.matrix(part))[1]
@@ -91,7 +84,7 @@ def reference(
         model=model,
         seed=seed,
         training=training,
-        task=found.task,
+        task=loaded.task,
         file=storage.to_bytes(net),
         history=trained.history,
         seconds=trained.seconds,
@@ -103,45 +96,47 @@ def reference(
         macs=accounting.macs(net),
         layers=layers,
         structure=accounting.structure(net),
-        class_names=found.class_names,
-        target=found.y_test,
+        class_names=loaded.class_names,
+        target=loaded.y_test,
         predictions=predictions,
-        **_count_classes(found, predictions),
-        target_name=found.target_name,
-        target_unit=found.target_unit,
-        target_mean=found.target_mean,
-        target_scale=found.target_scale,
-        rows=count_rows(found),
-        majority=score_majority(found),
-        zero_one=len(found.zero_one),
+        **_count_classes(loaded, predictions),
+        target_name=loaded.target_name,
+        target_unit=loaded.target_unit,
+        target_mean=loaded.target_mean,
+        target_scale=loaded.target_scale,
+        rows=count_rows(loaded),
+        majority=score_majority(loaded),
+        zero_one=len(loaded.zero_one),
         spectra=spectra,
-        energy_ranks={name: energy_ranks(own, (0.95,))[0.95] for name, own in spectra.items()},
+        energy_ranks={
+            name: energy_ranks(values, (0.95,))[0.95] for name, values in spectra.items()
+        },
         bounds={
-            name: tuple(curve_bounds(trained, found, name)) for name in compression.CONSTRAINTS
+            name: tuple(curve_bounds(trained, loaded, name)) for name in compression.CONSTRAINTS
         },
     )
 
 
-def _count_classes(found: Any, predictions: np.ndarray) -> dict[str, Any]:
+def _count_classes(dataset: Any, predictions: np.ndarray) -> dict[str, Any]:
     """Confusion matrix and report of the test set; None for regression."""
     from compression import evaluation
 
-    if found.task != "classification":
+    if dataset.task != "classification":
         return {"confusion": None, "report": None}
     return {
-        "confusion": evaluation.confusion(predictions, found.y_test, found.classes),
-        "report": evaluation.class_report(predictions, found.y_test, found.class_names),
+        "confusion": evaluation.confusion(predictions, dataset.y_test, dataset.classes),
+        "report": evaluation.class_report(predictions, dataset.y_test, dataset.class_names),
     }
 
 
-def _predict(net: Any, found: Any) -> np.ndarray:
+def _predict(net: Any, dataset: Any) -> np.ndarray:
     import torch
 
     from compression import evaluation
     from compression.network import forward_in_blocks
 
-    outputs = forward_in_blocks(net, torch.from_numpy(found.x_test)).numpy()
-    return evaluation.predictions(outputs, found.task)
+    outputs = forward_in_blocks(net, torch.from_numpy(dataset.x_test)).numpy()
+    return evaluation.predictions(outputs, dataset.task)
 
 
 def _layer(name: str, part: Any) -> Layer:
@@ -165,13 +160,13 @@ def load_reference(origin: Origin) -> tuple[Any, Any]:
     from compression.training import Reference
 
     file, dataset, model, seed, training = origin
-    found = load_dataset(dataset, seed)
+    loaded = load_dataset(dataset, seed)
     net = storage.from_bytes(file)
     nan = float("nan")
     unknown = evaluation.Interval(nan, nan)
     history = pd.DataFrame()
-    return found, Reference(
-        net, history, nan, unknown, model, dataset, seed, nan, found.fingerprint, *training
+    return loaded, Reference(
+        net, history, nan, unknown, model, dataset, seed, nan, loaded.fingerprint, *training
     )
 
 
@@ -226,10 +221,16 @@ def low_rank_arguments(setting: tuple) -> dict[str, Any]:
     return Setting(*setting)._asdict()
 
 
-def low_rank_curve(report: Report, origin: Origin, setting: Setting, epochs: int = 0) -> CurveView:
+def low_rank_curve(
+    report: Report,
+    origin: Origin,
+    setting: Setting,
+    epochs: int = 0,
+    ranks: tuple[int, ...] | None = None,
+) -> CurveView:
     """Every rank of one method; with epochs, ranks spaced by ratio, each trained on for as many.
 
-    The partial result is the curve so far.
+    ``ranks``: these in their place. The partial result is the curve so far.
     """
     import compression
     from compression import network
@@ -244,10 +245,11 @@ def low_rank_curve(report: Report, origin: Origin, setting: Setting, epochs: int
     def view(curve: Any) -> CurveView:
         return curve_view(curve, shapes)
 
+    spaced = epochs and ranks is None
     curve = compression.low_rank_curve(
         reference,
         dataset,
-        ranks=spaced_ranks(reference, dataset, method, layers) if epochs else None,
+        ranks=spaced_ranks(reference, dataset, method, layers) if spaced else ranks,
         **low_rank_arguments(setting),
         epochs=epochs,
         report=report_steps(report, "rank", view),
@@ -273,11 +275,29 @@ def low_rank_file(
     return storage.to_bytes(curve.network(0))
 
 
+def budget_curve(
+    report: Report, origin: Origin, unit: str, setting: Setting, epochs: int = 0
+) -> CurveView:
+    """Ten budgets shared among the layers by every rule, and the scores reached."""
+    import compression
+
+    dataset, reference = load_reference(origin)
+    curve = compression.budget_curve(
+        reference,
+        dataset,
+        unit=unit,
+        **low_rank_arguments(setting),
+        epochs=epochs,
+        report=report_steps(report, "network"),
+    )
+    return curve_view(curve, with_files=True)
+
+
 def other_formats(report: Report, content: bytes, stem: str) -> list[FormatView]:
     """A model file's network in other readers' formats, each run beside it."""
     from compression.exports import convert_file
 
-    return [FormatView(**vars(found)) for found in convert_file(content, f"{stem}.pt")]
+    return [FormatView(**vars(export)) for export in convert_file(content, f"{stem}.pt")]
 
 
 def baseline_curve(report: Report, origin: Origin, method: str, learnt: int) -> CurveView:
@@ -397,10 +417,10 @@ def combined_grid(
     """Every pair of these ranks and bounds; the partial result is the pairs so far, without files."""
     from compression.combined.curve import combined_curve
 
-    found, trained = load_reference(origin)
+    dataset, trained = load_reference(origin)
     curve = combined_curve(
         trained,
-        found,
+        dataset,
         method,
         ranks,
         bounds,

@@ -9,6 +9,7 @@ import data
 from compression import BASELINES, CONSTRAINED_METHODS, CONSTRAINTS, LOW_RANK_METHODS, MODELS
 from compression.promise import CONFIDENCE, Promise
 from pages.shared.format import (
+    MACS,
     compare_sizes,
     format_change,
     format_count,
@@ -44,12 +45,12 @@ FORMATS = {
 """What other readers take: a kind -> the button's text, the file's ending, how it is loaded."""
 
 
-def describe_export(found: FormatView) -> str:
+def describe_export(export: FormatView) -> str:
     """A file's length, and how far its outputs are from those of the network."""
-    size = format_size(len(found.content))
-    if found.difference == 0:
+    size = format_size(len(export.content))
+    if export.difference == 0:
         return f"{size}; read back, it gives the same outputs"
-    return f"{size}; read back, its outputs differ by at most {found.difference:.1e}"
+    return f"{size}; read back, its outputs differ by at most {export.difference:.1e}"
 
 
 def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, Any]]:
@@ -73,7 +74,7 @@ def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, 
         ),
         ("File", format_size(line["bytes"]), compare_sizes(trained.bytes, line["bytes"]), "gray"),
         (
-            "MACs per sample",
+            MACS,
             format_count(line["macs"]),
             compare_sizes(trained.macs, line["macs"]),
             "gray",
@@ -153,7 +154,7 @@ def reference_line(trained: Trained) -> str:
         f"Reference **{format_score(trained.score, task)}** {score_name(task).replace('Test', 'test')} "
         f"({format_interval(trained.score_low, trained.score_high, task)}, "
         f"{len(trained.target):,} samples) · **{format_count(trained.parameters)}** parameters · "
-        f"**{format_size(trained.bytes)}** file · **{format_count(trained.macs)}** MACs per sample{how}"
+        f"**{format_size(trained.bytes)}** file · **{format_count(trained.macs)}** {MACS}{how}"
     )
 
 
@@ -208,8 +209,8 @@ MARKS = {"break_even": "k*", "energy_90": "90 %", "energy_95": "95 %", "energy_9
 def rank_caption(trained: Trained, curve: CurveView, row: int) -> str:
     """Which layers the rank reaches, which stay dense, and the epochs behind it, if any."""
     epochs = int(curve.table["epochs"].iloc[row])
-    told = f" {epochs} epochs lie behind it, from its own factors." if epochs else ""
-    return _describe_rank(trained, curve, int(curve.table["knob"].iloc[row])) + told
+    sentence = f" {epochs} epochs lie behind it, from its own factors." if epochs else ""
+    return _describe_rank(trained, curve, int(curve.table["knob"].iloc[row])) + sentence
 
 
 def _describe_rank(trained: Trained, curve: CurveView, k: int) -> str:
@@ -305,10 +306,14 @@ def describe_baselines(name: str, table: pd.DataFrame) -> list[str]:
     return [describe_baseline(name, line) for line in table.to_dict("records")]
 
 
+_BASELINES = ", ".join(entry.title.lower() for entry in BASELINES.values())
 WITHOUT_BASELINES = (
-    f"Not in this picture: {', '.join(entry.title.lower() for entry in BASELINES.values())}. "
-    "*Compare*, *Combine* and *Decide* hold these against low rank and constraints at equal file "
-    "sizes."
+    f"Not in this picture: {_BASELINES}. Against *File size (bytes)* they stand behind it; *Compare*, "
+    "*Combine* and *Decide* hold them against low rank and constraints at equal file sizes."
+)
+BASELINES_BEHIND = (
+    f"Thin: what people would do instead ({_BASELINES}), by measured file size, as far as the model "
+    "has them. Each that is trained is computed when the curves before it are there."
 )
 
 
@@ -380,24 +385,24 @@ def _describe_unit(trained: Trained) -> str:
     )
 
 
-def missing_value(curve: CurveView, row: int, asked: float) -> str:
+def missing_value(curve: CurveView, row: int, wanted: float) -> str:
     """That the value asked for is not there yet, where a curve is not finished."""
     value = float(curve.table["knob"].iloc[row])
-    if abs(value / asked - 1) < 1e-6:
+    if abs(value / wanted - 1) < 1e-6:
         return ""
-    return f"{asked:.3g} is not computed yet: shown is {value:.3g}. "
+    return f"{wanted:.3g} is not computed yet: shown is {value:.3g}. "
 
 
-def describe_promise(found: Promise, promised: str | None, loss: float, task: str) -> str:
+def describe_promise(promise: Promise, promised: str | None, loss: float, task: str) -> str:
     """What the validation rows can promise, and what it cost to choose among so many.
 
     ``promised``: the smallest model that is promised, in words.
     """
     limit, unit = format_loss(loss, task), " points" if task == "classification" else " of R²"
     luck = (
-        f"It was chosen among {found.tried:,} for its {format_change(found.change, task)}{unit} on "
-        f"{found.rows:,} validation samples. Chosen so on resamples, and judged on the samples left "
-        f"out, such a model comes to **{format_change(found.corrected, task)}{unit}**: the rest "
+        f"It was chosen among {promise.tried:,} for its {format_change(promise.change, task)}{unit} on "
+        f"{promise.rows:,} validation samples. Chosen so on resamples, and judged on the samples left "
+        f"out, such a model comes to **{format_change(promise.corrected, task)}{unit}**: the rest "
         "is luck of the choice."
     )
     sure = f"{100 * CONFIDENCE:g} %, one-sided, by its own validation samples"
@@ -408,8 +413,8 @@ def describe_promise(found: Promise, promised: str | None, loss: float, task: st
         )
     least = (
         ""
-        if pd.isna(found.least)
-        else f" So few samples can promise {format_loss(round(found.least, 3), task)} at best."
+        if pd.isna(promise.least)
+        else f" So few samples can promise {format_loss(round(promise.least, 3), task)} at best."
     )
     return (
         f"{luck} **No promise**: no smaller model is sure to lose at most {limit} ({sure}).{least}"

@@ -11,14 +11,14 @@ from .layout import score_scale
 from .palette import Style
 from .traces import line
 
+ThinCurve = tuple[str, Style, pd.DataFrame]
+"""Title, look, and table with a column ``said``: what a row is called."""
+
 
 def add_baselines(
-    figure: go.Figure, curves: Sequence[tuple[str, Style, pd.DataFrame]], cost: str, task: str
+    figure: go.Figure, curves: Sequence[ThinCurve], cost: str, task: str
 ) -> go.Figure:
-    """The plane with what people would do instead as thin lines; a click on them does nothing.
-
-    ``curves``: (title, style, table with a column ``said``, what a row is called).
-    """
+    """The plane with what people would do instead as thin lines; a click on them does nothing."""
     scale = score_scale(task)
     traces = []
     for title, look, unsorted in curves:

@@ -5,10 +5,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from pages.shared.format import MACS
+
 from .traces import note
 
 NARROW = 3  # times the lowest cost: no fewer than five ticks, at other round numbers
-COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": "MACs per sample"}
+COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": MACS}
 
 # The camera above a chart takes a PNG of twice the screen's resolution.
 CAMERA = {"format": "png", "scale": 2, "filename": "figure"}

@@ -19,8 +19,10 @@ FAINT = "rgba(138, 143, 152, 0.45)"
 FAINTER = "rgba(138, 143, 152, 0.28)"
 FAINTEST = "rgba(138, 143, 152, 0.10)"
 
-# Of layers, classes and weights; the families' own colours come last.
-LINES = (TEAL, VIOLET, OCHRE, SLATE, SKY, APRICOT, PINK, GREEN, LOW_RANK, CONSTRAINED)
+# Of layers, classes and weights: no more than every kind of colour vision tells apart, and none of
+# a family's. A seventh line has the first one's colour and a dash: see number_style.
+LINES = (TEAL, VIOLET, OCHRE, SLATE, SKY, APRICOT)
+DASHES = ("solid", "dash", "dot", "longdashdot", "longdash", "dashdot")
 
 # Both ends differ for every kind of colour vision; neither side reads as a family's colour
 # against the other.
@@ -115,6 +117,12 @@ def style(kind: str, name: str) -> Style:
     number = crc32(f"{kind}:{name}".encode())
     colour = _SPARE_COLOURS[number % len(_SPARE_COLOURS)]
     return Style(colour, _SPARE_SYMBOLS[number // 7 % len(_SPARE_SYMBOLS)])
+
+
+def number_style(place: int) -> Style:
+    """The style of one of many layers, classes or weights, counted from 0."""
+    cycle, colour = divmod(place, len(LINES))
+    return Style(LINES[colour], dash=DASHES[cycle % len(DASHES)])
 
 
 def fade(colour: str, opacity: float = 0.22) -> str:

@@ -156,6 +156,43 @@ def heatmap(
     return trace | _hover(hover, "") | more
 
 
+def contour_lines(
+    ends: Values, z: Values, colour: str, count: int, *, hover: str | None = None, **more: Any
+) -> Trace:
+    """Lines of equal loss over two weights that run over the same range, pale where it is large."""
+    return {
+        "type": "contour",
+        "x": ends,
+        "y": ends,
+        "z": z,
+        "contours": {"coloring": "lines"},
+        "ncontours": count,
+        "line": {"width": 1},
+        "colorscale": [[0, colour], [1, fade(colour, 0.25)]],
+        "showscale": False,
+        "name": "loss",
+        **(NO_HOVER if hover is None else {"hovertemplate": hover}),
+        **more,
+    }
+
+
+def contour_area(ends: Values, z: Values, name: str, colour: str) -> Trace:
+    """Where values over two weights are below 0, as an area."""
+    return {
+        "type": "contour",
+        "x": ends,
+        "y": ends,
+        "z": z,
+        # Plotly fills what the constraint leaves out.
+        "contours": {"type": "constraint", "operation": ">", "value": 0},
+        "fillcolor": fade(colour, 0.16),
+        "line": {"color": colour, "width": 1.5},
+        "name": name,
+        "showlegend": True,
+        **NO_HOVER,
+    }
+
+
 def colour_bar(title: str, **more: Any) -> dict[str, Any]:
     """A thin colour bar with its title beside it."""
     return {"title": {"text": title, "side": "right"}, "thickness": 10, "outlinewidth": 0, **more}
@@ -171,15 +208,15 @@ def vertical(
     x: float, colour: str = LOW_RANK, *, width: float = 1.5, dash: str = "solid", top: float = 1.0
 ) -> Shape:
     """An upright line over the whole plot; ``top``: where it ends, 1 is the plot's upper edge."""
-    own = {"color": colour, "width": width, "dash": dash}
-    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": top, "yref": "paper", "line": own}
+    stroke = {"color": colour, "width": width, "dash": dash}
+    return {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": top, "yref": "paper", "line": stroke}
 
 
 def horizontal(
     y: float, colour: str = REFERENCE, *, width: float = 1.5, dash: str = "dash"
 ) -> Shape:
     """A level line over the whole plot: by default the reference's, dashed."""
-    own = {"color": colour, "width": width, "dash": dash}
+    stroke = {"color": colour, "width": width, "dash": dash}
     return {
         "type": "line",
         "xref": "x domain",
@@ -187,7 +224,7 @@ def horizontal(
         "x1": 1,
         "y0": y,
         "y1": y,
-        "line": own,
+        "line": stroke,
     }
 
 

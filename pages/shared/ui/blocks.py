@@ -24,6 +24,7 @@ from pages.shared.models.text import (
 )
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
+from pages.shared.plots.text import describe_confusion, describe_errors
 
 from . import knobs, widgets
 from .progress import follow, show_status
@@ -72,19 +73,27 @@ def draw_suggestion(
 
 
 def predictions(
-    trained: Trained, predicted: NDArray, counts: NDArray | None, colour: str, key: str
+    trained: Trained,
+    predicted: NDArray,
+    counts: NDArray | None,
+    colour: str,
+    key: str,
+    network: str,
 ) -> None:
-    """What a model answers on the test set: confusion matrix, or predicted against true."""
+    """What a model answers on the test set: confusion matrix, or predicted against true.
+
+    ``network``: which one, in words.
+    """
     if counts is not None:
         figure = standard.confusion(counts, trained.class_names, colour)
-        alt = "Confusion matrix on the test set"
+        alt = describe_confusion(counts, trained.class_names, network)
     else:
         true, answered, before = (
             values * trained.target_scale + trained.target_mean
             for values in (trained.target, predicted, trained.predictions)
         )
         figure = standard.predicted_true(true, answered, before, colour, trained.target_title)
-        alt = "Predicted against true values of the test set"
+        alt = describe_errors(true, answered, before, network)
     st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)
 
 
@@ -108,6 +117,18 @@ def metrics(trained: Trained, line: pd.Series, *, spread: bool = True) -> None:
             help=explain(*terms),
             width="stretch" if spread else "content",
         )
+
+
+def draw_facts(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Numbers side by side: of each its label, itself, and below it what to hold it against."""
+    for place, (label, value, baseline) in zip(st.columns(len(rows)), rows, strict=True):
+        place.metric(label, value, baseline, delta_color="off", delta_arrow="off")
+
+
+def draw_explained(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Numbers side by side: of each its label, itself, and its help."""
+    for place, (label, value, help) in zip(st.columns(len(rows)), rows, strict=True):
+        place.metric(label, value, help=help)
 
 
 def download(
@@ -157,14 +178,14 @@ def model_download(content: Callable[[], bytes] | bytes, file_name: str, key: st
 
 def _draw_formats(job: Job[list[FormatView]], stem: str, key: str) -> None:
     show_status(job, "Writing the formats and reading them back")
-    for found in job.result or ():
-        label, ending, help = FORMATS[found.kind]
-        if found.refused:
-            st.caption(f"{label}: {escape_markdown(found.refused)}")
+    for export in job.result or ():
+        label, ending, help = FORMATS[export.kind]
+        if export.refused:
+            st.caption(f"{label}: {escape_markdown(export.refused)}")
             continue
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            download(label, found.content, stem + ending, f"{key}_{found.kind}", help)
-            st.caption(describe_export(found), width="content")
-    for found in job.result or ():
-        if found.code:
-            st.code(found.code, language=None, wrap_lines=True)
+            download(label, export.content, stem + ending, f"{key}_{export.kind}", help)
+            st.caption(describe_export(export), width="content")
+    for export in job.result or ():
+        if export.code:
+            st.code(export.code, language=None, wrap_lines=True)

@@ -12,12 +12,12 @@ from pages.shared.plots.layout import CAMERA, CONFIG
 
 from . import blocks
 
-_DRAWN = "_charts"
+DRAWN = "_charts"  # in the session: key -> alt text and figure of what stands on the page
 
 
 def begin() -> None:
     """Forget what the last run of a page drew; a page calls it before its first chart."""
-    st.session_state[_DRAWN] = {}
+    st.session_state[DRAWN] = {}
 
 
 def preload() -> None:
@@ -64,7 +64,7 @@ def draw(
             selection_mode=selection_mode,
             config={**config, "toImageButtonOptions": camera},
         )
-    st.session_state.setdefault(_DRAWN, {})[key] = (alt, figure)
+    st.session_state.setdefault(DRAWN, {})[key] = (alt, figure)
 
 
 def take_away(title: str, name: str, remark: str = "") -> None:
@@ -80,7 +80,7 @@ def take_away(title: str, name: str, remark: str = "") -> None:
         What the figures were made from.
     """
     # The same dict for every fragment of this run: what they draw again is replaced in it.
-    drawn = st.session_state.setdefault(_DRAWN, {})
+    drawn = st.session_state.setdefault(DRAWN, {})
     blocks.download(
         "Figures as HTML",
         lambda: figures_page(drawn.values(), title, remark),

@@ -26,7 +26,7 @@ LARGEST_ASKED = 1e6  # number of a link that waits for the values of its slider
 STALE_SECONDS = 3.0  # for which a browser may still speak of the values of before
 # Beside each knob in the session: where it stands, what was wished for and what is shown for it,
 # the texts of its values and since when (None: a stand-in is shown), where its stand-in stood.
-_AT, _WISH, _TEXTS, _SEEN = "_at_", "_wish_", "_texts_", "_seen_"
+_AT, _WISH, _TEXTS, SEEN = "_at_", "_wish_", "_texts_", "_seen_"
 
 
 def draw(
@@ -112,14 +112,14 @@ def _draw_stand_in(
         numbers = {text: number for number, text in texts.items()}
         standing = numbers.get(str(widgets.read_request(key)), st.session_state.get(key, default))
     early = f"{key}_early_{crc32(','.join(texts.values()).encode())}"
-    seen = st.session_state.get(_SEEN + key)  # none: no run has come to its end yet
+    seen = st.session_state.get(SEEN + key)  # none: no run has come to its end yet
     if early not in st.session_state or seen in (None, st.session_state[early]):
         st.session_state[early] = standing  # nobody moved it; the choice may have moved elsewhere
     # In a container: at the same place in the tree a browser keeps one slider for both. And no
     # callback: a message under way when the slider takes its place would still set it off.
     with st.container():
         value = slider(key=early)
-    st.session_state[_SEEN + key] = value
+    st.session_state[SEEN + key] = value
     st.session_state[_TEXTS + key] = [], None  # whatever the final slider has will be a change
     if value != standing:
         widgets.move(key, value)
@@ -157,12 +157,12 @@ def _with_asked(key: str, numbers: list[float]) -> list[float]:
 
     A kernel has more ranks than any linear layer: a link to one waits for the curve.
     """
-    asked = parse_number(widgets.read_request(key) or "")
-    if asked is None or not 0 < asked <= LARGEST_ASKED or asked in numbers:
+    wanted = parse_number(widgets.read_request(key) or "")
+    if wanted is None or not 0 < wanted <= LARGEST_ASKED or wanted in numbers:
         return numbers
     if isinstance(numbers[0], int):
-        return sorted([*numbers, int(asked)]) if asked == int(asked) else numbers
-    return sorted([*numbers, asked])
+        return sorted([*numbers, int(wanted)]) if wanted == int(wanted) else numbers
+    return sorted([*numbers, wanted])
 
 
 def number(key: str) -> float:
@@ -193,19 +193,19 @@ def _on_slide(
 
 def _show_nearest(key: str, label: str, texts: Mapping[float, str], default: float) -> None:
     """Put the nearest value in place of a number that the curve does not have."""
-    asked = widgets.request_one(key, label)
+    request = widgets.request_one(key, label)
     wished, shown = st.session_state.get(_WISH + key, (None, None))
-    if shown is not None and str(shown) == asked:
-        asked = wished  # nobody chose since: what is shown is what was nearest to the wish
-    if asked is None or (asked in texts.values() and shown is None):
+    if shown is not None and str(shown) == request:
+        request = wished  # nobody chose since: what is shown is what was nearest to the wish
+    if request is None or (request in texts.values() and shown is None):
         return
-    numbers, wanted = list(texts), parse_number(asked)
+    numbers, wanted = list(texts), parse_number(request)
     nearest = default if wanted is None else min(numbers, key=lambda n: abs(n - wanted))
     if wanted is None or not numbers[0] <= wanted <= numbers[-1]:
         ends = f"{texts[numbers[0]]} to {texts[numbers[-1]]}"
-        sentence = f"{label} = {quote(asked)} is not possible here, only {ends}."
+        sentence = f"{label} = {quote(request)} is not possible here, only {ends}."
         st.session_state.pop(_WISH + key, None)
         widgets.refuse(key, nearest, f"{sentence} Shown instead: {texts[nearest]}.")
         return
-    st.session_state[_WISH + key] = asked, nearest
+    st.session_state[_WISH + key] = request, nearest
     st.session_state[key] = nearest

@@ -124,18 +124,18 @@ def several(
     ``settled``: whether these are all the options. Until then an unknown name is kept: it may be
     to come.
     """
-    asked = st.session_state.get(key)
-    if asked is None:
-        asked = [] if key in st.session_state else st.query_params.get_all(key)
+    wanted = st.session_state.get(key)
+    if wanted is None:
+        wanted = [] if key in st.session_state else st.query_params.get_all(key)
     known = set(options)
-    unknown = [name for name in asked if name not in known]
+    unknown = [name for name in wanted if name not in known]
     if unknown and settled:
         reasons = [why_not(name) for name in unknown[:LONGEST_LIST]]
         missing = [quote(name) for name, why in zip(unknown, reasons, strict=False) if not why]
         said = [f"{why}." for why in reasons if why]
         if missing:
             said.append(f"{label}: there is no {' and no '.join(missing)} here.")
-        refuse(key, [n for n in asked if n in known], " ".join(said))
+        refuse(key, [n for n in wanted if n in known], " ".join(said))
     chosen = st.multiselect(
         label,
         [*options, *([] if settled else unknown)],
@@ -153,9 +153,9 @@ def several(
 
 def switch(key: str, label: str) -> bool:
     """A switch in the URL for what is costly, so that a link reproduces its picture too."""
-    asked = request_one(key, label)
-    if asked is not None and asked.lower() not in ("true", "false"):
-        refuse(key, False, f"{label}: {quote(asked)} is not possible, only true and false.")
+    request = request_one(key, label)
+    if request is not None and request.lower() not in ("true", "false"):
+        refuse(key, False, f"{label}: {quote(request)} is not possible, only true and false.")
     chosen = st.toggle(
         label,
         key=key,
@@ -179,10 +179,12 @@ def amount(key: str, label: str, step: float) -> float | None:
 
     Its remark is drawn by ``remark(key)``, as that of ``pick``.
     """
-    asked = request_one(key, label)
-    wanted = None if asked in (None, "None") else parse_number(str(asked))
-    if asked not in (None, "None") and (wanted is None or wanted < 0):
-        refuse(key, None, f"{label}: {quote(str(asked))} is not possible, only numbers from 0 on.")
+    request = request_one(key, label)
+    wanted = None if request in (None, "None") else parse_number(str(request))
+    if request not in (None, "None") and (wanted is None or wanted < 0):
+        refuse(
+            key, None, f"{label}: {quote(str(request))} is not possible, only numbers from 0 on."
+        )
     return st.number_input(
         label,
         min_value=0.0,
@@ -265,11 +267,11 @@ def _replace_unknown_name(
     """Put the default in place of a name that is none of the options, with a remark."""
     _translate_url(key, texts)
     reset_none(key, default)
-    asked = request_one(key, label)
-    if asked in texts:
-        st.session_state[key] = asked
-    elif asked is not None and asked not in texts.values():
-        reason = why_not(asked) or f"There is no {label.lower()} {quote(asked)} here"
+    request = request_one(key, label)
+    if request in texts:
+        st.session_state[key] = request
+    elif request is not None and request not in texts.values():
+        reason = why_not(request) or f"There is no {label.lower()} {quote(request)} here"
         possible = ", ".join(texts.values())
         refuse(key, default, f"{reason}. Shown instead: {texts[default]}; possible: {possible}.")
 

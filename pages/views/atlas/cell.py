@@ -40,9 +40,9 @@ def draw_cell(atlas: Atlas, share: float) -> None:
         alt = f"{title}, a point and a 95 % interval for each of {len(families)} families"
         charts.draw(figures.cell(families, title), "atlas_cell", alt)
         st.caption(text.CELL)
-    held = _find(atlas.against, place)
-    if len(held):
-        st.dataframe(tables.tabulate_against(held), hide_index=True)
+    comparisons = _find(atlas.against, place)
+    if len(comparisons):
+        st.dataframe(tables.tabulate_against(comparisons), hide_index=True)
         st.caption(text.AGAINST)
     _draw_recomputed(atlas, dataset, model, share)
 
@@ -60,12 +60,12 @@ def _draw_recomputed(atlas: Atlas, dataset: str, model: str, share: float) -> No
         if not st.button(label, key="atlas_recompute", icon=":material/replay:"):
             return
         started.add((dataset, model, seeds))
-    asked = (dataset, model, seeds, default_url())
-    job: jobs.Job[Recomputed] = jobs.submit(tasks.recompute_cell, *asked)
+    arguments = (dataset, model, seeds, default_url())
+    job: jobs.Job[Recomputed] = jobs.submit(tasks.recompute_cell, *arguments)
     said = f"Computing {text.name_pair(dataset, model)}, {text.count_seeds(seeds)}"
-    found: Recomputed | None = wait_for(job, said)
-    if found is not None:
-        _set_beside(atlas, found, (dataset, model, share))
+    recomputed: Recomputed | None = wait_for(job, said)
+    if recomputed is not None:
+        _set_beside(atlas, recomputed, (dataset, model, share))
 
 
 def _count_seeds(dataset: str, model: str) -> int:
@@ -90,17 +90,17 @@ def _look_ahead(dataset: str, model: str, seeds: int) -> str:
     return f"{said[:1].upper()}{said[1:]}."
 
 
-def _set_beside(atlas: Atlas, found: Recomputed, place: tuple[str, str, float]) -> None:
+def _set_beside(atlas: Atlas, recomputed: Recomputed, place: tuple[str, str, float]) -> None:
     """Verdicts and rows of the seeds that were computed here, beside those that ship."""
-    here, shipped = _find(found.rows, place), _find(atlas.rows, place)
-    shipped = shipped[shipped["seed"].isin(found.rows["seed"])]
+    here, shipped = _find(recomputed.rows, place), _find(atlas.rows, place)
+    shipped = shipped[shipped["seed"].isin(recomputed.rows["seed"])]
     both = shipped.merge(here, on=["family", "seed"], suffixes=("", "_here"))
     same = int(np.isclose(both["score"], both["score_here"], rtol=0, atol=1e-9).sum())
     if here.empty:
-        st.markdown(text.describe_nothing_here(found.rows["seed"].nunique()))
+        st.markdown(text.describe_nothing_here(recomputed.rows["seed"].nunique()))
         return
     st.markdown(text.describe_recomputed(same, len(here), len(here) - len(both)))
-    for line in _find(found.cells, place).to_dict("records"):
+    for line in _find(recomputed.cells, place).to_dict("records"):
         (ships,) = _find(atlas.cells, place).to_dict("records")
         st.markdown(text.compare_verdicts(line, ships))
     table = tables.set_beside(shipped, here, data.DATASETS[place[0]].task)

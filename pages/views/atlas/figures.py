@@ -90,19 +90,19 @@ def cell(families: pd.DataFrame, title: str) -> go.Figure:
     task = data.DATASETS[families["dataset"].iloc[0]].task
     scale = score_scale(task)
     drawn = []
-    for kind, own in families.groupby("kind", sort=False):
+    for kind, rows in families.groupby("kind", sort=False):
         colour = KINDS[str(kind)]
-        values, low, high = (scale * own[name].to_numpy() for name in ("change", "low", "high"))
-        shown = {"low": low, "high": high, "bytes": own["bytes"].to_numpy()}
-        shown |= {"family": own["family"].to_numpy()}
+        values, low, high = (scale * rows[name].to_numpy() for name in ("change", "low", "high"))
+        shown = {"low": low, "high": high, "bytes": rows["bytes"].to_numpy()}
+        shown |= {"family": rows["family"].to_numpy()}
         drawn.append(
             traces.points(
                 values,
-                own["family"].map(text.shorten),
+                rows["family"].map(text.shorten),
                 str(kind),
                 colour,
                 size=10,
-                symbol=["circle-open" if each else "circle" for each in own["baseline"]],
+                symbol=["circle-open" if each else "circle" for each in rows["baseline"]],
                 hover="%{customdata[3]}: %{x:+.2f} (%{customdata[0]:+.2f} to %{customdata[1]:+.2f}), "
                 "%{customdata[2]:,.0f} B",
                 customdata=pd.DataFrame(shown).to_numpy(),

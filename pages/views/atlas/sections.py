@@ -81,7 +81,7 @@ def draw_protocol(atlas: Atlas) -> None:
             partial(atlas.rows.to_parquet, index=False),
             "atlas.parquet",
             "atlas_parquet",
-            "What every family took at each size, a row a seed.",
+            "What every family took at each size, a row per seed.",
         )
         blocks.download(
             "Cells (.csv)", partial(atlas.cells.to_csv, index=False), "atlas.csv", "atlas_csv"

@@ -27,10 +27,10 @@ def tabulate_advice(atlas: Atlas, share: float) -> pd.DataFrame:
             "seeds": cell["seeds"],
         }
         if cell["winner"]:
-            own = families.loc[(cell["dataset"], cell["model"], share, cell["winner"])]
-            change = {"dataset": cell["dataset"], **own[["change", "low", "high", "seeds"]]}
+            winner = families.loc[(cell["dataset"], cell["model"], share, cell["winner"])]
+            change = {"dataset": cell["dataset"], **winner[["change", "low", "high", "seeds"]]}
             line |= {
-                "test score": format_score(own["score"], task),
+                "test score": format_score(winner["score"], task),
                 "against the reference": f"{text.write_change(change)} "
                 f"({text.write_interval(change)})",
                 "level with it": text.join_names(text.list_level(cell)) or "–",
@@ -96,5 +96,5 @@ def list_left_out(protocol: Protocol) -> pd.DataFrame:
 
 
 def list_versions(facts: Any) -> pd.DataFrame:
-    found = pd.DataFrame(facts["versions"].items(), columns=["library", "version"])
-    return found.set_index("library")
+    versions = pd.DataFrame(facts["versions"].items(), columns=["library", "version"])
+    return versions.set_index("library")

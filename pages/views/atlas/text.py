@@ -12,6 +12,13 @@ from compression.studies.protocol import Protocol
 from pages.shared.format import format_change
 
 QUESTION = "When to use which: measured over datasets, models, sizes and seeds by one protocol."
+SECTIONS = {  # anchor -> title, in the order of the screen
+    "advice": "When to use which",
+    "cell": "One cell",
+    "rule": "A rule of thumb",
+    "claims": "The article, and what was measured",
+    "protocol": "How it was measured",
+}
 VERDICTS = {
     "wins": "ours wins",
     "ties": "tie",
@@ -203,15 +210,18 @@ def describe_choice(line: Mapping[str, Any]) -> str:
 
 def describe_rule(rule: Mapping[str, Any]) -> str:
     error, plain = (f"{100 * rule[name]:.0f} %" for name in ("error", "plain_error"))
+    lost, plain_lost, least = (
+        f"{100 * rule[name]:.1f}" for name in ("lost", "plain_lost", "safest_lost")
+    )
     compared = (
         f"On datasets that it has not seen it names another kind of method than the winner's in "
-        f"{error} of {rule['cells']} cells; always saying *{rule['plain']}* would in {plain}. The "
-        f"best family of the kind that it names scores {100 * rule['lost']:.1f} points less on test "
-        f"than the winner on average (always the same: {100 * rule['plain_lost']:.1f}), of accuracy "
-        "or hundredths of R²."
+        f"{error} of {rule['cells']} cells; always saying *{rule['plain']}*, the most frequent kind "
+        f"here, is wrong in {plain}. The best family of the kind that it names scores {lost} points "
+        f"less on test than the winner on average, of accuracy or hundredths of R²; always "
+        f"*{rule['plain']}* loses {plain_lost}, and always *{rule['safest']}* loses least: {least}."
     )
     if rule["holds"]:
-        return f"This rule holds better than chance. {compared}"
+        return f"This rule holds better than one answer for all. {compared}"
     return (
         f"**No rule of thumb holds.** The best tree of depth 3 is shown for what it is. {compared}"
     )
@@ -240,7 +250,7 @@ def describe_protocol(protocol: Protocol, cells: pd.DataFrame) -> str:
         f"Written down before it was run: {len(seeds)} pairs of a dataset and a model, sizes {sizes} "
         "of the reference's measured bytes, each seed a split, an initialisation and an order of "
         "rows of its own. Everything that trains the reference's weights on has 10 epochs for it, "
-        "rows in few bits among them; a smaller network trains as its recipe says, and 10 epochs more. "
+        "rows in few bits among them; a smaller network has the reference's epochs and 10 more at most. "
         "Rows and families "
         f"are chosen on the validation part; the test part only reports. {reached}"
     )
@@ -282,12 +292,12 @@ def describe_nothing_here(seeds: int) -> str:
 
 def compare_verdicts(here: Mapping[str, Any], shipped: Mapping[str, Any]) -> str:
     """A cell as it came out here, beside what the file says of it."""
-    told = [
+    sentences = [
         f"{where}, {line['seeds']} seeds: {line['winner'] or 'no family'} best on validation, "
         f"{VERDICTS[line['verdict']]}{_write_difference(line)}"
         for where, line in (("**Here**", here), ("**In the file**", shipped))
     ]
-    return f"{'; '.join(told)}. Here p is not adjusted for other pairs."
+    return f"{'; '.join(sentences)}. Here p is not adjusted for other pairs."
 
 
 def _write_difference(line: Mapping[str, Any]) -> str:
@@ -296,7 +306,7 @@ def _write_difference(line: Mapping[str, Any]) -> str:
     return f" ({line['ours']} against {line['peer']}: {write_change(line)}, {write_interval(line)})"
 
 
-def join_names(names: Sequence[str], most: int = 3) -> str:
-    """The first of some names, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+def join_names(names: Sequence[str]) -> str:
+    """The first three of some names, and how many more there are."""
+    shown = ", ".join(names[:3])
+    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")

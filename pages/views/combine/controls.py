@@ -6,6 +6,7 @@ import streamlit as st
 
 from compression import COMBINED_METHODS
 from pages.shared import links
+from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import controls, requests
 from pages.shared.models.results import CurveView, Layer, Trained
@@ -66,7 +67,13 @@ def choose_pair(setting: Setting, grid: Job[CurveView]) -> tuple[float, float]:
     left, right = st.columns(2, gap="medium")
     with left:
         rank = knobs.draw(
-            links.RANK, "Rank k", ranks, start[0], done, redraw=(SIGHT, PAIR), help=text.RANK
+            links.RANK,
+            "Rank k",
+            ranks,
+            start[0],
+            done,
+            redraw=(SIGHT, PAIR),
+            help=f"{text.RANK}\n\n{explain('rank k', 'break-even rank k*')}",
         )
     with right:
         bound = knobs.draw(
@@ -76,6 +83,6 @@ def choose_pair(setting: Setting, grid: Job[CurveView]) -> tuple[float, float]:
             start[1],
             done,
             redraw=(SIGHT, PAIR),
-            help=text.BOUND,
+            help=f"{text.BOUND}\n\n{explain('relative bound ρ', 'pinned')}",
         )
     return float(rank), float(bound)

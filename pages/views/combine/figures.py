@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from pages.shared.format import format_count, format_interval, format_score, format_size
 from pages.shared.models.results import CurveView
-from pages.shared.models.text import describe_settings
+from pages.shared.models.text import describe_settings, format_epochs
 from pages.shared.plots import standard, traces
-from pages.shared.plots.baselines import add_baselines
+from pages.shared.plots.baselines import ThinCurve, add_baselines
 from pages.shared.plots.layout import build_figure, cost_axis, score_scale, score_title
 from pages.shared.plots.palette import (
     COMBINED,
@@ -23,7 +23,6 @@ from pages.shared.plots.palette import (
     SLATE,
     TEAL,
     UNCHANGED,
-    Style,
 )
 
 from .text import ALONE, BASELINE, OTHERS
@@ -52,7 +51,7 @@ def heat(
     z = np.full((len(bounds), len(ranks)), np.nan)
     z[rows, columns] = scores
     said = [
-        f"k = {line['rank']:g}, ρ = {line['bound']:g}: {format_score(line['score'], task)}<br>"
+        f"k = {line['rank']:g}, ρ = {line['bound']:g}{format_epochs(line['epochs'])}: {format_score(line['score'], task)}<br>"
         f"{format_interval(line['score_low'], line['score_high'], task)}<br>"
         f"{format_count(line['parameters'])} parameters, {format_size(line['bytes'])}"
         for _, line in table.iterrows()
@@ -121,7 +120,7 @@ def plane(
     reference: Mapping[str, float],
     cost: str,
     task: str,
-    baselines: Sequence[tuple[str, Style, pd.DataFrame]] = (),
+    baselines: Sequence[ThinCurve] = (),
 ) -> go.Figure:
     """Score against cost: the pairs as points, each alone as a curve, baselines thin.
 
@@ -134,8 +133,8 @@ def plane(
         for name, curve in alone.items()
     ]
     pairs = [
-        f"rank {rank:g}, ρ = {bound:.3g}"
-        for rank, bound in zip(table["rank"], table["bound"], strict=True)
+        f"rank {line['rank']:g}, ρ = {line['bound']:.3g}{format_epochs(line['epochs'])}"
+        for line in table.to_dict("records")
     ]
     curves.append(standard.PlaneCurve(title, COMBINED, table, current, pairs))
     figure = standard.plane(curves, reference, cost, task)

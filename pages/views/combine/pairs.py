@@ -9,18 +9,19 @@ import streamlit as st
 from compression import BASELINES, COMBINED_METHODS
 from compression.pareto import nearest_pair
 from pages.shared import links
-from pages.shared.format import score_name
-from pages.shared.jobs import Job, submit
+from pages.shared.format import format_score, score_name
+from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.baselines import is_next_due, request_in_turn
 from pages.shared.models.results import CurveView, Trained
-from pages.shared.models.text import describe_baselines
 from pages.shared.plots.layout import COSTS
-from pages.shared.plots.palette import COMBINED, REFERENCE, Style, style
+from pages.shared.plots.palette import COMBINED, REFERENCE, Style
+from pages.shared.plots.text import describe_place
 from pages.shared.ui import blocks, charts, knobs, widgets
+from pages.shared.ui.baselines import style_baselines
 from pages.shared.ui.progress import flush, follow, show_status
 
-from . import figures, tasks, text, verdict
+from . import figures, text, verdict
 from .controls import PAIR, SIGHT, choose_pair
 from .results import Setting
 
@@ -37,7 +38,8 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
     alone: dict[str, Job[Any]] = {
         "low_rank": requests.low_rank_curve(trained, "truncated_svd"),
         "bound": requests.constrained_curve(trained, setting.constraint, fresh),
-        "tuned": submit(tasks.tune_low_rank, trained.origin, ranks, setting.most_epochs),
+        # As long as any pair has been trained.
+        "tuned": requests.low_rank_curve(trained, "truncated_svd", setting.most_epochs, ranks),
     }
     comparison = verdict.submit_comparison(trained, grid, alone)
     longer = requests.fine_tuned_curve(trained, setting.most_epochs)
@@ -47,10 +49,10 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
     against_baselines = verdict.submit_baselines(trained, grid, baselines)
 
     def draw_sight() -> None:
-        asked = choose_pair(setting, grid)
+        wanted = choose_pair(setting, grid)
         show_status(grid, "Training the pairs")
         if (together := grid.so_far) is not None:
-            blocks.metrics(trained, together.table.iloc[nearest_pair(together.table, *asked)])
+            blocks.metrics(trained, together.table.iloc[nearest_pair(together.table, *wanted)])
             flush()
 
     with blocks.keep_in_sight():
@@ -59,10 +61,10 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
     def draw() -> None:
         if (together := grid.so_far) is None:
             return
-        asked = knobs.number(links.RANK), knobs.number(links.BOUND)
-        row = nearest_pair(together.table, *asked)
+        wanted = knobs.number(links.RANK), knobs.number(links.BOUND)
+        row = nearest_pair(together.table, *wanted)
         line = together.table.iloc[row]
-        st.caption(text.describe_pair(trained, setting.method, line, asked))
+        st.caption(text.describe_pair(trained, setting.method, line, wanted))
         _draw_grid(trained, setting, together, row)
         _draw_downloads(trained, setting, together, row)
         st.header("Does it beat each alone at equal bytes?", anchor=False)
@@ -70,7 +72,9 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
             show_status(job, text.ALONE[name].capitalize())
         behind = verdict.read_curves(baselines)
         if comparison is not None:
-            verdict.draw_verdict(trained, comparison, against_baselines, behind, line["bytes"])
+            verdict.draw_verdict(
+                trained, comparison, against_baselines, behind, line["bytes"], "combined_margins"
+            )
         _draw_plane(trained, setting, (together, row), alone, behind, longer)
         st.caption(text.describe_baseline(setting, len(ranks)))
         for name, job in baselines.items():
@@ -90,12 +94,15 @@ def _draw_grid(trained: Trained, setting: Setting, together: CurveView, row: int
                 widgets.move(knob, value)
         st.rerun(scope=[SIGHT, PAIR])
 
+    line = together.table.iloc[row]
+    pair = text.name_pair(line)
+    place = f"{pair} with {format_score(line['score'], trained.task)}"
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
             figures.heat(together.table, setting.ranks, setting.bounds, row, trained.task),
             "combined_heat",
-            f"{score_name(trained.task)} for every rank and bound, the chosen ringed",
+            f"{score_name(trained.task)} for every rank and bound; ringed is {place}",
             on_select=move_sliders,
         )
         st.caption(text.HEAT)
@@ -106,6 +113,7 @@ def _draw_grid(trained: Trained, setting: Setting, together: CurveView, row: int
             together.confusion[row],
             COMBINED,
             "combined_predictions",
+            f"the combination of {pair}",
         )
 
 
@@ -137,21 +145,17 @@ def _draw_plane(
     cost = widgets.segment(links.COST, "Cost axis", COSTS)
     curves = verdict.read_curves(alone)
     pairs = (COMBINED_METHODS[setting.method].title, now[0].table, now[1])
-    thin = [
-        (
-            BASELINES[name].title,
-            style("baseline", name),
-            curve.table.assign(said=describe_baselines(name, curve.table)),
-        )
-        for name, curve in baselines.items()
-    ]
+    thin = style_baselines(baselines)
     if (trained_on := longer.so_far) is not None:
         title = text.title_as_long(setting)
         look = Style(REFERENCE, "diamond-open")
         thin.append((title, look, trained_on.table.assign(said=title)))
+    line = now[0].table.iloc[now[1]]
+    place = describe_place(line, text.name_pair(line), trained.task, cost)
     charts.draw(
         figures.plane(pairs, curves, trained.costs, cost, trained.task, thin),
         "combined_plane",
-        f"{score_name(trained.task)} against {COSTS[cost]}: together, each alone and baselines",
+        f"{score_name(trained.task)} against {COSTS[cost]}: {len(curves)} curves alone and "
+        f"{len(thin)} baselines beside all pairs; {place}",
     )
     st.caption(text.PLANE)

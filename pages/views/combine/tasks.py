@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pages.shared.jobs.report import Report
-from pages.shared.models.results import CurveView, Origin
-from pages.shared.models.tasks import curve_view, load_reference, report_steps
+from pages.shared.models.results import Origin
+from pages.shared.models.tasks import load_reference
 
 PackedCurve = tuple[str, tuple[float, ...], tuple[float, ...], bytes]
 """A curve as an argument: name, bytes and validation scores of its rows, their predictions."""
@@ -17,16 +17,6 @@ PackedCurve = tuple[str, tuple[float, ...], tuple[float, ...], bytes]
 class _Curve:
     table: pd.DataFrame
     predictions: np.ndarray
-
-
-def tune_low_rank(report: Report, origin: Origin, ranks: tuple[int, ...], epochs: int) -> CurveView:
-    """Low rank alone at these ranks, each trained on for as long as any pair."""
-    import compression
-
-    dataset, reference = load_reference(origin)
-    steps = report_steps(report, "rank")
-    curve = compression.low_rank_curve(reference, dataset, ranks=ranks, epochs=epochs, report=steps)
-    return curve_view(curve)
 
 
 def compare_curves(

@@ -35,6 +35,12 @@ PLANE = (
     "its hover. Bars are 95 % intervals of one training."
 )
 
+FEW_BITS = (
+    "Bits are an axis of each side: the combination, low rank alone and bounds alone, each in the "
+    "number of bits that is best on validation at each size, with the same epochs. It trains some "
+    "dozens of networks."
+)
+
 ALONE = {"low_rank": "low rank alone", "tuned": "low rank trained on", "bound": "bounds alone"}
 BASELINE = "baseline"
 OTHERS = {**ALONE, BASELINE: "the best baseline"}
@@ -84,14 +90,14 @@ def title_as_long(setting: Setting) -> str:
 
 
 def describe_pair(
-    trained: Trained, method: str, line: pd.Series, asked: tuple[float, float]
+    trained: Trained, method: str, line: pd.Series, wanted: tuple[float, float]
 ) -> str:
     """What the pair shown is, and where it is not the one asked for."""
     rank, bound = int(line["rank"]), float(line["bound"])
     text = ""
-    if (rank, bound) != asked:
+    if (rank, bound) != wanted:
         text = (
-            f"k = {asked[0]:g}, ρ = {asked[1]:g} is not computed yet: shown is k = {rank}, "
+            f"k = {wanted[0]:g}, ρ = {wanted[1]:g} is not computed yet: shown is k = {rank}, "
             f"ρ = {bound:g}. "
         )
     bound_on = COMBINED_METHODS[method].bound_on
@@ -113,6 +119,21 @@ def describe_pair(
             "and biases are free, dense layers keep it."
         )
     return text + f"ρ = {bound:g} of what holds each factor or dense weight; biases are free."
+
+
+def describe_few_bits(trained: Trained, line: pd.Series, is_good: bool) -> str:
+    """Which combination in few bits is held against the others."""
+    bits = "1 bit" if line["bits"] == 1 else f"{line['bits']:g} bits"
+    which = (
+        "the smallest file that loses at most a point on validation"
+        if is_good
+        else "the best on validation, as no smaller file loses at most a point there"
+    )
+    return (
+        f"Shown: rank {line['rank']:g}, ρ = {line['bound']:g} in {bits}, {which}: "
+        f"{format_size(line['bytes'])} ({compare_sizes(trained.bytes, line['bytes'])}), each row of "
+        f"all sides with {EQUAL_EPOCHS} epochs from the reference."
+    )
 
 
 def give_verdict(
@@ -149,6 +170,25 @@ def give_verdict(
             f"**{say_interval(line['low'], line['high'])}**."
         )
     return sentences
+
+
+def name_pair(line: pd.Series) -> str:
+    """A row of the grid in words."""
+    return f"rank {line['rank']:g} and ρ = {line['bound']:g}"
+
+
+def describe_margins(table: pd.DataFrame, budget: float, task: str) -> str:
+    """What the combination gains over each other at one budget, without marks."""
+    rows = table[(table["budget"] == budget) & table["change"].notna()]
+    parts = (
+        f"{format_change(line['change'], task)} against {OTHERS[line['other']]} "
+        f"({format_change(line['low'], task)} to {format_change(line['high'], task)})"
+        for _, line in rows.iterrows()
+    )
+    return (
+        "Score of the combination minus that of each other at equal bytes, with intervals: at "
+        f"{format_size(budget)} {', '.join(parts) or 'nothing is that small'}"
+    )
 
 
 def _compare_with_reference(length: float, reference: float) -> str:

@@ -25,7 +25,7 @@ def submit_comparison(
     if any(job.pending for job in (grid, *alone.values())):
         return None
     together = grid.so_far
-    others = read_curves({name: alone[name] for name in text.ALONE})
+    others = read_curves({name: alone[name] for name in text.ALONE if name in alone})
     if together is None or not others:
         return None
     return submit(
@@ -82,8 +82,12 @@ def draw_verdict(
     against_baselines: Job[pd.DataFrame] | None,
     baselines: Mapping[str, CurveView],
     budget: float,
+    chart: str,
 ) -> None:
-    """At the pair's bytes, and over all budgets; the best baseline once it is known."""
+    """At the pair's bytes, and over all budgets; the best baseline once it is known.
+
+    ``chart``: key of the picture.
+    """
     show_status(comparison, "Comparing at equal bytes")
     table = comparison.result
     if table is None:
@@ -103,8 +107,8 @@ def draw_verdict(
     st.caption(text.count_verdicts(table, trained.bytes))
     charts.draw(
         figures.margins(table, budget, trained.task),
-        "combined_margins",
-        "Score of the combination minus that of each other at equal bytes, with intervals",
+        chart,
+        text.describe_margins(table, budget, trained.task),
     )
     st.caption(text.COMPARISON)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
@@ -17,13 +18,15 @@ from numpy.typing import NDArray
 from pages.shared.models import text as words
 from pages.shared.models.results import CurveView, Layer, Trained
 from pages.shared.models.text import metric_rows
+from pages.shared.plots import traces
+from pages.shared.plots.baselines import ThinCurve
 from pages.shared.plots.layout import COSTS, score_scale, score_title
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK, REFERENCE
 from pages.shared.plots.traces import levels, note
 from pages.shared.ui import charts
 
 from . import text
-from .side import Sides
+from .side import Sides, current_rows
 
 HEIGHT = 1120
 MAX_RANKS = 64  # of more, evenly chosen ones: each step of a slider makes every frame slower
@@ -37,10 +40,11 @@ _AT_ONCE = {
 _COLUMNS = ((0.0, 0.47), (0.53, 1.0))
 
 
-def draw(sides: Sides) -> None:
+def draw(sides: Sides, behind: Sequence[ThinCurve] = ()) -> None:
     """Both curves as one figure whose sliders ask no server."""
     low_rank, constrained = sides
-    if low_rank.job.result is None or constrained.job.result is None:
+    rows = current_rows(sides)
+    if rows is None or low_rank.job.result is None or constrained.job.result is None:
         st.caption(text.BOTH_CURVES)
         return
     figure = scrub(
@@ -50,8 +54,11 @@ def draw(sides: Sides) -> None:
         constrained.job.result,
         low_rank.value,
         constrained.value,
+        behind,
     )
-    charts.draw(figure, "scrub_chart", "The comparison with sliders of its own")
+    begin = text.name_both(rows[0].setting, rows[1].setting)
+    alt = f"The comparison with sliders of its own, which begin with {begin}"
+    charts.draw(figure, "scrub_chart", alt)
 
 
 def scrub(
@@ -61,6 +68,7 @@ def scrub(
     constrained: CurveView,
     rank: float,
     bound: float,
+    behind: Sequence[ThinCurve] = (),
 ) -> go.Figure:
     """The comparison as one figure with a slider for k and one for c.
 
@@ -73,6 +81,8 @@ def scrub(
         Whole curves.
     rank, bound : float
         Where the sliders begin.
+    behind : sequence of ThinCurve
+        Baselines, and whatever else is drawn thin behind both curves of the plane.
     """
     most = max((part.break_even for part in trained.layers), default=0) + 1
     rows = [row for row, k in enumerate(low_rank.table["knob"]) if k <= most] or [0]
@@ -89,13 +99,13 @@ def scrub(
             constrained.row(bound),
         ),
     ]
-    traces: list[dict[str, Any]] = []
+    drawn: list[dict[str, Any]] = []
     frames: list[tuple[str, list[int], list[dict[str, Any]]]] = []
     sliders: list[dict[str, Any]] = []
     for side in sides:
-        places = list(range(len(traces), len(traces) + 5))
+        places = list(range(len(drawn), len(drawn) + 5))
         begin = min(side.rows, key=lambda row: abs(row - side.begin))
-        traces += _moving(trained, layer, side, begin)
+        drawn += _moving(trained, layer, side, begin)
         for row in side.rows:
             changes = [_change(trace) for trace in _moving(trained, layer, side, row)]
             frames.append((side.frame(row), places, changes))
@@ -103,15 +113,15 @@ def scrub(
     # Without a redraw Plotly takes away what a frame does not name: each names every trace.
     whole = []
     for name, places, changes in frames:
-        data = [{"type": trace["type"]} for trace in traces]
+        data = [{"type": trace["type"]} for trace in drawn]
         for place, change in zip(places, changes, strict=True):
             data[place] = change
-        whole.append({"name": name, "traces": list(range(len(traces))), "data": data})
-    layout = _layout(trained, layer, sides) | {
+        whole.append({"name": name, "traces": list(range(len(drawn))), "data": data})
+    layout = _layout(trained, layer, sides, behind) | {
         "sliders": sliders,
-        "shapes": _still(trained, layer, sides),
+        "shapes": _still(trained, layer, sides, behind),
     }
-    return go.Figure(data=traces, frames=whole, layout=layout)
+    return go.Figure(data=drawn, frames=whole, layout=layout)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,11 +143,13 @@ class _Side:
         return f"{self.letter} = {self.knob(row):.6g}"
 
 
-def _axes(number: int) -> dict[str, str]:
+def _axes(number: int) -> dict[str, Any]:
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 
 
-def _still(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> list[dict[str, Any]]:
+def _still(
+    trained: Trained, layer: Layer, sides: Sequence[_Side], behind: Sequence[ThinCurve]
+) -> list[dict[str, Any]]:
     """What never moves, as shapes: a frame would draw traces again."""
     reference = trained.spectra[layer.name]
     scale = score_scale(trained.task)
@@ -156,20 +168,20 @@ def _still(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> list[dict[
             (2, reference, "rgba(0, 0, 0, 0)"),
         )
     ]
+    for title, look, table in behind:
+        thin = {"color": look.colour, "width": 1.2, "dash": look.dash}
+        shapes.append(_plane_path(table.sort_values("bytes"), scale, thin) | {"name": title})
     for side in sides:
-        table = side.curve.table
-        points = zip(table["bytes"], scale * table["score"], strict=True)
-        shapes.append(
-            {
-                "type": "path",
-                "path": "M" + " L".join(f"{x},{y:.4f}" for x, y in points),
-                "xref": "x5",
-                "yref": "y5",
-                "line": {"color": side.colour, "width": 2},
-            }
-        )
+        shapes.append(_plane_path(side.curve.table, scale, {"color": side.colour, "width": 2}))
     lines = levels(trained.costs, scale)
     return [*shapes, *({**line, "xref": "x5 domain", "yref": "y5"} for line in lines)]
+
+
+def _plane_path(table: pd.DataFrame, scale: float, stroke: dict[str, Any]) -> dict[str, Any]:
+    """A curve in the plane, its rows in their order."""
+    points = zip(table["bytes"], scale * table["score"], strict=True)
+    path = "M" + " L".join(f"{x},{y:.4f}" for x, y in points)
+    return {"type": "path", "path": path, "xref": "x5", "yref": "y5", "line": stroke}
 
 
 def _stairs(values: NDArray) -> str:
@@ -185,25 +197,18 @@ def _moving(trained: Trained, layer: Layer, side: _Side, row: int) -> list[dict[
     return [
         _spectrum(trained, layer, side, row),
         *_predictions(trained, side, row),
-        {
-            "type": "scatter",
-            "x": [int(line["bytes"])],
-            "y": [round(float(scale * line["score"]), 4)],
-            "mode": "markers",
-            "marker": {"color": side.colour, "size": 15, "line": {"width": 2.5, "color": "#fff"}},
+        traces.points(
+            [int(line["bytes"])],
+            [round(float(scale * line["score"]), 4)],
+            "",
+            side.colour,
+            size=15,
+            marker={"line": {"width": 2.5, "color": "#fff"}},
             **_axes(5),
-        },
-        {
-            "type": "scatter",
-            # Above the spectrum: a place of its own would be one more plot to draw.
-            "x": [0.5],
-            "y": [0.86 * _highest(trained, layer)],
-            "mode": "text",
-            "text": [_numbers(trained, line)],
-            "textposition": "middle right",
-            "textfont": {"size": 13},
-            **_axes(1 + side.number),
-        },
+        ),
+        # Above the spectrum: a place of its own would be one more plot to draw.
+        traces.text([0.5], [0.86 * _highest(trained, layer)], [_numbers(trained, line)], 13)
+        | {"textposition": "middle right", **_axes(1 + side.number)},
     ]
 
 
@@ -219,33 +224,25 @@ def _numbers(trained: Trained, line: Any) -> str:
 def _spectrum(trained: Trained, layer: Layer, side: _Side, row: int) -> dict[str, Any]:
     if side.number == 1:
         values = side.curve.spectra[layer.name][row]
-        return {
-            "type": "scatter",
-            "x": np.arange(1, len(values) + 1),
-            "y": np.round(values, 5),
-            "mode": _line_mode(len(values)),
-            "fill": "tozeroy",
-            "line": {"color": side.colour, "width": 2, "shape": "hvh"},
-            **_axes(2),
-        }
+        return _steps(values, len(values), side.colour, 2)
     values = side.curve.spectra.get(layer.name, trained.spectra[layer.name])
     rank = int(side.knob(row))
     kept = len(values) if rank > layer.break_even else min(rank, len(values))
     # The kept values as a line over the bars: a bar's colour cannot change without a redraw.
-    return {
-        "type": "scatter",
-        "x": np.arange(1, kept + 1),
-        "y": np.round(values[:kept], 5),
-        "mode": _line_mode(len(values)),
-        "fill": "tozeroy",
-        "line": {"color": side.colour, "width": 2, "shape": "hvh"},
-        **_axes(1),
-    }
+    return _steps(values[:kept], len(values), side.colour, 1)
 
 
-def _line_mode(values: int) -> str:
-    """Few values get their points, since one alone is no line; many points would be slow."""
-    return "lines+markers" if values <= 10 else "lines"
+def _steps(values: NDArray, count: int, colour: str, number: int) -> dict[str, Any]:
+    """Some of so many values: few get their points, since one alone is no line."""
+    return traces.line(
+        np.arange(1, len(values) + 1),
+        np.round(values, 5),
+        "",
+        colour,
+        markers=6 if count <= 10 else 0,  # many points would be slow
+        fill="tozeroy",
+        **_axes(number),
+    ) | {"line": {"color": colour, "width": 2, "shape": "hvh"}}
 
 
 def _predictions(trained: Trained, side: _Side, row: int) -> list[dict[str, Any]]:
@@ -253,49 +250,37 @@ def _predictions(trained: Trained, side: _Side, row: int) -> list[dict[str, Any]
     axes = _axes(3 + side.number)
     counts = side.curve.confusion[row]
     if counts is None:
-        own = side.curve.predictions[row] * trained.target_scale + trained.target_mean
-        points = {
-            "type": "scatter",
-            "x": np.round(trained.target * trained.target_scale + trained.target_mean, 4),
-            "y": np.round(own, 4),
-            "mode": "markers",
-            "marker": {"color": side.colour, "size": 6},
-            **axes,
-        }
-        return [points, {"type": "scatter", "x": [], "y": [], "text": [], "mode": "text", **axes}]
+        predictions = side.curve.predictions[row] * trained.target_scale + trained.target_mean
+        target = np.round(trained.target * trained.target_scale + trained.target_mean, 4)
+        answered = traces.points(target, np.round(predictions, 4), "", side.colour, **axes)
+        return [answered, traces.text([], [], [], 12) | axes]
     share = (100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).round().astype(int)
     true, predicted = np.indices(counts.shape)
-    squares = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": predicted.ravel().tolist(),
-        "y": true.ravel().tolist(),
-        "marker": {
-            "symbol": "square",
-            "size": max(6, int(250 / len(counts))),
-            "color": share.ravel().tolist(),
+    squares = traces.points(
+        predicted.ravel().tolist(),
+        true.ravel().tolist(),
+        "",
+        share.ravel().tolist(),
+        size=max(6, int(250 / len(counts))),
+        symbol="square",
+        marker={
             "cmin": 0,
             "cmax": 100,
             "colorscale": [[0, "rgba(138,143,152,0.08)"], [1, side.colour]],
             "line": {"width": 0},
         },
         **axes,
-    }
+    )
     # Few texts: they take longer than all squares.
     rows, columns = np.nonzero(counts)
-    texts = {
-        "type": "scatter",
-        "mode": "text",
-        "x": columns.tolist(),
-        "y": rows.tolist(),
-        "text": [str(count) for count in counts[rows, columns]],
-        "textfont": {
-            "size": 12,
-            "color": [ON_COLOUR if value >= 50 else ON_FAINT for value in share[rows, columns]],
-        },
-        **axes,
-    }
-    return [squares, texts]
+    texts = traces.text(
+        columns.tolist(),
+        rows.tolist(),
+        [str(count) for count in counts[rows, columns]],
+        12,
+        color=[ON_COLOUR if value >= 50 else ON_FAINT for value in share[rows, columns]],
+    )
+    return [squares, texts | axes]
 
 
 def _change(trace: dict[str, Any]) -> dict[str, Any]:
@@ -333,7 +318,9 @@ def _slider(side: _Side, begin: int) -> dict[str, Any]:
     }
 
 
-def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str, Any]:
+def _layout(
+    trained: Trained, layer: Layer, sides: Sequence[_Side], behind: Sequence[ThinCurve]
+) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "height": HEIGHT,
         "margin": {"l": 50, "r": 10, "t": 10, "b": 45},
@@ -364,7 +351,9 @@ def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str,
             0.59,
         )
     score = score_title(trained.task)
-    costs, scores = _reach(trained, sides)
+    costs, scores = _reach(
+        trained, [*(side.curve.table for side in sides), *(table for _, _, table in behind)]
+    )
     axis(
         5,
         (0.0, 1.0),
@@ -373,18 +362,27 @@ def _layout(trained: Trained, layer: Layer, sides: Sequence[_Side]) -> dict[str,
         {"title": score, "range": scores},
     )
     title(
-        f"{score} against file size: LMM blue, COC orange, reference dashed, always the same answer dotted",
+        f"{score} against file size: LMM blue, COC orange, reference dashed, always the same answer dotted"
+        + _name_behind(behind),
         0,
         0.25,
     )
     return layout
 
 
-def _reach(trained: Trained, sides: Sequence[_Side]) -> tuple[list[float], list[float]]:
+def _name_behind(behind: Sequence[ThinCurve]) -> str:
+    """A line below the plane's title: what is drawn thin, each in its own colour."""
+    if not behind:
+        return ""
+    named = (f'<span style="color:{look.colour}">{title}</span>' for title, look, _ in behind)
+    return f"<br>Thin: {', '.join(named)}"
+
+
+def _reach(trained: Trained, tables: Sequence[pd.DataFrame]) -> tuple[list[float], list[float]]:
     """Ends of the plane's axes: sizes in bytes, and scores as they are drawn."""
-    sizes = np.concatenate([[trained.bytes], *(side.curve.table["bytes"] for side in sides)])
+    sizes = np.concatenate([[trained.bytes], *(table["bytes"] for table in tables)])
     scores = score_scale(trained.task) * np.concatenate(
-        [[trained.score], *(side.curve.table["score"] for side in sides)]
+        [[trained.score], *(table["score"] for table in tables)]
     )
     margin = 0.06 * (scores.max() - scores.min()) + 1e-3
     ends = [float(scores.min() - margin), float(scores.max() + margin)]

@@ -1,4 +1,4 @@
-"""What people would do instead, or both sides in few bits: thin lines behind the two sides.
+"""What people would do instead, and both sides in few bits: thin lines behind the two sides.
 
 With a sentence: what the best of them gives at each side's file size. Baselines that are trained
 come after everything else that the page draws.
@@ -15,6 +15,7 @@ import streamlit as st
 from compression import BASELINES
 from pages.shared import links
 from pages.shared.format import format_change, format_score, format_size
+from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.baselines import (
@@ -25,6 +26,7 @@ from pages.shared.models.baselines import (
 )
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import describe_as_long, describe_baseline, format_epochs
+from pages.shared.plots.baselines import ThinCurve
 from pages.shared.plots.palette import REFERENCE, Style, style
 from pages.shared.ui import widgets
 from pages.shared.ui.progress import show_status
@@ -51,25 +53,31 @@ class Behind:
 
 
 def request_curves(sides: Sides) -> Sequence[Behind]:
-    """The chosen curves, by default all baselines: those whose turn it is."""
+    """The chosen curves, by default all baselines: those whose turn it is.
+
+    Both sides in few bits come beside the baselines, which they are compared with.
+    """
     trained = sides[0].trained
     chosen = widgets.segment(
-        links.BASELINES, "Compare with", text.BASELINES, help=text.BASELINES_HELP
+        links.BASELINES,
+        "Compare with",
+        text.BASELINES,
+        help=f"{text.BASELINES_HELP}\n\n{explain('baseline')}",
     )
     # What is trained on has to be better than what the same epochs make of the reference.
     as_long = [_reference_as_long(trained)] if sides[0].epochs else []
     if chosen == "none":
         return as_long
+    few_bits: Sequence[Behind] = ()
     if chosen == links.IN_FEW_BITS:
-        asked = widgets.segment(links.BITS_BEHIND, "Bits", text.BITS, help=text.BITS_HELP)
-        bits = None if asked == text.BEST_BITS else int(asked)
-        return [*as_long, *_both_in_few_bits(sides, bits)]
+        bits = widgets.segment(links.BITS_BEHIND, "Bits", text.BITS, help=text.BITS_HELP)
+        few_bits = _both_in_few_bits(sides, None if bits == text.BEST_BITS else int(bits))
     if chosen == links.ROUNDING:
         untrained = [name for name in list_baselines(trained) if not BASELINES[name].trains]
         jobs = {name: requests.baseline_curve(trained, name) for name in untrained}
     else:
         jobs = request_in_turn(trained, _list_ahead(sides, as_long))
-    return as_long + [
+    baselines = [
         Behind(
             BASELINES[name].title,
             BASELINES[name].title.lower(),
@@ -80,11 +88,12 @@ def request_curves(sides: Sides) -> Sequence[Behind]:
         )
         for name, job in jobs.items()
     ]
+    return [*as_long, *few_bits, *baselines]
 
 
 def look_again(sides: Sides, behind: Sequence[Behind]) -> None:
     """Run the app once more where a baseline's turn came while the page was drawn."""
-    if st.session_state[links.BASELINES] != links.ALL:
+    if st.session_state[links.BASELINES] not in (links.ALL, links.IN_FEW_BITS):
         return
     jobs = {one.baseline: one.job for one in behind if one.baseline is not None}
     ahead = _list_ahead(sides, [one for one in behind if one.as_long])
@@ -112,11 +121,11 @@ def _reference_as_long(trained: Trained) -> Behind:
 
 def _both_in_few_bits(sides: Sides, bits: int | None) -> Sequence[Behind]:
     """The method and the set of the two sides."""
-    found = []
+    curves = []
     for side, kind in zip(sides, ("low_rank", "constraint"), strict=True):
         title = f"{side.title} in few bits"
         knob = "rank" if kind == "low_rank" else side.label
-        found.append(
+        curves.append(
             Behind(
                 title,
                 title,
@@ -125,7 +134,7 @@ def _both_in_few_bits(sides: Sides, bits: int | None) -> Sequence[Behind]:
                 partial(text.name_few_bits, knob),
             )
         )
-    return found
+    return curves
 
 
 def draw_status(baselines: Sequence[Behind]) -> None:
@@ -136,6 +145,11 @@ def draw_status(baselines: Sequence[Behind]) -> None:
 def curves_of(baselines: Sequence[Behind]) -> list[tuple[Behind, CurveView]]:
     """What there is so far of each."""
     return [(one, curve) for one in baselines if (curve := one.job.so_far) is not None]
+
+
+def list_thin(curves: Sequence[tuple[Behind, CurveView]]) -> list[ThinCurve]:
+    """All of them as planes draw them."""
+    return [(one.title, one.style, say(one, curve)) for one, curve in curves]
 
 
 def say(one: Behind, curve: CurveView) -> pd.DataFrame:
@@ -179,25 +193,47 @@ def describe(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
         for one, behind in curves
         if one.as_long
     ]
-    found = find_best_at_sides(sides, curves)
+    best = find_best_at_sides(sides, [pair for pair in curves if pair[0].baseline is not None])
+    few_bits = [pair for pair in curves if pair[0].baseline is None and not pair[0].as_long]
+    best_in_few_bits = find_best_at_sides(sides, few_bits)
     for side in sides:
-        if side.title in found and (current := side.current) is not None:
+        if side.title in best and (current := side.current) is not None:
             sentences.append(
-                _describe_best(side.title, current.line["bytes"], found[side.title], trained.task)
+                _describe_best(
+                    side.title,
+                    current.line["bytes"],
+                    best[side.title],
+                    best_in_few_bits.get(side.title),
+                    trained.task,
+                )
             )
     st.markdown(" ".join(sentences))
 
 
-def _describe_best(side: str, size: float, best: tuple[Behind, pd.Series] | None, task: str) -> str:
+def _describe_best(
+    side: str,
+    size: float,
+    best: tuple[Behind, pd.Series] | None,
+    in_few_bits: tuple[Behind, pd.Series] | None,
+    task: str,
+) -> str:
+    """The best baseline at a side's file size, and the better of the two sides in few bits."""
     if best is None:
-        return f"No baseline shown is as small as {side}'s file."
-    one, line = best
-    unit = " points" if task == "classification" else " of R²"
+        said = f"No baseline shown is as small as {side}'s file ({format_size(size)})"
+    else:
+        said = (
+            f"At {side}'s file size ({format_size(size)}) {_describe_row(*best, task)} against the "
+            "reference"
+        )
+    return said + (f"; {_describe_row(*in_few_bits, task)}." if in_few_bits else ".")
+
+
+def _describe_row(one: Behind, line: pd.Series, task: str) -> str:
+    unit = "points" if task == "classification" else "of R²"
     return (
-        f"At {side}'s file size ({format_size(size)}) "
         f"{one.title_in_sentence} ({one.describe(line)}) scores "
         f"{format_score(line['score'], task)} in {format_size(line['bytes'])}: "
-        f"{format_change(line['change'], task)}{unit} against the reference."
+        f"{format_change(line['change'], task)} {unit}"
     )
 
 
@@ -211,11 +247,11 @@ def _describe_epochs(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -
     from_scratch: set[int] = set()
     for one, curve in curves:
         entry = None if one.baseline is None else BASELINES[one.baseline]
-        own = set(curve.table["epochs"].astype(int))
+        counts = set(curve.table["epochs"].astype(int))
         if entry is None:
-            epochs[one.title] = own
+            epochs[one.title] = counts
         elif entry.narrows:
-            from_scratch |= own
+            from_scratch |= counts
         elif entry.trains:
-            epochs["baselines"] = epochs.get("baselines", set()) | own
+            epochs["baselines"] = epochs.get("baselines", set()) | counts
     return text.compare_epochs(epochs, from_scratch, len(trained.history), trained.convex)

@@ -41,33 +41,39 @@ def draw(sides: Sides) -> None:
     trained = sides[0].trained
     answers = [row.predictions.astype("float64").tobytes() for row in rows]
     job = submit(tasks.difference, trained.dataset, trained.seed, *answers)
-    found = wait_for(job, "Comparing their answers")
-    if found is None:
+    comparison = wait_for(job, "Comparing their answers")
+    if comparison is None:
         return
-    st.markdown(text.difference(found, trained.task, len(trained.target)))
+    st.markdown(text.difference(comparison, trained.task, len(trained.target)))
     first, second = (row.confusion for row in rows)
-    if found.recalls is not None and first is not None and second is not None:
+    settings = text.name_both(rows[0].setting, rows[1].setting)
+    differ = f"{comparison.differing:,} of {len(trained.target):,} answers differ"
+    if comparison.recalls is not None and first is not None and second is not None:
         left, right = st.columns(2, gap="medium")
         with left:
             figure = figures.difference(first, second, trained.class_names)
-            charts.draw(figure, "confusion_difference", "Confusion matrix of COC minus that of LMM")
+            alt = f"Confusion matrix of COC minus that of LMM ({settings}): {differ}"
+            charts.draw(figure, "confusion_difference", alt)
         with right:
-            figure = figures.recalls(found.recalls)
-            charts.draw(figure, "recalls", "Recall of each class for LMM and COC")
-    if isinstance(found.inputs, np.ndarray) and len(found.inputs):
-        pictures = standard.pictures(found.inputs, text.titles(found))
+            figure = figures.recalls(comparison.recalls)
+            charts.draw(figure, "recalls", text.describe_recalls(comparison.recalls, settings))
+    if isinstance(comparison.inputs, np.ndarray) and len(comparison.inputs):
+        pictures = standard.pictures(comparison.inputs, text.titles(comparison))
         pictures.update_layout(title_text="Test samples on which the two differ")
-        charts.draw(pictures, "differing", "Samples on which LMM and COC differ")
-    elif len(found.samples):
-        quantity = "class" if found.recalls is not None else trained.target_title
-        st.dataframe(tabulate_samples(found, quantity), hide_index=True)
+        alt = (
+            f"{len(comparison.samples)} samples on which LMM and COC differ ({settings}): {differ}"
+        )
+        charts.draw(pictures, "differing", alt)
+    elif len(comparison.samples):
+        quantity = "class" if comparison.recalls is not None else trained.target_title
+        st.dataframe(tabulate_samples(comparison, quantity), hide_index=True)
 
 
-def tabulate_samples(found: Difference, quantity: str) -> pd.DataFrame:
+def tabulate_samples(comparison: Difference, quantity: str) -> pd.DataFrame:
     """The samples on which they differ: answers first, then features."""
-    table = found.samples.rename(
+    table = comparison.samples.rename(
         columns={"true": f"true {quantity}", "first": "LMM", "second": "COC"}
     )
-    if not isinstance(found.inputs, pd.DataFrame):
+    if not isinstance(comparison.inputs, pd.DataFrame):
         return table
-    return pd.concat([table, found.inputs], axis=1)
+    return pd.concat([table, comparison.inputs], axis=1)

@@ -41,7 +41,8 @@ def ask(trained: Trained, layer: Layer) -> None:
     st.markdown(text.EXERCISE)
     values = trained.spectra[layer.name]
     chart = standard.spectrum(values, len(values), {"k*": layer.break_even}, layer.title)
-    charts.draw(chart, "exercise_spectrum", f"Singular values of {layer.title}, all of them kept")
+    alt = f"{len(values)} singular values of {layer.title}, all of them kept"
+    charts.draw(chart, "exercise_spectrum", alt)
     with st.form("exercise", border=False):
         rank = st.number_input("Your prediction: rank k", 1, trained.largest_rank, 1, width=220)
         if st.form_submit_button("Check it"):

@@ -45,11 +45,11 @@ def _pin(sides: Sides) -> None:
     if (current := current_rows(sides)) is None:
         return
     rows, curves = {}, {}
-    for side, found in zip(sides, current, strict=True):
-        where = describe_setting(found.curve.knob, found.line["knob"], found.curve.method)
+    for side, row in zip(sides, current, strict=True):
+        where = describe_setting(row.curve.knob, row.line["knob"], row.curve.method)
         setting = f"{side.method_title}, {where}"
-        rows[side.title] = (setting, side.colour, found.line)
-        curves[side.title] = found.curve.table
+        rows[side.title] = (setting, side.colour, row.line)
+        curves[side.title] = row.curve.table
     taken = {pin.label for pin in all_pins()}
     letter = next(letter for letter in ascii_uppercase if letter not in taken)
     reference = name_reference(sides[0].trained)

@@ -12,6 +12,7 @@ from pages.shared.models.text import PLANE_HELP, describe_settings
 from pages.shared.plots import standard
 from pages.shared.plots.baselines import add_baselines
 from pages.shared.plots.layout import COSTS
+from pages.shared.plots.text import describe_place
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import follow
 
@@ -64,12 +65,16 @@ def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.
     ]
     figure = standard.plane(curves, trained.costs, cost, trained.task, whole=whole)
     others = baselines.curves_of(behind)
-    thin = [(one.title, one.style, baselines.say(one, curve)) for one, curve in others]
-    figure = add_baselines(figure, thin, cost, trained.task)
+    figure = add_baselines(figure, baselines.list_thin(others), cost, trained.task)
+    places = [
+        describe_place(row.line, f"{side.title}, {row.setting}", trained.task, cost)
+        for side, _ in known
+        if (row := side.current) is not None
+    ]
     charts.draw(
         figures.add_pins(figure, [*pins.pins_of(trained.dataset), *ghosts], cost, trained.task),
         "plane_chart",
-        f"{score_name(trained.task)} against {COSTS[cost]}, LMM and COC",
+        f"{score_name(trained.task)} against {COSTS[cost]}. {'; '.join(places)}",
         on_select=partial(_move_to_point, sides, [side for side, _ in known]),
     )
     baselines.describe(sides, others)

@@ -19,7 +19,7 @@ from plotly.offline import get_plotlyjs
 
 import compression
 import data
-from pages.shared.format import format_count, format_interval, format_score, score_name
+from pages.shared.format import MACS, format_count, format_interval, format_score, score_name
 from pages.shared.models import text as words
 from pages.shared.models.results import OWN_RECIPE, CurveView, Layer, Trained
 from pages.shared.models.text import (
@@ -29,10 +29,11 @@ from pages.shared.models.text import (
     metric_rows,
     reference_line,
 )
+from pages.shared.plots.baselines import ThinCurve
 from pages.shared.ui import blocks
 
 from . import animation, text
-from .baselines import Behind, find_best_at_sides
+from .baselines import Behind, find_best_at_sides, list_thin
 from .side import Sides
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "cvxpy", "pandas", "plotly", "streamlit")
@@ -92,6 +93,7 @@ def draw(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
         low_rank.value,
         constrained.value,
         baselines=_best_baselines(sides, curves),
+        behind=list_thin(curves),
         link=_link(),
     )
     name = f"{file_stem(trained)}-report.html"
@@ -104,10 +106,10 @@ def draw(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
 def _best_baselines(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> Best:
     """The sides in few bits are no baselines: they have none here."""
     known = [(one, curve) for one, curve in curves if one.baseline is not None]
-    found = find_best_at_sides(sides, known)
+    best_by_side = find_best_at_sides(sides, known)
     return {
         side: (best[0].baseline, best[1])
-        for side, best in found.items()
+        for side, best in best_by_side.items()
         if best is not None and best[0].baseline is not None
     }
 
@@ -172,6 +174,7 @@ def report(
     bound: float,
     *,
     baselines: Best = MappingProxyType({}),
+    behind: Sequence[ThinCurve] = (),
     link: str,
     script: bool = True,
 ) -> str:
@@ -183,12 +186,14 @@ def report(
         As for ``animation.scrub``.
     baselines : mapping
         Side's title -> name and row of the best baseline at its file size.
+    behind : sequence of ThinCurve
+        What the figure's plane has thin behind the two sides.
     link : str
         Where the app shows the same.
     script : bool
         Whether Plotly's script is part of the file.
     """
-    figure = animation.scrub(trained, layer, low_rank, constrained, rank, bound)
+    figure = animation.scrub(trained, layer, low_rank, constrained, rank, bound, behind)
     rows = low_rank.row(rank), constrained.row(bound)
     source = data.find(trained.dataset)
     library = f"<script>{get_plotlyjs()}</script>"
@@ -302,7 +307,7 @@ def _numbers(trained: Trained, rows: Mapping[str, pd.Series]) -> str:
         "change (95 % interval)",
         "parameters",
         "file (bytes)",
-        "MACs per sample",
+        MACS,
     ]
     table = pd.DataFrame.from_dict(lines, orient="index", columns=columns)
     return table.to_html(border=0, justify="left")

@@ -6,6 +6,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pages.shared.models.results import CurveView
+from pages.shared.models.text import describe_setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +19,11 @@ class CurveRow:
     @property
     def line(self) -> pd.Series:
         return self.curve.table.iloc[self.row]
+
+    @property
+    def setting(self) -> str:
+        """Its knob in words."""
+        return describe_setting(self.curve.knob, self.line["knob"], self.curve.method)
 
     @property
     def predictions(self) -> NDArray:

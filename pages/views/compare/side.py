@@ -129,11 +129,12 @@ class Side:
         row = curve.row(chosen)
         blocks.metrics(self.trained, curve.table.iloc[row], spread=False)
         flush()
+        network = f"{self.title}, {CurveRow(curve, row).setting}"
         chart = self.spectrum(curve, row)
         if chart is None:
             st.info("The method leaves this layer as it is: choose another.")
         else:
-            alt = f"{chart.layout.title.text}, {self.label} = {chosen:g}"
+            alt = f"{chart.layout.title.text}: {network}"
             charts.draw(chart, f"{self.key}_spectrum", alt)
         blocks.predictions(
             self.trained,
@@ -141,6 +142,7 @@ class Side:
             curve.confusion[row],
             self.colour,
             f"{self.key}_predictions",
+            network,
         )
         st.caption(words.missing_value(curve, row, chosen) + self.caption(curve, row))
         if (content := self.file(curve, row)) is not None:
@@ -157,7 +159,7 @@ class LowRank(Side):
 
     key, knob, title = "low_rank", links.RANK, "LMM"
     waiting, colour = "Judging every rank", LOW_RANK
-    terms = ("rank k", "energy", "break-even rank k*")
+    terms = ("rank k", "singular values", "energy", "break-even rank k*", "validation part")
 
     @property
     def method_title(self) -> str:
@@ -194,10 +196,10 @@ class LowRank(Side):
         ranks = curve.table["knob"].tolist()
         if self.epochs or not self.entry.works_on_matrices:  # k* does not speak of a kernel
             return ranks
-        asked: set[float] = st.session_state.setdefault(_ASKED, set())
+        wanted_ranks: set[float] = st.session_state.setdefault(_ASKED, set())
         if (wanted := parse_number(widgets.read_request(self.knob) or "")) is not None:
-            asked.add(wanted)
-        steps = {*space_ranks(self.break_even), curve.suggestion, *asked}.intersection(ranks)
+            wanted_ranks.add(wanted)
+        steps = {*space_ranks(self.break_even), curve.suggestion, *wanted_ranks}.intersection(ranks)
         return sorted(steps) if len(steps) > 1 else ranks
 
     def caption(self, curve: CurveView, row: int) -> str:
@@ -213,8 +215,10 @@ class LowRank(Side):
             return standard.spectrum(values, rank, {}, name)
         if rank > self.layer.break_even:
             rank = len(values)  # the layer stays dense: nothing is left out
-        found = curve.marks[name]
-        marks = {label: found[mark] for mark, label in words.MARKS.items() if mark in found}
+        layer_marks = curve.marks[name]
+        marks = {
+            label: layer_marks[mark] for mark, label in words.MARKS.items() if mark in layer_marks
+        }
         return standard.spectrum(values, rank, marks, name)
 
     def file(self, curve: CurveView, row: int) -> Callable[[], bytes]:
@@ -225,7 +229,7 @@ class LowRank(Side):
 class Constrained(Side):
     key, knob, title = "constrained", links.BOUND, "COC"
     waiting, colour = "Judging every bound", CONSTRAINED
-    terms = ("bound c", "relative bound ρ", "pinned")
+    terms = ("bound c", "relative bound ρ", "pinned", "validation part")
 
     @property
     def method_title(self) -> str:

@@ -1,5 +1,7 @@
 """The worker's side of the comparison: two sets of predictions in, their difference out."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -21,17 +23,17 @@ def difference(report: Report, dataset: str, seed: int, first: bytes, second: by
     """
     from compression import evaluation, paired_tests
 
-    found = load_dataset(dataset, seed)
-    classes = found.task == "classification"
+    loaded = load_dataset(dataset, seed)
+    classes = loaded.task == "classification"
     one, other = (
         np.frombuffer(answers).astype(np.int64 if classes else np.float64)
         for answers in (first, second)
     )
-    target = found.y_test
-    comparison = evaluation.Comparison(one, target, found.task)
+    target = loaded.y_test
+    comparison = evaluation.Comparison(one, target, loaded.task)
     change, low, high = (float(values[0]) for values in comparison.changes(other[None]))
     test = paired_tests.mcnemar(one, other, target) if classes else None
-    rows = evaluation.disagreements(one, other, found.task)
+    rows = evaluation.disagreements(one, other, loaded.task)
     return Difference(
         change=change,
         change_low=low,
@@ -39,47 +41,47 @@ def difference(report: Report, dataset: str, seed: int, first: bytes, second: by
         first_only=test.first_only if test else 0,
         second_only=test.second_only if test else 0,
         probability=test.exact if test else float("nan"),
-        recalls=_recalls(one, other, found) if classes else None,
+        recalls=_recalls(one, other, loaded) if classes else None,
         differing=len(rows),
-        samples=_samples(rows[:SHOWN], one, other, found),
-        inputs=_inputs(rows[:SHOWN], found),
+        samples=_samples(rows[:SHOWN], one, other, loaded),
+        inputs=_inputs(rows[:SHOWN], loaded),
     )
 
 
-def _recalls(one: np.ndarray, other: np.ndarray, found) -> pd.DataFrame:
+def _recalls(one: np.ndarray, other: np.ndarray, dataset) -> pd.DataFrame:
     from compression import evaluation
 
     counts = {
-        name: evaluation.confusion(predicted, found.y_test, found.classes)
+        name: evaluation.confusion(predicted, dataset.y_test, dataset.classes)
         for name, predicted in (("first", one), ("second", other))
     }
     parts = ("share", "low", "high")
     recalls = {
         f"{name}_{part}": values
-        for name, own in counts.items()
-        for part, values in zip(parts, evaluation.recalls(own), strict=True)
+        for name, matrix in counts.items()
+        for part, values in zip(parts, evaluation.recalls(matrix), strict=True)
     }
     samples = counts["first"].sum(axis=1)
-    return pd.DataFrame({"class": list(found.class_names), "samples": samples, **recalls})
+    return pd.DataFrame({"class": list(dataset.class_names), "samples": samples, **recalls})
 
 
-def _samples(rows: np.ndarray, one: np.ndarray, other: np.ndarray, found) -> pd.DataFrame:
-    columns = {"true": found.y_test, "first": one, "second": other}
-    if found.task == "classification":
+def _samples(rows: np.ndarray, one: np.ndarray, other: np.ndarray, dataset) -> pd.DataFrame:
+    from data.preview import restore_target
+
+    shown: dict[str, Any]
+    columns = {"true": dataset.y_test, "first": one, "second": other}
+    if dataset.task == "classification":
         shown = {
-            name: [str(found.class_names[label]) for label in values[rows]]
+            name: [str(dataset.class_names[label]) for label in values[rows]]
             for name, values in columns.items()
         }
     else:
-        shown = {
-            name: values[rows] * found.target_scale + found.target_mean
-            for name, values in columns.items()
-        }
+        shown = {name: restore_target(dataset, values[rows]) for name, values in columns.items()}
     return pd.DataFrame({"sample": rows, **shown})
 
 
-def _inputs(rows: np.ndarray, found) -> pd.DataFrame | np.ndarray:
-    values = found.x_test[rows] * found.scale + found.mean
-    if len(found.input_shape) > 1:
-        return values.reshape(-1, *found.input_shape)[:, 0]
-    return pd.DataFrame(np.round(values, 4), columns=list(found.feature_names))
+def _inputs(rows: np.ndarray, dataset) -> pd.DataFrame | np.ndarray:
+    from data.preview import restore_pictures, tabulate_inputs
+
+    shows_pictures = len(dataset.input_shape) > 1
+    return (restore_pictures if shows_pictures else tabulate_inputs)(dataset, dataset.x_test[rows])

@@ -204,33 +204,50 @@ PRESETS = (
 )
 
 
-def difference(found: Difference, task: str, samples: int) -> str:
+def difference(comparison: Difference, task: str, samples: int) -> str:
     """How the two scores differ, how sure that is, and on how many samples."""
     unit = " points" if task == "classification" else " of R²"
-    change = format_change(found.change, task)
-    low, high = (format_change(end, task) for end in (found.change_low, found.change_high))
+    change = format_change(comparison.change, task)
+    low, high = (
+        format_change(end, task) for end in (comparison.change_low, comparison.change_high)
+    )
     sure = (
         "the interval excludes 0"
-        if found.change_low > 0 or found.change_high < 0
+        if comparison.change_low > 0 or comparison.change_high < 0
         else "the interval includes 0: no difference is shown"
     )
     source = "Tango's interval for pairs" if task == "classification" else "paired bootstrap"
     text = f"COC scores **{change}{unit}** against LMM ({low} to {high}, {source}): {sure}."
-    if math.isnan(found.probability):
+    if math.isnan(comparison.probability):
         return text
-    if found.differing == 0:
+    if comparison.differing == 0:
         return f"The two give the same answer on all {samples:,} test samples."
     return (
-        f"{text} They answer differently on **{found.differing:,}** of {samples:,} test samples; "
-        f"only LMM is right on {found.first_only:,}, only COC on {found.second_only:,} "
-        f"(McNemar's exact test: p = {found.probability:.2g})."
+        f"{text} They answer differently on **{comparison.differing:,}** of {samples:,} test samples; "
+        f"only LMM is right on {comparison.first_only:,}, only COC on {comparison.second_only:,} "
+        f"(McNemar's exact test: p = {comparison.probability:.2g})."
     )
 
 
-def titles(found: Difference) -> list[str]:
+def name_both(rank: str, bound: str) -> str:
+    """Where both sliders stand."""
+    return f"LMM at {rank} and COC at {bound}"
+
+
+def describe_recalls(recalls: pd.DataFrame, settings: str) -> str:
+    """The class that each of the two recalls least."""
+    least = []
+    for name, column in (("LMM", "first_share"), ("COC", "second_share")):
+        line = recalls.loc[recalls[column].idxmin()]
+        least.append(f"{name} least of {line['class']}, {100 * line[column]:.1f} %")
+    return f"Recall of each class for {settings}: {', '.join(least)}"
+
+
+def titles(comparison: Difference) -> list[str]:
     """What stands above the picture of each sample."""
     return [
-        f"{line.true}: LMM {line.first}, COC {line.second}" for line in found.samples.itertuples()
+        f"{line.true}: LMM {line.first}, COC {line.second}"
+        for line in comparison.samples.itertuples()
     ]
 
 
@@ -248,12 +265,14 @@ EQUAL_COURSE = (
 BASELINES = {
     links.ALL: "All baselines",
     links.ROUNDING: "Rounding",
-    IN_FEW_BITS: "Both in few bits",
+    IN_FEW_BITS: "All, and both in few bits",
     "none": "Nothing",
 }
 ROWS = "this rank", "this bound"  # of LMM and of COC
 BEST_BITS = "best"
-BITS = {BEST_BITS: "The best at each size"} | {str(bits): f"{bits} bits" for bits in TRIED_BITS}
+BITS = {BEST_BITS: "The best at each size"} | {
+    str(bits): "1 bit" if bits == 1 else f"{bits} bits" for bits in TRIED_BITS
+}
 BITS_HELP = (
     "Both sides with their weights in few bits, as their files keep them: trained for some epochs, "
     "then for as many with rounded weights, each rank and bound from the reference. The best bits "
@@ -263,7 +282,8 @@ BASELINES_HELP = (
     "What people would do instead: rounding the weights to few bits, quantisation-aware training, "
     "magnitude pruning with fine-tuning, a smaller network from scratch. They compete by measured "
     f"file size; all but rounding are trained for {EQUAL_EPOCHS} epochs at each point, and are "
-    "computed when the two sides are there."
+    "computed when the two sides are there. *And both in few bits*: the two sides beside them, their "
+    "weights rounded too."
 )
 
 
@@ -333,12 +353,12 @@ def compare_epochs(
         Bounds are solved, not trained.
     """
     equal = len({count for counts in epochs.values() for count in counts}) == 1
-    told = [f"{what} {_span(counts)}" for what, counts in epochs.items()]
+    parts = [f"{what} {_span(counts)}" for what, counts in epochs.items()]
     if solved:
-        told = [f"{one} (solved)" if one.startswith(ROWS[1]) else one for one in told]
+        parts = [f"{one} (solved)" if one.startswith(ROWS[1]) else one for one in parts]
     anew = f", and a smaller network {_span(from_scratch)} from scratch" if from_scratch else ""
     start = "At equal epochs" if equal else "Not at equal epochs"
-    return f"**{start}**: {', '.join(told)} beyond the reference's {learnt:,}{anew}."
+    return f"**{start}**: {', '.join(parts)} beyond the reference's {learnt:,}{anew}."
 
 
 def _span(counts: Collection[int]) -> str:

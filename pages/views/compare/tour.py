@@ -6,6 +6,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from pages.shared import links
+from pages.shared.format import MACS
 from pages.shared.ui import widgets
 
 from . import pins
@@ -41,7 +42,7 @@ STEPS = (
         lambda: st.session_state.get(links.TIE) == "bytes",
     ),
     Step(
-        "Below, choose **Cost axis: MACs per sample**: low rank saves multiplications, a bound "
+        f"Below, choose **Cost axis: {MACS}**: low rank saves multiplications, a bound "
         "does not. A click on a point moves its slider.",
         lambda: st.session_state.get(links.COST) == "macs",
     ),

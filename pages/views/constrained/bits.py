@@ -5,6 +5,7 @@ import streamlit as st
 
 from compression.grid import BITS
 from pages.shared import links
+from pages.shared.format import format_score, format_size, score_name
 from pages.shared.jobs import Job
 from pages.shared.models.results import ConstrainedView, CurveView, Trained
 from pages.shared.models.text import bound_letter
@@ -44,38 +45,42 @@ def _draw_table(trained: Trained, curve: CurveView, job: Job) -> None:
         return
     bound = knobs.number(links.BOUND)
     nearest = table["bound"].iloc[(table["bound"] - bound).abs().argmin()]
-    own = table[table["bound"] == nearest]
-    lines = own.set_index("bits", drop=False)
+    rows = table[table["bound"] == nearest]
+    lines = rows.set_index("bits", drop=False)
+    line, where = lines.loc[bits], f"{bound_letter(curve.knob)} = {nearest:.3g}"
+    fewest = int(rows["fewest_bits"].iloc[0])
     st.markdown(
         text.describe_bits(
-            lines.loc[bits],
+            line,
             lines.loc[32],
-            int(own["fewest_bits"].iloc[0]),
+            fewest,
             bound_letter(curve.knob),
         )
     )
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
-            figures.scores(own, bits, trained.costs, trained.task),
+            figures.scores(rows, bits, trained.costs, trained.task),
             "bits_score",
-            "Score of this bound's network in every number of bits",
+            f"{score_name(trained.task)} in every number of bits: "
+            f"{format_score(line['score'], trained.task)} with {bits} at {where}",
         )
         charts.draw(
             figures.rounding(table, bits, bound, curve.knob),
             "bits_rounding",
-            "Clipping and rounding errors against the bound",
+            f"Clipping and rounding errors as the bound moves: {line['clipping_error']:.2g} and "
+            f"{line['rounding_error']:.2g} with {bits} bits at {where}",
         )
     with right:
         charts.draw(
-            figures.file_sizes(own, bits, trained.costs),
+            figures.file_sizes(rows, bits, trained.costs),
             "bits_bytes",
-            "File size of this bound's network in every number of bits",
+            f"File size in every number of bits: {format_size(line['bytes'])} with {bits} at {where}",
         )
         charts.draw(
             figures.fewest_bits(table, bound, curve.knob),
             "bits_affordable",
-            "Fewest bits that each bound can do with",
+            f"Fewest bits that each bound can do with: {fewest} at {where}",
         )
     st.caption(text.STORED)
     tables.take_away(table, "bits", trained)

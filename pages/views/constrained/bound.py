@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from compression import CONSTRAINED_METHODS, CONSTRAINTS
 from pages.shared import links
+from pages.shared.glossary import explain
 from pages.shared.jobs import Job, submit
 from pages.shared.models import text as words
 from pages.shared.models.requests import Way
 from pages.shared.models.results import ConstrainedView, CurveView, Layer, Trained
 from pages.shared.plots.palette import CONSTRAINED
 from pages.shared.plots.standard import constrained_spectrum
+from pages.shared.plots.text import describe_spectrum
 from pages.shared.ui import blocks, charts, knobs, tables
 from pages.shared.ui.progress import follow, show_status
 
@@ -38,8 +40,8 @@ def draw_bound(
     def draw_sight() -> None:
         bound = _choose_bound(trained, constraint, job)
         show_status(job, "Judging every bound")
-        if (found := job.so_far) is not None:
-            blocks.metrics(trained, found.table.iloc[found.row(bound)])
+        if (view := job.so_far) is not None:
+            blocks.metrics(trained, view.table.iloc[view.row(bound)])
 
     with blocks.keep_in_sight():
         follow(draw_sight, job, key=SIGHT)
@@ -47,38 +49,39 @@ def draw_bound(
     blocks.draw_suggestion(trained, job.result, links.BOUND, SUGGESTION, list_followers(trained))
 
     def draw() -> None:
-        found, bound = job.so_far, knobs.number(links.BOUND)
-        if found is None:
+        view, bound = job.so_far, knobs.number(links.BOUND)
+        if view is None:
             return
-        row = found.row(bound)
-        caption = words.missing_value(found, row, bound)
-        st.caption(caption + words.bound_caption(trained, found, row, way.name))
-        _draw_certificate(found, row, constraint)
+        row = view.row(bound)
+        where = words.describe_setting(view.knob, view.table["knob"].iloc[row], view.method)
+        caption = words.missing_value(view, row, bound)
+        st.caption(caption + words.bound_caption(trained, view, row, way.name))
+        _draw_certificate(view, row, constraint)
         if layers_job is not None:
-            _draw_layer_certificates(trained, layers_job, found.table["knob"].iloc[row])
-        if found.files:
+            _draw_layer_certificates(trained, layers_job, view.table["knob"].iloc[row])
+        if view.files:
             blocks.model_download(
-                partial(found.files.__getitem__, row),
+                partial(view.files.__getitem__, row),
                 words.model_file_name(trained, "COC", "bound", bound),
                 "constrained_file",
             )
-        _draw_weights(trained, layer, found, row)
+        _draw_weights(trained, layer, view, row, where)
         left, right = st.columns(2, gap="medium")
         with left:
             blocks.predictions(
                 trained,
-                found.predictions[row],
-                found.confusion[row],
+                view.predictions[row],
+                view.confusion[row],
                 CONSTRAINED,
                 "constrained_predictions",
+                f"the network at {where}",
             )
         with right:
+            before, after = trained.spectra[layer.name], view.spectra[layer.name][row]
             charts.draw(
-                constrained_spectrum(
-                    trained.spectra[layer.name], found.spectra[layer.name][row], layer.title
-                ),
+                constrained_spectrum(before, after, layer.title),
                 "constrained_spectrum",
-                f"Singular values of {layer.title} under the bound, over the reference's",
+                describe_spectrum(after, before, layer.title, where),
             )
 
     follow(draw, *((job,) if layers_job is None else (job, layers_job)), key=BOUND)
@@ -91,6 +94,7 @@ def submit_networks(task: Callable[..., Any], trained: Trained, curve: CurveView
 
 def _choose_bound(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> float:
     values, curve = trained.bounds[constraint], job.result
+    term = "bound c" if trained.convex else "relative bound ρ"
     return knobs.draw(
         links.BOUND,
         words.bound_title(words.knob_of(trained), constraint),
@@ -98,22 +102,24 @@ def _choose_bound(trained: Trained, constraint: str, job: Job[ConstrainedView]) 
         values[len(values) // 2] if curve is None else curve.suggestion,
         settled=curve is not None,
         redraw=list_followers(trained),
-        help=words.SUGGESTED,
+        help=f"{words.SUGGESTED}\n\n{explain(term, 'pinned', 'validation part')}",
     )
 
 
-def _draw_certificate(found: ConstrainedView, row: int, constraint: str) -> None:
-    if found.facts is None:
+def _draw_certificate(view: ConstrainedView, row: int, constraint: str) -> None:
+    if view.facts is None:
         st.info(words.NOT_CONVEX, icon=":material/info:")
         return
     convex = CONSTRAINTS[constraint].convex
-    kind, sentence = text.describe_certificate(found.facts.iloc[row], convex)
+    kind, sentence = text.describe_certificate(view.facts.iloc[row], convex)
     if kind == "success":
         st.success(sentence, icon=":material/verified:")
     elif kind == "warning":
         st.warning(sentence, icon=":material/warning:")
     else:
         st.info(sentence, icon=":material/info:")
+    if convex:
+        st.caption(text.CERTIFIED_BY, help=explain(*text.CERTIFICATE_TERMS))
 
 
 def _draw_layer_certificates(trained: Trained, job: Job, bound: float) -> None:
@@ -122,57 +128,67 @@ def _draw_layer_certificates(trained: Trained, job: Job, bound: float) -> None:
     if table is None or not (table["bound"] == bound).any():
         return
     st.caption(text.LAYERS)
-    own = table[table["bound"] == bound]
+    rows = table[table["bound"] == bound]
     shown = pd.DataFrame(
         {
-            "layer": own["layer"],
-            "outputs lost (%)": 100 * own["error"],
-            "gap (%)": 100 * own["duality_gap"],
-            "KKT residual": own["kkt_residual"],
+            "layer": rows["layer"],
+            "outputs lost (%)": 100 * rows["error"],
+            "gap (%)": 100 * rows["duality_gap"],
+            "KKT residual": rows["kkt_residual"],
         }
     )
     tables.draw(shown, "layers", trained, table)
 
 
-def _draw_weights(trained: Trained, layer: Layer, found: ConstrainedView, row: int) -> None:
-    """Where the weights lie, which are held, and what each bound costs."""
+def _draw_weights(
+    trained: Trained, layer: Layer, view: ConstrainedView, row: int, where: str
+) -> None:
+    """Where the weights lie, which are held, and what each bound costs.
+
+    ``where``: the bound in words.
+    """
     st.header("Which weights are held, and at what price?", anchor="weights")
-    rows = found.layers[layer.name]
-    letter = words.layer_letter(found.knob, found.method)
-    st.markdown(text.describe_states(rows, row, letter), help=text.HELD)
+    rows = view.layers[layer.name]
+    letter = words.layer_letter(view.knob, view.method)
+    st.markdown(
+        text.describe_states(rows, row, letter),
+        help=f"{text.HELD}\n\n{explain('pinned', 'multiplier')}",
+    )
+    sentence = text.describe_held(rows, row, letter)
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
             figures.histogram(rows, row, letter),
             "constrained_histogram",
-            f"Histogram of the weights of {layer.name}: free, pinned, zero, and the reference's",
+            f"Histogram of the weights, over the reference's. {sentence}",
         )
     with right:
         charts.draw(
             figures.matrix(rows, row, letter),
             "constrained_matrix",
-            f"Weight of {layer.name} as a heat map, and which of its entries are held",
+            f"The weight as a heat map, and which of its entries are held. {sentence}",
         )
-    prices = None if found.multipliers is None else found.multipliers[row]
-    if trained.convex and len(found.input_shape) == 3 and trained.task == "classification":
+    prices = None if view.multipliers is None else view.multipliers[row]
+    if trained.convex and len(view.input_shape) == 3 and trained.task == "classification":
         weights = rows.weights[row]
         signed = None if prices is None else np.where(weights > 0, prices, -prices)
         charts.draw(
-            figures.pictures(weights, signed, found.input_shape, trained.class_names),
+            figures.pictures(weights, signed, view.input_shape, trained.class_names),
             "constrained_pictures",
-            "Weights and multipliers of each class in the shape of the inputs",
+            "Weights of each class in the shape of the inputs, with what their bounds cost. "
+            f"{sentence}",
         )
     if prices is not None:
-        _draw_prices(trained, found, prices, rows.weights[row])
-    elif found.facts is not None and found.facts["price"].notna().any():
+        _draw_prices(trained, view, prices, rows.weights[row], where)
+    elif view.facts is not None and view.facts["price"].notna().any():
         st.caption(text.NO_PRICES)
 
 
 def _draw_prices(
-    trained: Trained, found: ConstrainedView, prices: NDArray, weights: NDArray
+    trained: Trained, view: ConstrainedView, prices: NDArray, weights: NDArray, where: str
 ) -> None:
     outputs, inputs = prices.shape
-    names = text.name_weights(found.feature_names, inputs, outputs, trained.class_names)
+    names = text.name_weights(view.feature_names, inputs, outputs, trained.class_names)
     table = rank_prices(prices, weights, names)
     if table.empty:
         st.caption("No bound costs anything here: all multipliers are zero.")
@@ -182,7 +198,7 @@ def _draw_prices(
         charts.draw(
             figures.largest_multipliers(table, text.name_loss_unit(trained.task)),
             "constrained_prices",
-            f"Largest multipliers: {min(len(table), figures.MAX_MULTIPLIERS)} bounds",
+            text.describe_prices(table, where),
         )
     with right:
         tables.draw(

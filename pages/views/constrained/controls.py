@@ -34,12 +34,12 @@ def choose_way(trained: Trained, constraint: str) -> Way:
 
 
 def _choose_solver(trained: Trained, constraint: str) -> Way:
-    found = check_solvers(trained, constraint)
-    if found is None:
+    obstacles = check_solvers(trained, constraint)
+    if obstacles is None:
         return Way(PATH)
     convex = CONSTRAINTS[constraint].convex
     rows, outputs = trained.rows["training"], trained.layers[0].shape[0]
-    reasons = text.rule_out_solvers(found, rows, outputs, convex)
+    reasons = text.rule_out_solvers(obstacles, rows, outputs, convex)
     titles = text.title_solvers()
     offered = [PATH, *(name for name, why in reasons.items() if why is None)]
     name = widgets.pick(
@@ -47,7 +47,7 @@ def _choose_solver(trained: Trained, constraint: str) -> Way:
         "Solver",
         offered,
         PATH,
-        lambda asked: f"{titles[asked]}: {reasons[asked]}" if reasons.get(asked) else None,
+        lambda wanted: f"{titles[wanted]}: {reasons[wanted]}" if reasons.get(wanted) else None,
         titles={name: titles[name] for name in offered},
         help=text.explain_missing_solvers(reasons),
         width=230,
@@ -63,9 +63,9 @@ def _choose_method(trained: Trained) -> Way:
         "Method",
         list(titles),
         default_way(trained).name,
-        lambda asked: (
-            f"{CONSTRAINED_METHODS[asked].title} has no bound: it is a baseline below"
-            if asked in CONSTRAINED_METHODS
+        lambda wanted: (
+            f"{CONSTRAINED_METHODS[wanted].title} has no bound: it is a baseline below"
+            if wanted in CONSTRAINED_METHODS
             else None
         ),
         titles=titles,
@@ -119,5 +119,7 @@ def require_solvers(trained: Trained, constraint: str) -> tuple[str, ...] | None
             icon=":material/info:",
         )
         return None
-    found = check_solvers(trained, constraint)
-    return None if found is None else tuple(name for name, why in found.items() if why is None)
+    obstacles = check_solvers(trained, constraint)
+    return (
+        None if obstacles is None else tuple(name for name, why in obstacles.items() if why is None)
+    )

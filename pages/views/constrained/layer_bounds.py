@@ -40,12 +40,12 @@ def draw_layer_bounds(
             *(way.penalties or ()),
         )
         one.wait(PATIENCE_SECONDS)
-        found = wait_for(one, "Constraining each layer")
-        if found is None:
+        view = wait_for(one, "Constraining each layer")
+        if view is None:
             return
-        blocks.metrics(trained, found.table.iloc[0])
+        blocks.metrics(trained, view.table.iloc[0])
         blocks.model_download(
-            partial(found.files.__getitem__, 0),
+            partial(view.files.__getitem__, 0),
             f"{file_stem(trained)}-coc-own-bounds.safetensors",
             "own_bounds_file",
         )

@@ -79,13 +79,17 @@ def _draw_planes(
     if planes is None:
         return
     row = planes.row(knobs.number(links.BOUND))
-    contours = f"Loss contours over {names[0]} and {names[1]}, what the set allows, and"
+    has_outline = planes.outlines[row] is not None
+    allowed = ", what the set allows," if has_outline else ""
+    contours = f"Loss contours over {names[0]} and {names[1]}{allowed} and"
+    at = ", ".join(f"{value:.3g}" for value in planes.optimum[row])
+    optimum = f"the optimum at c = {planes.bounds[row]:.3g} is ({at})"
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
             figures.plane_of_all_bounds(planes, row, names),
             "plane_of_all_bounds",
-            f"{contours} the optimum of every bound",
+            f"{contours} the optimum of every bound; {optimum}",
         )
     with right:
         charts.draw(
@@ -93,6 +97,6 @@ def _draw_planes(
                 planes, row, trajectories, pair, names, text.title_solvers()
             ),
             "plane_of_one_bound",
-            f"{contours} the solvers' ways",
+            f"{contours} the solvers' ways; {optimum}",
         )
-    st.caption(text.describe_plane(trajectories, row, trained.task))
+    st.caption(text.describe_plane(trajectories, row, trained.task, has_outline))

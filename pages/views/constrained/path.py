@@ -1,11 +1,14 @@
 """What moves with the bound: shares of held weights, losses, the price, and every weight."""
 
+import pandas as pd
 import streamlit as st
 
 from compression import CONSTRAINTS
 from pages.shared import links
+from pages.shared.glossary import explain
 from pages.shared.jobs import Job, submit
 from pages.shared.models.results import ConstrainedView, Trained
+from pages.shared.models.text import describe_setting
 from pages.shared.ui import charts, knobs, tables
 from pages.shared.ui.progress import follow, show_status
 
@@ -24,6 +27,9 @@ def draw_path(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> N
         if curve is None:
             return
         bound = knobs.number(links.BOUND)
+        line, where = _find_row(curve, bound)
+        largest = curve.table.loc[curve.table["knob"].idxmax()]
+        st.markdown(text.describe_moves(line, largest, trained.task, where))
         _draw_shares_and_losses(trained, curve, bound)
         facts = curve.facts
         priced = facts is not None and bool((facts["price"] > 0).any())
@@ -38,7 +44,8 @@ def draw_path(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> N
                 charts.draw(
                     figures.price(facts, bound, curve.knob, text.name_loss_unit(trained.task)),
                     "constrained_price",
-                    "What one more unit of the bound would take off the training loss, against it",
+                    "What one more unit of the bound would take off the training loss: "
+                    f"{facts['price'].iloc[curve.row(bound)]:.3g} at {where}",
                 )
         table = curve.table if facts is None else curve.table.merge(facts, on="knob")
         tables.take_away(table, "bounds", trained)
@@ -46,20 +53,27 @@ def draw_path(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> N
     follow(draw, *((job,) if trail_job is None else (job, trail_job)), key=MOVES)
 
 
+def _find_row(curve: ConstrainedView, bound: float) -> tuple[pd.Series, str]:
+    """The row at the bound, and its setting in words."""
+    line = curve.table.iloc[curve.row(bound)]
+    return line, describe_setting(curve.knob, line["knob"], curve.method)
+
+
 def _draw_shares_and_losses(trained: Trained, curve: ConstrainedView, bound: float) -> None:
+    line, where = _find_row(curve, bound)
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
             figures.shares(curve.table, bound, curve.knob),
             "constrained_shares",
-            "Shares of pinned, zero and free weights against the bound",
+            text.describe_shares(line, where),
         )
     if len(curve.layers) > 1:
         with right:
             charts.draw(
                 figures.free_by_layer(curve.layers, curve.table["knob"], bound, curve.knob),
                 "constrained_free_by_layer",
-                "Share of each layer's weights that are free against the bound",
+                text.describe_free(curve.layers, curve.row(bound), where),
             )
         right = st.container()
     with right:
@@ -67,7 +81,7 @@ def _draw_shares_and_losses(trained: Trained, curve: ConstrainedView, bound: flo
         charts.draw(
             figures.losses(curve.table, curve.reference, bound, curve.knob, unit),
             "constrained_losses",
-            "Training, validation and test loss against the bound",
+            text.describe_losses(line, curve.reference, where, unit),
         )
 
 
@@ -77,9 +91,11 @@ def _draw_trail(
     outputs, inputs = trail.weights.shape[1:]
     names = text.name_weights(curve.feature_names, inputs, outputs, trained.class_names)
     elementwise = CONSTRAINTS[constraint].elementwise
+    _, where = _find_row(curve, bound)
+    how = f"{'exact' if trail.exact else 'on a grid'}, {len(trail.bounds)} bounds"
     charts.draw(
         figures.path(trail, names, trained.class_names, bound, elementwise),
         "constrained_path",
-        f"Path of the weights against the bound, {'exact' if trail.exact else 'on a grid'}",
+        f"Path of {outputs * inputs:,} weights as the bound moves, {how}; {where} is marked",
     )
-    st.caption(text.describe_trail(len(trail.bounds), trail.exact))
+    st.caption(text.describe_trail(len(trail.bounds), trail.exact), help=explain("path", "pinned"))

@@ -24,6 +24,8 @@ def draw_race(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> N
     def draw() -> None:
         if not widgets.switch(links.RACE, "Race the solvers"):
             st.session_state[_RACED] = None
+            if job.result is not None:
+                st.markdown(text.answer_before_race(job.result.facts))
             return
         if job.result is None:
             st.caption("As soon as every bound is judged.")
@@ -70,14 +72,15 @@ def _draw_tracks(trained: Trained, bound: float, job: Job[Race]) -> None:
     race = job.so_far
     if race is None:
         return
-    titles = text.title_solvers()
+    titles, where = text.title_solvers(), f"c = {bound:.3g}"
+    st.markdown(text.answer_race(race, where))
     left, right = st.columns(2, gap="medium")
     for place, clock in ((left, "iteration"), (right, "seconds")):
         with place:
             charts.draw(
                 tracks(race, titles, clock),
                 f"race_{clock}",
-                f"Objective above the best lower bound by {clock} for {len(race.tracks)} solvers",
+                text.describe_tracks(race, where, clock),
             )
     st.markdown(f"At c = **{bound:.3g}**:")
     every = pd.concat([track.assign(solver=name) for name, track in race.tracks.items()])

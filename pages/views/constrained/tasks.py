@@ -32,10 +32,10 @@ def trace_weights(report: Report, origin: Origin, constraint: str) -> Trail:
     """How every weight of a convex model moves with c; on a grid where no path is exact."""
     from compression.constrained.convex.exact_path import ExactPath
 
-    found = _convex_path(report, origin, constraint, _bounds(report, origin, constraint))
-    exact = isinstance(found, ExactPath)
-    weights = found.weights if found.weights.ndim == 3 else found.weights[:, None, :]
-    return Trail(found.breakpoints if exact else found.bounds, weights, exact)
+    path = _convex_path(report, origin, constraint, _bounds(report, origin, constraint))
+    exact = isinstance(path, ExactPath)
+    weights = path.weights if path.weights.ndim == 3 else path.weights[:, None, :]
+    return Trail(path.breakpoints if exact else path.bounds, weights, exact)
 
 
 def bound_layers(
@@ -54,9 +54,9 @@ def bound_layers(
     from compression.network import layers
 
     dataset, reference = load_reference(origin)
-    own = zip(layers(reference.network).items(), shares, strict=True)
+    pairs = zip(layers(reference.network).items(), shares, strict=True)
     limits = {
-        name: bounds_for({name: layer}, constraint, share)[name] for (name, layer), share in own
+        name: bounds_for({name: layer}, constraint, share)[name] for (name, layer), share in pairs
     }
     curve = compression.constrained_curve(
         reference,
@@ -97,7 +97,7 @@ def _reference_and_networks(
     from compression import storage
 
     dataset, reference = load_reference(origin)
-    networks = [(knob, storage.from_bytes(own)) for knob, own in zip(knobs, files, strict=True)]
+    networks = [(knob, storage.from_bytes(file)) for knob, file in zip(knobs, files, strict=True)]
     return reference, dataset, networks
 
 
@@ -183,9 +183,9 @@ def _convex_path(report: Report, origin: Origin, constraint: str, bounds: tuple[
     key = dataset, seed, constraint, bounds
     if key not in _paths:
         problem = _convex_problem(origin)
-        found = compression.path(*problem, constraint, bounds, report=_report_path(report))
+        path = compression.path(*problem, constraint, bounds, report=_report_path(report))
         _paths.clear()
-        _paths[key] = found
+        _paths[key] = path
     return _paths[key]
 
 

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from compression import CONSTRAINED_METHODS, CONSTRAINTS, SOLVERS
-from compression.constrained.convex.results import Trajectories
+from compression.constrained.convex.results import Race, Trajectories
 from compression.constrained.weight_history import LayerHistory
 from compression.weight_states import FREE, LOWER, UPPER, ZERO
+from pages.shared.format import format_score, score_name
 from pages.shared.links import FROM_REFERENCE
 from pages.shared.models.constrained_tasks import PATH
+from pages.shared.models.requests import Way
 from pages.shared.models.results import Trained
-from pages.shared.models.text import file_stem, name_reference
+from pages.shared.models.text import file_stem, format_epochs, name_reference
 
 _SECTIONS = {  # anchor -> title, in the order of the screen
     "which-bound": "Which bound?",
@@ -31,8 +33,11 @@ STARTS_HELP = (
     "it. The reference: every bound has the same epochs, as on Decide."
 )
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+PARTS = ("train", "validation", "test")  # whose loss is drawn
 COMPARED = {"baselines": "With the baselines", "all": "All ways"}
 
+CERTIFIED_BY = "Checked by code that no solver shares."
+CERTIFICATE_TERMS = ("certificate", "gap", "KKT residual", "multiplier")
 HELD = (
     "Box and upper bound: a held weight stands at its layer's bound and needs no number in the file, only its "
     "state. L1 ball and cardinality hold weights at zero. L2 holds none."
@@ -74,7 +79,7 @@ STORED = (
     "Bytes are those of the file as it is written. Free weights are kept as codes of b bits "
     "between the layer's bounds; pinned and zero weights stay as they are. Allowed is what loses at most a point "
     "(0.01 of R²) on the validation part against the same network with the bits off. Every page has "
-    "one grid a layer; a grid for each channel, a zero point and calibration rows are for networks "
+    "one grid per layer; a grid for each channel, a zero point and calibration rows are for networks "
     "without bounds and in Python only (`compression.quantize`)."
 )
 OWN = (
@@ -92,6 +97,7 @@ PLANE = (
     "weights at once: what is drawn is the shadow of their ways, from the zero model on, and it "
     "may cross the set's edge, which is that of this plane only."
 )
+NO_OUTLINE = "No outline is known of this set: what it allows is not drawn."
 MANY_OPTIMA = "Softmax can have more than one optimum: the ways need not end at the same point."
 
 
@@ -118,16 +124,16 @@ def rule_out_solvers(
 
     ``reasons``: why it does not fit the loss and the set; ``convex``: of the set.
     """
-    found = dict(reasons)
+    obstacles = dict(reasons)
     for name, reason in reasons.items():
         if reason is None and not convex:
-            found[name] = "without a certificate it would not know when to stop"
+            obstacles[name] = "without a certificate it would not know when to stop"
         elif reason is None and rows * outputs > SOLVERS[name].largest_curve:
-            found[name] = (
+            obstacles[name] = (
                 "takes a minute or more for each bound of this problem: let it race at one "
                 "bound below"
             )
-    return found
+    return obstacles
 
 
 def explain_missing_solvers(reasons: Mapping[str, str | None]) -> str:
@@ -209,27 +215,30 @@ def name_weights(
     feature_names: Sequence[str], inputs: int, outputs: int, class_names: Sequence[str]
 ) -> list[list[str]]:
     """Every weight by output and input, without commas; features are named where that is known."""
-    own = [str(name).replace(", ", " ").replace(",", " ") for name in feature_names]
-    if len(own) != inputs:
-        own = [f"input {n}" for n in range(1, inputs + 1)]
+    features = [str(name).replace(", ", " ").replace(",", " ") for name in feature_names]
+    if len(features) != inputs:
+        features = [f"input {n}" for n in range(1, inputs + 1)]
     if outputs == 1:
-        return [own]
+        return [features]
     classes = class_names if len(class_names) == outputs else range(1, outputs + 1)
-    return [[f"{feature} → {name}" for feature in own] for name in classes]
+    return [[f"{feature} → {name}" for feature in features] for name in classes]
 
 
 def name_loss_unit(task: str) -> str:
     return "nats" if task == "classification" else "½ squared error"
 
 
-def title_way(way: str, epochs: int) -> str:
-    """A way's name as the catalogue has it, with its epochs where it trains."""
-    if way not in CONSTRAINED_METHODS:
+def title_way(way: Way) -> str:
+    """A way's name as the catalogue has it, with its epochs where it trains.
+
+    On a path they are those of each bound, which goes on from the one before: a row has the sum.
+    """
+    if way.name not in CONSTRAINED_METHODS:
         return "Optimum"
-    entry = CONSTRAINED_METHODS[way]
+    entry = CONSTRAINED_METHODS[way.name]
     if not entry.trains:
         return entry.title
-    return f"{entry.title}, {epochs} epoch{'s' if epochs > 1 else ''}"
+    return f"{entry.title}{format_epochs(way.epochs)}{' per bound' if way.warm_start else ''}"
 
 
 def describe_trail(count: int, exact: bool) -> str:
@@ -260,16 +269,22 @@ def describe_bits(line: pd.Series, off: pd.Series, allowed: int, letter: str) ->
     )
 
 
-def describe_plane(trajectories: Trajectories | None, row: int, task: str) -> str:
+def describe_plane(
+    trajectories: Trajectories | None, row: int, task: str, has_outline: bool
+) -> str:
     """What is drawn in the plane of two weights, and what of it is not computed yet."""
     softmax = task == "classification"
     lines = [PLANE.format(" and the intercepts" if softmax else "")]
+    if not has_outline:
+        lines.append(NO_OUTLINE)
     if softmax:
         lines.append(MANY_OPTIMA)
     if trajectories is None:
         return " ".join([*lines, "The solvers' ways are not there yet."])
     titles = title_solvers()
-    missing = [titles[name] for name, own in trajectories.weights.items() if own[row] is None]
+    missing = [
+        titles[name] for name, iterates in trajectories.weights.items() if iterates[row] is None
+    ]
     stopped = [
         titles[name]
         for name, ends in trajectories.ends.items()
@@ -298,3 +313,111 @@ def describe_choices(trained: Trained, constraint: str, way: str) -> str:
     """What the page's figures were made from."""
     by = title_solvers()[way] if trained.convex else CONSTRAINED_METHODS[way].title
     return f"{name_reference(trained)}; weights in the {CONSTRAINTS[constraint].title}; {by}."
+
+
+def describe_held(rows: LayerHistory, row: int, letter: str) -> str:
+    """How many of a layer's weights are held at its bound, in words without marks."""
+    return describe_states(rows, row, letter).replace("**", "").rstrip(".")
+
+
+def describe_prices(table: pd.DataFrame, where: str) -> str:
+    """How many bounds cost something, and the dearest; ``table``: the dearest first."""
+    dearest = table.iloc[0]
+    return (
+        f"Largest multipliers at {where}: {len(table):,} bounds cost something, most "
+        f"{dearest['bound']} of {dearest['weight']}, {dearest['price']:.3g}"
+    )
+
+
+def describe_shares(line: pd.Series, where: str) -> str:
+    parts = (f"{100 * line[name]:.1f} % {name}" for name in ("pinned", "zero", "free"))
+    return f"What becomes of the weights as the bound moves: at {where} {', '.join(parts)}"
+
+
+def describe_free(layers: Mapping[str, LayerHistory], row: int, where: str) -> str:
+    shares = (
+        f"{name} {100 * history.state_counts[row, FREE] / history.state_counts[row].sum():.1f} %"
+        for name, history in layers.items()
+    )
+    return f"Free weights of each layer as the bound moves: at {where} {', '.join(shares)}"
+
+
+def describe_losses(line: pd.Series, reference: pd.Series, where: str, unit: str) -> str:
+    parts = (f"{name} {line[f'{name}_loss']:.3g}" for name in PARTS)
+    return (
+        f"Loss as the bound moves, in {unit}: at {where} {', '.join(parts)}; the reference's "
+        f"training loss {reference['train_loss']:.3g}"
+    )
+
+
+def describe_ways(rows: Mapping[str, pd.Series], axis: str, near: str, task: str) -> str:
+    """What each way scores near a bound; ``axis``: what the scores are drawn against."""
+    scores = (f"{title} {format_score(line['score'], task)}" for title, line in rows.items())
+    return f"{score_name(task)} against {axis}, near {near}: {', '.join(scores)}"
+
+
+def describe_moves(line: pd.Series, largest: pd.Series, task: str, where: str) -> str:
+    """What the bound does to the weights and to the loss, against the largest bound.
+
+    ``line``, ``largest``: rows of a constrained curve; ``where``: the bound in words.
+    """
+    start = f"At {where}, **{100 * line['free']:.0f} %** of the weights are free"
+    losses = (
+        f"{line['train_loss']:.3g} on training rows",
+        f"{line['validation_loss']:.3g} on validation rows",
+    )
+    loss = f"the loss ({name_loss_unit(task)}) is {' and '.join(losses)}"
+    if line["knob"] == largest["knob"]:
+        return f"{start} and {loss}: this is the largest bound."
+    return (
+        f"{start} and {loss}; at the largest bound {100 * largest['free']:.0f} % are free, and it "
+        f"is {largest['train_loss']:.3g} and {largest['validation_loss']:.3g}."
+    )
+
+
+def answer_race(race: Race, where: str) -> str:
+    """Whether the solvers that have run end at one optimum, and which is there first."""
+    titles, table = title_solvers(), race.table
+    done = table[table["status"] == "certified"]
+    if done.empty:
+        return f"**No solver is certified** at {where} within its time."
+    fastest = done.loc[done["seconds"].idxmin()]
+    first = (
+        f"**{titles[fastest['solver']]}** is there first, in {format_duration(fastest['seconds'])}."
+    )
+    short = [titles[name] for name in table["solver"] if name not in set(done["solver"])]
+    if short:
+        left = f" Not certified within their time: {', '.join(short)}."
+        return f"**{len(done)} of {len(table)} solvers** are certified at {where}; {first}{left}"
+    apart = format_tiny(table["objective"].max() - table["objective"].min())
+    return (
+        f"**Yes**: all {len(table)} solvers are certified at {where}, and their objectives lie "
+        f"within some {apart} of each other; {first}"
+    )
+
+
+def answer_before_race(facts: pd.DataFrame | None) -> str:
+    """What the certificates of a curve's bounds say of any solver; empty: nothing is certified."""
+    if facts is None or not facts["certified"].any():
+        return ""
+    rows = facts[facts["certified"]]
+    gaps = rows["duality_gap"]
+    many = f"**{len(rows)} of {len(facts)} bounds**"
+    if not gaps.map(math.isfinite).all():
+        return f"They have to: at {many} the optimum is certified by its KKT residual."
+    return (
+        f"They have to: at {many} the optimum is certified, and no solver can end lower by more "
+        f"than some {format_tiny(gaps.max())}. How long each takes the race shows."
+    )
+
+
+def describe_tracks(race: Race, where: str, clock: str) -> str:
+    """How far above the best lower bound each solver ended."""
+    titles = title_solvers()
+    ends = (
+        f"{titles[name]} {format_tiny(max(track['above'].iloc[-1], 0.0))}"
+        for name, track in race.tracks.items()
+    )
+    return (
+        f"Objective above the best lower bound at {where} by {clock}, at the end: {', '.join(ends)}"
+    )

@@ -15,7 +15,6 @@ from pages.shared.ui.progress import follow, show_status
 
 from . import figures, text
 from .candidates import (
-    PAGE_TITLES,
     add_latency,
     draw_candidates,
     draw_table,
@@ -50,7 +49,7 @@ def draw_answer(trained: Trained, jobs: Jobs, measured: RankLatencies | None) ->
         best, caption = _draw_recommendation(trained, table, wish, cost)
         promised = draw_promise(trained, table, curves, wish, cost)
         settled = not any(job.pending for job in jobs.values())
-        picked = pick_candidate(table, best, settled)
+        picked = pick_candidate(table, best, promised, settled)
         draw_takeover(best, promised, picked)
         if len(best):
             draw_table(trained, best, "ranked", caption)
@@ -64,7 +63,9 @@ def draw_answer(trained: Trained, jobs: Jobs, measured: RankLatencies | None) ->
                 charts.draw(
                     figures.changes(best[:LARGEST_FOREST], trained.task, wish.loss, chosen),
                     "decide_changes",
-                    "Change of test score of the best choices with 95 % intervals",
+                    f"Change of test score with 95 % intervals of {len(best[:LARGEST_FOREST])} "
+                    f"choices, first {best['label'].iloc[0]}: "
+                    f"{text.describe_change(best.iloc[0], trained.task)}",
                 )
         draw_winners(trained, table, curves)
         draw_candidates(trained, table, cost, picked, settled)
@@ -109,7 +110,7 @@ def _draw_card(trained: Trained, line: pd.Series, curves: Mapping[Series, CurveV
     with st.container(horizontal=True, gap="small"):
         link = line["link"]
         if st.button(
-            f"Open in {PAGE_TITLES[link.page]}",
+            f"Open in {link.title}",
             key="open_picked",
             icon=":material/tune:",
             type="primary",
@@ -117,10 +118,10 @@ def _draw_card(trained: Trained, line: pd.Series, curves: Mapping[Series, CurveV
             args=(line,),
         ):
             open_page(link)
-        found = [series for series in curves if series.name == line["series"]]
+        matches = [series for series in curves if series.name == line["series"]]
         file = (
-            found[0].model_file(trained, curves[found[0]], int(line["place"]))
-            if found
+            matches[0].model_file(trained, curves[matches[0]], int(line["place"]))
+            if matches
             else trained.file
         )
         if file is not None:

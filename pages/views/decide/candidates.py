@@ -20,7 +20,7 @@ from pages.shared.format import (
     format_size,
     quote,
 )
-from pages.shared.glossary import CONTROLS
+from pages.shared.glossary import CONTROLS, explain
 from pages.shared.links import Link
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.plots import palette
@@ -34,7 +34,7 @@ from .tasks import DENSE
 
 LARGEST_COMPARISON = 30  # choices that a lasso compares: more are no comparison, and a long link
 MILLISECONDS = 1e3  # in a second
-_PICKED, _OPENED = "_picked", "_open"  # in the session: the choice clicked, the line to go to
+PICKED, _OPENED = "_picked", "_open"  # in the session: the choice clicked, the line to go to
 _NUMBERS = [
     "knob",
     "epochs",
@@ -43,13 +43,6 @@ _NUMBERS = [
     *("score", "score_low", "score_high", "change", "change_low", "change_high"),
     "balanced_score",  # of classes; else it stays empty
 ]
-PAGE_TITLES = {
-    "pages/compare.py": "Compare",
-    "pages/combine.py": "Combine",
-    "pages/low_rank.py": "Low rank",
-    "pages/constrained.py": "Constrained",
-    "pages/train.py": "Train",
-}
 
 
 def list_candidates(reference: pd.Series, curves: Mapping[Series, CurveView]) -> pd.DataFrame:
@@ -150,24 +143,28 @@ def rename_old(name: str) -> str:
     return re.sub(r" [cκ] = ", " ρ = ", name)
 
 
-def pick_candidate(table: pd.DataFrame, best: pd.DataFrame, settled: bool) -> pd.Series | None:
-    """The choice that was clicked, or that a link names, else the best one."""
+def pick_candidate(
+    table: pd.DataFrame, best: pd.DataFrame, promised: pd.Series | None, settled: bool
+) -> pd.Series | None:
+    """The choice that was clicked, or that a link names, else what is promised, else the best."""
     linked = st.query_params.get(links.CHOICE)
-    wanted = st.session_state.get(_PICKED) or linked
+    wanted = st.session_state.get(PICKED) or linked
     names = link_names(table)
-    found = names[names.isin([wanted, rename_old(wanted)])] if wanted else names[:0]
-    if len(found):
-        if linked != found.iloc[0]:
-            st.query_params[links.CHOICE] = found.iloc[0]
-        return table.loc[found.index[0]]
+    matches = names[names.isin([wanted, rename_old(wanted)])] if wanted else names[:0]
+    if len(matches):
+        if linked != matches.iloc[0]:
+            st.query_params[links.CHOICE] = matches.iloc[0]
+        return table.loc[matches.index[0]]
     if linked is not None and settled:
         st.warning(text.say_unknown(linked), icon=":material/info:")
+    if promised is not None:
+        return promised
     return None if best.empty else best.iloc[0]
 
 
 def load_sliders(line: pd.Series) -> None:
     """Put the sliders of its page where the choice stands; for callbacks."""
-    st.session_state[_PICKED] = line["label"].replace(",", "")
+    st.session_state[PICKED] = line["label"].replace(",", "")
     for key, value in line["link"].query.items():
         widgets.move(key, value)
 
@@ -183,8 +180,8 @@ def requested_series(trained: Trained) -> list[str]:
     if links.MORE_SERIES in st.session_state:
         return st.session_state[links.MORE_SERIES]
     names = {series.title: series.name for series in _series_to_add(trained)}
-    asked = [names.get(name, name) for name in st.query_params.get_all(links.MORE_SERIES)]
-    return [name for name in asked if name in names.values()]
+    wanted = [names.get(name, name) for name in st.query_params.get_all(links.MORE_SERIES)]
+    return [name for name in wanted if name in names.values()]
 
 
 def _series_to_add(trained: Trained) -> list[Series]:
@@ -195,10 +192,11 @@ def draw_candidates(
     trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series | None, settled: bool
 ) -> None:
     """The plane of all candidates, the menu of further series, and the comparison."""
-    st.header("Everything that was computed", anchor=False)
+    st.header("Everything that was computed", anchor="everything")
     left, right = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
     with left:
-        part = widgets.segment(links.SCORE_PART, "Scores", text.SCORES)
+        terms = explain("validation part", "test part", "Pareto front", "baseline")
+        part = widgets.segment(links.SCORE_PART, "Scores", text.SCORES, help=terms)
     with right:
         _choose_more_series(trained)
     front = mark_front(table, cost, "validation_score")
@@ -216,7 +214,8 @@ def draw_candidates(
         figures.plane(table, front, cost, part, trained.task, ringed, trained.majority),
         "decide_plane",
         f"{text.SCORES[part]} score against {figures.AXES[cost].lower()} "
-        "for every choice, with the Pareto front",
+        f"for {len(table) - 1:,} choices, {int(front.sum())} models on the Pareto front"
+        + ("" if picked is None else f"; picked is {picked['label']}"),
         on_select=select,
         selection_mode=("points", "lasso"),
         config=figures.SELECTABLE,
@@ -235,7 +234,7 @@ def _choose_more_series(trained: Trained) -> None:
         if unknown := [quote(name) for name in linked if name not in known]:
             said = f"Compute more: there is no {' and no '.join(unknown)} here."
             widgets.add_remark(links.MORE_SERIES, said)
-    asked = st.multiselect(
+    chosen = st.multiselect(
         "Compute more",
         list(titles),
         format_func=titles.__getitem__,
@@ -248,18 +247,18 @@ def _choose_more_series(trained: Trained) -> None:
         help=CONTROLS[links.MORE_SERIES],
     )
     widgets.remark(links.MORE_SERIES)
-    before = st.session_state.get("_more", asked)
-    st.session_state["_more"] = asked
-    if set(asked) != set(before):
+    before = st.session_state.get("_more", chosen)
+    st.session_state["_more"] = chosen
+    if set(chosen) != set(before):
         st.rerun()
 
 
 def _draw_comparison(trained: Trained, table: pd.DataFrame, cost: str, settled: bool) -> None:
     names = link_names(table)
-    asked = st.session_state.get(links.COMPARED, st.query_params.get_all(links.COMPARED))
+    wanted = st.session_state.get(links.COMPARED, st.query_params.get_all(links.COMPARED))
     known = set(names)
-    current = [name if (new := rename_old(name)) not in known else new for name in asked]
-    old = current != asked
+    current = [name if (new := rename_old(name)) not in known else new for name in wanted]
+    old = current != wanted
     # Of a widget's first run Streamlit takes the URL's names over those that are set here: they
     # are options once, and renamed in the next run.
     first = old and links.COMPARED not in st.session_state
@@ -321,7 +320,7 @@ def format_rows(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
         size = compare_sizes(trained.bytes, line["bytes"])
         return {
             "choice": line["label"],
-            "open": f":material/tune: {PAGE_TITLES[line['link'].page]}",
+            "open": f":material/tune: {line['link'].title}",
             "validation": format_score(line["validation_score"], task),
             "test (95 %)": f"{format_score(line['score'], task)} ({interval})",
             "change on test": text.describe_change(line, task),

@@ -29,7 +29,7 @@ def submit_measurement(trained: Trained, jobs: Mapping[Series, Job]) -> Job[Rank
 
 
 def draw_latency(job: Job[RankLatencies] | None) -> None:
-    st.header("How long does it take?", anchor=False)
+    st.header("How long does it take?", anchor="latency")
     if not widgets.switch(links.MEASURE, "Measure latency on this machine"):
         st.caption(text.ASK_LATENCY)
         return
@@ -41,12 +41,14 @@ def draw_latency(job: Job[RankLatencies] | None) -> None:
         return
     st.markdown(text.describe_break_even(measured))
     left, right = st.columns([3, 2], gap="medium")
-    if len(measured.ranks):
+    ranks = measured.ranks
+    if len(ranks):
         with left:
             charts.draw(
                 figures.speed(measured),
                 "decide_speed",
-                "How many times faster low rank is than the reference, by rank",
+                f"How many times faster low rank is than the reference at {ranks['rank'].nunique()} "
+                f"ranks: {ranks['ratio'].min():.2f} to {ranks['ratio'].max():.2f}",
             )
     right.dataframe(_format_latencies(measured), hide_index=True)
     st.caption(text.LATENCY)

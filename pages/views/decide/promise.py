@@ -35,17 +35,18 @@ def draw_promise(
         return None
     candidates = table[possible]
     gains = stack_rows(table, curves, "gains")[possible]
-    found = judge_choice(candidates[cost].to_numpy(float), gains, wish.loss, trained.task)
-    if found is None:
+    promise = judge_choice(candidates[cost].to_numpy(float), gains, wish.loss, trained.task)
+    if promise is None:
         return None
-    line = None if found.promised is None else candidates.iloc[found.promised]
+    line = None if promise.promised is None else candidates.iloc[promise.promised]
     promised = None if line is None else text.describe_promised(trained, line)
-    st.markdown(describe_promise(found, promised, wish.loss, trained.task))
+    said = describe_promise(promise, promised, wish.loss, trained.task)
+    st.markdown(said if line is None else f"{said} {text.SHOWN}")
     return line
 
 
 def draw_takeover(best: pd.DataFrame, promised: pd.Series | None, picked: pd.Series | None) -> None:
-    """Buttons that make the promised model the choice, or the recommended one again."""
+    """A button that makes the smallest model the choice, or the promised one again."""
     if promised is None or best.empty or promised["id"] == best["id"].iloc[0]:
         return
     is_promised = picked is not None and picked["id"] == promised["id"]

@@ -22,8 +22,8 @@ from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.links import Link
 from pages.shared.models import requests
-from pages.shared.models.baselines import is_next_due, request_in_turn
-from pages.shared.models.requests import DEFAULT_EPOCHS, EQUAL_EPOCHS, Way
+from pages.shared.models.baselines import list_baselines, request_in_turn
+from pages.shared.models.requests import DEFAULT_EPOCHS, EQUAL_EPOCHS, USUAL_WAY, Way
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import RELATIVE
 from pages.shared.plots import palette
@@ -38,9 +38,10 @@ QUICK = (
     *("box", "rounding", "fine_tuned"),
 )
 """Names of the series that are computed unasked, at once; every baseline follows."""
+LAST = "activation_aware_svd_few_bits", "cardinality_few_bits"
+"""Those that are computed unasked after all else: where the smallest files are won in the atlas."""
 TUNED = ("truncated_svd", "activation_aware_svd", "column_groups")
-WAYS = ("refit", "learning_compression")
-PENALTIES = {"learning_compression": (0.1, 0.3)}  # first and last μ, for networks
+PENALTIES = (0.1, 0.3)  # first and last μ, for networks
 COARSE = 3  # every third bound in few bits: each is judged at all of them
 BOX = "box"
 
@@ -83,7 +84,7 @@ class Budgets(Series):
     family = "low_rank"
 
     def submit(self, trained: Trained) -> Job[CurveView]:
-        return submit(tasks.budgets, trained.origin)
+        return requests.budget_curve(trained, "truncated_svd", "bytes")
 
     def list_choices(self, curve: CurveView) -> list[Choice]:
         choices = []
@@ -132,7 +133,7 @@ class Bounded(Series):
         return links.to_constrained(
             constraint=self.constraint,
             bound=bound,
-            way="projected_training",
+            way=USUAL_WAY,
             epochs=EPOCHS,
             starts=self._starts(),
         )
@@ -143,8 +144,9 @@ class ByWay(Bounded):
 
     def _settings(self, convex: bool) -> tuple[int | None, tuple[float, float] | None]:
         """Epochs and penalties, where they mean something."""
-        trains = CONSTRAINED_METHODS[self.name].trains
-        return EPOCHS if trains else None, None if convex else PENALTIES.get(self.name)
+        entry = CONSTRAINED_METHODS[self.name]
+        penalties = PENALTIES if entry.has_penalties and not convex else None
+        return EPOCHS if entry.trains else None, penalties
 
     def submit(self, trained: Trained) -> Job[Any] | None:
         _, penalties = self._settings(trained.convex)
@@ -189,7 +191,7 @@ class Quantized(Bounded):
         return links.to_constrained(
             constraint=self.constraint,
             bound=float(line["knob"]),
-            way="projected_training" if of_network else None,
+            way=USUAL_WAY if of_network else None,
             epochs=(DEFAULT_EPOCHS if self.path else EPOCHS) if of_network else None,
             starts=self._starts() if of_network else None,
             few_bits=True,
@@ -320,7 +322,7 @@ class FineTuned(Series):
         link = links.to_constrained(
             constraint=BOX,
             bound=float(curve.table["knob"].iloc[0]),
-            way="projected_training" if of_network else None,
+            way=USUAL_WAY if of_network else None,
             epochs=EPOCHS if of_network else None,
         )
         return [Choice("trained on", REFERENCE, link)]
@@ -348,8 +350,10 @@ def list_series(path: bool = False) -> list[Series]:
         Bounded(name, entry.title, style("constraint", name), name, path)
         for name, entry in CONSTRAINTS.items()
     ]
-    for name in WAYS:
-        title = f"Box by {CONSTRAINED_METHODS[name].title.lower()}"
+    for name, entry in CONSTRAINED_METHODS.items():
+        if entry.is_baseline or name == USUAL_WAY:  # the usual way's are the sets' own
+            continue
+        title = f"Box by {entry.title.lower()}"
         look = replace(box, symbol=style("way", name).symbol)
         series.append(ByWay(name, title, look, BOX, path))
     pentagon = replace(box, symbol="pentagon")
@@ -411,25 +415,36 @@ def possible_series(trained: Trained, path: bool = False) -> list[Series]:
 
 def is_unasked(series: Series) -> bool:
     """Whether it is computed without being asked for."""
-    return series.name in QUICK or isinstance(series, Baseline)
+    return series.name in (*QUICK, *LAST) or isinstance(series, Baseline)
 
 
 def submit_series(
     trained: Trained, names: Iterable[str], path: bool = False
 ) -> dict[Series, Job[Any]]:
-    """The quick series and the named ones, each with its job, if it can begin; then the baselines.
+    """The quick series and the named ones, each with its job, if it can begin; then all unasked.
 
-    A baseline that is trained begins when all others are over.
+    A baseline that is trained begins when all others are over, then one of ``LAST`` at a time.
     """
     possible = {series.name: series for series in possible_series(trained, path)}
-    asked = [n for n, one in possible.items() if n in names and not is_unasked(one)]
-    jobs = {possible[name]: possible[name].submit(trained) for name in [*QUICK, *asked]}
-    found = {series: job for series, job in jobs.items() if job is not None}
-    baselines = request_in_turn(trained, found.values())
-    return found | {possible[name]: job for name, job in baselines.items()}
+    wanted = [n for n, one in possible.items() if n in names and not is_unasked(one)]
+    submitted = {possible[name]: possible[name].submit(trained) for name in [*QUICK, *wanted]}
+    jobs = {series: job for series, job in submitted.items() if job is not None}
+    baselines = request_in_turn(trained, jobs.values())
+    jobs |= {possible[name]: job for name, job in baselines.items()}
+    for series in (possible[name] for name in LAST if name in possible):
+        if len(baselines) < len(list_baselines(trained)) or is_any_pending(jobs):
+            break
+        if (job := series.submit(trained)) is not None:
+            jobs[series] = job
+    return jobs
 
 
-def is_baseline_due(trained: Trained, jobs: Mapping[Series, Job[Any]]) -> bool:
-    """Whether a baseline's turn came after the series were asked for."""
-    baselines = {one.name: job for one, job in jobs.items() if isinstance(one, Baseline)}
-    return is_next_due(trained, baselines, jobs.values())
+def is_any_pending(jobs: Mapping[Series, Job[Any]]) -> bool:
+    return any(job.pending for job in jobs.values())
+
+
+def is_series_due(trained: Trained, jobs: Mapping[Series, Job[Any]]) -> bool:
+    """Whether the turn of an unasked series came after the series were asked for."""
+    known = {series.name for series in jobs}
+    missing = [one for one in possible_series(trained) if is_unasked(one) and one.name not in known]
+    return bool(missing) and not is_any_pending(jobs)

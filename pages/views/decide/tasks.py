@@ -9,15 +9,6 @@ EPOCHS = EQUAL_EPOCHS
 DENSE = "constrained"  # the architecture of a constrained network: dense at run time
 
 
-def budgets(report: Report, origin: Origin) -> CurveView:
-    """Ten budgets of bytes shared among the layers by every rule."""
-    from compression.low_rank.budgets import budget_curve
-
-    dataset, reference = load_reference(origin)
-    steps = report_steps(report, "network")
-    return curve_view(budget_curve(reference, dataset, unit="bytes", report=steps), with_files=True)
-
-
 def quantize_bounds(
     report: Report, origin: Origin, knob: str, bounds: tuple[float, ...], files: tuple[bytes, ...]
 ) -> CurveView:

@@ -31,6 +31,11 @@ def latency_column(batch: int) -> str:
     return f"latency_{batch}"
 
 
+SECTIONS = {  # anchor -> title, in the order of the screen
+    "winners": "When to use which",
+    "everything": "Everything that was computed",
+    "latency": "How long does it take?",
+}
 COSTS = {"bytes": "File", "parameters": "Parameters", "macs": "MACs"}
 TIMES = {latency_column(batch): f"Time for {batch}" for batch in BATCHES}
 SCORES = {"test": "Test", "validation": "Validation"}
@@ -64,10 +69,8 @@ LATENCY = (
 )
 
 
-def say_unknown(asked: str) -> str:
-    return (
-        f"There is no choice {quote(asked)} among what was computed. Shown instead: the best one."
-    )
+def say_unknown(choice: str) -> str:
+    return f"There is no choice {quote(choice)} among what was computed. Shown instead: what the page recommends."
 
 
 def say_too_many(lassoed: int, shown: int) -> str:
@@ -79,7 +82,7 @@ def say_too_many(lassoed: int, shown: int) -> str:
 
 def format_cost(value: float, column: str) -> str:
     if column in TIMES:
-        return f"{value:.3g} ms a call"
+        return f"{value:.3g} ms per call"
     if column == "bytes":
         return f"{format_size(value)} file"
     return f"{format_count(value)} {'MACs' if column == 'macs' else 'parameters'}"
@@ -90,7 +93,7 @@ def describe_point(line: Line, column: str, task: str) -> str:
     if pd.isna(line[column]):
         return ""
     return (
-        f"<b>{line['label']}</b><br>test {format_score(line['score'], task)} ({test})<br>"
+        f"<b>{line['label']}</b>{format_epochs(line['epochs'])}<br>test {format_score(line['score'], task)} ({test})<br>"
         f"validation {format_score(line['validation_score'], task)}<br>{format_cost(line[column], column)}"
     )
 
@@ -102,33 +105,33 @@ def describe_change(line: Line, task: str) -> str:
     return f"{format_change(line['change'], task)} ({low} to {high})"
 
 
-def describe_wish(asked: Wish, task: str) -> str:
+def describe_wish(wish: Wish, task: str) -> str:
     """What is asked for, in words; empty: nothing is."""
     parts = []
-    if asked.loss is not None:
-        parts.append(f"at most {format_loss(asked.loss, task)} lost on validation")
-    if "bytes" in asked.at_most:
-        parts.append(f"at most {asked.at_most['bytes'] / KILO:g} kB")
-    if "macs" in asked.times_fewer:
-        parts.append(f"at least {asked.times_fewer['macs']:g}× fewer MACs")
+    if wish.loss is not None:
+        parts.append(f"at most {format_loss(wish.loss, task)} lost on validation")
+    if "bytes" in wish.at_most:
+        parts.append(f"at most {wish.at_most['bytes'] / KILO:g} kB")
+    if "macs" in wish.times_fewer:
+        parts.append(f"at least {wish.times_fewer['macs']:g}× fewer MACs")
     return " and ".join(parts)
 
 
 def describe_recommendation(
-    trained: Trained, line: Line, asked: Wish, column: str, judged: int
+    trained: Trained, line: Line, wish: Wish, column: str, judged: int
 ) -> str:
     """The best choice in one paragraph."""
-    task, told = trained.task, describe_wish(asked, trained.task)
+    task, limits = trained.task, describe_wish(wish, trained.task)
     best = "the best validation score of those that are smaller than the reference"
-    superlative = best if asked.loss is None else _LEAST[column]
+    superlative = best if wish.loss is None else _LEAST[column]
     first = f"Of {judged:,} models **{line['label']}** has {superlative}"
-    if told:
-        first += f" with {told}"
+    if limits:
+        first += f" with {limits}"
     test = format_interval(line["score_low"], line["score_high"], task)
     return (
         f"{first}. It has **{format_size(line['bytes'])}** ({compare_sizes(trained.bytes, line['bytes'])}) "
         f"and on the test set **{format_score(line['score'], task)}** ({test}), "
-        f"{describe_change(line, task)} against the reference. {say_confirmed(line, asked, task)}"
+        f"{describe_change(line, task)} against the reference. {say_confirmed(line, wish, task)}"
     )
 
 
@@ -140,34 +143,34 @@ _LEAST = {
 }
 
 
-def say_confirmed(line: Line, asked: Wish, task: str) -> str:
+def say_confirmed(line: Line, wish: Wish, task: str) -> str:
     """Whether the test part bears out what was chosen on validation."""
-    if asked.loss is None:
+    if wish.loss is None:
         return ""
-    limit = format_loss(asked.loss, task)
+    limit = format_loss(wish.loss, task)
     return {
         "yes": f"The test set agrees: the whole interval lies within {limit}.",
         "no": f"**The test set disagrees**: the whole interval lies beyond {limit}.",
         "open": f"The test set leaves open whether more than {limit} is lost.",
-    }[confirm_loss(line, asked.loss)]
+    }[confirm_loss(line, wish.loss)]
 
 
 def say_nothing_fits(
-    trained: Trained, asked: Wish, column: str, judged: int, found: Sequence[tuple[Nearest, Line]]
+    trained: Trained, wish: Wish, column: str, judged: int, nearest: Sequence[tuple[Nearest, Line]]
 ) -> str:
     """That no smaller model fulfils a wish, and what it takes to give way in one part."""
-    told = [f"No compressed model {_SMALLER[column]}"]
-    if asked.loss is not None:
-        told.append(f"loses at most {format_loss(asked.loss, trained.task)} on validation")
-    if "bytes" in asked.at_most:
-        told.append(f"has at most {asked.at_most['bytes'] / KILO:g} kB")
-    if "macs" in asked.times_fewer:
-        told.append(f"has at least {asked.times_fewer['macs']:g}× fewer MACs")
-    if not found:  # nothing is smaller, whatever is asked for
-        return f"{told[0].rstrip(',')} ({judged:,} models were computed)."
-    sentence = f"{' and '.join(told)} ({judged:,} models were computed)."
+    parts = [f"No compressed model {_SMALLER[column]}"]
+    if wish.loss is not None:
+        parts.append(f"loses at most {format_loss(wish.loss, trained.task)} on validation")
+    if "bytes" in wish.at_most:
+        parts.append(f"has at most {wish.at_most['bytes'] / KILO:g} kB")
+    if "macs" in wish.times_fewer:
+        parts.append(f"has at least {wish.times_fewer['macs']:g}× fewer MACs")
+    if not nearest:  # nothing is smaller, whatever is asked for
+        return f"{parts[0].rstrip(',')} ({judged:,} models were computed)."
+    sentence = f"{' and '.join(parts)} ({judged:,} models were computed)."
     lines = [f"{sentence} What comes nearest:"]
-    for near, line in found:
+    for near, line in nearest:
         lines.append(
             f"- {_PARTS[near.column]}: {line['label']}, {_describe_miss(trained, near, line)}."
         )
@@ -203,11 +206,12 @@ def describe_promised(trained: Trained, promised: Line) -> str:
     )
 
 
-TAKE_PROMISED = "Take the promised model"
-TAKE_BEST = "Take the recommended model again"
+SHOWN = "Unless you choose another one, it is shown below."
+TAKE_PROMISED = "Take the promised model again"
+TAKE_BEST = "Take the smallest by score alone"
 TAKE_HELP = (
-    "The choice below, its file and the link: the recommended model has the best cost on "
-    "validation, the promised one is sure to stay within the loss."
+    "The choice below, its file and the link: the promised model is sure to stay within the loss, "
+    "the other one has the best cost of those that stay within it on validation."
 )
 
 
@@ -230,7 +234,8 @@ WINNERS = (
     "them against the best alternative on the same test samples (95 % interval of the change): "
     "level is where that interval holds 0. Epochs lie behind a row beyond the reference's own; those "
     "of a smaller network from scratch are all that it had. "
-    "More methods, and few bits for each, can be computed below."
+    "Activation-aware SVD and a count of weights in few bits come last, unasked; more methods, and few "
+    "bits for each, can be computed below."
 )
 NOTHING_SMALL = "Nothing that was computed has half of the reference's file or MACs, or less."
 
@@ -309,14 +314,14 @@ def describe_break_even(measured: RankLatencies) -> str:
     if not ends:
         return "No rank makes a layer of this model smaller: there is nothing to measure but dense."
     counted = next(rank for (_, kind), rank in ends.items() if kind == "counted")
-    found = [
+    parts = [
         f"{_format_rank(rank)} with batch {batch}"
         for (batch, kind), rank in ends.items()
         if kind == "measured"
     ]
     return (
         f"By its MACs low rank is faster {_format_rank(counted)}; measured, "
-        f"{' and '.join(found)} (of {measured.ranks['rank'].nunique()} ranks that were timed)."
+        f"{' and '.join(parts)} (of {measured.ranks['rank'].nunique()} ranks that were timed)."
     )
 
 

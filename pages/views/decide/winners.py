@@ -24,9 +24,9 @@ SHARES = {
 
 def draw_winners(trained: Trained, table: pd.DataFrame, curves: Mapping[Series, CurveView]) -> None:
     """A line a cost and share: the best row of every family that was computed, and a verdict."""
-    st.header("When to use which", anchor=False)
+    st.header("When to use which", anchor="winners")
     predictions = stack_rows(table, curves, "predictions")
-    found = [
+    cost_winners = [
         (cost, one)
         for cost, shares in SHARES.items()
         if cost in table
@@ -34,11 +34,11 @@ def draw_winners(trained: Trained, table: pd.DataFrame, curves: Mapping[Series, 
             table, predictions, table.iloc[0], trained.target, trained.task, shares, cost
         )
     ]
-    if not found:
+    if not cost_winners:
         st.info(text.NOTHING_SMALL, icon=":material/info:")
         return
     st.dataframe(
-        tabulate_winners(trained.task, table, found, find_proofs(table, curves)),
+        tabulate_winners(trained.task, table, cost_winners, find_proofs(table, curves)),
         key="decide_winners",
         hide_index=True,
     )
@@ -69,13 +69,15 @@ def find_proofs(table: pd.DataFrame, curves: Mapping[Series, CurveView]) -> dict
 def tabulate_winners(
     task: str,
     table: pd.DataFrame,
-    found: Sequence[tuple[str, Winner]],
+    cost_winners: Sequence[tuple[str, Winner]],
     proofs: Mapping[int, pd.Series],
 ) -> pd.DataFrame:
     """A line a cost and share of the reference's: the best family, its verdict, every family's row."""
-    present = [family for family in text.FAMILIES if any(family in one.rows for _, one in found)]
+    present = [
+        family for family in text.FAMILIES if any(family in one.rows for _, one in cost_winners)
+    ]
     reference, lines = table.iloc[0], []
-    for cost, one in found:
+    for cost, one in cost_winners:
         rows = {
             text.FAMILIES[family]: text.describe_winning_row(table.iloc[one.rows[family]], task)
             if family in one.rows

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from pages.shared.plots.layout import BELOW, MARGIN, axis_name, build_figure, panel
 from pages.shared.plots.palette import CONSTRAINED, FAINT, LOW_RANK, OCHRE, REFERENCE, fade
-from pages.shared.plots.traces import NO_HOVER, bars, heatmap, line, note, points
+from pages.shared.plots.traces import NO_HOVER, bars, contour_lines, heatmap, line, note, points
 
 from .examples import REACH, Bounded, Shadow
 
@@ -15,12 +15,12 @@ HEIGHT = 250
 _SHADES = [[0.0, "rgba(138,143,152,0.06)"], [1.0, LOW_RANK]]
 
 
-def shadow(found: Shadow, rank: int) -> go.Figure:
+def shadow(picture: Shadow, rank: int) -> go.Figure:
     """The matrix, its nearest of that rank, and the singular values that were kept."""
-    whole, ranks = found.of_rank(len(found.values)), np.arange(1, len(found.values) + 1)
+    whole, ranks = picture.of_rank(len(picture.values)), np.arange(1, len(picture.values) + 1)
     traces, notes = [], []
     axes: dict[str, Any] = {}
-    parts = (("W", whole), (f"Ŵ, rank {rank}", found.of_rank(rank)))
+    parts = (("W", whole), (f"Ŵ, rank {rank}", picture.of_rank(rank)))
     for number, (name, matrix) in enumerate(parts, start=1):
         traces.append(
             heatmap(
@@ -41,7 +41,7 @@ def shadow(found: Shadow, rank: int) -> go.Figure:
     kept = ranks <= rank
     for part, colour in ((kept, LOW_RANK), (~kept, FAINT)):
         hover = "σ<sub>%{x}</sub> = %{y:.2f}<extra></extra>"
-        values = bars(ranks[part], found.values[part], "", colour, hover=hover)
+        values = bars(ranks[part], picture.values[part], "", colour, hover=hover)
         traces.append(values | {"xaxis": "x3", "yaxis": "y3", "showlegend": False})
     x, y, top = panel(3, 3, gaps=(0.06, 0))
     axes |= {"xaxis3": x | {"title": {"text": "Index i"}}, "yaxis3": y}
@@ -54,26 +54,14 @@ def shadow(found: Shadow, rank: int) -> go.Figure:
     )
 
 
-def feasible(found: Bounded, bound: float) -> go.Figure:
+def feasible(problem: Bounded, bound: float) -> go.Figure:
     """The loss over two weights, the box, every optimum, and that of this bound."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * bound
-    optima = np.array([found.path.at(at) for at in np.linspace(0, REACH, 89)])
-    optimum, free = found.path.at(bound), found.path.at(10 * REACH)
+    optima = np.array([problem.path.at(at) for at in np.linspace(0, REACH, 89)])
+    optimum, free = problem.path.at(bound), problem.path.at(10 * REACH)
     where = "%{x:.3g}, %{y:.3g}"
     traces = [
-        {
-            "type": "contour",
-            "x": found.ends,
-            "y": found.ends,
-            "z": np.sqrt(found.loss),
-            "contours": {"coloring": "lines"},
-            "ncontours": 18,
-            "line": {"width": 1},
-            "colorscale": [[0, REFERENCE], [1, fade(REFERENCE, 0.25)]],
-            "showscale": False,
-            "name": "loss",
-            **NO_HOVER,
-        },
+        contour_lines(problem.ends, np.sqrt(problem.loss), REFERENCE, 18),
         line(
             corners[:, 0],
             corners[:, 1],

@@ -36,7 +36,7 @@ def draw_methods() -> None:
 
 
 def _draw_low_rank() -> None:
-    st.header("LMM: low-rank matrix decomposition", anchor=False)
+    st.header("LMM: low-rank matrix decomposition", anchor="lmm")
     st.markdown(text.LOW_RANK)
     st.latex(LOW_RANK_FORMULA)
     _draw_shadow()
@@ -44,17 +44,17 @@ def _draw_low_rank() -> None:
 
 @st.fragment
 def _draw_shadow() -> None:
-    found = examples.decompose_picture()
-    ranks = range(1, len(found.values) + 1)
+    picture = examples.decompose_picture()
+    ranks = range(1, len(picture.values) + 1)
     terms = explain("rank k", "energy", "break-even rank k*")
     rank = int(knobs.draw(links.EXAMPLE_RANK, "Rank k", ranks, 3, help=terms))
-    st.markdown(text.describe_shadow(found, rank))
+    st.markdown(text.describe_shadow(picture, rank))
     alt = f"A picture of a ring and a bar as a matrix, its nearest of rank {rank}, and its spectrum"
-    charts.draw(figures.shadow(found, rank), "shadow", alt)
+    charts.draw(figures.shadow(picture, rank), "shadow", alt)
 
 
 def _draw_constrained() -> None:
-    st.header("COC: compression by constrained optimisation", anchor=False)
+    st.header("COC: compression by constrained optimisation", anchor="coc")
     st.markdown(text.CONSTRAINED)
     st.latex(CONSTRAINED_FORMULA)
     _draw_feasible()
@@ -62,22 +62,22 @@ def _draw_constrained() -> None:
 
 @st.fragment
 def _draw_feasible() -> None:
-    found = examples.solve_bounded()
+    problem = examples.solve_bounded()
     terms = explain("bound c", "pinned", "multiplier", "gap")
     bound = float(knobs.draw(links.EXAMPLE_BOUND, "Bound c", BOUNDS, 0.8, help=terms))
-    weight, judged = found.path.at(bound), found.path.certificate_at(bound)
+    weight, judged = problem.path.at(bound), problem.path.certificate_at(bound)
     st.markdown(text.describe_optimum(bound, weight, judged))
     alt = f"Contours of a loss over two weights, the box |θ| ≤ {bound:g}, and the optimum in it"
-    charts.draw(figures.feasible(found, bound), "feasible", alt)
+    charts.draw(figures.feasible(problem, bound), "feasible", alt)
 
 
 def draw_measures() -> None:
     left, right = st.columns(2, gap="large")
     with left:
-        st.header("What is measured", anchor=False)
+        st.header("What is measured", anchor="measures")
         st.table(text.MEASURES.set_index("measure"))
     with right:
-        st.header("When to use which", anchor=False)
+        st.header("When to use which", anchor="advice")
         st.markdown(text.ADVICE)
         atlas = read_atlas()
         st.markdown(text.describe_standing(atlas.cells))
@@ -88,14 +88,14 @@ def draw_measures() -> None:
 def _draw_example(atlas: Atlas) -> None:
     """The table of one pair, and what it is the mean of."""
     dataset, model = text.EXAMPLE
-    own = atlas.rows.query("dataset == @dataset and model == @model and family == 'reference'")
+    rows = atlas.rows.query("dataset == @dataset and model == @model and family == 'reference'")
     st.table(tabulate_errors(atlas, dataset, model).style.format("{:.2f}", na_rep="—"))
-    reference = 100 * (1 - own["score"].mean())
-    st.caption(text.EXAMPLE_CAPTION.format(seeds=own["seed"].nunique(), reference=reference))
+    reference = 100 * (1 - rows["score"].mean())
+    st.caption(text.EXAMPLE_CAPTION.format(seeds=rows["seed"].nunique(), reference=reference))
 
 
 def draw_article() -> None:
-    st.header("What the article says, and what was measured", anchor=False)
+    st.header("What the article says, and what was measured", anchor="claims")
     st.table(text.CORRECTED.set_index("the article"))
     claims = read_claims(read_atlas().duels)
     st.table(claims.set_index("claim")[["verdict", "measured"]])

@@ -6,12 +6,20 @@ import numpy as np
 import pandas as pd
 
 from compression.constrained.convex.certificate import Certificate
-from pages.shared.format import compare_sizes, format_change, format_interval, format_score
+from pages.shared.format import MACS, compare_sizes, format_change, format_interval, format_score
 from pages.shared.models.results import CurveView, Trained
 from pages.shared.models.text import describe_setting, name_reference
 
 from .examples import Shadow
 
+SECTIONS = {  # anchor -> title, in the order of the screen
+    "lmm": "LMM",
+    "coc": "COC",
+    "measures": "What is measured",
+    "advice": "When to use which",
+    "claims": "The article, and what was measured",
+    "glossary": "Glossary",
+}
 LOW_RANK = (
     "A layer's weight W is a sum of products of a column and a row, from strong to weak. LMM "
     "keeps the k strongest: two thin factors in place of one matrix. No matrix of rank k is "
@@ -27,7 +35,7 @@ MEASURES = pd.DataFrame(
         ("Score", "Accuracy, or R² for numbers, on the test part; it chooses nothing", "95 %"),
         ("Parameters", "Numbers that must be stored as numbers", "counted"),
         ("File", "The safetensors file, written and measured; pinned weights are a map", "bytes"),
-        ("MACs per sample", "Multiply–accumulates of one forward pass", "counted"),
+        (MACS, "Multiply–accumulates of one forward pass", "counted"),
         ("Latency", "On Decide: ONNX Runtime, one thread, batch 1 and 256", "median"),
     ],
     columns=["measure", "what it is", "how"],
@@ -117,10 +125,10 @@ ORIGIN = (
 )
 
 
-def describe_shadow(found: Shadow, rank: int) -> str:
+def describe_shadow(picture: Shadow, rank: int) -> str:
     """What a rank keeps of the picture, and what it stores."""
-    rows, columns = len(found.u), found.vt.shape[1]
-    kept = float((found.values[:rank] ** 2).sum() / (found.values**2).sum())
+    rows, columns = len(picture.u), picture.vt.shape[1]
+    kept = float((picture.values[:rank] ** 2).sum() / (picture.values**2).sum())
     stored, dense = rank * (rows + columns), rows * columns
     size = (
         compare_sizes(dense, stored)
@@ -136,12 +144,12 @@ def describe_shadow(found: Shadow, rank: int) -> str:
 def describe_optimum(bound: float, weight: np.ndarray, judged: Certificate) -> str:
     """Where the optimum of a bound is, what it costs, and that it is one."""
     places = ", ".join(f"{value:.3g}".replace("-", "−") for value in weight)
-    held = [
+    sentences = [
         f"θ{'₁₂'[n]} is pinned, and one more unit of c would take {price:.2g} off the loss for it"
         for n, price in enumerate(np.ravel(np.asarray(judged.multipliers)))
         if price > 0
     ]
-    pinned = "; ".join(held) or "no weight is pinned: the bound costs nothing"
+    pinned = "; ".join(sentences) or "no weight is pinned: the bound costs nothing"
     return (
         f"c = **{bound:.3g}**: θ = ({places}), loss {judged.objective:.3g}; {pinned}. "
         f"Duality gap {max(judged.duality_gap, 0):.1g}: nothing allowed is better."

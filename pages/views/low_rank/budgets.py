@@ -4,14 +4,14 @@ import pandas as pd
 import streamlit as st
 
 from pages.shared import links
-from pages.shared.format import score_name
-from pages.shared.jobs import submit
+from pages.shared.format import format_score, score_name
+from pages.shared.models import requests
 from pages.shared.models.results import Setting, Trained
 from pages.shared.plots.layout import COSTS
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import wait_for
 
-from . import tasks, text
+from . import text
 from .figures.budgets import RULES, budget_ranks, budget_scores
 
 
@@ -21,14 +21,15 @@ def draw_budgets(trained: Trained, setting: Setting) -> None:
         with st.container(width=320):
             label = "Epochs after truncation"
             epochs = int(knobs.draw(links.BUDGET_EPOCHS, label, text.BUDGET_EPOCHS, 3))
-    job = submit(tasks.budgets, trained.origin, unit, setting)
-    table = wait_for(job, "Sharing ten budgets by every rule")
-    if table is None:
+    job = requests.budget_curve(trained, setting, unit)
+    curve = wait_for(job, "Sharing ten budgets by every rule")
+    if curve is None:
         return
-    tuned = None
+    table, tuned = curve.table, None
     if epochs:
-        job = submit(tasks.budgets, trained.origin, unit, setting, epochs)
-        tuned = wait_for(job, "Training on what every rule gives")
+        job = requests.budget_curve(trained, setting, unit, epochs)
+        longer = wait_for(job, "Training on what every rule gives")
+        tuned = None if longer is None else longer.table
 
     @st.fragment
     def draw() -> None:
@@ -36,6 +37,8 @@ def draw_budgets(trained: Trained, setting: Setting) -> None:
         label = f"Budget: {COSTS[unit].lower()}"
         budget = knobs.draw(links.BUDGET, label, values, values[len(values) // 3])
         lines = table[table["knob"] == budget]
+        low, high = (format_score(lines["score"].agg(end), trained.task) for end in ("min", "max"))
+        scores = f"{low} to {high}"
         left, right = st.columns(2, gap="medium")
         with left:
             charts.draw(
@@ -47,7 +50,7 @@ def draw_budgets(trained: Trained, setting: Setting) -> None:
             charts.draw(
                 budget_scores(table, tuned, trained.costs, budget, unit, trained.task),
                 "budget_scores",
-                f"{score_name(trained.task)} of every rule under each budget",
+                f"{score_name(trained.task)} of every rule; {scores} under a budget of {budget:,.0f}",
             )
         _draw_table(trained, table, lines)
         st.caption(text.BUDGET)

@@ -32,8 +32,8 @@ def draw_layer_ranks(trained: Trained, setting: Setting, curve: CurveView) -> No
             with place:
                 label = f"{name}: rank (0: dense)"
                 ranks.append(int(knobs.draw(f"rank_{name}", label, range(most + 1), default)))
-        own = setting._replace(layers=tuple(largest))
-        judged = submit(tasks.judge_ranks, trained.origin, own, tuple(ranks))
+        layer_setting = setting._replace(layers=tuple(largest))
+        judged = submit(tasks.judge_ranks, trained.origin, layer_setting, tuple(ranks))
         judged.wait(PATIENCE_SECONDS)
         table = wait_for(judged, "Judging these ranks")
         if table is not None:

@@ -11,8 +11,9 @@ from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Setting, Trained
-from pages.shared.models.text import WITHOUT_BASELINES, say_best
+from pages.shared.models.text import say_best
 from pages.shared.ui import charts, knobs, tables, widgets
+from pages.shared.ui.baselines import request_behind
 from pages.shared.ui.progress import follow, show_status
 
 from . import text
@@ -34,6 +35,7 @@ def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) 
     if which == "all":
         names += [n for n in list_fitting(trained, setting) if n != setting.method]
     jobs = _request_curves(trained, setting, curve_job, names, epochs)
+    behind = request_behind(trained, axis, list(jobs.values()))
 
     def draw() -> None:
         # The first one's progress stands above, by the slider.
@@ -58,18 +60,20 @@ def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) 
         }
         st.markdown(say_best(rows, f"Near rank {rank}", trained.task) or text.MORE_METHODS)
         charts.draw(
-            methods(curves, trained.costs, axis, rank, trained.task),
+            behind.add_to(methods(curves, trained.costs, axis, rank, trained.task)),
             "low_rank_methods_chart",
             f"{score_name(trained.task)} against {AXES[axis]} "
             f"for {len(curves)} curves, rank {rank} ringed",
         )
+        behind.draw_status()
         _draw_table(trained, curves, rows)
 
-    follow(draw, *jobs.values(), key=COMPARISON)
+    follow(draw, *jobs.values(), *behind.jobs.values(), key=COMPARISON)
     if epochs:
         st.caption(text.BASELINE)
-    st.caption(WITHOUT_BASELINES)
+    st.caption(behind.describe())
     st.caption(text.TRIED)
+    behind.look_again()
 
 
 def _request_curves(

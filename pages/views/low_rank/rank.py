@@ -9,6 +9,7 @@ import streamlit as st
 from compression import LOW_RANK_METHODS
 from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
 from pages.shared import links
+from pages.shared.glossary import explain
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Layer, Setting, Trained
@@ -20,6 +21,8 @@ from . import tasks, text
 from .controls import FOLLOWERS, LAYER, RANK
 from .figures import layer as layer_figures
 from .figures import pictures
+
+TERMS = ("rank k", "singular values", "energy", "break-even rank k*", "validation part")
 
 
 def draw_rank(trained: Trained, curve_job: Job[CurveView]) -> None:
@@ -69,7 +72,7 @@ def _choose_rank(trained: Trained, curve_job: Job[CurveView]) -> int:
             default,
             settled=curve is not None,
             redraw=FOLLOWERS,
-            help=SUGGESTED,
+            help=f"{SUGGESTED}\n\n{explain(*TERMS)}",
         )
     )
 
@@ -138,21 +141,24 @@ def _draw_spectra(view: LayerView, rank: int) -> None:
     scales = {"linear": "Linear", "log": "Logarithmic"}
     logarithmic = widgets.segment(links.SPECTRUM_SCALE, "Spectra", scales) == "log"
     marks = {text.MARKS[name][0]: at for name, at in view.marks.items() if at > 0}
+    usual = ", ".join(f"{label} at {at:.3g}" for label, at in marks.items())
     left, right = st.columns([3, 2], gap="medium")
     with left:
         charts.draw(
             layer_figures.spectra(view.spectra, marks, rank, logarithmic, view.name),
             "low_rank_spectra",
-            f"Spectra of {view.name} with marks of the usual ranks, rank {rank} marked",
+            f"Spectra of {view.name} with rank {rank} and the usual ranks marked: {usual}",
         )
-    found = view.approximations
-    objective = found.kept if found is not None and found.own_objective else None
+    approximations = view.approximations
+    objective = (
+        approximations.kept if approximations is not None and approximations.own_objective else None
+    )
     break_even = {label: at for label, at in marks.items() if label == text.BREAK_EVEN}
     with right:
         charts.draw(
             layer_figures.energy(objective, view.spectra["weight"], break_even, rank, view.name),
             "low_rank_energy",
-            f"Share of the energy of {view.name} kept at every rank, rank {rank} marked",
+            text.describe_energy(view.spectra["weight"], rank, view.name),
         )
 
 
@@ -168,7 +174,7 @@ def _draw_pictures(view: LayerView, approximations: Approximations, rank: int) -
         charts.draw(
             pictures.patterns(view.patterns, rank, view.name, exact),
             "low_rank_patterns",
-            f"What the first ranks of {view.name} look for in an input, as pictures",
+            f"What the first ranks of {view.name} look for in an input, as pictures; rank {rank}",
         )
 
 
@@ -186,7 +192,7 @@ def _draw_errors(
     charts.draw(
         layer_figures.predicted_errors(errors, rank, layer),
         "low_rank_errors",
-        f"Predicted and realised error of {layer} by rank",
+        text.describe_errors(errors[errors["layer"] == layer], rank, layer),
     )
     st.caption(text.explain_errors(approximations.needs_inputs))
     tables.take_away(errors, "errors", trained)

@@ -57,7 +57,8 @@ def _draw_cross_validation(trained: Trained, setting: Setting) -> None:
     charts.draw(
         cross_validation(table, trained.task),
         "low_rank_folds",
-        "Mean score over folds with one standard error by rank, and the chosen rank",
+        f"Mean score over folds with one standard error at {len(table)} ranks; chosen is rank "
+        f"{table.loc[table['chosen'], 'rank'].iloc[0]:.0f}",
     )
     st.caption(text.CROSS_VALIDATION)
     tables.take_away(table, "cross-validation", trained)

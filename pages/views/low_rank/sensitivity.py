@@ -17,17 +17,19 @@ def draw_sensitivity(trained: Trained, setting: Setting) -> None:
     table = wait_for(job, "Compressing one layer at a time")
     if table is None:
         return
-    st.markdown(text.compare_layers(table, trained.task))
+    answer = text.compare_layers(table, trained.task)
+    st.markdown(answer)
+    said = answer.replace("**", "")
     charts.draw(
         score_changes(table, trained.task),
         "low_rank_sensitivity",
-        "Change of the validation score by layer and share of its numbers kept",
+        f"Change of the validation score by layer and share of its numbers kept. {said}",
         wide=True,
     )
     charts.draw(
         share_kept(table, trained.task),
         "low_rank_share_kept",
-        "Validation score against the share of its numbers that each layer keeps",
+        f"Validation score against the share of its numbers that each layer keeps. {said}",
     )
     st.caption(text.SENSITIVITY)
     tables.take_away(table, "sensitivity", trained)

@@ -84,23 +84,6 @@ def judge_ranks(
     return compression.low_rank_curve(reference, dataset, ranks=[chosen], **arguments).table
 
 
-def budgets(
-    report: Report, origin: Origin, unit: str, setting: Setting, epochs: int = 0
-) -> pd.DataFrame:
-    """Ten budgets shared among the layers by every rule, and the scores reached."""
-    import compression
-
-    dataset, reference = load_reference(origin)
-    return compression.budget_curve(
-        reference,
-        dataset,
-        unit=unit,
-        **low_rank_arguments(setting),
-        epochs=epochs,
-        report=report_steps(report, "network", lambda curve: curve.table),
-    ).table
-
-
 def sensitivity(
     report: Report, origin: Origin, method: str, layers: tuple[str, ...], ridge: float
 ) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from compression import LOW_RANK_METHODS
 from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
@@ -45,7 +46,7 @@ VIEW_OF_REFERENCE = (
 
 CHOOSING = (
     "Every rule sees training and validation rows only; the test columns report what its choice is "
-    "worth. Energy is in the method's own objective, a rank a layer; the others take one k for all."
+    "worth. Energy is in the method's own objective, a rank per layer; the others take one k for all."
 )
 MORE_METHODS = "The other methods, and each one trained on, are computed when you choose them here."
 BASELINE = (
@@ -99,10 +100,10 @@ def describe_network(trained: Trained, layers: Sequence[LayerRanks], rank: int) 
     """What becomes of each layer at one rank for all."""
     compressed, dense = [], []
     for layer in layers:
-        own = min(rank, layer.max_rank)
+        layer_rank = min(rank, layer.max_rank)
         if layer.pays(rank):
-            stages = int(layer.stages[own])
-            capped = f", its largest rank {own}" if own < rank else ""
+            stages = int(layer.stages[layer_rank])
+            capped = f", its largest rank {layer_rank}" if layer_rank < rank else ""
             compressed.append(f"{layer.name} ({stages} smaller layers{capped})")
         else:
             dense.append(layer.name)
@@ -116,42 +117,59 @@ def describe_network(trained: Trained, layers: Sequence[LayerRanks], rank: int) 
     return " ".join(filter(None, parts))
 
 
-def describe_rank(view: LayerView, found: Approximations, rank: int) -> str:
+def describe_rank(view: LayerView, approximations: Approximations, rank: int) -> str:
     """What a rank that pays keeps of a layer, and what it holds."""
-    own = min(rank, found.max_rank)
-    held, dense = int(found.ranks.parameters[own]), found.ranks.dense_parameters
-    what = "energy of its outputs" if found.needs_inputs else "energy of its weight"
-    largest = f", the largest of {view.name}," if own < rank else ""
+    layer_rank = min(rank, approximations.max_rank)
+    numbers = int(approximations.ranks.parameters[layer_rank])
+    dense = approximations.ranks.dense_parameters
+    what = "energy of its outputs" if approximations.needs_inputs else "energy of its weight"
+    largest = f", the largest of {view.name}," if layer_rank < rank else ""
     return (
-        f"Rank {own}{largest} keeps **{100 * found.kept[own]:.1f} %** of the {what} in **{held:,}** "
-        f"numbers instead of {dense:,}: **{dense / held:.2g}× smaller**. "
-        f"Smaller up to k* = {found.ranks.break_even}."
+        f"Rank {layer_rank}{largest} keeps **{100 * approximations.kept[layer_rank]:.1f} %** of the "
+        f"{what} in **{numbers:,}** numbers instead of {dense:,}: **{dense / numbers:.2g}× smaller**. "
+        f"Smaller up to k* = {approximations.ranks.break_even}."
     )
 
 
-def warn_larger(view: LayerView, found: Approximations, rank: int) -> str:
+def describe_energy(values: NDArray, rank: int, layer: str) -> str:
+    """How much of a weight's energy a rank keeps at best."""
+    squares = values**2
+    share = float(squares[:rank].sum() / squares.sum())
+    return f"Share of the energy of {layer} kept at every rank: {100 * share:.1f} % at rank {rank}"
+
+
+def describe_errors(rows: pd.DataFrame, rank: int, layer: str) -> str:
+    """Predicted and realised error at the nearest rank; ``rows``: the layer's rows."""
+    line = rows.iloc[(rows["rank"] - rank).abs().argmin()]
+    predicted, realised = (100 * line[name] / line["whole"] for name in ("predicted", "realised"))
+    return (
+        f"Predicted and realised error of {layer}, in shares of that of rank 0: "
+        f"{predicted:.3g} % and {realised:.3g} % at rank {line['rank']:.0f}; the slider is at {rank}"
+    )
+
+
+def warn_larger(view: LayerView, approximations: Approximations, rank: int) -> str:
     """That a rank is above k*, in plain words."""
-    own = min(rank, found.max_rank)
-    held, dense = int(found.ranks.parameters[own]), found.ranks.dense_parameters
-    largest = f", the largest of {view.name}," if own < rank else f" of {view.name}"
-    k = found.ranks.break_even
+    layer_rank = min(rank, approximations.max_rank)
+    numbers = int(approximations.ranks.parameters[layer_rank])
+    dense = approximations.ranks.dense_parameters
+    largest = f", the largest of {view.name}," if layer_rank < rank else f" of {view.name}"
+    k = approximations.ranks.break_even
     pays = f"it pays up to k* = {k}" if k else "no rank pays"
     return (
-        f"**This makes the model larger.** Rank {own}{largest} would hold {held:,} numbers, its "
-        f"weight {dense:,}; {pays}. So the dense layer is kept: nothing is saved, nothing is lost. "
+        f"**This makes the model larger.** Rank {layer_rank}{largest} would hold {numbers:,} numbers, "
+        f"its weight {dense:,}; {pays}. So the dense layer is kept: nothing is saved, nothing is lost. "
         "The pictures show the rank all the same."
     )
 
 
 _ROWS, _COLUMNS = "output channel", "input channel and place in the kernel"
-_UNFOLDED = {
-    "spatial_svd": (
-        "input channel and row of the kernel",
-        "output channel and column of the kernel",
-        ", which this method truncates. Heat maps, inputs and the activation-weighted spectrum keep "
-        "to a row for each output channel.",
-    ),
-}
+_SPLIT_METHOD = (
+    "input channel and row of the kernel",
+    "output channel and column of the kernel",
+    ", which this method truncates. Heat maps, inputs and the activation-weighted spectrum keep "
+    "to a row for each output channel.",
+)
 _MATRIX_METHOD = (
     _ROWS,
     _COLUMNS,
@@ -167,9 +185,9 @@ _KERNEL_METHOD = (
 
 def describe_unfolding(method: str, shape: tuple[int, int]) -> str:
     """Which matrix stands for a kernel, and what a method makes of it."""
-    takes_matrices = "linear" in LOW_RANK_METHODS[method].layers
-    usual = _MATRIX_METHOD if takes_matrices else _KERNEL_METHOD
-    row, column, rest = _UNFOLDED.get(method, usual)
+    entry = LOW_RANK_METHODS[method]
+    other = _SPLIT_METHOD if entry.splits_kernel_sides else _KERNEL_METHOD
+    row, column, rest = _MATRIX_METHOD if entry.works_on_matrices else other
     return (
         f"A kernel has more than two sides: its spectrum is that of the matrix {shape[0]} × "
         f"{shape[1]}: a row for each {row}, a column for each {column}{rest}"
@@ -196,7 +214,7 @@ def describe_rule(rule: str, amount: float, task: str) -> str:
     if rule == "energy":
         return f"{100 * amount:.0f} % of each layer's energy"
     if rule == "variational":
-        return "what noise alone does not explain, a rank a layer (variational Bayes)"
+        return "what noise alone does not explain, a rank per layer (variational Bayes)"
     lost = f"{amount:g} of R²"
     if task == "classification":
         lost = f"{100 * amount:g} point{'' if amount == 0.01 else 's'}"

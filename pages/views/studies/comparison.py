@@ -25,8 +25,10 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
         with st.expander(text.count_failures(results)):
             st.dataframe(results.failures, hide_index=True)
             if (url := default_url()) is not None:
-                own = (run.open_store(url), [study.name])
-                st.button("Try them again", on_click=run.try_again, args=own, key="retry_study")
+                arguments = (run.open_store(url), [study.name])
+                st.button(
+                    "Try them again", on_click=run.try_again, args=arguments, key="retry_study"
+                )
     if not len(results.overview.changes):
         st.info(text.describe_nothing(study), icon=":material/info:")
         return
@@ -61,7 +63,10 @@ def _draw_changes(study: Study, results: StudyResults, drawn: str) -> None:
                 text.describe_curves(curves, place),
             )
         elif len(points):
-            alt = f"Change of the test score at shares of the file size, {title}: a point a curve"
+            alt = (
+                f"Change of the test score at shares of the file size, {title}: a point a curve, "
+                f"{points['label'].nunique()} curves"
+            )
             charts.draw(figures.changes(points, title, task, styles), key, alt)
 
 
@@ -97,12 +102,13 @@ def _draw_differences(
         pair=[text.name_pair(*pair) for pair in pairs],
         task=[data.find(name).task for name in compared["dataset"]],
     )
-    for task, own in compared.groupby("task"):
-        overall = compression.studies.average_datasets(own)
+    for task, rows in compared.groupby("task"):
+        overall = compression.studies.average_datasets(rows)
         charts.draw(
-            figures.differences(own, overall, str(task), styles),
+            figures.differences(rows, overall, str(task), styles),
             f"study_differences_{task}",
-            f"Difference against {against} at {share}, by dataset and model, with intervals",
+            f"{len(rows)} differences against {against} at {share}, by dataset and model, with "
+            "intervals",
         )
 
 

@@ -27,9 +27,9 @@ def choose_values(curves: Sequence[Curves]) -> tuple[Curves, ...]:
     given = any(widgets.read_request(key) for key in keys)
     with st.expander(text.VALUES, expanded=given, icon=":material/tune:"):
         st.caption(text.VALUES_HELP)
-        found = tuple(_choose(each) for each in curves)
+        chosen = tuple(_choose(each) for each in curves)
     widgets.remark(*keys)
-    return found
+    return chosen
 
 
 def keys_of(curves: Curves) -> tuple[str, ...]:
@@ -51,9 +51,9 @@ def _choose(curves: Curves) -> Curves:
 def _ask(key: str, curves: Curves, setting: str) -> tuple[float, ...] | None:
     whole = setting == "ranks"
     label = f"{curves.label}: {text.KNOBS[setting]}"
-    asked = widgets.request_one(key, label) or ""
-    if read_values(asked, whole) is None:
-        widgets.refuse(key, "", text.refuse_values(label, quote(asked), whole))
+    request = widgets.request_one(key, label) or ""
+    if read_values(request, whole) is None:
+        widgets.refuse(key, "", text.refuse_values(label, quote(request), whole))
     said = st.text_input(
         label,
         key=key,

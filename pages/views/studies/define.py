@@ -81,8 +81,8 @@ def _choose_own() -> Study:
 def _choose_datasets() -> tuple[str, ...]:
     """Of the catalogue, and uploads of this session or of its link."""
     key = links.STUDY_DATASETS
-    asked = " ".join([*st.query_params.get_all(key), *(st.session_state.get(key) or ())])
-    titles = titles_of(data.DATASETS) | own_titles(asked)
+    request = " ".join([*st.query_params.get_all(key), *(st.session_state.get(key) or ())])
+    titles = titles_of(data.DATASETS) | own_titles(request)
     return _choose(key, "Datasets", titles, DATASETS, why_gone)
 
 
@@ -103,7 +103,10 @@ def _draw_presets() -> None:
         "Ten seeds of everything on digits": _menus(
             ("digits",), ("softmax_regression", "mlp"), everything, 10, "0"
         ),
-        "The atlas": {links.STUDY_SOURCE: "atlas"},
+        text.name_first_part(read_protocol()): {
+            links.STUDY_SOURCE: "atlas",
+            links.STUDY_PART: "0",
+        },
     }
     # With a state of its own, which a choice sets back: the menu closes.
     with st.popover("Presets", icon=":material/flag:", key=_MENU, on_change=_keep_menu):
@@ -176,8 +179,8 @@ def _choose(
     titled = {name: title for title, name in shown.items()}
     if widgets.read_request(key) is None:
         st.session_state[key] = [titled[name] for name in first if name in titled]
-    elif titled.keys() & (asked := st.query_params.get_all(key)) and key not in st.session_state:
-        widgets.choose(key, [titled.get(each, each) for each in asked])
+    elif titled.keys() & (wanted := st.query_params.get_all(key)) and key not in st.session_state:
+        widgets.choose(key, [titled.get(each, each) for each in wanted])
     return tuple(shown[title] for title in widgets.several(key, label, list(shown), why_not))
 
 

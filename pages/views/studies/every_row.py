@@ -20,16 +20,16 @@ def draw_every_row(study: Study, results: StudyResults) -> None:
         return
     styles = {each.label: figures.style_of(each) for each in study.curves}
     tasks = {name: data.find(name).task for name in overview.sample["dataset"].unique()}
-    for task, own in overview.sample.groupby(overview.sample["dataset"].map(tasks)):
+    for task, rows in overview.sample.groupby(overview.sample["dataset"].map(tasks)):
         charts.draw(
-            figures.coordinates(own, str(task), styles),
+            figures.coordinates(rows, str(task), styles),
             f"study_rows_{task}",
-            f"Parallel coordinates of {len(own):,} rows: curve, knob, share, scores and splits",
+            f"Parallel coordinates of {len(rows):,} rows: curve, knob, share, scores and splits",
         )
     curves = int(overview.facts["curves"].iloc[0])
     st.caption(text.describe_sample(len(overview.sample), curves))
     pairs = zip(overview.times["dataset"], overview.times["model"], strict=True)
     times = overview.times.assign(pair=[text.name_pair(*pair) for pair in pairs])
-    alt = "Seconds of a fit by the size of its reference's file, a line a curve"
+    alt = f"Seconds of {len(times)} fits by the size of their references' files, a line a curve"
     charts.draw(figures.growth(times, styles), "study_growth", alt)
     st.caption(text.GROWTH)

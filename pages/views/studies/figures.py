@@ -37,14 +37,14 @@ def style_of(curves: Curves) -> Style:
 def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Style]) -> go.Figure:
     """Mean validation score by rank with a band over the fits, a star on the rank to take."""
     scale, drawn = score_scale(task), []
-    for (label, bits), own in chosen.groupby(["label", "bits"], sort=False):
+    for (label, bits), rows in chosen.groupby(["label", "bits"], sort=False):
         look, name = styles[label], name_bits(label, bits)
-        mean, low, high = (scale * own[each].to_numpy() for each in ("mean", "low", "high"))
+        mean, low, high = (scale * rows[each].to_numpy() for each in ("mean", "low", "high"))
         bottom, top = (np.where(np.isnan(end), mean, end) for end in (low, high))  # without gaps
-        drawn.append(traces.band(own["rank"], bottom, top, look.colour))
+        drawn.append(traces.band(rows["rank"], bottom, top, look.colour))
         drawn.append(
             traces.line(
-                own["rank"],
+                rows["rank"],
                 mean,
                 name,
                 look.colour,
@@ -55,9 +55,9 @@ def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
                 customdata=_name_intervals(low, high, ".4g"),
             )
         )
-        star = own["chosen"].to_numpy()
+        star = rows["chosen"].to_numpy()
         ring = {"line": {"width": 1.5, "color": "white"}}
-        where = (own["rank"][star], mean[star], f"{name}: take", look.colour)
+        where = (rows["rank"][star], mean[star], f"{name}: take", look.colour)
         hover = "take k = %{x}: %{y:.4g}"
         drawn.append(traces.points(*where, size=17, symbol="star", marker=ring, hover=hover))
     part = "accuracy (%)" if task == "classification" else "R²"
@@ -76,15 +76,15 @@ def ranks(chosen: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
 def curves(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Style]) -> go.Figure:
     """Mean change of the test score by file size: a line and a band over the seeds for each curve."""
     scale, bands, lines = score_scale(task), [], []
-    for label, own in rows.sort_values("share").groupby("label"):
+    for label, curve_rows in rows.sort_values("share").groupby("label"):
         look = styles[str(label)]
-        mean, low, high = (scale * own[each].to_numpy() for each in ("mean", "low", "high"))
+        mean, low, high = (scale * curve_rows[each].to_numpy() for each in ("mean", "low", "high"))
         bottom, top = (np.where(np.isnan(end), mean, end) for end in (low, high))  # without gaps
-        bands.append(traces.band(own["share"], bottom, top, look.colour))
+        bands.append(traces.band(curve_rows["share"], bottom, top, look.colour))
         spans = _name_intervals(low, high, "+.2f")
         lines.append(
             traces.line(
-                own["share"],
+                curve_rows["share"],
                 mean,
                 str(label),
                 look.colour,
@@ -92,7 +92,7 @@ def curves(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Style
                 markers=5,
                 symbol=look.symbol,
                 hover="%{y:+.2f} (%{customdata[0]}), %{customdata[1]} seeds",
-                customdata=list(zip(spans, own["seeds"], strict=True)),
+                customdata=list(zip(spans, curve_rows["seeds"], strict=True)),
             )
         )
     ticks = [2.0**-power for power in range(8)]
@@ -120,11 +120,13 @@ def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
     shares = sorted(rows["share"].unique(), reverse=True)
     drawn = []
     for number, label in enumerate(labels):
-        own = rows[rows["label"] == label]
-        places = own["share"].map(shares.index).to_numpy(float)
+        curve_rows = rows[rows["label"] == label]
+        places = curve_rows["share"].map(shares.index).to_numpy(float)
         offset = 0.0 if len(labels) == 1 else SPREAD * (number / (len(labels) - 1) - 0.5)
         colour, symbol = styles[label].colour, styles[label].symbol
-        values, low, high = (scale * own[name].to_numpy() for name in ("mean", "low", "high"))
+        values, low, high = (
+            scale * curve_rows[name].to_numpy() for name in ("mean", "low", "high")
+        )
         hover = "%{y:+.2f} (%{customdata[0]}), %{customdata[1]} seeds"
         spans = _name_intervals(low, high, "+.2f")
         drawn.append(
@@ -136,7 +138,7 @@ def changes(rows: pd.DataFrame, title: str, task: str, styles: Mapping[str, Styl
                 size=8,
                 symbol=symbol,
                 hover=hover,
-                customdata=list(zip(spans, own["seeds"], strict=True)),
+                customdata=list(zip(spans, curve_rows["seeds"], strict=True)),
                 error_y=traces.interval(values, low, high, colour),
             )
         )
@@ -171,14 +173,14 @@ def differences(
             parts.append((overall[overall["label"] == label].assign(pair=OVERALL), "diamond", 12.0))
         offset = 0.0 if len(labels) == 1 else SPREAD * (number / (len(labels) - 1) - 0.5)
         colour = styles[label].colour
-        own = pd.concat([part for part, _, _ in parts], ignore_index=True)
+        curve_rows = pd.concat([part for part, _, _ in parts], ignore_index=True)
         sizes = [size for part, _, size in parts for _ in range(len(part))]
         symbols = [symbol for part, symbol, _ in parts for _ in range(len(part))]
-        mean, low, high = (scale * own[each].to_numpy() for each in ("mean", "low", "high"))
+        mean, low, high = (scale * curve_rows[each].to_numpy() for each in ("mean", "low", "high"))
         drawn.append(
             traces.points(
                 mean,
-                own["pair"].map(rows.index).to_numpy(float) + offset,
+                curve_rows["pair"].map(rows.index).to_numpy(float) + offset,
                 label,
                 colour,
                 size=sizes,
@@ -273,20 +275,20 @@ def _log_axis(name: str, values: pd.Series) -> dict[str, Any]:
 def growth(times: pd.DataFrame, styles: Mapping[str, Style]) -> go.Figure:
     """Seconds of a fit by the size of its reference: medians, bars over the middle half."""
     drawn = []
-    for label, own in times.sort_values("reference_bytes").groupby("label"):
+    for label, rows in times.sort_values("reference_bytes").groupby("label"):
         look = styles.get(str(label), Style(REFERENCE, "square", "dash"))
         drawn.append(
             traces.line(
-                own["reference_bytes"],
-                own["seconds"],
+                rows["reference_bytes"],
+                rows["seconds"],
                 str(label),
                 look.colour,
                 look.dash,
                 markers=7,
                 symbol=look.symbol,
-                error_y=traces.interval(own["seconds"], own["low"], own["high"], look.colour),
+                error_y=traces.interval(rows["seconds"], rows["low"], rows["high"], look.colour),
                 hover="%{customdata[0]}: %{y:.3g} s, %{customdata[1]} fits",
-                customdata=np.column_stack([own["pair"], own["fits"]]),
+                customdata=np.column_stack([rows["pair"], rows["fits"]]),
             )
         )
     return build_figure(

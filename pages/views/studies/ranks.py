@@ -13,8 +13,8 @@ from .results import StudyResults
 
 def draw_ranks(study: Study, results: StudyResults) -> None:
     st.header(text.RANKS_TITLE, anchor="ranks")
-    found = results.overview.ranks
-    pairs = list(found.groupby(["dataset", "model"], sort=False).groups)
+    ranks = results.overview.ranks
+    pairs = list(ranks.groupby(["dataset", "model"], sort=False).groups)
     if not pairs:
         st.info(text.NO_RANKS, icon=":material/info:")
         return
@@ -24,16 +24,17 @@ def draw_ranks(study: Study, results: StudyResults) -> None:
         chosen = widgets.pick(links.STUDY_PAIR, "Dataset and model", titles, chosen, titles=titles)
         widgets.remark(links.STUDY_PAIR)
     dataset, model = chosen.split(":")
-    found = found[(found["dataset"] == dataset) & (found["model"] == model)]
+    ranks = ranks[(ranks["dataset"] == dataset) & (ranks["model"] == model)]
     curves = {each.label: each for each in study.curves}
     styles = {label: figures.style_of(each) for label, each in curves.items()}
     task = data.find(dataset).task
+    taken = ", ".join(f"{rank:.0f}" for rank in ranks["rank"][ranks["chosen"]])
     charts.draw(
-        figures.ranks(found, titles[chosen], task, styles),
+        figures.ranks(ranks, titles[chosen], task, styles),
         "study_ranks",
-        f"Mean validation score by rank over the splits of {titles[chosen]}, with the rank to take",
+        f"Mean validation score by rank over the splits of {titles[chosen]}; to take: {taken}",
     )
-    for (label, _), curve in found.groupby(["label", "bits"], sort=False):
+    for (label, _), curve in ranks.groupby(["label", "bits"], sort=False):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(text.describe_rank(curve, task), width="content")
             _draw_link(curves[label], int(curve["rank"][curve["chosen"]].iloc[0]), dataset, model)

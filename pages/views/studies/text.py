@@ -10,6 +10,7 @@ import pandas as pd
 import compression
 import data
 from compression.studies import specification
+from compression.studies.protocol import Protocol
 from compression.studies.specification import HELD, SHARES, SOURCES, Study
 from pages.shared.format import format_change, format_score, format_size, quote
 
@@ -51,7 +52,7 @@ DIFFERENCES = (
 )
 EVERY_ROW = "Show every row, and how time grows"
 COORDINATES = (
-    "A line a row of a curve. Marked ranges of several axes hold together; the test change only "
+    "A line per row of a curve. Marked ranges of several axes hold together; the test change only "
     "reports: mark validation scores to choose."
 )
 GROWTH = (
@@ -187,8 +188,8 @@ def describe_curves(curves: pd.DataFrame, pair: tuple[str, str]) -> str:
 
 def describe_differences(study: Study) -> str:
     """What the intervals of the differences are over."""
-    own = "splits, corrected for the rows that they share" if "split" in study.vary else "seeds"
-    return DIFFERENCES.format(own)
+    sources = "splits, corrected for the rows that they share" if "split" in study.vary else "seeds"
+    return DIFFERENCES.format(sources)
 
 
 def describe_rule(study: Study) -> str:
@@ -247,18 +248,19 @@ def describe_results(study: Study, results: StudyResults) -> str:
 
 def describe_held(study: Study) -> str:
     """What the seeds do not vary, and what the intervals then do not say; "" where they vary all."""
-    held = [each for each in SOURCES if each not in study.vary]
-    if not held:
+    fixed_sources = [each for each in SOURCES if each not in study.vary]
+    if not fixed_sources:
         return ""
-    known = " and ".join(held)
+    known = " and ".join(fixed_sources)
     rows = (
         " They are not corrected for shared rows: all seeds have the same."
-        if "split" in held
+        if "split" in fixed_sources
         else ""
     )
     return (
-        f" Seeds vary the {' and '.join(study.vary)} alone; {known} {'is' if len(held) == 1 else 'are'} "
-        f"seed {HELD}'s, so that intervals say nothing of another {known}.{rows}"
+        f" Seeds vary the {' and '.join(study.vary)} alone; {known} "
+        f"{'is' if len(fixed_sources) == 1 else 'are'} seed {HELD}'s, so that intervals say nothing "
+        f"of another {known}.{rows}"
     )
 
 
@@ -302,6 +304,11 @@ def name_difference(task: str) -> str:
     return f"Difference of the test scores ({'points' if task == 'classification' else 'R²'})"
 
 
+def name_first_part(protocol: Protocol) -> str:
+    """What the preset of the atlas opens: one of its parts is one study."""
+    return f"The atlas, part 1 of {len(protocol.parts)}: {protocol.parts[0]['name']}"
+
+
 def name_pair(dataset: str, model: str) -> str:
     return f"{data.find(dataset).title}, {compression.MODELS[model].title}"
 
@@ -324,8 +331,8 @@ def as_toml(study: Study) -> str:
         values = {"family": each.family, "name": each.label, **each.settings}
         if each.bits:
             values |= {"bits": list(each.bits), "bits_epochs": each.bits_epochs}
-        own = [
+        setting_lines = [
             f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()
         ]
-        lines += ["", "[[curves]]", *own]
+        lines += ["", "[[curves]]", *setting_lines]
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 import streamlit as st
 
 import data
+from data.preview import Preview
 from pages.shared import jobs
 from pages.shared.models.controls import Choices
 from pages.shared.plots.standard import pictures
@@ -10,7 +11,6 @@ from pages.shared.ui import charts
 from pages.shared.ui.progress import wait_for
 
 from . import figures, tasks, text
-from .results import Preview
 
 
 def draw_data(chosen: Choices) -> None:
@@ -31,10 +31,15 @@ def draw_data(chosen: Choices) -> None:
 
 def _draw_picture(preview: Preview) -> None:
     if preview.pictures is not None:
-        figure, alt = pictures(preview.pictures, preview.table["class"]), "First samples"
+        figure = pictures(preview.pictures, preview.table["class"])
+        alt = f"First {len(preview.pictures)} samples of the training part"
     elif preview.class_counts is not None:
-        figure, alt = figures.class_counts(preview.class_counts), "Samples of each class"
+        figure = figures.class_counts(preview.class_counts)
+        samples = preview.class_counts.sum(axis=1)
+        alt = f"Samples of each of {len(samples)} classes, {samples.min():,} to {samples.max():,}"
     else:
         assert preview.target is not None
-        figure, alt = figures.distribution(preview.target), "Values of the target"
+        figure = figures.distribution(preview.target)
+        low, high = preview.target.min(), preview.target.max()
+        alt = f"Values of the target, from {low:.3g} to {high:.3g}"
     charts.draw(figure, "samples", alt)

@@ -2,9 +2,8 @@
 
 from compression import MODELS
 from data.catalog import Entry
+from data.preview import Preview
 from pages.shared.models.results import Trained
-
-from .results import Preview
 
 
 def describe_dataset(entry: Entry, preview: Preview) -> str:

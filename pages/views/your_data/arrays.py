@@ -16,9 +16,9 @@ INPUTS = ("x_train", "x", "X", "data", "images", "inputs", "features")
 TARGETS = ("y_train", "y", "Y", "target", "labels", "label", "targets")
 
 
-def choose_arrays(upload: Upload, found: FileFacts) -> str | None:
+def choose_arrays(upload: Upload, facts: FileFacts) -> str | None:
     """Inputs, target, test part, lengths, layout and task as JSON; None until they are chosen."""
-    shapes = found.shapes
+    shapes = facts.shapes
     st.markdown(text.describe_arrays(upload.title, shapes))
     began = upload.began or {}
     left, middle, right = st.columns(3)

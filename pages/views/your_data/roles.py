@@ -16,13 +16,13 @@ from .upload import Upload
 _CHOSEN = "_roles"
 
 
-def choose_roles(upload: Upload, found: FileFacts) -> str | None:
+def choose_roles(upload: Upload, facts: FileFacts) -> str | None:
     """Target, task and roles as JSON; None while something stands in the way."""
     chosen = _choices_of(upload)
     described = wait_for(_describe(upload, chosen), "Looking at the columns")
     if described is None:
         return None
-    st.markdown(text.describe_file(upload.title, found))
+    st.markdown(text.describe_file(upload.title, facts))
     _draw_target(chosen, described)
     _draw_columns(upload, chosen, described)
     if described.obstacles:

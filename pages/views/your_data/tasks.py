@@ -74,7 +74,7 @@ def review(report: Report, upload: str, choices: str) -> Reviewed:
     name = uploads.keep_dataset(upload, json.loads(choices))
     made = data.load(name)
     report(1, 3, message="looking for what gives the target away")
-    found = data.review(made)
+    facts = data.review(made)
     report(2, 3, message="timing a little training")
     units = made.feature_units or tuple(
         f"one standard deviation ({scale:.3g})" for scale in made.scale
@@ -82,12 +82,12 @@ def review(report: Report, upload: str, choices: str) -> Reviewed:
     return Reviewed(
         name=name,
         task=made.task,
-        parts=found.parts.set_axis(list(map(uploads.plain_text, found.parts.index))),
+        parts=facts.parts.set_axis(list(map(uploads.plain_text, facts.parts.index))),
         features=pd.DataFrame({"number": made.feature_names, "a weight is per": units}),
         zero_one=len(made.zero_one),
         remarks=made.remarks,
-        warnings=found.warnings,
-        majority=found.majority,
-        bytes=found.bytes,
+        warnings=facts.warnings,
+        majority=facts.majority,
+        bytes=facts.bytes,
         seconds=training_seconds(made),
     )

@@ -31,8 +31,8 @@ def describe_upload(title: str) -> str:
     return f"Shown: {title}. It is kept for 7 days after it was last used."
 
 
-def describe_file(title: str, found: FileFacts) -> str:
-    return f"**{title}** · {found.rows:,} rows · {found.columns:,} columns"
+def describe_file(title: str, facts: FileFacts) -> str:
+    return f"**{title}** · {facts.rows:,} rows · {facts.columns:,} columns"
 
 
 def describe_array(name: str, shape: tuple[int, ...]) -> str:
@@ -56,37 +56,37 @@ def list_warnings(warnings: tuple[str, ...]) -> str:
     )
 
 
-def numbers(found: Reviewed) -> list[tuple[str, str, str]]:
+def numbers(review: Reviewed) -> list[tuple[str, str, str]]:
     """(label, value, help) of the page's five numbers."""
-    rows = int(found.parts.to_numpy().sum())
-    answer = "the most frequent class" if found.task == "classification" else "the mean"
+    rows = int(review.parts.to_numpy().sum())
+    answer = "the most frequent class" if review.task == "classification" else "the mean"
     return [
         ("Rows", format_count(rows), "Rows with a target, in all three parts."),
-        ("Numbers a row", format_count(len(found.features)), "What a model is given of each row."),
+        ("Numbers a row", format_count(len(review.features)), "What a model is given of each row."),
         (
             "To beat",
-            format_score(found.majority, found.task),
+            format_score(review.majority, review.task),
             f"Test score of a model that always answers {answer} of the rows that are learnt from.",
         ),
         (
             "Training, at most",
-            f"{found.seconds:.0f} s" if found.seconds >= 1 else "under 1 s",
+            f"{review.seconds:.0f} s" if review.seconds >= 1 else "under 1 s",
             "Of the network of 256 and 128 units, from one epoch of up to 1,000 rows on this machine.",
         ),
         (
             "Memory",
-            format_size(found.bytes),
+            format_size(review.bytes),
             "About what the process takes that computes a curve: three times the values beside "
             "its own 450 MB.",
         ),
     ]
 
 
-def describe_units(found: Reviewed) -> str:
-    if not found.zero_one:
+def describe_units(review: Reviewed) -> str:
+    if not review.zero_one:
         return "Every column is standardised: a weight is per standard deviation."
     return (
-        f"{found.zero_one} of {len(found.features)} are 0 or 1 and stay so: under a bound c, going "
+        f"{review.zero_one} of {len(review.features)} are 0 or 1 and stay so: under a bound c, going "
         "from no to yes moves the output by at most c, however rare yes is."
     )
 

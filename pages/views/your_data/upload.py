@@ -8,7 +8,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from data import DatasetError, uploads
 from data.example_table import example_csv
-from pages.shared import jobs
+from pages.shared import jobs, links
 from pages.shared.ui import widgets
 from pages.shared.ui.progress import wait_for
 
@@ -34,15 +34,15 @@ class Upload:
 
 def choose_upload() -> Upload:
     """The uploader, and the file that the page is about: the last one, or the example."""
-    asked = st.session_state.setdefault(_ASKED, 0)
+    number = st.session_state.setdefault(_ASKED, 0)
     st.file_uploader(
         "A table (CSV, Parquet) or arrays (NPZ)",
         type=TYPES,
         max_upload_size=MEGABYTES,
         # Another key is another uploader: the last one's buffer goes with it.
-        key=f"file_{asked}",
+        key=f"file_{number}",
         on_change=_take,
-        args=(f"file_{asked}",),
+        args=(f"file_{number}",),
         help=text.UPLOAD_HELP,
     )
     if wrong := st.session_state.get(_WRONG):
@@ -64,11 +64,11 @@ def choose_upload() -> Upload:
 def read_upload(upload: Upload) -> FileFacts | None:
     """What the file holds, once it is read."""
     job = jobs.submit(tasks.read_file, upload.name, upload.title)
-    found = wait_for(job, f"Reading {upload.title}")
-    if found is not None:
-        for remark in found.remarks:
+    facts = wait_for(job, f"Reading {upload.title}")
+    if facts is not None:
+        for remark in facts.remarks:
             st.caption(uploads.plain_text(remark))
-    return found
+    return facts
 
 
 def _take(key: str) -> None:
@@ -102,7 +102,7 @@ def _forget() -> None:
 
 def _find_linked() -> Upload | None:
     """The upload of the dataset that the link names, with the choices that it was made by."""
-    named = uploads.DATASET.search(widgets.read_request("dataset") or "")
+    named = uploads.DATASET.search(widgets.read_request(links.DATASET) or "")
     if named is None:
         return None
     try:

@@ -6,7 +6,7 @@ from compression.graphs.smallest import BoundedCurve
 from pages.shared import jobs, links
 from pages.shared.format import format_score, score_name
 from pages.shared.jobs import Job
-from pages.shared.ui import charts, knobs, widgets
+from pages.shared.ui import blocks, charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import bounds_figures, bounds_text, tasks
@@ -17,14 +17,14 @@ from .tasks import Files
 
 def draw_bounds(view: ModelView, files: Files, judging: Judging) -> Job[BoundedCurve] | None:
     """Everything on the box around all layers; None where a large model's is not asked for."""
-    st.header("A bound on every layer, refitted", anchor=False)
+    st.header("A bound on every layer, refitted", anchor="bounds")
     st.caption(bounds_text.BOUNDS)
     if view.file_bytes > LARGE_FILE and not widgets.switch(
         links.REFITTED, "Clip and refit every layer at every bound"
     ):
         return None
     job: Job[BoundedCurve] = jobs.submit(
-        tasks.bound_layers, files, *judging.calibration, judging.found.order
+        tasks.bound_layers, files, *judging.calibration, judging.readings.order
     )
 
     def draw() -> None:
@@ -36,7 +36,7 @@ def draw_bounds(view: ModelView, files: Files, judging: Judging) -> Job[BoundedC
         with place:
             bits = int(widgets.segment(links.BOUND_BITS, "Bits of a weight under its bound", BITS))
         row = _choose_row(curve, bits, settled=job.result is not None)
-        task = judging.found.task
+        task = judging.readings.task
         _draw_numbers(curve, row, bits, task)
         sentence = bounds_text.describe_certificates(curve, row)
         if curve.layers.query("row == @row")["certified"].all():
@@ -57,7 +57,7 @@ def draw_bounds(view: ModelView, files: Files, judging: Judging) -> Job[BoundedC
 def _choose_row(curve: BoundedCurve, bits: int, settled: bool) -> int:
     rows = sorted(set(curve.layers["row"]))
     shares = [curve.shares[row] for row in rows]
-    start = bounds_text.first_row(curve, bits)
+    start = curve.first_row(bits)
     chosen = knobs.draw(
         links.ALL_BOUND,
         "Bound of each layer, as a share of its largest weight",
@@ -70,10 +70,9 @@ def _choose_row(curve: BoundedCurve, bits: int, settled: bool) -> int:
 
 
 def _draw_numbers(curve: BoundedCurve, row: int, bits: int, task: str) -> None:
-    line, rounded = (bounds_text.line_at(curve, at, bits) for at in (row, len(curve.shares) - 1))
+    line, rounded = (curve.line_at(at, bits) for at in (row, len(curve.shares) - 1))
     clipped = curve.clipped.query("row == @row").iloc[0]
     layers = curve.layers.query("row == @row")
-    places = st.columns(3)
     before = f"yours, rounded alone: {format_score(rounded['score'], task)}"
     if bits == 32:
         before = f"yours: {format_score(rounded['score'], task)}"
@@ -86,12 +85,11 @@ def _draw_numbers(curve: BoundedCurve, row: int, bits: int, task: str) -> None:
             f"clipped: {100 * layers['clipped'].max():.1f} %",
         ),
     )
-    for place, (label, value, baseline) in zip(places, facts, strict=True):
-        place.metric(label, value, baseline, delta_color="off", delta_arrow="off")
+    blocks.draw_facts(facts)
 
 
 def _draw_figures(curve: BoundedCurve, row: int, bits: int, task: str) -> None:
-    line = bounds_text.line_at(curve, row, bits)
+    line = curve.line_at(row, bits)
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
@@ -104,7 +102,8 @@ def _draw_figures(curve: BoundedCurve, row: int, bits: int, task: str) -> None:
         charts.draw(
             bounds_figures.lost_outputs(curve, row),
             "lost_outputs",
-            "Share of each layer's outputs that is lost, clipped and refitted",
+            "Share of each layer's outputs that is lost, clipped and refitted, "
+            f"at {curve.shares[row]:g} of their reach",
         )
 
 

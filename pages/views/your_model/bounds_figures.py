@@ -9,7 +9,6 @@ from pages.shared.plots import traces
 from pages.shared.plots.layout import BELOW, build_figure, score_scale, score_title
 from pages.shared.plots.palette import CONSTRAINED, REFERENCE, UNCHANGED
 
-from .bounds_text import line_at
 from .text import markup
 
 _LINES = {32: ("solid", "circle"), 8: ("dot", "diamond"), 4: ("dashdot", "triangle-up")}
@@ -23,13 +22,13 @@ def scores_by_bound(curve: BoundedCurve, row: int, bits: int, task: str) -> go.F
     shares, table = np.array(curve.shares), curve.scores.table
     drawn = []
     for number, (dash, symbol) in _LINES.items():
-        own = table[table["bits"] == number]
-        if not len(own):
+        rows = table[table["bits"] == number]
+        if not len(rows):
             continue
-        y, low, high = (scale * own[end] for end in ("score", "score_low", "score_high"))
+        y, low, high = (scale * rows[end] for end in ("score", "score_low", "score_high"))
         drawn.append(
             traces.line(
-                shares[own["row"]],
+                shares[rows["row"]],
                 y,
                 "refitted" if number == 32 else f"refitted, {number} bits",
                 CONSTRAINED,
@@ -53,9 +52,9 @@ def scores_by_bound(curve: BoundedCurve, row: int, bits: int, task: str) -> go.F
             hover=f"%{{x:g}} of the reach: %{{y:.3~f}}{unit}",
         )
     )
-    y = scale * float(line_at(curve, row, bits)["score"])
+    y = scale * float(curve.line_at(row, bits)["score"])
     drawn.append(traces.current(shares[row], y, CONSTRAINED))
-    yours = scale * float(line_at(curve, len(shares) - 1, 32)["score"])
+    yours = scale * float(curve.line_at(len(shares) - 1, 32)["score"])
     lowest = scale * float(min(table["score_low"].min(), clipped["score"].min()))
     floor = max(lowest - 0.03 * scale, yours - _SHOWN * scale)
     return build_figure(

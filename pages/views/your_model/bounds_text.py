@@ -21,22 +21,6 @@ START = (
 CHECKED = "every weight is the one that its refit gave, and none passes its bound"
 
 
-def line_at(curve: BoundedCurve, row: int, bits: int) -> pd.Series:
-    """A bound's scores with so many bits, or as they are where the graph cannot be rounded."""
-    table = curve.scores.table.query("row == @row")
-    own = table[table["bits"] == bits]
-    return (own if len(own) else table).iloc[0]
-
-
-def first_row(curve: BoundedCurve, bits: int, points: float = 0.01) -> int:
-    """The smallest bound that loses at most so much on the validation part, else the largest."""
-    rows = sorted(set(curve.layers["row"]))
-    for row in rows:
-        if line_at(curve, row, bits)["validation_change"] >= -points:
-            return row
-    return rows[-1]
-
-
 def describe_certificates(curve: BoundedCurve, row: int) -> str:
     """How many layers are certified, and what is proved of them."""
     layers = curve.layers.query("row == @row")
@@ -69,7 +53,7 @@ def describe_others(layers: pd.DataFrame, curve: BoundedCurve) -> str:
 
 def describe_bounds(curve: BoundedCurve, row: int, bits: int, task: str) -> str:
     """What this bound costs, what rounding alone costs, and what it does not save."""
-    line, last = (line_at(curve, at, bits) for at in (row, len(curve.shares) - 1))
+    line, last = (curve.line_at(at, bits) for at in (row, len(curve.shares) - 1))
     change, ends = describe_test_change(line, task)
     layers = curve.layers.query("row == @row")
     pinned = f"{100 * float(layers['pinned'].mean()):.0f} % of a layer's weights on average"

@@ -22,7 +22,7 @@ _ASKED = "_asked_"
 
 def choose_method(view: ModelView, files: Files, judging: Judging | None) -> ModelView | None:
     """The model with the ranks of one method; None while they are being computed."""
-    st.header("How small, and what is kept", anchor=False)
+    st.header("How small, and what is kept", anchor="budget")
     if view.plan is None:
         st.info(text.NOTHING, icon=":material/info:")
         return None
@@ -32,8 +32,8 @@ def choose_method(view: ModelView, files: Files, judging: Judging | None) -> Mod
     titles = {name: LOW_RANK_METHODS[name].title for name in (TRUNCATED, ACTIVATION_AWARE)}
     if widgets.segment(links.FILE_METHOD, "Ranks by", titles) == TRUNCATED:
         return view
-    found = wait_for(ask_layers(files, judging), "Asking the layers what they give on fit rows")
-    return None if found is None else with_plan(view, found, judging)
+    plan = wait_for(ask_layers(files, judging), "Asking the layers what they give on fit rows")
+    return None if plan is None else with_plan(view, plan, judging)
 
 
 def ask_layers(files: Files, judging: Judging) -> Job[CalibratedPlan]:
@@ -41,15 +41,15 @@ def ask_layers(files: Files, judging: Judging) -> Job[CalibratedPlan]:
     return jobs.submit(tasks.calibrate, files, *judging.calibration)
 
 
-def with_plan(view: ModelView, found: CalibratedPlan, judging: Judging) -> ModelView:
+def with_plan(view: ModelView, plan: CalibratedPlan, judging: Judging) -> ModelView:
     """The model with these ranks in place of truncated SVD's."""
     return replace(
         view,
-        plan=found.plan,
-        ranks=found.ranks,
-        start=found.start,
+        plan=plan.plan,
+        ranks=plan.ranks,
+        start=plan.start,
         calibration=judging.calibration,
-        not_calibrated=found.others,
+        not_calibrated=plan.others,
     )
 
 
@@ -62,27 +62,24 @@ def draw_budget(view: ModelView, files: Files, judged: bool) -> int:
     row = _choose_row(view)
     line = view.plan.iloc[row]
     saved = 1 - line["share"]
-    places = st.columns(3)
-    places[0].metric(
-        "Parameters",
-        format_count(line["parameters"]),
-        f"−{100 * saved:.0f} %" if saved > 0 else "as yours",
-        delta_color="off",
-        delta_arrow="off",
-    )
-    places[1].metric(
-        "File size, about",
-        format_size(line["bytes"]),
-        f"yours: {format_size(view.file_bytes)}",
-        delta_color="off",
-        delta_arrow="off",
-    )
-    places[2].metric(
-        "Energy kept, weakest layer",
-        f"{100 * line['energy']:.1f} %",
-        text.count_layers(len(view.ranks[row])),
-        delta_color="off",
-        delta_arrow="off",
+    blocks.draw_facts(
+        (
+            (
+                "Parameters",
+                format_count(line["parameters"]),
+                f"−{100 * saved:.0f} %" if saved > 0 else "as yours",
+            ),
+            (
+                "File size, about",
+                format_size(line["bytes"]),
+                f"yours: {format_size(view.file_bytes)}",
+            ),
+            (
+                "Energy kept, weakest layer",
+                f"{100 * line['energy']:.1f} %",
+                text.count_layers(len(view.ranks[row])),
+            ),
+        )
     )
     st.caption(text.describe_plan(view, row))
     left, right = st.columns([3, 2], gap="medium")

@@ -154,8 +154,8 @@ def scores_by_size(
     drawn = []
     for place, (name, table) in enumerate(tables.items()):
         title, colour = LOW_RANK_METHODS[name].title, style("low_rank", name).colour
-        own = table[table["bits"] == 32]
-        drawn.append(_scores_of(own, title, colour, "solid", "circle", task))
+        unrounded = table[table["bits"] == 32]
+        drawn.append(_scores_of(unrounded, title, colour, "solid", "circle", task))
         for bits, (dash, symbol) in _FEW_BITS.items():
             rounded = table[table["bits"] == bits]
             if len(rounded):
@@ -181,12 +181,12 @@ def scores_by_size(
 
 
 def _scores_of(
-    own: pd.DataFrame, name: str, colour: str, dash: str, symbol: str, task: str
+    rows: pd.DataFrame, name: str, colour: str, dash: str, symbol: str, task: str
 ) -> traces.Trace:
     scale, unit = score_scale(task), " %" if task == "classification" else ""
-    y, low, high = (scale * own[end] for end in ("score", "score_low", "score_high"))
+    y, low, high = (scale * rows[end] for end in ("score", "score_low", "score_high"))
     return traces.line(
-        own["bytes"].to_numpy(float),
+        rows["bytes"].to_numpy(float),
         y,
         name,
         colour,
@@ -196,7 +196,7 @@ def _scores_of(
         hover=f"%{{y:.3~f}}{unit}, %{{x:,.0f}} bytes<br>%{{customdata[0]:+.3~f}} "
         "(%{customdata[1]:+.3~f} to %{customdata[2]:+.3~f})",
         error_y=traces.interval(y, low, high, colour),
-        customdata=scale * own[["change", "change_low", "change_high"]].to_numpy(),
+        customdata=scale * rows[["change", "change_low", "change_high"]].to_numpy(),
     )
 
 
@@ -248,7 +248,7 @@ def head_scores(view: HeadView, row: int, task: str) -> go.Figure:
         error_y=traces.interval(y, low, high, CONSTRAINED),
         showlegend=False,
     )
-    lines, bound = _baselines({"yours": scale * view.own["score"]}), view.own["bound"]
+    lines, bound = _baselines({"yours": scale * view.original["score"]}), view.original["bound"]
     if x[0] <= bound <= x[-1]:
         lines["shapes"].append(traces.vertical(bound, REFERENCE, dash="dot"))
         words = "your weights' bound"

@@ -16,12 +16,12 @@ from .tasks import Files
 
 def draw_head(files: Files, judging: Judging) -> None:
     """Everything on the model's last layer, with all before it held."""
-    dataset, seed, found, way = judging.dataset, judging.seed, judging.found, judging.way
-    st.header("A bound on the last layer, certified", anchor=False)
+    dataset, seed, readings, way = judging.dataset, judging.seed, judging.readings, judging.way
+    st.header("A bound on the last layer, certified", anchor="head")
     st.caption(text.HEAD)
     constraint = _choose_set()
     job: Job[HeadView] = jobs.submit(
-        tasks.bound_head, files, dataset, seed, way, found.order, constraint
+        tasks.bound_head, files, dataset, seed, way, readings.order, constraint
     )
 
     def draw() -> None:
@@ -30,14 +30,14 @@ def draw_head(files: Files, judging: Judging) -> None:
         if view is None or not len(view.table):
             return
         row = _choose_row(view, settled=job.result is not None)
-        _draw_numbers(view, row, found.task)
+        _draw_numbers(view, row, readings.task)
         sentence = text.describe_certificate(view, row)
         if view.table["certified"].iloc[row]:
             st.success(sentence, icon=":material/verified:")
         else:
             st.warning(sentence, icon=":material/warning:")
-        _draw_figures(view, row, found.task)
-        st.markdown(text.describe_head(view, row, found.task))
+        _draw_figures(view, row, readings.task)
+        st.markdown(text.describe_head(view, row, readings.task))
         if job.result is not None:
             _draw_file(files, dataset, seed, way, view, row)
 
@@ -69,23 +69,21 @@ def _choose_row(view: HeadView, settled: bool) -> int:
 
 def _draw_numbers(view: HeadView, row: int, task: str) -> None:
     line = view.table.iloc[row]
-    ends = format_interval(view.own["score_low"], view.own["score_high"], task)
-    places = st.columns(3)
+    ends = format_interval(view.original["score_low"], view.original["score_high"], task)
     facts = (
         (
             score_name(task),
             format_score(line["score"], task),
-            f"yours: {format_score(view.own['score'], task)} ({ends})",
+            f"yours: {format_score(view.original['score'], task)} ({ends})",
         ),
-        ("Bound c", f"{line['knob']:.3g}", f"yours just fits {view.own['bound']:.3g}"),
+        ("Bound c", f"{line['knob']:.3g}", f"yours just fits {view.original['bound']:.3g}"),
         (
             "Numbers to be stored",
             f"{int(line['parameters']):,}",
             f"of {sum(part.size for part in view.heads[0]):,}",
         ),
     )
-    for place, (label, value, baseline) in zip(places, facts, strict=True):
-        place.metric(label, value, baseline, delta_color="off", delta_arrow="off")
+    blocks.draw_facts(facts)
 
 
 def _draw_figures(view: HeadView, row: int, task: str) -> None:

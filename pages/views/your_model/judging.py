@@ -23,7 +23,7 @@ def choose_judging(view: ModelView, files: Files) -> Judging | None:
     """The data, the way the model reads them, and what that way gives; None: there is none yet."""
     if is_text_model(files):
         return None
-    st.header("Data to judge it on", anchor=False)
+    st.header("Data to judge it on", anchor="judging")
     if view.kind != "ONNX graph":
         st.info(text.NO_GRAPH, icon=":material/info:")
         return None
@@ -31,30 +31,30 @@ def choose_judging(view: ModelView, files: Files) -> Judging | None:
     if dataset == text.NO_DATA:
         st.caption("Choose the data that the model was made for, or bring them on *Your data*.")
         return None
-    found: Readings | None = wait_for(
+    readings: Readings | None = wait_for(
         jobs.submit(tasks.readings, files, dataset, _SEED), "Trying ways to read the input"
     )
-    if found is None:
+    if readings is None:
         return None
-    if found.order is not None:
-        st.warning(text.describe_order(found), icon=":material/swap_vert:")
-    place = _choose_reading(found)
-    st.markdown(text.describe_reading(found, place))
-    with st.expander(f"All {len(found.table)} ways"):
+    if readings.order is not None:
+        st.warning(text.describe_order(readings), icon=":material/swap_vert:")
+    place = _choose_reading(readings)
+    st.markdown(text.describe_reading(readings, place))
+    with st.expander(f"All {len(readings.table)} ways"):
         st.dataframe(
-            found.table.drop(columns="reordered"),
+            readings.table.drop(columns="reordered"),
             hide_index=True,
             column_config={
                 name: st.column_config.NumberColumn(format="percent")
                 for name in ("score", "low", "high")
             }
-            if found.task == "classification"
+            if readings.task == "classification"
             else None,
         )
-    if not found.usable[place]:
-        st.warning(text.describe_useless(found), icon=":material/info:")
+    if not readings.usable[place]:
+        st.warning(text.describe_useless(readings), icon=":material/info:")
         return None
-    return Judging(dataset, data.find(dataset).title, _SEED, found, found.ways[place])
+    return Judging(dataset, data.find(dataset).title, _SEED, readings, readings.ways[place])
 
 
 def is_example(files: Files) -> bool:
@@ -69,8 +69,8 @@ def is_text_model(files: Files) -> bool:
 def _choose_data(files: Files) -> str:
     """A dataset of the catalogue or one's own; or none."""
     known = titles_of(data.DATASETS)
-    own = own_titles(widgets.read_request(links.JUDGED_ON))
-    titles = {text.NO_DATA: "none"} | known | own
+    upload_titles = own_titles(widgets.read_request(links.JUDGED_ON))
+    titles = {text.NO_DATA: "none"} | known | upload_titles
     default = DIGITS if is_example(files) else text.NO_DATA
     _follow_default(default)
     with st.container(width=320):
@@ -91,8 +91,8 @@ def _follow_default(default: str) -> None:
         st.session_state[links.JUDGED_ON] = default
 
 
-def _choose_reading(found: Readings) -> int:
-    names = list(found.table["reading"])
+def _choose_reading(readings: Readings) -> int:
+    names = list(readings.table["reading"])
     with st.container(width=420):
         chosen = widgets.pick(
             links.READING,

@@ -14,7 +14,7 @@ from .tasks import Files
 
 def draw_latency(view: ModelView, files: Files, row: int, judging: Judging) -> None:
     """The table, once it is asked for: a measurement keeps one processor busy for seconds."""
-    st.header("How long does it take?", anchor=False)
+    st.header("How long does it take?", anchor="latency")
     if not widgets.switch(links.TIMED, "Measure latency on this machine"):
         st.caption(text.ASK_LATENCY)
         return

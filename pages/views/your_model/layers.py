@@ -14,7 +14,7 @@ ENERGIES = {"99": "99 %", "95": "95 %", "90": "90 %"}
 
 def draw_layers(view: ModelView) -> None:
     """The map, the table and one spectrum."""
-    st.header("Why this layer, why not", anchor=False)
+    st.header("Why this layer, why not", anchor="layers")
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     with left:
         energy = widgets.segment(links.ENERGY, "Energy that each layer keeps", ENERGIES)

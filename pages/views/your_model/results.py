@@ -152,14 +152,14 @@ class Judging:
         Of the dataset.
     seed : int
         Of the split.
-    found : Readings
+    readings : Readings
     way : (str, str, str)
     """
 
     dataset: str
     title: str
     seed: int
-    found: Readings
+    readings: Readings
     way: tuple[str, str, str]
 
     @property
@@ -225,7 +225,7 @@ class HeadView:
         Of each row, in the order of the model's outputs: weight (outputs, inputs), intercept.
     multipliers : tuple
         Of each row: an array of the weight's shape by class, or one number.
-    own : mapping
+    original : mapping
         Of the model as it came: bound, score, score_low, score_high.
     start : int
         Row that is shown first.
@@ -238,7 +238,7 @@ class HeadView:
     table: pd.DataFrame
     heads: tuple[tuple[NDArray, NDArray], ...]
     multipliers: tuple[Any, ...]
-    own: Mapping[str, float]
+    original: Mapping[str, float]
     start: int
     fit_rows: int
     class_names: tuple[str, ...]

@@ -6,7 +6,7 @@ import streamlit as st
 
 from compression.graphs.smallest import ScoreCurve
 from pages.shared import jobs
-from pages.shared.format import escape_markdown, score_name
+from pages.shared.format import escape_markdown, format_score, score_name
 from pages.shared.jobs import Job
 from pages.shared.ui import charts
 from pages.shared.ui.progress import follow, show_status
@@ -24,7 +24,7 @@ class BothMethods:
 
     Attributes
     ----------
-    asked : Job
+    plan_job : Job
         Of the layers.
     views : dict of str to ModelView
         Method -> the model with its ranks.
@@ -32,19 +32,19 @@ class BothMethods:
         Method -> its files of rising size.
     """
 
-    asked: Job[CalibratedPlan]
+    plan_job: Job[CalibratedPlan]
     views: dict[str, ModelView]
     curves: dict[str, Job[ScoreCurve]]
 
 
 def judge_both(view: ModelView, files: Files, judging: Judging) -> BothMethods:
     """``view``: the model with the ranks of truncated SVD."""
-    asked = ask_layers(files, judging)
+    plan_job = ask_layers(files, judging)
     views = [view]
-    if asked.result is not None:
-        views.append(with_plan(view, asked.result, judging))
-    curves = {own.method: _submit(own, files, judging) for own in views}
-    return BothMethods(asked, {own.method: own for own in views}, curves)
+    if plan_job.result is not None:
+        views.append(with_plan(view, plan_job.result, judging))
+    curves = {each.method: _submit(each, files, judging) for each in views}
+    return BothMethods(plan_job, {each.method: each for each in views}, curves)
 
 
 def draw_scores(both: BothMethods, chosen: str, row: int, files: Files, judging: Judging) -> None:
@@ -52,13 +52,13 @@ def draw_scores(both: BothMethods, chosen: str, row: int, files: Files, judging:
 
     ``row``: of the plan that is shown.
     """
-    st.header("What it costs on data", anchor=False)
+    st.header("What it costs on data", anchor="scores")
 
     def draw() -> None:
-        if both.asked.status == "failed":
-            st.caption(f"{text.ONE_METHOD} {escape_markdown(both.asked.error)}")
+        if both.plan_job.status == "failed":
+            st.caption(f"{text.ONE_METHOD} {escape_markdown(both.plan_job.error)}")
         else:
-            show_status(both.asked, "Asking the layers what they give on fit rows")
+            show_status(both.plan_job, "Asking the layers what they give on fit rows")
         for job in both.curves.values():
             show_status(job, "Judging smaller models on the test part")
         names = sorted(both.curves, key=lambda name: name != chosen)
@@ -66,16 +66,19 @@ def draw_scores(both: BothMethods, chosen: str, row: int, files: Files, judging:
         tables = {name: curve.table for name, curve in begun.items() if curve is not None}
         if chosen not in tables:
             return
-        task, whole = judging.found.task, tables[chosen].query("bits == 32")
+        task, whole = judging.readings.task, tables[chosen].query("bits == 32")
         rows = list(whole["row"])
         current = rows.index(row) if row in rows else None
-        figure = figures.scores_by_size(tables, judging.found.floor, current, task)
-        said = f"{score_name(task)} against file size, with intervals"
+        figure = figures.scores_by_size(tables, judging.readings.floor, current, task)
+        best = format_score(max(table["score"].max() for table in tables.values()), task)
+        said = f"{score_name(task)} against file size, with intervals; the best is {best}"
+        if current is not None:
+            said += f", {format_score(whole['score'].iloc[current], task)} at the size shown"
         charts.draw(figure, "scores_by_size", said)
         unseen = is_example(files) and judging.dataset == DIGITS
         st.caption(text.NOT_SEEN if unseen else text.SEEN)
 
-    follow(draw, both.asked, *both.curves.values(), key="scores")
+    follow(draw, both.plan_job, *both.curves.values(), key="scores")
 
 
 def _submit(view: ModelView, files: Files, judging: Judging) -> Job[ScoreCurve]:
@@ -86,6 +89,6 @@ def _submit(view: ModelView, files: Files, judging: Judging) -> Job[ScoreCurve]:
         judging.seed,
         view.ranks,
         judging.way,
-        judging.found.order,
+        judging.readings.order,
         view.calibration is not None,
     )

@@ -17,7 +17,7 @@ def draw_sentences(view: ModelView, row: int) -> None:
     """``row``: of the plan that is shown."""
     assert view.plan is not None
     plan = view.plan
-    st.header("What it costs on sentences", anchor=False)
+    st.header("What it costs on sentences", anchor="sentences")
     st.caption(text.SENTENCES)
     job: Job[pd.DataFrame] = jobs.submit(
         tasks.turn_sentences, str(example.find_text_model()), view.ranks
@@ -33,7 +33,8 @@ def draw_sentences(view: ModelView, row: int) -> None:
         charts.draw(
             figures.cosine_by_size(table, plan["bytes"], row, view.file_bytes),
             "cosine_by_size",
-            "Mean cosine of each sentence's vector and its own in your model, against file size",
+            "Mean cosine of each sentence's vector and its own in your model, against file size: "
+            f"{table['value'].iloc[min(row, len(table) - 1)]:.3f} at the size shown",
         )
 
     follow(draw, job, key="sentences")

@@ -10,7 +10,7 @@ from pages.shared import links
 from pages.shared.format import format_score, format_size, score_name
 from pages.shared.jobs import Job
 from pages.shared.models.text import describe_promise
-from pages.shared.ui import knobs, widgets
+from pages.shared.ui import blocks, knobs, widgets
 from pages.shared.ui.progress import follow
 
 from . import tables, text
@@ -60,7 +60,7 @@ class Judged:
 
 def draw_smallest(judged: Judged, files: Files, judging: Judging) -> None:
     """The answer over ranks and bounds in 32, 8 and 4 bits, and its file."""
-    st.header("The smallest file within a loss", anchor=False)
+    st.header("The smallest file within a loss", anchor="smallest")
     st.caption(text.SMALLEST)
 
     def draw() -> None:
@@ -79,16 +79,15 @@ def _choose_loss(task: str) -> float:
 
 
 def _draw_answer(judged: Judged, files: Files, judging: Judging) -> None:
-    task, views = judging.found.task, judged.both.views
-    own, loss = next(iter(views.values())), _choose_loss(task)
-    choice = choose_smallest(judged.curves(), loss, task, own.file_bytes)
+    task, views = judging.readings.task, judged.both.views
+    view, loss = next(iter(views.values())), _choose_loss(task)
+    choice = choose_smallest(judged.curves(), loss, task, view.file_bytes)
     if choice is None:
         st.info(text.describe_none(loss, task), icon=":material/info:")
         return
     line = choice.line
-    places = st.columns(3)
     facts = (
-        ("File size", format_size(line["bytes"]), f"yours: {format_size(own.file_bytes)}"),
+        ("File size", format_size(line["bytes"]), f"yours: {format_size(view.file_bytes)}"),
         (
             score_name(task),
             format_score(line["score"], task),
@@ -96,18 +95,17 @@ def _draw_answer(judged: Judged, files: Files, judging: Judging) -> None:
         ),
         ("Change on the test part", *text.describe_test_change(line, task)),
     )
-    for place, (label, value, baseline) in zip(places, facts, strict=True):
-        place.metric(label, value, baseline, delta_color="off", delta_arrow="off")
-    st.markdown(text.describe_smallest(choice, own.file_bytes, loss, task))
+    blocks.draw_facts(facts)
+    st.markdown(text.describe_smallest(choice, view.file_bytes, loss, task))
     promised = None
     if choice.promised is not None:
-        promised = text.describe_promised(choice.promised, own.file_bytes, task)
+        promised = text.describe_promised(choice.promised, view.file_bytes, task)
     st.markdown(describe_promise(choice.promise, promised, loss, task))
     line = _choose_file(choice)
     row, bits = int(line["row"]), int(line["bits"])
     if line["method"] == text.BOUNDED:
         share = judged.shares[row]
-        draw_bounded_file(own, files, judging, share, bits, "smallest_model")
+        draw_bounded_file(view, files, judging, share, bits, "smallest_model")
     else:
         draw_file(views[line["method"]], files, row, bits, "smallest_model")
     with st.expander("The smallest of each method and number of bits"):

@@ -45,7 +45,7 @@ def latency_table(table: pd.DataFrame) -> pd.DataFrame:
         {
             "file": table["model"].replace("reference", "yours"),
             "batch": table["batch"],
-            "µs a call": [show(line, "latency", 1e6) for _, line in table.iterrows()],
+            "µs per call": [show(line, "latency", 1e6) for _, line in table.iterrows()],
             "times faster": [show(line, "ratio", 1.0) for _, line in table.iterrows()],
         }
     )

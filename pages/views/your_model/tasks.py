@@ -35,6 +35,7 @@ Files = tuple[tuple[str, bytes], ...]
 def read(report: Report, files: Files) -> ModelView:
     """Weights, spectra, and ranks for every share of the parameters."""
     from compression import CompressionError
+    from compression.graphs.layer_table import tabulate_layers, take_spectra
     from compression.graphs.plan import plan, starting_row
 
     model = _load(files)
@@ -43,31 +44,16 @@ def read(report: Report, files: Files) -> ModelView:
         return lambda done, total, _: report(first + 0.5 * done / total, 1, None, part)
 
     model.measure(tell("taking spectra", 0.0))
-    layers = model.layers.assign(
-        rows=[weight.matrix_shape[0] for weight in model.weights],
-        columns=[weight.matrix_shape[1] for weight in model.weights],
-    )
-    cost = (layers["rows"] + layers["columns"]) / layers["parameters"]  # of a rank
-    layers = layers.assign(
-        **{f"saving_{share}": 1 - layers[f"rank_{share}"] * cost for share in (90, 95, 99)}
-    )
-    spectra = {
-        weight.name: model.spectrum(weight.name)
-        for weight in model.weights
-        if layers.loc[layers["layer"] == weight.name, "rank_99"].notna().all()
-    }
-    layers["energy"] = [
-        model.energy(name) if name in spectra else float("nan") for name in layers["layer"]
-    ]
     name = next((n for n, _ in files if n.lower().endswith(".onnx")), files[0][0])
     kind = "ONNX graph" if name.lower().endswith(".onnx") else "tensors"
-    facts = (name, kind, model.file_bytes, model.parameters, layers, spectra)
+    table, spectra = tabulate_layers(model), take_spectra(model)
+    facts = (name, kind, model.file_bytes, model.parameters, table, spectra)
     try:
-        found = plan(model, report=tell("sharing budgets", 0.5))
+        rank_plan = plan(model, report=tell("sharing budgets", 0.5))
     except CompressionError:
         return ModelView(*facts, None, (), 0, len(files) > 1)
-    ranks = tuple(tuple(sorted(chosen.items())) for chosen in found.ranks)
-    return ModelView(*facts, found.table, ranks, starting_row(found.table), len(files) > 1)
+    ranks = tuple(tuple(sorted(chosen.items())) for chosen in rank_plan.ranks)
+    return ModelView(*facts, rank_plan.table, ranks, starting_row(rank_plan.table), len(files) > 1)
 
 
 @measures_time
@@ -79,14 +65,16 @@ def calibrate(
 
     report(0, 1, None, "asking layers what they give")
     model = _calibrate(files, dataset, seed, way)
-    found = plan(model, report=lambda done, total, _: report(done, total, None, "sharing budgets"))
-    ranks = tuple(tuple(sorted(chosen.items())) for chosen in found.ranks)
+    rank_plan = plan(
+        model, report=lambda done, total, _: report(done, total, None, "sharing budgets")
+    )
+    ranks = tuple(tuple(sorted(chosen.items())) for chosen in rank_plan.ranks)
     others = tuple(
         weight.name
         for weight in model.weights
         if not weight.reason and weight.name not in model.calibration
     )
-    return CalibratedPlan(found.table, ranks, starting_row(found.table), others)
+    return CalibratedPlan(rank_plan.table, ranks, starting_row(rank_plan.table), others)
 
 
 @measures_time
@@ -214,7 +202,7 @@ def bound_head(
             curve.table,
             tuple((head.weight, head.intercept) for head in map(curve.head_of, curve.heads)),
             tuple(curve.multipliers),
-            curve.own,
+            curve.original,
             curve.first_row(),
             curve.fit_rows,
             tuple(loaded.class_names),
@@ -338,16 +326,16 @@ def read_adapter(report: Report, files: Files) -> AdapterView:
         return lambda done, total, _: report(first + 0.5 * done / total, 1, None, part)
 
     adapter = compression.read_adapter(dict(files), tell("taking spectra", 0.0))
-    found = plan(adapter, report=tell("sharing budgets", 0.5))
+    rank_plan = plan(adapter, report=tell("sharing budgets", 0.5))
     able = adapter.layers[adapter.layers["reason"] == ""]["layer"]
     return AdapterView(
         file_bytes=sum(len(content) for _, content in files),
         parameters=adapter.parameters,
         layers=adapter.layers,
         spectra={name: adapter.spectrum(name) for name in able},
-        plan=found.table,
-        ranks=tuple(tuple(sorted(chosen.items())) for chosen in found.ranks),
-        start=found.first_row(),
+        plan=rank_plan.table,
+        ranks=tuple(tuple(sorted(chosen.items())) for chosen in rank_plan.ranks),
+        start=rank_plan.first_row(),
     )
 
 

@@ -140,20 +140,20 @@ def describe_built(view: ModelView, built: Built, as_promised: str = "") -> str:
         or f"every layer is as far from yours as its method said, to {built.difference:.0e} of its "
         "norm"
     )
-    found = (
+    sentence = (
         f"The file has **{format_size(size)}**, {compare_sizes(view.file_bytes, size)} than what "
         f"you brought. Read back, {checked}.{one}"
     ).replace("as the reference than", "as large as")
     if not built.outputs:
-        return f"{found} Its outputs could not be compared: {plain(built.why_not, 300)}."
+        return f"{sentence} Its outputs could not be compared: {plain(built.why_not, 300)}."
     outputs = built.outputs
-    found += (
+    sentence += (
         f" On {outputs['rows']} random inputs its outputs differ from the original's by "
         f"**{100 * outputs['relative']:.2g} %** of their norm, at most by {outputs['largest']:.2g}"
     )
     if outputs["same"] is not None:
-        found += f"; the largest output is the same for {100 * outputs['same']:.0f} % of them"
-    return f"{found}. Random inputs are no data: on yours it may be better or worse."
+        sentence += f"; the largest output is the same for {100 * outputs['same']:.0f} % of them"
+    return f"{sentence}. Random inputs are no data: on yours it may be better or worse."
 
 
 def smaller_name(file_name: str, remark: str = "low-rank") -> str:
@@ -172,26 +172,28 @@ def describe_origin(view: ModelView) -> str:
 
 def describe_judging(judging: Judging) -> str:
     """The data behind the scores, and how the model reads them, as plain text."""
-    found = judging.found
-    place = found.ways.index(judging.way)
-    line, best = found.table.iloc[place], found.table.iloc[0]
-    chosen = f"as suggested, the best of {len(found.table)} ways"
+    readings = judging.readings
+    place = readings.ways.index(judging.way)
+    line, best = readings.table.iloc[place], readings.table.iloc[0]
+    chosen = f"as suggested, the best of {len(readings.table)} ways"
     if place:
-        chosen = f"chosen by hand among {len(found.table)} ways, where “{best['reading']}” is best"
-    right = line["score"] if found.order is None else line["reordered"]
+        chosen = (
+            f"chosen by hand among {len(readings.table)} ways, where “{best['reading']}” is best"
+        )
+    right = line["score"] if readings.order is None else line["reordered"]
     measure, floor = (
         "accuracy",
-        f"the largest class alone {format_score(found.majority, found.task)}",
+        f"the largest class alone {format_score(readings.majority, readings.task)}",
     )
-    if found.task == "regression":
+    if readings.task == "regression":
         measure, floor = "an R² of", "always answering the mean 0"
     order = ""
-    if found.order is not None:
-        order = f" Outputs are taken as the classes {', '.join(map(plain, found.order_names))}."
+    if readings.order is not None:
+        order = f" Outputs are taken as the classes {', '.join(map(plain, readings.order_names))}."
     return (
         f"Judged on {plain(judging.title, 200)}, split with seed {judging.seed}. Input read as "
-        f"“{line['reading']}”, {chosen}; on {found.rows} validation rows it gives {measure} "
-        f"{format_score(right, found.task)}, {floor}.{order}"
+        f"“{line['reading']}”, {chosen}; on {readings.rows} validation rows it gives {measure} "
+        f"{format_score(right, readings.task)}, {floor}.{order}"
     )
 
 
@@ -223,41 +225,41 @@ SEEN = (
 NOT_SEEN = "The example learned from none of the rows that it is judged on here."
 
 
-def describe_reading(found: Readings, place: int) -> str:
+def describe_reading(readings: Readings, place: int) -> str:
     """What one way to read the input gives, beside the largest class."""
-    line = found.table.iloc[place]
-    ends = format_interval(line["low"], line["high"], found.task)
-    value = format_score(line["score"], found.task)
-    if found.task == "regression":
+    line = readings.table.iloc[place]
+    ends = format_interval(line["low"], line["high"], readings.task)
+    value = format_score(line["score"], readings.task)
+    if readings.task == "regression":
         return (
             f"Read as **{line['reading']}** the model has an R² of **{value}** ({ends}) on "
-            f"{found.rows} validation rows; always answering their mean gives 0. The way was "
+            f"{readings.rows} validation rows; always answering their mean gives 0. The way was "
             "chosen on these rows."
         )
     return (
-        f"Read as **{line['reading']}** the model is right on **{value}** of {found.rows} "
+        f"Read as **{line['reading']}** the model is right on **{value}** of {readings.rows} "
         f"validation rows ({ends}); the largest class alone gives "
-        f"{format_score(found.majority, 'classification')}. The way was chosen on these rows."
+        f"{format_score(readings.majority, 'classification')}. The way was chosen on these rows."
     )
 
 
-def describe_order(found: Readings) -> str:
+def describe_order(readings: Readings) -> str:
     """What is wrong with the classes, and what is done about it."""
-    names = ", ".join(found.order_names[:10]) + (", …" if len(found.order_names) > 10 else "")
-    right = format_score(float(found.table["reordered"].iloc[0]), "classification")
+    names = ", ".join(readings.order_names[:10]) + (", …" if len(readings.order_names) > 10 else "")
+    right = format_score(float(readings.table["reordered"].iloc[0]), "classification")
     return (
         f"The classes stand in another order: the model's outputs are {names}. In that order it is "
         f"right on {right} of the validation rows, and in that order it is judged below."
     )
 
 
-def describe_useless(found: Readings) -> str:
+def describe_useless(readings: Readings) -> str:
     """Why there is no curve."""
-    floor = f"the largest class ({format_score(found.majority, 'classification')})"
-    if found.task == "regression":
+    floor = f"the largest class ({format_score(readings.majority, 'classification')})"
+    if readings.task == "regression":
         floor = "always answering the mean (R² = 0)"
     return (
-        f"None of {len(found.table)} ways to read the model is better than {floor} beyond its "
+        f"None of {len(readings.table)} ways to read the model is better than {floor} beyond its "
         "interval, so there is "
         "nothing to compare: choose the data that the model was made for, or export it with its "
         "preprocessing inside."
@@ -321,7 +323,7 @@ def describe_none(loss: float, task: str) -> str:
 
 
 ASK_LATENCY = (
-    "Seconds a call of your model and of the smaller one above, in turns, by ONNX Runtime with one "
+    "Seconds per call of your model and of the smaller one above, in turns, by ONNX Runtime with one "
     "thread; it takes some seconds."
 )
 LATENCY = (

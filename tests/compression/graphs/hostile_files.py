@@ -103,6 +103,7 @@ def archive(parts: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> b
     return content.getvalue()
 
 
+# Long: a case for each way to be hostile.
 def checkpoint_files(trace: str) -> Iterator[tuple[str, bytes]]:
     good = save({"w": torch.arange(1000.0).reshape(20, 50)})
     yield "empty", b""
@@ -274,6 +275,7 @@ def recursive_function(model: onnx.ModelProto) -> None:
     model.graph.node.append(helper.make_node("f", ["y"], ["z"], domain="own"))
 
 
+# Long: a case for each way to be hostile.
 def onnx_files() -> Iterator[tuple[str, Files]]:
     def alone(content: bytes) -> Files:
         return {"m.onnx": content}

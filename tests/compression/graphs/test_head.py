@@ -107,7 +107,7 @@ def test_classes_in_another_order_come_back_in_the_model_s():
     model = read(graph(ENDS["softmax"]))
     curve = head_curve(model, *parts(y), bounds=[0.5], order=order)
     own = np.asarray(order)[run(graph(ENDS["softmax"]), x=X[70:])[0].argmax(1)]
-    assert curve.own["score"] == pytest.approx((own == y[70:]).mean())
+    assert curve.original["score"] == pytest.approx((own == y[70:]).mean())
     files, _ = write_head(model, curve.head_of(curve.heads[0]), X)
     said = np.asarray(order)[run(files["m.onnx"], x=X[70:])[0].argmax(1)]
     assert (said == y[70:]).mean() == pytest.approx(curve.table["score"][0])

@@ -1,12 +1,15 @@
 """Ranks of whole networks under a budget, held to exhaustive search over networks."""
 
+import warnings
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import compression
+from benchmarks import rank_allocation_quality
 from compression import accounting
 from compression.errors import ArgumentError
 from compression.low_rank.budgets import RULES, UNITS, budget_curve
@@ -226,3 +229,38 @@ def test_rows_so_far_are_those_whose_network_is_judged(digits, digits_mlp):
 def test_impossible_budgets_are_answered_with_possible_ones(arguments, words, digits, digits_mlp):
     with pytest.raises(ArgumentError, match=words):
         budget_curve(digits_mlp, digits, **arguments)
+
+
+def test_the_benchmark_of_rules_measures_every_objective_and_both_defaults():
+    """Also the one of ``allocate_ranks``, which sees weights alone."""
+    assert set(rank_allocation_quality.OBJECTIVES) == set(OBJECTIVES)
+    errors = {"best": 10.0, "exact, curvature": 9.5, "exact, kept_energy": 12.0}
+    measured = pd.DataFrame(
+        [
+            {"pair": "digits + mlp", "method": method, "seed": seed, "share": 0.08, "rule": rule}
+            | {"raw": error + seed, "tuned": error + seed}
+            for method in ("truncated_svd", "activation_aware_svd")
+            for seed in (0, 1)
+            for rule, error in errors.items()
+        ]
+    )
+    found = {
+        (row.question, row.measured): row.met for row in rank_allocation_quality.judge(measured)
+    }
+    assert len(found) == 2 * (2 + 1)  # raw and tuned; of activation-aware SVD "best" alone
+    for (question, said), met in found.items():
+        assert met == ("rule best" in said)
+        assert said.startswith("10.5 %" if met else "12.5 %")
+        assert met or ("truncated_svd" in question and "exact, kept_energy" in said)
+
+
+def test_ranks_of_weights_alone_are_the_exact_rule_s_by_kept_energy(digits, digits_mlp):
+    parts = layers(digits_mlp.network)
+    weights = {name: matrix(part) for name, part in parts.items()}
+    biases = sum(part.bias.numel() for part in parts.values())
+    for budget in (5000, 12000):
+        table = budget_curve(digits_mlp, digits, [budget + biases], objective="kept_energy").table
+        (ranks,) = table.loc[table["rule"] == "exact", "ranks"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a layer that is starved
+            assert compression.allocate_ranks(weights, budget) == ranks

@@ -1,5 +1,6 @@
 """What is said of a study's rows: chosen on validation, corrected for shared rows and many tests."""
 
+import itertools
 import math
 
 import numpy as np
@@ -124,3 +125,45 @@ def test_over_datasets_each_counts_once_and_the_interval_is_scipys():
     assert (line["label"], line["datasets"]) == ("x", 3)
     assert line["mean"] == pytest.approx(0.7 / 3)
     assert (line["low"], line["high"]) == pytest.approx((interval.low, interval.high))
+
+
+SEEDS = 8
+PARTS = {"a": (120, 30), "b": (300, 100)}  # dataset -> rows to learn from, and to be judged by
+LABELS = {"w": 0.001, "x": 0.004, "y": 0.008, "z": 0.012}  # label -> what it is better by
+
+
+def many_rows():
+    """Four labels against "plain" on two datasets, from far better to level."""
+    random, found = np.random.default_rng(5), []
+    for (dataset, (train, test)), seed in itertools.product(PARTS.items(), range(SEEDS)):
+        own = (dataset, "m", seed, 0, seed)
+        found.append((*own, "reference", "reference", 1.0, 0.95, 400, train, test))
+        for label, better in {"plain": 0.0, **LABELS}.items():
+            score = 0.8 + better + random.normal(0, 0.004)
+            found.append((*own, "low_rank", label, 0.2, score, 80, None, None))
+    names = ["dataset", "model", "seed", "fold", "split", "family", "label", "share", "score"]
+    table = pd.DataFrame(found, columns=[*names, "bytes", "train_rows", "test_rows"])
+    return table.assign(validation_rows=20.0, validation_score=table["score"])
+
+
+def test_compared_labels_have_the_corrected_interval_and_holms_probabilities():
+    """By the formulas with scipy's Student t, and Holm's procedure by statsmodels."""
+    table, expected = many_rows(), {}
+    scores = table.pivot(index=["dataset", "seed"], columns="label", values="score")
+    for (dataset, (train, test)), label in itertools.product(PARTS.items(), LABELS):
+        own = (scores[label] - scores["plain"])[dataset].to_numpy()
+        error = math.sqrt((1 / SEEDS + test / train) * own.var(ddof=1))
+        student = stats.t(df=SEEDS - 1, loc=own.mean(), scale=error)
+        level = 2 * stats.t.sf(abs(own.mean()) / error, SEEDS - 1)
+        expected[dataset, label] = (own.mean(), *student.interval(0.95), level)
+    compared = compare_labels(table, 0.25, "plain").set_index(["dataset", "label"])
+    assert set(compared.index) == set(expected)
+    expected = pd.DataFrame(expected, index=["mean", "low", "high", "alone"]).T.loc[compared.index]
+    np.testing.assert_allclose(
+        compared[["mean", "low", "high"]], expected[["mean", "low", "high"]], rtol=1e-9
+    )
+    holm = multipletests(expected["alone"], method="holm")[1]
+    np.testing.assert_allclose(compared["probability"], holm, rtol=1e-9)
+    worth = compared["verdict"] != "tie"
+    assert worth.tolist() == (holm < 0.05).tolist()
+    assert 0 < worth.sum() < (expected["alone"] < 0.05).sum()  # some are shown alone only

@@ -87,6 +87,47 @@ def test_the_table_is_what_the_functions_give(store):
         assert (rows["reference_bytes"] == own["bytes"]).all()
 
 
+def take_two_seconds(request, *rest):
+    """A fit that says it took two seconds, and takes none."""
+    return fit.Outcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", 2.0)
+
+
+def test_what_is_left_is_told_from_this_runs_seconds_and_its_workers():
+    """Two workers that take two seconds a fit do one a second."""
+    store, seen = StudyStore("sqlite://"), []
+
+    def stop_after_three(progress):
+        seen.append(progress)
+        return progress.done < 3
+
+    executor = Inline(take_two_seconds)
+    studies.run(STUDY, store, executor, workers=2, report=stop_after_three)
+    assert (seen[0].done, seen[0].seconds_left) == (0, None)
+    assert [each.seconds_left for each in seen[1:]] == [6 - each.done for each in seen[1:]]
+    assert 3 <= seen[-1].done < 6
+    # What was kept before says nothing of who computes now.
+    resumed = []
+    studies.run(STUDY, store, executor, workers=1, report=lambda now: not resumed.append(now))
+    assert (resumed[0].done, resumed[0].seconds_left) == (seen[-1].done, None)
+    assert [each.seconds_left for each in resumed[1:]] == [
+        2 * (6 - each.done) for each in resumed[1:]
+    ]
+    assert resumed[-1].seconds_left == 0
+
+
+def test_a_smaller_network_has_the_reference_s_epochs_and_no_more_than_the_others(store):
+    """A worker is given the reference's file alone: it says how long the reference was trained."""
+    curve = studies.Curves("baseline", {"method": "smaller_network", "knobs": [0.3]})
+    study = studies.Study("small", ("iris",), ("mlp",), (0,), (curve,), 2)
+    run(store, study=study)
+    dataset = data.load("iris", seed=0)
+    reference = compression.train(dataset, model="mlp", seed=0, epochs=2)
+    expected = compression.baseline_curve(reference, dataset, "smaller_network", [0.3]).table
+    (row,) = studies.table(store, "small").query("family == 'baseline'").to_dict("records")
+    assert row["epochs"] == expected["epochs"].item() == 2 + 10
+    assert row["score"] == expected["score"].item()
+
+
 def test_a_second_run_computes_nothing(store):
     run(store)
     again = Inline()

@@ -11,8 +11,8 @@ from compression import studies
 from compression.studies import driver, fit
 from compression.studies.store import LEASES, StoreError, identify
 from compression.studies.study_store import StudyStore
+from tests.databases import execute
 
-from .conftest import execute
 from .test_driver import STUDY, Inline, run
 
 

@@ -15,8 +15,8 @@ STUDY = studies.Study("small", ("iris",), ("mlp",), (0, 1), (SVD, BOX), epochs=3
 
 
 @pytest.fixture
-def store():
-    store = StudyStore("sqlite://")
+def store(url):
+    store = StudyStore(url)
     yield store
     store.close()
 

@@ -115,6 +115,23 @@ def test_the_trials_that_optuna_calls_best_are_the_rows_that_no_other_dominates(
     assert sorted(trial.number for trial in best) == front
 
 
+def test_optunas_front_and_parallel_coordinates_have_a_trial_a_row(table, tmp_path):
+    """References too: they have no knob, which is a value of its own there."""
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    export_optuna(table, url, "small")
+    study = optuna.load_study(study_name="small: iris, mlp", storage=url)
+    front = optuna.visualization.plot_pareto_front(study)
+    points = [point for trace in front.data for point in zip(trace.x, trace.y, strict=True)]
+    rows = zip(table["bytes"], table["validation_score"], strict=True)
+    assert sorted(points) == sorted(rows)
+    drawn = optuna.visualization.plot_parallel_coordinate(study).data
+    lines = [dict(each.customdata) for each in drawn if each.mode == "lines"]
+    assert {"curve", "fold", "knob", "seed"} < set(lines[0])
+    shown = sorted((each["curve"], each["knob"], each["seed"]) for each in lines)
+    knobs = ["None" if math.isnan(knob) else f"{knob:.3g}" for knob in table["knob"]]
+    assert shown == sorted(zip(table["label"], knobs, table["seed"].astype(str), strict=True))
+
+
 @pytest.mark.parametrize(
     ("export", "where", "said"),
     [

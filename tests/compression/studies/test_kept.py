@@ -6,8 +6,7 @@ from compression import studies
 from compression.errors import ArgumentError
 from compression.studies import StudyStore, filter_kept, list_kept
 from compression.studies.store import TAGS, identify
-
-from .conftest import execute
+from tests.databases import execute
 
 UPLOAD = "table-0123456789abcdef0123456789abcdef"
 CURVE = {"family": "low_rank", "settings": {"method": "truncated_svd"}, "bits": []}

@@ -88,14 +88,19 @@ def test_it_is_looked_up_until_more_is_done(store, shown, monkeypatch):
     studies.run(STUDY, store, studies.InThisProcess())
 
 
-@pytest.mark.parametrize("rows_at_least", [5, 6])
-def test_who_runs_a_large_study_to_its_end_keeps_what_is_shown_of_it(
-    store, monkeypatch, rows_at_least
-):
-    study = replace(STUDY, name=f"from Python, {rows_at_least}", seeds=(0,))
-    monkeypatch.setattr(overview, "LARGE", rows_at_least)
-    studies.run(study, store, studies.InThisProcess())
-    if rows_at_least == 6:  # it has 5
+@pytest.mark.parametrize(
+    ("stop_after", "large"),
+    [(100, 5), (100, 6), (1, 1)],
+    ids=["large", "small", "large and stopped"],
+)
+def test_who_runs_a_large_study_keeps_what_is_shown_of_it(store, monkeypatch, stop_after, large):
+    seeds = (50 + large,)  # of which the store has nothing: 5 rows
+    study = replace(STUDY, name=f"from Python, {stop_after}, {large}", seeds=seeds)
+    monkeypatch.setattr(overview, "LARGE", large)
+    executor = studies.InThisProcess()
+    progress = studies.run(study, store, executor, report=lambda now: now.done < stop_after)
+    assert (progress.done < progress.total) == (stop_after == 1)
+    if large == 6:
         assert store.table(f"overview {study.name}").empty
         return
 
@@ -103,7 +108,8 @@ def test_who_runs_a_large_study_to_its_end_keeps_what_is_shown_of_it(
         raise AssertionError("the rows are read again")
 
     monkeypatch.setattr(overview, "read_rows", read_again)
-    assert studies.read_overview(store, study.name).facts["rows"].tolist() == [5]
+    rows = store.count_rows(study.name)
+    assert studies.read_overview(store, study.name).facts["rows"].tolist() == [rows]
 
 
 def test_curves_are_changes_at_every_size_at_which_all_seeds_have_a_row(store, shown):

@@ -14,8 +14,7 @@ import sqlalchemy as sql
 
 from compression.studies.store import BLOBS, FITS, Store, StoreError, identify
 from compression.studies.study_store import StudyStore
-
-from .conftest import execute
+from tests.databases import execute
 
 PRAGMAS = {"journal_mode": "wal", "busy_timeout": 10_000, "synchronous": 1}
 

@@ -3,15 +3,23 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import mlflow
 import pandas as pd
 import pytest
 from distributed import LocalCluster
 
+import compression
 from compression import studies
 from compression.command_line.parser import main
-from compression.studies import StudyStore, read_study
+from compression.studies import StudyStore, fit, read_study
+from compression.studies.store import LEASES
+
+from .test_driver import Inline
 
 TEXT = """
 name = "small"
@@ -32,10 +40,10 @@ name = "too large"
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
+def call(url, tmp_path, monkeypatch, capsys):
     """Run the command in a folder with the study's file; its exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COMPRESS_STORE", "sqlite:///kept.db")
+    monkeypatch.setenv("COMPRESS_STORE", url)
     (tmp_path / "small.toml").write_text(TEXT)
 
     def run(*words):
@@ -46,12 +54,12 @@ def call(tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
-def whole(call, tmp_path):
+def whole(call, url):
     """The study is kept, computed in this process."""
-    studies.run(read_study(TEXT), f"sqlite:///{tmp_path / 'kept.db'}", studies.InThisProcess())
+    studies.run(read_study(TEXT), url, studies.InThisProcess())
 
 
-def test_ctrl_c_pauses_a_study_and_resume_goes_on(call, monkeypatch):
+def test_ctrl_c_pauses_a_study_and_resume_goes_on(call, url, monkeypatch):
     put = StudyStore.put
 
     def put_and_interrupt(store, *arguments, **options):
@@ -66,7 +74,7 @@ def test_ctrl_c_pauses_a_study_and_resume_goes_on(call, monkeypatch):
     assert "pausing" in said
     assert "resume 'small'" in said
     assert signal.getsignal(signal.SIGINT) is before
-    done = len(StudyStore("sqlite:///kept.db").done("small"))
+    done = len(StudyStore(url).done("small"))
     assert 1 <= done < 6
 
     code, out, said = call("resume", "small", "--workers", "1", "--json")
@@ -74,6 +82,87 @@ def test_ctrl_c_pauses_a_study_and_resume_goes_on(call, monkeypatch):
     assert json.loads(out) == {"study": "small", "fits": 6, "done": 6, "failed": 2}
     assert f"small: {done} of 6" in said
     assert "2 failed" in said
+
+
+SLOW = """
+name = "slow"
+datasets = ["iris"]
+models = ["mlp"]
+seeds = [0, 1]
+epochs = 2
+[[curves]]
+family = "low_rank"
+method = "truncated_svd"
+epochs = 100000
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_second_signal_ends_a_study_at_once_and_what_is_kept_stays(tmp_path, number):
+    """The references are quick; each curve would train for an hour."""
+    (tmp_path / "slow.toml").write_text(SLOW)
+    url = f"sqlite:///{tmp_path / 'kept.db'}"
+    words = ["study", "run", str(tmp_path / "slow.toml"), "--store", url, "--workers", "2"]
+    store = StudyStore(url)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "compression", *words],
+        cwd=Path(compression.__file__).parents[1],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: len(store.done("slow")) == 2 and count_pending(store) == 2)
+        command.send_signal(number)
+        assert any("pausing" in line for line in command.stderr)
+        time.sleep(1)
+        assert command.poll() is None  # it waits for what is in flight
+        command.send_signal(number)
+        began = time.monotonic()
+        said = command.communicate(timeout=60)[1]
+        assert time.monotonic() - began < 10
+    finally:
+        command.kill()
+    assert command.returncode == 2
+    assert said.splitlines()[-1] == "stopped"
+    assert "Traceback" not in said
+    assert store.studies()["done"].tolist() == [2]
+    assert not store.read(LEASES.select())
+
+
+def count_pending(store):
+    """Fits that a driver has leased and that are not over."""
+    return len({row.fit for row in store.read(LEASES.select())} - store.done("slow"))
+
+
+def wait_until(holds, seconds=60):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_run_says_what_it_will_take_and_then_what_is_left(call, tmp_path, monkeypatch):
+    """With a computer that takes 40 s a fit, by its word, and two fits at a time."""
+    monkeypatch.setattr(
+        "compression.studies.driver.LocalProcesses", lambda workers: Inline(take_forty_seconds)
+    )
+    code, _, said = call("run", "small.toml", "--workers", "2")
+    assert code == 0
+    lines = said.splitlines()
+    assert lines[0].startswith("small: 6 fits to compute; how long is not known yet")
+    assert lines[1] == "small: 0 of 6"
+    assert "small: 2 of 6, about 80 s left" in lines
+    assert "small: 5 of 6, about 20 s left" in lines
+    assert lines[-1] == "small: 6 of 6"
+    text = TEXT.replace("seeds = 2", "seeds = [0, 1, 2, 3]").replace('"small"', '"larger"')
+    (tmp_path / "larger.toml").write_text(text)
+    said = call("run", "larger.toml", "--workers", "2")[2]
+    expected = "larger: 6 fits to compute, about 4 min of one core, as fits like them took here"
+    assert said.splitlines()[0] == expected
+
+
+def take_forty_seconds(request, *rest):
+    return fit.Outcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", 40.0)
 
 
 def test_status_lists_studies_and_says_why_fits_failed(call, whole):
@@ -102,7 +191,7 @@ def test_failed_fits_are_tried_again_on_request_alone(call, whole, monkeypatch):
     assert [each["settings"]["ranks"] for each in asked] == [[99], [99]]
 
 
-def test_export_writes_the_table(call, whole, tmp_path):
+def test_export_writes_the_table(call, url, whole, tmp_path):
     code, out, _ = call(
         *("export", "small", "--parquet", "out.parquet", "--report", "out.html"),
         *("--optuna", "sqlite:///optuna.db"),
@@ -111,23 +200,24 @@ def test_export_writes_the_table(call, whole, tmp_path):
     assert "out.parquet: 6 rows" in out
     assert "rank 99 is not possible" in (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "Optuna: 6 new trials" in out
-    table = studies.table("sqlite:///kept.db", "small")
+    table = studies.table(url, "small")
     back = pd.read_parquet("out.parquet")
     pd.testing.assert_frame_equal(back, table)
     assert json.loads(back.attrs["study"])["name"] == "small"
 
 
-def test_export_writes_into_an_mlflow_database_and_adds_nothing_twice(call, whole, tmp_path):
-    words = ("export", "small", "--mlflow", "sqlite:///mlflow.db", "--json")
+def test_export_writes_into_an_mlflow_database_and_adds_nothing_twice(call, url, whole, tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"  # MLflow keeps a database open by its URI
+    words = ("export", "small", "--mlflow", uri, "--json")
     code, out, _ = call(*words)
     assert code == 0
     assert json.loads(out)["exported"] == ["MLflow: 5 new runs"]
     assert json.loads(call(*words)[1])["exported"] == ["MLflow: 0 new runs"]
-    client = mlflow.tracking.MlflowClient("sqlite:///mlflow.db")
+    client = mlflow.tracking.MlflowClient(uri)
     experiment = client.get_experiment_by_name("small").experiment_id
     runs = {run.info.run_name: run.info.run_id for run in client.search_runs([experiment])}
     assert len(runs) == 5
-    table = studies.table("sqlite:///kept.db", "small")
+    table = studies.table(url, "small")
     for seed, rows in table[table["label"] == "truncated_svd"].groupby("seed"):
         run = runs[f"truncated_svd: iris, softmax_regression, seed {seed}"]
         scores = {each.step: each.value for each in client.get_metric_history(run, "score")}
@@ -137,7 +227,7 @@ def test_export_writes_into_an_mlflow_database_and_adds_nothing_twice(call, whol
     assert "rank 99 is not possible" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_dask_computes_where_the_environment_names_its_scheduler(call, tmp_path, monkeypatch):
+def test_dask_computes_where_the_environment_names_its_scheduler(call, url, tmp_path, monkeypatch):
     def refuse(workers):
         raise AssertionError("processes of this machine were asked for")
 
@@ -151,7 +241,7 @@ def test_dask_computes_where_the_environment_names_its_scheduler(call, tmp_path,
     assert json.loads(out) == {"study": "small", "fits": 6, "done": 6, "failed": 2}
     studies.run(read_study(TEXT), "sqlite:///here.db", studies.InThisProcess())
     pd.testing.assert_frame_equal(
-        studies.table("sqlite:///kept.db", "small"), studies.table("sqlite:///here.db", "small")
+        studies.table(url, "small"), studies.table("sqlite:///here.db", "small")
     )
 
 

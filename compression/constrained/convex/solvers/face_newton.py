@@ -23,7 +23,7 @@ class FaceNewton:
     """Gradient steps whose length adapts, each followed by a Newton step on the face."""
 
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
-        if constraint.name != "l1":
+        if not constraint.has_faces:
             return "works on the faces of the L1 ball only: choose the set l1"
         return None
 

@@ -7,7 +7,6 @@ only the certificate decides whether that is believed; else another solver gets 
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,12 +22,6 @@ ATTEMPTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("SCS", {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 20_000}),
 )
 TIME_LIMIT = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}
-CONES: dict[str, Callable[[Any, Any, float], Any]] = {
-    "box": lambda cvxpy, weights, limit: cvxpy.abs(weights) <= limit,
-    "upper": lambda cvxpy, weights, limit: weights <= limit,
-    "l1": lambda cvxpy, weights, limit: cvxpy.norm1(weights) <= limit,
-    "l2": lambda cvxpy, weights, limit: cvxpy.norm2(weights) <= limit,
-}
 
 
 @dataclass(frozen=True)
@@ -41,7 +34,7 @@ class InteriorPoint:
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
         if not constraint.convex:
             return "the set is not convex, so there is no cone programme: choose accelerated_projected_gradient"
-        if constraint.name not in CONES:
+        if not constraint.has_cone:
             return f"the set {constraint.name} has not been written as a cone yet"
         return None
 
@@ -101,7 +94,7 @@ def _programme(problem: Problem) -> tuple[Any, Any, Any]:
         size = problem.bound or 1.0
         share = np.broadcast_to(units / size, unknown.shape).ravel()
         weights = cvxpy.multiply(share, cvxpy.vec(unknown, order="C"))
-        inside = [CONES[problem.constraint.name](cvxpy, weights, problem.bound / size)]
+        inside = [problem.constraint.cone(cvxpy, weights, problem.bound / size)]
     return cvxpy.Problem(cvxpy.Minimize(objective), inside), unknown, intercept
 
 

@@ -68,8 +68,8 @@ class ProjectedNewton:
         """From the point to the minimum of the quadratic model within the box."""
         loss, lower, upper = problem.loss, problem.lower, problem.upper
         at_upper, at_lower = point >= upper, point <= lower
-        held = (at_upper & (gradient < 0)) | (at_lower & (gradient > 0))
-        slope = float(np.abs(gradient[~held]).max(initial=0.0))
+        pinned = (at_upper & (gradient < 0)) | (at_lower & (gradient > 0))
+        slope = float(np.abs(gradient[~pinned]).max(initial=0.0))
         if isinstance(loss, Softmax) and point.size > WRITTEN_OUT:
             curvature = loss.curvature(point, IGNORED, single=point.size > SINGLE_PRECISION)
             raised = damping(loss, float(np.mean(curvature.diagonal)), slope)
@@ -78,12 +78,12 @@ class ProjectedNewton:
             raised *= max(1.0, point.size / STIFFER_FROM)
             model = MatrixFree(curvature, raised)
             return minimise_in_box(model, gradient, lower, upper, point, model.tolerance) - point
-        price = np.abs(gradient[held])
-        spare = int(self.slack * (held.size - price.size)) + 10
+        price = np.abs(gradient[pinned])
+        spare = int(self.slack * (pinned.size - price.size)) + 10
         if spare < price.size:
-            moving = ~held | (np.abs(gradient) <= np.partition(price, spare)[spare])
+            moving = ~pinned | (np.abs(gradient) <= np.partition(price, spare)[spare])
         else:
-            moving = np.ones_like(held)
+            moving = np.ones_like(pinned)
         hessian = loss.curvature(point).block(moving)
         hessian[np.diag_indices_from(hessian)] += damping(loss, np.diag(hessian).mean(), slope)
         step, here = np.zeros_like(point), point[moving]

@@ -17,19 +17,19 @@ from .axes import bound_axis, log_axis
 _BITS_AXIS = ("Bits of a free weight", {"type": "category"})
 
 
-def scores(own: pd.DataFrame, chosen: int, reference: Mapping[str, float], task: str) -> go.Figure:
+def scores(rows: pd.DataFrame, chosen: int, reference: Mapping[str, float], task: str) -> go.Figure:
     """One bound's network in every number of bits: its score, the reference's dashed."""
     scale = score_scale(task)
-    sizes = [12 if bits == chosen else 6 for bits in own["bits"]]
+    sizes = [12 if bits == chosen else 6 for bits in rows["bits"]]
     lines = [
         line(
-            [_name(bits) for bits in own["bits"]],
-            scale * own[column],
+            [_name(bits) for bits in rows["bits"]],
+            scale * rows[column],
             name,
             colour,
             dash,
             hover="%{x} bits: %{text}",
-            text=[format_score(score, task) for score in own[column]],
+            text=[format_score(score, task) for score in rows[column]],
             mode="lines+markers",
             marker={"size": sizes},
         )
@@ -49,16 +49,16 @@ def scores(own: pd.DataFrame, chosen: int, reference: Mapping[str, float], task:
     )
 
 
-def file_sizes(own: pd.DataFrame, chosen: int, reference: Mapping[str, float]) -> go.Figure:
+def file_sizes(rows: pd.DataFrame, chosen: int, reference: Mapping[str, float]) -> go.Figure:
     """One bound's file in every number of bits, the reference's dashed."""
-    colours = [CONSTRAINED if bits == chosen else fade(CONSTRAINED, 0.35) for bits in own["bits"]]
+    colours = [CONSTRAINED if bits == chosen else fade(CONSTRAINED, 0.35) for bits in rows["bits"]]
     sizes = bars(
-        [_name(bits) for bits in own["bits"]],
-        own["bytes"],
+        [_name(bits) for bits in rows["bits"]],
+        rows["bytes"],
         "file",
         colours,
         hover="%{x} bits: %{text}<extra></extra>",
-        text=[format_size(length) for length in own["bytes"]],
+        text=[format_size(length) for length in rows["bytes"]],
         textposition="none",
         showlegend=False,
     )
@@ -78,11 +78,11 @@ def _name(bits: int) -> str:
 
 def rounding(table: pd.DataFrame, chosen: int, bound: float, knob: str) -> go.Figure:
     """How the bound trades what it clips against what b bits round, root mean squares."""
-    own = table[table["bits"] == chosen].sort_values("bound")
+    rows = table[table["bits"] == chosen].sort_values("bound")
     lines = [
         line(
-            own["bound"],
-            own[column].where(own[column] > 0),
+            rows["bound"],
+            rows[column].where(rows[column] > 0),
             name,
             colour,
             dash,
@@ -99,7 +99,7 @@ def rounding(table: pd.DataFrame, chosen: int, bound: float, knob: str) -> go.Fi
         "Clipping against rounding" + ("" if chosen == 32 else f", {chosen} bits"),
         340,
         bound_axis(knob),
-        ("Units of the weights", log_axis(own[["clipping_error", "rounding_error", "step"]])),
+        ("Units of the weights", log_axis(rows[["clipping_error", "rounding_error", "step"]])),
         shapes=[vertical(bound, CONSTRAINED)],
         legend=BELOW,
     )

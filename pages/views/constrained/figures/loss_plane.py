@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from compression.constrained.convex.results import LossPlanes, Trajectories
 from pages.shared.plots.layout import BELOW, MARGIN, build_figure
 from pages.shared.plots.palette import CONSTRAINED, OCHRE, REFERENCE, TEAL, fade, style
-from pages.shared.plots.traces import NO_HOVER, Trace, line, points
+from pages.shared.plots.traces import NO_HOVER, Trace, contour_area, contour_lines, line, points
 
 
 def plane_of_all_bounds(planes: LossPlanes, row: int, names: tuple[str, str]) -> go.Figure:
@@ -99,28 +99,10 @@ def _contours(loss: NDArray, wide: float) -> list[Trace]:
     if not np.isfinite(loss).all():
         return []
     ends = np.linspace(-wide, wide, loss.shape[-1])
-    grid = {"type": "contour", "x": ends, "y": ends, "z": loss}
+    hover = "%{x:.4g}, %{y:.4g}: loss %{z:+.3g}<extra>against the optimum</extra>"
     return [
-        {
-            **grid,
-            "contours": {"coloring": "lines"},
-            "ncontours": 22,
-            "line": {"width": 1},
-            "colorscale": [[0, REFERENCE], [1, fade(REFERENCE, 0.25)]],
-            "showscale": False,
-            "name": "loss",
-            "hovertemplate": "%{x:.4g}, %{y:.4g}: loss %{z:+.3g}<extra>against the optimum</extra>",
-        },
-        {
-            **grid,
-            # Plotly fills what the constraint leaves out.
-            "contours": {"type": "constraint", "operation": ">", "value": 0},
-            "fillcolor": fade(TEAL, 0.16),
-            "line": {"color": TEAL, "width": 1.5},
-            "name": "less loss than the optimum",
-            "showlegend": True,
-            **NO_HOVER,
-        },
+        contour_lines(ends, loss, REFERENCE, 22, hover=hover),
+        contour_area(ends, loss, "less loss than the optimum", TEAL),
     ]
 
 

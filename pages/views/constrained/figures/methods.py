@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from compression import CONSTRAINED_METHODS
 from pages.shared.format import describe_point
 from pages.shared.models.constrained_tasks import PATH
-from pages.shared.models.text import bound_letter
+from pages.shared.models.text import bound_letter, format_epochs
 from pages.shared.plots.layout import (
     BELOW,
     COSTS,
@@ -42,7 +42,7 @@ def methods(
     cost = "bytes" if axis == "knob" else axis
     traces = []
     for number, (name, title, table) in enumerate(curves):
-        own, ordered = _style_of(name), table.sort_values("knob")
+        look, ordered = _style_of(name), table.sort_values("knob")
         low, high, scores = (
             scale * ordered[column].to_numpy() for column in ("score_low", "score_high", "score")
         )
@@ -51,16 +51,21 @@ def methods(
                 ordered[axis],
                 scores,
                 title,
-                own.colour,
-                own.dash,
+                look.colour,
+                look.dash,
                 markers=6,
-                symbol=own.symbol,
+                symbol=look.symbol,
                 mode="lines+markers" if axis == "knob" else "markers",
-                error_y=interval(scores, low, high, own.colour, visible=number == 0),
+                error_y=interval(scores, low, high, look.colour, visible=number == 0),
                 # As lists: of a row of an array a click would be told something else.
                 customdata=[[bound] for bound in ordered["knob"].tolist()],
                 text=[
-                    describe_point(line, f"{letter} = {line['knob']:.3g}", task, cost)
+                    describe_point(
+                        line,
+                        f"{letter} = {line['knob']:.3g}{format_epochs(line['epochs'])}",
+                        task,
+                        cost,
+                    )
                     for line in ordered.to_dict("records")
                 ],
                 hover="%{text}",

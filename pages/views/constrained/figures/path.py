@@ -15,11 +15,11 @@ from pages.shared.plots.palette import (
     CONSTRAINED,
     FAINT,
     FAINTEST,
-    LINES,
     REFERENCE,
     TEAL,
     VIOLET,
     fade,
+    number_style,
 )
 from pages.shared.plots.traces import NO_HOVER, Trace, horizontal, line, points, vertical
 
@@ -70,7 +70,8 @@ def free_by_layer(
             knobs,
             100 * rows.state_counts[:, FREE] / rows.state_counts.sum(axis=1),
             name,
-            LINES[place % len(LINES)],
+            number_style(place).colour,
+            number_style(place).dash,
             hover=f"{bound_letter(knob)} = %{{x:.4g}}: %{{y:.1f}} % free",
         )
         for place, (name, rows) in enumerate(layers.items())
@@ -182,7 +183,7 @@ def path(
     largest = float(np.abs(trail.weights).max()) or 1.0
     shown = ""
     if drawn.shape[1] < inputs:
-        per_class = " a class" if outputs > 1 else ""
+        per_class = " per class" if outputs > 1 else ""
         shown = f"; the {drawn.shape[1]} largest of {inputs:,}{per_class}"
     kind = "exact, piecewise linear" if trail.exact else "on a grid"
     return build_figure(
@@ -218,7 +219,8 @@ def _weight_lines(
                 trail.bounds,
                 trail.weights[:, 0, weight],
                 names[0][weight],
-                LINES[place % len(LINES)],
+                number_style(place).colour,
+                number_style(place).dash,
                 hover=hover,
             )
             for place, weight in enumerate(sorted(drawn[0]))
@@ -226,11 +228,10 @@ def _weight_lines(
     # In single precision, without names: every moved slider sends all of it.
     gap = np.append(trail.bounds, np.nan).astype(np.float32)
     lines = []
-    for output, own in enumerate(drawn):
-        columns = trail.weights[:, output, own]
-        broken = np.vstack([columns, np.full(len(own), np.nan)]).T.ravel().astype(np.float32)
-        colour = LINES[output % len(LINES)]
-        lines.append(
-            line(np.tile(gap, len(own)), broken, str(classes[output]), colour, width=1, hover=hover)
-        )
+    for output, indices in enumerate(drawn):
+        columns = trail.weights[:, output, indices]
+        broken = np.vstack([columns, np.full(len(indices), np.nan)]).T.ravel().astype(np.float32)
+        look, name = number_style(output), str(classes[output])
+        x = np.tile(gap, len(indices))
+        lines.append(line(x, broken, name, look.colour, look.dash, width=1, hover=hover))
     return lines

@@ -56,7 +56,7 @@ def histogram(rows: LayerHistory, row: int, letter: str = "c") -> go.Figure:
         width=width,
         hover="%{y} free weights near %{x:.3g}<extra></extra>",
     )
-    held = [
+    held_bars = [
         _held_bar(int(counts[state]), *name_states(letter)[state], place, wide, end, reach)
         for state, place, wide in (
             (LOWER, -bound, 0.8 * width),
@@ -74,7 +74,7 @@ def histogram(rows: LayerHistory, row: int, letter: str = "c") -> go.Figure:
     )
     outline["line"]["shape"] = "hvh"
     return build_figure(
-        [free_bars, *(trace for trace, _, _ in held), outline],
+        [free_bars, *(trace for trace, _, _ in held_bars), outline],
         f"Weights of {rows.name}",
         330,
         ("Weight θ", {"range": [-1.05 * reach, 1.05 * reach]}),
@@ -82,8 +82,8 @@ def histogram(rows: LayerHistory, row: int, letter: str = "c") -> go.Figure:
         barmode="overlay",
         bargap=0,
         legend=BELOW,
-        shapes=[stroke for _, _, strokes in held for stroke in strokes],
-        annotations=[label for _, label, _ in held],
+        shapes=[stroke for _, _, strokes in held_bars for stroke in strokes],
+        annotations=[label for _, label, _ in held_bars],
     )
 
 
@@ -203,13 +203,13 @@ def pictures(
         end = float(np.abs(kind).max()) or 1.0
         maps += [
             heatmap(
-                own.reshape(shape)[0],
+                class_values.reshape(shape)[0],
                 DIVERGING_CONSTRAINED,
                 low=-end,
                 high=end,
                 hover=f"{name}, row %{{y}}, column %{{x}}: %{{z:.4g}}<extra>{what}</extra>",
             )
-            for own, name in zip(kind[:shown], names[:shown], strict=True)
+            for class_values, name in zip(kind[:shown], names[:shown], strict=True)
         ]
         length, middle = 0.9 / len(kinds), 1 - (number + 0.5) / len(kinds)
         bar = colour_bar(what, thickness=8, len=length, y=middle, nticks=5)
@@ -231,9 +231,11 @@ def largest_multipliers(prices: pd.DataFrame, unit: str) -> go.Figure:
     traces = []
     for sign, state in {"+c": UPPER, "−c": LOWER}.items():
         name, colour = name_states()[state]
-        own = shown[shown["bound"] == sign]
+        rows = shown[shown["bound"] == sign]
         hover = "%{y}: %{x:.4g} per unit of c"
-        traces.append(bars(own["price"], own["weight"], name, colour, hover=hover, orientation="h"))
+        traces.append(
+            bars(rows["price"], rows["weight"], name, colour, hover=hover, orientation="h")
+        )
     order = {"categoryorder": "array", "categoryarray": shown["weight"].tolist()}
     return build_figure(
         traces,

@@ -81,16 +81,16 @@ def budget_scores(
     for rows, kind, dash, open_ in kinds:
         for rule in dict.fromkeys(rows["rule"]):
             title, look = RULES.get(rule, rule), style("allocation_rule", rule)
-            own = rows[rows["rule"] == rule]
+            rule_rows = rows[rows["rule"] == rule]
             said = [
                 f"{describe_point(line, describe_cost(unit, line['knob']), task, 'bytes')}<br>"
                 f"predicted loss {line['gap']:.2g} above the exact rule's"
-                for line in own.to_dict("records")
+                for line in rule_rows.to_dict("records")
             ]
             traces.append(
                 line(
-                    own["knob"],
-                    scale * own["score"],
+                    rule_rows["knob"],
+                    scale * rule_rows["score"],
                     title + kind,
                     look.colour,
                     "solid" if rule == "best" and not kind else dash,

@@ -71,11 +71,11 @@ def energy(
     objective: NDArray | None, spectrum: NDArray, marks: Mapping[str, float], rank: int, layer: str
 ) -> go.Figure:
     """Share of the energy kept at every rank: the weight's own, and that of an objective, if given."""
-    own = np.append(0.0, np.cumsum(spectrum**2) / np.sum(spectrum**2))
-    curves = [("of the weight", own, LOW_RANK, "solid")]
+    weight_energy = np.append(0.0, np.cumsum(spectrum**2) / np.sum(spectrum**2))
+    curves = [("of the weight", weight_energy, LOW_RANK, "solid")]
     if objective is not None:
         curves = [
-            ("of the weight, at best", own, REFERENCE, "dot"),
+            ("of the weight, at best", weight_energy, REFERENCE, "dot"),
             ("of the method's objective", objective, LOW_RANK, "solid"),
         ]
     traces = [
@@ -108,12 +108,12 @@ def energy(
 
 def predicted_errors(errors: pd.DataFrame, rank: int, layer: str) -> go.Figure:
     """What the method said that a layer would lose, and what it loses on validation rows."""
-    own = errors[errors["layer"] == layer]
-    ranks, whole = own["rank"].to_numpy(), own["whole"].to_numpy()
+    rows = errors[errors["layer"] == layer]
+    ranks, whole = rows["rank"].to_numpy(), rows["whole"].to_numpy()
     traces = [
         line(
             ranks,
-            100 * own[column].to_numpy() / whole,
+            100 * rows[column].to_numpy() / whole,
             name,
             colour,
             dash,

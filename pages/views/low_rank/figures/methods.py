@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages.shared.format import describe_point
+from pages.shared.models.text import format_epochs
 from pages.shared.plots.layout import (
     BELOW,
     COSTS,
@@ -36,14 +37,16 @@ def methods(
     """
     scale = score_scale(task)
     first, _, _, table = curves[0]
-    own = style("low_rank", first)
+    first_style = style("low_rank", first)
     ordered = table.sort_values(axis)
     low, high = (scale * ordered[end].to_numpy() for end in ("score_low", "score_high"))
-    traces: list[Trace] = [band(ordered[axis], low, high, own.colour)]
+    traces: list[Trace] = [band(ordered[axis], low, high, first_style.colour)]
     for method, title, kind, rows in curves:
         cost = "parameters" if axis == "knob" else axis
         said = [
-            describe_point(line, f"rank {line['knob']:.0f}", task, cost)
+            describe_point(
+                line, f"rank {line['knob']:.0f}{format_epochs(line['epochs'])}", task, cost
+            )
             for line in rows.to_dict("records")
         ]
         tuned = kind == "tuned"
@@ -63,7 +66,7 @@ def methods(
             )
         )
     now = table.iloc[(table["knob"] - rank).abs().argmin()]
-    traces.append(current(now[axis], scale * now["score"], own.colour))
+    traces.append(current(now[axis], scale * now["score"], first_style.colour))
     ends = [end for *_, rows in curves for end in (rows[axis].min(), rows[axis].max())]
     across = cost_axis(axis, min(ends), max(ends))
     return build_figure(

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.shared.plots.layout import BELOW, build_figure, score_scale
-from pages.shared.plots.palette import INK, LINES, OCHRE, UNCHANGED
+from pages.shared.plots.palette import INK, OCHRE, UNCHANGED, number_style
 from pages.shared.plots.traces import heatmap, interval, line
 
 
@@ -71,18 +71,19 @@ def share_kept(table: pd.DataFrame, task: str) -> go.Figure:
     quantity = "Validation accuracy (%)" if task == "classification" else "Validation R²"
     traces = []
     for number, name in enumerate(dict.fromkeys(table["layer"])):
-        own = table[table["layer"] == name].sort_values("kept")
-        colour = LINES[number % len(LINES)]
-        score, low, high = (scale * own[c].to_numpy() for c in ("validation_score", "low", "high"))
+        rows = table[table["layer"] == name].sort_values("kept")
+        look = number_style(number)
+        score, low, high = (scale * rows[c].to_numpy() for c in ("validation_score", "low", "high"))
         traces.append(
             line(
-                100 * own["kept"].to_numpy(),
+                100 * rows["kept"].to_numpy(),
                 score,
                 name,
-                colour,
+                look.colour,
+                look.dash,
                 markers=6,
                 symbol=str(number),
-                error_y=interval(score, low, high, colour),
+                error_y=interval(score, low, high, look.colour),
                 customdata=np.stack([low, high], axis=1),
                 hover="%{x:.1f} % kept: %{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})",
                 showlegend=True,

@@ -49,6 +49,6 @@ def test_next_to_an_intercept_that_is_not_the_best_there_is_no_tangent(example, 
         share = softmax(logits, axis=0)
         return level, float(np.mean(logsumexp(logits, axis=0) - (logits * hot).sum(axis=0))), share
 
-    monkeypatch.setattr(certificate, "_best_intercept", miss)
+    monkeypatch.setattr(certificate, "fit_intercept", miss)
     seen = certifier(problem, "box").judge(weight, bound)
     assert seen.duality_gap == seen.objective  # no loss falls below 0

@@ -1,16 +1,20 @@
 """What people would do instead stands behind the two sides, and says what it gives at their size."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 
 import compression
 import data
 from pages.shared.models import baselines, requests, tasks
 from pages.shared.models.text import name_baseline
+from pages.shared.ui import widgets
+from pages.views.compare import baselines as behind
 from pages.views.compare import text
 from tests.pages.rendering import render, settle
 
@@ -194,8 +198,66 @@ def test_both_sides_in_few_bits_name_their_bits_and_epochs():
         trace = traces[f"{side} in few bits"]
         assert all(" bits" in said and "10 epochs" in said for said in trace["text"])
         assert all(knob in said for said in trace["text"])
-        assert "(" in sentence_of(app)
     app.segmented_control(key="one_b").set_value("3").run()
     app = settle(app)
     traces = {trace.get("name"): trace for trace in plane_of(app)["data"]}
     assert all("3 bits" in said for said in traces["COC in few bits"]["text"])
+
+
+def test_few_bits_stand_beside_every_baseline_and_the_best_of_both_is_told(reference, downloads):
+    app = render(dataset="iris", model="mlp", baselines="few_bits")
+    names = {trace.get("name") for trace in plane_of(app)["data"]}
+    titles = {entry.title for entry in compression.BASELINES.values()}
+    assert titles | {"LMM in few bits", "COC in few bits"} <= names
+    dataset = data.load("iris", seed=0)
+    tables = [
+        compression.baseline_curve(reference, dataset, name).table for name in compression.BASELINES
+    ]
+    best = find_best_row(tables, size_of_bound(app, reference))
+    (said,) = (s for s in sentence_of(app).split(". ") if s.startswith("At COC's"))
+    of_baseline, in_few_bits = said.split("; ")
+    assert f"scores {100 * best['score']:.1f} % in " in of_baseline
+    pattern = r"(LMM|COC) in few bits \(.* bits, 10 epochs\) scores .*: [+−]?\d[\d.]* points"
+    assert re.match(pattern, in_few_bits)
+    written = downloads["report_false"]()
+    title, row = re.search(r"At COC's file size \(.*?\) (.*?) \((.*?)\) scores", said).groups()
+    assert title in {title.lower() for title in titles}
+    assert f"Best baseline at COC's file size: {title}, {row}" in written
+
+
+def test_few_bits_leave_the_turns_of_the_baselines_as_they_are(monkeypatch):
+    """In the default mode nothing more is asked for, and in few bits those that are due come."""
+    asked, mode = [], {"baselines": "all"}
+    monkeypatch.setattr(
+        requests,
+        "baseline_curve",
+        lambda trained, name: asked.append(name) or OpenJob(pending=True),
+    )
+    monkeypatch.setattr(
+        requests,
+        "few_bits_curve",
+        lambda trained, kind, name, bits: asked.append(kind) or OpenJob(pending=True),
+    )
+    monkeypatch.setattr(widgets, "segment", lambda key, *_, **__: mode.get(key, text.BEST_BITS))
+    trained = SimpleNamespace(model="mlp")
+    sides = [
+        SimpleNamespace(
+            trained=trained, job=OpenJob(pending=True), epochs=0, title=side, label="ρ", name=name
+        )
+        for side, name in (("LMM", "truncated_svd"), ("COC", "box"))
+    ]
+    behind.request_curves(sides)
+    assert asked == ["rounding"]
+    asked.clear()
+    mode["baselines"] = "few_bits"
+    behind.request_curves(sides)
+    assert asked == ["low_rank", "constraint", "rounding"]
+    for side in sides:
+        side.job.pending = False
+    monkeypatch.setattr(st, "session_state", mode)
+    monkeypatch.setattr(st, "rerun", lambda: asked.append("again"))
+    asked.clear()
+    behind.look_again(
+        sides, [OpenJob(baseline="rounding", job=OpenJob(pending=False), as_long=False)]
+    )
+    assert asked == ["again"]

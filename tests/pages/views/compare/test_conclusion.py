@@ -95,6 +95,13 @@ def test_the_conclusion_follows_both_sliders():
     assert len(seen) > 1
 
 
+def test_a_model_that_low_rank_leaves_alone_has_a_conclusion_too():
+    assert "no difference is shown" in (
+        said := conclusion_of(render(dataset="diabetes", model="linear_regression"))
+    )
+    assert "R²" in said or "at the same score" in said
+
+
 def test_both_sides_are_named_while_the_first_model_trains():
     app = open_page(dataset="mnist_5k", model="lenet5", seed="4711").run()
     assert app.get("progress")

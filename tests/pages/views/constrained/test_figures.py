@@ -123,7 +123,7 @@ def test_a_path_of_very_many_weights_shows_the_largest_and_says_so():
         assert len(lines) == path.MAX_LINES // 2
         assert (lines[:, 1] == 900).all()
         assert (lines[:, 0] == 0).sum() == 50
-    assert figure.layout.title.subtitle.text == "the 100 largest of 400 a class"
+    assert figure.layout.title.subtitle.text == "the 100 largest of 400 per class"
 
 
 def judge(knobs, scores):
@@ -133,6 +133,7 @@ def judge(knobs, scores):
             "score": scores,
             "score_low": np.array(scores) - 0.1,
             "score_high": np.array(scores) + 0.1,
+            "epochs": 0,
             "bytes": [10 * k for k in range(1, len(knobs) + 1)],
         }
     )
@@ -152,6 +153,24 @@ def test_ways_share_a_plane_and_the_current_bound_is_ringed():
         style("way", name).colour for name in ("learning_compression", "clip")
     )
     assert figure.layout.shapes[0].y0 == 95
+
+
+def test_every_bound_of_a_way_says_its_epochs():
+    """On a path the tightest bound has those of all."""
+    judged = judge([0.1, 0.2], [0.5, 0.9])
+    curves = [
+        ("projected_training", "Projected", judged.assign(epochs=[120, 3])),
+        ("clip", "Clip", judged),
+    ]
+    figure = methods.methods(
+        curves, {"score": 0.95}, "knob", 0.2, "relative bound", "classification"
+    )
+    path, clip, _ = figure.data
+    assert [said.split(": ")[0] for said in path.text] == [
+        "ρ = 0.1, 120 epochs",
+        "ρ = 0.2, 3 epochs",
+    ]
+    assert [said.split(": ")[0] for said in clip.text] == ["ρ = 0.1", "ρ = 0.2"]
 
 
 def test_the_schedule_is_geometric():

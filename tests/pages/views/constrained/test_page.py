@@ -3,14 +3,17 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from compression import storage
 from data import load
 from pages.shared import jobs
+from pages.shared.app_shell import SHELL
 from pages.shared.models import tasks as work
 from pages.shared.models.text import WITHOUT_BASELINES
+from pages.views.constrained.text import PENALTY
 from tests.pages.rendering import PATIENCE, ROOT, render, settle
 from tests.pages.views.constrained.examples import go_on, least_squares, rows_of
 
@@ -42,6 +45,7 @@ def test_every_section_of_a_convex_model_is_drawn_from_a_link(dataset, model, co
     # of the bits; two of the plane and two of the race.
     assert len(app.get("plotly_chart")) == 17 + (constraint == "box")
     assert any("Certified" in success.value for success in app.success)
+    assert any(said.value.startswith("**Yes**: all ") for said in app.markdown)
     assert len(app.get("download_button")) >= 5
     assert WITHOUT_BASELINES in [caption.value for caption in app.caption]
 
@@ -68,7 +72,7 @@ def test_a_network_s_relative_bound_and_its_layers_bounds_have_letters_of_their_
 def alone(**query):
     """A link followed where nobody has been on another page before: the bound is this page's own."""
     app = AppTest.from_file(str(ROOT / "pages" / "constrained.py"), default_timeout=PATIENCE)
-    app.session_state["_shell"] = True
+    app.session_state[SHELL] = True
     for name, value in query.items():
         app.query_params[name] = value
     return settle(app)
@@ -124,6 +128,29 @@ def test_a_link_to_a_bound_that_costs_nothing_says_so():
     assert not app.warning
     assert app.select_slider(key="bound").value == 0.518
     assert any("costs nothing" in success.value for success in app.success)
+
+
+def test_what_happens_as_the_bound_tightens_is_answered_in_numbers():
+    app = alone(dataset="diabetes", model="linear_regression", bound="0.101")
+    bound = app.select_slider(key="bound").value
+    weight, loss = least_squares(*rows_of("diabetes"), bound)
+    free = round(100 * np.mean(np.abs(weight) < bound - 1e-9))
+    (answer,) = [said.value for said in app.markdown if "at the largest bound" in said.value]
+    start = f"At c = {bound:.3g}, **{free} %** of the weights are free and the loss"
+    assert answer.startswith(f"{start} (½ squared error) is {loss:.3g} on training rows")
+    # The answer of the race that nobody has run: what the certificates say of any solver.
+    certified = [said.value for said in app.markdown if "no solver can end lower" in said.value]
+    assert len(certified) == 1
+
+
+def test_the_suggested_bound_is_taken_by_its_button():
+    app = alone(dataset="iris", model="softmax_regression", bound="0.05")
+    answer = next(said.value for said in app.markdown if "the fewest parameters" in said.value)
+    suggested = float(re.match(r"\*\*c = ([\d.]+)\*\*", answer)[1])
+    assert app.select_slider(key="bound").value != suggested
+    app.button(key="take_bound").click().run()
+    assert app.select_slider(key="bound").value == suggested
+    assert not [button for button in app.button if button.key == "take_bound"]
 
 
 def raced_at(app):
@@ -187,6 +214,7 @@ def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():
     )
     assert app.selectbox(key="way").value == "learning_compression"
     assert app.select_slider(key="first_mu").value == 0.3
+    assert PENALTY in [caption.value for caption in app.caption]
     assert {f"bound_fc{n}" for n in (1, 2, 3)} <= {slider.key for slider in app.select_slider}
     assert [metric.label for metric in app.metric].count("Parameters") == 2
     assert any("not convex" in info.value for info in app.info)
@@ -195,6 +223,7 @@ def test_a_network_has_its_method_its_schedule_and_a_bound_for_each_layer():
 
 def test_a_refit_shows_a_certificate_a_layer():
     app = render("constrained.py", dataset="iris", model="mlp", way="refit")
+    assert PENALTY not in [caption.value for caption in app.caption]
     assert any("outputs lost (%)" in table.value for table in app.dataframe)
     assert "passes" not in {box.key for box in app.selectbox}
 

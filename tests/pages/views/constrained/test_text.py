@@ -1,6 +1,7 @@
 """What the constrained page says."""
 
 import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,8 +9,9 @@ import pandas as pd
 import pytest
 
 from compression import CONSTRAINED_METHODS
-from compression.constrained.convex.results import End, Trajectories
+from compression.constrained.convex.results import End, Race, Trajectories
 from pages.shared.models import text as words
+from pages.shared.models.requests import Way
 from pages.views.constrained import bound, race, text
 
 
@@ -17,7 +19,7 @@ def test_a_way_that_ran_out_of_time_is_said_to_be_short_of_the_optimum():
     way = [np.zeros((3, 2), np.float32)]
     ends = {"cvxpy": {0: End(3, False)}, "quasi_newton": {0: End(3, True)}}
     found = Trajectories(np.ones(1), {"cvxpy": way, "quasi_newton": way}, 40, ends, 2.0)
-    said = text.describe_plane(found, 0, "regression")
+    said = text.describe_plane(found, 0, "regression", has_outline=True)
     titles = text.title_solvers()
     assert f"Stopped after 2 s, short of the optimum: {titles['cvxpy']}." in said
     assert "Not there yet" not in said
@@ -27,7 +29,7 @@ def test_trajectories_that_are_missing_are_named_and_the_kept_iterates_counted()
     iterates = np.zeros((3, 2), np.float32)
     own = {"cvxpy": [iterates, None], "quasi_newton": [iterates, iterates]}
     found = Trajectories(np.ones(2), own, 6, {}, 2.0)
-    said = text.describe_plane(found, 1, "regression")
+    said = text.describe_plane(found, 1, "regression", has_outline=True)
     assert f"Not there yet: {text.title_solvers()['cvxpy']}." in said
     assert "at most 6 iterates" in said
 
@@ -100,6 +102,37 @@ def test_the_end_of_a_race_says_who_was_stopped_and_leaves_the_gap_to_its_own_co
     assert list(shown["status"]) == ["certified", "stopped at 30 s"]
 
 
+def test_a_race_is_answered_by_who_is_certified_and_who_is_first():
+    table = pd.DataFrame(
+        {
+            "solver": ["cvxpy", "quasi_newton"],
+            "status": ["certified", "certified"],
+            "objective": [0.3, 0.3 + 2e-8],
+            "seconds": [0.5, 0.02],
+        }
+    )
+    titles = text.title_solvers()
+    yes = text.answer_race(Race(table, {}), "c = 0.1")
+    assert yes.startswith("**Yes**: all 2 solvers are certified at c = 0.1")
+    assert "2e-8 of each other" in yes
+    assert f"**{titles['quasi_newton']}** is there first, in 20 ms" in yes
+    table.loc[0, "status"] = "not certified: gap 1e-3 reached, stopped at 30 s"
+    some = text.answer_race(Race(table, {}), "c = 0.1")
+    assert some.startswith("**1 of 2 solvers**")
+    assert some.endswith(f"Not certified within their time: {titles['cvxpy']}.")
+    table["status"] = "not certified: gap 1e-3 reached, stopped at 30 s"
+    assert "No solver is certified" in text.answer_race(Race(table, {}), "c = 0.1")
+
+
+def test_before_a_race_the_certificates_answer_where_there_are_any():
+    facts = pd.DataFrame({"certified": [True, True, False], "duality_gap": [3e-8, 1e-9, 0.1]})
+    said = text.answer_before_race(facts)
+    assert "**2 of 3 bounds**" in said
+    assert "some 3e-8." in said
+    assert text.answer_before_race(None) == ""
+    assert text.answer_before_race(facts.assign(certified=False)) == ""
+
+
 def test_a_moment_is_not_no_time_at_all():
     for seconds, said in (
         (0.000214, "0.214 ms"),
@@ -122,6 +155,20 @@ def test_no_solver_is_offered_over_a_set_without_certificates():
     reasons = text.rule_out_solvers({"cvxpy": "no cone", "quasi_newton": None}, 100, 3, False)
     assert reasons["cvxpy"] == "no cone"
     assert "certificate" in reasons["quasi_newton"]
+
+
+@pytest.mark.parametrize(
+    ("way", "title"),
+    [
+        (Way("projected_training", 3), "Projected training, 3 epochs per bound"),
+        (Way("projected_training", 1), "Projected training, 1 epoch per bound"),
+        (Way("projected_training", 3, warm_start=False), "Projected training, 3 epochs"),
+        (Way("clip", 3), CONSTRAINED_METHODS["clip"].title),
+        (Way("path", 3), "Optimum"),
+    ],
+)
+def test_a_way_s_epochs_are_those_of_each_bound_on_a_path(way, title):
+    assert text.title_way(way) == title
 
 
 def test_no_title_that_stands_in_a_url_has_a_comma():
@@ -157,3 +204,42 @@ def test_the_ways_that_scale_the_loss_are_those_that_the_catalogue_names():
         if hasattr(entry.load()(), "reference_scale")
     }
     assert scaling == {name for name, entry in CONSTRAINED_METHODS.items() if entry.scales_loss}
+
+
+LEVEL_POINTS = 1.5  # of test error: no more apart is "level"
+EPOCHS = (10, 30, 100)
+
+
+def read_errors(what):
+    """Test errors in % that stand behind some words: learning–compression's, and the others'."""
+    said = text.PENALTY[text.PENALTY.index(what) :]
+    number = r"(\d+\.\d)"
+    three = rf"{number}, {number} and {number}"
+    found = re.search(rf"{three} % against {three}", said)
+    values = [float(value) for value in found.groups()]
+    return dict(zip(EPOCHS, zip(values[:3], values[3:], strict=True), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("what", "verdicts"),
+    [
+        ("ρ = 0.1: ", ("ahead", "level", "behind")),
+        ("level from 100 epochs at a κ of 8 %", ("behind", "behind", "level")),
+        ("level from 100 epochs (", ("behind", "behind", "level")),
+    ],
+)
+def test_learning_compression_is_level_where_its_figures_are(what, verdicts):
+    for (ours, theirs), verdict in zip(read_errors(what).values(), verdicts, strict=True):
+        far = abs(ours - theirs) > LEVEL_POINTS
+        assert verdict == ("level" if not far else "ahead" if ours < theirs else "behind")
+
+
+def test_learning_compression_is_said_to_be_level_of_these_cases_and_no_others():
+    assert "ahead of projections in a box at 10 epochs, level at 30 and 5 points" in text.PENALTY
+    assert text.PENALTY.count("level") == 3
+    ours, theirs = read_errors("ρ = 0.1: ")[100]
+    assert ours - theirs == pytest.approx(5)
+    ours, theirs = map(float, re.search(r"\((\S+) against (\S+) at 100\)", text.PENALTY).groups())
+    assert ours - theirs > LEVEL_POINTS  # a κ of 4 %: "not yet"
+    more = [ours - theirs for ours, theirs in read_errors("ρ = 0.3: ").values()]
+    assert (round(min(more)), round(max(more))) == (1, 3)  # "one to three points more"

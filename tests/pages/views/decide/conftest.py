@@ -39,7 +39,7 @@ def results(trained, box):
         ),
         "box": box,
         "fine_tuned": work.fine_tuned_curve(go_on, own, EPOCHS),
-        "budgets": tasks.budgets(go_on, own),
+        "budgets": work.budget_curve(go_on, own, "bytes", ("truncated_svd", None)),
         "refit": constrained_tasks.constrained_curve(go_on, own, "box", "refit"),
         "quantized": tasks.quantize_bounds(
             go_on, own, box.knob, tuple(box.table["knob"][[5, 30]]), (box.files[5], box.files[30])

@@ -10,7 +10,7 @@ from pages.views.decide.series import list_series
 
 EPOCHS = 1  # of each network that is trained on: many are no part of what is tested
 IN_FEW_BITS = (  # of many alike
-    "truncated_svd_few_bits",
+    "activation_aware_svd_few_bits",
     "cardinality_few_bits",
     "constrained_then_low_rank_few_bits",
 )

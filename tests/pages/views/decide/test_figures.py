@@ -35,6 +35,34 @@ def test_the_plane_fades_what_is_dominated_and_bars_the_rest(table, part):
     assert figure.layout.shapes[0].y0 == pytest.approx(100 * table[value].iloc[0])
 
 
+def test_every_point_says_the_epochs_that_lie_behind_it(table):
+    front = mark_front(table, "bytes", "validation_score")
+    figure = figures.plane(table, front, "bytes", "test", "classification")
+    said = {
+        point[0]: text
+        for trace in figure.data
+        if trace.customdata is not None and trace.text is not None
+        for point, text in zip(trace.customdata, trace.text, strict=True)
+    }
+    trained = table[table["epochs"] > 0]
+    assert {"truncated_svd_tuned", "low_rank_then_constrained"} <= {*trained["series"]}
+    for _, line in table.fillna({"epochs": 0}).iterrows():
+        epochs = {0: "", 1: ", 1 epoch"}.get(line["epochs"], f", {line['epochs']:g} epochs")
+        assert said[line["id"]].startswith(f"<b>{line['label']}</b>{epochs}<br>")
+
+
+def test_the_score_axis_begins_twenty_points_below_the_reference(table):
+    front = mark_front(table, "bytes", "validation_score")
+    far = table.assign(score=table["score"].where(table.index != table.index[-1], 0.05))
+    figure = figures.plane(far, front, "bytes", "test", "classification")
+    low, high = figure.layout.yaxis.range
+    level = 100 * table["score"].iloc[0]
+    assert level - 25 <= low < level < high  # and not down to 5 %
+    near = 100 * far["score"][100 * far["score"] >= level - 20]
+    assert low < near.min()
+    assert high > (100 * far["score_high"])[front & (100 * far["score"] >= level - 20)].max()
+
+
 def test_rows_without_a_latency_are_not_drawn_against_it(table):
     timed = table.assign(latency_1=np.where(table["series"] == "box", np.nan, 1.5))
     front = mark_front(timed, "latency_1", "validation_score")

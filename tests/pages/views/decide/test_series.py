@@ -1,19 +1,34 @@
 """The page's candidates: what its worker hands over, names and links."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import promise
-from compression import BASELINES, storage
+from compression import (
+    BASELINES,
+    COMBINED_METHODS,
+    CONSTRAINTS,
+    LOW_RANK_METHODS,
+    storage,
+)
 from compression.latency import REFERENCE, RankLatencies
 from data import load
-from pages.shared import links
+from pages.shared import jobs, links
 from pages.shared.models import tasks as work
 from pages.shared.models.requests import EQUAL_EPOCHS
 from pages.shared.plots.palette import CONSTRAINED, style
 from pages.views.decide.candidates import add_latency, stack_rows
-from pages.views.decide.series import QUICK, possible_series
+from pages.views.decide.series import (
+    LAST,
+    QUICK,
+    is_series_due,
+    is_unasked,
+    possible_series,
+    submit_series,
+)
 from pages.views.decide.tasks import DENSE
 from tests.pages.views.decide.examples import EPOCHS, IN_FEW_BITS, SERIES, go_on, with_copy
 
@@ -208,10 +223,70 @@ def test_rows_of_the_curves_are_stacked_as_the_candidates_are(results, table):
     np.testing.assert_allclose((predictions[1:] == target).mean(axis=1), table["score"][1:])
 
 
+def test_few_bits_of_a_low_rank_and_of_a_count_are_asked_for_last_of_all(monkeypatch, trained):
+    """One at a time, when everything else that is computed unasked is over."""
+    known = {}
+
+    def submit(task, *arguments, **named):
+        key = task, arguments, *named.items()
+        return known.setdefault(key, SimpleNamespace(pending=True, result=None))
+
+    monkeypatch.setattr(jobs, "submit", submit)
+    rounds = []
+    while True:
+        found = submit_series(trained, [])
+        before = {name for names in rounds for name in names}
+        rounds.append([one.name for one in found if one.name not in before])
+        assert not is_series_due(trained, found)  # what was asked for is still going on
+        for job in found.values():
+            job.pending = False
+        if not is_series_due(trained, found):
+            break
+    assert set(rounds[0]) == {*QUICK}
+    assert rounds[-2:] == [[name] for name in LAST]
+    unasked = {one.name for one in possible_series(trained) if is_unasked(one)}
+    assert {name for names in rounds for name in names} == unasked
+    assert set(LAST) <= {f"{name}_few_bits" for name in (*LOW_RANK_METHODS, "cardinality")}
+
+
+def test_every_method_set_and_combination_can_be_had_in_few_bits():
+    families = *LOW_RANK_METHODS, *CONSTRAINTS, *COMBINED_METHODS
+    assert {f"{name}_few_bits" for name in families} <= set(SERIES)
+    of_sets = {f"{name}_few_bits" for name in ("box", "upper", "l1", "l2", "cardinality")}
+    assert of_sets <= set(SERIES)
+
+
+def test_shared_bytes_have_the_best_rule_first_of_every_budget(everyone):
+    """Where other rules share the bytes alike, its row is the one that stays."""
+    trained, candidates = everyone
+    job = SERIES["budgets"].submit(trained)
+    assert job.wait(60)
+    table = job.result.table
+    first = table.groupby("knob", sort=False)["rule"].first()
+    assert set(first) == {"best"}
+    assert len(first) == (1 if trained.convex else 10)
+    shown = candidates[candidates["series"] == "budgets"]
+    costs = ["bytes", "parameters", "macs", "validation_score", "score"]
+    reference = candidates.iloc[0]
+    for _, line in table[table["rule"] == "best"].iterrows():
+        same = (shown[costs] == line[costs]).all(axis=1)
+        assert same.any() or (line[costs] == reference[costs]).all()
+
+
+def test_no_promise_at_all_is_no_promise_kept():
+    lucky = promise.Outcome(naive=0.0, corrected=0.0, promised=float("nan"))
+    *_, together = promise.judge({"wine:mlp": [lucky, lucky]})
+    assert together.measured.startswith("0 of 0")
+    assert together.met is False
+    kept = promise.Outcome(naive=0.0, corrected=0.0, promised=-0.005)
+    *_, together = promise.judge({"wine:mlp": [kept]})
+    assert together.met is True
+
+
 def test_a_promise_is_measured_on_what_the_page_computes_unasked(everyone):
     trained, table = everyone
     found, gains = promise.list_unasked(trained)
-    unasked = table["series"].isin([*QUICK, *BASELINES])
+    unasked = table["series"].isin([*QUICK, *BASELINES, *LAST])
     expected = table[unasked & (table["bytes"] < trained.bytes)]
     assert sorted(found["id"]) == sorted(expected["id"])
     change = found["validation_score"] - table["validation_score"].iloc[0]

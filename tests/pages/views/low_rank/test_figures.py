@@ -198,18 +198,22 @@ def test_the_score_s_interval_is_the_band_and_in_every_hover():
             "score": [0.5, 0.8],
             "score_low": [0.4, 0.7],
             "score_high": [0.6, 0.85],
+            "epochs": [0, 0],
         }
     )
-    curves = [("truncated_svd", kind, kind, table) for kind in ("plain", "tuned")]
+    curves = [
+        ("truncated_svd", "plain", "plain", table),
+        ("truncated_svd", "tuned", "tuned", table.assign(epochs=[3, 1])),
+    ]
     figure = methods.methods(curves, {"score": 0.9}, "knob", 2, "classification")
     band, plain, tuned, ring = figure.data
     assert list(band.x) == [1, 2, 2, 1]
     assert np.allclose(band.y, [60, 85, 70, 40])
-    for line in (plain, tuned):
+    for line, epochs in ((plain, ("", "")), (tuned, (", 3 epochs", ", 1 epoch"))):
         assert np.allclose(line.y, [50, 80])
         assert list(line.text) == [
-            "rank 1: 50.0 % (40.0–60.0 %), 10 parameters",
-            "rank 2: 80.0 % (70.0–85.0 %), 20 parameters",
+            f"rank 1{epochs[0]}: 50.0 % (40.0–60.0 %), 10 parameters",
+            f"rank 2{epochs[1]}: 80.0 % (70.0–85.0 %), 20 parameters",
         ]
     assert plain.line.dash != tuned.line.dash
     assert (ring.x[0], ring.y[0]) == (2, pytest.approx(80))

@@ -4,8 +4,11 @@ All that answer one question, or those named. Those that choose at random do so 
 """
 
 import inspect
+import os
 import signal
 import sys
+import tempfile
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -22,14 +25,25 @@ def names() -> list[str]:
     )
 
 
+@cache  # which holds the folder until the process ends
+def keep_results_apart() -> tempfile.TemporaryDirectory:
+    """Give the benchmarks a store of their own, so that a person's is neither read nor filled."""
+    folder = tempfile.TemporaryDirectory(prefix="compress_benchmarks_")
+    os.environ.setdefault("COMPRESS_STORE", f"sqlite:///{folder.name}/results.db")
+    return folder
+
+
 def main(arguments: list[str]) -> None:
+    # As Ctrl-C: a benchmark that is ended ends its servers and browsers first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     known = names()
     seeds = [int(word) for word in arguments if word.isdecimal()]
-    asked = [word for word in arguments if not word.isdecimal()]
-    if unknown := set(asked).difference(known):
+    requested = [word for word in arguments if not word.isdecimal()]
+    if unknown := set(requested).difference(known):
         sys.exit(f"no benchmark named {', '.join(sorted(unknown))}: choose from {', '.join(known)}")
+    keep_results_apart()
     print(line(*HEAD), flush=True)
-    for name in asked or [name for name in known if name != SCORECARD]:
+    for name in requested or [name for name in known if name != SCORECARD]:
         rows = import_module(f"benchmarks.{name}").rows
         chosen = seeds if "seed" in inspect.signature(rows).parameters else []
         for settings in [{"seed": seed} for seed in chosen] or [{}]:
@@ -38,6 +52,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    # As Ctrl-C: a benchmark that is ended ends its servers and browsers first.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main(sys.argv[1:])

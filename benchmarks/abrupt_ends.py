@@ -84,7 +84,7 @@ def _write_for_ever(models: list, path: Path) -> None:
 
 def _left_visits(chance: random.Random, first: int) -> Iterator[Row]:
     """Tabs closed while their network trains; each link is opened again when all is quiet."""
-    found = 0
+    trained = 0
     with serve_app(script="server.py") as server:
         links = [LINK.format(seed=first + number) for number in range(1, VISITS + 1)]
         for link in links:
@@ -96,14 +96,14 @@ def _left_visits(chance: random.Random, first: int) -> Iterator[Row]:
         for link in links:
             with Visitor(server.address, link) as again:
                 again.open()
-                found += again.sees("markdown", TRAINED) and not again.sees("progress", TRAINING)
+                trained += again.sees("markdown", TRAINED) and not again.sees("progress", TRAINING)
     yield Row(
         f"tabs closed while their network trains: of {VISITS} found trained",
-        f"{found}",
+        f"{trained}",
         f"{VISITS}",
-        found / VISITS,
+        trained / VISITS,
         "1",
-        found == VISITS,
+        trained == VISITS,
     )
 
 

@@ -52,21 +52,21 @@ def violations(page: Page) -> list[str]:
 def rows() -> Iterator[Row]:
     with serve_app() as server, browsing() as browser, open_page(browser) as page:
         for title, query in MODELS.items():
-            found = []
+            problems = []
             for name in page_names():
                 page.goto(f"{server.address}/{name}?{query}")
                 page.locator('[data-testid="stHeading"]').first.wait_for()
                 wait_until_idle(page)
                 for scheme in ("light", "dark"):
                     show_scheme(page, scheme)
-                    found += [f"{name}, {scheme}: {each}" for each in violations(page)]
-            for each in found:
+                    problems += [f"{name}, {scheme}: {each}" for each in violations(page)]
+            for each in problems:
                 print(f"  {each}", flush=True)
             yield Row(
                 f"axe-core, {len(page_names())} pages, light and dark: {title}",
-                f"{len(found)} moderate or worse",
+                f"{len(problems)} moderate or worse",
                 "0",
-                len(found),
+                len(problems),
                 "0",
-                not found,
+                not problems,
             )

@@ -37,8 +37,8 @@ def rows() -> Iterator[Row]:
     with threadpool_limits(1):
         compression.read_adapter(files)  # libraries are loaded
         start = process_time()
-        found = compression.read_adapter(files)
-        found.resize(found.allocate(found.parameters // 2).ranks)
+        loaded = compression.read_adapter(files)
+        loaded.resize(loaded.allocate(loaded.parameters // 2).ranks)
         ours = (process_time() - start) / LAYERS
 
         tensors = safetensors.torch.load(files["adapter.safetensors"])
@@ -55,7 +55,7 @@ def rows() -> Iterator[Row]:
         "≤ 1/100",
         ours <= full / 100,
     )
-    apart = float(np.abs(found.spectrum("layer_0") - s[:RANK]).max() / s[0])
+    apart = float(np.abs(loaded.spectrum("layer_0") - s[:RANK]).max() / s[0])
     yield Row(
         "its spectrum: largest difference",
         f"{apart:.1e}",

@@ -2,20 +2,21 @@
 
 ``python -m benchmarks.atlas`` computes what its store lacks of ``compression/studies/atlas.toml``
 and writes ``data/files/atlas/``: hours of one core; stopped, it goes on where it was.
-``--protocol FILE`` computes another protocol; ``--files-only`` writes what the store has. ``python -m benchmarks atlas`` computes one cell anew and
-holds it against the files.
+``--protocol FILE --folder FOLDER`` computes another protocol and writes it elsewhere;
+``--files-only`` writes what the store has. ``python -m benchmarks atlas`` computes one cell anew
+and holds it against the files.
 """
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from compression.studies import Progress, StudyStore
 from compression.studies.atlas import build_atlas, recompute, run_atlas
-from compression.studies.atlas_files import read_atlas, write_atlas
+from compression.studies.atlas_files import FOLDER, read_atlas, write_atlas
 from compression.studies.protocol import PROTOCOL, read_protocol
 
 from .table import Row
@@ -45,14 +46,17 @@ def rows() -> Iterator[Row]:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", default=STORE, help="URL of its database")
-    parser.add_argument("--protocol", type=Path, default=PROTOCOL, help="what it is made of")
+    parser.add_argument("--protocol", type=Path, help="what it is made of, if not what ships")
+    parser.add_argument("--folder", type=Path, help="where the files go, if not to what ships")
     parser.add_argument("--files-only", action="store_true", help="compute nothing")
-    asked = parser.parse_args()
-    protocol = read_protocol(asked.protocol.read_text(encoding="utf-8"))
-    store = StudyStore(asked.store)
+    options = parser.parse_args(arguments)
+    if options.protocol is not None and options.folder is None:
+        parser.error("--protocol needs --folder: the files that ship are the shipped protocol's")
+    protocol = read_protocol((options.protocol or PROTOCOL).read_text(encoding="utf-8"))
+    store = StudyStore(options.store)
     last = 0.0
 
     def report(name: str, progress: Progress) -> bool:
@@ -62,10 +66,10 @@ def main() -> None:
             print(f"{name}: {progress.done} of {progress.total} fits", flush=True)
         return True
 
-    if not asked.files_only:
+    if not options.files_only:
         run_atlas(protocol, store, report)
     atlas = build_atlas(protocol, store)
-    write_atlas(atlas)
+    write_atlas(atlas, options.folder or FOLDER)
     print(atlas.cells["verdict"].value_counts().to_string())
 
 

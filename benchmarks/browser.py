@@ -28,9 +28,9 @@ ARGUMENTS = [
 @contextlib.contextmanager
 def browsing() -> Iterator[Browser]:
     """The Chromium on the PATH, or Playwright's own."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    executable = next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as session:
-        browser = session.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = session.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser
         browser.close()
 

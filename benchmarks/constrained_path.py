@@ -27,9 +27,9 @@ def time_run(run: Callable[[], Any], repeats: int = REPEATS) -> tuple[float, Any
     took = []
     for _ in range(repeats):
         start = process_time()
-        found = run()
+        result = run()
         took.append(process_time() - start)
-    return min(took), found
+    return min(took), result
 
 
 def regression(samples: int, features: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,9 +142,9 @@ def mean_time(run: Callable[[], Any], least: float = 0.3) -> tuple[float, Any]:
     """Mean processor time of as many runs as take so many seconds, and what the last one found."""
     count, start = 0, process_time()
     while process_time() - start < least:
-        found = run()
+        result = run()
         count += 1
-    return (process_time() - start) / count, found
+    return (process_time() - start) / count, result
 
 
 def growth() -> Iterator[Row]:

@@ -82,14 +82,14 @@ def images_row() -> Row:
     run = subprocess.run(
         [sys.executable, "-c", PEAK + IMAGES], capture_output=True, text=True, check=True
     )
-    seconds, bytes_, held, ranks = json.loads(run.stdout.splitlines()[-1])
+    seconds, bytes_, data_bytes, ranks = json.loads(run.stdout.splitlines()[-1])
     return Row(
         f"60,000 × 784 with lenet300, {ranks} ranks in {seconds:.0f} s of a processor: memory",
         f"{bytes_ / 1e6:.0f} MB beside the data",
-        f"{held / 1e6:.0f} MB of data",
-        bytes_ / held,
+        f"{data_bytes / 1e6:.0f} MB of data",
+        bytes_ / data_bytes,
         f"<= {MOST_OF_THE_DATA}",
-        bytes_ <= MOST_OF_THE_DATA * held,
+        bytes_ <= MOST_OF_THE_DATA * data_bytes,
     )
 
 
@@ -101,15 +101,15 @@ def blocks_rows() -> Iterator[Row]:
             [sys.executable, "-c", PEAK + BLOCKS, way], capture_output=True, text=True, check=True
         )
         taken.append(json.loads(run.stdout.splitlines()[-1]))
-    (seconds, held), (whole_seconds, whole_held) = taken
+    (seconds, block_bytes), (whole_seconds, whole_held) = taken
     named = "LeNet-5 over 70,000 images, in blocks"
     yield Row(
         f"{named}: memory",
-        f"{held / 1e6:,.0f} MB",
+        f"{block_bytes / 1e6:,.0f} MB",
         f"{whole_held / 1e6:,.0f} MB, all rows at once",
-        held / whole_held,
+        block_bytes / whole_held,
         f"<= {MOST_OF_ALL}",
-        held <= MOST_OF_ALL * whole_held,
+        block_bytes <= MOST_OF_ALL * whole_held,
     )
     yield Row(
         f"{named}: time",
@@ -134,7 +134,7 @@ def rows() -> Iterator[Row]:
     yield from blocks_rows()
     yield images_row()
     for axis, values in AXES.items():
-        less, held, _ = measure(BASE | {axis: values[0]})
+        less, bytes_before, _ = measure(BASE | {axis: values[0]})
         for value in values[1:]:
             seconds, bytes_, ranks = measure(BASE | {axis: value})
             last = value == values[-1]
@@ -152,9 +152,9 @@ def rows() -> Iterator[Row]:
             yield Row(
                 f"low-rank curve, {ranks} ranks, {named}: memory",
                 f"{bytes_ / 1e6:.0f} MB",
-                f"{held / 1e6:.0f} MB at half of that (the ratio is the slope)",
-                math.log2(max(bytes_, 1) / max(held, 1)),
+                f"{bytes_before / 1e6:.0f} MB at half of that (the ratio is the slope)",
+                math.log2(max(bytes_, 1) / max(bytes_before, 1)),
                 "",
                 None,
             )
-            less, held = seconds, bytes_
+            less, bytes_before = seconds, bytes_

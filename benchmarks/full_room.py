@@ -82,11 +82,11 @@ def beside_heavy_links(alone: float) -> Iterator[Row]:
 
     threading.Thread(target=look, daemon=True).start()
     _here.session = "light"
-    asked = time.monotonic()
+    start = time.monotonic()
     light = requests.reference("wine", "mlp", 911)
     while light.status == "waiting":
         time.sleep(0.01)
-    begun = time.monotonic() - asked
+    begun = time.monotonic() - start
     taken = visit("light", "wine", 911) + begun
     running = sum(job.status == "running" for job in heavy)
     looking.set()
@@ -127,10 +127,10 @@ def visit(session: str, dataset: str, seed: int) -> float:
     return time.monotonic() - begin
 
 
-def _wait_for_any(*asked: Job) -> None:
+def _wait_for_any(*submitted: Job) -> None:
     """As a page: a look now and then."""
-    while all(job.pending for job in asked):
-        for job in asked:
+    while all(job.pending for job in submitted):
+        for job in submitted:
             job.look()
         time.sleep(LOOK_SECONDS)
-    assert any(job.status == "done" for job in asked), [job.error for job in asked]
+    assert any(job.status == "done" for job in submitted), [job.error for job in submitted]

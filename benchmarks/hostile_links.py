@@ -5,12 +5,14 @@ import logging
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from unittest import mock
 
 from streamlit.testing.v1 import AppTest
 
 from pages.shared import jobs, links
+from pages.views.studies.curve_values import read_values
 
 from .server import ROOT
 from .table import Row
@@ -58,15 +60,30 @@ HOSTILE: tuple[Value, ...] = (
 )
 SMALL = {"dataset": "iris", "model": "softmax_regression", "seed": "0"}
 NETWORK = {"dataset": "iris", "model": "mlp", "seed": "0"}
+CONVOLUTIONS = {"dataset": "mnist1d", "model": "conv1d", "seed": "0", "train_epochs": "1"}
+TWO_PAIRS: dict[str, Value] = {  # a study so small that its page computes it unasked
+    "on": ["iris", "wine"],
+    "of": "mlp",
+    "seeds": "2",
+    "reference_epochs": "2",
+    "curves": "Truncated SVD",
+    "values_truncated_svd": "1 2",
+}
 PATIENCE = 300  # seconds for the jobs of one link
+LEAST_LINKS = 2_500
+LARGE_FILE = "pages.views.your_model.bounds.LARGE_FILE"  # bytes from which bounds are asked for
 
 
 @dataclass(frozen=True)
 class Site:
-    """A page, and what a link to it says so that it draws what it can be asked for."""
+    """A page, and what a link to it says so that it draws what it can be asked for.
+
+    ``large``: its model counts as a large one, of which some things come when asked for.
+    """
 
     page: str
-    query: Mapping[str, str]
+    query: Mapping[str, Value]
+    large: bool = False
 
 
 SITES = (
@@ -74,10 +91,12 @@ SITES = (
     Site("compare", SMALL | {"scrub": "true"}),
     Site("compare", NETWORK | {"sides": "equal", "tour": "1", "visit": "x"}),
     Site("compare", NETWORK | {"exercise": "rank", "guess": "3"}),
+    Site("compare", NETWORK | {"baselines": "few_bits"}),
+    Site("compare", CONVOLUTIONS | {"baselines": "none"}),
     Site("train", SMALL),
     Site("low_rank", NETWORK | {"method": "activation_aware_svd", "methods": "tuned"}),
     Site("low_rank", NETWORK | {"share": "true", "folds": "true"}),
-    Site("low_rank", {"dataset": "mnist1d", "model": "conv1d", "train_epochs": "1"}),
+    Site("low_rank", CONVOLUTIONS),
     Site("constrained", SMALL | {"plane": "true", "race": "true"}),
     Site(
         "constrained",
@@ -87,20 +106,27 @@ SITES = (
     Site("how_it_works", {}),
     Site("your_data", {}),
     Site("your_model", {"timed": "true", "weight_bits": "8"}),
+    Site("your_model", {"timed": "true"}, large=True),
     Site("studies", {"kept": "true", "rows": "true", "study": "own"}),
-    Site("atlas", {}),
+    Site("studies", TWO_PAIRS),
+    Site("studies", {"study": "atlas"}),
+    Site("atlas", {"here": "true"}),
     Site("decide", NETWORK | {"measure": "true", "choice": "x", "compare": "x"}),
 )
 KINDS = ("selectbox", "select_slider", "button_group", "multiselect", "number_input", "toggle")
-ALL_KEYS = {
-    value
-    for name, value in vars(links).items()
-    if name.isupper() and isinstance(value, str) and "{" not in value
-}
+_TEXTS = {value for name, value in vars(links).items() if name.isupper() and isinstance(value, str)}
+_VALUES = {links.AS_PATH, links.FROM_REFERENCE, links.EQUAL, links.ALL, links.ROUNDING}
+ALL_KEYS = {text for text in _TEXTS if "{" not in text} - _VALUES
+BEGINNINGS = {text.removesuffix("{}") for text in _TEXTS if "{" in text}  # a name follows
 
 
 def open_link(site: Site, query: Mapping[str, Value]) -> AppTest:
     """What a visitor who follows a link to a cold page sees once nothing goes on."""
+    with mock.patch(LARGE_FILE, 0) if site.large else contextlib.nullcontext():
+        return _open_link(site, query)
+
+
+def _open_link(site: Site, query: Mapping[str, Value]) -> AppTest:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     for name, value in query.items():
         app.query_params[name] = value
@@ -122,6 +148,14 @@ def keys_of(app: AppTest, site: Site) -> list[str]:
     known = {key for key in drawn if key in ALL_KEYS or (key or "").startswith(beginnings)}
     known -= {key for key in known if "_early_" in key}  # a knob's stand-in is in no link
     return sorted(known | set(site.query))
+
+
+def untried_keys(tried: Iterable[str]) -> list[str]:
+    """The names of ``links`` that are among no link's keys."""
+    tried = set(tried)
+    named = tried - ALL_KEYS  # "bound_bits" is no layer's bound
+    beginnings = {each for each in BEGINNINGS if any(key.startswith(each) for key in named)}
+    return sorted((ALL_KEYS | BEGINNINGS) - tried - beginnings)
 
 
 class Listener(logging.Handler):
@@ -187,21 +221,24 @@ def try_links(share: float, seed: int) -> Iterator[tuple[str, list[str]]]:
 def _takes(app: AppTest, key: str, value: Value) -> bool:
     """Whether a widget shows what the link says, so that there is nothing to remark on.
 
-    Numbers between two of a slider's become the nearer one, an empty list holds nothing, and of
-    a list that does not know its options yet no name is wrong.
+    Numbers between two of a slider's become the nearer one, an empty list holds nothing, of a
+    list that does not know its options yet no name is wrong, and "2" may be a menu's own name.
     """
     text = value[-1] if isinstance(value, list) else value
+    if key.startswith(links.STUDY_VALUES.format("")):
+        return not text.strip() or bool(read_values(text, whole=True))
     shown = app.session_state[key] if key in app.session_state else None  # noqa: SIM401 (it has no get)
     if isinstance(shown, (int, float)) and not isinstance(shown, bool):
         with contextlib.suppress(ValueError):
             return math.isfinite(float(text))
-    return shown in ([], None) and text in ("", " ", "None")
+    return shown == text == "2" or (shown in ([], None) and text in ("", " ", "None"))
 
 
 def rows(share: float = 1.0, seed: int = 0) -> Iterator[Row]:
-    count, wrong = 0, []
+    count, wrong, tried = 0, [], set()
     for link, faults in try_links(share, seed):
         count += 1
+        tried.add(link.partition("?")[2].partition("=")[0])
         if faults:
             wrong.append(f"{link}: {'; '.join(faults)}")
             print(f"  {wrong[-1]}", flush=True)
@@ -210,6 +247,15 @@ def rows(share: float = 1.0, seed: int = 0) -> Iterator[Row]:
         f"{len(wrong)}",
         "0",
         len(wrong),
+        f"0 of {LEAST_LINKS:,}",
+        not wrong and count >= LEAST_LINKS * share,
+    )
+    untried = untried_keys(tried)
+    yield Row(
+        "keys of pages/shared/links.py that were never tried",
+        ", ".join(untried) or "none",
         "0",
-        not wrong,
+        len(untried),
+        "0",
+        not untried,
     )

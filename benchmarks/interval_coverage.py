@@ -32,8 +32,8 @@ def coverage(samples: int, differing: float, gains: float) -> float:
     """Exact probability that the interval of a change of accuracy holds the true change."""
     change = differing * (2 * gains - 1)
     chance, low, high = enumerate_intervals(samples, differing, change)
-    held = (low <= change + 1e-12) & (change - 1e-12 <= high)
-    return float(chance @ held)
+    covered = (low <= change + 1e-12) & (change - 1e-12 <= high)
+    return float(chance @ covered)
 
 
 def wrong_yes(samples: int, differing: float) -> float:

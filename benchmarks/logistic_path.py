@@ -34,11 +34,11 @@ def by_skglm(x: np.ndarray, sign: np.ndarray, prices: np.ndarray) -> list[np.nda
     from skglm import SparseLogisticRegression
 
     model = SparseLogisticRegression(tol=TOLERANCE, warm_start=True)
-    found = []
+    coefficients = []
     for price in prices:
         model.alpha = price
-        found.append(model.fit(x, sign).coef_.ravel().copy())
-    return found
+        coefficients.append(model.fit(x, sign).coef_.ravel().copy())
+    return coefficients
 
 
 PEERS: dict[str, Callable[..., Any]] = {"celer": by_celer, "skglm": by_skglm}

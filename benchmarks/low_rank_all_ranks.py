@@ -45,8 +45,8 @@ def network(inputs: int = INPUTS, outputs: int = OUTPUTS) -> nn.Sequential:
 
 
 def prepare(net: Any, kind: type[Decomposition] = Decomposition) -> Ranks:
-    found = TruncatedSVD().decompose(matrix(net[0]))
-    return Ranks(net, {"0": net[0]}, {"0": kind(**vars(found))})
+    decomposition = TruncatedSVD().decompose(matrix(net[0]))
+    return Ranks(net, {"0": net[0]}, {"0": kind(**vars(decomposition))})
 
 
 def all_ranks(net: Any, x: torch.Tensor) -> None:

@@ -16,16 +16,16 @@ LAYERS, SIDE = 12, 1024
 def layers() -> dict[str, RankChoices]:
     """Spectra that decay at different speeds, as layers of one network do."""
     rng = np.random.default_rng(0)
-    found = {}
+    choices = {}
     for number in range(LAYERS):
         s = np.arange(1.0, SIDE + 1) ** -rng.uniform(0.1, 1.0)
         tails = np.append(np.cumsum((s**2)[::-1])[::-1], 0.0)
-        found[f"layer {number}"] = RankChoices(
+        choices[f"layer {number}"] = RankChoices(
             errors=tails[1:] / tails[0],
             costs=np.arange(1, SIDE + 1) * 2 * SIDE,
             dense_cost=SIDE * SIDE,
         )
-    return found
+    return choices
 
 
 def rows() -> Iterator[Row]:

@@ -36,18 +36,18 @@ NOISE = 1.0  # points of test error by which a mean over few seeds may differ
 
 def errors(dataset: str, seed: int, methods: Sequence[str] = METHODS) -> pd.DataFrame:
     """A line a method and share: raw and tuned test error in %, processor seconds, ranks."""
-    found = data.load(dataset, seed=seed)
-    reference = compression.train(found, model=PAIRS[dataset], seed=seed, epochs=TRAINING_EPOCHS)
+    loaded = data.load(dataset, seed=seed)
+    reference = compression.train(loaded, model=PAIRS[dataset], seed=seed, epochs=TRAINING_EPOCHS)
     whole = accounting.parameters(reference.network)
     lines = []
     for method in methods:
         begin = time.process_time()
-        least = budget_curve(reference, found, None, method=method).table["knob"].min()
+        least = budget_curve(reference, loaded, None, method=method).table["knob"].min()
         wanted = [max(share * whole, least) for share in SHARES]
-        table = budget_curve(reference, found, wanted, method=method).table
+        table = budget_curve(reference, loaded, wanted, method=method).table
         best = table[table["rule"] == "best"].set_index("knob")
         ranks = [best["ranks"][budget] for budget in wanted]
-        tuned = compression.low_rank_curve(reference, found, method, ranks, epochs=EPOCHS).table
+        tuned = compression.low_rank_curve(reference, loaded, method, ranks, epochs=EPOCHS).table
         seconds = time.process_time() - begin
         for place, budget in enumerate(wanted):
             raw = best["score"][budget]
@@ -63,8 +63,8 @@ def judge(measured: pd.DataFrame) -> Iterator[Row]:
         means = measured.pivot_table(
             index=["dataset", "share"], columns="method", values=kind, sort=False
         )
-        for (dataset, share), own in means.iterrows():
-            groups, whole = own["column_groups"], own["activation_aware_svd"]
+        for (dataset, share), row in means.iterrows():
+            groups, whole = row["column_groups"], row["activation_aware_svd"]
             yield Row(
                 f"{dataset} + {PAIRS[dataset]}, {share:.0%}, {kind}: test error",
                 f"{groups:.1f} %, column groups",
@@ -80,8 +80,8 @@ def fewest_macs(dataset: str, seed: int) -> dict[str, int]:
 
     One rank for all convolutions; linear layers stay as they are.
     """
-    found = data.load(dataset, seed=seed)
-    reference = compression.train(found, model=CONVOLUTIONS[dataset], seed=seed)
+    loaded = data.load(dataset, seed=seed)
+    reference = compression.train(loaded, model=CONVOLUTIONS[dataset], seed=seed)
     kinds = {
         name: f"conv{layer.weight.ndim - 2}d" for name, layer in layers(reference.network).items()
     }
@@ -89,7 +89,7 @@ def fewest_macs(dataset: str, seed: int) -> dict[str, int]:
     fewest = {"dense": accounting.macs(reference.network)}
     for method in KERNEL_METHODS:
         if kinds[kernels[0]] in compression.LOW_RANK_METHODS[method].layers:
-            curve = compression.low_rank_curve(reference, found, method, layers=kernels)
+            curve = compression.low_rank_curve(reference, loaded, method, layers=kernels)
             table = curve.table
             kept = table["validation_score"] >= curve.reference["validation_score"] - 0.01
             fewest[method] = int(table["macs"][kept].min())
@@ -98,8 +98,8 @@ def fewest_macs(dataset: str, seed: int) -> dict[str, int]:
 
 def judge_kernels(measured: pd.DataFrame) -> Iterator[Row]:
     """A row a dataset: CP beside the best of the other methods, means over seeds."""
-    for dataset, own in measured.groupby("dataset", sort=False):
-        means = own.drop(columns=["dataset", "seed"]).mean().dropna()
+    for dataset, group in measured.groupby("dataset", sort=False):
+        means = group.drop(columns=["dataset", "seed"]).mean().dropna()
         cp, others = means["cp"], means.drop(["cp", "dense"])
         yield Row(
             f"{dataset} + {CONVOLUTIONS[dataset]}: MACs for at most a point of validation lost",
@@ -123,23 +123,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--datasets", nargs="+", choices=PAIRS, default=["digits", "mnist1d"])
-    asked = parser.parse_args()
-    measured = pd.concat(errors(d, seed) for d in asked.datasets for seed in range(asked.seeds))
+    options = parser.parse_args()
+    measured = pd.concat(errors(d, seed) for d in options.datasets for seed in range(options.seeds))
     for kind in ("raw", "tuned", "seconds"):
         means = measured.pivot_table(
             index=["dataset", "method"], columns="share", values=kind, sort=False
         )
-        print(f"\n{kind}, mean of {asked.seeds} seeds\n{means.round(1).to_string()}")
+        print(f"\n{kind}, mean of {options.seeds} seeds\n{means.round(1).to_string()}")
     kernels = pd.DataFrame(
         [
             {"dataset": d, "seed": s} | fewest_macs(d, s)
             for d in CONVOLUTIONS
-            for s in range(asked.seeds)
+            for s in range(options.seeds)
         ]
     )
     means = kernels.groupby("dataset", sort=False).mean().drop(columns="seed")
     print(
-        f"\nMACs for at most a point lost, mean of {asked.seeds} seeds\n{means.round().to_string()}"
+        f"\nMACs for at most a point lost, mean of {options.seeds} seeds\n{means.round().to_string()}"
     )
 
 

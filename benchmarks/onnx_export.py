@@ -56,11 +56,11 @@ def seconds(calls: list[Callable[[], object]]) -> list[float]:
     """Of each call, in turns."""
     times: list[list[float]] = [[] for _ in calls]
     for _ in range(ROUNDS + 1):  # the first one loads what is needed
-        for own, call in zip(times, calls, strict=True):
+        for taken, call in zip(times, calls, strict=True):
             start = time.perf_counter()
             call()
-            own.append(time.perf_counter() - start)
-    return [median(own[1:]) for own in times]
+            taken.append(time.perf_counter() - start)
+    return [median(taken[1:]) for taken in times]
 
 
 def rows() -> Iterator[Row]:

@@ -59,7 +59,7 @@ def measure(count: int) -> tuple[float, int, int, int, int]:
 def rows() -> Iterator[Row]:
     less, fewer = 0.0, 0
     for count in SIZES:
-        seconds, bytes_, held, bounds, certified = measure(count)
+        seconds, bytes_, data_bytes, bounds, certified = measure(count)
         last = count == SIZES[-1]
         slope = math.log(seconds / less) / math.log(count / fewer) if less else math.nan
         yield Row(
@@ -74,8 +74,8 @@ def rows() -> Iterator[Row]:
     yield Row(
         f"{SIZES[-1]:,} × 784: memory",
         f"{bytes_ / 1e6:,.0f} MB beside the data",
-        f"{held / 1e6:,.0f} MB of data",
-        bytes_ / held,
+        f"{data_bytes / 1e6:,.0f} MB of data",
+        bytes_ / data_bytes,
         f"≤ {MOST_OF_THE_DATA:g}",
-        bytes_ <= MOST_OF_THE_DATA * held,
+        bytes_ <= MOST_OF_THE_DATA * data_bytes,
     )

@@ -13,8 +13,8 @@ from pathlib import Path
 def find_programs() -> Path | None:
     """The folder of PostgreSQL's own programs: Debian keeps them off the PATH."""
     on_path = shutil.which("initdb")
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return Path(on_path).parent if on_path else found[-1].parent if found else None
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return Path(on_path).parent if on_path else programs[-1].parent if programs else None
 
 
 @contextmanager

@@ -63,15 +63,15 @@ def outcome(pair: str, seed: int) -> Outcome | None:
         raise RuntimeError(reference.error)
     table, gains = list_unasked(trained)
     costs = table["bytes"].to_numpy(float)
-    found: Promise | None = judge_choice(costs, gains, LOSS, trained.task)
-    if found is None:
+    choice: Promise | None = judge_choice(costs, gains, LOSS, trained.task)
+    if choice is None:
         return None
     within = np.flatnonzero(gains.mean(axis=1) >= -LOSS - 1e-6)
     test = table["change"].to_numpy()
     return Outcome(
         naive=float(test[within[np.argmin(costs[within])]]),
-        corrected=found.corrected,
-        promised=float("nan") if found.promised is None else float(test[found.promised]),
+        corrected=choice.corrected,
+        promised=float("nan") if choice.promised is None else float(test[choice.promised]),
     )
 
 
@@ -94,14 +94,14 @@ def judge(measured: dict[str, list[Outcome]]) -> Iterator[Row]:
         naive, corrected, promised = np.array(
             [(one.naive, one.corrected, one.promised) for one in outcomes]
         ).T
-        held, made = hold(promised)
-        every += held, made
+        kept, made = hold(promised)
+        every += kept, made
         first, of = hold(naive)
         yield Row(
             f"{pair}: at most a point lost on test, where promised",
-            f"{held} of {made} promises",
+            f"{kept} of {made} promises",
             f"{first} of {of} naive choices",
-            held / made / (first / of) if made and first else np.nan,
+            kept / made / (first / of) if made and first else np.nan,
             "",
             None,
         )
@@ -113,15 +113,15 @@ def judge(measured: dict[str, list[Outcome]]) -> Iterator[Row]:
             "",
             None,
         )
-    held, made = map(int, every)
-    low, high = wilson(held, made)
+    kept, made = map(int, every)
+    low, high = wilson(kept, made)
     yield Row(
         "all of these promises together: share that holds",
-        f"{held} of {made} ({low:.0%} to {high:.0%})",
+        f"{kept} of {made} ({low:.0%} to {high:.0%})",
         f"{CONFIDENCE:.0%}",
-        held / made / CONFIDENCE if made else np.nan,
+        kept / made / CONFIDENCE if made else np.nan,
         f">= {CONFIDENCE:.0%}",
-        held >= CONFIDENCE * made,
+        made > 0 and kept >= CONFIDENCE * made,
     )
 
 

@@ -47,15 +47,15 @@ LC_TABLE = (
 
 def rows() -> Iterator[Row]:
     changes = np.array([_measure_changes(seed) for seed in range(SEEDS)]).T
-    for published, own in zip(LC_TABLE, changes, strict=True):
+    for published, measured in zip(LC_TABLE, changes, strict=True):
         theirs = published.error - LC_REFERENCE
         yield Row(
             f"mnist_5k + lenet300, {published.theirs}: {published.ours}, {EPOCHS} epochs",
-            f"{own.mean():+.2f} points of test error (± {_spread(own):.2f})",
+            f"{measured.mean():+.2f} points of test error (± {_spread(measured):.2f})",
             f"{theirs:+.2f}, LC on MNIST: {LC}",
             float("nan"),  # of changes that may be of either sign
             f"≤ +{NOISE:g} p.",
-            bool(own.mean() <= theirs + NOISE),
+            bool(measured.mean() <= theirs + NOISE),
         )
     ours = np.array([_measure_groups(seed) for seed in range(SEEDS)])
     yield Row(

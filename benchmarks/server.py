@@ -27,10 +27,10 @@ class Server:
 
     def workers(self) -> list[int]:
         """Process ids of its workers, found as its children."""
-        found = subprocess.run(
+        listing = subprocess.run(
             ["pgrep", "-P", str(self.pid), "-f", "LokyProcess"], capture_output=True, text=True
         )
-        return [int(pid) for pid in found.stdout.split()]
+        return [int(pid) for pid in listing.stdout.split()]
 
 
 def read_commands(readme: Path = ROOT / "README.md") -> list[str]:

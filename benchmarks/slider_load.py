@@ -121,23 +121,23 @@ def _memory() -> Iterator[Row]:
             visitors = [Visitor(server.address, LINKS[0]) for _ in range(count)]
             for visitor in visitors:
                 visitor.wait()
-            held = _megabytes(server)
+            megabytes = _megabytes(server)
             for visitor in visitors:
                 visitor.leave()
         yield Row(
             f"memory of all processes, {count} sessions on digits + mlp",
-            f"{held:,.0f} MB",
+            f"{megabytes:,.0f} MB",
             f"{limit:,} MB, the limit",
-            held / limit,
+            megabytes / limit,
             f"< {limit:,} MB",
-            held < limit,
+            megabytes < limit,
         )
 
 
 def _megabytes(server: Server) -> float:
     """Memory of a server and its workers; what they share is counted once."""
-    held = 0
+    kilobytes = 0
     for pid in (server.pid, *server.workers()):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        held += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return held / 1024
+        kilobytes += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kilobytes / 1024

@@ -162,12 +162,12 @@ def _drive(study: studies.Study, url: str, processes: bool, writes: int, moment:
 
 def _list_workers(driver: int) -> list[int]:
     """Process ids of a driver's workers, found as its children."""
-    found = []
+    workers = []
     for child in list_children(driver):
         with suppress(FileNotFoundError):
             if "LokyProcess" in Path(f"/proc/{child}/cmdline").read_text():
-                found.append(child)
-    return found
+                workers.append(child)
+    return workers
 
 
 def _wait_for_end(workers: list[int]) -> list[int]:

@@ -97,14 +97,14 @@ def _layers(model) -> Iterator[Row]:
 
 
 def _sizes(model, weights) -> Iterator[Row]:
-    found = plan(model)
+    planned = plan(model)
     words = sentences.read_words(weights)
     tokens = sentences.to_tokens(sentences.SENTENCES, words)
-    places = [int((found.table["share"] - share).abs().argmin()) for share in SHARES]
-    chosen = [found.ranks[place] for place in places]
+    places = [int((planned.table["share"] - share).abs().argmin()) for share in SHARES]
+    chosen = [planned.ranks[place] for place in places]
     table = sentences.cosine_curve(sentences.read_encoder(weights), tokens, chosen)
     for place, line in zip(places, table.to_dict("records"), strict=True):
-        share = found.table["share"].iloc[place]
+        share = planned.table["share"].iloc[place]
         yield Row(
             f"MiniLM-L6 at {100 * share:.0f} % of its parameters: mean cosine of its embeddings",
             f"{line['value']:.3f}",

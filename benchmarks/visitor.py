@@ -25,10 +25,13 @@ class Visitor:
         Of the server, ``http://...``.
     query : str
         Of the link: ``dataset=digits&model=mlp``.
+    page : str
+        Its path; empty: the first page.
     """
 
-    def __init__(self, address: str, query: str) -> None:
+    def __init__(self, address: str, query: str, page: str = "") -> None:
         self._query = query
+        self._page = page
         self._shown: list[Delta] = []
         self._sliders: dict[str, Delta] = {}
         self._places: dict[str, str] = {}  # of the sliders, by their keys
@@ -96,9 +99,16 @@ class Visitor:
         ]
         return taken, tuple((metric.label, metric.body) for metric in metrics)
 
+    def clear_caches(self) -> None:
+        """As a browser's developer menu does: of all visitors, without an answer."""
+        message = BackMsg()
+        message.clear_cache = True
+        self._socket.send(message.SerializeToString())
+
     def _send(self, fragment: str = "") -> None:
         message = BackMsg()
         message.rerun_script.query_string = self._query
+        message.rerun_script.page_name = self._page
         message.rerun_script.fragment_id = fragment
         for key, place in self._places.items():
             state = message.rerun_script.widget_states.widgets.add()

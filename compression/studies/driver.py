@@ -31,7 +31,7 @@ import pandas as pd
 from compression.errors import CompressionError
 
 from .executors import LocalProcesses, is_lost
-from .fit import Outcome, compute
+from .fit import Outcome, compute, compute_each
 from .overview import keep_large_overview
 from .specification import Study
 from .store import Fit, StoreError, identify
@@ -141,11 +141,12 @@ class _Driver:
         self._done = store.done(study.name)
         # References before their own curves, and these before the next reference.
         self._waiting = deque(key for key in keys if key not in self._done)
-        self._flying: dict[Future[Outcome], str] = {}
+        self._flying: dict[Future[Any], list[str]] = {}
         self._suspects: deque[str] = deque()  # lost with their worker: each is tried again alone
         self._lost: dict[str, int] = {}
         self._recent: dict[str, Fit] = {}
         self._seconds: list[float] = []
+        self._seconds_by_kind: dict[tuple[str, ...], float] = {}
         self._failed = store.count_failed(study.name)
         self._held_by_others: set[str] = set()
 
@@ -202,12 +203,30 @@ class _Driver:
                 thread.join()
 
     def _submit(self) -> None:
-        """Keep as many fits in flight as there are workers, and as many again ready for them.
+        """Keep as many calls in flight as there are workers, and as many again ready for them.
 
-        A fit is leased when it is submitted, one at a time: an executor may compute it at once.
+        A call is one fit, or several short ones where the executor asks for it. A fit is leased
+        when it is submitted, one at a time: an executor may compute it at once.
         """
         window = 2 * self._workers
-        while len(self._flying) < window and (key := self._pick_ready()) is not None:
+        while len(self._flying) < window and (fits := self._lease_bundle()):
+            self._start(fits)
+            if any(future.done() for future in self._flying):
+                return  # Keep it before the next one is computed.
+
+    def _lease_bundle(self) -> list[str]:
+        """Fits for one call: the next one, and those behind it that are short enough to join it.
+
+        None joins whose kind was never computed, or that was lost with its worker.
+        """
+        bundle: list[str] = []
+        seconds_left = getattr(self._executor, "bundle_seconds", 0.0)
+        most = max(len(self._waiting) // (2 * self._workers), 1)
+        while len(bundle) < most and (key := self._pick_ready()) is not None:
+            seconds = self._seconds_by_kind.get(_find_kind(self._requests[key]), float("inf"))
+            if bundle and (key in self._lost or seconds > seconds_left):
+                break
+            seconds_left -= seconds
             leased, over = self._store.lease([key], self.owner, LEASE_SECONDS)
             if not leased and not over:
                 self._held_by_others.add(key)
@@ -215,15 +234,16 @@ class _Driver:
             (self._suspects if key in self._lost else self._waiting).remove(key)
             if over:
                 self._done.add(key)  # by another driver
-            else:
-                self._start(key)
-            if any(future.done() for future in self._flying):
-                return  # Keep it before the next one is computed.
+                continue
+            bundle.append(key)
+            if key in self._lost:
+                break
+        return bundle
 
     def _pick_ready(self) -> str | None:
         """The next fit whose reference is there; a suspect when nothing else flies or is ready."""
-        if any(key in self._lost for key in self._flying.values()):
-            return None  # It flies alone: what is lost now, it has lost.
+        if any(key in self._lost for keys in self._flying.values() for key in keys):
+            return None  # A suspect is computed alone: if a worker is lost now, it was the cause.
         candidates = self._waiting if self._flying else chain(self._waiting, self._suspects)
         free = (key for key in candidates if key not in self._held_by_others)
         return next(filter(self._is_ready, free), None)
@@ -232,42 +252,57 @@ class _Driver:
         reference = self._requests[key].get("reference")
         return reference is None or identify(reference) in self._done
 
-    def _start(self, key: str) -> None:
-        request, file = self._requests[key], None
-        if (reference := request.get("reference")) is not None:
-            fit = self._find_reference(reference)
-            if fit is None:  # its content was damaged, and it was dropped: compute it again
-                self._done.discard(identify(reference))
-                self._waiting.extendleft([key, identify(reference)])
-                return
-            if fit.content is None:
-                self._keep(key, Outcome(_NO_ROWS, None, NO_REFERENCE.format(fit.sentence), 0.0))
-                return
-            file = fit.content
+    def _start(self, keys: list[str]) -> None:
+        calls = {key: call for key in keys if (call := self._find_call(key)) is not None}
+        if not calls:
+            return
+        first, *others = calls.values()
         try:
-            future = self._executor.submit(compute, request, file)
+            if others:
+                future = self._executor.submit(compute_each, [first, *others])
+            else:
+                future = self._executor.submit(compute, *first)
         except BrokenExecutor as error:
             future = Future()
             future.set_exception(error)
-        self._flying[future] = key
+        self._flying[future] = list(calls)
+
+    def _find_call(self, key: str) -> tuple[Mapping[str, Any], bytes | None] | None:
+        """A fit's request and its reference's file; None where that file is not there."""
+        request = self._requests[key]
+        if (reference := request.get("reference")) is None:
+            return request, None
+        fit = self._find_reference(reference)
+        if fit is None:  # its content was damaged, and it was dropped: compute it again
+            self._done.discard(identify(reference))
+            self._waiting.extendleft([key, identify(reference)])
+            return None
+        if fit.content is None:
+            self._keep(key, Outcome(_NO_ROWS, None, NO_REFERENCE.format(fit.sentence), 0.0))
+            return None
+        return request, fit.content
 
     def _find_reference(self, reference: Mapping[str, Any]) -> Fit | None:
         """From memory where this driver has just kept it: its curves come soon after it."""
         return self._recent.get(identify(reference)) or self._store.get(reference)
 
-    def _take(self, future: Future[Outcome]) -> None:
-        key = self._flying.pop(future)
+    def _take(self, future: Future[Any]) -> None:
+        keys = self._flying.pop(future)
         try:
-            outcome = future.result()
+            result = future.result()
         except CancelledError:
             raise CompressionError(GONE) from None
         except Exception as error:
             if is_lost(error):
-                self._lose(key)
+                for key in keys:
+                    self._lose(key)
                 return
-            outcome = Outcome(_NO_ROWS, None, f"{type(error).__name__}: {error}", 0.0)
-        self._seconds.append(outcome.seconds)
-        self._keep(key, outcome)
+            result = Outcome(_NO_ROWS, None, f"{type(error).__name__}: {error}", 0.0)
+        outcomes = result if isinstance(result, list) else [result] * len(keys)
+        for key, outcome in zip(keys, outcomes, strict=True):
+            self._seconds.append(outcome.seconds)
+            self._seconds_by_kind[_find_kind(self._requests[key])] = outcome.seconds
+            self._keep(key, outcome)
 
     def _lose(self, key: str) -> None:
         """A worker is gone: its fit is tried again, a few times.
@@ -294,8 +329,11 @@ class _Driver:
         self._failed += bool(outcome.sentence)
         if "reference" not in request:
             self._recent[key] = Fit(outcome.content, outcome.sentence, outcome.seconds)
-            if len(self._recent) > 2 * self._workers:
+            if len(self._recent) > 2 * max(self._workers, self._count_flying()):
                 del self._recent[next(iter(self._recent))]
+
+    def _count_flying(self) -> int:
+        return sum(map(len, self._flying.values()))
 
     def _see_others(self) -> None:
         """What other drivers have done meanwhile is not computed here."""
@@ -345,6 +383,12 @@ def _is_alive(pid: int) -> bool:
 
 def _name(request: Mapping[str, Any]) -> str:
     return request["stage"] if request["stage"] == "reference" else request["family"]
+
+
+def _find_kind(request: Mapping[str, Any]) -> tuple[str, ...]:
+    """What fits of about the same time have in common: what is computed, of which network."""
+    reference, settings = request.get("reference", request), str(request.get("settings"))
+    return _name(request), settings, reference["dataset"], reference["model"]
 
 
 _NO_ROWS = pd.DataFrame()

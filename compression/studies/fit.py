@@ -6,7 +6,7 @@ go on, on this machine or on another.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -63,6 +63,11 @@ def compute(request: Mapping[str, Any], file: bytes | None = None) -> Outcome:
     """
     with _one_at_a_time:
         return _compute(request, file)
+
+
+def compute_each(calls: Sequence[tuple[Mapping[str, Any], bytes | None]]) -> list[Outcome]:
+    """Compute fits one after the other; ``calls``: what ``compute`` is given for each."""
+    return [compute(request, file) for request, file in calls]
 
 
 def _compute(request: Mapping[str, Any], file: bytes | None) -> Outcome:

@@ -192,7 +192,8 @@ class Study:
         if not self.name.strip() or len(self.name) > 100 or not self.name.isprintable():
             raise ArgumentError("a study needs a name of 1 to 100 characters on one line")
         for what in ("datasets", "models", "seeds", "curves"):
-            values = getattr(self, what)
+            values = tuple(getattr(self, what))  # of a list or a range: JSON has no range
+            object.__setattr__(self, what, values)
             if not values:
                 raise ArgumentError(f"a study needs at least one of its {what}")
             if len(set(map(repr, values))) < len(values):

@@ -186,3 +186,12 @@ def test_the_report_judges_at_the_studys_budgets(tmp_path):
     assert "30 %" in said
     assert "1/8" not in said
     store.close()
+
+
+def test_a_study_takes_a_range_of_seeds():
+    """JSON has no range: it ended in a TypeError when the study was run."""
+    study = Study(
+        "few", ["iris"], ["mlp"], range(3), [Curves("low_rank", {"method": "truncated_svd"})]
+    )
+    assert study.seeds == (0, 1, 2)
+    assert study_from(json.loads(study.to_json())).seeds == (0, 1, 2)

@@ -105,7 +105,8 @@ def follow(
         collinear, or collinear and of very different sizes.
     """
     walk = Walk(loss, constraint)
-    walk.run(lambda done, total: _ask(report, done, total))
+    if not walk.run(lambda done, total: report(done, total, None)):
+        raise CancelledError(f"the exact path was stopped at breakpoint {len(walk.times)}")
     weights = loss.inputs.to_weight(np.array(walk.points))
     pinned = np.zeros(weights.shape, bool)
     pinned[:, loss.inputs.columns] = walk.pinned
@@ -139,10 +140,10 @@ def _check_gaps(path: ExactPath, report: Report) -> None:
     unit, total = path.certifier.unit, len(path.breakpoints)
     gaps = path.certifier.tangent_gaps(path.weights, path.breakpoints)
     unclear = np.flatnonzero(gaps > 0.1 * SPOILT * unit)
-    _ask(report, total - len(unclear), total)
+    _check_stopped(report, total - len(unclear), total)
     for done, row in enumerate(unclear, start=total - len(unclear) + 1):
         gaps[row] = path.certificate_at(path.breakpoints[row]).duality_gap
-        _ask(report, done, total)
+        _check_stopped(report, done, total)
     largest = float(gaps.max())
     if largest > SPOILT * unit:
         raise NotConvergedError(
@@ -151,6 +152,6 @@ def _check_gaps(path: ExactPath, report: Report) -> None:
         )
 
 
-def _ask(report: Report, done: int, total: int) -> None:
+def _check_stopped(report: Report, done: int, total: int) -> None:
     if not report(done, total, None):
         raise CancelledError(f"the exact path was stopped at breakpoint {done}")

@@ -120,8 +120,8 @@ class Walk:
         self.points: list[Array] = []
         self.pinned: list[Mask] = []
 
-    def run(self, ask: Callable[[int, int], None] = lambda done, total: None) -> None:
-        """All the way; ``ask`` is told of every breakpoint and ends the walk by raising."""
+    def run(self, go_on: Callable[[int, int], bool] = lambda done, total: True) -> bool:
+        """All the way: True; or to the breakpoint (done, total) where ``go_on`` returns False: False."""
         corners = self._begin() if self.steepest else NOBODY
         self._place(slice(None))
         for _ in range(100 + 50 * len(self.side)):
@@ -137,9 +137,10 @@ class Walk:
             self.times.append(self.time)
             self.points.append(self.point)
             self.pinned.append(~self.free)
-            ask(len(self.times), max(len(self.side), len(self.times)))
+            if not go_on(len(self.times), max(len(self.side), len(self.times))):
+                return False
             if done:
-                return
+                return True
             corners = self._advance()
         raise NotConvergedError(
             f"the exact path has not come to its end after {len(self.times)} breakpoints: some "

@@ -227,27 +227,25 @@ def _grid(
 
     def gather() -> GridPath:
         step = 1 if constraint.convex else -1
-        solved, ascending = order[: len(rows)][::step], rows[::step]
-        return GridPath(
-            bounds=np.array(solved),
-            weights=np.array([row.weight for row in ascending]),
-            intercepts=np.array([row.intercept for row in ascending]),
-            objectives=np.array([row.objective for row in ascending]),
-            duality_gaps=np.array([row.duality_gap for row in ascending]),
-            certified=np.array([row.certified for row in ascending]),
-            swap_optimal=np.array([row.swap_optimal for row in ascending]),
-            certifier=certifier,
-        )
+        return _join(order[: len(rows)][::step], rows[::step], certifier)
+
+    stopped = False
+
+    def go_on() -> bool:
+        nonlocal stopped
+        stopped = stopped or not report(len(rows), len(order), gather if rows else None)
+        return not stopped
 
     def check_stopped() -> None:
-        if not report(len(rows), len(order), gather if rows else None):
+        if stopped:
             raise CancelledError(f"the path was stopped after {len(rows)} of {len(order)} bounds")
 
     # One-sided bounds never cost softmax anything: one unconstrained model serves them all.
     free = None
     if loss.name == "softmax" and not constraint.bounded:
         least = 0.1 * GRID_TOLERANCE * loss.zero
-        free = solve_unconstrained(loss, constraint, 0.0, least, check_stopped)
+        free = solve_unconstrained(loss, constraint, 0.0, least, go_on)
+        check_stopped()
     for done, bound in enumerate(order):
         problem = Problem(loss, constraint, bound)
         judge = Judge(problem, certifier, tolerance, keeps_track=False)
@@ -258,16 +256,32 @@ def _grid(
             guess = _guess(problem, order[:done], rows)
 
         def callback(point: Array, judge: Judge = judge) -> bool:
-            check_stopped()
-            return judge(point)
+            return go_on() and judge(point)
 
         if callback(guess):
             method.run(problem, callback, guess)
-            search_subsets(problem, judge, check_stopped)
+            check_stopped()
+            search_subsets(problem, judge, go_on)
             judge.finish()
+        check_stopped()
         rows.append(settle(judge))
         yield bound, gather()
+        go_on()
         check_stopped()
+
+
+def _join(bounds: list[float], rows: list[Solution], certifier: Certifier) -> GridPath:
+    """The solutions of ascending bounds as one path."""
+    return GridPath(
+        bounds=np.array(bounds),
+        weights=np.array([row.weight for row in rows]),
+        intercepts=np.array([row.intercept for row in rows]),
+        objectives=np.array([row.objective for row in rows]),
+        duality_gaps=np.array([row.duality_gap for row in rows]),
+        certified=np.array([row.certified for row in rows]),
+        swap_optimal=np.array([row.swap_optimal for row in rows]),
+        certifier=certifier,
+    )
 
 
 def _guess(problem: Problem, bounds: list[float], rows: list[Solution]) -> Array:

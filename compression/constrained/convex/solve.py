@@ -287,18 +287,18 @@ def solve(
 
 
 def search_subsets(
-    problem: Problem, judge: Judge, check_stopped: Callable[[], None] = lambda: None
+    problem: Problem, judge: Judge, go_on: Callable[[], bool] = lambda: True
 ) -> None:
     """Where weights are counted: exchange the solver's for others, as long as the loss falls.
 
-    For least squares only, where what a swap wins is known without a fit. ``check_stopped`` is
-    called between two swaps, and ends the search by raising.
+    For least squares only, where what a swap wins is known without a fit. ``go_on`` is called
+    before every swap, and ends the search by returning False.
     """
     if problem.constraint.counts and isinstance(problem.loss, Squared):
         assert judge.best is not None
         start = problem.loss.from_model(judge.best[0])
         count = int(min(problem.bound, start.size))
-        point, judge.swap_optimal = best_subset(problem.loss, count, start, check_stopped)
+        point, judge.swap_optimal = best_subset(problem.loss, count, start, go_on)
         judge(point)
 
 
@@ -357,15 +357,15 @@ def solve_unconstrained(
     constraint: ConstraintSet,
     bound: float,
     floor: float = 1e-8,
-    check_stopped: Callable[[], None] = lambda: None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> Array | None:
     """A minimum of the loss over all weights if there is one in C(c), else None.
 
     Classes that can be told apart without error have no minimum: a loss below the floor will do.
 
     For softmax the search is given up as soon as it leaves the set: then the bound is active,
-    or close to it, and a solver is the better way. ``check_stopped`` is called at every step of
-    that search, and ends it by raising.
+    or close to it, and a solver is the better way. ``go_on`` is called at every step of that
+    search, and ends it by returning False: what comes back then is no answer.
     """
     if isinstance(loss, Squared):
         point = np.linalg.lstsq(loss.gram, loss.correlation, rcond=1e-13)[0]
@@ -374,7 +374,8 @@ def solve_unconstrained(
 
     def callback(candidate: Array) -> bool:
         nonlocal point, inside, steps
-        check_stopped()
+        if not go_on():
+            return False
         point, steps = candidate, steps + 1
         inside = moved_inside(loss, constraint, bound, point) is not None
         value, gradient = loss.value_and_gradient(point)

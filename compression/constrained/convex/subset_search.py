@@ -29,24 +29,28 @@ LARGEST_WORK = 2e10
 
 
 def best_subset(
-    loss: Squared, count: int, start: Array, check: Callable[[], None] = lambda: None
+    loss: Squared, count: int, start: Array, go_on: Callable[[], bool] = lambda: True
 ) -> tuple[Array, bool]:
     """A point (p,) with at most ``count`` weights, and whether no swap improves it.
 
     The search ends before that where very many weights leave it no time. ``start`` is a point whose
-    weights that are not zero are one of the starts; ``check`` is called between two swaps and ends
-    the search by raising.
+    weights that are not zero are one of the starts; ``go_on`` is called before every swap: where it
+    returns False, the best point so far comes back, as one that a swap may improve.
     """
     count = min(count, len(loss.gram))
     if count == 0:
         return np.zeros(len(loss.gram)), True
-    search = _Search(loss, check)
+    search = _Search(loss, go_on)
     starts = [np.flatnonzero(start)[:count]]
     if len(loss.gram) <= LARGEST:
         # Greed is misled by the first column that it takes: others are tried in its place.
         alone = np.argsort(-(loss.correlation**2) / np.diag(loss.gram))
         starts += [np.zeros(0, np.intp), *alone[1:FIRSTS, None], search.give_up(count)]
-    candidates = [search.swap(search.take(members, count)) for members in starts]
+    candidates = []
+    for members in starts:
+        candidates.append(search.swap(search.take(members, count)))
+        if search.stopped:
+            break
     members, _, complete = max(candidates, key=lambda result: result[1])
     point = np.zeros(len(loss.gram))
     point[members] = np.linalg.lstsq(
@@ -58,8 +62,8 @@ def best_subset(
 class _Search:
     """What sets of columns win over the zero model: ½ rᵀ G⁻¹ r over their block."""
 
-    def __init__(self, loss: Squared, check: Callable[[], None]) -> None:
-        self.check = check
+    def __init__(self, loss: Squared, go_on: Callable[[], bool]) -> None:
+        self.go_on, self.stopped = go_on, False
         self.gram = loss.gram + RIDGE * np.diag(np.diag(loss.gram))
         self.correlation, self.zero = loss.correlation, loss.zero
 
@@ -98,7 +102,9 @@ class _Search:
         limit = 1 + int(LARGEST_WORK / (len(members) ** 2 * len(self.gram)))
         best, most = members, -np.inf
         for _ in range(limit):
-            self.check()
+            self.stopped = not self.go_on()
+            if self.stopped:
+                break
             inverse, weight, ties, slope, height = self.fit(members)
             diagonal = np.diag(inverse)[:, None]
             won = 0.5 * float(weight @ self.correlation[members])

@@ -178,24 +178,21 @@ _paths: dict[tuple, Any] = {}
 def _convex_path(report: Report, origin: Origin, constraint: str, bounds: tuple[float, ...]) -> Any:
     """The optimum of every bound; the last stays, for other weights' planes."""
     import compression
+    from compression.constrained.convex.path import GridPath
+    from compression.errors import CancelledError
 
     _, dataset, _, seed, _ = origin
     key = dataset, seed, constraint, bounds
     if key not in _paths:
         problem = _convex_problem(origin)
         path = compression.path(*problem, constraint, bounds, report=_report_path(report))
+        if isinstance(path, GridPath) and len(path.bounds) < len(bounds):
+            raise CancelledError("stopped on the way to the optimum of every bound")
         _paths.clear()
         _paths[key] = path
     return _paths[key]
 
 
 def _report_path(report: Report) -> Callable[[int, int, Any], bool]:
-    """The report of a path that nothing is shown of before its end; raises when it is to stop."""
-    from compression.errors import CancelledError
-
-    def step(done: int, total: int, path: Any) -> bool:
-        if not report(done, total, None, "the optimum of every bound"):
-            raise CancelledError("stopped on the way to the optimum of every bound")
-        return True
-
-    return step
+    """The report of a path of which nothing is shown before its end."""
+    return lambda done, total, path: report(done, total, None, "the optimum of every bound")

@@ -8,6 +8,7 @@ from benchmarks.constrained_path import least_squared_loss
 from compression.constrained.convex import subset_search
 from compression.constrained.convex.losses import prepare
 from compression.constrained.convex.subset_search import best_subset
+from compression.errors import CancelledError
 
 
 def draw_correlated(seed, columns=9, rows=40):
@@ -122,10 +123,19 @@ def test_a_search_that_ends_early_does_not_say_that_no_swap_is_better(monkeypatc
 
 
 def test_a_search_can_be_stopped_between_two_swaps():
-    x, y = draw_correlated(0)
+    loss = prepare(*draw_correlated(0), "squared")
+    calls = []
+    point, complete = best_subset(loss, 3, np.zeros(9), lambda: bool(calls.append(1)))
+    assert not complete
+    assert np.count_nonzero(point) <= 3
+    assert len(calls) == 1
 
-    def check():
-        raise InterruptedError
 
-    with pytest.raises(InterruptedError):
-        best_subset(prepare(x, y, "squared"), 3, np.zeros(9), check)
+def test_a_bound_that_is_stopped_among_its_swaps_is_left_out():
+    data = *draw_correlated(0), "squared", "cardinality", [2, 4]
+    seen, calls = [], []
+    compression.path(*data, report=lambda *step: not seen.append(step[0]))
+    last = seen.count(0)  # of the first bound's calls: a swap's
+    with pytest.raises(CancelledError, match="after 0 of 2 bounds"):
+        compression.path(*data, report=lambda *_: not calls.append(1) and len(calls) < last)
+    assert len(calls) == last

@@ -187,6 +187,16 @@ def test_a_path_is_stopped_before_its_end(diabetes, task, more):
     assert len(asked) == 3
 
 
+def test_a_path_on_a_grid_that_was_stopped_is_not_kept(diabetes):
+    def stop_halfway(done, total, *_):
+        return total < 40 or done < 20  # there are fewer breakpoints than bounds
+
+    with pytest.raises(CancelledError):
+        tasks.trace_weights(stop_halfway, diabetes.origin, "l2")
+    trail = tasks.trace_weights(go_on, diabetes.origin, "l2")
+    assert len(trail.bounds) >= 40
+
+
 def test_a_trail_is_exact_between_its_breakpoints(diabetes):
     trail = tasks.trace_weights(go_on, diabetes.origin, "box")
     assert trail.exact

@@ -28,7 +28,7 @@ NOISE = 0.5  # of a standardised feature
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ClaimVerdict:
     """A claim, what was measured of it, and whether it holds."""
 
     claim: str
@@ -51,7 +51,7 @@ class Pairs:
         return self._known[key]
 
 
-def main_directions(pairs: Pairs) -> Verdict:
+def main_directions(pairs: Pairs) -> ClaimVerdict:
     """Eckart & Young: no random subspace of the same rank keeps more."""
     _, reference = pairs("digits", "mlp")
     weight = matrix(layers(reference.network)["fc1"])
@@ -62,7 +62,7 @@ def main_directions(pairs: Pairs) -> Verdict:
     for _ in range(200):
         basis = np.linalg.qr(random.normal(size=(weight.shape[1], 8)))[0]
         others.append(np.linalg.norm(weight - weight @ basis @ basis.T))
-    return Verdict(
+    return ClaimVerdict(
         "LMM finds the main directions of the weights",
         f"rank 8 of digits' first layer: error {kept:.2f}, the best of 200 random subspaces "
         f"{min(others):.2f}",
@@ -70,12 +70,12 @@ def main_directions(pairs: Pairs) -> Verdict:
     )
 
 
-def larger_rank(pairs: Pairs) -> Verdict:
+def larger_rank(pairs: Pairs) -> ClaimVerdict:
     dataset, reference = pairs("digits", "mlp")
     table = compression.low_rank_curve(reference, dataset).table
     grows = (table["bytes"].diff().dropna() >= 0).mean()
     ends = table["bytes"].iloc[[0, -1]] / 1000
-    return Verdict(
+    return ClaimVerdict(
         "The larger the rank, the smaller the model",
         f"digits: {ends.iloc[0]:.1f} kB at rank 1, {ends.iloc[1]:.1f} kB at the largest; the file "
         f"grows or stays at {grows:.0%} of the steps",
@@ -83,7 +83,7 @@ def larger_rank(pairs: Pairs) -> Verdict:
     )
 
 
-def covariance_recipe(pairs: Pairs) -> Verdict:
+def covariance_recipe(pairs: Pairs) -> ClaimVerdict:
     """At equal rank, by the same outputs' error."""
     dataset, reference = pairs("digits", "mlp")
     weight = matrix(layers(reference.network)["fc1"])
@@ -93,7 +93,7 @@ def covariance_recipe(pairs: Pairs) -> Verdict:
         factors = compression.factorize(weight, 8, method=method, inputs=x)
         off = (weight - factors.left @ factors.right) @ x.T - factors.bias_shift[:, None]
         errors.append(float((off**2).sum(axis=0).mean()))
-    return Verdict(
+    return ClaimVerdict(
         "Eigenvectors of the inputs' covariance give the right directions",
         f"mean squared error of digits' first outputs at rank 8: {errors[0]:.3g}, by the optimum "
         f"{errors[1]:.3g}",
@@ -101,13 +101,13 @@ def covariance_recipe(pairs: Pairs) -> Verdict:
     )
 
 
-def linear_models(pairs: Pairs) -> Verdict:
+def linear_models(pairs: Pairs) -> ClaimVerdict:
     dataset, reference = pairs("digits", "softmax_regression")
     table = compression.low_rank_curve(reference, dataset).table
     smaller = table[table["bytes"] < 0.9 * compression.bytes_of(reference.network)]
     line = smaller.loc[smaller["validation_score"].idxmax()]
     works = line["score_low"] > 0.5  # ten classes
-    return Verdict(
+    return ClaimVerdict(
         "LMM is for non-linear models only",
         f"softmax regression on digits, rank {line['knob']:g}: {_points(line)} points with "
         f"{line['bytes'] / compression.bytes_of(reference.network):.0%} of the file",
@@ -115,7 +115,7 @@ def linear_models(pairs: Pairs) -> Verdict:
     )
 
 
-def any_objective(pairs: Pairs) -> Verdict:
+def any_objective(pairs: Pairs) -> ClaimVerdict:
     """Both losses on every set: certified, or said not to be."""
     random = np.random.default_rng(0)
     x = random.normal(size=(80, 5))
@@ -126,7 +126,7 @@ def any_objective(pairs: Pairs) -> Verdict:
             if entry.convex:
                 solution = compression.solve(x, y, loss=loss, constraint=name, bound=0.3)
                 certified.append(solution.kkt_residual < 1e-4)
-    return Verdict(
+    return ClaimVerdict(
         "COC takes any objective",
         f"{sum(certified)} of {len(certified)} pairs of a convex loss and set solved with a KKT "
         "residual below 1e-4; a network's loss is not convex, and nothing is certified there",
@@ -134,21 +134,21 @@ def any_objective(pairs: Pairs) -> Verdict:
     )
 
 
-def hand_made_rules(pairs: Pairs) -> Verdict:
+def hand_made_rules(pairs: Pairs) -> ClaimVerdict:
     dataset, reference = pairs("digits", "mlp")
     bounds = [0.05, 0.1, 0.2, 0.4, 0.8]
     table = compression.constrained_curve(
         reference, dataset, bounds=bounds, epochs=3, warm_start=False
     ).table
     low, high = 100 * table["score"].min(), 100 * table["score"].max()
-    return Verdict(
+    return ClaimVerdict(
         "COC depends on rules made by hand (the bound)",
         f"digits, box, bounds of 5 to 80 %: test accuracy {low:.1f} to {high:.1f} %",
         HELD if high - low > 5 else OPEN,
     )
 
 
-def accuracy(pairs: Pairs) -> Iterator[Verdict]:
+def accuracy(pairs: Pairs) -> Iterator[ClaimVerdict]:
     """COC against LMM at equal bytes, paired by seed."""
     plain, noisy = [], []
     for seed in range(SEEDS):
@@ -174,13 +174,13 @@ def accuracy(pairs: Pairs) -> Iterator[Verdict]:
     change, verdict = _judge(noisy, dataset)
     said = f"the same pairs, with noise of {NOISE} standard deviations on the inputs: {change}"
     less = {"behind": HELD, "ahead": NOT_HELD}.get(verdict, OPEN)
-    yield Verdict("COC is less robust than LMM", said, less)
+    yield ClaimVerdict("COC is less robust than LMM", said, less)
 
 
-def _take_duel(claim: str, measured: str, verdict: str) -> Verdict:
+def _take_duel(claim: str, measured: str, verdict: str) -> ClaimVerdict:
     """A claim with the verdict of the atlas that ships, where one of its duels asks the same."""
     duel = judge_claim(claim, read_atlas().duels)
-    return Verdict(claim, measured, verdict if duel is None else duel[0])
+    return ClaimVerdict(claim, measured, verdict if duel is None else duel[0])
 
 
 def _noisy_answers(networks: tuple, dataset: data.Dataset) -> list[np.ndarray]:
@@ -200,7 +200,7 @@ def _judge(differences: Sequence[float], dataset: data.Dataset) -> tuple[str, st
     return f"{mean:+.1f} points ({low:+.1f} to {high:+.1f})", verdict
 
 
-def main_and_auxiliary(pairs: Pairs) -> Verdict:
+def main_and_auxiliary(pairs: Pairs) -> ClaimVerdict:
     """Low rank with bounds on its factors against low rank alone, at equal bytes and epochs."""
     differences = []
     for seed in range(SEEDS):
@@ -223,13 +223,13 @@ def main_and_auxiliary(pairs: Pairs) -> Verdict:
     )
 
 
-def iris(pairs: Pairs) -> Verdict:
+def iris(pairs: Pairs) -> ClaimVerdict:
     dataset, reference = pairs("iris", "softmax_regression")
     train = compression.evaluation.score(
         _answers(reference.network, dataset.x_train), dataset.y_train, dataset.task
     )
     low, high = reference.interval
-    return Verdict(
+    return ClaimVerdict(
         "A logistic model learns iris (its first experiment)",
         f"train {100 * train:.1f} %, test {100 * reference.score:.1f} % "
         f"({100 * low:.1f} to {100 * high:.1f})",
@@ -244,19 +244,19 @@ def _answers(network, x: np.ndarray) -> np.ndarray:
         return network(torch.from_numpy(x)).argmax(1).numpy()
 
 
-def synthetic(pairs: Pairs) -> Iterator[Verdict]:
+def synthetic(pairs: Pairs) -> Iterator[ClaimVerdict]:
     """Its second experiment, by LMM and by COC."""
     dataset, reference = pairs("synthetic", "softmax_regression")
     low_rank = compression.low_rank_curve(reference, dataset, ranks=[1]).table.iloc[0]
     smaller = low_rank["parameters"] < compression.parameters(reference.network)
-    yield Verdict(
+    yield ClaimVerdict(
         "LMM compresses the synthetic model without loss (its second experiment)",
         f"rank 1: {_points(low_rank)} points, {'fewer' if smaller else 'no fewer'} parameters",
         _without_loss(low_rank) if smaller else NOT_HELD,
     )
     curve = compression.constrained_curve(reference, dataset)
     line = curve.table.iloc[len(curve.table) // 2]
-    yield Verdict(
+    yield ClaimVerdict(
         "COC compresses the synthetic model without loss (its third experiment)",
         f"box c = {line['knob']:.3g}: {_points(line)} points, {line['pinned']:.0%} of the weights "
         "pinned",
@@ -275,7 +275,7 @@ def _without_loss(line) -> str:
     return HELD if line["change_low"] >= -0.01 else OPEN
 
 
-CLAIMS: tuple[Callable[[Pairs], Verdict | Iterator[Verdict]], ...] = (
+CLAIMS: tuple[Callable[[Pairs], ClaimVerdict | Iterator[ClaimVerdict]], ...] = (
     main_directions,
     larger_rank,
     covariance_recipe,
@@ -289,11 +289,11 @@ CLAIMS: tuple[Callable[[Pairs], Verdict | Iterator[Verdict]], ...] = (
 )
 
 
-def measure() -> Iterator[Verdict]:
+def measure() -> Iterator[ClaimVerdict]:
     pairs = Pairs()
     for claim in CLAIMS:
         verdicts = claim(pairs)
-        if isinstance(verdicts, Verdict):
+        if isinstance(verdicts, ClaimVerdict):
             yield verdicts
         else:
             yield from verdicts
@@ -304,12 +304,14 @@ def rows() -> Iterator[Row]:
     yield from compare_with_file(measure(), shipped.to_dict())
 
 
-def compare_with_file(verdicts: Iterable[Verdict], shipped: Mapping[str, str]) -> Iterator[Row]:
+def compare_with_file(
+    verdicts: Iterable[ClaimVerdict], shipped: Mapping[str, str]
+) -> Iterator[Row]:
     """A row a claim: met where the file that ships has it, with the same verdict.
 
     Parameters
     ----------
-    verdicts : iterable of Verdict
+    verdicts : iterable of ClaimVerdict
         As measured now.
     shipped : mapping
         Claim -> verdict, of the file.

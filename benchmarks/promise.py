@@ -28,7 +28,7 @@ LOSS = 0.01
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PromiseOutcome:
     """One split: changes of test score of what was chosen; NaN where nothing was."""
 
     naive: float
@@ -53,7 +53,7 @@ def list_unasked(trained: Trained) -> tuple[pd.DataFrame, np.ndarray]:
     return table[smaller].reset_index(drop=True), stack_rows(table, curves, "gains")[smaller]
 
 
-def outcome(pair: str, seed: int) -> Outcome | None:
+def outcome(pair: str, seed: int) -> PromiseOutcome | None:
     """None: nothing stays within the loss on validation."""
     name, model = pair.split(":")
     reference = requests.reference(name, model, seed)
@@ -68,21 +68,21 @@ def outcome(pair: str, seed: int) -> Outcome | None:
         return None
     within = np.flatnonzero(gains.mean(axis=1) >= -LOSS - 1e-6)
     test = table["change"].to_numpy()
-    return Outcome(
+    return PromiseOutcome(
         naive=float(test[within[np.argmin(costs[within])]]),
         corrected=choice.corrected,
         promised=float("nan") if choice.promised is None else float(test[choice.promised]),
     )
 
 
-def measure(pairs: Sequence[str] = PAIRS, splits: int = SPLITS) -> dict[str, list[Outcome]]:
+def measure(pairs: Sequence[str] = PAIRS, splits: int = SPLITS) -> dict[str, list[PromiseOutcome]]:
     return {
         pair: [one for seed in range(splits) if (one := outcome(pair, seed)) is not None]
         for pair in pairs
     }
 
 
-def judge(measured: dict[str, list[Outcome]]) -> Iterator[Row]:
+def judge(measured: dict[str, list[PromiseOutcome]]) -> Iterator[Row]:
     """A row a pair, and one for all promises together."""
 
     def hold(changes: np.ndarray) -> tuple[int, int]:

@@ -29,7 +29,7 @@ NOISE = 1.0  # points of test error by which means over few seeds may differ
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedFigure:
     """A scheme of LC's table: what it is there and here, and its test error in %."""
 
     theirs: str
@@ -39,9 +39,9 @@ class Published:
 
 LC_REFERENCE = 2.13  # % test error
 LC_TABLE = (
-    Published("two values a layer", "1 bit, quantisation-aware", 2.56),
-    Published("5 % of the weights", "learning–compression, of each layer", 2.18),
-    Published("5 % of the weights", "magnitude pruning", 2.18),
+    PublishedFigure("two values a layer", "1 bit, quantisation-aware", 2.56),
+    PublishedFigure("5 % of the weights", "learning–compression, of each layer", 2.18),
+    PublishedFigure("5 % of the weights", "magnitude pruning", 2.18),
 )
 
 

@@ -88,9 +88,9 @@ def resumption(folder: Path) -> Iterator[Row]:
     question = f"{what}: run again, until a new fit is kept"
     theirs = f"{floor:.2f} s, {WORKERS} new processes that import torch and scikit-learn"
     yield require_at_most(1.5, kept / floor, question, f"{kept:.2f} s", theirs, leases > 0)
-    studies.run(study, store, Sleeping(1, 0.0))
+    studies.run(study, store, SleepingWorkers(1, 0.0))
     began = time.perf_counter()
-    over = studies.run(study, store, Sleeping(1, 0.0)).done
+    over = studies.run(study, store, SleepingWorkers(1, 0.0)).done
     seconds = time.perf_counter() - began
     question = f"a study of {over} fits that is over, run again"
     yield require_at_most(1, seconds / SECONDS, question, f"{seconds:.2f} s", f"{SECONDS:g} s")
@@ -110,7 +110,7 @@ def _drive(study: studies.Study, url: str) -> None:
     studies.run(study, url, studies.LocalProcesses(WORKERS))
 
 
-class Watched(studies.LocalProcesses):
+class WatchedProcesses(studies.LocalProcesses):
     """Processes that know when they were handed the first fit."""
 
     asked_at = 0.0
@@ -128,13 +128,13 @@ def _time_resumption(study: studies.Study, url: str, pipe: Any) -> None:
         seen.append((progress.done, time.perf_counter() - began))
         return progress.done == seen[0][0]
 
-    executor, began = Watched(WORKERS), time.perf_counter()
+    executor, began = WatchedProcesses(WORKERS), time.perf_counter()
     studies.run(study, url, executor, report=report)
     kept = next(seconds for done, seconds in seen if done > seen[0][0])
     pipe.send((executor.asked_at - began, kept))
 
 
-class Sleeping(ThreadPoolExecutor):
+class SleepingWorkers(ThreadPoolExecutor):
     """Workers that sleep instead of computing: what is left is what the driver costs."""
 
     def __init__(self, workers: int, seconds: float) -> None:
@@ -156,10 +156,10 @@ def sleepers(folder: Path) -> Iterator[Row]:
         study = small_study(f"sleep {workers}", 1000 * workers, count // 2)
         url = f"sqlite:///{folder / f'sleep{workers}.db'}"
         began = time.perf_counter()
-        with Sleeping(workers, seconds) as executor:
+        with SleepingWorkers(workers, seconds) as executor:
             studies.run(study, url, executor)
         took = time.perf_counter() - began
-        with Sleeping(workers, seconds) as executor:
+        with SleepingWorkers(workers, seconds) as executor:
             began = time.perf_counter()
             for asleep in [executor.submit(fit.compute) for _ in range(count)]:
                 asleep.result()

@@ -10,18 +10,18 @@ from typing import TypeVar
 
 from .entries import (
     BaselineEntry,
+    CatalogEntry,
     CombinedEntry,
     ConstrainedEntry,
     ConstraintEntry,
-    Described,
-    Entry,
+    DatasetFacts,
     LowRankEntry,
     ModelEntry,
     SolverEntry,
 )
 from .errors import ArgumentError
 
-E = TypeVar("E", bound="Entry")
+E = TypeVar("E", bound="CatalogEntry")
 
 
 def _catalogue(*entries: E) -> Mapping[str, E]:
@@ -38,23 +38,23 @@ def find(catalogue: Mapping[str, E], name: str, what: str) -> E:
         ) from None
 
 
-def _regression_only(data: Described) -> str | None:
+def _regression_only(data: DatasetFacts) -> str | None:
     if data.task != "regression":
         return "predicts a number; this dataset has classes"
     return None
 
 
-def _classes_only(data: Described) -> str | None:
+def _classes_only(data: DatasetFacts) -> str | None:
     if data.task != "classification":
         return "predicts classes; this dataset has a number as its target"
     return None
 
 
-def _any_input(data: Described) -> str | None:
+def _any_input(data: DatasetFacts) -> str | None:
     return None
 
 
-def _images_only(data: Described) -> str | None:
+def _images_only(data: DatasetFacts) -> str | None:
     if len(data.input_shape) != 3:
         return "needs images (channels, height, width); this dataset has none"
     if min(data.input_shape[1:]) < 12:
@@ -63,7 +63,7 @@ def _images_only(data: Described) -> str | None:
     return None
 
 
-def _signals_only(data: Described) -> str | None:
+def _signals_only(data: DatasetFacts) -> str | None:
     if len(data.input_shape) != 2:
         return "needs signals (channels, samples); this dataset has none"
     if data.input_shape[1] < 16:
@@ -397,7 +397,7 @@ COMBINED_METHODS: Mapping[str, CombinedEntry] = _catalogue(
         knob="rank k, bound c",
         summary="The weights learn, held ever closer to a product of bounded factors.",
         source="Carreira-Perpiñán & Idelbayev 2017, arXiv 1707.01209; Bolte, Sabach & Teboulle 2014",
-        where="compression.combined.jointly:Jointly",
+        where="compression.combined.jointly:JointTraining",
     ),
     CombinedEntry(
         name="low_rank_plus_sparse",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from . import accounting, evaluation, storage
-from .training import Data, Reference, Samples, check_outputs, loss_of
+from .training import DatasetLike, Reference, SampleTensors, check_outputs, loss_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ class Curve:
 class CurveBuilder:
     """Turns outputs into rows; the reference is judged first, by the same code."""
 
-    def __init__(self, reference: Reference, dataset: Data, samples: Samples):
+    def __init__(self, reference: Reference, dataset: DatasetLike, samples: SampleTensors):
         self.dataset, self.samples = dataset, samples
         parts = torch.zeros(3, len(samples.x))
         parts[0, samples.fit] = 1 / len(samples.fit)

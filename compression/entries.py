@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """One line of a catalogue: what a menu shows, and where the implementation lives."""
 
     name: str
@@ -24,7 +24,7 @@ class Entry:
         return getattr(import_module(module), attribute)
 
 
-class Described(Protocol):
+class DatasetFacts(Protocol):
     """What a model has to know of a dataset: satisfied by a dataset and by its catalogue entry."""
 
     @property
@@ -34,7 +34,7 @@ class Described(Protocol):
 
 
 @dataclass(frozen=True)
-class ModelEntry(Entry):
+class ModelEntry(CatalogEntry):
     """A model's line.
 
     Attributes
@@ -45,12 +45,12 @@ class ModelEntry(Entry):
         It has hidden layers: its builder takes ``width``, a share of their units.
     """
 
-    fits: Callable[[Described], str | None]
+    fits: Callable[[DatasetFacts], str | None]
     scalable: bool = False
 
 
 @dataclass(frozen=True)
-class LowRankEntry(Entry):
+class LowRankEntry(CatalogEntry):
     """A low-rank method's line: the layers that it takes, and whether it looks at their inputs.
 
     ``ridge_moves_factors``: whether σ² moves more than the predicted error. ``singular_vectors``:
@@ -74,7 +74,7 @@ class LowRankEntry(Entry):
 
 
 @dataclass(frozen=True)
-class ConstraintEntry(Entry):
+class ConstraintEntry(CatalogEntry):
     """A set's line, with what its implementation says of itself, for those who do not load it.
 
     Attributes
@@ -96,7 +96,7 @@ class ConstraintEntry(Entry):
 
 
 @dataclass(frozen=True)
-class SolverEntry(Entry):
+class SolverEntry(CatalogEntry):
     """A solver's line.
 
     Attributes
@@ -112,7 +112,7 @@ class SolverEntry(Entry):
 
 
 @dataclass(frozen=True)
-class ConstrainedEntry(Entry):
+class ConstrainedEntry(CatalogEntry):
     """A way to meet a bound.
 
     Attributes
@@ -141,7 +141,7 @@ class ConstrainedEntry(Entry):
 
 
 @dataclass(frozen=True)
-class CombinedEntry(Entry):
+class CombinedEntry(CatalogEntry):
     """A combined method's line: a curve's relative bounds, and its set where that is given.
 
     The bounds are those of a curve that is asked for none. ``bound_on``: what they hold, the
@@ -155,7 +155,7 @@ class CombinedEntry(Entry):
 
 
 @dataclass(frozen=True)
-class BaselineEntry(Entry):
+class BaselineEntry(CatalogEntry):
     """An alternative's line; ``knob`` is what a curve's knob holds: "bits", "width" ...
 
     Attributes

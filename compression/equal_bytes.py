@@ -22,7 +22,7 @@ _NUMBERS = ("change", "low", "high", "bytes", "other_bytes", "differing")
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchedRows:
     """Two curves at one budget of bytes: each with its best row that fits.
 
     Attributes
@@ -46,7 +46,7 @@ class Matched:
     change_high: float
 
 
-class Judged(Protocol):
+class JudgedCurve(Protocol):
     """A curve, as far as it is needed here."""
 
     @property
@@ -57,8 +57,8 @@ class Judged(Protocol):
 
 @check_arguments
 def at_equal_bytes(
-    first: Judged, second: Judged, target: NDArray, task: str, budget: float | None = None
-) -> Matched:
+    first: JudgedCurve, second: JudgedCurve, target: NDArray, task: str, budget: float | None = None
+) -> MatchedRows:
     """Does the first curve beat the second with the same bytes?
 
     Each curve enters with its row of best validation score that is no larger than the budget;
@@ -105,7 +105,7 @@ def at_equal_bytes(
     one, other = int(rows[0][at]), int(rows[1][at])
     comparison = _pair_with(second.predictions[other], target, task)
     change, low, high = comparison.changes(first.predictions[one][None])
-    return Matched(
+    return MatchedRows(
         budget=float(budgets[at]),
         first=one,
         second=other,
@@ -117,7 +117,7 @@ def at_equal_bytes(
 
 
 def compare_at_equal_bytes(
-    first: Judged, others: Mapping[str, Judged], target: NDArray, task: str
+    first: JudgedCurve, others: Mapping[str, JudgedCurve], target: NDArray, task: str
 ) -> pd.DataFrame:
     """The first curve against each of several others, at the bytes of each of its rows.
 

@@ -38,7 +38,7 @@ _WRAPPERS = ("module.", "_orig_mod.")
 
 
 @dataclass(frozen=True)
-class Restored:
+class RestoredNetwork:
     """What :func:`restore` loaded.
 
     Attributes
@@ -54,7 +54,7 @@ class Restored:
 
 
 @check_arguments
-def restore(module: nn.Module, path: str | os.PathLike) -> Restored:
+def restore(module: nn.Module, path: str | os.PathLike) -> RestoredNetwork:
     """Load a factor file into a torch module of one's own: each weight is left @ right again.
 
     Parameters
@@ -68,7 +68,7 @@ def restore(module: nn.Module, path: str | os.PathLike) -> Restored:
 
     Returns
     -------
-    Restored
+    RestoredNetwork
 
     Raises
     ------
@@ -81,7 +81,7 @@ def restore(module: nn.Module, path: str | os.PathLike) -> Restored:
 
 
 @torch.no_grad()
-def restore_bytes(module: nn.Module, content: bytes) -> Restored:
+def restore_bytes(module: nn.Module, content: bytes) -> RestoredNetwork:
     """:func:`restore` from a file's content."""
     tensors = {strip_wrappers(name): tensor for name, tensor in read_tensors(content).items()}
     places = {strip_wrappers(n): t for n, t in module.state_dict(keep_vars=True).items()}
@@ -104,7 +104,7 @@ def restore_bytes(module: nn.Module, content: bytes) -> Restored:
     _check_ties(places, values)
     for name, value in values.items():
         places[name].copy_(value)
-    return Restored(tuple(halves), tuple(plain))
+    return RestoredNetwork(tuple(halves), tuple(plain))
 
 
 def strip_wrappers(name: str) -> str:

@@ -25,7 +25,7 @@ from .straight_through import train_quantized
 from .threads import in_one_thread
 from .training import (
     BATCH_SIZE,
-    Data,
+    DatasetLike,
     Reference,
     Report,
     Trainer,
@@ -38,7 +38,7 @@ from .training import (
 @in_one_thread
 def quantized_curve(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     rows: Iterable[tuple[float, nn.Sequential, int]],
     knob: str = "bits",
     *,
@@ -132,7 +132,7 @@ def quantized_curve(
 @in_one_thread
 def few_bits_curve(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     curve: Curve,
     bits: Sequence[int] = TRIED_BITS,
     *,
@@ -257,7 +257,7 @@ def fewest_bits(table: pd.DataFrame, allowed: float = 0.01) -> int:
 @in_one_thread
 def bits_by_bound(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     networks: Sequence[tuple[float, nn.Sequential]],
     *,
     report: Report = keep_going,

@@ -26,7 +26,7 @@ from .report import Report, keep_going
 if TYPE_CHECKING:
     from torch import nn
 
-    from .training import Data, Reference
+    from .training import DatasetLike, Reference
 
 Array = NDArray[np.floating]
 
@@ -247,7 +247,7 @@ class RankLatencies:
 
 def rank_latencies(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     others: Mapping[str, nn.Sequential],
     same_graph: str,
     *,
@@ -276,9 +276,9 @@ def rank_latencies(
     """
     from . import accounting
     from .low_rank.networks import prepare
-    from .training import Samples
+    from .training import SampleTensors
 
-    family = prepare(reference, Samples(dataset), "truncated_svd")
+    family = prepare(reference, SampleTensors(dataset), "truncated_svd")
     paying = [rank for rank in range(1, family.max_rank + 1) if family.effective(rank)]
     ranks = space_ranks(paying, count)
     networks = {name_rank(rank): family.at(rank) for rank in ranks}

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from .catalog import MODELS, find
-from .entries import Described
+from .entries import DatasetFacts
 from .errors import NotApplicableError
 
 Shape = tuple[int, ...]
@@ -122,7 +122,7 @@ def conv1d(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers
 
 
 def build(
-    model: str, data: Described, outputs: int, seed: int, width: float = 1.0
+    model: str, data: DatasetFacts, outputs: int, seed: int, width: float = 1.0
 ) -> tuple[nn.Sequential, Recipe]:
     """A freshly initialised network for a dataset, and its recipe.
 
@@ -162,7 +162,7 @@ def build(
     return nn.Sequential(OrderedDict(layers)), recipe
 
 
-def recipe_of(model: str, data: Described) -> Recipe:
+def recipe_of(model: str, data: DatasetFacts) -> Recipe:
     """The recipe of a model for a dataset."""
     with torch.device("meta"):
         return find(MODELS, model, "model").load()(tuple(data.input_shape), 1)[1]

@@ -46,7 +46,7 @@ class LowRankPlusSparse(nn.Module):
 
 
 @dataclass(frozen=True)
-class Bounded:
+class LayerBound:
     """How a layer's weight was constrained: ``set_bounded`` notes it on the layer.
 
     Attributes
@@ -64,12 +64,12 @@ class Bounded:
     grid: Grid | None = None
 
 
-def bounded_of(layer: nn.Module) -> Bounded | None:
+def bounded_of(layer: nn.Module) -> LayerBound | None:
     """What was noted of a layer's constraint; None: it is free."""
     return getattr(layer, "bounded", None)
 
 
-def set_bounded(layer: nn.Module, bounded: Bounded) -> None:
+def set_bounded(layer: nn.Module, bounded: LayerBound) -> None:
     """Note that the layer's weight lies in a set: it is stored and counted accordingly."""
     object.__setattr__(layer, "bounded", bounded)
 
@@ -88,7 +88,7 @@ def set_grid(layer: nn.Module, grid: AnyGrid) -> None:
     object.__setattr__(layer, "grid", grid)
 
 
-def bounded_layers(network: nn.Module) -> dict[str, tuple[Layer, Bounded]]:
+def bounded_layers(network: nn.Module) -> dict[str, tuple[Layer, LayerBound]]:
     """The layers that have a bound, each with its note; NotApplicableError where none has."""
     notes = {name: (layer, bounded_of(layer)) for name, layer in layers(network).items()}
     bounded = {name: (layer, note) for name, (layer, note) in notes.items() if note is not None}

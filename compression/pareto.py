@@ -221,7 +221,7 @@ def nearest_pair(table: pd.DataFrame, rank: float, bound: float) -> int:
 
 
 @dataclass(frozen=True)
-class Nearest:
+class NearestRow:
     """What comes nearest to one part of a wish that nothing fulfils as a whole.
 
     Attributes
@@ -239,7 +239,7 @@ class Nearest:
     row: int
 
 
-def nearest_to(table: pd.DataFrame, wish: Wish, reference: pd.Series) -> list[Nearest]:
+def nearest_to(table: pd.DataFrame, wish: Wish, reference: pd.Series) -> list[NearestRow]:
     """For each part of a wish the row that misses it by least and fulfils all the others.
 
     Points and bytes cannot be added up, so no part is traded for another: a person sees what it
@@ -254,7 +254,7 @@ def nearest_to(table: pd.DataFrame, wish: Wish, reference: pd.Series) -> list[Ne
 
     Returns
     -------
-    list of Nearest
+    list of NearestRow
         At most one a part, in the order loss, at most, times fewer; none where the wish asks for
         nothing, or no row has the numbers. Of equally near rows see :func:`nearest_row`.
 
@@ -280,7 +280,7 @@ def nearest_to(table: pd.DataFrame, wish: Wish, reference: pd.Series) -> list[Ne
     if not any(rows.any() for rows in others):
         others = [~np.isnan(numbers_of(table, column)) for _, column, _ in parts]
     return [
-        Nearest(column, wished, int(rows[nearest_row(table.iloc[rows], column, wished)]))
+        NearestRow(column, wished, int(rows[nearest_row(table.iloc[rows], column, wished)]))
         for (_, column, wished), rows in zip(parts, map(np.flatnonzero, others), strict=True)
         if len(rows)
     ]
@@ -318,7 +318,7 @@ def recommend(
 
 def recommend_nearest(
     table: pd.DataFrame, wish: Wish, reference: pd.Series, cost: str = "bytes"
-) -> list[tuple[Nearest, pd.Series]]:
+) -> list[tuple[NearestRow, pd.Series]]:
     """Of the rows smaller than the reference those nearest to each part of a wish.
 
     Each with its line; see :func:`nearest_to`. None: nothing is smaller.

@@ -29,8 +29,8 @@ from .errors import ArgumentError, NotApplicableError
 from .grid import AnyGrid, Grid, check_bits, nearest_channel_grid, nearest_grid
 from .low_rank.layers import input_rows
 from .network import (
-    Bounded,
     Layer,
+    LayerBound,
     array,
     bounded_of,
     grid_of,
@@ -246,7 +246,7 @@ def rounding_errors(network: nn.Module, quantized: nn.Module) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _grid(free: Array, bounded: Bounded, bits: int, search: Callable[..., AnyGrid]) -> AnyGrid:
+def _grid(free: Array, bounded: LayerBound, bits: int, search: Callable[..., AnyGrid]) -> AnyGrid:
     members: ConstraintSet = CONSTRAINTS[bounded.constraint].load()()
     if not members.elementwise:
         return search(free, bits)

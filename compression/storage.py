@@ -33,8 +33,8 @@ from .errors import NotApplicableError, StorageError
 from .grid import AnyGrid, ChannelGrid
 from .network import (
     COMPRESSIBLE,
-    Bounded,
     Layer,
+    LayerBound,
     LowRank,
     LowRankPlusSparse,
     bounded_of,
@@ -46,7 +46,7 @@ from .network import (
     set_grid,
 )
 from .packing import to_array, to_parameter
-from .weight_codes import LARGEST_EXPANSION, Reader, encode
+from .weight_codes import LARGEST_EXPANSION, WeightReader, encode
 from .weight_codes import states as states
 
 FORMAT = 1
@@ -192,7 +192,7 @@ def _checksum(header: dict[str, Any], tensors: dict[str, NDArray]) -> str:
     return f"{crc:08x}"
 
 
-class _Reader:
+class _ModuleReader:
     """Builds the modules of one file from its tensors, within what such a file may expand to."""
 
     def __init__(self, tensors: dict[str, NDArray], dtype: str, length: int):
@@ -222,7 +222,7 @@ class _Reader:
         if dtype not in _TYPES or bias_dtype not in _TYPES:
             raise ValueError("dtype")
         shape = tuple(layer.weight.shape)
-        stored = Reader(line, name, self.tensors, shape)
+        stored = WeightReader(line, name, self.tensors, shape)
         if "states" in line:
             self._spend(prod(shape) * _TYPES[dtype])
             weight = stored.weight(np.dtype(dtype))
@@ -257,7 +257,7 @@ class _Reader:
         setattr(layer, part, parameter)
 
 
-def _read_bounded(line: dict, name: str, grid: AnyGrid | None) -> Bounded:
+def _read_bounded(line: dict, name: str, grid: AnyGrid | None) -> LayerBound:
     if line["set"] not in CONSTRAINTS:
         raise StorageError(
             f"{rebuild.name_module(name)} lies in a set named {str(line['set'])[:40]!r}, which is not "
@@ -268,7 +268,7 @@ def _read_bounded(line: dict, name: str, grid: AnyGrid | None) -> Bounded:
         raise ValueError("bound")
     if isinstance(grid, ChannelGrid):
         raise ValueError("grid")
-    return Bounded(line["set"], bound, grid)
+    return LayerBound(line["set"], bound, grid)
 
 
 def from_bytes(content: bytes) -> nn.Sequential:
@@ -289,7 +289,9 @@ def from_bytes(content: bytes) -> nn.Sequential:
         known = header["format"] in (FORMAT, _NEWER_FORMAT)
         if not known or header["checksum"] != _checksum(header, tensors):
             raise damaged
-        network = _Reader(tensors, header["dtype"], len(content)).module(header["network"], "")
+        network = _ModuleReader(tensors, header["dtype"], len(content)).module(
+            header["network"], ""
+        )
     except StorageError:
         raise
     except (

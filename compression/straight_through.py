@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 
 from .catalog import CONSTRAINTS
 from .grid import Grid, nearest_grid
-from .network import Bounded, array, bounded_of, layers, pick_layers
+from .network import LayerBound, array, bounded_of, layers, pick_layers
 from .quantization import grid_for, note_grid
 from .training import Trainer
 
@@ -40,7 +40,7 @@ class StraightThrough(torch.autograd.Function):
         return gradients[0], None
 
 
-class Rounded(nn.Module):
+class RoundedWeight(nn.Module):
     """A layer's weight on a grid, as torch's parametrizations compute it from real numbers."""
 
     def __init__(self, layer: Any, bits: int):
@@ -84,20 +84,20 @@ class Rounded(nn.Module):
             weight.copy_(torch.from_numpy(members.project(array(inside), bounded.bound)))
 
 
-def _members(bounded: Bounded) -> Any:
+def _members(bounded: LayerBound) -> Any:
     return CONSTRAINTS[bounded.constraint].load()()
 
 
-def straighten(network: nn.Sequential, bits: int) -> dict[str, Rounded]:
+def straighten(network: nn.Sequential, bits: int) -> dict[str, RoundedWeight]:
     """Make a network compute with rounded weights and learn the real ones, in place."""
-    parts = {name: Rounded(layer, bits) for name, layer in pick_layers(network, None).items()}
+    parts = {name: RoundedWeight(layer, bits) for name, layer in pick_layers(network, None).items()}
     for name, part in parts.items():
         parametrize.register_parametrization(network.get_submodule(name), "weight", part)
     return parts
 
 
 def freeze(
-    network: nn.Sequential, rounding: dict[str, Rounded], plain: nn.Sequential
+    network: nn.Sequential, rounding: dict[str, RoundedWeight], plain: nn.Sequential
 ) -> nn.Sequential:
     """The same function as a plain network of the form of ``plain``, its weights on their grids."""
     frozen = copy.deepcopy(plain).eval()

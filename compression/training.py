@@ -30,7 +30,7 @@ MAX_WIDTH = 8  # shares of a model's own units
 LARGEST_SEED = 2**32 - 1
 
 
-class Data(Protocol):
+class DatasetLike(Protocol):
     """What is needed of a dataset: flat samples as rows, and which rows to learn from."""
 
     name: str
@@ -73,10 +73,10 @@ def loss_of(
     )
 
 
-class Samples:
+class SampleTensors:
     """A dataset's rows as tensors: all of them in one, so that one pass evaluates every part."""
 
-    def __init__(self, dataset: Data, device: torch.device | str = "cpu"):
+    def __init__(self, dataset: DatasetLike, device: torch.device | str = "cpu"):
         self.task = dataset.task
         for name in ("x_train", "y_train", "x_test", "y_test"):
             check_plain(getattr(dataset, name), f"the values of {name}")
@@ -92,7 +92,7 @@ class Samples:
         return forward_in_blocks(network, self.x)
 
 
-def _check_parts(dataset: Data) -> None:
+def _check_parts(dataset: DatasetLike) -> None:
     parts = (dataset.fit_rows, dataset.validation_rows, dataset.x_test)
     for purpose, rows in zip(("to learn from", "to choose by", "to test with"), parts, strict=True):
         if not len(rows):
@@ -147,7 +147,7 @@ class Trainer:
     ----------
     network : torch module
         Trained in place.
-    samples : Samples
+    samples : SampleTensors
     learning_rate : float
     batch_size : int or None
         None: full batch.
@@ -160,7 +160,7 @@ class Trainer:
     """
 
     network: nn.Module
-    samples: Samples
+    samples: SampleTensors
     learning_rate: float
     batch_size: int | None = 64
     seed: int = 0
@@ -301,7 +301,7 @@ class Reference:
         return self.seed if self.order is None else self.order
 
 
-def samples_for(reference: Reference, dataset: Data) -> Samples:
+def samples_for(reference: Reference, dataset: DatasetLike) -> SampleTensors:
     """The rows that a reference is judged on.
 
     Raises
@@ -316,12 +316,12 @@ def samples_for(reference: Reference, dataset: Data) -> Samples:
             "training rows may stand in this test part; give the dataset that it was trained on, "
             "loaded with the same seed"
         )
-    samples = Samples(dataset)
+    samples = SampleTensors(dataset)
     check_fit(reference.network, samples, dataset)
     return samples
 
 
-def check_fit(network: nn.Module, samples: Samples, dataset: Data) -> None:
+def check_fit(network: nn.Module, samples: SampleTensors, dataset: DatasetLike) -> None:
     """Raises ArgumentError unless a network takes a dataset's samples and gives its outputs."""
     try:
         outputs = forward_in_blocks(network, samples.x[:1])
@@ -333,7 +333,7 @@ def check_fit(network: nn.Module, samples: Samples, dataset: Data) -> None:
     check_outputs(outputs, dataset)
 
 
-def check_outputs(outputs: torch.Tensor, dataset: Data) -> None:
+def check_outputs(outputs: torch.Tensor, dataset: DatasetLike) -> None:
     """Raises ArgumentError unless there is a logit a class, or one number for a regression."""
     count = outputs.shape[1] if outputs.ndim == 2 else "no row of"
     if count == dataset.outputs:
@@ -356,7 +356,7 @@ def check_seed(seed: int) -> None:
 @check_arguments
 @in_one_thread
 def train(
-    dataset: Data,
+    dataset: DatasetLike,
     model: str = "mlp",
     seed: int = 0,
     epochs: int | None = None,
@@ -414,7 +414,7 @@ def train(
         check_seed(each)
     begin = time.perf_counter()
     place = pick_device(device)
-    samples = Samples(dataset, place)
+    samples = SampleTensors(dataset, place)
     network, recipe = models.build(model, dataset, dataset.outputs, seed, width)
     network.to(place).eval()
     check_fit(network, samples, dataset)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .catalog import CONSTRAINTS, find
 from .grid import FEW_BITS, AnyGrid, ChannelGrid, Grid
-from .network import Bounded
+from .network import LayerBound
 from .packing import PACKED, bits_of, expand, inflate, pack, shortest, unpack
 from .weight_states import FREE, LOWER, UPPER, WeightState
 
@@ -34,7 +34,7 @@ Stored = tuple[Line, Tensors]
 """Entries of a layer's line in the file's structure, and its tensors by their last names."""
 
 
-def states(weight: NDArray, bounded: Bounded) -> NDArray[np.int8]:
+def states(weight: NDArray, bounded: LayerBound) -> NDArray[np.int8]:
     """Which weights are no numbers of their own: FREE, UPPER (+c), LOWER (−c) or ZERO."""
     return (
         find(CONSTRAINTS, bounded.constraint, "constraint set")
@@ -43,7 +43,7 @@ def states(weight: NDArray, bounded: Bounded) -> NDArray[np.int8]:
     )
 
 
-def encode(weight: NDArray, bounded: Bounded | None, grid: AnyGrid | None) -> Stored:
+def encode(weight: NDArray, bounded: LayerBound | None, grid: AnyGrid | None) -> Stored:
     """The shortest form of a weight that has a bound, a grid or both.
 
     A grid that the free weights are not (or no longer) on is left out.
@@ -158,7 +158,7 @@ def _places(gaps: NDArray[np.uint16], count: int) -> NDArray[np.bool_]:
     return unusual
 
 
-class Reader:
+class WeightReader:
     """The parts of one layer's weight, from its line and its tensors; each is taken once.
 
     Its methods raise ValueError, KeyError or TypeError where they do not fit each other.

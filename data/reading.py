@@ -30,7 +30,7 @@ TOO_MUCH = "reading the file takes more memory than it may: give fewer rows or c
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded:
+class DecodedFile:
     """What a file held: a frame, or named arrays; and remarks on how it was read."""
 
     frame: pd.DataFrame | None
@@ -85,14 +85,14 @@ def decode_file(file: Path, name: str, out: Path) -> dict[str, Any]:
     return said
 
 
-def read_decoded(out: Path, facts: dict[str, Any]) -> Decoded:
+def read_decoded(out: Path, facts: dict[str, Any]) -> DecodedFile:
     """What ``decode_file`` has written, as a frame or arrays."""
     remarks = tuple(facts["remarks"])
     if facts["kind"] == "arrays":
         with np.load(out.with_name(f"{out.name}.npz"), allow_pickle=False) as arrays:
-            return Decoded(None, {name: arrays[name] for name in arrays.files}, remarks)
+            return DecodedFile(None, {name: arrays[name] for name in arrays.files}, remarks)
     import pyarrow as pa
 
     with pa.OSFile(str(out.with_name(f"{out.name}.arrow")), "rb") as source:
         table = pa.ipc.open_file(source).read_all()
-    return Decoded(table.to_pandas(), {}, remarks)
+    return DecodedFile(table.to_pandas(), {}, remarks)

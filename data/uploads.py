@@ -23,7 +23,7 @@ from .errors import DatasetError
 
 if TYPE_CHECKING:
     from .base import Dataset
-    from .reading import Decoded
+    from .reading import DecodedFile
 
 KEPT_DAYS = 7
 KEPT_BYTES = 4 * 2**30
@@ -105,7 +105,7 @@ def decode(upload: str, file_name: str) -> dict[str, Any]:
     return json.loads((directory / FACTS).read_bytes())
 
 
-def read(upload: str) -> Decoded:
+def read(upload: str) -> DecodedFile:
     """What a decoded file holds."""
     from .reading import read_decoded
 
@@ -227,7 +227,7 @@ def forget_old() -> None:
             entry.unlink(missing_ok=True)
 
 
-def _from_arrays(decoded: Decoded, choices: Mapping[str, Any], seed: int) -> Dataset:
+def _from_arrays(decoded: DecodedFile, choices: Mapping[str, Any], seed: int) -> Dataset:
     import numpy as np
 
     from .arrays import from_arrays

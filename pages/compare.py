@@ -8,7 +8,7 @@ from pages.shared import links
 from pages.shared.app_shell import begin_page
 from pages.shared.glossary import explain
 from pages.shared.models import controls, requests
-from pages.shared.models.results import Setting
+from pages.shared.models.results import LowRankSetting
 from pages.shared.models.text import reference_line
 from pages.shared.ui import widgets
 from pages.views.compare import (
@@ -54,7 +54,7 @@ if exercise.is_open():
     st.stop()
 with columns[0]:
     method = controls.choose_low_rank_method(trained)
-    setting = Setting(method, controls.choose_layers(trained, method))
+    setting = LowRankSetting(method, controls.choose_layers(trained, method))
 with columns[1]:
     constraint = controls.choose_constraint()
 sides = request_sides(trained, layer, setting, constraint, epochs)

@@ -16,7 +16,7 @@ from pages.views.your_model.layers import draw_layers
 from pages.views.your_model.scores import draw_scores, judge_both
 from pages.views.your_model.section_titles import list_sections
 from pages.views.your_model.sentences import draw_sentences
-from pages.views.your_model.smallest import Judged, draw_smallest
+from pages.views.your_model.smallest import JudgedFiles, draw_smallest
 from pages.views.your_model.upload import choose_files, require_model
 
 begin_page(
@@ -49,7 +49,7 @@ else:
             both = judge_both(view, files, judging)
             draw_scores(both, shown.method, row, files, judging)
             bounds = draw_bounds(view, files, judging)
-            draw_smallest(Judged(both, bounds), files, judging)
+            draw_smallest(JudgedFiles(both, bounds), files, judging)
             draw_latency(shown, files, row, judging)
             draw_head(files, judging)
     st.caption(text.CHAIN)

@@ -12,15 +12,15 @@ from ..catalog import BASELINES, find
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..threads import in_one_thread
-from ..training import Data, Reference, Report, keep_going, samples_for
-from .method import Method, Start
+from ..training import DatasetLike, Reference, Report, keep_going, samples_for
+from .method import BaselineMethod, BaselineStart
 
 
 @check_arguments
 @in_one_thread
 def baseline_curve(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     method: str = "rounding",
     knobs: Iterable[float] | None = None,
     *,
@@ -61,10 +61,10 @@ def baseline_curve(
         The method does not work for the reference's model.
     """
     entry = find(BASELINES, method, "baseline")
-    way: Method = entry.load()()
+    way: BaselineMethod = entry.load()()
     if epochs is not None and epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
-    start = Start(reference, dataset, samples_for(reference, dataset), epochs)
+    start = BaselineStart(reference, dataset, samples_for(reference, dataset), epochs)
     given = way.knobs(start) if knobs is None else knobs
     values = sorted({way.check(knob) for knob in given})
     if not values:

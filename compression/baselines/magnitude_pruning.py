@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..network import Bounded, Layer, array, pick_layers, set_bounded
-from .method import Start, check_share
+from ..network import Layer, LayerBound, array, pick_layers, set_bounded
+from .method import BaselineStart, check_share
 
 _SHARES = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5)
 
@@ -27,7 +27,7 @@ class MagnitudePruning:
     Source: Han, Pool, Tran & Dally 2015, arXiv 1506.02626.
     """
 
-    def knobs(self, start: Start) -> tuple[float, ...]:
+    def knobs(self, start: BaselineStart) -> tuple[float, ...]:
         """Shares from a hundredth to a half."""
         return _SHARES
 
@@ -35,7 +35,7 @@ class MagnitudePruning:
         """A share of the weights, above 0."""
         return check_share(knob, "share")
 
-    def network(self, start: Start, knob: float) -> tuple[nn.Sequential, int]:
+    def network(self, start: BaselineStart, knob: float) -> tuple[nn.Sequential, int]:
         """The reference's network with so large a share of its weights, trained on."""
         network = copy.deepcopy(start.reference.network).eval()
         pruned = pick_layers(network, None)
@@ -54,7 +54,7 @@ class MagnitudePruning:
                 clear()
             trainer.epoch()
         for name, layer in pruned.items():
-            set_bounded(layer, Bounded("cardinality", float(kept[name].sum())))
+            set_bounded(layer, LayerBound("cardinality", float(kept[name].sum())))
         return network, start.fine_tuning_epochs
 
 

@@ -10,13 +10,13 @@ from torch import nn
 
 from ..errors import ArgumentError
 from ..models import recipe_of
-from ..training import BATCH_SIZE, Data, Reference, Samples, Trainer
+from ..training import BATCH_SIZE, DatasetLike, Reference, SampleTensors, Trainer
 
 FINE_TUNING_EPOCHS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class BaselineStart:
     """What every alternative starts from, and what it may spend.
 
     Attributes
@@ -24,15 +24,15 @@ class Start:
     reference : Reference
         Its network is never changed.
     dataset : Dataset
-    samples : Samples
+    samples : SampleTensors
         Of the dataset.
     epochs : int or None
         Passes over the training rows for each network; None: the method's own number.
     """
 
     reference: Reference
-    dataset: Data
-    samples: Samples
+    dataset: DatasetLike
+    samples: SampleTensors
     epochs: int | None
 
     @property
@@ -55,10 +55,10 @@ class Start:
         )
 
 
-class Method(Protocol):
+class BaselineMethod(Protocol):
     """One way to a smaller model."""
 
-    def knobs(self, start: Start) -> Sequence[float]:
+    def knobs(self, start: BaselineStart) -> Sequence[float]:
         """The knob's values of a curve that is asked for none.
 
         Raises NotApplicableError where the method does not work for the reference's model.
@@ -69,7 +69,7 @@ class Method(Protocol):
         """The knob's value; raises ArgumentError, naming the possible ones, unless it is one."""
         ...
 
-    def network(self, start: Start, knob: float) -> tuple[nn.Sequential, int]:
+    def network(self, start: BaselineStart, knob: float) -> tuple[nn.Sequential, int]:
         """The network of one value, in eval mode, and the epochs that were spent on it."""
         ...
 

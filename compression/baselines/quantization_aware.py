@@ -8,7 +8,7 @@ from torch import nn
 
 from ..grid import check_bits
 from ..straight_through import train_quantized
-from .method import Start
+from .method import BaselineStart
 from .rounding import DEFAULT_BITS
 
 
@@ -22,7 +22,7 @@ class QuantizationAware:
     Source: Bengio, Léonard & Courville 2013, arXiv 1308.3432; Jacob et al. 2018, arXiv 1712.05877.
     """
 
-    def knobs(self, start: Start) -> tuple[int, ...]:
+    def knobs(self, start: BaselineStart) -> tuple[int, ...]:
         """Those of rounding."""
         return DEFAULT_BITS
 
@@ -30,7 +30,7 @@ class QuantizationAware:
         """Bits, from 1 to 16, or 32."""
         return check_bits(knob)  # type: ignore[arg-type]
 
-    def network(self, start: Start, knob: float) -> tuple[nn.Sequential, int]:
+    def network(self, start: BaselineStart, knob: float) -> tuple[nn.Sequential, int]:
         """The reference's network, trained on in so many bits."""
         epochs = start.fine_tuning_epochs
         network = train_quantized(start.reference.network, int(knob), epochs, start.trainer)

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..grid import check_bits
 from ..quantization import quantize
-from .method import Start
+from .method import BaselineStart
 
 DEFAULT_BITS = (*range(1, 9), 10, 12, 16)
 
@@ -21,7 +21,7 @@ class Rounding:
     :func:`compression.quantize`.
     """
 
-    def knobs(self, start: Start) -> tuple[int, ...]:
+    def knobs(self, start: BaselineStart) -> tuple[int, ...]:
         """Every number of bits up to 8, and a few more."""
         return DEFAULT_BITS
 
@@ -29,6 +29,6 @@ class Rounding:
         """Bits, from 1 to 16, or 32."""
         return check_bits(knob)  # type: ignore[arg-type]
 
-    def network(self, start: Start, knob: float) -> tuple[nn.Sequential, int]:
+    def network(self, start: BaselineStart, knob: float) -> tuple[nn.Sequential, int]:
         """The reference's network in so many bits."""
         return quantize(start.reference.network, int(knob)), 0

@@ -9,7 +9,7 @@ from torch import nn
 from .. import accounting
 from ..models import Recipe, build
 from ..training import Trainer
-from .method import Start, check_share
+from .method import BaselineStart, check_share
 
 _SHARES = (0.03, 0.06, 0.09, 0.125, 0.18, 0.25, 0.35, 0.5)
 _HALVINGS = 10
@@ -25,7 +25,7 @@ class SmallerNetwork:
     recipe says. The width is a share of the reference's own.
     """
 
-    def knobs(self, start: Start) -> tuple[float, ...]:
+    def knobs(self, start: BaselineStart) -> tuple[float, ...]:
         """Widths whose files take about 3 % to 50 % of the reference's bytes, and no more."""
         whole = accounting.bytes_of(start.reference.network)
         widths = [_widest(start, share * whole) for share in _SHARES]
@@ -35,7 +35,7 @@ class SmallerNetwork:
         """A share of the units of every hidden layer, above 0."""
         return check_share(knob, "width")
 
-    def network(self, start: Start, knob: float) -> tuple[nn.Sequential, int]:
+    def network(self, start: BaselineStart, knob: float) -> tuple[nn.Sequential, int]:
         """A network of so many times the width, trained."""
         reference = start.reference
         network, recipe = _build(start, knob)
@@ -52,13 +52,13 @@ class SmallerNetwork:
         return network.eval(), len(history)
 
 
-def _build(start: Start, knob: float) -> tuple[nn.Sequential, Recipe]:
+def _build(start: BaselineStart, knob: float) -> tuple[nn.Sequential, Recipe]:
     """A fresh network of a share of the reference's width, and its model's recipe."""
     reference, data = start.reference, start.dataset
     return build(reference.model, data, data.outputs, reference.seed, knob * reference.width)
 
 
-def _widest(start: Start, most: float) -> float | None:
+def _widest(start: BaselineStart, most: float) -> float | None:
     """The largest width, to three digits, whose file has at most so many bytes; None: none has."""
 
     def fits(width: float) -> bool:

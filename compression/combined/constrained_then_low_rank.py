@@ -10,7 +10,7 @@ from functools import partial
 from torch import nn
 
 from ..constrained.training.projected_training import ProjectedTraining
-from ..constrained.training.setup import Start, bounds_for, project
+from ..constrained.training.setup import ConstrainedStart, bounds_for, project
 from ..network import bounded_of, layers
 from .balanced import balanced_ranks
 
@@ -32,7 +32,7 @@ class ConstrainedThenLowRank:
     constraint: str = "box"
 
     def networks(
-        self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
+        self, start: ConstrainedStart, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
         """A network for each pair; each bound starts where the one before ended."""
         after = start.epochs // 2

@@ -13,7 +13,7 @@ from .. import accounting, storage
 from ..argument_checks import check_arguments
 from ..catalog import COMBINED_METHODS, CONSTRAINTS, find
 from ..constrained.sets import check_bound
-from ..constrained.training.setup import Start
+from ..constrained.training.setup import ConstrainedStart
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..low_rank.decomposition import build, check_rank
@@ -21,15 +21,15 @@ from ..low_rank.layers import layers_for
 from ..models import recipe_of
 from ..network import matrix
 from ..threads import in_one_thread
-from ..training import Data, Reference, Report, keep_going, samples_for
-from .method import Method
+from ..training import DatasetLike, Reference, Report, keep_going, samples_for
+from .method import CombinedMethod
 
 
 @check_arguments
 @in_one_thread
 def combined_curve(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     method: str = "low_rank_then_constrained",
     ranks: Iterable[int] | None = None,
     bounds: Iterable[float] | None = None,
@@ -81,10 +81,10 @@ def combined_curve(
     """
     entry = find(COMBINED_METHODS, method, "combined method")
     find(CONSTRAINTS, constraint, "constraint set")
-    combined: Method = build(entry.load(), constraint=constraint)
+    combined: CombinedMethod = build(entry.load(), constraint=constraint)
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
-    start = Start(
+    start = ConstrainedStart(
         reference.network,
         samples_for(reference, dataset),
         recipe_of(reference.model, dataset).learning_rate,

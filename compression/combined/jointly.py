@@ -14,9 +14,9 @@ from torch import nn
 
 from ..constrained.sets import ConstraintSet
 from ..constrained.training.augmented_lagrangian import AugmentedLagrangian
-from ..constrained.training.setup import Start, bounds_for, members_of, project
+from ..constrained.training.setup import ConstrainedStart, bounds_for, members_of, project
 from ..low_rank.decomposition import Array
-from ..network import Bounded, layers, set_bounded
+from ..network import LayerBound, layers, set_bounded
 from .balanced import balanced_ranks
 from .compressed_layer import share_bias, weight_of
 from .method import MU
@@ -65,7 +65,7 @@ def _step(
 
 
 @dataclass(frozen=True)
-class Jointly:
+class JointTraining:
     """Learning–compression with both at once.
 
     min L(w)  subject to  w = left @ right, left and right in C(c), for each linear layer of
@@ -81,7 +81,7 @@ class Jointly:
     constraint: str = "box"
 
     def networks(
-        self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
+        self, start: ConstrainedStart, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
         """A network for each pair; of one rank each bound starts where the one before ended."""
         all_ranks = balanced_ranks(start.network)
@@ -96,7 +96,7 @@ class Jointly:
             for bound in bounds:
                 limits = bounds_for(before, self.constraint, bound)
                 for name, layer in layers(factored).items():
-                    set_bounded(layer, Bounded(self.constraint, limits[name]))
+                    set_bounded(layer, LayerBound(self.constraint, limits[name]))
                 compress = partial(self._compress, parts, limits)
                 lagrangian.run(parts, compress, np.geomspace(*MU, start.epochs).tolist())
                 yield rank, bound, factored

@@ -14,14 +14,14 @@ from torch import nn
 
 from ..constrained.sets import Cardinality
 from ..constrained.training.augmented_lagrangian import AugmentedLagrangian
-from ..constrained.training.setup import Start
+from ..constrained.training.setup import ConstrainedStart
 from ..factors import Array, Factors
 from ..low_rank.decomposition import check_rank, check_weight
 from ..low_rank.layers import layers_for
 from ..low_rank.truncated_svd import svd
 from ..network import (
-    Bounded,
     Layer,
+    LayerBound,
     LowRankPlusSparse,
     layers,
     low_rank_layer,
@@ -33,7 +33,7 @@ from .method import MU
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class LowRankSparseSum:
     """A weight as the sum of a low-rank and a sparse one.
 
     Attributes
@@ -58,7 +58,7 @@ class Split:
 
 def split_weight(
     weight: Array, rank: int, count: float, sparse: Array | None = None, rounds: int = 100
-) -> Split:
+) -> LowRankSparseSum:
     """Split a weight into low rank and sparse.
 
     Solves  min ‖W − L − S‖_F  subject to  rank L ≤ k, ‖S‖₀ ≤ κ  by alternating projections:
@@ -93,7 +93,7 @@ def split_weight(
         sparse = Cardinality().project(rest, count)
         errors.append(np.sum((rest - sparse) ** 2))
     left, right, sparse = (array.astype(weight.dtype) for array in (left, right, sparse))
-    return Split(left, right, sparse, np.array(errors))
+    return LowRankSparseSum(left, right, sparse, np.array(errors))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class LowRankPlusSparseTraining:
     """
 
     def networks(
-        self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
+        self, start: ConstrainedStart, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
         """A network for each pair; of one rank each bound starts where the one before ended."""
         chosen = layers_for(start.network, "truncated_svd", None)
@@ -137,7 +137,7 @@ def _part(layer: Layer, rank: int, count: int) -> LowRankPlusSparse:
     zeros = Factors(np.zeros((outputs, rank)), np.zeros((rank, inputs)), np.zeros(outputs))
     sparse = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=False)
     sparse.weight.detach().zero_()
-    set_bounded(sparse, Bounded("cardinality", float(count)))
+    set_bounded(sparse, LayerBound("cardinality", float(count)))
     return LowRankPlusSparse(low_rank_layer(layer, zeros), sparse)
 
 

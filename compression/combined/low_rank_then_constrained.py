@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from ..constrained.training.projected_training import ProjectedTraining
-from ..constrained.training.setup import Start, bounds_for
+from ..constrained.training.setup import ConstrainedStart, bounds_for
 from ..network import layers
 from .balanced import balanced_ranks
 
@@ -31,7 +31,7 @@ class LowRankThenConstrained:
     constraint: str = "box"
 
     def networks(
-        self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
+        self, start: ConstrainedStart, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
         """A network for each pair; of one rank each bound starts where the one before ended."""
         all_ranks = balanced_ranks(start.network)

@@ -5,17 +5,17 @@ from typing import Protocol
 
 from torch import nn
 
-from ..constrained.training.setup import Start
+from ..constrained.training.setup import ConstrainedStart
 
 MU = (1e-3, 1.0)
 """Penalty of the first and the last round of learning–compression, in loss per squared weight."""
 
 
-class Method(Protocol):
+class CombinedMethod(Protocol):
     """One way from a reference to networks of a rank and a bound."""
 
     def networks(
-        self, start: Start, ranks: Sequence[int], bounds: Sequence[float]
+        self, start: ConstrainedStart, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
         """A network for each pair of a rank and one of the descending, relative bounds.
 

@@ -8,14 +8,14 @@ from ..atomic_file import write_whole
 from ..html_page import build_page, build_table, escape_text
 from .files import read_files
 from .judged import Judged, JudgedClasses, JudgedNumbers
-from .verdict import Verdict
+from .verdict import GateVerdict
 
 _PASSED, _FAILED = "#0072b2", "#d55e00"  # told apart by colour-blind readers too
 _WIDTH, _EDGE = 640, 40
 MOST_CLASSES = 50
 
 
-def write_report(arguments: Namespace, judged: Judged, verdict: Verdict) -> None:
+def write_report(arguments: Namespace, judged: Judged, verdict: GateVerdict) -> None:
     """Write the report of a verdict to the file that was asked for; every name is escaped."""
     sizes = [
         (str(path), f"{sum(map(len, read_files([path]).values())):,} bytes")
@@ -93,7 +93,7 @@ def _notes(arguments: Namespace, judged: Judged) -> str:
     )
 
 
-def _draw(verdict: Verdict, lose_at_most: float, judged: Judged) -> str:
+def _draw(verdict: GateVerdict, lose_at_most: float, judged: Judged) -> str:
     """The change with its interval, zero, and what may be lost."""
     ends = [verdict.low, verdict.high, -lose_at_most, 0.0]
     low, high = min(ends), max(ends)

@@ -13,7 +13,7 @@ from ..catalog import LOW_RANK_METHODS
 from ..errors import ArgumentError, CompressionError, NotApplicableError
 from ..graphs.model import Model
 from ..graphs.readings import CALIBRATION_ROWS, spread_rows
-from ..graphs.smallest import Choice, ScoreCurve
+from ..graphs.smallest import FileChoice, ScoreCurve
 from .judge import (
     Columns,
     Inputs,
@@ -43,7 +43,7 @@ class NothingSmallerError(CompressionError):
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SmallestFile:
     """The smallest file within a loss.
 
     Attributes
@@ -66,7 +66,7 @@ class Found:
     sentence: str
 
 
-def find_smallest(arguments: Namespace, model: Model) -> Found:
+def find_smallest(arguments: Namespace, model: Model) -> SmallestFile:
     """Judge files of ranks and of bounds in 32, 8 and 4 bits; take the smallest that loses little.
 
     Rows are split as datasets are: fit rows calibrate, validation rows choose, test rows report.
@@ -109,7 +109,7 @@ def find_smallest(arguments: Namespace, model: Model) -> Found:
     if made.shares:
         share, samples = made.shares[row], rows.samples()
         facts["bound"] = share
-        return Found(
+        return SmallestFile(
             made.model,
             {},
             lambda: write_bounded(model, share, samples, bits),
@@ -123,10 +123,10 @@ def find_smallest(arguments: Namespace, model: Model) -> Found:
             return write_checked(made.model, ranks)
         return write_rounded(made.model, ranks, bits)
 
-    return Found(made.model, ranks, write, facts, sentence)
+    return SmallestFile(made.model, ranks, write, facts, sentence)
 
 
-def _describe(chosen: Choice, loss: float, rows: "_Rows") -> tuple[dict[str, Any], str]:
+def _describe(chosen: FileChoice, loss: float, rows: "_Rows") -> tuple[dict[str, Any], str]:
     """What was chosen, for a machine and for a person to read."""
     line, promise = chosen.line, chosen.promise
     facts: dict[str, Any] = {
@@ -193,7 +193,7 @@ class _Rows:
     """The data as a model reads them, in three parts, and a judge by two of them."""
 
     def __init__(self, arguments: Namespace, model: Model) -> None:
-        from ..graphs.score_curve import Judge
+        from ..graphs.score_curve import GraphJudge
 
         columns, target = read_data(arguments.data, arguments.target, arguments.ignore)
         (original,) = model.to_bytes().values()
@@ -215,7 +215,7 @@ class _Rows:
             return np.asarray(answered_classes(given, classes))
 
         task = "regression" if numbers else "classification"
-        self.judge = Judge(answer, original, target[self.test], target[self.validation], task)
+        self.judge = GraphJudge(answer, original, target[self.test], target[self.validation], task)
         own_line, _ = self.judge.measure({"own": original})
         floor = 0.0 if numbers else float(np.bincount(places[self.test]).max() / len(self.test))
         if not own_line["score_low"] > floor:

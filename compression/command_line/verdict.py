@@ -11,7 +11,7 @@ from .judged import Judged
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateVerdict:
     """The gate's answer.
 
     Attributes
@@ -33,7 +33,7 @@ class Verdict:
 
 def decide(
     judged: Judged, names: tuple[str, str], lose_at_most: float, confidence: float
-) -> Verdict:
+) -> GateVerdict:
     """The verdict on a pair of models.
 
     Raises
@@ -62,4 +62,4 @@ def decide(
             f"FAILED: {figures}; {-low:.2f} {judged.unit} may be lost, above the {limit} allowed. More "
             "rows would tell more."
         )
-    return Verdict(passes, sentence, change, low, high)
+    return GateVerdict(passes, sentence, change, low, high)

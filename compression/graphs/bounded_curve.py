@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..report import Report, far_apart_first, keep_going
 from .clip_refit import BoundedLayer
 from .onnx_model import OnnxModel
-from .score_curve import Judge, files_of
+from .score_curve import GraphJudge, files_of
 from .smallest import BoundedCurve, ScoreCurve
 
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -22,7 +22,7 @@ _OF_A_LAYER = ("row", "layer", "bound", "error", "clipped", "duality_gap", "cert
 def bounded_curve(
     model: OnnxModel,
     x: NDArray,
-    judge: Judge,
+    judge: GraphJudge,
     shares: Sequence[float] = SHARES,
     report: Report = keep_going,
 ) -> BoundedCurve:
@@ -33,7 +33,7 @@ def bounded_curve(
     model : OnnxModel
     x : ndarray, shape (rows, ...)
         As the model takes them; rows that nothing is judged on.
-    judge : Judge
+    judge : GraphJudge
     shares : sequence of float
         Of each layer's largest number, ascending; the last is 1, the model as it came.
     report : callable

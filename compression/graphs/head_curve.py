@@ -122,11 +122,11 @@ def head_curve(
     way = None if order is None else _check_order(order, len(head.weight))
     head = head if way is None else head.reorder(np.argsort(way).tolist())
     features = [ask_with_samples(model.split_head, part[0])[1] for part in (validation, test)]
-    judge = _Judge(head, features, (validation[1], test[1]), task)
+    judge = _HeadJudge(head, features, (validation[1], test[1]), task)
     loss = prepare_loss(x, y, judge.loss)
     if bounds is None:
         bounds = default_bounds(loss, members, BOUNDS).tolist()
-    recorder = _Recorder(
+    recorder = _BoundRecorder(
         judge, Certifier(x, y, judge.loss, members), head, len(rows), loss.zero, way
     )
 
@@ -200,7 +200,7 @@ def _check_head(head: Head, x: NDArray, y: NDArray, task: str) -> None:
         )
 
 
-class _Judge:
+class _HeadJudge:
     """Scores of heads on features of validation and test part, beside the model as it came."""
 
     def __init__(
@@ -238,10 +238,10 @@ class _Judge:
 
 
 @dataclass(eq=False)
-class _Recorder:
+class _BoundRecorder:
     """Gathers a row a bound."""
 
-    judge: _Judge
+    judge: _HeadJudge
     certifier: Certifier
     head: Head
     fit_rows: int

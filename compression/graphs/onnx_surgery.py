@@ -24,7 +24,7 @@ def replace(model: ir.Model, source: Source, factors: Factors) -> None:
         left, right = factors.left, factors.right
         if orientation(use, first):
             left, right = right.T, left.T
-        _Factors(model, source, use, left, right).apply()
+        _NodeFactors(model, source, use, left, right).apply()
         if factors.bias_shift.any():
             shift_bias(model, use, factors.bias_shift)
 
@@ -118,7 +118,7 @@ def put_initializer(model: ir.Model, name: str, values: Array) -> ir.Value:
     return value
 
 
-class _Factors:
+class _NodeFactors:
     """The two factors as one node takes them."""
 
     def __init__(

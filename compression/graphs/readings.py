@@ -27,7 +27,7 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _CLEARLY = 0.2  # of accuracy that another order of classes must gain to be named
 
 
-class Data(Protocol):
+class ScaledDataset(Protocol):
     """A split dataset: see ``data.Dataset``."""
 
     task: str
@@ -57,7 +57,7 @@ class Reading:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedReadings:
     """What the readings give on validation rows.
 
     Attributes
@@ -87,7 +87,7 @@ class Judged:
         return bool(low > self.majority)
 
 
-def possible_readings(shape: Sequence[Any], dataset: Data) -> list[Reading]:
+def possible_readings(shape: Sequence[Any], dataset: ScaledDataset) -> list[Reading]:
     """Readings whose shape fits that of a graph's input, at most 12."""
     layouts = [
         layout
@@ -106,7 +106,7 @@ def possible_readings(shape: Sequence[Any], dataset: Data) -> list[Reading]:
     return [Reading(scaling, layout) for layout in layouts for scaling in scalings][:12]
 
 
-def prepare(dataset: Data, x: NDArray, reading: Reading) -> NDArray[np.float32]:
+def prepare(dataset: ScaledDataset, x: NDArray, reading: Reading) -> NDArray[np.float32]:
     """Standardised rows as a reading hands them to a graph."""
     raw = x.astype(np.float64) * dataset.scale + dataset.mean
     low, high = _ends(dataset)
@@ -133,7 +133,9 @@ Part = tuple[NDArray[Any], NDArray[Any]]
 _Line = tuple[Reading, float, float, tuple[int, ...], float, float]
 
 
-def judge_readings(content: bytes, dataset: Data, report: Report = keep_going) -> Judged:
+def judge_readings(
+    content: bytes, dataset: ScaledDataset, report: Report = keep_going
+) -> JudgedReadings:
     """Every possible reading on up to 256 validation rows, the best first.
 
     Raises
@@ -174,11 +176,11 @@ def judge_readings(content: bytes, dataset: Data, report: Report = keep_going) -
     if dataset.task == "classification":
         majority = float(np.bincount(y).max() / len(y))
     class_order = order if reordered - best > _CLEARLY else None
-    return Judged(table, tuple(line[0] for line in lines), majority, class_order, len(y))
+    return JudgedReadings(table, tuple(line[0] for line in lines), majority, class_order, len(y))
 
 
 def read_answers(
-    outputs: NDArray, dataset: Data, reading: Reading, order: Sequence[int] | None
+    outputs: NDArray, dataset: ScaledDataset, reading: Reading, order: Sequence[int] | None
 ) -> NDArray:
     """What a model says of samples: classes, or numbers in the dataset's standardised unit."""
     if dataset.task == "classification":
@@ -206,7 +208,7 @@ def split_parts(dataset: Any, reading: Reading) -> list[Part]:
     ]
 
 
-def calibration_samples(dataset: Data, reading: Reading) -> NDArray[np.float32]:
+def calibration_samples(dataset: ScaledDataset, reading: Reading) -> NDArray[np.float32]:
     """Rows of the fit part, evenly spread, as a reading hands them to a graph."""
     rows = dataset.fit_rows[list(spread_rows(len(dataset.fit_rows), CALIBRATION_ROWS))]
     return prepare(dataset, dataset.x_train[rows], reading)
@@ -242,7 +244,9 @@ def _judge(
     return right / len(y), best, tuple(int(place) for place in order), *wilson(right, len(y))
 
 
-def _judge_numbers(outputs: NDArray, y: NDArray, dataset: Data, reading: Reading) -> list[_Line]:
+def _judge_numbers(
+    outputs: NDArray, y: NDArray, dataset: ScaledDataset, reading: Reading
+) -> list[_Line]:
     """R² of answers in the target's own unit, and of standardised ones, with their intervals."""
     if outputs.shape[1] != 1:
         raise NotApplicableError(
@@ -269,7 +273,7 @@ def _layouts(shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
     return flat
 
 
-def _ends(dataset: Data) -> tuple[float, float]:
+def _ends(dataset: ScaledDataset) -> tuple[float, float]:
     """Smallest and largest raw value of the rows that may be learned from."""
     x = dataset.x_train[dataset.fit_rows] * dataset.scale + dataset.mean
     return float(x.min().round(6)), float(x.max().round(6))

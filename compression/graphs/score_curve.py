@@ -23,7 +23,7 @@ POINTS = 10
 def score_curve(
     model: Model,
     ranks: Sequence[dict[str, int]],
-    judge: "Judge",
+    judge: "GraphJudge",
     points: int = POINTS,
     report: Report = keep_going,
 ) -> ScoreCurve:
@@ -35,7 +35,7 @@ def score_curve(
         An ONNX graph.
     ranks : sequence of dict
         Of a plan: see :class:`compression.graphs.plan.Plan`.
-    judge : Judge
+    judge : GraphJudge
     points : int
         How many of the plan's rows are judged.
     """
@@ -97,7 +97,7 @@ def files_of(model: Model) -> Iterator[tuple[int, dict[str, bytes]]]:
             return
 
 
-class Judge:
+class GraphJudge:
     """Scores of graphs on test rows, beside the model as it came, and what validation rows say.
 
     Parameters
@@ -146,7 +146,7 @@ class Judge:
 
 def judge_on(
     model: Model, dataset: Any, reading: Reading, order: Sequence[int] | None = None
-) -> Judge:
+) -> GraphJudge:
     """A judge by a dataset's test and validation part, as a model reads them.
 
     Parameters
@@ -168,4 +168,4 @@ def judge_on(
         return read_answers(run_graph(content, samples), dataset, reading, order)
 
     (original,) = model.to_bytes().values()
-    return Judge(answer, original, dataset.y_test, dataset.y_train[chosen_by], dataset.task)
+    return GraphJudge(answer, original, dataset.y_test, dataset.y_train[chosen_by], dataset.task)

@@ -71,7 +71,7 @@ class BoundedCurve:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class FileChoice:
     """One file among many.
 
     Attributes
@@ -101,7 +101,7 @@ def find_within_a_point(changes: ArrayLike) -> int:
 
 def choose_smallest(
     curves: Mapping[str, ScoreCurve], loss: float, task: str, file_bytes: int
-) -> Choice | None:
+) -> FileChoice | None:
     """The smallest file that loses at most so much on the validation rows.
 
     Parameters
@@ -117,7 +117,7 @@ def choose_smallest(
 
     Returns
     -------
-    Choice, or None
+    FileChoice, or None
         None: no smaller file stays within the loss.
     """
     tables, gains = [], []
@@ -136,7 +136,7 @@ def choose_smallest(
     if choice is None:
         return None
     within = files[(files["validation_change"] >= -loss - 1e-6)].sort_values("bytes", kind="stable")
-    return Choice(
+    return FileChoice(
         line=files.iloc[choice.chosen],
         promised=None if choice.promised is None else files.iloc[choice.promised],
         promise=choice,

@@ -153,18 +153,18 @@ def allocate(
     """
     if rule not in RULES:
         raise ArgumentError(f"there is no rule named {rule!r}: choose one of {', '.join(RULES)}")
-    return _Problem(layers, budget, resolution).by(rule)
+    return _AllocationProblem(layers, budget, resolution).by(rule)
 
 
 def allocate_by_every_rule(
     layers: Mapping[str, RankChoices], budget: float, resolution: float | None = None
 ) -> dict[str, Allocation]:
     """Rule -> its allocation, see :func:`allocate`; the exact rule runs once."""
-    problem = _Problem(layers, budget, resolution)
+    problem = _AllocationProblem(layers, budget, resolution)
     return {rule: problem.by(rule) for rule in RULES}
 
 
-class _Choice(NamedTuple):
+class _LayerChoice(NamedTuple):
     """What one layer may become."""
 
     cost: int
@@ -172,7 +172,7 @@ class _Choice(NamedTuple):
     rank: int
 
 
-_Picks = dict[str, _Choice]
+_Picks = dict[str, _LayerChoice]
 """Layer -> its choice."""
 
 
@@ -184,13 +184,15 @@ class _Options:
     errors: Array
     ranks: Whole
 
-    def at(self, place: int | np.integer) -> _Choice:
-        return _Choice(int(self.costs[place]), float(self.errors[place]), int(self.ranks[place]))
+    def at(self, place: int | np.integer) -> _LayerChoice:
+        return _LayerChoice(
+            int(self.costs[place]), float(self.errors[place]), int(self.ranks[place])
+        )
 
     def where(self, kept: NDArray[np.bool_]) -> "_Options":
         return _Options(self.costs[kept], self.errors[kept], self.ranks[kept])
 
-    def cheapest_within(self, loss: float) -> _Choice:
+    def cheapest_within(self, loss: float) -> _LayerChoice:
         """The cheapest choice that loses no more, or the one that loses least."""
         return self.at(np.argmax(self.errors <= max(loss, self.errors[-1])))
 
@@ -215,7 +217,7 @@ def _options(name: str, layer: RankChoices) -> _Options:
     return _Options(costs[kept].astype(np.int64), errors[kept], ranks[kept])
 
 
-class _Problem:
+class _AllocationProblem:
     """One budget; what several rules need is computed once."""
 
     def __init__(
@@ -301,11 +303,11 @@ def _dual(options: Mapping[str, _Options], budget: int) -> tuple[float, _Picks, 
     return high, picks, bound
 
 
-def _lagrangian(problem: _Problem) -> _Picks:
+def _lagrangian(problem: _AllocationProblem) -> _Picks:
     return problem.priced
 
 
-def _greedy(problem: _Problem) -> _Picks:
+def _greedy(problem: _AllocationProblem) -> _Picks:
     options = problem.options
     places = dict.fromkeys(options, 0)
     left = problem.budget - sum(int(o.costs[0]) for o in options.values())
@@ -331,7 +333,7 @@ def _greedy(problem: _Problem) -> _Picks:
     return {name: options[name].at(place) for name, place in places.items()}
 
 
-def _uniform_energy(problem: _Problem) -> _Picks:
+def _uniform_energy(problem: _AllocationProblem) -> _Picks:
     options = problem.options
     losses = np.unique(np.concatenate([o.errors for o in options.values()]))
 
@@ -345,7 +347,7 @@ def _uniform_energy(problem: _Problem) -> _Picks:
     return picks_at(bisect.bisect_left(range(len(losses) - 1), True, key=fits))
 
 
-def _uniform(problem: _Problem) -> _Picks:
+def _uniform(problem: _AllocationProblem) -> _Picks:
     def picks_at(rank: int) -> _Picks:
         picks = {}
         for name, o in problem.options.items():
@@ -365,7 +367,7 @@ def _uniform(problem: _Problem) -> _Picks:
     return picks_at(rank)
 
 
-def _exact(problem: _Problem) -> tuple[_Picks, int, bool]:
+def _exact(problem: _AllocationProblem) -> tuple[_Picks, int, bool]:
     """Dynamic programme over the budget; picks, the costs' quantum, whether rounding lost nothing."""
     incumbent = min(problem.picks.values(), key=_error)
     budget, price = problem.budget, problem.price
@@ -423,7 +425,7 @@ def _knapsack(options: dict[str, _Options], quantum: int, cells: int) -> _Picks:
     return {name: o.at(places[name]) for name, o in options.items()}
 
 
-_FAST: Mapping[str, Callable[[_Problem], _Picks]] = {
+_FAST: Mapping[str, Callable[[_AllocationProblem], _Picks]] = {
     "greedy": _greedy,
     "lagrangian": _lagrangian,
     "uniform_energy": _uniform_energy,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decomposition import Array, Decomposition, MatrixRanks
-from .kernels import KernelDecomposition, KernelStages, Unfolded
+from .kernels import KernelDecomposition, KernelStages, UnfoldedKernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +162,7 @@ def approximate(
 
 def shared_factors(decomposition: MatrixRanks | KernelDecomposition) -> Decomposition | None:
     """The factors (m, r) and (r, n) of every rank; None where a method's ranks share none."""
-    if isinstance(decomposition, Unfolded):
+    if isinstance(decomposition, UnfoldedKernel):
         return decomposition.matrix
     return decomposition if isinstance(decomposition, Decomposition) else None
 

@@ -20,10 +20,10 @@ from ..network import forward_in_blocks
 from ..network import layers as layers_of
 from ..threads import in_one_thread
 from ..training import (
-    Data,
+    DatasetLike,
     Reference,
     Report,
-    Samples,
+    SampleTensors,
     keep_going,
     loss_of,
     samples_for,
@@ -54,7 +54,7 @@ ByObjective = Mapping[str, Mapping[str, RankChoices]]
 @in_one_thread
 def budget_curve(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     budgets: Iterable[float] | None = None,
     unit: str = "parameters",
     method: str = "truncated_svd",
@@ -123,7 +123,7 @@ def budget_curve(
         )
     samples = samples_for(reference, dataset)
     all_ranks = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
-    shared = _Budgets(all_ranks, samples, UNITS[unit], objective, resolution)
+    shared = _BudgetProblem(all_ranks, samples, UNITS[unit], objective, resolution)
     lines = [line for budget in shared.check_budgets(budgets) for line in shared.lines(budget)]
     # Rules often agree: each network is judged once.
     networks: list[dict[str, int | None]] = []
@@ -148,13 +148,13 @@ def budget_curve(
     )
 
 
-class _Budgets:
+class _BudgetProblem:
     """What every budget asks for, computed once."""
 
     def __init__(
         self,
         all_ranks: Ranks,
-        samples: Samples,
+        samples: SampleTensors,
         cost: Callable[[nn.Sequential], int],
         objective: str,
         resolution: float | None,

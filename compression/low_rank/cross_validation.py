@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..argument_checks import check_arguments
 from ..errors import ArgumentError, CancelledError
 from ..threads import in_one_thread
-from ..training import Data, Report, check_seed, keep_going, train
+from ..training import DatasetLike, Report, check_seed, keep_going, train
 from .curve import low_rank_curve
 from .decomposition import Array
 
@@ -84,7 +84,7 @@ class CrossValidation:
 @check_arguments
 @in_one_thread
 def cross_validated_rank(
-    dataset: Data,
+    dataset: DatasetLike,
     model: str = "mlp",
     seed: int = 0,
     method: str = "truncated_svd",
@@ -139,7 +139,7 @@ def cross_validated_rank(
     check_seed(seed)
 
     def fit_and_score(fit: Rows, held_out: Rows) -> dict[int, float]:
-        part = _Fold.of(dataset, fit, held_out, seed)
+        part = _FoldDataset.of(dataset, fit, held_out, seed)
         curve = low_rank_curve(
             train(part, model, seed, training_epochs),
             part,
@@ -279,7 +279,7 @@ def _check_scores(ranks: Sequence[int], scores: Array) -> tuple[NDArray[np.int64
 
 
 @dataclass(eq=False)
-class _Fold:
+class _FoldDataset:
     """A dataset whose test part are the rows held out."""
 
     name: str
@@ -295,7 +295,7 @@ class _Fold:
     fingerprint: str = ""  # trained on and judged here alone
 
     @classmethod
-    def of(cls, dataset: Data, fit: NDArray, held_out: NDArray, seed: int) -> _Fold:
+    def of(cls, dataset: DatasetLike, fit: NDArray, held_out: NDArray, seed: int) -> _FoldDataset:
         target = dataset.y_train[fit]
         fit_rows, validation_rows = split_folds(
             len(fit), INNER_FOLDS, seed, _labels(dataset, target)
@@ -314,6 +314,6 @@ class _Fold:
         )
 
 
-def _labels(dataset: Data, target: NDArray) -> NDArray | None:
+def _labels(dataset: DatasetLike, target: NDArray) -> NDArray | None:
     """What folds are stratified by: classes."""
     return target if dataset.task == "classification" else None

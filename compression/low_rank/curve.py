@@ -20,10 +20,10 @@ from ..network import LowRank, children_of, multiply_out
 from ..threads import in_one_thread
 from ..training import (
     BATCH_SIZE,
-    Data,
+    DatasetLike,
     Reference,
     Report,
-    Samples,
+    SampleTensors,
     Trainer,
     keep_going,
     samples_for,
@@ -39,7 +39,7 @@ TRAINED_RANKS = 16  # that a curve has whose networks are trained on: each costs
 @in_one_thread
 def low_rank_curve(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     method: str = "truncated_svd",
     ranks: Iterable[Chosen] | None = None,
     layers: Sequence[str] | str | None = None,
@@ -116,13 +116,13 @@ def low_rank_curve(
 @in_one_thread
 def spaced_ranks(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     method: str,
     layers: Sequence[str] | str | None = None,
     count: int = TRAINED_RANKS,
 ) -> list[int]:
     """At most ``count`` ranks spaced by ratio, from 1 to the last that makes some layer smaller."""
-    all_ranks = prepare(reference, Samples(dataset), method, layers)
+    all_ranks = prepare(reference, SampleTensors(dataset), method, layers)
     largest = max(
         int(np.flatnonzero(d.parameters < d.dense_parameters)[-1])
         for d in all_ranks.decompositions.values()
@@ -135,8 +135,8 @@ def judge_networks(
     all_ranks: Ranks,
     values: Sequence[Chosen],
     reference: Reference,
-    dataset: Data,
-    samples: Samples,
+    dataset: DatasetLike,
+    samples: SampleTensors,
     method: str,
     epochs: int,
     report: Report,
@@ -214,8 +214,8 @@ def _truncate_progressively(
     all_ranks: Ranks,
     values: Sequence[Chosen],
     reference: Reference,
-    dataset: Data,
-    samples: Samples,
+    dataset: DatasetLike,
+    samples: SampleTensors,
     method: str,
     epochs: int,
     report: Report,
@@ -272,7 +272,11 @@ def _multiply_out(network: nn.Sequential, reference: nn.Sequential) -> nn.Sequen
 
 @torch.enable_grad()
 def _fine_tuned(
-    network: nn.Sequential, reference: Reference, dataset: Data, samples: Samples, epochs: int
+    network: nn.Sequential,
+    reference: Reference,
+    dataset: DatasetLike,
+    samples: SampleTensors,
+    epochs: int,
 ) -> nn.Sequential:
     """A copy, trained as every constrained network is."""
     network = copy.deepcopy(network)

@@ -83,7 +83,7 @@ def kernel_error(kernel: Array, stages: KernelStages) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Unfolded(KernelDecomposition):
+class UnfoldedKernel(KernelDecomposition):
     """A kernel taken as the matrix (out, in · spatial), by any method for matrices.
 
     A convolution with k outputs, then one of a single entry that mixes them: k(in · spatial + out)
@@ -155,7 +155,7 @@ def decompose_kernel(
     chosen = build(entry.load(), **knobs)
     if "linear" in entry.layers:
         matrix = chosen.decompose(kernel.reshape(len(kernel), -1), inputs, max_rank)
-        return Unfolded(kernel, matrix.errors, matrix.singular_values, matrix)
+        return UnfoldedKernel(kernel, matrix.errors, matrix.singular_values, matrix)
     return chosen.decompose(kernel, inputs, max_rank)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from ..argument_checks import check_arguments
 from ..network import forward_in_blocks, low_rank_layer
 from ..threads import in_one_thread
-from ..training import Data, Reference, Report, keep_going, samples_for
+from ..training import DatasetLike, Reference, Report, keep_going, samples_for
 from .layers import input_rows
 from .networks import Chosen, check_choices, prepare
 
@@ -20,7 +20,7 @@ from .networks import Chosen, check_choices, prepare
 @in_one_thread
 def layer_errors(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     method: str = "truncated_svd",
     ranks: Iterable[Chosen] | None = None,
     layers: Sequence[str] | str | None = None,

@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from ..network import Layer, children_of, forward_in_blocks, matrix, pick_layers
 from ..network import layers as layers_of
 from ..threads import in_one_thread
-from ..training import Data, Reference, samples_for
+from ..training import DatasetLike, Reference, samples_for
 from .approximations import LayerRanks, LayerView, approximate, count_ranks, reshape_patterns
 from .calibration import covariance
 from .decomposition import Array
@@ -26,7 +26,7 @@ from .spectrum import ENERGY_SHARES, markers
 @in_one_thread
 def layer_ranks(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     method: str = "truncated_svd",
     layers: Sequence[str] | str | None = None,
     *,
@@ -44,7 +44,7 @@ def layer_ranks(
 @in_one_thread
 def view_layer(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     layer: str,
     method: str = "truncated_svd",
     *,
@@ -121,7 +121,9 @@ def _spectra(truncated: Array, weight: Array, inputs: Array) -> dict[str, Array]
     }
 
 
-def _patterns(part: Layer, decomposition: LayerDecomposition | None, dataset: Data) -> Array | None:
+def _patterns(
+    part: Layer, decomposition: LayerDecomposition | None, dataset: DatasetLike
+) -> Array | None:
     """What the first layer's factors look for, in the shape of a sample or of a kernel."""
     if decomposition is None:
         return None

@@ -21,7 +21,7 @@ from ..accounting import layer_macs
 from ..catalog import LOW_RANK_METHODS
 from ..errors import ArgumentError
 from ..network import Layer, children_of, forward_in_blocks, low_rank_layer, replace_layers
-from ..training import Reference, Samples
+from ..training import Reference, SampleTensors
 from .decomposition import check_rank
 from .layers import LayerDecomposition, decompose_layer, input_rows, layers_for
 from .running_sum import PreActivation
@@ -103,8 +103,8 @@ class Ranks:
         """
         return self._prepare_build(ranks).network()
 
-    def _prepare_build(self, ranks: Chosen) -> _Built:
-        return _Built(
+    def _prepare_build(self, ranks: Chosen) -> _BuiltNetwork:
+        return _BuiltNetwork(
             self.network, self.layers, self.decompositions_at(ranks), self.effective(ranks)
         )
 
@@ -155,7 +155,7 @@ class Ranks:
             known, start = self._prepare_build(ranks[0]).network(), place
 
 
-class _Built:
+class _BuiltNetwork:
     """A network at some ranks; each of its new layers is built when it is asked for."""
 
     def __init__(
@@ -228,7 +228,7 @@ class SequentialRanks(Ranks):
 @torch.no_grad()
 def prepare(
     reference: Reference,
-    samples: Samples,
+    samples: SampleTensors,
     method: str,
     layers: Sequence[str] | str | None = None,
     *,
@@ -240,7 +240,7 @@ def prepare(
     Parameters
     ----------
     reference : Reference
-    samples : Samples
+    samples : SampleTensors
         Methods that look at a layer's inputs see what the training rows give it.
     method, layers
         See :func:`layers_for`.

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from ..network import forward_in_blocks
-from ..training import Samples, loss_of
+from ..training import SampleTensors, loss_of
 from . import running_sum
 from .calibration import covariance, mean
 from .decomposition import Array, Decomposition, MatrixRanks
-from .kernels import Unfolded
+from .kernels import UnfoldedKernel
 from .layers import LayerDecomposition, input_rows
 from .networks import Ranks
 from .rank_choices import kept_energy_loss
@@ -25,7 +25,7 @@ POINTS = 16
 """Ranks of a layer at which its loss is measured; between them it is interpolated."""
 
 
-def energy_shares(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
+def energy_shares(all_ranks: Ranks, samples: SampleTensors) -> dict[str, Array]:
     """The share of the method's own objective that each layer drops, at rank 1, 2, ...
 
     Of weight energy for plain SVD, of output energy for activation-aware SVD.
@@ -38,7 +38,7 @@ def energy_shares(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
     return shares
 
 
-def kept_energies(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
+def kept_energies(all_ranks: Ranks, samples: SampleTensors) -> dict[str, Array]:
     """−log of the share of the method's own objective that each layer keeps."""
     return {
         name: kept_energy_loss(decomposition.errors)
@@ -46,7 +46,7 @@ def kept_energies(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
     }
 
 
-def curvature_losses(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
+def curvature_losses(all_ranks: Ranks, samples: SampleTensors) -> dict[str, Array]:
     """What the loss gains to second order, at rank 1, 2, ... of each layer alone.
 
     ½ tr(G ΔW A ΔWᵀ) with ΔW = W − Ŵ, the Kronecker-factored Gauss-Newton expansion of the loss at
@@ -91,7 +91,7 @@ def quadratic_errors(
     output_moment, input_moment : ndarray, shapes (m, m) and (n, n)
         G and A, positive semidefinite.
     """
-    if isinstance(decomposition, Unfolded):
+    if isinstance(decomposition, UnfoldedKernel):
         decomposition = decomposition.matrix
     if isinstance(decomposition, Decomposition):
         left = decomposition.left.astype(np.float64)
@@ -153,7 +153,7 @@ def _loss_directions(outputs: torch.Tensor, task: str) -> Iterator[torch.Tensor]
         yield direction * chances[:, label : label + 1].sqrt()
 
 
-def measured_losses(all_ranks: Ranks, samples: Samples) -> dict[str, Array]:
+def measured_losses(all_ranks: Ranks, samples: SampleTensors) -> dict[str, Array]:
     """What the loss of the fitted rows gains when one layer alone is truncated, at rank 1, 2, ...
 
     Measured at some ranks, interpolated between them, and never rising with the rank.
@@ -184,7 +184,7 @@ def _inputs(all_ranks: Ranks, x: torch.Tensor) -> Iterator[tuple[str, torch.Tens
         x = forward_in_blocks(module, x)
 
 
-Objective = Callable[[Ranks, Samples], dict[str, Array]]
+Objective = Callable[[Ranks, SampleTensors], dict[str, Array]]
 
 OBJECTIVES: Mapping[str, Objective] = {
     "curvature": curvature_losses,

@@ -16,7 +16,7 @@ from ..curve import Curve
 from ..errors import ArgumentError
 from ..suggestion import row_within
 from ..threads import in_one_thread
-from ..training import Data, Reference, samples_for
+from ..training import DatasetLike, Reference, samples_for
 from .curve import low_rank_curve
 from .decomposition import Array
 from .networks import Ranks, prepare
@@ -66,7 +66,7 @@ def rank_for_energy(errors: Array, share: float) -> int:
 @in_one_thread
 def ranks_for_energy(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     share: float,
     method: str = "truncated_svd",
     layers: Sequence[str] | str | None = None,
@@ -100,7 +100,7 @@ def ranks_for_energy(
 @in_one_thread
 def rules_curve(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     tried: pd.DataFrame,
     reference_score: float,
     method: str = "truncated_svd",

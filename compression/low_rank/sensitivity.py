@@ -13,7 +13,7 @@ from ..argument_checks import check_arguments
 from ..errors import ArgumentError
 from ..network import forward_in_blocks
 from ..threads import in_one_thread
-from ..training import Data, Reference, Report, keep_going, samples_for
+from ..training import DatasetLike, Reference, Report, keep_going, samples_for
 from .layers import LayerDecomposition
 from .networks import Ranks, prepare
 
@@ -24,7 +24,7 @@ SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 @in_one_thread
 def sensitivity(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     method: str = "truncated_svd",
     shares: Iterable[float] = SHARES,
     layers: Sequence[str] | str | None = None,

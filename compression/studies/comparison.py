@@ -140,7 +140,7 @@ def best_within(rows: pd.DataFrame, share: float) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Difference:
+class SeedDifference:
     """A mean difference of scores over seeds.
 
     Attributes
@@ -165,7 +165,7 @@ def corrected_difference(
     test_rows: float,
     train_rows: float,
     confidence: float = 0.95,
-) -> Difference:
+) -> SeedDifference:
     """Interval and test of a mean difference over splits that share rows.
 
     The plain t-interval takes the splits for independent and is too narrow; the variance of the
@@ -190,11 +190,11 @@ def corrected_difference(
     count, mean = len(values), float(values.mean())
     if np.ptp(values) < EQUAL:
         same = 1.0 if abs(mean) < EQUAL else 2.0 ** (1 - count)
-        return Difference(mean, math.nan, math.nan, same, count)
+        return SeedDifference(mean, math.nan, math.nan, same, count)
     error = float(corrected_error(values.var(ddof=1), count, test_rows / train_rows))
     reach = float(special.stdtrit(count - 1, (1 + confidence) / 2)) * error
     probability = float(2 * special.stdtr(count - 1, -abs(mean) / error))
-    return Difference(mean, mean - reach, mean + reach, probability, count)
+    return SeedDifference(mean, mean - reach, mean + reach, probability, count)
 
 
 def corrected_error(variance: Any, count: Any, ratio: Any) -> Any:

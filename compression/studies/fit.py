@@ -114,7 +114,7 @@ def _reference(request: Mapping[str, Any]) -> tuple[bytes, pd.DataFrame]:
     import compression
     from compression import storage
     from compression.curve import CurveBuilder
-    from compression.training import Samples
+    from compression.training import SampleTensors
 
     fold = _fold(request)
     dataset = fold.judged
@@ -125,7 +125,7 @@ def _reference(request: Mapping[str, Any]) -> tuple[bytes, pd.DataFrame]:
         epochs=request["epochs"],
         order=seed_of(request, "order"),
     )
-    judged = CurveBuilder(trained, dataset, Samples(dataset))
+    judged = CurveBuilder(trained, dataset, SampleTensors(dataset))
     row = judged.curve(knob="", method="", spectra={}, _network=None).reference
     parts = {
         "train_rows": len(dataset.fit_rows),

@@ -1,10 +1,11 @@
-"""What a value is called: by what it is, and not by what happened to it."""
+"""What a value is called: by what it is, and not by what happened to it; one class, one name."""
 
 import ast
+from collections.abc import Iterable
 
 import pytest
 
-from tests.architecture.test_rules import broken, parse
+from tests.architecture.test_rules import broken, files, parse
 
 # A value that was found is a rank, a curve, a row or a path.
 VAGUE = {"found", "own", "asked", "told", "held"}
@@ -70,3 +71,36 @@ def test_a_vague_name_is_noticed(source):
 )
 def test_a_plain_name_is_not_taken_for_a_vague_one(source):
     assert not vague_names(ast.parse(source))
+
+
+def class_names_of_several(trees: Iterable[ast.AST]) -> list[str]:
+    """Class names that are defined more than once; a leading underscore makes no other name."""
+    names = [
+        node.name.lstrip("_")
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def test_a_class_name_has_one_meaning():
+    trees = map(parse, files("compression", "data", "pages", "benchmarks"))
+    assert not class_names_of_several(trees)
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ("class A: ...", "class B: ...\nclass A: ..."),
+        ("class A: ...", "class _A: ..."),
+        ("class A: ...\nclass B:\n    class A: ...",),
+        ("class A: ...", "def f():\n    class A: ..."),
+    ],
+)
+def test_a_class_name_of_several_is_noticed(sources):
+    assert class_names_of_several(map(ast.parse, sources)) == ["A"]
+
+
+def test_one_class_of_a_name_is_none_of_several():
+    assert not class_names_of_several([ast.parse("class A(B): ...\nA()\nclass C:\n    a: A")])

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from compression import accounting
-from compression.network import Bounded, set_bounded
+from compression.network import LayerBound, set_bounded
 
 
 def test_the_structure_has_each_module_s_shape_numbers_and_multiplications():
@@ -31,7 +31,7 @@ def test_weights_are_pinned_zero_or_free_and_add_up():
         bounded.weight.copy_(
             torch.tensor([[0.5, -0.5, 0.0, 0.1], [0.5, 0.2, 0.0, 0.0]], dtype=torch.float32)
         )
-    set_bounded(bounded, Bounded("box", 0.5))
+    set_bounded(bounded, LayerBound("box", 0.5))
     network = nn.Sequential(OrderedDict(first=bounded, relu=nn.ReLU(), last=free))
     assert accounting.shares(network, ["first"]) == {"pinned": 3 / 8, "zero": 3 / 8, "free": 2 / 8}
     assert accounting.shares(network) == {"pinned": 3 / 14, "zero": 3 / 14, "free": 8 / 14}
@@ -52,7 +52,7 @@ def test_all_states_have_a_count():
     layer = nn.Linear(3, 1)
     with torch.no_grad():
         layer.weight.fill_(0.5)
-    set_bounded(layer, Bounded("box", 0.5))
+    set_bounded(layer, LayerBound("box", 0.5))
     assert accounting.shares(nn.Sequential(layer)) == {"pinned": 1.0, "zero": 0.0, "free": 0.0}
     with torch.no_grad():
         layer.weight.fill_(0.25)

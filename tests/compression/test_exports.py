@@ -12,7 +12,7 @@ from compression import factor_file, onnx_export, plain_pytorch
 from compression.errors import StorageError
 from compression.exports import convert_file
 from compression.factor_file import restore_bytes
-from compression.network import Bounded, LowRank, set_bounded
+from compression.network import LayerBound, LowRank, set_bounded
 
 
 def dense():
@@ -29,7 +29,7 @@ def low_rank():
 def with_a_bound():
     network = dense()
     network[0].weight.data.clamp_(-0.1, 0.1)
-    set_bounded(network[0], Bounded("box", 0.1))
+    set_bounded(network[0], LayerBound("box", 0.1))
     return network
 
 

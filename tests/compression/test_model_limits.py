@@ -14,7 +14,7 @@ from torch import nn
 import compression
 from compression import atomic_file, storage
 from compression.errors import StorageError
-from compression.network import Bounded, set_bounded
+from compression.network import LayerBound, set_bounded
 
 
 def forge(structure, tensors=None):
@@ -53,7 +53,7 @@ def test_a_file_of_very_many_layers_is_refused():
 def test_a_large_layer_of_one_value_is_written_and_read(value, tmp_path):
     layer = nn.Linear(3000, 2000, bias=False)  # 24 MB, more than a small file may stand for
     layer.weight.data.fill_(value)
-    set_bounded(layer, Bounded("box", 0.5))
+    set_bounded(layer, LayerBound("box", 0.5))
     compression.save(nn.Sequential(layer), tmp_path / "m")
     assert torch.equal(compression.load(tmp_path / "m")[0].weight, layer.weight)
     assert (tmp_path / "m").stat().st_size < 3000 * 2000 / 8 + 500  # a bit a weight

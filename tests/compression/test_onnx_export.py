@@ -14,7 +14,7 @@ from torch import nn
 
 import compression
 from compression.errors import NotApplicableError, StorageError
-from compression.network import Bounded, LowRank, LowRankPlusSparse, set_bounded
+from compression.network import LayerBound, LowRank, LowRankPlusSparse, set_bounded
 
 
 def graph_outputs(network, path, x):
@@ -106,7 +106,7 @@ def test_a_network_of_another_type_is_a_graph_of_float32(dtype, tmp_path):
 def test_compressed_layers_run_as_what_they_stand_for(tmp_path):
     bounded = nn.Linear(6, 5)
     bounded.weight.data.clamp_(-0.1, 0.1)
-    set_bounded(bounded, Bounded("box", 0.1))
+    set_bounded(bounded, LayerBound("box", 0.1))
     parts = {
         "low_rank": LowRank(OrderedDict(right=nn.Linear(5, 2, bias=False), left=nn.Linear(2, 4))),
         "sparse": nn.Linear(5, 4, bias=False),

@@ -12,7 +12,7 @@ from compression import accounting, storage
 from compression.errors import ArgumentError
 from compression.few_bits import clipping_error
 from compression.grid import BITS, FEW_BITS, Grid
-from compression.network import Bounded, bounded_of, layers, matrix, set_bounded
+from compression.network import LayerBound, bounded_of, layers, matrix, set_bounded
 from compression.quantization import rounding_errors
 
 FEW = FEW_BITS
@@ -47,7 +47,7 @@ weights = hnp.arrays(
 @given(weights, st.sampled_from(FEW))
 @settings(max_examples=200, deadline=None)
 def test_the_file_gives_back_the_quantised_weights_bit_by_bit(weight, bits):
-    network = compression.quantize(one_layer(weight, Bounded("box", 0.5)), bits)
+    network = compression.quantize(one_layer(weight, LayerBound("box", 0.5)), bits)
     again = storage.from_bytes(storage.to_bytes(network))
     assert weight_of(again).tobytes() == weight_of(network).tobytes()
     assert bounded_of(again[0]) == bounded_of(network[0])
@@ -57,7 +57,7 @@ def test_the_file_gives_back_the_quantised_weights_bit_by_bit(weight, bits):
 @given(weights, st.sampled_from(FEW))
 @settings(max_examples=200, deadline=None)
 def test_a_weight_of_a_box_moves_by_half_a_step_at_most_and_keeps_its_state(weight, bits):
-    network = one_layer(weight, Bounded("box", 0.5))
+    network = one_layer(weight, LayerBound("box", 0.5))
     quantized = compression.quantize(network, bits)
     (line,) = rounding_errors(network, quantized).to_dict("records")
     assert line["step"] == 2 * 0.5 / 2**bits
@@ -74,7 +74,7 @@ def test_a_weight_of_a_box_moves_by_half_a_step_at_most_and_keeps_its_state(weig
 @given(weights, st.sampled_from(FEW))
 @settings(max_examples=100, deadline=None)
 def test_quantising_twice_is_quantising_once(weight, bits):
-    once = compression.quantize(one_layer(weight, Bounded("box", 0.5)), bits)
+    once = compression.quantize(one_layer(weight, LayerBound("box", 0.5)), bits)
     twice = compression.quantize(once, bits)
     assert weight_of(twice).tobytes() == weight_of(once).tobytes()
 
@@ -85,9 +85,9 @@ def test_other_sets_spread_their_cells_up_to_about_the_largest_free_weight(const
     members = compression.CONSTRAINTS[constraint].load()()
     bound = float(np.float32(0.4 * members.gauge(weight)))
     weight = members.project(weight, bound)
-    network = one_layer(weight, Bounded(constraint, bound))
+    network = one_layer(weight, LayerBound(constraint, bound))
     quantized = compression.quantize(network, 4)
-    kept = storage.states(weight, Bounded(constraint, bound)) == 0
+    kept = storage.states(weight, LayerBound(constraint, bound)) == 0
     free = weight[kept]
     rounded, step = weight_of(quantized), rounding_errors(network, quantized)["step"][0]
     assert len(np.unique(rounded[kept])) <= 16
@@ -108,7 +108,7 @@ def test_other_sets_spread_their_cells_up_to_about_the_largest_free_weight(const
 def test_free_weights_take_as_many_bits_as_they_were_given(bits):
     weight = np.random.default_rng(0).uniform(-0.4, 0.4, (64, 64)).astype(np.float32)
     weight[::2] = 0.5
-    network = one_layer(weight, Bounded("box", 0.5))
+    network = one_layer(weight, LayerBound("box", 0.5))
     plain = len(storage.to_bytes(network))
     quantised = len(storage.to_bytes(compression.quantize(network, bits)))
     assert plain - quantised == pytest.approx(32 * 64 * (32 - bits) / 8, abs=120)
@@ -127,7 +127,7 @@ def test_a_weight_that_left_its_grid_is_saved_as_it_is(curve):
 @pytest.mark.parametrize("tiny", [1e-45, 1e-39, 1e-30])
 def test_bounds_near_the_smallest_numbers_come_back_too(tiny):
     weight = np.array([[tiny, -tiny / 3, 0.0, tiny / 5]], np.float32)
-    network = one_layer(weight, Bounded("box", float(weight[0, 0])))
+    network = one_layer(weight, LayerBound("box", float(weight[0, 0])))
     network = compression.quantize(network, 16)
     again = storage.from_bytes(storage.to_bytes(network))
     assert weight_of(again).tobytes() == weight_of(network).tobytes()

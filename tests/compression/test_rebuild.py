@@ -15,7 +15,7 @@ from torch.nn.utils import parametrizations, prune
 import compression
 from compression import accounting, storage
 from compression.errors import NotApplicableError, StorageError
-from compression.network import Bounded, LowRank, bounded_of, set_bounded
+from compression.network import LayerBound, LowRank, bounded_of, set_bounded
 
 FILES = Path(__file__).parent / "files"
 
@@ -74,7 +74,7 @@ def test_save_keeps_the_type_of_every_tensor(dtype, tmp_path):
     whole = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2)).to(dtype)
     x = torch.randn(5, 3).to(dtype)
     assert torch.equal(save_and_load(whole, tmp_path)(x), whole(x))
-    set_bounded(whole[0], Bounded("box", 0.5))
+    set_bounded(whole[0], LayerBound("box", 0.5))
     whole[0].weight.data.clamp_(-0.5, 0.5)
     assert torch.equal(save_and_load(whole, tmp_path)(x), whole(x))
     assert accounting.bytes_of(whole) > 0
@@ -196,7 +196,7 @@ def small_network(constraint="box", bound=2.0, last=0.5):
         layer.bias.data.fill_(0.0)
     network[0].weight.data[1, 1] = last
     if constraint:
-        set_bounded(network[0], Bounded(constraint, bound))
+        set_bounded(network[0], LayerBound(constraint, bound))
     return network.eval()
 
 

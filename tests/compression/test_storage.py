@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 import compression
 from compression import accounting, storage
 from compression.errors import StorageError
-from compression.network import Bounded, bounded_of, set_bounded
+from compression.network import LayerBound, bounded_of, set_bounded
 
 CASES = [
     ("digits", "mlp"),
@@ -68,11 +68,11 @@ def test_low_rank_and_constrained_networks_come_back_with_the_same_bits(case, tm
 def test_a_map_of_states_keeps_every_bit(weight):
     layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
     layer.weight.data = torch.from_numpy(weight.copy())
-    set_bounded(layer, Bounded("box", 0.5))
+    set_bounded(layer, LayerBound("box", 0.5))
     network = torch.nn.Sequential(layer)
     again = storage.from_bytes(storage.to_bytes(network))
     assert same_bits(network, again)
-    assert bounded_of(again[0]) == Bounded("box", 0.5)
+    assert bounded_of(again[0]) == LayerBound("box", 0.5)
 
 
 @pytest.mark.parametrize(("values", "bits"), [([0.5], 0), ([0.5, -0.5], 1), ([0.5, -0.5, 0.0], 2)])
@@ -80,7 +80,7 @@ def test_the_map_takes_as_few_bits_as_there_are_states(values, bits):
     layer = torch.nn.Linear(64, 64, bias=False)
     weight = np.random.default_rng(0).choice(np.array(values, np.float32), (64, 64))
     layer.weight.data = torch.from_numpy(weight)
-    set_bounded(layer, Bounded("box", 0.5))
+    set_bounded(layer, LayerBound("box", 0.5))
     dense = copy.deepcopy(layer)
     del dense.bounded
     stored = len(storage.to_bytes(torch.nn.Sequential(layer)))
@@ -92,7 +92,7 @@ def test_the_map_takes_as_few_bits_as_there_are_states(values, bits):
 
 def test_a_layer_whose_map_would_not_pay_is_kept_dense():
     layer = torch.nn.Linear(64, 64)
-    set_bounded(layer, Bounded("box", layer.weight.abs().max().item()))
+    set_bounded(layer, LayerBound("box", layer.weight.abs().max().item()))
     plain = copy.deepcopy(layer)
     del plain.bounded
     difference = len(storage.to_bytes(torch.nn.Sequential(layer))) - len(
@@ -104,7 +104,7 @@ def test_a_layer_whose_map_would_not_pay_is_kept_dense():
 def test_parameters_count_free_weights_biases_and_one_bound():
     layer = torch.nn.Linear(4, 2)
     layer.weight.data = torch.tensor([[0.5, -0.5, 0.0, 0.1], [0.2, 0.5, 0.5, 0.3]])
-    set_bounded(layer, Bounded("box", 0.5))
+    set_bounded(layer, LayerBound("box", 0.5))
     assert accounting.parameters(torch.nn.Sequential(layer)) == 3 + 2 + 1
 
 

@@ -12,13 +12,17 @@ from compression import storage
 from compression.catalog import CONSTRAINTS
 from compression.network import bounded_of, grid_of, layers, matrix
 from compression.straight_through import freeze, straighten, train_quantized
-from compression.training import Samples, Trainer
+from compression.training import SampleTensors, Trainer
 from tests.compression.families import FAMILIES
 
 
 @pytest.fixture(scope="module")
 def samples(digits, small_images, small_signals):
-    return {64: Samples(digits), 144: Samples(small_images), 16: Samples(small_signals)}
+    return {
+        64: SampleTensors(digits),
+        144: SampleTensors(small_images),
+        16: SampleTensors(small_signals),
+    }
 
 
 def samples_of(network, samples):

@@ -88,7 +88,7 @@ def test_progress_is_reported_each_epoch_and_false_stops_the_training(digits):
 
 def test_a_loss_that_leaves_the_finite_numbers_is_said_in_words(digits):
     network, _ = models.build("mlp", digits, 10, 0)
-    trainer = training.Trainer(network, training.Samples(digits), learning_rate=1e30)
+    trainer = training.Trainer(network, training.SampleTensors(digits), learning_rate=1e30)
     with pytest.raises(errors.NotConvergedError, match="lower the learning rate"):
         trainer.run(3)
 
@@ -137,7 +137,7 @@ def test_the_articles_recipe_is_a_thousand_full_batch_epochs_of_adam(digits):
 def test_a_step_is_that_of_torchs_own_adam(digits):
     ours, _ = models.build("mlp", digits, 10, 0)
     theirs, _ = models.build("mlp", digits, 10, 0)
-    samples = training.Samples(digits)
+    samples = training.SampleTensors(digits)
     trainer = training.Trainer(ours, samples, learning_rate=1e-3, batch_size=None)
     optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3)
     for _ in range(5):

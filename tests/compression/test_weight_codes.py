@@ -15,7 +15,15 @@ import compression
 from compression import storage
 from compression.errors import NotApplicableError, StorageError
 from compression.grid import FEW_BITS, ChannelGrid, Grid, nearest_grid
-from compression.network import Bounded, bounded_of, grid_of, layers, matrix, set_bounded, set_grid
+from compression.network import (
+    LayerBound,
+    bounded_of,
+    grid_of,
+    layers,
+    matrix,
+    set_bounded,
+    set_grid,
+)
 from compression.quantization import rounding_errors
 from tests.compression.stored_codes import open_file
 
@@ -130,9 +138,9 @@ def test_one_pinned_weight_does_not_cost_every_weight_a_bit():
     grid = Grid(4, -1.0, 1.0)
     codes = np.random.default_rng(0).integers(0, 16, (300, 300), dtype=np.uint16)
     weight = grid.values(codes, np.dtype(np.float32))
-    free = len(storage.to_bytes(one_layer(weight, Bounded("box", 1.0, grid))))
+    free = len(storage.to_bytes(one_layer(weight, LayerBound("box", 1.0, grid))))
     weight[123, 45] = 1.0
-    network = one_layer(weight, Bounded("box", 1.0, grid))
+    network = one_layer(weight, LayerBound("box", 1.0, grid))
     content = storage.to_bytes(network)
     assert len(content) < free + 200  # a map takes 300 * 300 / 8 = 11250
     assert matrix(storage.from_bytes(content)[0]).tobytes() == weight.tobytes()
@@ -143,7 +151,7 @@ def test_a_sparse_layer_takes_its_values_and_about_the_entropy_of_its_places(sha
     random = np.random.default_rng(0)
     weight = random.normal(size=(300, 400)).astype(np.float32)
     weight[random.random(weight.shape) >= share] = 0
-    network = one_layer(weight, Bounded("cardinality", float(np.count_nonzero(weight))))
+    network = one_layer(weight, LayerBound("cardinality", float(np.count_nonzero(weight))))
     content = storage.to_bytes(network)
     places = entropy(weight != 0) * weight.size / 8
     values = 4 * np.count_nonzero(weight)
@@ -212,7 +220,7 @@ mixed = hnp.arrays(
 @settings(max_examples=200, deadline=None)
 def test_any_mixture_of_states_comes_back(weight, constraint, few):
     bound = 0.5 if constraint in ("box", "upper") else float(np.abs(weight).sum() + weight.size)
-    network = one_layer(weight, Bounded(constraint, bound))
+    network = one_layer(weight, LayerBound(constraint, bound))
     if few:
         network = compression.quantize(network, 3)
     again = storage.from_bytes(storage.to_bytes(network))
@@ -274,7 +282,7 @@ def sparse_file():
     weight = weight.astype(np.float32)
     weight[0, 0] = -3.0
     weight[40, 7] = 3.0
-    network = compression.quantize(one_layer(weight, Bounded("box", 3.0)), 6)
+    network = compression.quantize(one_layer(weight, LayerBound("box", 3.0)), 6)
     content = storage.to_bytes(network)
     header, tensors = open_file(content)
     assert header["network"]["chain"]["0"]["usual"] == 3
@@ -346,7 +354,7 @@ def test_a_large_layer_of_hardly_any_numbers_is_written_and_read(share, tmp_path
     """More than a small file may stand for."""
     random = np.random.default_rng(0)
     weight = np.where(random.random((3000, 2000)) < share, 1.5, 0.0).astype(np.float32)
-    network = one_layer(weight, Bounded("cardinality", float(weight.size)))
+    network = one_layer(weight, LayerBound("cardinality", float(weight.size)))
     for bits in (32, 4):
         compression.save(compression.quantize(network, bits), tmp_path / "m")
         assert (tmp_path / "m").stat().st_size * 256 >= weight.nbytes

@@ -357,7 +357,7 @@ def test_the_cnn_preset_keeps_the_score_at_a_small_rank():
     assert line["change"] >= -0.02
     assert trained.bytes / line["bytes"] > 3
     said = compare_words.PRESETS[2].look(
-        compare_words.Shown(trained, CurveRow(curve, row), CurveRow(curve, row))
+        compare_words.ShownRows(trained, CurveRow(curve, row), CurveRow(curve, row))
     )
     singular = curve.spectra["fc1"]
     energy = 100 * np.square(singular[: choice["rank"]]).sum() / np.square(singular).sum()

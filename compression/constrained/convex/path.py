@@ -20,7 +20,7 @@ from .problem import Problem, Solver
 from .solve import (
     DENSE,
     TOUCHING,
-    Judge,
+    IterateJudge,
     Solution,
     moved_inside,
     search_subsets,
@@ -248,14 +248,14 @@ def _grid(
         check_stopped()
     for done, bound in enumerate(order):
         problem = Problem(loss, constraint, bound)
-        judge = Judge(problem, certifier, tolerance, keeps_track=False)
+        judge = IterateJudge(problem, certifier, tolerance, keeps_track=False)
         if not constraint.convex:
             judge.max_iterations = UNCERTIFIED_STEPS
         guess = moved_inside(loss, constraint, bound, free) if free is not None else None
         if guess is None:
             guess = _guess(problem, order[:done], rows)
 
-        def callback(point: Array, judge: Judge = judge) -> bool:
+        def callback(point: Array, judge: IterateJudge = judge) -> bool:
             return go_on() and judge(point)
 
         if callback(guess):

@@ -103,7 +103,7 @@ class Solution:
         return self.status == "certified"
 
 
-class Judge:
+class IterateJudge:
     """A solver's callback: times it, judges its iterates, keeps the best, says whether to go on.
 
     ``keeps_track``: whether a trajectory is wanted, which asks more of every certificate.
@@ -271,7 +271,7 @@ def solve(
     problem = Problem(prepared, members, bound)
     free = solve_unconstrained(prepared, members, bound)
     if free is not None:
-        judge = Judge(problem, certifier, tolerance)
+        judge = IterateJudge(problem, certifier, tolerance)
         judge(free)
         judge.finish()
         solution = settle(judge, inactive=True)
@@ -279,7 +279,7 @@ def solve(
             return solution
     for module in getattr(method, "requires", ()):
         import_module(module)  # before the clock starts
-    judge = Judge(problem, certifier, tolerance, max_iterations, max_seconds)
+    judge = IterateJudge(problem, certifier, tolerance, max_iterations, max_seconds)
     method.run(problem, judge, problem.start())
     search_subsets(problem, judge)
     judge.finish()
@@ -287,7 +287,7 @@ def solve(
 
 
 def search_subsets(
-    problem: Problem, judge: Judge, go_on: Callable[[], bool] = lambda: True
+    problem: Problem, judge: IterateJudge, go_on: Callable[[], bool] = lambda: True
 ) -> None:
     """Where weights are counted: exchange the solver's for others, as long as the loss falls.
 
@@ -302,7 +302,7 @@ def search_subsets(
         judge(point)
 
 
-def settle(judge: Judge, inactive: bool = False) -> Solution:
+def settle(judge: IterateJudge, inactive: bool = False) -> Solution:
     """The judge's best point as a solution, with a status that claims no more than is certified."""
     assert judge.best is not None
     weight, certificate = judge.best
@@ -336,7 +336,7 @@ def settle(judge: Judge, inactive: bool = False) -> Solution:
     )
 
 
-def _status(judge: Judge, certificate: Certificate) -> str:
+def _status(judge: IterateJudge, certificate: Certificate) -> str:
     if certificate.holds(judge.tolerance):
         return "certified"
     end = f"stopped at {judge.limit}" if judge.limit else "the solver stopped by itself"

@@ -13,7 +13,7 @@ from .certificate import Certifier
 from .losses import Squared, check_data, prepare
 from .problem import Problem
 from .results import End, Trajectories
-from .solve import Judge, settle
+from .solve import IterateJudge, settle
 
 Array = NDArray[np.floating]
 
@@ -71,7 +71,7 @@ def trajectories(
 
     def run(name: str, row: int) -> bool:
         problem = Problem(prepared, members, bounds[row])
-        judge = Judge(problem, certifier, tolerance, max_seconds=max_seconds)
+        judge = IterateJudge(problem, certifier, tolerance, max_seconds=max_seconds)
         methods[name].run(problem, judge, problem.start())
         judge.finish()
         solution = settle(judge)

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from ...network import layers
-from .setup import Start
+from .setup import ConstrainedStart
 
 
 class AugmentedLagrangian:
@@ -29,7 +29,7 @@ class AugmentedLagrangian:
     ----------
     network : torch module
         Learns; trained in place.
-    start : Start
+    start : ConstrainedStart
     multiplier_step : float
         σ.
     warm : bool
@@ -38,7 +38,11 @@ class AugmentedLagrangian:
     """
 
     def __init__(
-        self, network: nn.Sequential, start: Start, multiplier_step: float = 1.0, warm: bool = False
+        self,
+        network: nn.Sequential,
+        start: ConstrainedStart,
+        multiplier_step: float = 1.0,
+        warm: bool = False,
     ):
         self._layers = layers(network)
         self._multiplier_step, self._warm = multiplier_step, warm

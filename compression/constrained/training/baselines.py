@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from .setup import Limits, Start, confine
+from .setup import ConstrainedStart, Limits, confine
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Clip:
     """
 
     def networks(
-        self, start: Start, constraint: str, bounds: Sequence[Limits]
+        self, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         """A network for each of the bounds: a new one each time."""
         for limits in bounds:
@@ -37,7 +37,7 @@ class FineTuning:
     """
 
     def networks(
-        self, start: Start, constraint: str, bounds: Sequence[Limits]
+        self, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         """A network for each of the bounds: the same one, trained on in place."""
         network = copy.deepcopy(start.network)

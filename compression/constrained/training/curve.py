@@ -19,11 +19,11 @@ from ...errors import ArgumentError, CancelledError
 from ...models import recipe_of
 from ...network import Layer, matrix, pick_layers
 from ...threads import in_one_thread
-from ...training import Data, Reference, Report, keep_going, samples_for
+from ...training import DatasetLike, Reference, Report, keep_going, samples_for
 from ..convex.losses import loss_of
 from ..convex.path import path
 from .optimum import Optimum
-from .setup import Limits, Method, Start, bounds_for, single
+from .setup import ConstrainedMethod, ConstrainedStart, Limits, bounds_for, single
 
 RELATIVE_BOUNDS = np.geomspace(1.0, 0.03, 40)
 BEYOND = 1.1  # of the bound that costs nothing: how far a curve goes
@@ -46,7 +46,7 @@ def default_bounds(network: nn.Sequential, constraint: str) -> list[float]:
 
 
 def curve_bounds(
-    reference: Reference, dataset: Data, constraint: str, report: Report = keep_going
+    reference: Reference, dataset: DatasetLike, constraint: str, report: Report = keep_going
 ) -> list[float]:
     """The bounds, ascending, of this reference's curve.
 
@@ -74,7 +74,7 @@ def single_linear(network: nn.Sequential) -> nn.Linear | None:
     return only if type(only) is nn.Linear else None
 
 
-def ascends(method: Method, constraint: str) -> bool:
+def ascends(method: ConstrainedMethod, constraint: str) -> bool:
     """Whether a method meets this set's bounds from the smallest to the largest."""
     return getattr(method, "ascending", False) and CONSTRAINTS[constraint].convex
 
@@ -83,12 +83,12 @@ def ascends(method: Method, constraint: str) -> bool:
 @in_one_thread
 def constrained_curve(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     constraint: str = "box",
     bounds: Iterable[float] | Iterable[Limits] | None = None,
     layers: Sequence[str] | str | None = None,
     *,
-    method: str | Method | None = None,
+    method: str | ConstrainedMethod | None = None,
     epochs: int = 3,
     warm_start: bool = True,
     report: Report = keep_going,
@@ -161,7 +161,7 @@ def constrained_curve(
         knobs, limits = knobs[::-1], limits[::-1]
     samples = samples_for(reference, dataset)
     judge = CurveBuilder(reference, dataset, samples)
-    start = Start(
+    start = ConstrainedStart(
         reference.network,
         samples,
         recipe_of(reference.model, dataset).learning_rate,
@@ -208,7 +208,7 @@ def constrained_curve(
 
 
 def _each_alone(
-    way: Method, start: Start, constraint: str, bounds: Sequence[Limits]
+    way: ConstrainedMethod, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
 ) -> Iterator[nn.Sequential]:
     """A method's networks, none of which knows of the others."""
     for here in bounds:
@@ -216,7 +216,7 @@ def _each_alone(
         yield from way.networks(start, constraint, [here])
 
 
-def _pick_method(method: str | Method | None, linear: bool) -> Method:
+def _pick_method(method: str | ConstrainedMethod | None, linear: bool) -> ConstrainedMethod:
     if method is None:
         return Optimum() if linear else _pick_method("projected_training", linear)
     if isinstance(method, str):

@@ -28,7 +28,7 @@ from ...low_rank.layers import input_rows
 from ...network import Layer, bounded_layers, forward_in_blocks, layers, matrix
 from ...report import Report, keep_going
 from ...threads import in_one_thread
-from ...training import Data, Reference, Samples, samples_for
+from ...training import DatasetLike, Reference, SampleTensors, samples_for
 from ..sets import ConstraintSet
 from .setup import members_of
 
@@ -175,13 +175,13 @@ class LayerInputs:
     Parameters
     ----------
     reference : chain of torch modules
-    samples : Samples
+    samples : SampleTensors
     names : collection of str
         The bounded layers, parts of the chain.
     """
 
     @torch.no_grad()
-    def __init__(self, reference: nn.Sequential, samples: Samples, names: Collection[str]):
+    def __init__(self, reference: nn.Sequential, samples: SampleTensors, names: Collection[str]):
         self._rows = x = samples.x[samples.fit]
         self._layers: dict[str, Layer] = {}
         self._inputs: dict[str, torch.Tensor] = {}
@@ -218,7 +218,9 @@ class LayerInputs:
 
 @check_arguments
 @in_one_thread
-def layer_certificates(reference: Reference, dataset: Data, network: nn.Sequential) -> pd.DataFrame:
+def layer_certificates(
+    reference: Reference, dataset: DatasetLike, network: nn.Sequential
+) -> pd.DataFrame:
     """How near each bounded layer of a network is to the best that its bound allows.
 
     Parameters
@@ -263,7 +265,7 @@ def layer_certificates(reference: Reference, dataset: Data, network: nn.Sequenti
 @in_one_thread
 def certificates_by_bound(
     reference: Reference,
-    dataset: Data,
+    dataset: DatasetLike,
     networks: Sequence[tuple[float, nn.Sequential]],
     *,
     report: Report = keep_going,

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...network import Bounded, layers, set_bounded
+from ...network import LayerBound, layers, set_bounded
 from .augmented_lagrangian import AugmentedLagrangian
-from .setup import Limits, Start, project
+from .setup import ConstrainedStart, Limits, project
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class LearningCompression:
         return np.geomspace(self.first_mu, self.last_mu, rounds).tolist()
 
     def networks(
-        self, start: Start, constraint: str, bounds: Sequence[Limits]
+        self, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         """A network for each of the descending bounds: the same one, changed in place."""
         network, compressed = copy.deepcopy(start.network), copy.deepcopy(start.network)
@@ -67,5 +67,5 @@ class LearningCompression:
             limits.update(here)
             lagrangian.run(list(here), compress, self.schedule(start.epochs))
             for name, bound in here.items():
-                set_bounded(shown[name], Bounded(constraint, bound))
+                set_bounded(shown[name], LayerBound(constraint, bound))
             yield compressed

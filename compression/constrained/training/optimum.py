@@ -20,7 +20,7 @@ from ..convex.exact_path import ExactPath
 from ..convex.losses import loss_of
 from ..convex.path import GridPath, path_by_bound
 from ..convex.solve import TOUCHING, solve
-from .setup import Limits, Start, confine
+from .setup import ConstrainedStart, Limits, confine
 
 PATH = "path"
 EXACT = 1e-6  # of the zero model's loss: the largest gap of an exact path's certified point
@@ -56,7 +56,7 @@ class Optimum:
         self.multipliers: list[NDArray] = []
 
     def networks(
-        self, start: Start, constraint: str, bounds: Sequence[Limits]
+        self, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         """A network for each of the bounds: a new one each time.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ...network import pick_layers
-from .setup import Limits, Start, confine, match_scale, members_of, project
+from .setup import ConstrainedStart, Limits, confine, match_scale, members_of, project
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ProjectedTraining:
     reference_scale: bool | None = None
 
     def networks(
-        self, start: Start, constraint: str, bounds: Sequence[Limits]
+        self, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         """A network for each of the descending bounds: the same one, changed in place."""
         network = copy.deepcopy(start.network)

@@ -17,7 +17,7 @@ from ...weight_states import FREE
 from ..weight_history import LayerHistory, layer_history
 from .curve import ascends
 from .optimum import Optimum
-from .setup import Limits, Method, Start, members_of
+from .setup import ConstrainedMethod, ConstrainedStart, Limits, members_of
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Recorder:
     Everything that it gives is in ascending order of the bounds, as the rows of a curve are.
     """
 
-    def __init__(self, method: Method, constraint: str):
+    def __init__(self, method: ConstrainedMethod, constraint: str):
         self.method, self.constraint = method, constraint
         self.ascending = getattr(method, "ascending", False)
         self._upwards = ascends(method, constraint)
@@ -37,7 +37,7 @@ class Recorder:
         self._bounds: dict[str, list[float]] = {}
 
     def networks(
-        self, start: Start, constraint: str, bounds: Sequence[Limits]
+        self, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         networks = self.method.networks(start, constraint, bounds)
         for limits, network in zip(bounds, networks, strict=True):

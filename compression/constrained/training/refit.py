@@ -14,7 +14,7 @@ from torch import nn
 from ...network import layers, matrix
 from ..sets import ConstraintSet
 from .layer_outputs import Array, LayerInputs, LayerOutputs
-from .setup import Limits, Start, confine, members_of
+from .setup import ConstrainedStart, Limits, confine, members_of
 
 BLOCK = 16  # columns a block: their slopes stay in the cache while their weights move
 CHECK = 5  # sweeps, or gradient steps, between two certificates
@@ -47,7 +47,7 @@ class Refit:
     sweeps: int = 500
 
     def networks(
-        self, start: Start, constraint: str, bounds: Sequence[Limits]
+        self, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         """A network for each of the descending bounds: a new one each time."""
         members = members_of(constraint)

@@ -16,9 +16,17 @@ import torch
 from torch import nn
 
 from ...catalog import CONSTRAINTS
-from ...network import Bounded, Layer, forward_in_blocks, layers, matrix, pick_layers, set_bounded
+from ...network import (
+    Layer,
+    LayerBound,
+    forward_in_blocks,
+    layers,
+    matrix,
+    pick_layers,
+    set_bounded,
+)
 from ...report import Report, keep_going
-from ...training import BATCH_SIZE, Samples, Trainer
+from ...training import BATCH_SIZE, SampleTensors, Trainer
 from ..sets import ConstraintSet
 
 Limits = Mapping[str, float]
@@ -26,14 +34,14 @@ Limits = Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class ConstrainedStart:
     """What every method starts from, and what it may spend.
 
     Attributes
     ----------
     network : chain of torch modules
         The reference's; never changed.
-    samples : Samples
+    samples : SampleTensors
     learning_rate : float
         Of Adam: the one that the reference was trained with.
     seed : int
@@ -47,7 +55,7 @@ class Start:
     """
 
     network: nn.Sequential
-    samples: Samples
+    samples: SampleTensors
     learning_rate: float
     seed: int
     epochs: int
@@ -80,7 +88,7 @@ class Start:
 
 
 @torch.no_grad()
-def match_scale(start: Start, network: nn.Sequential) -> float:
+def match_scale(start: ConstrainedStart, network: nn.Sequential) -> float:
     """What a confined classifier's logits are to be multiplied by in the loss it is trained with.
 
     A tight bound keeps the logits small, where the cross-entropy is nearly linear: it then rewards
@@ -106,11 +114,11 @@ def match_scale(start: Start, network: nn.Sequential) -> float:
     return max(1.0, before / after) if after > 0 else 1.0
 
 
-class Method(Protocol):
+class ConstrainedMethod(Protocol):
     """One way from a reference to networks that satisfy their bounds."""
 
     def networks(
-        self, start: Start, constraint: str, bounds: Sequence[Limits]
+        self, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
     ) -> Iterator[nn.Sequential]:
         """A network for each of the bounds, which descend.
 
@@ -158,4 +166,4 @@ def confine(network: nn.Sequential, constraint: str, bounds: Limits) -> None:
     confined = pick_layers(network, list(bounds))
     project(confined, constraint, bounds)
     for name, layer in confined.items():
-        set_bounded(layer, Bounded(constraint, bounds[name]))
+        set_bounded(layer, LayerBound(constraint, bounds[name]))

@@ -21,7 +21,7 @@ SOURCES = ("compression", "data", "pages/**/*tasks.py", "pages/**/results.py")
 log = logging.getLogger(__name__)
 
 
-class Kept(NamedTuple):
+class KeptResult(NamedTuple):
     """A result that was computed before: its size in bytes, and the seconds that it took then."""
 
     result: Any
@@ -42,7 +42,7 @@ class KeptResults:
         else:
             threading.Thread(target=self._open, name="open store", daemon=True).start()
 
-    def find(self, task: str, arguments: dict[str, Any]) -> Kept | None:
+    def find(self, task: str, arguments: dict[str, Any]) -> KeptResult | None:
         """What is kept of this task and these arguments, of the same versions; else None."""
         if not self._ready.wait(OPEN_SECONDS) or self._store is None:
             return None
@@ -52,7 +52,7 @@ class KeptResults:
             fit = self._store.get(self._request(task, arguments))
             if fit is None or fit.content is None:
                 return None
-            return Kept(decode(fit.content), len(fit.content), fit.seconds)
+            return KeptResult(decode(fit.content), len(fit.content), fit.seconds)
         except EncodingError as error:
             log.warning("what was kept of %s cannot be read: %s", task, error)
         except Exception:  # the database may have gone: whoever waits gets it computed

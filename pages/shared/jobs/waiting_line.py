@@ -37,17 +37,17 @@ class LineFullError(Exception):
 
 
 @dataclass
-class _Wish:
+class _SessionWish:
     request_time: float
     looked: float
 
 
 @dataclass(eq=False)
-class _Entry(Generic[J]):
+class _WaitingJob(Generic[J]):
     job: J
     key: Key
     number: int
-    wishes: dict[Session, _Wish] = field(default_factory=dict)
+    wishes: dict[Session, _SessionWish] = field(default_factory=dict)
     owner: Session = None  # the session in whose turn it runs
     began: float = 0.0
     expected: float | None = None
@@ -74,8 +74,8 @@ class WaitingLine(Generic[J]):
 
     def __init__(self, workers: int, clock: Callable[[], float] = time.monotonic):
         self._workers, self._clock = workers, clock
-        self._waiting: dict[J, _Entry[J]] = {}
-        self._running: dict[J, _Entry[J]] = {}
+        self._waiting: dict[J, _WaitingJob[J]] = {}
+        self._running: dict[J, _WaitingJob[J]] = {}
         self._turns: defaultdict[Session, _Turn] = defaultdict(_Turn)
         self._durations = Durations()
         self._numbers = 0
@@ -103,14 +103,16 @@ class WaitingLine(Generic[J]):
         if sum(session in entry.wishes for entry in self._waiting.values()) >= SESSION_LIMIT:
             raise LineFullError(f"too much is waiting already ({SESSION_LIMIT} jobs of yours)")
         self._numbers += 1
-        self._waiting[job] = _Entry(job, key, self._numbers, expected=self._durations.estimate(key))
+        self._waiting[job] = _WaitingJob(
+            job, key, self._numbers, expected=self._durations.estimate(key)
+        )
         self.look(job, session)
 
     def look(self, job: J, session: Session) -> None:
         """Note that a session wants a job and is still there."""
         if (entry := self._entry(job)) is not None:
             now = self._clock()
-            entry.wishes.setdefault(session, _Wish(now, now)).looked = now
+            entry.wishes.setdefault(session, _SessionWish(now, now)).looked = now
 
     def withdraw(self, job: J, session: Session) -> bool:
         """Take back a session's wish; whether somebody else still looks at the job."""
@@ -127,7 +129,7 @@ class WaitingLine(Generic[J]):
         entry = self._entry(job)
         return [] if entry is None else [s for s in entry.wishes if self._looks(entry, s)]
 
-    def find_next(self) -> tuple[_Entry[J], Session] | None:
+    def find_next(self) -> tuple[_WaitingJob[J], Session] | None:
         """What would begin now, and in whose turn; None while nothing may."""
         candidates = (
             (entry, who) for entry, who, rank in self._order() if self._may_begin(entry, rank)
@@ -194,15 +196,15 @@ class WaitingLine(Generic[J]):
             total.append(entry.expected)
         return None
 
-    def _entry(self, job: J) -> _Entry[J] | None:
+    def _entry(self, job: J) -> _WaitingJob[J] | None:
         return self._waiting.get(job) or self._running.get(job)
 
-    def _in_order(self) -> list[_Entry[J]]:
+    def _in_order(self) -> list[_WaitingJob[J]]:
         return list(dict.fromkeys(entry for entry, *_ in self._order()))
 
-    def _order(self) -> list[tuple[_Entry[J], Session, int]]:
+    def _order(self) -> list[tuple[_WaitingJob[J], Session, int]]:
         """Waiting jobs, each for every session that wants it, and its rank among that session's."""
-        wanted: defaultdict[Session, list[_Entry[J]]] = defaultdict(list)
+        wanted: defaultdict[Session, list[_WaitingJob[J]]] = defaultdict(list)
         for entry in self._waiting.values():
             for session in entry.wishes:
                 wanted[session].append(entry)
@@ -222,13 +224,13 @@ class WaitingLine(Generic[J]):
                 places.append(((unwatched, not follows, rank, due, number), entry, session, rank))
         return [place[1:] for place in sorted(places, key=lambda place: place[0])]
 
-    def _follows(self, entry: _Entry[J], session: Session) -> bool:
+    def _follows(self, entry: _WaitingJob[J], session: Session) -> bool:
         """Whether a session asked for it right after the first longer job of its turn."""
         turn = self._turns.get(session)
         waited = -1.0 if turn is None else entry.wishes[session].request_time - turn.ended
         return turn is not None and 0 <= waited <= CHAIN_SECONDS and turn.jobs <= 1
 
-    def _may_begin(self, entry: _Entry[J], rank: int) -> bool:
+    def _may_begin(self, entry: _WaitingJob[J], rank: int) -> bool:
         busy = list(self._running.values())
         if len(busy) != self._workers:
             return len(busy) < self._workers
@@ -240,14 +242,16 @@ class WaitingLine(Generic[J]):
         soon = any(abs(seconds) <= SHORT_SECONDS for seconds in left)
         return len(watched) < self._workers or (short and not soon)
 
-    def _remaining(self, entry: _Entry[J]) -> float | None:
+    def _remaining(self, entry: _WaitingJob[J]) -> float | None:
         """Expected seconds to go of a running job; below 0 when it takes longer."""
         elapsed = self._clock() - entry.began
         return None if entry.expected is None else entry.expected - elapsed
 
-    def _looks(self, entry: _Entry[J], session: Session, within: float = WATCHED_SECONDS) -> bool:
+    def _looks(
+        self, entry: _WaitingJob[J], session: Session, within: float = WATCHED_SECONDS
+    ) -> bool:
         """Whether a session is there still; what has no session is taken to be."""
         return session is None or self._clock() - entry.wishes[session].looked <= within
 
-    def _is_watched(self, entry: _Entry[J], within: float = WATCHED_SECONDS) -> bool:
+    def _is_watched(self, entry: _WaitingJob[J], within: float = WATCHED_SECONDS) -> bool:
         return any(self._looks(entry, session, within) for session in entry.wishes)

@@ -19,7 +19,7 @@ from .results import (
     CurveView,
     FormatView,
     Layer,
-    Setting,
+    LowRankSetting,
     Trained,
     Training,
 )
@@ -73,16 +73,16 @@ def compressed_layers(trained: Trained, method: str) -> tuple[str, ...]:
     return tuple(layer.name for layer in linear or possible)
 
 
-def complete_setting(trained: Trained, setting: Setting | str) -> Setting:
+def complete_setting(trained: Trained, setting: LowRankSetting | str) -> LowRankSetting:
     """Of a method alone: it compresses its own layers, with what the reference shows it."""
     if isinstance(setting, str):
-        return Setting(setting, compressed_layers(trained, setting))
+        return LowRankSetting(setting, compressed_layers(trained, setting))
     return setting
 
 
 def low_rank_curve(
     trained: Trained,
-    setting: Setting | str,
+    setting: LowRankSetting | str,
     epochs: int = 0,
     ranks: tuple[int, ...] | None = None,
 ) -> Job[CurveView]:
@@ -92,14 +92,16 @@ def low_rank_curve(
 
 
 def budget_curve(
-    trained: Trained, setting: Setting | str, unit: str, epochs: int = 0
+    trained: Trained, setting: LowRankSetting | str, unit: str, epochs: int = 0
 ) -> Job[CurveView]:
     """Ten budgets in a unit of cost, shared among the layers by every rule."""
     setting = complete_setting(trained, setting)
     return jobs.submit(tasks.budget_curve, trained.origin, unit, setting, epochs)
 
 
-def low_rank_file(trained: Trained, setting: Setting | str, rank: int, epochs: int = 0) -> bytes:
+def low_rank_file(
+    trained: Trained, setting: LowRankSetting | str, rank: int, epochs: int = 0
+) -> bytes:
     """The model file of one row of that curve; waits for it, see :func:`fetch`."""
     setting = complete_setting(trained, setting)
     return fetch(jobs.submit(tasks.low_rank_file, trained.origin, setting, rank, epochs))

@@ -36,7 +36,7 @@ class Layer:
         return what if self.name == self.kind else f"{self.name} · {what}"
 
 
-class Setting(NamedTuple):
+class LowRankSetting(NamedTuple):
     """How a low-rank network is made, as tasks take it.
 
     Attributes

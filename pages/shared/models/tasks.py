@@ -20,8 +20,8 @@ from .results import (
     CurveView,
     FormatView,
     Layer,
+    LowRankSetting,
     Origin,
-    Setting,
     Trained,
     Training,
 )
@@ -218,13 +218,13 @@ def report_steps(
 
 def low_rank_arguments(setting: tuple) -> dict[str, Any]:
     """A setting as the package's functions take it."""
-    return Setting(*setting)._asdict()
+    return LowRankSetting(*setting)._asdict()
 
 
 def low_rank_curve(
     report: Report,
     origin: Origin,
-    setting: Setting,
+    setting: LowRankSetting,
     epochs: int = 0,
     ranks: tuple[int, ...] | None = None,
 ) -> CurveView:
@@ -258,7 +258,7 @@ def low_rank_curve(
 
 
 def low_rank_file(
-    report: Report, origin: Origin, setting: Setting, rank: int, epochs: int = 0
+    report: Report, origin: Origin, setting: LowRankSetting, rank: int, epochs: int = 0
 ) -> bytes:
     """The model file of one rank, as its row of the curve was made."""
     import compression
@@ -276,7 +276,7 @@ def low_rank_file(
 
 
 def budget_curve(
-    report: Report, origin: Origin, unit: str, setting: Setting, epochs: int = 0
+    report: Report, origin: Origin, unit: str, setting: LowRankSetting, epochs: int = 0
 ) -> CurveView:
     """Ten budgets shared among the layers by every rule, and the scores reached."""
     import compression

@@ -118,14 +118,14 @@ NOT_CONVEX = (
 )
 
 
-class Titled(Protocol):
+class TitledEntry(Protocol):
     """A line of a catalogue."""
 
     @property
     def title(self) -> str: ...
 
 
-def titles_of(catalogue: Mapping[str, Titled]) -> dict[str, str]:
+def titles_of(catalogue: Mapping[str, TitledEntry]) -> dict[str, str]:
     return {name: entry.title for name, entry in catalogue.items()}
 
 

@@ -15,7 +15,7 @@ from pages.shared.ui import charts, knobs, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import figures, tables, tasks, text
-from .results import Recomputed
+from .results import RecomputedPair
 
 FIRST = "digits:mlp"
 _STARTED = "_atlas_started"  # pairs and seeds that somebody asked to compute here
@@ -61,9 +61,9 @@ def _draw_recomputed(atlas: Atlas, dataset: str, model: str, share: float) -> No
             return
         started.add((dataset, model, seeds))
     arguments = (dataset, model, seeds, default_url())
-    job: jobs.Job[Recomputed] = jobs.submit(tasks.recompute_cell, *arguments)
+    job: jobs.Job[RecomputedPair] = jobs.submit(tasks.recompute_cell, *arguments)
     said = f"Computing {text.name_pair(dataset, model)}, {text.count_seeds(seeds)}"
-    recomputed: Recomputed | None = wait_for(job, said)
+    recomputed: RecomputedPair | None = wait_for(job, said)
     if recomputed is not None:
         _set_beside(atlas, recomputed, (dataset, model, share))
 
@@ -90,7 +90,7 @@ def _look_ahead(dataset: str, model: str, seeds: int) -> str:
     return f"{said[:1].upper()}{said[1:]}."
 
 
-def _set_beside(atlas: Atlas, recomputed: Recomputed, place: tuple[str, str, float]) -> None:
+def _set_beside(atlas: Atlas, recomputed: RecomputedPair, place: tuple[str, str, float]) -> None:
     """Verdicts and rows of the seeds that were computed here, beside those that ship."""
     here, shipped = _find(recomputed.rows, place), _find(atlas.rows, place)
     shipped = shipped[shipped["seed"].isin(recomputed.rows["seed"])]

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
-class Recomputed:
+class RecomputedPair:
     """A pair, computed here.
 
     Attributes

@@ -4,13 +4,13 @@ import time
 
 from pages.shared.jobs.report import Report, measures_time
 
-from .results import Recomputed
+from .results import RecomputedPair
 
 
 @measures_time  # the store has its fits already
 def recompute_cell(
     report: Report, dataset: str, model: str, seeds: int, url: str | None
-) -> Recomputed:
+) -> RecomputedPair:
     """One pair with the first seeds, computed here; ``url``: of the store, None: memory."""
     from compression.studies import Progress, StudyStore
     from compression.studies.atlas import recompute
@@ -29,7 +29,7 @@ def recompute_cell(
         protocol = read_protocol()
         families = judge_families(rows, protocol)
         if families.empty:  # nothing is so small, or it was stopped before a seed was whole
-            return Recomputed(rows, rows.iloc[:0])
-        return Recomputed(rows, judge_cells(rows, families, protocol)[0])
+            return RecomputedPair(rows, rows.iloc[:0])
+        return RecomputedPair(rows, judge_cells(rows, families, protocol)[0])
     finally:
         store.close()

@@ -14,13 +14,13 @@ from pages.shared.models.text import titles_of
 from pages.shared.ui import knobs, widgets
 
 from . import text
-from .results import Setting
+from .results import CombinationSetting
 
 EPOCHS = range(1, 51)
 SIGHT, PAIR = "combined_sight", "combined"  # fragments to draw again when the pair moves
 
 
-def choose_setting(trained: Trained) -> Setting:
+def choose_setting(trained: Trained) -> CombinationSetting:
     """Method, set where there is a choice, and epochs."""
     with widgets.row():
         titles = titles_of(COMBINED_METHODS)
@@ -39,7 +39,7 @@ def choose_setting(trained: Trained) -> Setting:
         path = controls.choose_course()
     widgets.remark(links.COMBINED_METHOD)
     ranks = requests.combined_ranks(trained.layers)
-    setting = Setting(method, constraint, ranks, entry.bounds, epochs, path)
+    setting = CombinationSetting(method, constraint, ranks, entry.bounds, epochs, path)
     st.caption(text.describe_grid(setting))
     if not any_rank_pays(trained.layers):
         st.info(text.NOTHING_TO_FACTOR, icon=":material/info:")
@@ -56,7 +56,7 @@ def any_rank_pays(layers: Sequence[Layer]) -> bool:
     return any(layer.break_even > 0 for layer in layers if layer.kind == "linear")
 
 
-def choose_pair(setting: Setting, grid: Job[CurveView]) -> tuple[float, float]:
+def choose_pair(setting: CombinationSetting, grid: Job[CurveView]) -> tuple[float, float]:
     """k and ρ, side by side; both begin at the suggested pair."""
     ranks, bounds, curve = setting.ranks, setting.bounds, grid.result
     start: tuple[float, float] = (ranks[len(ranks) // 2], bounds[len(bounds) // 2])

@@ -16,12 +16,12 @@ from pages.shared.ui import widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import text, verdict
-from .results import Setting
+from .results import CombinationSetting
 
 POINT = 0.01  # of accuracy or R², that the file shown may lose on validation
 
 
-def draw_few_bits(trained: Trained, setting: Setting) -> None:
+def draw_few_bits(trained: Trained, setting: CombinationSetting) -> None:
     """A switch, and behind it the comparison with each alone and the best baseline."""
     st.header("And in few bits?", anchor="few-bits")
     if not widgets.switch(links.PAIRS_IN_FEW_BITS, "Compare in few bits"):

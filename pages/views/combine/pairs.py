@@ -23,12 +23,12 @@ from pages.shared.ui.progress import flush, follow, show_status
 
 from . import figures, text, verdict
 from .controls import PAIR, SIGHT, choose_pair
-from .results import Setting
+from .results import CombinationSetting
 
 TUNED_RANKS = 24  # of the baseline: a pair is compared with the best file just below its own
 
 
-def draw_pairs(trained: Trained, setting: Setting) -> None:
+def draw_pairs(trained: Trained, setting: CombinationSetting) -> None:
     """The grid, one pair of it, and whether it beats each alone."""
     grid = requests.combined_grid(
         trained, setting.method, setting.constraint, setting.epochs, setting.warm_start
@@ -87,7 +87,9 @@ def draw_pairs(trained: Trained, setting: Setting) -> None:
         st.rerun()
 
 
-def _draw_grid(trained: Trained, setting: Setting, together: CurveView, row: int) -> None:
+def _draw_grid(
+    trained: Trained, setting: CombinationSetting, together: CurveView, row: int
+) -> None:
     def move_sliders() -> None:
         for point in st.session_state["combined_heat"]["selection"]["points"]:
             for knob, value in zip((links.RANK, links.BOUND), point["customdata"], strict=True):
@@ -117,7 +119,9 @@ def _draw_grid(trained: Trained, setting: Setting, together: CurveView, row: int
         )
 
 
-def _draw_downloads(trained: Trained, setting: Setting, together: CurveView, row: int) -> None:
+def _draw_downloads(
+    trained: Trained, setting: CombinationSetting, together: CurveView, row: int
+) -> None:
     line = together.table.iloc[row]
     name = text.file_name(trained, setting.method)
     with st.container(horizontal=True):
@@ -135,7 +139,7 @@ def _draw_downloads(trained: Trained, setting: Setting, together: CurveView, row
 
 def _draw_plane(
     trained: Trained,
-    setting: Setting,
+    setting: CombinationSetting,
     now: tuple[CurveView, int],
     alone: Mapping[str, Job[Any]],
     baselines: Mapping[str, CurveView],

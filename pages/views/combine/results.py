@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Setting:
+class CombinationSetting:
     """What is combined, and over which grid.
 
     ``epochs``: of each pair; ``warm_start``: each goes on from the next larger bound's.

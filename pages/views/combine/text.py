@@ -10,7 +10,7 @@ from pages.shared.models.results import Trained
 from pages.shared.models.tasks import EQUAL_EPOCHS
 from pages.shared.models.text import file_stem, name_reference
 
-from .results import Setting
+from .results import CombinationSetting
 
 NOTHING_TO_FACTOR = (
     "No rank makes a linear layer of this model smaller, so every layer stays dense: what is left "
@@ -49,7 +49,7 @@ BASELINES_TO_COME = (
 )
 
 
-def describe_grid(setting: Setting) -> str:
+def describe_grid(setting: CombinationSetting) -> str:
     """What is computed."""
     ranks, bounds = len(setting.ranks), len(setting.bounds)
     passes = "1 epoch" if setting.epochs == 1 else f"{setting.epochs} epochs"
@@ -68,7 +68,7 @@ def _count_ranks(number: int) -> str:
     return "1 rank" if number == 1 else f"{number} ranks"
 
 
-def describe_baseline(setting: Setting, ranks: int) -> str:
+def describe_baseline(setting: CombinationSetting, ranks: int) -> str:
     epochs = setting.most_epochs
     like = (
         "as many as the last bound of a rank has behind it"
@@ -83,7 +83,7 @@ def describe_baseline(setting: Setting, ranks: int) -> str:
     )
 
 
-def title_as_long(setting: Setting) -> str:
+def title_as_long(setting: CombinationSetting) -> str:
     """The reference, trained on for as long as any pair."""
     epochs = setting.most_epochs
     return f"Reference + {epochs} epoch{'' if epochs == 1 else 's'}"
@@ -235,7 +235,7 @@ def file_name(trained: Trained, method: str) -> str:
     return f"{file_stem(trained)}-{method.replace('_', '-')}"
 
 
-def describe_origin(trained: Trained, setting: Setting) -> str:
+def describe_origin(trained: Trained, setting: CombinationSetting) -> str:
     """What the page's figures were made from."""
     entry = COMBINED_METHODS[setting.method]
     chosen = "" if entry.constraint else f", {CONSTRAINTS[setting.constraint].title}"

@@ -88,8 +88,8 @@ def scrub(
     rows = [row for row, k in enumerate(low_rank.table["knob"]) if k <= most] or [0]
     rows = sorted({rows[round(at)] for at in np.linspace(0, len(rows) - 1, MAX_RANKS)})
     sides = [
-        _Side(0, "k", "Rank k", LOW_RANK, low_rank, rows, low_rank.row(rank)),
-        _Side(
+        _AnimatedSide(0, "k", "Rank k", LOW_RANK, low_rank, rows, low_rank.row(rank)),
+        _AnimatedSide(
             1,
             words.bound_letter(constrained.knob),
             words.bound_title(constrained.knob, constrained.method),
@@ -125,7 +125,7 @@ def scrub(
 
 
 @dataclass(frozen=True, eq=False)
-class _Side:
+class _AnimatedSide:
     """One side's curve, its rows that are frames, and where it stands in the figure."""
 
     number: int
@@ -148,7 +148,7 @@ def _axes(number: int) -> dict[str, Any]:
 
 
 def _still(
-    trained: Trained, layer: Layer, sides: Sequence[_Side], behind: Sequence[ThinCurve]
+    trained: Trained, layer: Layer, sides: Sequence[_AnimatedSide], behind: Sequence[ThinCurve]
 ) -> list[dict[str, Any]]:
     """What never moves, as shapes: a frame would draw traces again."""
     reference = trained.spectra[layer.name]
@@ -190,7 +190,7 @@ def _stairs(values: NDArray) -> str:
     return f"M0.5,0 L{' L'.join(steps)} L{len(values) + 0.5},0"
 
 
-def _moving(trained: Trained, layer: Layer, side: _Side, row: int) -> list[dict[str, Any]]:
+def _moving(trained: Trained, layer: Layer, side: _AnimatedSide, row: int) -> list[dict[str, Any]]:
     """Spectrum, predictions, point in the plane and numbers of a row."""
     line = side.curve.table.iloc[row]
     scale = score_scale(trained.task)
@@ -221,7 +221,7 @@ def _numbers(trained: Trained, line: Any) -> str:
     )
 
 
-def _spectrum(trained: Trained, layer: Layer, side: _Side, row: int) -> dict[str, Any]:
+def _spectrum(trained: Trained, layer: Layer, side: _AnimatedSide, row: int) -> dict[str, Any]:
     if side.number == 1:
         values = side.curve.spectra[layer.name][row]
         return _steps(values, len(values), side.colour, 2)
@@ -245,7 +245,7 @@ def _steps(values: NDArray, count: int, colour: str, number: int) -> dict[str, A
     ) | {"line": {"color": colour, "width": 2, "shape": "hvh"}}
 
 
-def _predictions(trained: Trained, side: _Side, row: int) -> list[dict[str, Any]]:
+def _predictions(trained: Trained, side: _AnimatedSide, row: int) -> list[dict[str, Any]]:
     """Squares and counts of a confusion matrix; or points, and nothing more."""
     axes = _axes(3 + side.number)
     counts = side.curve.confusion[row]
@@ -296,7 +296,7 @@ def _change(trace: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _slider(side: _Side, begin: int) -> dict[str, Any]:
+def _slider(side: _AnimatedSide, begin: int) -> dict[str, Any]:
     return {
         "active": side.rows.index(begin),
         "x": _COLUMNS[side.number][0],
@@ -319,7 +319,7 @@ def _slider(side: _Side, begin: int) -> dict[str, Any]:
 
 
 def _layout(
-    trained: Trained, layer: Layer, sides: Sequence[_Side], behind: Sequence[ThinCurve]
+    trained: Trained, layer: Layer, sides: Sequence[_AnimatedSide], behind: Sequence[ThinCurve]
 ) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "height": HEIGHT,
@@ -394,7 +394,9 @@ def _highest(trained: Trained, layer: Layer) -> float:
     return 1.4 * float(trained.spectra[layer.name].max())
 
 
-def _prediction_axes(trained: Trained, sides: Sequence[_Side], number: int) -> tuple[dict, dict]:
+def _prediction_axes(
+    trained: Trained, sides: Sequence[_AnimatedSide], number: int
+) -> tuple[dict, dict]:
     if trained.confusion is None:
         values = [trained.target, *(side.curve.predictions for side in sides)]
         ends = _ends(values, trained)

@@ -36,7 +36,7 @@ from .side import Sides
 
 
 @dataclass(frozen=True, eq=False)
-class Behind:
+class BackgroundCurve:
     """A curve behind the two sides: its titles, its look, its job, and a row in words.
 
     ``baseline``: its name, where it is one. ``as_long``: it is the reference, trained as long as
@@ -52,7 +52,7 @@ class Behind:
     as_long: bool = False
 
 
-def request_curves(sides: Sides) -> Sequence[Behind]:
+def request_curves(sides: Sides) -> Sequence[BackgroundCurve]:
     """The chosen curves, by default all baselines: those whose turn it is.
 
     Both sides in few bits come beside the baselines, which they are compared with.
@@ -68,7 +68,7 @@ def request_curves(sides: Sides) -> Sequence[Behind]:
     as_long = [_reference_as_long(trained)] if sides[0].epochs else []
     if chosen == "none":
         return as_long
-    few_bits: Sequence[Behind] = ()
+    few_bits: Sequence[BackgroundCurve] = ()
     if chosen == links.IN_FEW_BITS:
         bits = widgets.segment(links.BITS_BEHIND, "Bits", text.BITS, help=text.BITS_HELP)
         few_bits = _both_in_few_bits(sides, None if bits == text.BEST_BITS else int(bits))
@@ -78,7 +78,7 @@ def request_curves(sides: Sides) -> Sequence[Behind]:
     else:
         jobs = request_in_turn(trained, _list_ahead(sides, as_long))
     baselines = [
-        Behind(
+        BackgroundCurve(
             BASELINES[name].title,
             BASELINES[name].title.lower(),
             style("baseline", name),
@@ -91,7 +91,7 @@ def request_curves(sides: Sides) -> Sequence[Behind]:
     return [*as_long, *few_bits, *baselines]
 
 
-def look_again(sides: Sides, behind: Sequence[Behind]) -> None:
+def look_again(sides: Sides, behind: Sequence[BackgroundCurve]) -> None:
     """Run the app once more where a baseline's turn came while the page was drawn."""
     if st.session_state[links.BASELINES] not in (links.ALL, links.IN_FEW_BITS):
         return
@@ -101,15 +101,15 @@ def look_again(sides: Sides, behind: Sequence[Behind]) -> None:
         st.rerun()
 
 
-def _list_ahead(sides: Sides, as_long: Sequence[Behind]) -> list[Job]:
+def _list_ahead(sides: Sides, as_long: Sequence[BackgroundCurve]) -> list[Job]:
     """What the page draws before baselines are trained."""
     return [*(side.job for side in sides), *(one.job for one in as_long)]
 
 
-def _reference_as_long(trained: Trained) -> Behind:
+def _reference_as_long(trained: Trained) -> BackgroundCurve:
     title = f"Reference + {requests.EQUAL_EPOCHS} epochs"
     look = Style(REFERENCE, "diamond-open")
-    return Behind(
+    return BackgroundCurve(
         title,
         title,
         look,
@@ -119,14 +119,14 @@ def _reference_as_long(trained: Trained) -> Behind:
     )
 
 
-def _both_in_few_bits(sides: Sides, bits: int | None) -> Sequence[Behind]:
+def _both_in_few_bits(sides: Sides, bits: int | None) -> Sequence[BackgroundCurve]:
     """The method and the set of the two sides."""
     curves = []
     for side, kind in zip(sides, ("low_rank", "constraint"), strict=True):
         title = f"{side.title} in few bits"
         knob = "rank" if kind == "low_rank" else side.label
         curves.append(
-            Behind(
+            BackgroundCurve(
                 title,
                 title,
                 replace(style(kind, side.name), symbol="star", dash="dash"),
@@ -137,22 +137,22 @@ def _both_in_few_bits(sides: Sides, bits: int | None) -> Sequence[Behind]:
     return curves
 
 
-def draw_status(baselines: Sequence[Behind]) -> None:
+def draw_status(baselines: Sequence[BackgroundCurve]) -> None:
     for one in baselines:
         show_status(one.job, one.title)
 
 
-def curves_of(baselines: Sequence[Behind]) -> list[tuple[Behind, CurveView]]:
+def curves_of(baselines: Sequence[BackgroundCurve]) -> list[tuple[BackgroundCurve, CurveView]]:
     """What there is so far of each."""
     return [(one, curve) for one in baselines if (curve := one.job.so_far) is not None]
 
 
-def list_thin(curves: Sequence[tuple[Behind, CurveView]]) -> list[ThinCurve]:
+def list_thin(curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> list[ThinCurve]:
     """All of them as planes draw them."""
     return [(one.title, one.style, say(one, curve)) for one, curve in curves]
 
 
-def say(one: Behind, curve: CurveView) -> pd.DataFrame:
+def say(one: BackgroundCurve, curve: CurveView) -> pd.DataFrame:
     """Its table with a column ``said``: what each row is, and its epochs."""
     if one.baseline is not None:
         return _say_baseline(one.baseline, curve)
@@ -169,8 +169,8 @@ def _add_words(table: pd.DataFrame, describe: Callable[[Any], str]) -> pd.DataFr
 
 
 def find_best_at_sides(
-    sides: Sides, curves: Sequence[tuple[Behind, CurveView]]
-) -> dict[str, tuple[Behind, pd.Series] | None]:
+    sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]
+) -> dict[str, tuple[BackgroundCurve, pd.Series] | None]:
     """Side's title -> the best row behind it at its file size; None: nothing is that small.
 
     Empty where nothing stands behind the sides.
@@ -184,7 +184,7 @@ def find_best_at_sides(
     }
 
 
-def describe(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
+def describe(sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> None:
     """The epochs of all; what as many make of the reference; at each side's size the best row."""
     trained = sides[0].trained
     sentences = [_describe_epochs(sides, curves)]
@@ -213,8 +213,8 @@ def describe(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
 def _describe_best(
     side: str,
     size: float,
-    best: tuple[Behind, pd.Series] | None,
-    in_few_bits: tuple[Behind, pd.Series] | None,
+    best: tuple[BackgroundCurve, pd.Series] | None,
+    in_few_bits: tuple[BackgroundCurve, pd.Series] | None,
     task: str,
 ) -> str:
     """The best baseline at a side's file size, and the better of the two sides in few bits."""
@@ -228,7 +228,7 @@ def _describe_best(
     return said + (f"; {_describe_row(*in_few_bits, task)}." if in_few_bits else ".")
 
 
-def _describe_row(one: Behind, line: pd.Series, task: str) -> str:
+def _describe_row(one: BackgroundCurve, line: pd.Series, task: str) -> str:
     unit = "points" if task == "classification" else "of R²"
     return (
         f"{one.title_in_sentence} ({one.describe(line)}) scores "
@@ -237,7 +237,7 @@ def _describe_row(one: Behind, line: pd.Series, task: str) -> str:
     )
 
 
-def _describe_epochs(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> str:
+def _describe_epochs(sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> str:
     """The epochs of the two rows that are shown, and of what stands behind them."""
     trained = sides[0].trained
     epochs = {}

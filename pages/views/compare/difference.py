@@ -12,7 +12,7 @@ from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import figures, tasks, text
-from .results import Difference
+from .results import AnswerDifference
 from .side import Sides, current_rows
 
 
@@ -69,7 +69,7 @@ def draw(sides: Sides) -> None:
         st.dataframe(tabulate_samples(comparison, quantity), hide_index=True)
 
 
-def tabulate_samples(comparison: Difference, quantity: str) -> pd.DataFrame:
+def tabulate_samples(comparison: AnswerDifference, quantity: str) -> pd.DataFrame:
     """The samples on which they differ: answers first, then features."""
     table = comparison.samples.rename(
         columns={"true": f"true {quantity}", "first": "LMM", "second": "COC"}

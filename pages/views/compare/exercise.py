@@ -9,7 +9,7 @@ from pages.shared.ui import charts, widgets
 
 from . import text
 from .link import drop_unknown
-from .side import LowRank, Sides
+from .side import LowRankSide, Sides
 
 _RANK = "rank"  # what there is to predict
 
@@ -77,7 +77,7 @@ def _begin() -> None:
     st.query_params.pop(links.GUESS, None)
     st.query_params[links.EXERCISE] = _RANK
     widgets.add_remark(links.EXERCISE, "")
-    widgets.move(LowRank.knob, None)
+    widgets.move(LowRankSide.knob, None)
     st.rerun()
 
 

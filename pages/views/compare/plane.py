@@ -23,12 +23,12 @@ from .side import Sides
 COST_AXES = ("bytes", "parameters", "macs")  # bits cost no parameters: the file comes first
 
 
-def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> Sequence[baselines.Behind]:
+def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> Sequence[baselines.BackgroundCurve]:
     """The plane, pins, differences and the report. ``ghosts``: drawn as pins are, no rows.
 
     Returns
     -------
-    sequence of Behind
+    sequence of BackgroundCurve
         What stands behind the two sides: see :func:`baselines.look_again`.
     """
     behind = baselines.request_curves(sides)
@@ -37,7 +37,7 @@ def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> Sequence[baselines.Behind]
     return behind
 
 
-def _draw(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.Behind]) -> None:
+def _draw(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.BackgroundCurve]) -> None:
     _draw_plane(sides, ghosts, behind)
     baselines.draw_status(behind)
     pins.draw(sides)
@@ -45,7 +45,9 @@ def _draw(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.Behind
     report.draw(sides, baselines.curves_of(behind))
 
 
-def _draw_plane(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.Behind]) -> None:
+def _draw_plane(
+    sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.BackgroundCurve]
+) -> None:
     """A clicked point moves its side's slider."""
     trained = sides[0].trained
     # Drawn once more after a change: the report links to the page as it is, the axis included.

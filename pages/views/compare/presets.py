@@ -11,7 +11,7 @@ from pages.shared.ui import knobs
 
 from . import exercise, text, undo
 from .results import Pin
-from .side import LowRank, Sides, current_rows
+from .side import LowRankSide, Sides, current_rows
 
 _MENU = "presets"
 _PRESET = "_preset"  # (number of the one that was chosen, the choices as they stood then)
@@ -58,11 +58,11 @@ def ghosts_of(trained: Trained, job: Job[CurveView] | None) -> list[Pin]:
     """That curve as a ghost in the plane, once it is there."""
     if job is None or job.result is None:
         return []
-    curve, rank = job.result, knobs.number(LowRank.knob)
+    curve, rank = job.result, knobs.number(LowRankSide.knob)
     title = LOW_RANK_METHODS[curve.method].title
     row = curve.table.iloc[curve.row(rank)]
-    rows = {LowRank.title: (f"{title}, rank {rank:g}", LowRank.colour, row)}
-    return [Pin(title, {}, name_reference(trained), rows, {LowRank.title: curve.table})]
+    rows = {LowRankSide.title: (f"{title}, rank {rank:g}", LowRankSide.colour, row)}
+    return [Pin(title, {}, name_reference(trained), rows, {LowRankSide.title: curve.table})]
 
 
 def draw_message(sides: Sides, baseline: Job[CurveView] | None) -> None:
@@ -97,4 +97,4 @@ def _sentence(chosen: text.Preset, sides: Sides, baseline: Job[CurveView] | None
     if baseline is not None and baseline.result is not None:
         curve = baseline.result
         line = curve.table.iloc[curve.row(sides[0].value)]
-    return chosen.look(text.Shown(sides[0].trained, *rows, line))
+    return chosen.look(text.ShownRows(sides[0].trained, *rows, line))

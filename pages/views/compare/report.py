@@ -33,7 +33,7 @@ from pages.shared.plots.baselines import ThinCurve
 from pages.shared.ui import blocks
 
 from . import animation, text
-from .baselines import Behind, find_best_at_sides, list_thin
+from .baselines import BackgroundCurve, find_best_at_sides, list_thin
 from .side import Sides
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "cvxpy", "pandas", "plotly", "streamlit")
@@ -77,7 +77,7 @@ Best = Mapping[str, tuple[str, pd.Series]]
 """Side's title -> the best baseline at its file size: name, row."""
 
 
-def draw(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
+def draw(sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> None:
     """Buttons for the comparison as one file; ``curves``: what stands behind the two sides."""
     low_rank, constrained = sides
     if low_rank.job.result is None or constrained.job.result is None:
@@ -103,7 +103,7 @@ def draw(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> None:
             blocks.download(label, content, name, key, text.REPORT[script], "text/html")
 
 
-def _best_baselines(sides: Sides, curves: Sequence[tuple[Behind, CurveView]]) -> Best:
+def _best_baselines(sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> Best:
     """The sides in few bits are no baselines: they have none here."""
     known = [(one, curve) for one, curve in curves if one.baseline is not None]
     best_by_side = find_best_at_sides(sides, known)

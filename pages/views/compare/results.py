@@ -35,7 +35,7 @@ class CurveRow:
 
 
 @dataclass(frozen=True, eq=False)
-class Difference:
+class AnswerDifference:
     """Where two models answer differently on the test part, and how sure the difference is.
 
     Attributes

@@ -20,7 +20,7 @@ from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import controls, requests
 from pages.shared.models import text as words
-from pages.shared.models.results import CurveView, Layer, Setting, Trained
+from pages.shared.models.results import CurveView, Layer, LowRankSetting, Trained
 from pages.shared.plots import standard
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK
 from pages.shared.ui import blocks, charts, knobs, widgets
@@ -151,10 +151,10 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
-class LowRank(Side):
+class LowRankSide(Side):
     """``setting``: the method, and the layers that it compresses; ``epochs``: behind each rank."""
 
-    setting: Setting
+    setting: LowRankSetting
     epochs: int = 0
 
     key, knob, title = "low_rank", links.RANK, "LMM"
@@ -226,7 +226,7 @@ class LowRank(Side):
         return partial(requests.low_rank_file, self.trained, self.setting, rank, self.epochs)
 
 
-class Constrained(Side):
+class ConstrainedSide(Side):
     key, knob, title = "constrained", links.BOUND, "COC"
     waiting, colour = "Judging every bound", CONSTRAINED
     terms = ("bound c", "relative bound ρ", "pinned", "validation part")
@@ -249,7 +249,7 @@ class Constrained(Side):
         return partial(curve.files.__getitem__, row) if curve.files else None
 
 
-Sides = tuple[LowRank, Constrained]
+Sides = tuple[LowRankSide, ConstrainedSide]
 
 
 def choose_epochs(trained: Trained) -> int:
@@ -264,7 +264,7 @@ def choose_epochs(trained: Trained) -> int:
 
 
 def request_sides(
-    trained: Trained, layer: Layer, setting: Setting, constraint: str, epochs: int = 0
+    trained: Trained, layer: Layer, setting: LowRankSetting, constraint: str, epochs: int = 0
 ) -> Sides:
     """Both sides, their curves asked for; ``epochs`` as ``choose_epochs`` gives them."""
     bound = words.bound_title(words.knob_of(trained), constraint)
@@ -274,8 +274,8 @@ def request_sides(
     constrained = requests.constrained_curve(trained, constraint, way)
     ranks = range(1, largest + 1)
     return (
-        LowRank(trained, layer, low_rank, ranks, "Rank k", setting.method, setting, epochs),
-        Constrained(trained, layer, constrained, trained.bounds[constraint], bound, constraint),
+        LowRankSide(trained, layer, low_rank, ranks, "Rank k", setting.method, setting, epochs),
+        ConstrainedSide(trained, layer, constrained, trained.bounds[constraint], bound, constraint),
     )
 
 

@@ -8,12 +8,14 @@ import pandas as pd
 from pages.shared.jobs.report import Report
 from pages.shared.models.tasks import load_dataset
 
-from .results import Difference
+from .results import AnswerDifference
 
 SHOWN = 12  # samples on which two models differ
 
 
-def difference(report: Report, dataset: str, seed: int, first: bytes, second: bytes) -> Difference:
+def difference(
+    report: Report, dataset: str, seed: int, first: bytes, second: bytes
+) -> AnswerDifference:
     """Hold two models against each other by their predictions on the test part.
 
     Parameters
@@ -34,7 +36,7 @@ def difference(report: Report, dataset: str, seed: int, first: bytes, second: by
     change, low, high = (float(values[0]) for values in comparison.changes(other[None]))
     test = paired_tests.mcnemar(one, other, target) if classes else None
     rows = evaluation.disagreements(one, other, loaded.task)
-    return Difference(
+    return AnswerDifference(
         change=change,
         change_low=low,
         change_high=high,

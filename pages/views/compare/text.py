@@ -15,7 +15,7 @@ from pages.shared.models.results import Layer, Trained
 from pages.shared.models.tasks import EQUAL_EPOCHS
 from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA, format_epochs
 
-from .results import CurveRow, Difference
+from .results import AnswerDifference, CurveRow
 
 HEADINGS = (
     (
@@ -83,7 +83,7 @@ def conclusion(
     return f"**LMM** has {size} {score}: **{verdict}**, {answers}{p}."
 
 
-class Shown(NamedTuple):
+class ShownRows(NamedTuple):
     """What a preset's sentence speaks of: a row of each curve, as the page shows them.
 
     ``plain``: the same rank by plain truncated SVD, where the preset shows it beside.
@@ -104,7 +104,7 @@ class Preset(NamedTuple):
     title: str
     says: str
     choices: Mapping[str, Any]
-    look: Callable[[Shown], str]
+    look: Callable[[ShownRows], str]
     baseline: str | None = None
 
 
@@ -123,7 +123,7 @@ def _against_reference(line: pd.Series, trained: Trained) -> str:
     )
 
 
-def _article(shown: Shown) -> str:
+def _article(shown: ShownRows) -> str:
     trained = shown.trained
     return (
         f"Hold the two sides against each other at about one file size: **LMM** has "
@@ -131,7 +131,7 @@ def _article(shown: Shown) -> str:
     )
 
 
-def _binary(shown: Shown) -> str:
+def _binary(shown: ShownRows) -> str:
     line, trained = shown.constrained.line, shown.trained
     return (
         f"Look at COC: **{100 * line['pinned']:.0f} %** of its weights stand at one of two values "
@@ -142,7 +142,7 @@ def _binary(shown: Shown) -> str:
     )
 
 
-def _convolutions(shown: Shown) -> str:
+def _convolutions(shown: ShownRows) -> str:
     line, (name, values) = shown.low_rank.line, next(iter(shown.low_rank.curve.spectra.items()))
     k = int(line["knob"])
     kept = float((values[:k] ** 2).sum() / (values**2).sum())
@@ -153,7 +153,7 @@ def _convolutions(shown: Shown) -> str:
     )
 
 
-def _whitening(shown: Shown) -> str:
+def _whitening(shown: ShownRows) -> str:
     line, trained, plain = shown.low_rank.line, shown.trained, shown.plain
     if plain is None:
         return "Look at LMM; plain truncated SVD of the same rank is still being judged."
@@ -204,7 +204,7 @@ PRESETS = (
 )
 
 
-def difference(comparison: Difference, task: str, samples: int) -> str:
+def difference(comparison: AnswerDifference, task: str, samples: int) -> str:
     """How the two scores differ, how sure that is, and on how many samples."""
     unit = " points" if task == "classification" else " of R²"
     change = format_change(comparison.change, task)
@@ -243,7 +243,7 @@ def describe_recalls(recalls: pd.DataFrame, settings: str) -> str:
     return f"Recall of each class for {settings}: {', '.join(least)}"
 
 
-def titles(comparison: Difference) -> list[str]:
+def titles(comparison: AnswerDifference) -> list[str]:
     """What stands above the picture of each sample."""
     return [
         f"{line.true}: LMM {line.first}, COC {line.second}"

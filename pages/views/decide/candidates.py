@@ -28,7 +28,7 @@ from pages.shared.plots.palette import Style
 from pages.shared.ui import charts, tables, widgets
 
 from . import figures, text
-from .choice import Choice, Series
+from .choice import Series, SeriesRow
 from .series import is_unasked, possible_series
 from .tasks import DENSE
 
@@ -55,7 +55,7 @@ def list_candidates(reference: pd.Series, curves: Mapping[Series, CurveView]) ->
     first = (
         reference.reindex(_NUMBERS).to_frame().T.assign(change=0.0, change_low=0.0, change_high=0.0)
     )
-    choice = Choice("as trained", REFERENCE, links.to_train())
+    choice = SeriesRow("as trained", REFERENCE, links.to_train())
     style = Style(palette.REFERENCE, "diamond")
     frames = [_describe("reference", "Reference", "Reference", "baseline", style, first, [choice])]
     for series, curve in curves.items():
@@ -96,7 +96,7 @@ def _describe(
     family: str,
     style: Style,
     numbers: pd.DataFrame,
-    choices: Sequence[Choice],
+    choices: Sequence[SeriesRow],
 ) -> pd.DataFrame:
     labels = [f"{short_title}, {choice.text}" for choice in choices]
     return numbers.astype(np.float64).assign(

@@ -14,7 +14,7 @@ from pages.shared.plots.palette import Style
 
 
 @dataclass(frozen=True)
-class Choice:
+class SeriesRow:
     """A row of a series.
 
     Attributes
@@ -54,7 +54,7 @@ class Series(ABC):
         """The job of its curve; None: it cannot begin yet."""
 
     @abstractmethod
-    def list_choices(self, curve: CurveView) -> list[Choice]:
+    def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         """A choice for each row of its curve."""
 
     def model_file(

@@ -3,8 +3,7 @@
 A method, set or combined method of the catalogue has a series without a line here.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -30,7 +29,7 @@ from pages.shared.plots import palette
 from pages.shared.plots.palette import Style, style
 
 from . import tasks
-from .choice import Choice, Series
+from .choice import Series, SeriesRow
 from .tasks import DENSE, EPOCHS
 
 QUICK = (
@@ -47,7 +46,7 @@ BOX = "box"
 
 
 @dataclass(frozen=True)
-class LowRank(Series):
+class LowRankSeries(Series):
     """Every rank of a method; with epochs some ranks, each trained on."""
 
     family = "low_rank"
@@ -57,10 +56,10 @@ class LowRank(Series):
     def submit(self, trained: Trained) -> Job[CurveView]:
         return requests.low_rank_curve(trained, self.method, epochs=self.epochs)
 
-    def list_choices(self, curve: CurveView) -> list[Choice]:
+    def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         on_matrices = LOW_RANK_METHODS[self.method].works_on_matrices
         return [
-            Choice(
+            SeriesRow(
                 name_rank(k), name_rank(k) if on_matrices else f"{self.name}: {k}", self._link(k)
             )
             for k in map(int, curve.table["knob"])
@@ -78,7 +77,7 @@ class LowRank(Series):
         return partial(requests.low_rank_file, trained, self.method, rank, epochs=self.epochs)
 
 
-class Budgets(Series):
+class BudgetSeries(Series):
     """Ten budgets of bytes, shared among the layers by every rule."""
 
     family = "low_rank"
@@ -86,7 +85,7 @@ class Budgets(Series):
     def submit(self, trained: Trained) -> Job[CurveView]:
         return requests.budget_curve(trained, "truncated_svd", "bytes")
 
-    def list_choices(self, curve: CurveView) -> list[Choice]:
+    def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         choices = []
         lines = (curve.table[name] for name in ("ranks", "knob", "warning"))
         for ranks, budget, warning in zip(*lines, strict=True):
@@ -94,12 +93,12 @@ class Budgets(Series):
             link = links.to_low_rank(
                 method="truncated_svd", share=True, unit="bytes", budget=float(budget)
             )
-            choices.append(Choice(words, f"{self.name}: {words}", link, warning))
+            choices.append(SeriesRow(words, f"{self.name}: {words}", link, warning))
         return choices
 
 
 @dataclass(frozen=True)
-class Bounded(Series):
+class BoundedSeries(Series):
     """Every bound of a set, met as the other pages meet it."""
 
     family = "constrained"
@@ -110,10 +109,10 @@ class Bounded(Series):
         way = None if self.path or trained.convex else requests.fresh_way(trained, EPOCHS)
         return requests.constrained_curve(trained, self.constraint, way)
 
-    def list_choices(self, curve: CurveView) -> list[Choice]:
+    def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         letter = "ρ" if curve.knob == RELATIVE else CONSTRAINTS[self.constraint].knob.split()[-1]
         return [
-            Choice(
+            SeriesRow(
                 f"{letter} = {line['knob']:.3g}{self._more(line)}", DENSE, self._link(curve, line)
             )
             for line in curve.table.to_dict("records")
@@ -139,7 +138,7 @@ class Bounded(Series):
         )
 
 
-class ByWay(Bounded):
+class WaySeries(BoundedSeries):
     """The bounds of the box, met in the way of the series' name."""
 
     def _settings(self, convex: bool) -> tuple[int | None, tuple[float, float] | None]:
@@ -172,7 +171,7 @@ class ByWay(Bounded):
         )
 
 
-class Quantized(Bounded):
+class QuantizedSeries(BoundedSeries):
     """Some bounds of the set, their free weights in a few bits."""
 
     def submit(self, trained: Trained) -> Job[Any] | None:
@@ -199,15 +198,15 @@ class Quantized(Bounded):
         )
 
 
-class LowRankFewBits(LowRank):
+class LowRankBitsSeries(LowRankSeries):
     """Some ranks of a method in the bits that pay at each file size."""
 
     def submit(self, trained: Trained) -> Job[CurveView]:
         return requests.few_bits_curve(trained, "low_rank", self.method)
 
-    def list_choices(self, curve: CurveView) -> list[Choice]:
+    def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         return [
-            Choice(_in_bits(choice.text, bits), choice.architecture, choice.link)
+            SeriesRow(_in_bits(choice.text, bits), choice.architecture, choice.link)
             for choice, bits in zip(super().list_choices(curve), curve.table["bits"], strict=True)
         ]
 
@@ -220,7 +219,7 @@ class LowRankFewBits(LowRank):
         return Series.model_file(self, trained, curve, row)
 
 
-class BoundedFewBits(Bounded):
+class BoundedBitsSeries(BoundedSeries):
     """Some bounds of a set, their free weights in the bits that pay at each file size."""
 
     def submit(self, trained: Trained) -> Job[CurveView]:
@@ -241,7 +240,7 @@ def _in_bits(text: str, bits: float) -> str:
 
 
 @dataclass(frozen=True)
-class Combined(Series):
+class CombinedSeries(Series):
     """Pairs of a rank and a bound, by a combined method."""
 
     family = "combined"
@@ -252,13 +251,13 @@ class Combined(Series):
         constraint = COMBINED_METHODS[self.method].constraint or BOX
         return requests.combined_grid(trained, self.method, constraint, EPOCHS, self.path)
 
-    def list_choices(self, curve: CurveView) -> list[Choice]:
+    def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         return [
             self._choice(int(rank), float(bound))
             for rank, bound in zip(curve.table["rank"], curve.table["bound"], strict=True)
         ]
 
-    def _choice(self, rank: int, bound: float) -> Choice:
+    def _choice(self, rank: int, bound: float) -> SeriesRow:
         entry = COMBINED_METHODS[self.method]
         link = links.to_combine(
             method=self.method,
@@ -270,24 +269,24 @@ class Combined(Series):
         )
         if entry.bound_on == "sparse part":
             text = f"rank {rank} + {100 * bound:g} % sparse"
-            return Choice(text, f"{self.method}: {rank}", link)
-        return Choice(f"rank {rank}, ρ = {bound:g}", name_rank(rank), link)
+            return SeriesRow(text, f"{self.method}: {rank}", link)
+        return SeriesRow(f"rank {rank}, ρ = {bound:g}", name_rank(rank), link)
 
 
-class CombinedFewBits(Combined):
+class CombinedBitsSeries(CombinedSeries):
     """Some pairs in the bits that pay at each file size; the page shows them in 32 bits."""
 
     def submit(self, trained: Trained) -> Job[CurveView]:
         return requests.few_bits_curve(trained, "combined", self.method)
 
-    def list_choices(self, curve: CurveView) -> list[Choice]:
+    def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         return [
             replace(choice, text=_in_bits(choice.text, bits))
             for choice, bits in zip(super().list_choices(curve), curve.table["bits"], strict=True)
         ]
 
 
-class Baseline(Series):
+class BaselineSeries(Series):
     """What people would do instead, by the baseline of the series' name."""
 
     family = "alternative"
@@ -295,7 +294,7 @@ class Baseline(Series):
     def submit(self, trained: Trained) -> Job[CurveView]:
         return requests.baseline_curve(trained, self.name)
 
-    def list_choices(self, curve: CurveView) -> list[Choice]:
+    def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         link = links.to_compare(
             baselines=links.ALL if BASELINES[self.name].trains else links.ROUNDING
         )
@@ -306,10 +305,10 @@ class Baseline(Series):
             for knob in curve.table["knob"]
         ]
         dense = curve.table["macs"].nunique() == 1
-        return [Choice(text, DENSE if dense else f"{self.name}: {text}", link) for text in texts]
+        return [SeriesRow(text, DENSE if dense else f"{self.name}: {text}", link) for text in texts]
 
 
-class FineTuned(Series):
+class FineTunedSeries(Series):
     """The reference trained on without a bound: what the same epochs alone give."""
 
     family = "baseline"
@@ -317,7 +316,7 @@ class FineTuned(Series):
     def submit(self, trained: Trained) -> Job[CurveView]:
         return requests.fine_tuned_curve(trained, EQUAL_EPOCHS if trained.convex else EPOCHS)
 
-    def list_choices(self, curve: CurveView) -> list[Choice]:
+    def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         of_network = curve.knob == RELATIVE
         link = links.to_constrained(
             constraint=BOX,
@@ -325,75 +324,66 @@ class FineTuned(Series):
             way=USUAL_WAY if of_network else None,
             epochs=EPOCHS if of_network else None,
         )
-        return [Choice("trained on", REFERENCE, link)]
+        return [SeriesRow("trained on", REFERENCE, link)]
 
 
-def _with_open_symbol(look: Style) -> Style:
-    """The same with an open symbol: of rows in few bits."""
-    return replace(look, symbol=f"{look.symbol}-open")
+def _list_in_few_bits(
+    kind: Callable[[str, str, Style, str], Series], whole: Sequence[Series]
+) -> list[Series]:
+    """Each of these series in few bits, drawn with an open symbol."""
+    return [
+        kind(
+            f"{one.name}_few_bits",
+            f"{one.short_title} in few bits",
+            replace(one.style, symbol=f"{one.style.symbol}-open"),
+            one.name,
+        )
+        for one in whole
+    ]
 
 
 def list_series(path: bool = False) -> list[Series]:
     """Every series, in the order of the menu; ``path``: bounds are met as one."""
-    low_rank = {name: style("low_rank", name) for name in LOW_RANK_METHODS}
+    looks = {name: style("low_rank", name) for name in LOW_RANK_METHODS}
     box = style("constraint", BOX)
-    series: list[Series] = [
-        LowRank(name, entry.title, low_rank[name], name) for name, entry in LOW_RANK_METHODS.items()
+    low_rank = [
+        LowRankSeries(name, entry.title, looks[name], name)
+        for name, entry in LOW_RANK_METHODS.items()
     ]
-    for name in TUNED:
-        title = f"{LOW_RANK_METHODS[name].title} + {EPOCHS} epochs"
-        look = replace(low_rank[name], symbol="diamond")
-        series.append(LowRank(f"{name}_tuned", title, look, name, EPOCHS))
-    pentagon = replace(low_rank["truncated_svd"], symbol="pentagon")
-    series.append(Budgets("budgets", "Bytes shared among layers", pentagon))
-    series += [
-        Bounded(name, entry.title, style("constraint", name), name, path)
+    bounded = [
+        BoundedSeries(name, entry.title, style("constraint", name), name, path)
         for name, entry in CONSTRAINTS.items()
     ]
+    combined = [
+        CombinedSeries(name, entry.title.replace(",", ""), style("combined", name), name, path)
+        for name, entry in COMBINED_METHODS.items()
+    ]
+    series: list[Series] = [*low_rank]
+    for name in TUNED:
+        title = f"{LOW_RANK_METHODS[name].title} + {EPOCHS} epochs"
+        look = replace(looks[name], symbol="diamond")
+        series.append(LowRankSeries(f"{name}_tuned", title, look, name, EPOCHS))
+    pentagon = replace(looks["truncated_svd"], symbol="pentagon")
+    series.append(BudgetSeries("budgets", "Bytes shared among layers", pentagon))
+    series += bounded
     for name, entry in CONSTRAINED_METHODS.items():
         if entry.is_baseline or name == USUAL_WAY:  # the usual way's are the sets' own
             continue
         title = f"Box by {entry.title.lower()}"
         look = replace(box, symbol=style("way", name).symbol)
-        series.append(ByWay(name, title, look, BOX, path))
+        series.append(WaySeries(name, title, look, BOX, path))
     pentagon = replace(box, symbol="pentagon")
-    series.append(Quantized("quantized", "Box in fewer bits", pentagon, BOX, path))
+    series.append(QuantizedSeries("quantized", "Box in fewer bits", pentagon, BOX, path))
+    series += _list_in_few_bits(LowRankBitsSeries, low_rank)
+    series += _list_in_few_bits(BoundedBitsSeries, bounded)
+    series += combined
+    series += _list_in_few_bits(CombinedBitsSeries, combined)
     series += [
-        LowRankFewBits(
-            f"{name}_few_bits",
-            f"{entry.title} in few bits",
-            _with_open_symbol(low_rank[name]),
-            name,
-        )
-        for name, entry in LOW_RANK_METHODS.items()
-    ]
-    series += [
-        BoundedFewBits(
-            f"{name}_few_bits",
-            f"{re.split(' (?=[|θ‖])', entry.title)[0]} in few bits",
-            _with_open_symbol(style("constraint", name)),
-            name,
-        )
-        for name, entry in CONSTRAINTS.items()
-    ]
-    series += [
-        Combined(name, entry.title.replace(",", ""), style("combined", name), name, path)
-        for name, entry in COMBINED_METHODS.items()
-    ]
-    series += [
-        CombinedFewBits(
-            f"{name}_few_bits",
-            f"{entry.title.replace(',', '')} in few bits",
-            _with_open_symbol(style("combined", name)),
-            name,
-        )
-        for name, entry in COMBINED_METHODS.items()
-    ]
-    series += [
-        Baseline(name, entry.title, style("baseline", name)) for name, entry in BASELINES.items()
+        BaselineSeries(name, entry.title, style("baseline", name))
+        for name, entry in BASELINES.items()
     ]
     look = Style(palette.REFERENCE, "diamond-open")
-    return [*series, FineTuned("fine_tuned", f"Reference + {EPOCHS} epochs", look)]
+    return [*series, FineTunedSeries("fine_tuned", f"Reference + {EPOCHS} epochs", look)]
 
 
 def possible_series(trained: Trained, path: bool = False) -> list[Series]:
@@ -403,19 +393,20 @@ def possible_series(trained: Trained, path: bool = False) -> list[Series]:
         series
         for series in list_series(path)
         if not (
-            isinstance(series, LowRank)
+            isinstance(series, LowRankSeries)
             and not kinds.intersection(LOW_RANK_METHODS[series.method].layers)
         )
         # A linear model has no width: a smaller one of its kind is not to be had.
         and not (
-            isinstance(series, Baseline) and not BASELINES[series.name].fits(MODELS[trained.model])
+            isinstance(series, BaselineSeries)
+            and not BASELINES[series.name].fits(MODELS[trained.model])
         )
     ]
 
 
 def is_unasked(series: Series) -> bool:
     """Whether it is computed without being asked for."""
-    return series.name in (*QUICK, *LAST) or isinstance(series, Baseline)
+    return series.name in (*QUICK, *LAST) or isinstance(series, BaselineSeries)
 
 
 def submit_series(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from compression.equal_bytes import Winner
 from compression.latency import BATCHES, RankLatencies
-from compression.pareto import Nearest, Wish, confirm_loss
+from compression.pareto import NearestRow, Wish, confirm_loss
 from pages.shared.format import (
     compare_sizes,
     format_change,
@@ -156,7 +156,11 @@ def say_confirmed(line: Line, wish: Wish, task: str) -> str:
 
 
 def say_nothing_fits(
-    trained: Trained, wish: Wish, column: str, judged: int, nearest: Sequence[tuple[Nearest, Line]]
+    trained: Trained,
+    wish: Wish,
+    column: str,
+    judged: int,
+    nearest: Sequence[tuple[NearestRow, Line]],
 ) -> str:
     """That no smaller model fulfils a wish, and what it takes to give way in one part."""
     parts = [f"No compressed model {_SMALLER[column]}"]
@@ -186,7 +190,7 @@ _SMALLER = {
 _PARTS = {"validation_score": "Score", "bytes": "Size", "macs": "MACs"}
 
 
-def _describe_miss(trained: Trained, near: Nearest, line: Line) -> str:
+def _describe_miss(trained: Trained, near: NearestRow, line: Line) -> str:
     """What the nearest choice has where it misses the wish."""
     if near.column == "bytes":
         return f"{format_size(line['bytes'])}"

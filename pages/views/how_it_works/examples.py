@@ -24,7 +24,7 @@ class Shadow:
 
 
 @dataclass(frozen=True, eq=False)
-class Bounded:
+class BoundedProblem:
     """Least squares in two weights, and its optimum for every bound.
 
     ``path``: the exact path of the box. ``ends``: of both axes. ``loss``: on their grid, a row per
@@ -48,7 +48,7 @@ def decompose_picture() -> Shadow:
 
 
 @lru_cache(maxsize=1)
-def solve_bounded() -> Bounded:
+def solve_bounded() -> BoundedProblem:
     """Every optimum of ½ · mean squared error over 60 rows with |θ| ≤ c, followed exactly."""
     from compression.constrained.convex.path import path
 
@@ -59,4 +59,4 @@ def solve_bounded() -> Bounded:
     grid = np.stack(np.meshgrid(ends, ends), axis=-1)
     centred = x - x.mean(axis=0), y - y.mean()  # the free intercept takes the means
     loss = 0.5 * np.mean((centred[1] - grid @ centred[0].T) ** 2, axis=-1)
-    return Bounded(path(x, y, loss="squared", constraint="box"), ends, loss)
+    return BoundedProblem(path(x, y, loss="squared", constraint="box"), ends, loss)

@@ -9,7 +9,7 @@ from pages.shared.plots.layout import BELOW, MARGIN, axis_name, build_figure, pa
 from pages.shared.plots.palette import CONSTRAINED, FAINT, LOW_RANK, OCHRE, REFERENCE, fade
 from pages.shared.plots.traces import NO_HOVER, bars, contour_lines, heatmap, line, note, points
 
-from .examples import REACH, Bounded, Shadow
+from .examples import REACH, BoundedProblem, Shadow
 
 HEIGHT = 250
 _SHADES = [[0.0, "rgba(138,143,152,0.06)"], [1.0, LOW_RANK]]
@@ -54,7 +54,7 @@ def shadow(picture: Shadow, rank: int) -> go.Figure:
     )
 
 
-def feasible(problem: Bounded, bound: float) -> go.Figure:
+def feasible(problem: BoundedProblem, bound: float) -> go.Figure:
     """The loss over two weights, the box, every optimum, and that of this bound."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * bound
     optima = np.array([problem.path.at(at) for at in np.linspace(0, REACH, 89)])

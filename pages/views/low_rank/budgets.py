@@ -6,7 +6,7 @@ import streamlit as st
 from pages.shared import links
 from pages.shared.format import format_score, score_name
 from pages.shared.models import requests
-from pages.shared.models.results import Setting, Trained
+from pages.shared.models.results import LowRankSetting, Trained
 from pages.shared.plots.layout import COSTS
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import wait_for
@@ -15,7 +15,7 @@ from . import text
 from .figures.budgets import RULES, budget_ranks, budget_scores
 
 
-def draw_budgets(trained: Trained, setting: Setting) -> None:
+def draw_budgets(trained: Trained, setting: LowRankSetting) -> None:
     with widgets.row():
         unit = widgets.segment(links.UNIT, "Budget in", COSTS)
         with st.container(width=320):

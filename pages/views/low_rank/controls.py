@@ -5,7 +5,7 @@ import streamlit as st
 import compression
 from pages.shared import links
 from pages.shared.models import controls, requests
-from pages.shared.models.results import Setting, Trained
+from pages.shared.models.results import LowRankSetting, Trained
 from pages.shared.ui import knobs, widgets
 
 from . import text
@@ -15,12 +15,12 @@ RANK, LAYER, COMPARISON, RULES = "low_rank", "low_rank_layer", "low_rank_methods
 FOLLOWERS = (RANK, LAYER, COMPARISON, RULES)
 
 
-def choose_setting(trained: Trained, method: str) -> Setting:
+def choose_setting(trained: Trained, method: str) -> LowRankSetting:
     """Which layers are compressed, and what the method looks at."""
     entry = compression.LOW_RANK_METHODS[method]
     ridge, calibration = 0.0, "reference"
     if not controls.is_mixed(trained, method) and not entry.needs_inputs:
-        return Setting(method, requests.compressed_layers(trained, method))
+        return LowRankSetting(method, requests.compressed_layers(trained, method))
     with widgets.row():
         layers = controls.choose_layers(trained, method)
         if entry.needs_inputs:
@@ -33,4 +33,4 @@ def choose_setting(trained: Trained, method: str) -> Setting:
         st.caption(text.CALIBRATION)
     if ridge and not entry.ridge_moves_factors:
         st.caption(text.RIDGE_MOVES_NO_FACTOR)
-    return Setting(method, layers, ridge, calibration)
+    return LowRankSetting(method, layers, ridge, calibration)

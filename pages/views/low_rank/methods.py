@@ -10,7 +10,7 @@ from pages.shared import links
 from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, Setting, Trained
+from pages.shared.models.results import CurveView, LowRankSetting, Trained
 from pages.shared.models.text import say_best
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.baselines import request_behind
@@ -21,7 +21,7 @@ from .controls import COMPARISON
 from .figures.methods import AXES, methods
 
 
-def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) -> None:
+def draw_methods(trained: Trained, setting: LowRankSetting, curve_job: Job[CurveView]) -> None:
     st.header("What would a cleverer method have given?", anchor="methods")
     with widgets.row():
         which = widgets.segment(links.METHODS, "Methods", text.COMPARISONS)
@@ -78,7 +78,7 @@ def draw_methods(trained: Trained, setting: Setting, curve_job: Job[CurveView]) 
 
 def _request_curves(
     trained: Trained,
-    setting: Setting,
+    setting: LowRankSetting,
     curve_job: Job[CurveView],
     names: Sequence[str],
     epochs: int,
@@ -88,7 +88,7 @@ def _request_curves(
     for name in names:
         other = setting._replace(method=name)
         if not compression.LOW_RANK_METHODS[name].needs_inputs:
-            other = Setting(name, setting.layers)
+            other = LowRankSetting(name, setting.layers)
         jobs.setdefault((name, "plain"), requests.low_rank_curve(trained, other))
         if epochs:
             jobs[name, "tuned"] = requests.low_rank_curve(trained, other, epochs)
@@ -113,7 +113,7 @@ def _draw_table(
     tables.draw(pd.DataFrame(lines), "methods", trained, every)
 
 
-def list_fitting(trained: Trained, setting: Setting) -> list[str]:
+def list_fitting(trained: Trained, setting: LowRankSetting) -> list[str]:
     """The methods that can compress all of these layers."""
     kinds = {layer.kind for layer in trained.layers if layer.name in setting.layers}
     return [

@@ -12,7 +12,7 @@ from pages.shared import links
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, Layer, Setting, Trained
+from pages.shared.models.results import CurveView, Layer, LowRankSetting, Trained
 from pages.shared.models.text import SUGGESTED, missing_value, model_file_name
 from pages.shared.ui import blocks, charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
@@ -38,7 +38,9 @@ def draw_rank(trained: Trained, curve_job: Job[CurveView]) -> None:
         follow(draw, curve_job, key=RANK)
 
 
-def draw_layer(trained: Trained, layer: Layer, setting: Setting, curve_job: Job[CurveView]) -> None:
+def draw_layer(
+    trained: Trained, layer: Layer, setting: LowRankSetting, curve_job: Job[CurveView]
+) -> None:
     """The network's file, and one layer at this rank."""
     ranks_job = submit(tasks.layer_ranks, trained.origin, *setting[:3])
     view_job = submit(tasks.layer_view, trained.origin, setting.method, layer.name, setting.ridge)
@@ -95,7 +97,7 @@ def _draw_layer(
     trained: Trained,
     title: str,
     view: LayerView,
-    setting: Setting,
+    setting: LowRankSetting,
     errors_job: Job[pd.DataFrame],
     rank: int,
 ) -> None:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from compression.low_rank.approximations import LayerRanks, LayerView
 from pages.shared.jobs.report import Report
-from pages.shared.models.results import Origin, Setting
+from pages.shared.models.results import LowRankSetting, Origin
 from pages.shared.models.tasks import load_reference, low_rank_arguments, report_steps
 
 
@@ -28,7 +28,7 @@ def layer_view(
     return view_layer(reference, dataset, layer, method, ridge=ridge)
 
 
-def layer_errors(report: Report, origin: Origin, setting: Setting) -> pd.DataFrame:
+def layer_errors(report: Report, origin: Origin, setting: LowRankSetting) -> pd.DataFrame:
     """What each layer was predicted to lose, and what it does lose, at every rank."""
     import compression
 
@@ -44,7 +44,7 @@ def ranks_by_rule(
     parameters: tuple[int, ...],
     scores: tuple[float, ...],
     reference_score: float,
-    setting: Setting,
+    setting: LowRankSetting,
 ) -> pd.DataFrame:
     """What the rules that need no further training choose, judged.
 
@@ -58,7 +58,7 @@ def ranks_by_rule(
     return rules_curve(reference, dataset, tried, reference_score, **arguments).table
 
 
-def cross_validate(report: Report, origin: Origin, setting: Setting) -> pd.DataFrame:
+def cross_validate(report: Report, origin: Origin, setting: LowRankSetting) -> pd.DataFrame:
     """Scores of every rank on rows held out, mean and standard error over folds."""
     import compression
 
@@ -73,7 +73,7 @@ def cross_validate(report: Report, origin: Origin, setting: Setting) -> pd.DataF
 
 
 def judge_ranks(
-    report: Report, origin: Origin, setting: Setting, ranks: tuple[int, ...]
+    report: Report, origin: Origin, setting: LowRankSetting, ranks: tuple[int, ...]
 ) -> pd.DataFrame:
     """One network with a rank of its own for each of the setting's layers; 0 keeps one dense."""
     import compression

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from compression import LOW_RANK_METHODS
 from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
 from pages.shared.format import format_change
-from pages.shared.models.results import Setting, Trained
+from pages.shared.models.results import LowRankSetting, Trained
 from pages.shared.models.text import file_stem, name_reference
 
 SECTIONS = {  # anchor -> title, in the order of the screen
@@ -194,7 +194,7 @@ def describe_unfolding(method: str, shape: tuple[int, int]) -> str:
     )
 
 
-def explain_unused(view: LayerView, setting: Setting) -> str:
+def explain_unused(view: LayerView, setting: LowRankSetting) -> str:
     """That a layer that is looked at is not among those that are compressed."""
     return (
         f"{view.name} is not among the layers that are compressed here "
@@ -272,12 +272,12 @@ def list_ranks(ranks: Mapping[str, int | None]) -> str:
     return ", ".join(f"{name} {'dense' if rank is None else rank}" for name, rank in ranks.items())
 
 
-def file_name(trained: Trained, setting: Setting) -> str:
+def file_name(trained: Trained, setting: LowRankSetting) -> str:
     """Of a file that holds more than one rank."""
     return f"{file_stem(trained)}-{setting.method.replace('_', '-')}"
 
 
-def describe_setting(trained: Trained, setting: Setting) -> str:
+def describe_setting(trained: Trained, setting: LowRankSetting) -> str:
     """What the page's figures were made from."""
     text = (
         f"{name_reference(trained)}: "

@@ -18,7 +18,7 @@ class FileFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class Described:
+class DescribedTable:
     """A table's columns with their roles, and what stands in the way.
 
     ``columns``: column, type, role, missing, distinct, example, rule. ``readings``: task -> what
@@ -33,7 +33,7 @@ class Described:
 
 
 @dataclass(frozen=True, eq=False)
-class Reviewed:
+class ReviewedDataset:
     """A dataset that was made, and what to look at before a model learns from it.
 
     ``name``: to load it by. ``parts``: rows of each class in each part. ``features``: each with

@@ -9,7 +9,7 @@ from pages.shared.ui import blocks, charts, widgets
 from pages.shared.ui.progress import wait_for
 
 from . import figures, tasks, text
-from .results import Reviewed
+from .results import ReviewedDataset
 from .upload import Upload
 
 PAGES = (
@@ -45,7 +45,7 @@ def draw_review(upload: Upload, choices: str) -> None:
         st.caption(remark)
 
 
-def _draw_way_on(review: Reviewed) -> None:
+def _draw_way_on(review: ReviewedDataset) -> None:
     query = {links.DATASET: data.find(review.name).title}
     for name in (links.MODEL, links.SEED):
         if (chosen := widgets.read_request(name)) is not None:

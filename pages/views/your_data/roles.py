@@ -10,7 +10,7 @@ from pages.shared import jobs
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
-from .results import Described, FileFacts
+from .results import DescribedTable, FileFacts
 from .upload import Upload
 
 _CHOSEN = "_roles"
@@ -47,12 +47,12 @@ def _choices_of(upload: Upload) -> dict[str, Any]:
     return kept[upload.name]
 
 
-def _describe(upload: Upload, chosen: dict[str, Any]) -> jobs.Job[Described]:
+def _describe(upload: Upload, chosen: dict[str, Any]) -> jobs.Job[DescribedTable]:
     roles = tuple(word for pair in sorted(chosen["roles"].items()) for word in pair)
     return jobs.submit(tasks.describe, upload.name, chosen["target"], chosen["task"], roles)
 
 
-def _draw_target(chosen: dict[str, Any], described: Described) -> None:
+def _draw_target(chosen: dict[str, Any], described: DescribedTable) -> None:
     names = described.columns["column"].tolist()
     left, right = st.columns(2, vertical_alignment="bottom")
     target = left.selectbox(
@@ -77,7 +77,7 @@ def _draw_target(chosen: dict[str, Any], described: Described) -> None:
         )
 
 
-def _draw_columns(upload: Upload, chosen: dict[str, Any], described: Described) -> None:
+def _draw_columns(upload: Upload, chosen: dict[str, Any], described: DescribedTable) -> None:
     key = f"roles_{upload.name}_{chosen['edits']}"
     st.data_editor(
         described.columns,

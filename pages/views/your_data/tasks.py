@@ -8,7 +8,7 @@ import pandas as pd
 
 from pages.shared.jobs.report import Report
 
-from .results import Described, FileFacts, Reviewed
+from .results import DescribedTable, FileFacts, ReviewedDataset
 
 
 def read_file(report: Report, upload: str, file_name: str) -> FileFacts:
@@ -36,7 +36,7 @@ def _frame(upload: str) -> Any:
 
 def describe(
     report: Report, upload: str, target: str | None, task: str | None, roles: tuple[str, ...]
-) -> Described:
+) -> DescribedTable:
     """A table's columns; ``roles`` are column and role in turns."""
     import data
     from data.uploads import plain_text
@@ -55,7 +55,7 @@ def describe(
         }
         for column in table.columns
     ]
-    return Described(
+    return DescribedTable(
         columns=pd.DataFrame(rows),
         target=table.target,
         task=table.task,
@@ -64,7 +64,7 @@ def describe(
     )
 
 
-def review(report: Report, upload: str, choices: str) -> Reviewed:
+def review(report: Report, upload: str, choices: str) -> ReviewedDataset:
     """Make the dataset and keep it; ``choices`` as JSON."""
     import data
     from compression.duration import training_seconds
@@ -79,7 +79,7 @@ def review(report: Report, upload: str, choices: str) -> Reviewed:
     units = made.feature_units or tuple(
         f"one standard deviation ({scale:.3g})" for scale in made.scale
     )
-    return Reviewed(
+    return ReviewedDataset(
         name=name,
         task=made.task,
         parts=facts.parts.set_axis(list(map(uploads.plain_text, facts.parts.index))),

@@ -7,7 +7,7 @@ import pandas as pd
 from data.uploads import plain_text
 from pages.shared.format import format_count, format_score, format_size
 
-from .results import FileFacts, Reviewed
+from .results import FileFacts, ReviewedDataset
 
 TASKS = {"classification": "classes", "regression": "a number"}
 UPLOAD_HELP = (
@@ -56,7 +56,7 @@ def list_warnings(warnings: tuple[str, ...]) -> str:
     )
 
 
-def numbers(review: Reviewed) -> list[tuple[str, str, str]]:
+def numbers(review: ReviewedDataset) -> list[tuple[str, str, str]]:
     """(label, value, help) of the page's five numbers."""
     rows = int(review.parts.to_numpy().sum())
     answer = "the most frequent class" if review.task == "classification" else "the mean"
@@ -82,7 +82,7 @@ def numbers(review: Reviewed) -> list[tuple[str, str, str]]:
     ]
 
 
-def describe_units(review: Reviewed) -> str:
+def describe_units(review: ReviewedDataset) -> str:
     if not review.zero_one:
         return "Every column is standardised: a weight is per standard deviation."
     return (

@@ -11,11 +11,11 @@ from pages.shared.ui.progress import follow, show_status
 
 from . import bounds_figures, bounds_text, tasks
 from .budget import BITS, LARGE_FILE, offer_file
-from .results import Built, Judging, ModelView
+from .results import JudgingData, ModelView, SmallerModel
 from .tasks import Files
 
 
-def draw_bounds(view: ModelView, files: Files, judging: Judging) -> Job[BoundedCurve] | None:
+def draw_bounds(view: ModelView, files: Files, judging: JudgingData) -> Job[BoundedCurve] | None:
     """Everything on the box around all layers; None where a large model's is not asked for."""
     st.header("A bound on every layer, refitted", anchor="bounds")
     st.caption(bounds_text.BOUNDS)
@@ -108,10 +108,12 @@ def _draw_figures(curve: BoundedCurve, row: int, bits: int, task: str) -> None:
 
 
 def draw_bounded_file(
-    view: ModelView, files: Files, judging: Judging, share: float, bits: int, key: str
+    view: ModelView, files: Files, judging: JudgingData, share: float, bits: int, key: str
 ) -> None:
     """The model under this bound, once it is written, read back and compared."""
-    job: Job[Built] = jobs.submit(tasks.build_bounded, files, *judging.calibration, share, bits)
+    job: Job[SmallerModel] = jobs.submit(
+        tasks.build_bounded, files, *judging.calibration, share, bits
+    )
     remark = f"bounded-{bits}-bit" if bits < 32 else "bounded"
     promised = bounds_text.CHECKED
     offer_file(view, job, key, remark=remark, label=" under this bound", as_promised=promised)

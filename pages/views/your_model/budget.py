@@ -12,7 +12,14 @@ from pages.shared.ui import blocks, charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status, wait_for
 
 from . import figures, tasks, text
-from .results import ACTIVATION_AWARE, TRUNCATED, Built, CalibratedPlan, Judging, ModelView
+from .results import (
+    ACTIVATION_AWARE,
+    TRUNCATED,
+    CalibratedPlan,
+    JudgingData,
+    ModelView,
+    SmallerModel,
+)
 from .tasks import Files
 
 BITS = {"32": "as they are", "8": "8 bits", "4": "4 bits"}
@@ -20,7 +27,7 @@ LARGE_FILE = 4 * 2**20  # bytes up to which a file is written without being aske
 _ASKED = "_asked_"
 
 
-def choose_method(view: ModelView, files: Files, judging: Judging | None) -> ModelView | None:
+def choose_method(view: ModelView, files: Files, judging: JudgingData | None) -> ModelView | None:
     """The model with the ranks of one method; None while they are being computed."""
     st.header("How small, and what is kept", anchor="budget")
     if view.plan is None:
@@ -36,12 +43,12 @@ def choose_method(view: ModelView, files: Files, judging: Judging | None) -> Mod
     return None if plan is None else with_plan(view, plan, judging)
 
 
-def ask_layers(files: Files, judging: Judging) -> Job[CalibratedPlan]:
+def ask_layers(files: Files, judging: JudgingData) -> Job[CalibratedPlan]:
     """Ranks by what the layers give on fit rows."""
     return jobs.submit(tasks.calibrate, files, *judging.calibration)
 
 
-def with_plan(view: ModelView, plan: CalibratedPlan, judging: Judging) -> ModelView:
+def with_plan(view: ModelView, plan: CalibratedPlan, judging: JudgingData) -> ModelView:
     """The model with these ranks in place of truncated SVD's."""
     return replace(
         view,
@@ -122,13 +129,13 @@ def draw_file(
             st.session_state[_ASKED + key] = wanted
         if st.session_state.get(_ASKED + key) != wanted:
             return
-    job: Job[Built] = jobs.submit(tasks.build, files, ranks, bits, view.calibration)
+    job: Job[SmallerModel] = jobs.submit(tasks.build, files, ranks, bits, view.calibration)
     offer_file(view, job, key, remark=f"{bits}-bit" if bits < 32 else "low-rank")
 
 
 def offer_file(
     view: ModelView,
-    job: Job[Built],
+    job: Job[SmallerModel],
     key: str,
     *,
     remark: str,

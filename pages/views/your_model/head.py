@@ -10,11 +10,11 @@ from pages.shared.ui import blocks, charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status
 
 from . import figures, tasks, text
-from .results import HeadFile, HeadView, Judging
+from .results import HeadFile, HeadView, JudgingData
 from .tasks import Files
 
 
-def draw_head(files: Files, judging: Judging) -> None:
+def draw_head(files: Files, judging: JudgingData) -> None:
     """Everything on the model's last layer, with all before it held."""
     dataset, seed, readings, way = judging.dataset, judging.seed, judging.readings, judging.way
     st.header("A bound on the last layer, certified", anchor="head")

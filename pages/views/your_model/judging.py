@@ -11,7 +11,7 @@ from pages.shared.ui import widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tasks, text
-from .results import Judging, ModelView, Readings
+from .results import JudgingData, ModelView, Readings
 from .tasks import Files
 
 _SEED = 0  # of the split
@@ -19,7 +19,7 @@ DIGITS = "digits"  # what the example was made for
 _OFFERED = "_offered_data"
 
 
-def choose_judging(view: ModelView, files: Files) -> Judging | None:
+def choose_judging(view: ModelView, files: Files) -> JudgingData | None:
     """The data, the way the model reads them, and what that way gives; None: there is none yet."""
     if is_text_model(files):
         return None
@@ -54,7 +54,7 @@ def choose_judging(view: ModelView, files: Files) -> Judging | None:
     if not readings.usable[place]:
         st.warning(text.describe_useless(readings), icon=":material/info:")
         return None
-    return Judging(dataset, data.find(dataset).title, _SEED, readings, readings.ways[place])
+    return JudgingData(dataset, data.find(dataset).title, _SEED, readings, readings.ways[place])
 
 
 def is_example(files: Files) -> bool:

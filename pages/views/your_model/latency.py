@@ -8,11 +8,11 @@ from pages.shared.ui import widgets
 from pages.shared.ui.progress import wait_for
 
 from . import tables, tasks, text
-from .results import Judging, ModelView
+from .results import JudgingData, ModelView
 from .tasks import Files
 
 
-def draw_latency(view: ModelView, files: Files, row: int, judging: Judging) -> None:
+def draw_latency(view: ModelView, files: Files, row: int, judging: JudgingData) -> None:
     """The table, once it is asked for: a measurement keeps one processor busy for seconds."""
     st.header("How long does it take?", anchor="latency")
     if not widgets.switch(links.TIMED, "Measure latency on this machine"):

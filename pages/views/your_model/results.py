@@ -80,7 +80,7 @@ class CalibratedPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class Built:
+class SmallerModel:
     """A smaller model, read back and compared before it is handed out.
 
     Attributes
@@ -113,7 +113,7 @@ class Readings:
     Attributes
     ----------
     table : DataFrame
-        See ``compression.graphs.readings.Judged``; the best reading first.
+        See ``compression.graphs.readings.JudgedReadings``; the best reading first.
     ways : tuple
         Of each row: scaling, layout and what its answers are.
     majority : float
@@ -142,7 +142,7 @@ class Readings:
 
 
 @dataclass(frozen=True, eq=False)
-class Judging:
+class JudgingData:
     """The data that a model is judged on, and the way that it reads them.
 
     Attributes

@@ -14,7 +14,7 @@ from pages.shared.ui.progress import follow, show_status
 from . import figures, tasks, text
 from .budget import ask_layers, with_plan
 from .judging import DIGITS, is_example
-from .results import CalibratedPlan, Judging, ModelView
+from .results import CalibratedPlan, JudgingData, ModelView
 from .tasks import Files
 
 
@@ -37,7 +37,7 @@ class BothMethods:
     curves: dict[str, Job[ScoreCurve]]
 
 
-def judge_both(view: ModelView, files: Files, judging: Judging) -> BothMethods:
+def judge_both(view: ModelView, files: Files, judging: JudgingData) -> BothMethods:
     """``view``: the model with the ranks of truncated SVD."""
     plan_job = ask_layers(files, judging)
     views = [view]
@@ -47,7 +47,9 @@ def judge_both(view: ModelView, files: Files, judging: Judging) -> BothMethods:
     return BothMethods(plan_job, {each.method: each for each in views}, curves)
 
 
-def draw_scores(both: BothMethods, chosen: str, row: int, files: Files, judging: Judging) -> None:
+def draw_scores(
+    both: BothMethods, chosen: str, row: int, files: Files, judging: JudgingData
+) -> None:
     """Score against size; of the chosen method in few bits too.
 
     ``row``: of the plan that is shown.
@@ -81,7 +83,7 @@ def draw_scores(both: BothMethods, chosen: str, row: int, files: Files, judging:
     follow(draw, both.plan_job, *both.curves.values(), key="scores")
 
 
-def _submit(view: ModelView, files: Files, judging: Judging) -> Job[ScoreCurve]:
+def _submit(view: ModelView, files: Files, judging: JudgingData) -> Job[ScoreCurve]:
     return jobs.submit(
         tasks.scores,
         files,

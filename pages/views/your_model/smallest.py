@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from compression.graphs.smallest import BoundedCurve, Choice, ScoreCurve, choose_smallest
+from compression.graphs.smallest import BoundedCurve, FileChoice, ScoreCurve, choose_smallest
 from pages.shared import links
 from pages.shared.format import format_score, format_size, score_name
 from pages.shared.jobs import Job
@@ -16,7 +16,7 @@ from pages.shared.ui.progress import follow
 from . import tables, text
 from .bounds import draw_bounded_file
 from .budget import draw_file
-from .results import Judging
+from .results import JudgingData
 from .scores import BothMethods
 from .tasks import Files
 
@@ -25,7 +25,7 @@ SMALLEST, PROMISED = "smallest", "promised"
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class JudgedFiles:
     """All that a smallest file is chosen among.
 
     Attributes
@@ -58,7 +58,7 @@ class Judged:
         return curves
 
 
-def draw_smallest(judged: Judged, files: Files, judging: Judging) -> None:
+def draw_smallest(judged: JudgedFiles, files: Files, judging: JudgingData) -> None:
     """The answer over ranks and bounds in 32, 8 and 4 bits, and its file."""
     st.header("The smallest file within a loss", anchor="smallest")
     st.caption(text.SMALLEST)
@@ -78,7 +78,7 @@ def _choose_loss(task: str) -> float:
     )
 
 
-def _draw_answer(judged: Judged, files: Files, judging: Judging) -> None:
+def _draw_answer(judged: JudgedFiles, files: Files, judging: JudgingData) -> None:
     task, views = judging.readings.task, judged.both.views
     view, loss = next(iter(views.values())), _choose_loss(task)
     choice = choose_smallest(judged.curves(), loss, task, view.file_bytes)
@@ -112,7 +112,7 @@ def _draw_answer(judged: Judged, files: Files, judging: Judging) -> None:
         st.dataframe(tables.smallest_table(choice.best, task), hide_index=True)
 
 
-def _choose_file(choice: Choice) -> pd.Series:
+def _choose_file(choice: FileChoice) -> pd.Series:
     """The smallest; or, where it is another, the one that is promised."""
     if choice.promised is None or choice.promised.equals(choice.line):
         return choice.line

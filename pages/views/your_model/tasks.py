@@ -12,7 +12,6 @@ from pages.shared.jobs.report import Report, measures_time
 
 from .results import (
     AdapterView,
-    Built,
     CalibratedPlan,
     Calibration,
     HeadFile,
@@ -20,6 +19,7 @@ from .results import (
     ModelView,
     Readings,
     ResizedView,
+    SmallerModel,
 )
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def build(
     ranks: tuple[tuple[str, int], ...],
     bits: int = 32,
     calibration: Calibration | None = None,
-) -> Built:
+) -> SmallerModel:
     """The smaller model's file, written, read back and compared."""
     from compression.graphs.check import write_checked, write_rounded
 
@@ -94,7 +94,7 @@ def build(
     else:
         written, check = write_rounded(model, dict(ranks), bits)
     ((name, content),) = written.items()
-    return Built(name, content, check.difference, check.outputs, check.why_not, bits)
+    return SmallerModel(name, content, check.difference, check.outputs, check.why_not, bits)
 
 
 @measures_time
@@ -246,7 +246,7 @@ def build_bounded(
     way: tuple[str, str, str],
     share: float,
     bits: int,
-) -> Built:
+) -> SmallerModel:
     """The file whose every layer is under a bound and refitted, read back and compared."""
     from compression.graphs.check import write_bounded
     from compression.graphs.readings import Reading, calibration_samples
@@ -255,7 +255,7 @@ def build_bounded(
     samples = calibration_samples(load_dataset(dataset, seed), Reading(*way))
     written, check = write_bounded(_as_graph(_load(files)), share, samples, bits)
     ((name, content),) = written.items()
-    return Built(name, content, check.difference, check.outputs, check.why_not, bits)
+    return SmallerModel(name, content, check.difference, check.outputs, check.why_not, bits)
 
 
 def _as_graph(model: "Model") -> "OnnxModel":

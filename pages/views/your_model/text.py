@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 
 from compression import LOW_RANK_METHODS
-from compression.graphs.smallest import Choice
+from compression.graphs.smallest import FileChoice
 from pages.shared.format import (
     compare_sizes,
     format_change,
@@ -19,13 +19,13 @@ from pages.shared.format import (
 
 from .results import (
     AdapterView,
-    Built,
     HeadFile,
     HeadView,
-    Judging,
+    JudgingData,
     ModelView,
     Readings,
     ResizedView,
+    SmallerModel,
 )
 
 NO_SCORE = (
@@ -129,7 +129,7 @@ def describe_plan(view: ModelView, row: int) -> str:
     )
 
 
-def describe_built(view: ModelView, built: Built, as_promised: str = "") -> str:
+def describe_built(view: ModelView, built: SmallerModel, as_promised: str = "") -> str:
     """What was found in the written file; ``as_promised``: of its weights, where that is no rank."""
     size = len(built.content)
     one = " It is one file: what stood in the data file beside the graph is in it." * view.is_pair
@@ -170,7 +170,7 @@ def describe_origin(view: ModelView) -> str:
     )
 
 
-def describe_judging(judging: Judging) -> str:
+def describe_judging(judging: JudgingData) -> str:
     """The data behind the scores, and how the model reads them, as plain text."""
     readings = judging.readings
     place = readings.ways.index(judging.way)
@@ -297,7 +297,7 @@ def describe_test_change(line: pd.Series, task: str) -> tuple[str, str]:
     return f"{change}{unit}", f"(95 %: {low} to {high})"
 
 
-def describe_smallest(choice: Choice, file_bytes: int, loss: float, task: str) -> str:
+def describe_smallest(choice: FileChoice, file_bytes: int, loss: float, task: str) -> str:
     """The smallest file that loses at most so much on validation rows, and what the test says."""
     line = choice.line
     change, ends = describe_test_change(line, task)

@@ -11,11 +11,11 @@ from torch.nn.utils import prune
 import compression
 from compression import catalog, models, storage, straight_through
 from compression.baselines import magnitude_pruning
-from compression.baselines.method import Start
+from compression.baselines.method import BaselineStart
 from compression.errors import ArgumentError, NotApplicableError
 from compression.grid import Grid
 from compression.network import bounded_of, grid_of, layers, matrix
-from compression.training import Samples, Trainer
+from compression.training import SampleTensors, Trainer
 
 KNOBS = {
     "rounding": [3, 1],
@@ -84,7 +84,7 @@ def test_rounding_is_quantize_of_the_reference(digits, digits_mlp):
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
 def test_the_forward_pass_in_training_is_the_stored_model_s_bit_by_bit(references, bits):
     for reference, dataset in references.values():
-        network, samples = copy.deepcopy(reference.network), Samples(dataset)
+        network, samples = copy.deepcopy(reference.network), SampleTensors(dataset)
         rounding = straight_through.straighten(network, bits)
         Trainer(network, samples, 1e-3, 64, 0).epoch()
         frozen = straight_through.freeze(network, rounding, reference.network)
@@ -190,7 +190,7 @@ def test_a_smaller_network_is_the_reference_s_own_builder_and_trainer(
 
 def test_widths_are_chosen_by_the_bytes_of_their_files(digits, digits_mlp):
     method = compression.BASELINES["smaller_network"].load()()
-    start = Start(digits_mlp, digits, Samples(digits), None)
+    start = BaselineStart(digits_mlp, digits, SampleTensors(digits), None)
     whole = compression.bytes_of(digits_mlp.network)
     widths = method.knobs(start)
     assert list(widths) == sorted(widths)

@@ -11,7 +11,7 @@ import compression
 from compression import accounting, storage, training
 from compression.catalog import CONSTRAINTS
 from compression.combined.balanced import balanced_ranks
-from compression.constrained.training.setup import Start
+from compression.constrained.training.setup import ConstrainedStart
 from compression.errors import ArgumentError
 from compression.low_rank.decomposition import break_even_rank
 from compression.network import LowRank, LowRankPlusSparse, layers, matrix
@@ -75,8 +75,8 @@ def test_a_row_is_that_of_its_own_network(method, curves, digits, tmp_path):
 
 
 def test_every_network_comes_back_from_its_file_with_the_same_bits(method, digits, digits_mlp):
-    start = Start(
-        digits_mlp.network, training.Samples(digits), learning_rate=1e-3, seed=0, epochs=2
+    start = ConstrainedStart(
+        digits_mlp.network, training.SampleTensors(digits), learning_rate=1e-3, seed=0, epochs=2
     )
     combined = compression.COMBINED_METHODS[method].load()()
     for _, _, network in combined.networks(start, [4], [0.4, 0.1]):

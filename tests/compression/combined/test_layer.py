@@ -9,7 +9,13 @@ import compression
 from compression import accounting, storage
 from compression.combined.compressed_layer import share_bias, weight_of
 from compression.factors import Factors
-from compression.network import Bounded, LowRankPlusSparse, features_of, low_rank_layer, set_bounded
+from compression.network import (
+    LayerBound,
+    LowRankPlusSparse,
+    features_of,
+    low_rank_layer,
+    set_bounded,
+)
 
 ROWS, COLUMNS, RANK, NONZERO = 40, 60, 3, 25
 
@@ -26,7 +32,7 @@ def network():
     weight = np.zeros(ROWS * COLUMNS, np.float32)
     weight[generator.permutation(weight.size)[:NONZERO]] = generator.normal(size=NONZERO)
     sparse.weight.data = torch.from_numpy(weight.reshape(ROWS, COLUMNS))
-    set_bounded(sparse, Bounded("cardinality", float(NONZERO)))
+    set_bounded(sparse, LayerBound("cardinality", float(NONZERO)))
     return nn.Sequential(LowRankPlusSparse(low_rank, sparse), nn.ReLU(), nn.Linear(ROWS, 2)).eval()
 
 
@@ -55,7 +61,7 @@ def test_its_file_gives_the_same_bits_and_takes_a_bit_a_place_and_its_values(net
     assert list(again.state_dict()) == list(network.state_dict())
     for name, tensor in network.state_dict().items():
         assert again.state_dict()[name].numpy().tobytes() == tensor.numpy().tobytes()
-    assert again[0].sparse.bounded == Bounded("cardinality", float(NONZERO))
+    assert again[0].sparse.bounded == LayerBound("cardinality", float(NONZERO))
     assert storage.to_bytes(again) == storage.to_bytes(network)
 
     without = nn.Sequential(network[0].low_rank, *network[1:])

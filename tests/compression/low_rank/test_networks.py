@@ -18,7 +18,7 @@ from compression.low_rank import networks
 from compression.low_rank.decomposition import build
 from compression.low_rank.kernels import decompose_kernel
 from compression.network import LowRank, layers, low_rank_layer
-from compression.training import Samples
+from compression.training import SampleTensors
 
 MODELS = {
     "mlp": ("digits", {"linear": ("fc1", "fc2", "fc3")}),
@@ -121,7 +121,7 @@ def test_every_rank_gives_what_truncating_and_evaluating_naively_gives(
     dataset, reference = trained[model]
     names = MODELS[model][1].get(kind, ("conv2",))
     curve = compression.low_rank_curve(reference, dataset, method, layers=names, ridge=RIDGE)
-    samples = Samples(dataset)
+    samples = SampleTensors(dataset)
     all_ranks = networks.prepare(reference, samples, method, names, ridge=RIDGE)
     ranks = list(range(1, all_ranks.max_rank + 1))
     assert list(curve.table["knob"]) == ranks
@@ -216,7 +216,7 @@ def test_a_dead_layer_is_named(trained):
 
 def test_each_layer_may_have_its_own_rank_or_stay_dense(trained):
     dataset, reference = trained["mlp"]
-    all_ranks = networks.prepare(reference, Samples(dataset), "truncated_svd")
+    all_ranks = networks.prepare(reference, SampleTensors(dataset), "truncated_svd")
     network = all_ranks.at({"fc1": 5, "fc2": None, "fc3": 10})
     assert network.fc1.right.weight.shape == (5, 64)
     assert network.fc2 is reference.network.fc2
@@ -230,7 +230,7 @@ def test_each_layer_may_have_its_own_rank_or_stay_dense(trained):
 
 def test_a_layer_whose_stages_would_hold_as_many_numbers_stays_dense(trained):
     dataset, reference = trained["conv1d"]
-    all_ranks = networks.prepare(reference, Samples(dataset), "tucker2", "conv2")
+    all_ranks = networks.prepare(reference, SampleTensors(dataset), "tucker2", "conv2")
     decomposition = all_ranks.decompositions["conv2"]
     assert decomposition.parameters[25] == decomposition.dense_parameters == 25 * 25 * 3
     assert all_ranks.at(25).conv2 is reference.network.conv2
@@ -251,7 +251,7 @@ def test_the_running_sum_needs_no_rank_to_be_asked_for_twice_or_in_steps_of_one(
         ("conv1d", "covariance_eigenvectors", ("conv2",)),
     ):
         dataset, reference = trained[model]
-        samples = Samples(dataset)
+        samples = SampleTensors(dataset)
         all_ranks = networks.prepare(reference, samples, method, names)
         every = range(1, all_ranks.max_rank + 1)
         expected = {
@@ -265,7 +265,7 @@ def test_the_running_sum_needs_no_rank_to_be_asked_for_twice_or_in_steps_of_one(
 def test_what_no_longer_changes_is_passed_through_once_and_changes_no_answer(trained, monkeypatch):
     # conv1 of LeNet-5 pays up to rank 4, conv2 to 14: later ranks find them dense.
     dataset, reference = trained["lenet5"]
-    samples = Samples(dataset)
+    samples = SampleTensors(dataset)
     names = ("conv1", "conv2", "fc1", "fc2", "fc3")
     all_ranks = networks.prepare(reference, samples, "truncated_svd", names)
     ranks = [1, 4, 5, 6, 14, 15, 40, 49, 50, 120]

@@ -23,7 +23,7 @@ from compression.low_rank.objectives import (
 )
 from compression.low_rank.rank_choices import RankChoices
 from compression.low_rank.starvation import describe_starved
-from compression.training import Samples
+from compression.training import SampleTensors
 
 
 def moment(size, generator, samples=None):
@@ -197,8 +197,8 @@ def test_methods_that_move_the_mean_into_the_bias_lose_by_the_centred_inputs():
 
 
 def test_measured_losses_are_those_of_the_network_with_one_layer_truncated(digits, digits_mlp):
-    all_ranks = prepare(digits_mlp, Samples(digits), "truncated_svd")
-    losses = OBJECTIVES["measured"](all_ranks, Samples(digits))
+    all_ranks = prepare(digits_mlp, SampleTensors(digits), "truncated_svd")
+    losses = OBJECTIVES["measured"](all_ranks, SampleTensors(digits))
     for name, ranks in {"fc1": (1, 2, 51), "fc3": (1, 2, 9)}.items():
         curve = compression.low_rank_curve(digits_mlp, digits, ranks=ranks, layers=name)
         gains = curve.table["train_loss"] - curve.reference["train_loss"]
@@ -233,7 +233,7 @@ def test_the_exact_rule_is_the_best_of_all_ranks_under_each_objective(objective,
 
 def test_kernels_have_every_objective(small_signals):
     reference = compression.train(small_signals, model="conv1d", epochs=2)
-    samples = Samples(small_signals)
+    samples = SampleTensors(small_signals)
     all_ranks = prepare(reference, samples, "tucker2")
     for name, find in OBJECTIVES.items():
         for layer, losses in find(all_ranks, samples).items():

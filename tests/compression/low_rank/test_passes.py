@@ -7,7 +7,7 @@ from pandas.testing import assert_frame_equal
 import compression
 from compression.low_rank import curve as curves
 from compression.low_rank.networks import prepare
-from compression.training import Samples
+from compression.training import SampleTensors
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_the_first_twenty_ranks_of_a_long_curve_span_it(digits, digits_mlp, long
 
     ended = compression.low_rank_curve(digits_mlp, digits, report=report)
     first = seen[20].table["knob"].tolist()
-    all_ranks = prepare(digits_mlp, Samples(digits), "truncated_svd")
+    all_ranks = prepare(digits_mlp, SampleTensors(digits), "truncated_svd")
     paying = [k for k in range(1, all_ranks.max_rank + 1) if all_ranks.effective(k)]
     assert (first[0], first[-1]) == (1, paying[-1])
     assert np.diff(np.log(first)).max() < 1
@@ -49,7 +49,7 @@ def test_the_first_twenty_ranks_of_a_long_curve_span_it(digits, digits_mlp, long
 
 
 def test_what_is_long_is_told_from_sizes_alone(digits, digits_mlp):
-    all_ranks = prepare(digits_mlp, Samples(digits), "truncated_svd")
+    all_ranks = prepare(digits_mlp, SampleTensors(digits), "truncated_svd")
     ranks = list(range(1, all_ranks.max_rank + 1))
     assert curves.split_passes(all_ranks, ranks, 2_000) == [ranks]
     first, rest = curves.split_passes(all_ranks, ranks, 10**7)

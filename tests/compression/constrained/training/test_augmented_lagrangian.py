@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from compression.constrained.training.augmented_lagrangian import AugmentedLagrangian
-from compression.constrained.training.setup import Start
-from compression.training import Samples
+from compression.constrained.training.setup import ConstrainedStart
+from compression.training import SampleTensors
 
 
 def test_the_weights_are_drawn_to_their_compressed_form_and_the_biases_learn(
@@ -17,7 +17,7 @@ def test_the_weights_are_drawn_to_their_compressed_form_and_the_biases_learn(
     bias = learns[0].bias.detach().clone()
     aim = torch.full_like(learns[0].weight.detach(), 0.05)
 
-    start = Start(learns, Samples(digits), learning_rate=0.01, seed=0, epochs=40)
+    start = ConstrainedStart(learns, SampleTensors(digits), learning_rate=0.01, seed=0, epochs=40)
     before = float((learns[0].weight.detach() - aim).norm())
     mu = torch.logspace(-3, 0, 40).tolist()
     AugmentedLagrangian(learns, start).run(["0"], lambda name, target: aim, mu)
@@ -28,7 +28,7 @@ def test_the_weights_are_drawn_to_their_compressed_form_and_the_biases_learn(
 def test_compressing_begins_at_the_weights_themselves_and_ends_after_the_last_pass(digits):
     learns = nn.Sequential(nn.Linear(64, 10))
     before = learns[0].weight.detach().clone()
-    start = Start(learns, Samples(digits), learning_rate=0.01, seed=0, epochs=3)
+    start = ConstrainedStart(learns, SampleTensors(digits), learning_rate=0.01, seed=0, epochs=3)
     targets = []
 
     def compress(name, target):
@@ -45,7 +45,9 @@ def test_a_cold_problem_starts_at_its_weights_and_a_warm_one_at_the_last_compres
     aim = torch.full((10, 64), 0.05)
     for warm in (False, True):
         learns = nn.Sequential(nn.Linear(64, 10))
-        start = Start(learns, Samples(digits), learning_rate=0.01, seed=0, epochs=1)
+        start = ConstrainedStart(
+            learns, SampleTensors(digits), learning_rate=0.01, seed=0, epochs=1
+        )
         lagrangian = AugmentedLagrangian(learns, start, multiplier_step=0.5, warm=warm)
         seen = []
 

@@ -11,11 +11,11 @@ import compression
 from compression.constrained.training.baselines import FineTuning
 from compression.constrained.training.learning_compression import LearningCompression
 from compression.constrained.training.projected_training import ProjectedTraining
-from compression.constrained.training.setup import Start, bounds_for, match_scale
+from compression.constrained.training.setup import ConstrainedStart, bounds_for, match_scale
 from compression.errors import ArgumentError, CancelledError
 from compression.models import recipe_of
 from compression.network import bounded_of, layers, matrix
-from compression.training import BATCH_SIZE, Samples, Trainer
+from compression.training import BATCH_SIZE, SampleTensors, Trainer
 
 CONSTRAINING = [name for name in compression.CONSTRAINED_METHODS if name != "fine_tuning"]
 TRAINING = ["projected_training", "learning_compression", "fine_tuning"]
@@ -33,7 +33,7 @@ def convolutional(small_images, small_signals):
 def start(digits, digits_mlp):
     def of(epochs):
         rate = recipe_of("mlp", digits).learning_rate
-        return Start(digits_mlp.network, Samples(digits), rate, 0, epochs)
+        return ConstrainedStart(digits_mlp.network, SampleTensors(digits), rate, 0, epochs)
 
     return of
 
@@ -246,7 +246,7 @@ def test_a_curve_takes_a_method_with_settings_of_its_own(digits, digits_mlp, sta
 
 def test_without_multipliers_the_penalty_alone_stops_short_of_the_optimum(digits, digits_softmax):
     bound = float(np.float32(0.1 * np.abs(matrix(digits_softmax.network[0])).max()))
-    here = Start(digits_softmax.network, Samples(digits), 0.01, 0, epochs=60)
+    here = ConstrainedStart(digits_softmax.network, SampleTensors(digits), 0.01, 0, epochs=60)
     rows = here.samples.fit
     losses = []
     for way in (LearningCompression(), LearningCompression(multiplier_step=0.0)):

@@ -16,7 +16,7 @@ from compression.constrained.training.layer_outputs import (
 from compression.constrained.training.refit import Refit
 from compression.errors import NotApplicableError
 from compression.network import bounded_of, layers, matrix
-from compression.training import Samples
+from compression.training import SampleTensors
 
 CONVEX = [name for name in compression.CONSTRAINTS if name != "cardinality"]
 EXACT = Refit(tolerance=1e-9, sweeps=20_000)
@@ -182,7 +182,7 @@ def test_with_room_enough_convolutions_keep_their_outputs(dataset, model, reques
 
 def test_a_convolution_s_quadratic_is_that_of_its_own_outputs(small_images):
     reference = compression.train(small_images, model="lenet5", epochs=1)
-    samples = Samples(small_images)
+    samples = SampleTensors(small_images)
     network = compression.constrained_curve(
         reference, small_images, bounds=[0.2], method="clip"
     ).network(0)
@@ -201,7 +201,7 @@ def test_a_convolution_s_quadratic_is_that_of_its_own_outputs(small_images):
 
 
 def test_a_layer_is_fitted_to_what_the_refitted_ones_before_it_give(digits, digits_mlp):
-    samples = Samples(digits)
+    samples = SampleTensors(digits)
     inputs = LayerInputs(digits_mlp.network, samples, ["fc1", "fc2", "fc3"])
     network = compression.constrained_curve(
         digits_mlp, digits, bounds=[0.3], method="refit"

@@ -13,7 +13,7 @@ from compression.studies.claims import DUELS, FILE, read_claims
 from compression.studies.protocol import read_protocol
 from pages.shared import links
 from pages.views.atlas import figures, tables, text
-from pages.views.atlas.results import Recomputed
+from pages.views.atlas.results import RecomputedPair
 from tests.pages.rendering import open_page, render, settle
 
 ATLAS = read_atlas()
@@ -79,7 +79,7 @@ def test_a_claim_follows_the_cells_of_its_duel():
 
 def test_a_claim_measured_anew_is_met_where_the_file_says_the_same():
     measured = [
-        article_claims.Verdict(claim, "0.5 against 0.4", verdict)
+        article_claims.ClaimVerdict(claim, "0.5 against 0.4", verdict)
         for claim, verdict in (("one", "holds"), ("two", "holds"), ("new", "holds"))
     ]
     shipped = {"two": "does not hold", "one": "holds", "dropped": "holds"}
@@ -184,7 +184,7 @@ def test_the_button_computes_the_cell_and_puts_it_beside_the_file(monkeypatch):
     def submit(task, *arguments):
         asked.append((task.__name__, *arguments))
         job = jobs.Job("recomputed", "tests.pages.tasks:count", {}, None)
-        job.status, job.result = "done", Recomputed(rows, ATLAS.cells)
+        job.status, job.result = "done", RecomputedPair(rows, ATLAS.cells)
         return job
 
     app = settle(open_page("atlas.py", cell="iris:mlp", atlas_size="0.25", here="true"))

@@ -274,11 +274,11 @@ def test_shared_bytes_have_the_best_rule_first_of_every_budget(everyone):
 
 
 def test_no_promise_at_all_is_no_promise_kept():
-    lucky = promise.Outcome(naive=0.0, corrected=0.0, promised=float("nan"))
+    lucky = promise.PromiseOutcome(naive=0.0, corrected=0.0, promised=float("nan"))
     *_, together = promise.judge({"wine:mlp": [lucky, lucky]})
     assert together.measured.startswith("0 of 0")
     assert together.met is False
-    kept = promise.Outcome(naive=0.0, corrected=0.0, promised=-0.005)
+    kept = promise.PromiseOutcome(naive=0.0, corrected=0.0, promised=-0.005)
     *_, together = promise.judge({"wine:mlp": [kept]})
     assert together.met is True
 

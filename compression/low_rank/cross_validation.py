@@ -6,6 +6,7 @@ rows.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -250,20 +251,26 @@ def split_folds(
 
     With labels, the folds' shares of a class differ by one row at most, however rare the class.
     """
+    from sklearn.model_selection import KFold, StratifiedKFold
+
     if not 2 <= folds <= n_rows:
         raise ArgumentError(
             f"{folds} folds of {n_rows} rows are not possible: choose 2 to {n_rows}"
         )
-    order = np.random.default_rng(seed).permutation(n_rows)
-    if labels is not None:
-        classes = np.asarray(labels)
-        if classes.shape != (n_rows,):
-            raise ArgumentError(f"labels of shape {classes.shape} do not fit {n_rows} rows")
-        order = order[np.argsort(classes[order], kind="stable")]
-    # Dealt out one by one, like cards.
-    fold = np.empty(n_rows, dtype=np.intp)
-    fold[order] = np.arange(n_rows) % folds
-    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(folds)]
+    check_seed(seed)
+    if labels is None:
+        return list(KFold(folds, shuffle=True, random_state=seed).split(np.zeros(n_rows)))
+    classes = np.asarray(labels)
+    if classes.shape != (n_rows,):
+        raise ArgumentError(f"labels of shape {classes.shape} do not fit {n_rows} rows")
+    # scikit-learn refuses folds where every class is rarer than they are many: one more class, with
+    # a row for each fold, is added and left out again.
+    codes = np.append(np.unique(classes, return_inverse=True)[1], np.full(folds, -1))
+    splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():  # of a class rarer than that: it is spread all the same
+        warnings.simplefilter("ignore", UserWarning)
+        parts = list(splits.split(np.zeros(len(codes)), codes))
+    return [(fit[fit < n_rows], held_out[held_out < n_rows]) for fit, held_out in parts]
 
 
 def _check_scores(ranks: Sequence[int], scores: Array) -> tuple[NDArray[np.int64], Array]:

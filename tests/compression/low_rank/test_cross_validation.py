@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import KFold, StratifiedKFold
 
 import data
 from compression.errors import ArgumentError, CancelledError, NotApplicableError
@@ -106,6 +107,17 @@ def test_with_labels_every_fold_has_each_class_in_like_numbers(labels, folds):
             for _, held in split_folds(len(labels), folds, 0, labels)
         ]
         assert max(counts) - min(counts) <= 1
+
+
+def test_folds_are_those_of_scikit_learn():
+    rows, labels = np.zeros(50), np.arange(50) % 3
+    for drawn, splitter in (
+        (split_folds(50, 5, 1), KFold(5, shuffle=True, random_state=1)),
+        (split_folds(50, 3, 1, labels), StratifiedKFold(3, shuffle=True, random_state=1)),
+    ):
+        for (fit, held_out), (train, test) in zip(drawn, splitter.split(rows, labels), strict=True):
+            np.testing.assert_array_equal(fit, train)
+            np.testing.assert_array_equal(held_out, test)
 
 
 def test_the_same_seed_gives_the_same_folds_and_another_one_others():

@@ -30,12 +30,12 @@ TRAINING, TRAINED = "Training the reference", "Reference **"  # as the page says
 
 
 def rows(seed: int = 0) -> Iterator[Row]:
-    yield from _killed_writers(random.Random(seed))
-    yield from _left_visits(random.Random(seed), 1000 * seed)
-    yield from _ended_apps()
+    yield from _kill_writers(random.Random(seed))
+    yield from _leave_visits(random.Random(seed), 1000 * seed)
+    yield from _end_apps()
 
 
-def _killed_writers(chance: random.Random) -> Iterator[Row]:
+def _kill_writers(chance: random.Random) -> Iterator[Row]:
     """kill -9 while model files are written over one another, and what lies there afterwards."""
     models = [_model(number) for number in range(2)]
     unreadable = wrong = 0
@@ -82,7 +82,7 @@ def _write_for_ever(models: list, path: Path) -> None:
             compression.save(model, path)
 
 
-def _left_visits(chance: random.Random, first: int) -> Iterator[Row]:
+def _leave_visits(chance: random.Random, first: int) -> Iterator[Row]:
     """Tabs closed while their network trains; each link is opened again when all is quiet."""
     trained = 0
     with serve_app(script="server.py") as server:
@@ -120,7 +120,7 @@ def _is_busy(server: Server) -> bool:
     return health["running"] + health["waiting"] > 0
 
 
-def _ended_apps() -> Iterator[Row]:
+def _end_apps() -> Iterator[Row]:
     """The app is stopped while a network trains."""
     for name, how in ENDS.items():
         with serve_app() as server:

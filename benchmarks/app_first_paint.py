@@ -43,7 +43,7 @@ DRAWN = [
 def rows() -> Iterator[Row]:
     with browsing() as browser:
         yield paint(browser)
-        yield cold(browser)
+        yield measure_cold(browser)
         yield from restart(browser)
         yield from warm(browser)
 
@@ -77,7 +77,7 @@ def _title(browser: Browser, folder: Path, title: str) -> float:
         return time.perf_counter() - start
 
 
-def cold(browser: Browser, rounds: int = 3) -> Row:
+def measure_cold(browser: Browser, rounds: int = 3) -> Row:
     """From the command that starts the server to all charts of a first visit."""
     (seconds,) = alternate(rounds, lambda: _from_command(browser))
     return _within("digits + mlp, from the command to all charts", seconds, COLD)

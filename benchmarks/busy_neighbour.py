@@ -28,7 +28,7 @@ def loop() -> None:
 
 
 @contextmanager
-def neighbours(count: int) -> Iterator[None]:
+def start_neighbours(count: int) -> Iterator[None]:
     """So many loops that each keep a core busy."""
     processes = [multiprocessing.Process(target=loop, daemon=True) for _ in range(count)]
     for process in processes:
@@ -66,7 +66,7 @@ def rows() -> Iterator[Row]:
         run()
         alone = median_seconds(run)
         for loops in (1, cores):
-            with neighbours(loops):
+            with start_neighbours(loops):
                 beside = median_seconds(run)
             yield Row(
                 f"{title}, beside {loops} busy loop{'s' if loops > 1 else ''} on {cores} cores",

@@ -183,7 +183,7 @@ def listening() -> Iterator[list[str]]:
             logger.removeHandler(listener)
 
 
-def faults_of(app: AppTest, heard: list[str]) -> list[str]:
+def list_faults(app: AppTest, heard: list[str]) -> list[str]:
     """What must not happen, whatever a link says."""
     return [
         *(f"exception box: {box.message}" for box in app.exception),
@@ -211,7 +211,7 @@ def try_links(share: float, seed: int) -> Iterator[tuple[str, list[str]]]:
                     continue
                 with listening() as heard:
                     app = open_link(site, {**site.query, key: value})
-                faults = faults_of(app, heard)
+                faults = list_faults(app, heard)
                 remarks = {warning.value for warning in app.warning} - said
                 if not remarks and not _takes(app, key, value):
                     faults.append("no remark")

@@ -36,7 +36,7 @@ def coverage(samples: int, differing: float, gains: float) -> float:
     return float(chance @ covered)
 
 
-def wrong_yes(samples: int, differing: float) -> float:
+def count_wrong_yes(samples: int, differing: float) -> float:
     """Exact probability that the test set agrees with a model that loses just too much."""
     chance, low, high = enumerate_intervals(samples, differing, -BEYOND)
     return float(chance @ [say_yes(*ends) for ends in zip(low, high, strict=True)])
@@ -92,7 +92,7 @@ def coverage_of_r_squared(samples: int, share: float) -> float:
     return float(np.mean((low <= true) & (true <= high)))
 
 
-def wrong_yes_of_r_squared(samples: int) -> float:
+def simulate_wrong_yes(samples: int) -> float:
     """Simulated: agreement with a model that loses just more R² than it may."""
     variance = 1 + 0.5**2 * 6 / 4  # of the target: a signal, and noise of Student's t
     _, low, high = intervals_of_r_squared(samples, (BEYOND * variance) ** 0.5, DECISIONS)
@@ -122,10 +122,10 @@ def rows() -> Iterator[Row]:
         covered = [coverage_of_r_squared(n, share) for share in (0.1, 0.3, 0.6)]
         yield _row(f"interval of a change of R², {n} samples: coverage", np.array(covered))
     for n in (36, 114, 540, 1000):
-        wrong = [wrong_yes(n, max(differing, BEYOND)) for differing in DIFFERING]
+        wrong = [count_wrong_yes(n, max(differing, BEYOND)) for differing in DIFFERING]
         yield _row_of_errors(f"a loss of just over a point of accuracy, {n}", max(wrong))
     for n in (36, 114, 540):
-        yield _row_of_errors(f"a loss of just over 0.01 of R², {n}", wrong_yes_of_r_squared(n))
+        yield _row_of_errors(f"a loss of just over 0.01 of R², {n}", simulate_wrong_yes(n))
 
 
 def _row_of_errors(case: str, wrong: float) -> Row:

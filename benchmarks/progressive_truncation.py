@@ -10,7 +10,7 @@ import numpy as np
 
 import compression
 import data
-from compression.low_rank.curve import spaced_ranks
+from compression.low_rank.curve import list_spaced_ranks
 
 from .table import Row
 
@@ -25,7 +25,7 @@ def rows() -> Iterator[Row]:
         for seed in range(SEEDS):
             dataset = data.load(name, seed=seed)
             reference = compression.train(dataset, "mlp", seed=seed)
-            ranks = spaced_ranks(reference, dataset, "truncated_svd", count=RANKS)
+            ranks = list_spaced_ranks(reference, dataset, "truncated_svd", count=RANKS)
             table = compression.low_rank_curve(
                 reference, dataset, ranks=ranks, epochs=EPOCHS, warm_start=True
             ).table

@@ -53,7 +53,7 @@ def list_unasked(trained: Trained) -> tuple[pd.DataFrame, np.ndarray]:
     return table[smaller].reset_index(drop=True), stack_rows(table, curves, "gains")[smaller]
 
 
-def outcome(pair: str, seed: int) -> PromiseOutcome | None:
+def judge_promise(pair: str, seed: int) -> PromiseOutcome | None:
     """None: nothing stays within the loss on validation."""
     name, model = pair.split(":")
     reference = requests.reference(name, model, seed)
@@ -77,7 +77,7 @@ def outcome(pair: str, seed: int) -> PromiseOutcome | None:
 
 def measure(pairs: Sequence[str] = PAIRS, splits: int = SPLITS) -> dict[str, list[PromiseOutcome]]:
     return {
-        pair: [one for seed in range(splits) if (one := outcome(pair, seed)) is not None]
+        pair: [one for seed in range(splits) if (one := judge_promise(pair, seed)) is not None]
         for pair in pairs
     }
 

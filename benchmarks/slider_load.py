@@ -41,7 +41,7 @@ def rows(seed: int = 0) -> Iterator[Row]:
                 p95 < limit,
             )
             yield _count_wrong(f"wrong answers to {count} sessions", wrong)
-        yield from _beside_trainings(server, truth, quiet[FEW], seed)
+        yield from _measure_beside_trainings(server, truth, quiet[FEW], seed)
     yield from _memory()
 
 
@@ -88,7 +88,9 @@ def _fill(server: Server, count: int, truth: Truth, seed: int) -> tuple[list[flo
     return seconds, len(wrong)
 
 
-def _beside_trainings(server: Server, truth: Truth, quiet: float, seed: int) -> Iterator[Row]:
+def _measure_beside_trainings(
+    server: Server, truth: Truth, quiet: float, seed: int
+) -> Iterator[Row]:
     """The same room while other sessions' networks train for all the time."""
     links = [f"dataset=mnist_5k&model=lenet5&seed={seed + 910 + n}" for n in range(TRAININGS)]
     trainers = [Visitor(server.address, link) for link in links]

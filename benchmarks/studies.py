@@ -39,8 +39,8 @@ PACE = 2000  # rows a second
 
 def rows() -> Iterator[Row]:
     with TemporaryDirectory() as folder:
-        yield from resumption(Path(folder))
-        yield from sleepers(Path(folder))
+        yield from measure_resumption(Path(folder))
+        yield from measure_sleepers(Path(folder))
         yield from throughput(Path(folder))
         yield from pace(Path(folder))
         yield from opening(Path(folder))
@@ -62,7 +62,7 @@ def require_at_least(limit: float, ratio: float, question: str, measured: str, p
     return Row(question, measured, peer, ratio, f"≥ {limit:g}", ratio >= limit)
 
 
-def resumption(folder: Path) -> Iterator[Row]:
+def measure_resumption(folder: Path) -> Iterator[Row]:
     """Until a study that was killed half way goes on, and until one that is over says so."""
     study, url = small_study("again", 0, FITS // 2), f"sqlite:///{folder / 'again.db'}"
     context = multiprocessing.get_context("spawn")  # nothing is imported or started before
@@ -150,7 +150,7 @@ class SleepingWorkers(ThreadPoolExecutor):
         return fit.Outcome(row, b"weights", "", self._seconds)
 
 
-def sleepers(folder: Path) -> Iterator[Row]:
+def measure_sleepers(folder: Path) -> Iterator[Row]:
     seconds, count = 0.2, 120
     for workers in (1, 2, 4):
         study = small_study(f"sleep {workers}", 1000 * workers, count // 2)

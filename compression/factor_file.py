@@ -95,7 +95,7 @@ def restore_bytes(module: nn.Module, content: bytes) -> RestoredNetwork:
         if name in values and values[name].shape != place.shape
     ]
     if wrong:
-        raise StorageError(f"shapes differ, nothing was loaded: {_some(wrong)}")
+        raise StorageError(f"shapes differ, nothing was loaded: {_list_some(wrong)}")
     for name, value in values.items():
         converted = value.to(places[name].dtype)
         if converted.is_floating_point() and not torch.isfinite(converted).all():
@@ -131,7 +131,7 @@ def _check_names(
     places: Mapping[str, torch.Tensor], halves: Mapping[str, Any], plain: list[str]
 ) -> None:
     if twice := [name for name in plain if name in halves]:
-        raise StorageError(f"the file holds {_some(twice)} twice: as a weight and as factors")
+        raise StorageError(f"the file holds {_list_some(twice)} twice: as a weight and as factors")
     names = {*halves, *plain}
     loaded = {id(places[name]) for name in names if name in places}
     # A tied parameter has several names, and a file may hold one of them alone.
@@ -140,8 +140,8 @@ def _check_names(
     if missing or unexpected:
         raise StorageError(
             f"{len(names) - len(unexpected)} names are in both the file and the module, nothing "
-            f"was loaded. Missing from the file: {_some(missing) or 'none'}. Not in the module: "
-            f"{_some(unexpected) or 'none'}"
+            f"was loaded. Missing from the file: {_list_some(missing) or 'none'}. Not in the module: "
+            f"{_list_some(unexpected) or 'none'}"
         )
 
 
@@ -168,7 +168,7 @@ def _product(left: torch.Tensor, right: torch.Tensor, shape: torch.Size) -> torc
     return (left.double() @ right.double()).reshape(shape)
 
 
-def _some(names: list[str]) -> str:
+def _list_some(names: list[str]) -> str:
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     return ", ".join(name[:120] for name in names[:MAX_NAMES]) + more
 

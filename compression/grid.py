@@ -170,7 +170,7 @@ def _search(
         farthest = np.abs(parts - centre[:, None]).max(axis=1, initial=0.0)
         whole = farthest * 2**bits / (2**bits - 1)
         for tried in np.outer(_SHARES, whole) if reaches is None else reaches[:, None]:
-            reach = _single(tried)
+            reach = _round_to_float32(tried)
             grid = ChannelGrid(bits, tuple(reach), tuple(centre) if zero_point else ())
             off = grid.values(grid.codes(parts), np.dtype(np.float64)) - parts
             errors = _errors(off, rows.shape, moment)
@@ -192,8 +192,12 @@ def _centres(parts: Array, zero_point: bool) -> list[Array]:
     zero = np.zeros(len(parts))
     if not zero_point or not parts.size:
         return [zero]
-    return [zero, _single((parts.max(axis=1) + parts.min(axis=1)) / 2), _single(parts.mean(axis=1))]
+    return [
+        zero,
+        _round_to_float32((parts.max(axis=1) + parts.min(axis=1)) / 2),
+        _round_to_float32(parts.mean(axis=1)),
+    ]
 
 
-def _single(values: Array) -> Array:
+def _round_to_float32(values: Array) -> Array:
     return values.astype(np.float32).astype(np.float64)

@@ -92,10 +92,10 @@ def score_ends(
         raise ArgumentError(f"confidence {confidence} is not possible: choose above 0, below 1")
     z = -float(ndtri((1 - confidence) / 2))
     gained, lost = np.asarray(gains, np.float64), np.asarray(losses, np.float64)
-    return -_upper_end(lost, gained, samples, z), _upper_end(gained, lost, samples, z)
+    return -_find_upper_end(lost, gained, samples, z), _find_upper_end(gained, lost, samples, z)
 
 
-def _upper_end(gains: Array, losses: Array, n: int, z: float) -> Array:
+def _find_upper_end(gains: Array, losses: Array, n: int, z: float) -> Array:
     """The largest change Δ whose score statistic is within z, by bisection.
 
     The statistic is (gains − losses − n Δ) / √(n (2 q + Δ (1 − Δ))), with q the probability of a

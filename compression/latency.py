@@ -212,7 +212,7 @@ def noise_ratio(table: pd.DataFrame, same_graph: str, batch: int) -> float:
     return float(max([1.0, *same["ratio_high"], *(1 / same["ratio_low"])]))
 
 
-def times_told_apart(table: pd.DataFrame, same_graph: str, batch: int) -> pd.Series:
+def equalise_times(table: pd.DataFrame, same_graph: str, batch: int) -> pd.Series:
     """Seconds a call by model, the reference's own where the two cannot be told apart.
 
     They cannot where the 95 % interval of their ratio, widened by :func:`noise_ratio`, holds 1:

@@ -61,7 +61,7 @@ def _scale_units(units: int, width: float) -> int:
     return max(1, round(width * units))
 
 
-def _multilayer(inputs: int, hidden: tuple[int, ...], outputs: int, width: float) -> Layers:
+def _build_multilayer(inputs: int, hidden: tuple[int, ...], outputs: int, width: float) -> Layers:
     layers: Layers = []
     sizes = [inputs, *(_scale_units(units, width) for units in hidden), outputs]
     for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
@@ -72,12 +72,12 @@ def _multilayer(inputs: int, hidden: tuple[int, ...], outputs: int, width: float
 
 def mlp(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers, Recipe]:
     """Hidden layers of 256 and 128 rectified units."""
-    return _multilayer(prod(input_shape), (256, 128), outputs, width), MINI_BATCH
+    return _build_multilayer(prod(input_shape), (256, 128), outputs, width), MINI_BATCH
 
 
 def lenet300(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers, Recipe]:
     """LeNet-300-100: hidden layers of 300 and 100 rectified units (LeCun et al. 1998)."""
-    return _multilayer(prod(input_shape), (300, 100), outputs, width), MINI_BATCH
+    return _build_multilayer(prod(input_shape), (300, 100), outputs, width), MINI_BATCH
 
 
 def lenet5(input_shape: Shape, outputs: int, width: float = 1.0) -> tuple[Layers, Recipe]:

@@ -100,12 +100,12 @@ def bounded_layers(network: nn.Module) -> dict[str, tuple[Layer, LayerBound]]:
 def layers(network: nn.Module) -> dict[str, Layer]:
     """The compressible layers by module name, in forward order; no subclass of theirs.
 
-    A subclass may compute something else from its weight: :func:`left_out` says so.
+    A subclass may compute something else from its weight: :func:`list_left_out` says so.
     """
     return {n: m for n, m in network.named_modules() if type(m) in COMPRESSIBLE}
 
 
-def left_out(network: nn.Module) -> dict[str, str]:
+def list_left_out(network: nn.Module) -> dict[str, str]:
     """The modules with weights of their own that are no compressible layers -> the reason."""
     reasons: dict[str, str] = {}
     for name, module in network.named_modules():
@@ -119,7 +119,7 @@ def left_out(network: nn.Module) -> dict[str, str]:
     return reasons
 
 
-def shared_places(network: nn.Module) -> Iterator[tuple[str, str]]:
+def find_shared_places(network: nn.Module) -> Iterator[tuple[str, str]]:
     """Pairs of names under which one module with weights, or one weight, stands twice."""
     modules: dict[int, str] = {}
     for name, module in network.named_modules(remove_duplicate=False):
@@ -137,7 +137,7 @@ def shared_places(network: nn.Module) -> Iterator[tuple[str, str]]:
 
 def _check_unshared(network: nn.Module, names: Collection[str]) -> None:
     """Raise NotApplicableError where one of these layers, or its weight, stands at two places."""
-    for first, second in shared_places(network):
+    for first, second in find_shared_places(network):
         if any(f"{place}.".startswith(f"{name}.") for place in (first, second) for name in names):
             raise NotApplicableError(
                 f"{first} and {second} are one and the same: compressing them would make two and "
@@ -155,7 +155,7 @@ def pick_layers(network: nn.Module, names: Sequence[str] | str | None) -> dict[s
     NotApplicableError
         There is no such layer, or one of them or its weight stands at two places.
     """
-    picked, reasons = layers(network), left_out(network)
+    picked, reasons = layers(network), list_left_out(network)
     if not picked:
         why = "".join(f"; {name}: {reason}" for name, reason in reasons.items())
         raise NotApplicableError(f"this network has no layer to compress{why}")
@@ -195,11 +195,11 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
     ------
     NotApplicableError
         The layer computes something else than its weight and settings say (a subclass, a hook),
-        or its convolution has groups: see :func:`obstacle`.
+        or its convolution has groups: see :func:`find_obstacle`.
     ArgumentError
         The factors are not those of a weight of this shape.
     """
-    reason = obstacle(layer)
+    reason = find_obstacle(layer)
     if reason:
         raise NotApplicableError(f"a low-rank layer cannot take this one's place: {reason}")
     shape: tuple[int, ...]
@@ -214,7 +214,7 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
         )
     parts: dict[str, tuple[Any, Array]]
     if isinstance(factors, Factors):
-        parts = {"right": _right_part(factors), "left": _linear(factors.left)}
+        parts = {"right": _cut_right_part(factors), "left": _linear(factors.left)}
     else:
         parts = {
             f"stage{number}": (_convolution(layer, stage), stage.kernel)
@@ -260,7 +260,7 @@ def _linear(weight: Array) -> tuple[Any, Array]:
     return build_empty(nn.Linear, **settings), weight
 
 
-def _right_part(factors: Factors) -> tuple[Any, Array]:
+def _cut_right_part(factors: Factors) -> tuple[Any, Array]:
     """What the inputs go through first: of groups a convolution of one entry, which has groups."""
     rank, inputs = factors.right.shape
     if factors.groups == 1:
@@ -294,7 +294,7 @@ def _type_without_numbers(kind: Any) -> Any:
     return type(kind.__name__, (kind,), {"reset_parameters": lambda self: None})
 
 
-def obstacle(layer: nn.Module) -> str:
+def find_obstacle(layer: nn.Module) -> str:
     """Why no low-rank layer can stand for this one; "": one can."""
     kind = type(layer).__name__
     if type(layer) not in COMPRESSIBLE:

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from .errors import StorageError
-from .network import COMPRESSIBLE, LowRank, LowRankPlusSparse, build_empty, shared_places
+from .network import COMPRESSIBLE, LowRank, LowRankPlusSparse, build_empty, find_shared_places
 
 CONTAINERS = (nn.Sequential, LowRank, LowRankPlusSparse)
 
@@ -63,14 +63,14 @@ def describe(module: nn.Module, name: str) -> dict[str, Any]:
     """
     check_type(module, name)
     kind = _NAMES[type(module)]
-    arguments = [_plain(getattr(module, setting)) for setting in _KINDS[kind].always]
+    arguments = [_to_plain(getattr(module, setting)) for setting in _KINDS[kind].always]
     line: dict[str, Any] = {kind: arguments[0] if kind == "unflatten" else arguments}
     try:
         plain = build(line, bias=getattr(module, "bias", None) is not None)
         settings = {
-            setting: _plain(getattr(module, setting))
+            setting: _to_plain(getattr(module, setting))
             for setting in _KINDS[kind].otherwise
-            if _plain(getattr(module, setting)) != _plain(getattr(plain, setting))
+            if _to_plain(getattr(module, setting)) != _to_plain(getattr(plain, setting))
         }
         if settings:
             line["settings"] = settings
@@ -109,7 +109,7 @@ def check_attributes(module: nn.Module, again: nn.Module, name: str) -> None:
     """Raise StorageError unless two modules of one type differ in their numbers alone."""
     first, second = vars(module), vars(again)
     for key in sorted((first.keys() | second.keys()) - _STATE):
-        if key in first and key in second and _plain(first[key]) == _plain(second[key]):
+        if key in first and key in second and _to_plain(first[key]) == _to_plain(second[key]):
             continue
         what = "a hook" if "hook" in key else f"the setting {key}"
         raise StorageError(
@@ -135,7 +135,7 @@ def check_attributes(module: nn.Module, again: nn.Module, name: str) -> None:
 
 def check_unshared(network: nn.Module) -> None:
     """Raise StorageError where one weight, or a layer that has one, stands at two places."""
-    for first, second in shared_places(network):
+    for first, second in find_shared_places(network):
         raise StorageError(
             f"{first} and {second} are one and the same: a file would keep them as two; "
             "give each place a copy of its own first"
@@ -155,7 +155,7 @@ def build(line: dict[str, Any], bias: bool) -> Any:
     if len(arguments) != len(layer_kind.always):
         raise ValueError("arguments")
     given = {
-        setting: _frozen(value)
+        setting: _freeze(value)
         for setting, value in (
             dict(zip(layer_kind.always, arguments, strict=True)) | settings
         ).items()
@@ -176,22 +176,22 @@ def compressible(line: dict[str, Any]) -> bool:
     return _KINDS[next(iter(line))].layer in COMPRESSIBLE
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """A setting as JSON gives it back; what JSON has no form for equals nothing, itself included."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, np.integer):
         return int(value)
     if isinstance(value, (tuple, list)):
-        return [_plain(part) for part in value]
+        return [_to_plain(part) for part in value]
     if isinstance(value, (dict, set)) and not value:
         return {}
     return float("nan")
 
 
-def _frozen(value: Any) -> Any:
+def _freeze(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(map(_frozen, value))
+        return tuple(map(_freeze, value))
     if value is not None and not isinstance(value, (bool, int, str)):
         raise TypeError("setting")
     return value

@@ -88,7 +88,7 @@ def _members(bounded: LayerBound) -> Any:
     return CONSTRAINTS[bounded.constraint].load()()
 
 
-def straighten(network: nn.Sequential, bits: int) -> dict[str, RoundedWeight]:
+def attach_rounding(network: nn.Sequential, bits: int) -> dict[str, RoundedWeight]:
     """Make a network compute with rounded weights and learn the real ones, in place."""
     parts = {name: RoundedWeight(layer, bits) for name, layer in pick_layers(network, None).items()}
     for name, part in parts.items():
@@ -139,7 +139,7 @@ def train_quantized(
         As :func:`compression.quantize` gives it, its file the function that was trained.
     """
     learning = copy.deepcopy(network)
-    rounding = straighten(learning, bits) if bits < 32 else {}
+    rounding = attach_rounding(learning, bits) if bits < 32 else {}
 
     def project() -> None:
         for part in rounding.values():

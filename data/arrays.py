@@ -78,7 +78,7 @@ def from_arrays(
     if lengths is not None:
         values = _pad(values, as_array("lengths", lengths))
     layout = _check_layout(values, layout)
-    values, names = _in_order(values, layout)
+    values, names = _reorder(values, layout)
     if values.dtype == np.uint8 and "H" in layout:
         values = values / np.float32(255)
         said.append("Pixels of 8 bits are divided by 255.")
@@ -134,7 +134,7 @@ def _check_layout(values: NDArray[Any], layout: str | None) -> str:
     return layout
 
 
-def _in_order(values: NDArray[Any], layout: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _reorder(values: NDArray[Any], layout: str) -> tuple[NDArray[Any], tuple[str, ...]]:
     """The array with channels before everything else, and names where its features have places."""
     if layout in ("NLC", "NHWC"):
         values = np.moveaxis(values, -1, 1)

@@ -192,7 +192,7 @@ def find(name: str) -> Entry:
         raise DatasetError(
             f"there is no dataset named {name!r}: choose one of {', '.join(DATASETS)}"
         )
-    known = uploads.facts(name)
+    known = uploads.read_facts(name)
     rows, features = known["shape"]
     return Entry(
         name=name,

@@ -147,11 +147,11 @@ def make(upload: str, choices: Mapping[str, Any], seed: int = 0) -> Dataset:
         made = replace(_from_arrays(decoded, choices, seed), name=name, title=title)
     return replace(
         made,
-        class_names=tuple(map(plain_text, made.class_names)),
-        feature_names=tuple(map(plain_text, made.feature_names)),
-        feature_units=tuple(map(plain_text, made.feature_units)),
-        target_name=plain_text(made.target_name),
-        remarks=tuple(map(plain_text, (*decoded.remarks, *made.remarks))),
+        class_names=tuple(map(clean_text, made.class_names)),
+        feature_names=tuple(map(clean_text, made.feature_names)),
+        feature_units=tuple(map(clean_text, made.feature_units)),
+        target_name=clean_text(made.target_name),
+        remarks=tuple(map(clean_text, (*decoded.remarks, *made.remarks))),
     )
 
 
@@ -171,7 +171,7 @@ def keep_dataset(upload: str, choices: Mapping[str, Any]) -> str:
     return made.name
 
 
-def facts(name: str) -> dict[str, Any]:
+def read_facts(name: str) -> dict[str, Any]:
     """What is known of a kept dataset without loading it; raises DatasetError when it is gone."""
     file = folder() / f"{name}.json"
     try:
@@ -187,7 +187,7 @@ def facts(name: str) -> dict[str, Any]:
 
 def load(name: str, seed: int = 0) -> Dataset:
     """A kept dataset, split by a seed."""
-    known = facts(name)
+    known = read_facts(name)
     return make(known["upload"], known["choices"], seed)
 
 
@@ -201,7 +201,7 @@ def clean_title(title: str) -> str:
     return " ".join(re.sub(r"[^\w.-]+", " ", title).split())[:40] or "upload"
 
 
-def plain_text(text: str) -> str:
+def clean_text(text: str) -> str:
     """A stranger's text as pages and reports may show it: no tag, no link, no picture, one line."""
     text = text.replace("<", "‹").replace(">", "›").replace("](", "] (").replace("`", "'")
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -62,7 +62,7 @@ for column, side in zip(columns, sides, strict=True):
     with column:
         side.draw(partial(linking.slide, sides, side))
 baseline = presets.request_baseline(trained)
-behind = plane.draw(sides, presets.ghosts_of(trained, baseline))
+behind = plane.draw(sides, presets.list_ghosts(trained, baseline))
 if widgets.switch(links.ANIMATION, "Scrub in the browser, without the server"):
     animation.draw(sides, baselines.list_thin(baselines.curves_of(behind)))
 with top:

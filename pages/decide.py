@@ -9,7 +9,7 @@ from pages.shared.models.text import reference_line
 from pages.shared.ui import blocks, charts, widgets
 from pages.views.decide import text
 from pages.views.decide.answer import draw_answer
-from pages.views.decide.candidates import requested_series
+from pages.views.decide.candidates import list_requested
 from pages.views.decide.latency import draw_latency, submit_measurement
 from pages.views.decide.series import is_series_due, submit_series
 
@@ -21,7 +21,7 @@ with first:
     path = controls.choose_course()
 st.markdown(reference_line(trained), help=explain("reference", "test part"))
 blocks.link_sections(text.SECTIONS)
-jobs = submit_series(trained, requested_series(trained), path)
+jobs = submit_series(trained, list_requested(trained), path)
 measurement = submit_measurement(trained, jobs)
 measured = measurement.result if measurement else None
 draw_answer(trained, jobs, measured)

@@ -206,7 +206,7 @@ class Adapter:
             shape[axis] = rank
             changed[name] = matrix.reshape(shape).to(old.dtype).contiguous()
             if not torch.isfinite(changed[name]).all():
-                raise _unfit(pair, rank, old.dtype)
+                raise _make_rank_error(pair, rank, old.dtype)
         return changed
 
     def _write(
@@ -253,12 +253,12 @@ class Adapter:
                 kept = 1 - (lost / whole) ** 2 if whole else 1.0
                 row |= {"energy": float(whole**2), "energy_kept": float(kept)}
                 if not abs(lost - tail) <= _ROUNDING[self._tensors[pair.up].dtype] * whole:
-                    raise _unfit(pair, ranks[name], self._tensors[pair.up].dtype)
+                    raise _make_rank_error(pair, ranks[name], self._tensors[pair.up].dtype)
             rows.append(row)
         return pd.DataFrame(rows)
 
 
-def _unfit(pair: Pair, rank: int, dtype: torch.dtype) -> StorageError:
+def _make_rank_error(pair: Pair, rank: int, dtype: torch.dtype) -> StorageError:
     return StorageError(
         f"layer {pair.layer[:200]!r} cannot be written at rank {rank}: its numbers do not fit the type "
         f"{str(dtype).removeprefix('torch.')}; give the adapter as float32"

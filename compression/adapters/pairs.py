@@ -128,7 +128,7 @@ def _pair(
         )
     else:
         number = float(rank)  # what this layout means where it gives no alpha
-    reason = _obstacle(small, tall, expected, has_middle)
+    reason = _find_obstacle(small, tall, expected, has_middle)
     rank = max(rank, 1)
     kind = "embedding" if "embedding" in down else "linear"
     if small.ndim > 2 and prod(small.shape[2:]) > 1:
@@ -153,7 +153,7 @@ def _number(tensor: torch.Tensor, name: str) -> float:
     return value
 
 
-def _obstacle(down: torch.Tensor, up: torch.Tensor, expected: int, has_middle: bool) -> str:
+def _find_obstacle(down: torch.Tensor, up: torch.Tensor, expected: int, has_middle: bool) -> str:
     if has_middle:
         return "its kernel is split in three (lora_mid)"
     if down.dtype not in _TYPES or up.dtype not in _TYPES:

@@ -50,7 +50,7 @@ class MagnitudePruning:
         rounds = -(-start.fine_tuning_epochs // 2)
         for done in range(1, start.fine_tuning_epochs + 1):
             if done <= rounds:
-                kept.update(largest(pruned, knob ** (done / rounds)))
+                kept.update(find_largest(pruned, knob ** (done / rounds)))
                 clear()
             trainer.epoch()
         for name, layer in pruned.items():
@@ -58,7 +58,7 @@ class MagnitudePruning:
         return network, start.fine_tuning_epochs
 
 
-def largest(layers: Mapping[str, Layer], share: float) -> dict[str, torch.Tensor]:
+def find_largest(layers: Mapping[str, Layer], share: float) -> dict[str, torch.Tensor]:
     """Which weights are the largest of all layers together: round(share · n) of them, at least 1."""
     sizes = [layer.weight.numel() for layer in layers.values()]
     magnitudes = np.concatenate([np.abs(array(layer.weight)).ravel() for layer in layers.values()])

@@ -28,7 +28,7 @@ class SmallerNetwork:
     def knobs(self, start: BaselineStart) -> tuple[float, ...]:
         """Widths whose files take about 3 % to 50 % of the reference's bytes, and no more."""
         whole = accounting.bytes_of(start.reference.network)
-        widths = [_widest(start, share * whole) for share in _SHARES]
+        widths = [_find_widest(start, share * whole) for share in _SHARES]
         return tuple(dict.fromkeys(width for width in widths if width is not None))
 
     def check(self, knob: float) -> float:
@@ -58,7 +58,7 @@ def _build(start: BaselineStart, knob: float) -> tuple[nn.Sequential, Recipe]:
     return build(reference.model, data, data.outputs, reference.seed, knob * reference.width)
 
 
-def _widest(start: BaselineStart, most: float) -> float | None:
+def _find_widest(start: BaselineStart, most: float) -> float | None:
     """The largest width, to three digits, whose file has at most so many bytes; None: none has."""
 
     def fits(width: float) -> bool:

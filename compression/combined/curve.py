@@ -92,8 +92,8 @@ def combined_curve(
         epochs,
     )
     pairs = (
-        _ascending(ranks, reference.network),
-        _descending(entry.bounds if bounds is None else bounds),
+        _sort_ranks(ranks, reference.network),
+        _sort_bounds(entry.bounds if bounds is None else bounds),
     )
     judge = CurveBuilder(reference, dataset, start.samples)
     files: list[bytes] = []
@@ -128,7 +128,7 @@ def combined_curve(
     return so_far()
 
 
-def _ascending(ranks: Iterable[int] | None, network: nn.Sequential) -> list[int]:
+def _sort_ranks(ranks: Iterable[int] | None, network: nn.Sequential) -> list[int]:
     taken = layers_for(network, "truncated_svd", None)
     shape = max((matrix(layer).shape for layer in taken.values()), key=min)
     if ranks is None:
@@ -141,7 +141,7 @@ def _ascending(ranks: Iterable[int] | None, network: nn.Sequential) -> list[int]
     return sorted({int(rank) for rank in values})
 
 
-def _descending(bounds: Iterable[float]) -> list[float]:
+def _sort_bounds(bounds: Iterable[float]) -> list[float]:
     values = {check_bound(bound, "relative bound") for bound in bounds}
     if not values or np.inf in values:
         raise ArgumentError("no finite bound was given: choose numbers from 0 to 1")

@@ -30,7 +30,7 @@ def run(arguments: Namespace) -> int:
             "give data for that."
         )
     else:
-        facts, sentence = _on_data(arguments, rows)
+        facts, sentence = _compare_on_data(arguments, rows)
     if arguments.json:
         print_json({"models": rows, **facts})
     else:
@@ -39,7 +39,9 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _on_data(arguments: Namespace, rows: list[dict[str, Any]]) -> tuple[dict[str, Any], str]:
+def _compare_on_data(
+    arguments: Namespace, rows: list[dict[str, Any]]
+) -> tuple[dict[str, Any], str]:
     from .judge import judge
 
     judged = judge(arguments)

@@ -37,11 +37,11 @@ def judge(arguments: Namespace) -> Judged:
     same = outputs[0].shape == outputs[1].shape
     difference = float(np.abs(outputs[0] - outputs[1]).max()) if same else float("nan")
     if asks_for_numbers(arguments.task, outputs[0], target):
-        before, after = (answered_numbers(output, target) for output in outputs)
+        before, after = (read_numbers(output, target) for output in outputs)
         return JudgedNumbers((before, after), target.astype(np.float64), difference)
     target = as_classes(target)
     classes = np.unique(target)
-    before, after = (answered_classes(output, classes) for output in outputs)
+    before, after = (read_classes(output, classes) for output in outputs)
     return JudgedClasses((before, after), target, difference, describe_order(outputs[0], classes))
 
 
@@ -54,7 +54,7 @@ def asks_for_numbers(task: str, outputs: NDArray[np.float64], target: NDArray[An
     return not whole or not odds
 
 
-def answered_numbers(outputs: NDArray[np.float64], target: NDArray[Any]) -> NDArray[np.float64]:
+def read_numbers(outputs: NDArray[np.float64], target: NDArray[Any]) -> NDArray[np.float64]:
     if outputs.shape[1] != 1 or target.dtype.kind not in "fiu":
         raise NotApplicableError(
             f"the model gives {outputs.shape[1]} numbers a row, and the target holds "
@@ -247,7 +247,7 @@ def _fit(values: NDArray[Any], name: str, shape: tuple[Any, ...], kind: Any) -> 
     return values
 
 
-def answered_classes(outputs: NDArray[np.float64], classes: NDArray[Any]) -> NDArray[Any]:
+def read_classes(outputs: NDArray[np.float64], classes: NDArray[Any]) -> NDArray[Any]:
     """The class that each row of outputs stands for."""
     count = outputs.shape[1]
     if count == 1:

@@ -17,14 +17,14 @@ from ..graphs.smallest import FileChoice, ScoreCurve
 from .judge import (
     Columns,
     Inputs,
-    answered_classes,
-    answered_numbers,
     as_classes,
     asks_for_numbers,
     describe_order,
     fit_inputs,
     open_content,
+    read_classes,
     read_data,
+    read_numbers,
     run_in_blocks,
 )
 from .judged import JudgedClasses, JudgedNumbers
@@ -211,8 +211,8 @@ class _Rows:
             some = {name: column[judged_rows] for name, column in columns.items()}
             given = run_in_blocks(open_content(content), some, len(judged_rows))
             if numbers:
-                return answered_numbers(given, target[judged_rows])
-            return np.asarray(answered_classes(given, classes))
+                return read_numbers(given, target[judged_rows])
+            return np.asarray(read_classes(given, classes))
 
         task = "regression" if numbers else "classification"
         self.judge = GraphJudge(answer, original, target[self.test], target[self.validation], task)

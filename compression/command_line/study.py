@@ -44,7 +44,7 @@ def _run(arguments: Namespace, store: "StudyStore") -> int:
     executor = studies.DaskExecutor(arguments.dask) if arguments.dask is not None else None
     estimate = studies.describe_estimate(studies.estimate_time(study, store))
     print(show_text(f"{study.name}: {estimate}"), file=sys.stderr)  # noqa: T201
-    with _pausing() as paused, collect_damaged() as damaged:
+    with _pause_on_signal() as paused, collect_damaged() as damaged:
         try:
             came = studies.run(
                 study,
@@ -164,7 +164,7 @@ def _report(study: "Study", paused: Event) -> Any:
 
 
 @contextmanager
-def _pausing() -> Iterator[Event]:
+def _pause_on_signal() -> Iterator[Event]:
     """An event that is set by the first Ctrl-C or SIGTERM; the second one stops at once."""
     paused = Event()
 

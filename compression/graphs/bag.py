@@ -16,8 +16,8 @@ from .weights import (
     RECURRENT,
     STACK,
     Weight,
-    same_tensor,
-    too_small,
+    explain_same_tensor,
+    explain_too_small,
 )
 
 _EMBEDDINGS = ("embed", "emb.", "wte", "wpe", "relative_attention_bias", "lookup")
@@ -125,10 +125,10 @@ def _describe(name: str, tensors: Mapping[str, Tensor], others: tuple[str, ...])
     kinds = {other: _kind(other, shape, tensors)[0] for other in others}
     if others and not reason:
         looked_up = [other for other, kind in kinds.items() if kind == EMBEDDING]
-        reason = same_tensor(show(looked_up[0])) if looked_up else ""
+        reason = explain_same_tensor(show(looked_up[0])) if looked_up else ""
     elif others and kind == EMBEDDING:
-        reason = same_tensor(show(others[0]))
-    reason = reason or too_small(matrix_shape)
+        reason = explain_same_tensor(show(others[0]))
+    reason = reason or explain_too_small(matrix_shape)
     each = len(tensors[name].data) // tensors[name].size
     return Weight(name, kind, shape, matrix_shape, 1, others, reason, each)
 

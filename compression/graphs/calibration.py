@@ -76,7 +76,7 @@ def calibrate(
         The graph does not run on these rows, or no layer of it can be calibrated.
     """
     graph = open_graph()
-    sources = _by_tensor(graph)
+    sources = _index_sources(graph)
     sizes = {
         name: len(matrix)
         for name, (tensor, matrix) in layers.items()
@@ -112,7 +112,7 @@ def _decompose(weight: Array, centre: Array, spread: Array) -> CalibratedLayer |
 
 def probe_products(graph: ir.Model, tensors: list[str]) -> tuple[bytes, list[tuple[int, int]]]:
     """The graph that gives the products of some weights; of each output: which weight's, its axis."""
-    sources = _by_tensor(graph)
+    sources = _index_sources(graph)
     axes, outputs = [], []
     for place, tensor in enumerate(tensors):
         for use in sources[tensor].uses:
@@ -124,7 +124,7 @@ def probe_products(graph: ir.Model, tensors: list[str]) -> tuple[bytes, list[tup
     return ir.to_proto(graph).SerializeToString(), axes
 
 
-def _by_tensor(graph: ir.Model) -> dict[str, Source]:
+def _index_sources(graph: ir.Model) -> dict[str, Source]:
     return {str(source.value.name): source for source in find_sources(graph)}
 
 

@@ -45,11 +45,11 @@ def write_frame(stream: IO[bytes], header: dict[str, Any], files: Mapping[str, b
 
 def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], Files]:
     """What ``write_frame`` wrote; EOFError where the other end has gone."""
-    header = json.loads(_exactly(stream, int.from_bytes(_exactly(stream, 8), "little")))
-    return header, {name: _exactly(stream, length) for name, length in header.pop("files")}
+    header = json.loads(_read_exactly(stream, int.from_bytes(_read_exactly(stream, 8), "little")))
+    return header, {name: _read_exactly(stream, length) for name, length in header.pop("files")}
 
 
-def _exactly(stream: IO[bytes], length: int) -> bytes:
+def _read_exactly(stream: IO[bytes], length: int) -> bytes:
     content = stream.read(length)
     if len(content) < length:
         raise EOFError

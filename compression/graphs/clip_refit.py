@@ -94,7 +94,7 @@ def refit_layers(
     """
     refitted: dict[str, BoundedLayer] = {}
     for name, (tensor, weight) in layers.items():
-        source = _by_tensor(graph)[tensor]
+        source = _index_sources(graph)[tensor]
         if sum(weight.shape) > LARGEST_LAYER or not _can_be_exchanged(graph, source):
             continue
         outputs = _measure(graph, open_graph(), tensor, weight.shape[1], x)
@@ -118,7 +118,7 @@ def clip_layers(
     for name, bound in bounds.items():
         tensor, weight = layers[name]
         exchange(
-            graph, _by_tensor(graph)[tensor], weight.clip(-bound, bound), np.zeros(len(weight))
+            graph, _index_sources(graph)[tensor], weight.clip(-bound, bound), np.zeros(len(weight))
         )
     common.RemoveUnusedNodesPass()(graph)
 
@@ -158,7 +158,7 @@ def _measure(
 
 def _probe_inputs(graph: ir.Model, tensor: str) -> tuple[bytes, list[int]]:
     """The graph that gives what a weight is multiplied by, one output a use; their axes."""
-    uses = _by_tensor(graph)[tensor].uses
+    uses = _index_sources(graph)[tensor].uses
     views = [_add_view(graph, use) for use in uses]
     graph.graph.outputs.clear()
     graph.graph.outputs.extend(views)
@@ -203,5 +203,5 @@ def _can_be_exchanged(graph: ir.Model, source: Source) -> bool:
     )
 
 
-def _by_tensor(graph: ir.Model) -> dict[str, Source]:
+def _index_sources(graph: ir.Model) -> dict[str, Source]:
     return {str(source.value.name): source for source in find_sources(graph)}

@@ -149,7 +149,7 @@ def serve() -> None:
             reply, answer = {"error": STOPPED, "kind": "StorageError"}, {}
         except Exception:  # libraries raise what a damaged file makes them raise
             reply, answer = {"error": DAMAGED, "kind": "StorageError"}, {}
-        _unlimit()
+        _lift_limits()
         write_frame(answers, reply, answer)
         del files, answer
 
@@ -171,14 +171,14 @@ def _limit(cpu_seconds: int, given: int) -> None:
         import resource
 
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        libraries = CODE_BYTES + max(0, _held_bytes("VmRSS") - given)
+        libraries = CODE_BYTES + max(0, _read_memory("VmRSS") - given)
         room = CHILD_BYTES - max(0, libraries - 4 * given)
-        resource.setrlimit(resource.RLIMIT_DATA, (_held_bytes("VmData") + max(0, room), most))
+        resource.setrlimit(resource.RLIMIT_DATA, (_read_memory("VmData") + max(0, room), most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # its signal ends the process
 
 
-def _unlimit() -> None:
+def _lift_limits() -> None:
     signal.setitimer(signal.ITIMER_PROF, 0)
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
@@ -187,7 +187,7 @@ def _unlimit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
-def _held_bytes(kind: str) -> int:
+def _read_memory(kind: str) -> int:
     """What this process holds: VmData as the limit counts it, VmRSS all that is in memory."""
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:
         for line in status:

@@ -115,7 +115,7 @@ def head_curve(
     if not members.convex:
         raise NotApplicableError(f"the set {constraint} is not convex: nothing could be certified")
     _check_data({"fit": fit, "validation": validation, "test": test}, task)
-    rows = _some_rows(fit[1], task)
+    rows = _pick_rows(fit[1], task)
     y = np.asarray(fit[1])[rows]
     head, x = ask_with_samples(model.split_head, fit[0][rows])
     _check_head(head, x, y, task)
@@ -147,7 +147,7 @@ def head_curve(
     return recorder.gather()
 
 
-def _some_rows(y: NDArray, task: str) -> NDArray[np.intp]:
+def _pick_rows(y: NDArray, task: str) -> NDArray[np.intp]:
     """All rows, or so many of them, of each class its share."""
     if len(y) <= MAX_FIT_ROWS:
         return np.arange(len(y))

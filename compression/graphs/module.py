@@ -32,8 +32,8 @@ from .weights import (
     STACK,
     TRANSPOSED,
     Weight,
-    same_tensor,
-    too_small,
+    explain_same_tensor,
+    explain_too_small,
 )
 
 BLOCK = 256  # samples that are run at once
@@ -71,7 +71,7 @@ class ModuleModel(Model):
     def compressed(self, ranks: Ranks) -> Bag:
         """The factor file of the module's state: see :func:`compression.restore`."""
         state = self.module.state_dict()
-        tensors = {name: _plain(name, value) for name, value in state.items()}
+        tensors = {name: _read_plain(name, value) for name, value in state.items()}
         bag = Bag(tensors, "module.safetensors", self.file_bytes)
         return bag.compressed(self.checked_ranks(ranks))
 
@@ -121,7 +121,7 @@ class ModuleModel(Model):
         with self.substitute(matrices) as module:
             module.eval()
             try:
-                parts = [_first(module(part)) for part in samples.split(BLOCK)]
+                parts = [_take_first(module(part)) for part in samples.split(BLOCK)]
             finally:
                 module.train(training)
         return torch.cat(parts).double().cpu().numpy()
@@ -150,7 +150,7 @@ class ModuleModel(Model):
         try:
             for part in torch.as_tensor(x).split(BLOCK):
                 calls.clear()
-                given = _first(self.module(part))
+                given = _take_first(self.module(part))
                 ending = _find_end(calls[-1][2], given) if calls else None
                 if ending is None or calls[-1][1].dim() != 2:
                     raise NotApplicableError(
@@ -181,7 +181,7 @@ class ModuleModel(Model):
             )
         for name, values in ((head.layer, head.weight), (bias, head.intercept)):
             state[name] = torch.as_tensor(values).to(state[name])
-        tensors = {name: _plain(name, value) for name, value in state.items()}
+        tensors = {name: _read_plain(name, value) for name, value in state.items()}
         return Bag(tensors, "module.safetensors", self.file_bytes)
 
 
@@ -205,7 +205,7 @@ def read_module(module: nn.Module) -> ModuleModel:
     return ModuleModel(module)
 
 
-def _first(outputs: Any) -> torch.Tensor:
+def _take_first(outputs: Any) -> torch.Tensor:
     """The first tensor of what a module gives."""
     while isinstance(outputs, (tuple, list, dict)):
         outputs = next(iter(outputs.values() if isinstance(outputs, dict) else outputs))
@@ -233,10 +233,10 @@ def _describe(module: nn.Module, parameter: nn.Parameter, names: tuple[str, ...]
     blocked = [place for place, (_, _, why) in enumerate(kinds) if why]
     if blocked and len(blocked) < len(kinds):
         other = next(i for i in range(len(kinds)) if (i in blocked) != (0 in blocked))
-        reason = same_tensor(names[other])
+        reason = explain_same_tensor(names[other])
     if parameter.is_meta:
         reason = "holds no values: it lies on the meta device"
-    reason = reason or too_small(matrix_shape)
+    reason = reason or explain_too_small(matrix_shape)
     each = parameter.element_size()
     return Weight(names[0], kind, shape, matrix_shape, groups, names[1:], reason, each)
 
@@ -266,7 +266,7 @@ def _kind(module: nn.Module, name: str) -> tuple[str, int, str]:
     return "other", 1, _ELSEWHERE
 
 
-def _plain(name: str, value: Any) -> Tensor:
+def _read_plain(name: str, value: Any) -> Tensor:
     from .checkpoint import plain_tensor
 
     if not isinstance(value, torch.Tensor):

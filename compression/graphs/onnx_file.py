@@ -206,7 +206,9 @@ def _check_tensor(tensor: onnx.TensorProto) -> None:
             stored, needed = len(tensor.raw_data), -(-count * bits // 8)
         else:
             stored = sum(len(getattr(tensor, field)) for field in _FIELDS)
-            needed = -(-count * bits // 8) if bits < 8 else count * (2 if _complex(tensor) else 1)
+            needed = (
+                -(-count * bits // 8) if bits < 8 else count * (2 if _is_complex(tensor) else 1)
+            )
     if stored != needed:
         raise StorageError(
             f"tensor {show(tensor.name)} says that it holds {count:,} numbers, and the file does "
@@ -214,5 +216,5 @@ def _check_tensor(tensor: onnx.TensorProto) -> None:
         )
 
 
-def _complex(tensor: onnx.TensorProto) -> bool:
+def _is_complex(tensor: onnx.TensorProto) -> bool:
     return tensor.data_type in (onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128)

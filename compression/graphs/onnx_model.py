@@ -25,7 +25,7 @@ from .onnx_rounding import check_rounding, round_weights
 from .onnx_surgery import replace, take_name
 from .onnx_uses import Source, describe, find_sources
 from .spectra import Array
-from .weights import CONVOLUTION, FACTOR, LINEAR, REASONS, Weight, too_small
+from .weights import CONVOLUTION, FACTOR, LINEAR, REASONS, Weight, explain_too_small
 
 if TYPE_CHECKING:
     from .clip_refit import BoundedLayer
@@ -172,7 +172,7 @@ class OnnxModel(Model):
             weight.name: (str(self._sources[weight.name].value.name), self.matrix(weight.name))
             for weight in self.weights
             if weight.kind in (LINEAR, CONVOLUTION)
-            and weight.reason in ("", too_small(weight.matrix_shape))
+            and weight.reason in ("", explain_too_small(weight.matrix_shape))
             and np.isfinite(self.matrix(weight.name)).all()
         }
 

@@ -20,8 +20,8 @@ from .weights import (
     STACK,
     TRANSPOSED,
     Weight,
-    same_tensor,
-    too_small,
+    explain_same_tensor,
+    explain_too_small,
 )
 
 FLOATS = (ir.DataType.FLOAT, ir.DataType.DOUBLE, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
@@ -178,13 +178,13 @@ def describe(source: Source, name: str) -> Weight | None:
     tensor = source.value.const_value
     assert tensor is not None
     groups = attribute(first.node, "group", 1) if first.kind == GROUPED else 1
-    reason = _reason(source, first) or too_small((rows, columns))
+    reason = _explain_refusal(source, first) or explain_too_small((rows, columns))
     return Weight(
         name, first.kind, tuple(tensor.shape.numpy()), (rows, columns), groups, (), reason
     )
 
 
-def _reason(source: Source, first: Use) -> str:
+def _explain_refusal(source: Source, first: Use) -> str:
     if source.is_output:
         return "is itself an output of the graph"
     blocked = [use for use in source.uses if use.reason]
@@ -192,7 +192,7 @@ def _reason(source: Source, first: Use) -> str:
         titles = {EMBEDDING: "the embedding", OTHER: "what"}
         title = titles.get(blocked[0].kind, f"the {blocked[0].kind}")
         node = blocked[0].node
-        return same_tensor(f"{title} in node {show(node.name or node.op_type)}")
+        return explain_same_tensor(f"{title} in node {show(node.name or node.op_type)}")
     if blocked:
         return blocked[0].reason
     if any(orientation(use, first) is None for use in source.uses):

@@ -44,7 +44,7 @@ def plan(model: Model, steps: int = STEPS, report: Report = keep_going) -> Plan:
     NotApplicableError
         No layer can be made smaller.
     """
-    layers = _all_choices(model)
+    layers = _list_choices(model)
     dense = sum(layer.dense_cost for layer in layers.values())
     fixed = model.parameters - dense
     smallest = sum(int(layer.costs[0]) for layer in layers.values())
@@ -78,7 +78,7 @@ def ranks_within(model: Model, parameters: int) -> dict[str, int]:
     ArgumentError
         The budget is below what is left at rank 1 everywhere; the message names that.
     """
-    layers = _all_choices(model)
+    layers = _list_choices(model)
     fixed = model.parameters - sum(layer.dense_cost for layer in layers.values())
     smallest = fixed + sum(int(layer.costs[0]) for layer in layers.values())
     if parameters < smallest:
@@ -90,7 +90,7 @@ def ranks_within(model: Model, parameters: int) -> dict[str, int]:
     return {name: rank for name, rank in ranks.items() if rank is not None}
 
 
-def _all_choices(model: Model) -> dict[str, RankChoices]:
+def _list_choices(model: Model) -> dict[str, RankChoices]:
     """Of every layer that a lower rank makes smaller; NotApplicableError where there is none."""
     layers: dict[str, RankChoices] = {}
     for weight in model.weights:
@@ -141,7 +141,7 @@ def _row(model: Model, ranks: dict[str, int], parameters: int) -> dict[str, obje
     }
 
 
-def starting_row(table: pd.DataFrame) -> int:
+def find_starting_row(table: pd.DataFrame) -> int:
     """The smallest of the plans in which every layer keeps 90 % of its energy."""
     enough: Sequence[int] = np.flatnonzero(table["energy"].to_numpy() >= START_ENERGY).tolist()
     return enough[0] if len(enough) else len(table) - 1

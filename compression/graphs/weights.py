@@ -69,7 +69,7 @@ class Weight:
         return self.parameters if rank is None else rank * sum(self.matrix_shape)
 
 
-def too_small(matrix_shape: tuple[int, int]) -> str:
+def explain_too_small(matrix_shape: tuple[int, int]) -> str:
     """The reason of a weight that even rank 1 makes larger, "" for any other."""
     if break_even_rank(*matrix_shape) > 0:
         return ""
@@ -80,5 +80,5 @@ def too_small(matrix_shape: tuple[int, int]) -> str:
     )
 
 
-def same_tensor(other: str) -> str:
+def explain_same_tensor(other: str) -> str:
     return f"is the same tensor as {other}: compressed once for both or not at all"

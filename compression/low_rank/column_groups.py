@@ -209,7 +209,7 @@ def _fit_groups(weight: Array, root: Array, groups: int) -> _Groups:
     right = np.swapaxes(leading.swapaxes(1, 2) @ blocks, 0, 1)  # (size, groups, width)
     reach = np.moveaxis(group_root @ np.moveaxis(right, 0, 2), 0, 2).reshape(columns, -1)
     target = root @ weight.T
-    kept, orthogonal, triangle = _independent(reach)
+    kept, orthogonal, triangle = _find_independent(reach)
     scores = orthogonal.T @ target
     gains = np.zeros(len(kept))
     gains[kept] = np.sum(scores**2, axis=1)
@@ -219,7 +219,7 @@ def _fit_groups(weight: Array, root: Array, groups: int) -> _Groups:
     return _Groups(groups, right.reshape(-1, width), kept, triangle, scores, tails[::groups])
 
 
-def _independent(columns: Array) -> tuple[NDArray[np.bool_], Array, Array]:
+def _find_independent(columns: Array) -> tuple[NDArray[np.bool_], Array, Array]:
     """Which columns are independent of those before them, and a QR decomposition of these."""
     lengths = np.linalg.norm(columns, axis=0)
     least = DEPENDENT * lengths.max(initial=0.0)

@@ -225,7 +225,7 @@ def cross_validate(
     scores: list[Mapping[int, float]] = []
 
     def so_far() -> CrossValidation | None:
-        return _of_folds(scores) if len(scores) > 1 else None
+        return _join_folds(scores) if len(scores) > 1 else None
 
     for fit, held_out in split_folds(n_rows, folds, seed, labels):
         scores.append(fit_and_score(fit, held_out))
@@ -237,7 +237,7 @@ def cross_validate(
     return result
 
 
-def _of_folds(scores: Sequence[Mapping[int, float]]) -> CrossValidation:
+def _join_folds(scores: Sequence[Mapping[int, float]]) -> CrossValidation:
     ranks = sorted(scores[0])
     if any(sorted(fold) != ranks for fold in scores):
         raise ArgumentError("every fold needs a score at the same ranks")

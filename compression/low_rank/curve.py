@@ -114,7 +114,7 @@ def low_rank_curve(
 
 
 @in_one_thread
-def spaced_ranks(
+def list_spaced_ranks(
     reference: Reference,
     dataset: DatasetLike,
     method: str,
@@ -175,7 +175,7 @@ def judge_networks(
                 network = build()
                 trains = epochs > 0 and bool(effective[row])
                 if trains:
-                    network = _fine_tuned(network, reference, dataset, samples, epochs)
+                    network = _fine_tune(network, reference, dataset, samples, epochs)
                     outputs = samples.outputs(network)
                 judge.add(knob, outputs, network, epochs if trains else 0)
             else:
@@ -245,7 +245,7 @@ def _truncate_progressively(
             if spent:
                 dense = _multiply_out(networks[-1], reference.network)
                 current = prepare_again(replace(reference, network=dense))
-            network = _fine_tuned(current.at(value), reference, dataset, samples, epochs)
+            network = _fine_tune(current.at(value), reference, dataset, samples, epochs)
             spent += epochs
         networks.append(network)
         judge.add(cast(int, value), samples.outputs(network), network, spent)
@@ -271,7 +271,7 @@ def _multiply_out(network: nn.Sequential, reference: nn.Sequential) -> nn.Sequen
 
 
 @torch.enable_grad()
-def _fine_tuned(
+def _fine_tune(
     network: nn.Sequential,
     reference: Reference,
     dataset: DatasetLike,

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
-from ..network import Layer, array, children_of, matrix, obstacle, pick_layers
+from ..network import Layer, array, children_of, find_obstacle, matrix, pick_layers
 from .decomposition import MatrixRanks, build
 from .kernels import KernelDecomposition, decompose_kernel, patches
 
@@ -53,7 +53,7 @@ def layers_for(
             f"{', '.join(inner)}: part of a layer that is low rank already; "
             "compress the network that it came from"
         )
-    reasons = {name: obstacle(layer) for name, layer in chosen.items() if obstacle(layer)}
+    reasons = {name: find_obstacle(layer) for name, layer in chosen.items() if find_obstacle(layer)}
     if reasons and (names is not None or len(reasons) == len(chosen)):
         listing = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise NotApplicableError(f"no low-rank layer can stand for {listing}")

@@ -75,7 +75,7 @@ class RunningSum:
             if within == 0:
                 block = slice(self._rank, self._rank + self._block)
                 self._projected = apply_weight(self._right, self._right.weight[block], self._x)
-                self._projected -= _over_positions(self._centre[block], self._projected)
+                self._projected -= _spread_over_positions(self._centre[block], self._projected)
             upto = min(rank - self._rank, self._block - within)
             added = self._add_ranks(
                 slice(self._rank, self._rank + upto), slice(within, within + upto)
@@ -91,7 +91,7 @@ class RunningSum:
         left, projected = self._left.weight[:, ranks], self._projected[:, within]
         if self._sum is None:
             self._sum = apply_weight(self._left, left, projected)
-            self._sum += _over_positions(self._start, self._sum)
+            self._sum += _spread_over_positions(self._start, self._sum)
             yield from self._sum.split(ROWS)
             return
         # What was just changed is still in the cache for whoever takes it.
@@ -111,6 +111,6 @@ def apply_weight(module: nn.Module, weight: torch.Tensor, x: torch.Tensor) -> to
     return module._conv_forward(x, weight, None)  # with its own padding, of whatever mode
 
 
-def _over_positions(channels: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+def _spread_over_positions(channels: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
     """Numbers a channel, shaped to be added at every position."""
     return channels.reshape(-1, *[1] * (outputs.dim() - 2))

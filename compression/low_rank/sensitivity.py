@@ -81,7 +81,7 @@ def sensitivity(
         for name, layer in all_ranks.layers.items():
             decomposition = all_ranks.decompositions[name]
             alone = Ranks(all_ranks.network, {name: layer}, {name: decomposition})
-            ranks = [_affordable(decomposition, share) for share in wanted]
+            ranks = [_find_affordable_rank(decomposition, share) for share in wanted]
             distinct = sorted(set(ranks))
             evaluated = zip(distinct, alone.evaluate(x, distinct), strict=True)
             outputs = {rank: output.numpy() for rank, (_, output) in evaluated}
@@ -116,7 +116,7 @@ def sensitivity(
         return table()
 
 
-def _affordable(decomposition: LayerDecomposition, share: float) -> int:
+def _find_affordable_rank(decomposition: LayerDecomposition, share: float) -> int:
     """The largest rank whose factors hold no more than this share of the layer; at least 1."""
     numbers = decomposition.parameters[1:]
     return 1 + int(np.flatnonzero(numbers <= share * decomposition.dense_parameters).max(initial=0))

@@ -37,7 +37,7 @@ def describe_starved(
     ]
     starved = [n for n, rank in ranks.items() if rank == 1 and layers[n].errors[0] > LOST]
     if spared and starved:
-        has, stays = ("has" if len(starved) == 1 else "have"), _stays(spared)
+        has, stays = ("has" if len(starved) == 1 else "have"), _inflect_stay(spared)
         parts.append(f"{', '.join(starved)} {has} rank 1 while {', '.join(spared)} {stays} dense")
     rank = ranks.get(output) if output is not None else None
     if rank is not None and rank < classes - 1:
@@ -47,5 +47,5 @@ def describe_starved(
     return "; ".join(parts)
 
 
-def _stays(names: list[str]) -> str:
+def _inflect_stay(names: list[str]) -> str:
     return "stays" if len(names) == 1 else "stay"

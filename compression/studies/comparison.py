@@ -111,7 +111,7 @@ def _describe(request: dict, labels: dict[str, str]) -> tuple:
     return where["dataset"], where["model"], *places, family, label
 
 
-def leading_rows(rows: pd.DataFrame) -> pd.DataFrame:
+def find_leading_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """The references, and the rows that ``best_within`` may choose at some share.
 
     Of each split and label those that validation prefers to every smaller row: of a million rows a

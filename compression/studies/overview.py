@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sql
 
-from .comparison import FACTS, WORDS, changes_at_shares, compare_all, leading_rows, read_rows
+from .comparison import FACTS, WORDS, changes_at_shares, compare_all, find_leading_rows, read_rows
 from .rank_choice import choose_ranks
 from .specification import SHARES
 from .store import FITS, STUDY_FITS, identify
@@ -115,14 +115,14 @@ def compute_overview(store: StudyStore, name: str) -> Overview:
         change=lambda each: each["score"] - each["reference_score"]
     )
     columns = [*FACTS, "knob", "share", "validation_score", "score", "change"]
-    budgets, leading = read_budgets(store.specification(name) or "{}"), leading_rows(rows)
+    budgets, leading = read_budgets(store.specification(name) or "{}"), find_leading_rows(rows)
     return Overview(
         changes_at_shares(leading, budgets),
         compare_all(leading, budgets),
         trace_curves(leading),
         choose_ranks(rows),
-        _plain(sample[columns]),
-        _times(store, name, rows),
+        _to_plain(sample[columns]),
+        _tabulate_times(store, name, rows),
         pd.DataFrame({"rows": [len(rows)], "curves": [len(curves)]}),
     )
 
@@ -134,9 +134,9 @@ def trace_curves(rows: pd.DataFrame) -> pd.DataFrame:
     return changes[changes["seeds"] == every].reset_index(drop=True)
 
 
-def _times(store: StudyStore, name: str, rows: pd.DataFrame) -> pd.DataFrame:
+def _tabulate_times(store: StudyStore, name: str, rows: pd.DataFrame) -> pd.DataFrame:
     fits = store.study_fits(name).set_index("key")["seconds"]
-    fit_rows = _plain(rows.drop_duplicates("fit")[[*FACTS, "reference_bytes", "fit"]])
+    fit_rows = _to_plain(rows.drop_duplicates("fit")[[*FACTS, "reference_bytes", "fit"]])
     fit_rows["seconds"] = fits.reindex(fit_rows["fit"]).to_numpy(float)
     grouped = fit_rows.groupby(["dataset", "model", "label"])
     times = grouped.agg(fits=("seconds", "count"), reference_bytes=("reference_bytes", "mean"))
@@ -145,7 +145,7 @@ def _times(store: StudyStore, name: str, rows: pd.DataFrame) -> pd.DataFrame:
     return times.reset_index()
 
 
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
+def _to_plain(table: pd.DataFrame) -> pd.DataFrame:
     words = {each: "str" for each in (*WORDS, "fit") if each in table}
     return table.astype(words).reset_index(drop=True)
 

@@ -111,10 +111,10 @@ class Fit:
 
 def identify(request: Mapping[str, Any]) -> str:
     """Key of a request: the SHA-256 of its canonical JSON, in hexadecimal."""
-    return hashlib.sha256(_canonical(request).encode()).hexdigest()
+    return hashlib.sha256(_write_canonical(request).encode()).hexdigest()
 
 
-def _canonical(request: Mapping[str, Any]) -> str:
+def _write_canonical(request: Mapping[str, Any]) -> str:
     return json.dumps(request, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -182,7 +182,7 @@ class Store:
         row = {
             "key": key,
             "name": name,
-            "request": _canonical(request),
+            "request": _write_canonical(request),
             "status": "failed" if content is None else "done",
             "sentence": sentence.replace("\0", "�"),  # PostgreSQL has no NUL
             "seconds": seconds,
@@ -369,7 +369,7 @@ def _set_up_sqlite(engine: sql.Engine) -> None:
     @sql.event.listens_for(engine, "begin")
     def begin(connection: sql.Connection) -> None:
         # A transaction that begins as a reader and then writes fails when another has written.
-        if _writes(connection):
+        if _is_writing(connection):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -385,11 +385,11 @@ def _set_up_postgresql(engine: sql.Engine) -> None:
 
     @sql.event.listens_for(engine, "begin")
     def begin(connection: sql.Connection) -> None:
-        if _writes(connection):
+        if _is_writing(connection):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
-def _writes(connection: sql.Connection) -> bool:
+def _is_writing(connection: sql.Connection) -> bool:
     return connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT"
 
 

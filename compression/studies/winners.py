@@ -117,7 +117,7 @@ def judge_duels(rows: pd.DataFrame, families: pd.DataFrame, protocol: Protocol) 
         compared = []
         for place, cell_families in families.groupby(CELL):
             ranked = _rank(cell_families)["family"]
-            names = [_first_of(ranked, side) for side in sides]
+            names = [_find_first_of(ranked, side) for side in sides]
             if all(names):
                 where = {"duel": title, **dict(zip(CELL, place, strict=True))}
                 where |= {"first": names[0], "second": names[1]}
@@ -126,7 +126,7 @@ def judge_duels(rows: pd.DataFrame, families: pd.DataFrame, protocol: Protocol) 
     return pd.DataFrame(lines)
 
 
-def _first_of(ranked: pd.Series, beginnings: Sequence[str]) -> str:
+def _find_first_of(ranked: pd.Series, beginnings: Sequence[str]) -> str:
     matches = ranked[ranked.str.startswith(tuple(beginnings))]
     return str(matches.iloc[0]) if len(matches) else ""
 
@@ -141,9 +141,9 @@ def _judge_cell(ranked: pd.DataFrame, here: pd.DataFrame) -> tuple[Line, list[Li
     """Who is best of these ranked families, and ours against every baseline."""
     ours, peers = ranked[~ranked["baseline"].astype(bool)], ranked[ranked["baseline"].astype(bool)]
     cell: Line = {
-        "winner": _first(ranked),
-        "ours": _first(ours),
-        "peer": _first(peers),
+        "winner": _take_first(ranked),
+        "ours": _take_first(ours),
+        "peer": _take_first(peers),
         "level": "",
     }
     if ranked.empty:
@@ -158,7 +158,7 @@ def _judge_cell(ranked: pd.DataFrame, here: pd.DataFrame) -> tuple[Line, list[Li
     return cell | _compare_families(here, cell["ours"], cell["peer"]), _adjust(comparisons)
 
 
-def _first(families: pd.DataFrame) -> str:
+def _take_first(families: pd.DataFrame) -> str:
     return "" if families.empty else str(families["family"].iloc[0])
 
 

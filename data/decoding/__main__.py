@@ -57,10 +57,10 @@ def decode(raw: bytes, name: str) -> tuple[pa.Table | dict[str, np.ndarray], lis
                     f"the file is named .{ending} and is none: it is damaged, or something else"
                 )
         table, remarks = text_table.decode_text(raw)
-    return _plain(table, remarks), remarks
+    return _to_plain(table, remarks), remarks
 
 
-def _plain(table: pa.Table, remarks: list[str]) -> pa.Table:
+def _to_plain(table: pa.Table, remarks: list[str]) -> pa.Table:
     """Numbers, truth, texts and dates, in the few types that a frame takes as they are."""
     types = pa.types
     columns = {}

@@ -176,7 +176,7 @@ def _parse(
             ),
         )
     except pa.ArrowInvalid as error:
-        raise Refusal(f"the text is no table: {_short(error)}") from None
+        raise Refusal(f"the text is no table: {_shorten(error)}") from None
     if headed and broken and broken[0][0] == 1:  # a name too few or many, as told by R
         broken = broken[1:]
     if broken:
@@ -195,7 +195,7 @@ def _parse(
     return table
 
 
-def _short(error: Exception) -> str:
+def _shorten(error: Exception) -> str:
     text = " ".join(str(error).split())
     text = "".join(letter for letter in text if letter.isprintable())
     return text if len(text) <= 160 else text[:157] + "..."

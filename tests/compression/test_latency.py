@@ -148,7 +148,7 @@ def times(**ratios):
 def test_a_model_that_cannot_be_told_from_the_reference_takes_the_reference_s_time():
     table = times(dense=(0.9, 1.05), rank_1=(1.4, 1.6))
     for batch in (1, 256):
-        told = latency.times_told_apart(table, "dense", batch)
+        told = latency.equalise_times(table, "dense", batch)
         assert told["reference"] == pytest.approx(3e-6 * batch)
         assert told["dense"] == pytest.approx(3e-6 * batch)
         assert told["rank 1"] == pytest.approx(2e-6 * batch)
@@ -163,9 +163,9 @@ def test_noise_is_the_farthest_end_of_the_same_graph_s_ratio_either_way(dense, n
 
 def test_faster_by_no_more_than_the_same_graph_differs_from_itself_is_not_told_apart():
     table = times(dense=(1.02, 1.07), rank_1=(1.05, 1.06))
-    assert latency.times_told_apart(table, "dense", 1)["rank 1"] == pytest.approx(3e-6)
+    assert latency.equalise_times(table, "dense", 1)["rank 1"] == pytest.approx(3e-6)
     table = times(dense=(0.99, 1.01), rank_1=(1.05, 1.06))
-    assert latency.times_told_apart(table, "dense", 1)["rank 1"] == pytest.approx(2e-6)
+    assert latency.equalise_times(table, "dense", 1)["rank 1"] == pytest.approx(2e-6)
 
 
 def measure(monkeypatch, reference, dataset, table, **knobs):

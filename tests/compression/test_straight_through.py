@@ -11,7 +11,7 @@ import compression
 from compression import storage
 from compression.catalog import CONSTRAINTS
 from compression.network import bounded_of, grid_of, layers, matrix
-from compression.straight_through import freeze, straighten, train_quantized
+from compression.straight_through import attach_rounding, freeze, train_quantized
 from compression.training import SampleTensors, Trainer
 from tests.compression.families import FAMILIES
 
@@ -40,7 +40,7 @@ def test_the_forward_pass_in_training_is_the_stored_model_s_bit_by_bit(
 ):
     network, own = families[family], samples_of(families[family], samples)
     learning = copy.deepcopy(network)
-    rounding = straighten(learning, bits)
+    rounding = attach_rounding(learning, bits)
     trainer(own, learning, lambda: [part.project() for part in rounding.values()]).epoch()
     stored = storage.from_bytes(storage.to_bytes(freeze(learning, rounding, network)))
     assert torch.equal(learning(own.x), stored(own.x))
@@ -88,7 +88,7 @@ def test_32_bits_train_the_network_as_it_is(families, samples):
 def test_real_weights_stay_in_their_set(digits, digits_mlp, samples, constraint):
     curve = compression.constrained_curve(digits_mlp, digits, constraint, [0.3], method="clip")
     learning = curve.network(0)
-    rounding = straighten(learning, 3)
+    rounding = attach_rounding(learning, 3)
     trainer(samples[64], learning, lambda: [part.project() for part in rounding.values()]).epoch()
     for layer in learning.modules():
         if (note := bounded_of(layer)) is not None:

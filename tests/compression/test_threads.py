@@ -94,7 +94,14 @@ OWN_THREADS = {
 }
 # What functions in one thread call; a generator, whose body runs with its consumer; a stopwatch.
 PARTS = {
-    *("check_data", "curve_bounds", "judge_networks", "over_plane", "path_by_bound", "prepare"),
+    *(
+        "check_data",
+        "curve_bounds",
+        "judge_networks",
+        "evaluate_over_plane",
+        "path_by_bound",
+        "prepare",
+    ),
     *("rank_latencies", "samples_for"),
 }
 

@@ -15,8 +15,8 @@ from benchmarks.hostile_links import (
     SITES,
     SMALL,
     Site,
-    faults_of,
     keys_of,
+    list_faults,
     listening,
     open_link,
     untried_keys,
@@ -38,9 +38,9 @@ def widgets_of_each_kind():
         widgets.pick("menu", "Menu", ["first", "second"], "first"),
         knobs.draw("slider", "Slider", (0.5, 1.0, 2.5), 1.0),
         widgets.segment("buttons", "Buttons", {"first": "First", "second": "Second"}),
-        widgets.several("list", "List", ["first", "second"]),
+        widgets.choose_several("list", "List", ["first", "second"]),
         widgets.switch("switch", "Switch"),
-        widgets.amount("amount", "Amount", 1.0),
+        widgets.choose_amount("amount", "Amount", 1.0),
         choose_seed(),
     ]
     widgets.remark("menu", "amount", "seed")
@@ -83,7 +83,7 @@ def test_a_page_takes_no_harm_from_a_link_that_is_hostile_throughout(page):
     for _ in range(3):
         with listening() as heard:
             app = open_link(site, {**SMALL, **{key: chosen.choice(HOSTILE) for key in keys}})
-        assert not faults_of(app, heard)
+        assert not list_faults(app, heard)
         assert app.warning or not keys
 
 
@@ -163,5 +163,5 @@ def test_what_a_page_draws_on_request_is_drawn_by_one_of_the_sites(page, key):
     small = {"study": "atlas"}, {"here": "true"}
     (site,) = [site for site in SITES if site.page == page and site.query in small]
     app = open_link(site, site.query)
-    assert not faults_of(app, [])
+    assert not list_faults(app, [])
     assert key in set(keys_of(app, site)) - set(site.query)

@@ -10,7 +10,7 @@ from compression import studies
 from pages.views.studies import text
 from pages.views.studies.curve_training import train_on
 from pages.views.studies.curve_values import read_values
-from pages.views.studies.define import all_curves
+from pages.views.studies.define import list_curves
 from tests.pages.rendering import render
 
 from .test_studies_page import SMALL, small_study
@@ -69,7 +69,7 @@ def test_the_page_sets_combinations_epochs_after_compression_and_bits(url, downl
 def test_what_is_trained_from_scratch_or_not_at_all_keeps_its_own_epochs():
     given = {
         each.settings["method"]: train_on(each, 3).settings.get("epochs")
-        for each in all_curves()
+        for each in list_curves()
         if each.family == "baseline"
     }
     assert given == {

@@ -16,14 +16,14 @@ from compression.studies.specification import study_from
 from pages.shared import jobs
 from pages.shared.plots.palette import style
 from pages.views.studies import figures, tasks, text
-from pages.views.studies.define import all_curves
+from pages.views.studies.define import list_curves
 from tests.pages.rendering import render, settle
 
 SMALL = {"on": "Iris", "of": "MLP (256-128)", "seeds": "2"}
 
 
 def small_study(seeds=2):
-    curves = {each.label: each for each in all_curves()}
+    curves = {each.label: each for each in list_curves()}
     chosen = tuple(curves[label] for label in ("Truncated SVD", "Rounding to few bits"))
     return studies.Study("small", ("iris",), ("mlp",), tuple(range(seeds)), chosen)
 
@@ -127,12 +127,12 @@ def test_the_text_to_take_away_is_the_same_study():
 def test_the_same_choices_are_the_same_name_and_other_choices_another():
     names = {text.name_study(small_study(seeds)) for seeds in (2, 3, 3)}
     assert len(names) == 2
-    long = studies.Study("x", ("iris",), ("mlp",), (0,), tuple(all_curves()))
+    long = studies.Study("x", ("iris",), ("mlp",), (0,), tuple(list_curves()))
     assert len(text.name_study(long)) <= 100
 
 
 def test_every_curve_of_the_menu_is_one_that_a_study_can_have():
-    study = studies.Study("all", ("iris",), ("mlp",), (0,), tuple(all_curves()))
+    study = studies.Study("all", ("iris",), ("mlp",), (0,), tuple(list_curves()))
     assert study_from(json.loads(study.to_json())).curves == study.curves
 
 

@@ -160,7 +160,7 @@ def test_map_and_table_say_the_same_of_a_layer(rank, word, sign):
             "reason": [""],
         }
     )
-    assert word in text.why(layers.iloc[0], "99")
+    assert word in text.explain_layer(layers.iloc[0], "99")
     (tile,) = figures.layer_map(layers, "99", "w").data
     assert tile.text[0] == f"{sign}{abs(100 * (1 - rank * 24 / 128)):.0f} %"
     red, _, blue = (int(tile.marker.colors[0][i : i + 2], 16) for i in (1, 3, 5))

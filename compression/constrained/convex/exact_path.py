@@ -53,7 +53,7 @@ class ExactPath:
     def at(self, bound: float) -> Array:
         """Optimal weight (n,) at any bound."""
         bound = check_bound(bound)
-        weight = between(self.breakpoints, self.weights, bound)
+        weight = interpolate_rows(self.breakpoints, self.weights, bound)
         if self.certifier.constraint.elementwise and bound <= self.breakpoints[-1]:
             pinned = self.pinned_at(bound)
             weight[pinned] = np.where(weight[pinned] < 0, -bound, bound)
@@ -61,7 +61,7 @@ class ExactPath:
 
     def intercept_at(self, bound: float) -> float:
         """Its intercept."""
-        return float(between(self.breakpoints, self.intercepts, check_bound(bound)))
+        return float(interpolate_rows(self.breakpoints, self.intercepts, check_bound(bound)))
 
     def pinned_at(self, bound: float) -> Mask:
         """Which weights are held at a bound; at a breakpoint: from it on."""
@@ -77,7 +77,7 @@ class ExactPath:
         return self.certifier.judge(self.at(bound), check_bound(bound))
 
 
-def between(knots: Array, values: Array, bound: float) -> Array:
+def interpolate_rows(knots: Array, values: Array, bound: float) -> Array:
     """Linear interpolation of rows of values; the last row beyond the last knot."""
     right = int(np.searchsorted(knots, bound, side="right"))
     if right == len(knots):

@@ -83,7 +83,7 @@ def _ridge(loss: Squared) -> tuple[float, float]:
     return ridge, NOTHING_LEFT * loss.zero - won
 
 
-def _largest(values: Array) -> float:
+def _find_largest_size(values: Array) -> float:
     """The largest size among them: quicker than a reduction of their sizes, where they are few."""
     return abs(values.item(idamax(values))) if len(values) else 0.0
 
@@ -126,8 +126,8 @@ class Walk:
         self._place(slice(None))
         for _ in range(100 + 50 * len(self.side)):
             # So much of a gradient is rounding, or the ridge's.
-            nothing = 1e-12 * self.steepest + 2 * self.ridge * _largest(self.point)
-            done = _largest(self.gradient) <= nothing
+            nothing = 1e-12 * self.steepest + 2 * self.ridge * _find_largest_size(self.point)
+            done = _find_largest_size(self.gradient) <= nothing
             done = done or (self.l1 and self.time == 0)  # however much rounding has left
             if not done:
                 self._turn(*corners)
@@ -264,7 +264,9 @@ class Walk:
         closing *= outwards
         closing *= self.direction
         # A rate that is rounding brings nobody to a corner.
-        still = np.where(free, 1e-12 * _largest(points[1]), 1e-12 * _largest(slopes[1]))
+        still = np.where(
+            free, 1e-12 * _find_largest_size(points[1]), 1e-12 * _find_largest_size(slopes[1])
+        )
         closes = closing > still
         wait = np.full(room.shape, np.inf)
         np.divide(np.maximum(room, 0.0), closing, out=wait, where=closes)
@@ -277,7 +279,7 @@ class Walk:
         self.time += self.direction * shortest
         self.point = points[0] + self.time * points[1]
         self.gradient = slopes[0] + self.time * slopes[1]
-        weights = _largest(self.point) if self.l1 else self.size * self.time
+        weights = _find_largest_size(self.point) if self.l1 else self.size * self.time
         near = np.where(free, NEAR_WEIGHT * weights, NEAR_GRADIENT * self.steepest)
         closing *= -shortest
         closing += room
@@ -319,11 +321,11 @@ class Walk:
             points[:, members] += self.block.solve(rest.T).T
             products = self._products(points)
             rest = target - products[:, members]
-            if not len(members) or all(map(le, map(_largest, rest), self.goal)):
+            if not len(members) or all(map(le, map(_find_largest_size, rest), self.goal)):
                 break
             # So much of what is left is rounding of the products themselves.
             rounding = 4e-16 * np.abs(points).sum(axis=1)
-            if all(map(le, map(_largest, rest), np.maximum(self.goal, rounding))):
+            if all(map(le, map(_find_largest_size, rest), np.maximum(self.goal, rounding))):
                 break
         products[0] -= self.correlation
         return points, products

@@ -78,13 +78,13 @@ def loss_planes(
         least = prepared.value(prepared.from_model(weight, intercept))
         for wide, losses in ((near[row], planes.near_loss), (far, planes.far_loss)):
             ends = np.linspace(-wide, wide, STEPS)
-            losses[row] = over_plane(prepared, weight, intercept, pair, ends, ends) - least
+            losses[row] = evaluate_over_plane(prepared, weight, intercept, pair, ends, ends) - least
         if not report(done, len(bounds), lambda: planes):
             break
     return planes
 
 
-def over_plane(
+def evaluate_over_plane(
     loss: Loss, weight: Array, intercept: Array | float, pair: tuple[int, int], x: Array, y: Array
 ) -> Array:
     """The loss where two weights take these values and the others stay.

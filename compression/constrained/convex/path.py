@@ -14,7 +14,7 @@ from ...report import Report, keep_going
 from ...threads import in_one_thread
 from ..sets import ConstraintSet, check_bound
 from .certificate import Certificate, Certifier
-from .exact_path import ExactPath, between, follow
+from .exact_path import ExactPath, follow, interpolate_rows
 from .losses import Loss, Squared, check_data, prepare
 from .problem import Problem, Solver
 from .solve import (
@@ -22,7 +22,7 @@ from .solve import (
     TOUCHING,
     IterateJudge,
     Solution,
-    moved_inside,
+    move_inside,
     search_subsets,
     settle,
     solve_unconstrained,
@@ -75,7 +75,7 @@ class GridPath:
         """
         bound, constraint = check_bound(bound), self.certifier.constraint
         if constraint.convex:
-            weight = between(self.bounds, self.weights, bound)
+            weight = interpolate_rows(self.bounds, self.weights, bound)
         else:
             weight = self.weights[self._row_below(bound)]
         return constraint.project(weight, bound)
@@ -84,7 +84,7 @@ class GridPath:
         """Intercept at a bound, in the same way; below the grid that of the smallest bound."""
         bound = max(check_bound(bound), float(self.bounds[0]))
         if self.certifier.constraint.convex:
-            return between(self.bounds, self.intercepts, bound)
+            return interpolate_rows(self.bounds, self.intercepts, bound)
         return np.asarray(self.intercepts[self._row_below(bound)])
 
     def pinned_at(self, bound: float) -> NDArray[np.bool_]:
@@ -251,7 +251,7 @@ def _grid(
         judge = IterateJudge(problem, certifier, tolerance, keeps_track=False)
         if not constraint.convex:
             judge.max_iterations = UNCERTIFIED_STEPS
-        guess = moved_inside(loss, constraint, bound, free) if free is not None else None
+        guess = move_inside(loss, constraint, bound, free) if free is not None else None
         if guess is None:
             guess = _guess(problem, order[:done], rows)
 

@@ -369,7 +369,7 @@ def solve_unconstrained(
     """
     if isinstance(loss, Squared):
         point = np.linalg.lstsq(loss.gram, loss.correlation, rcond=1e-13)[0]
-        return moved_inside(loss, constraint, bound, point)
+        return move_inside(loss, constraint, bound, point)
     point, inside, steps = np.zeros(loss.shape), True, 0
 
     def callback(candidate: Array) -> bool:
@@ -377,7 +377,7 @@ def solve_unconstrained(
         if not go_on():
             return False
         point, steps = candidate, steps + 1
-        inside = moved_inside(loss, constraint, bound, point) is not None
+        inside = move_inside(loss, constraint, bound, point) is not None
         value, gradient = loss.value_and_gradient(point)
         done = np.abs(gradient).max() <= 1e-13 or value <= floor or steps >= 500
         return inside and not done
@@ -385,10 +385,10 @@ def solve_unconstrained(
     free = Problem(loss, _Everything(), np.inf)
     method: Solver = ProjectedNewton() if np.prod(loss.shape) <= DENSE else QuasiNewton()
     method.run(free, callback, free.start())
-    return moved_inside(loss, constraint, bound, point)
+    return move_inside(loss, constraint, bound, point)
 
 
-def moved_inside(loss: Loss, constraint: ConstraintSet, bound: float, point: Array) -> Array | None:
+def move_inside(loss: Loss, constraint: ConstraintSet, bound: float, point: Array) -> Array | None:
     """A point of the same loss whose weights lie in C(c), or None.
 
     Softmax does not change when the same number is added to a feature's weights in all classes:

@@ -23,7 +23,7 @@ from ...training import DatasetLike, Reference, Report, keep_going, samples_for
 from ..convex.losses import loss_of
 from ..convex.path import path
 from .optimum import Optimum
-from .setup import ConstrainedMethod, ConstrainedStart, Limits, bounds_for, single
+from .setup import ConstrainedMethod, ConstrainedStart, Limits, bounds_for, round_to_float32
 
 RELATIVE_BOUNDS = np.geomspace(1.0, 0.03, 40)
 BEYOND = 1.1  # of the bound that costs nothing: how far a curve goes
@@ -37,7 +37,7 @@ def default_bounds(network: nn.Sequential, constraint: str) -> list[float]:
     three significant digits each. A count κ that is absolute is whole.
     """
     entry = find(CONSTRAINTS, constraint, "constraint set")
-    only = single_linear(network)
+    only = find_single_linear(network)
     scale = float(entry.load()().gauge(matrix(only).astype(np.float64))) if only else 1.0
     bounds = {float(f"{bound * scale:.3g}") for bound in RELATIVE_BOUNDS}
     if only and entry.counts:
@@ -55,7 +55,7 @@ def curve_bounds(
     """
     bounds = default_bounds(reference.network, constraint)
     entry = find(CONSTRAINTS, constraint, "constraint set")
-    if single_linear(reference.network) is None or entry.counts:
+    if find_single_linear(reference.network) is None or entry.counts:
         return bounds
     if loss_of(dataset.task) == "squared":
         rows = dataset.fit_rows
@@ -68,7 +68,7 @@ def curve_bounds(
     return bounds
 
 
-def single_linear(network: nn.Sequential) -> nn.Linear | None:
+def find_single_linear(network: nn.Sequential) -> nn.Linear | None:
     """The layer of a linear or softmax regression; None for every other network."""
     only = next(iter(network)) if len(network) == 1 else None
     return only if type(only) is nn.Linear else None
@@ -147,7 +147,7 @@ def constrained_curve(
     """
     find(CONSTRAINTS, constraint, "constraint set")
     chosen = pick_layers(reference.network, layers)
-    linear = single_linear(reference.network) is not None
+    linear = find_single_linear(reference.network) is not None
     way = _pick_method(method, linear)
     if epochs < 1:
         raise ArgumentError(f"{epochs} epochs train nothing: choose 1 or more")
@@ -183,7 +183,7 @@ def constrained_curve(
         )
         return curve if each or upwards else _reverse_rows(curve)
 
-    follow = way.networks if warm_start else partial(_each_alone, way)
+    follow = way.networks if warm_start else partial(_meet_each_alone, way)
     networks = follow(start, constraint, limits)
     for done, knob in enumerate(knobs, start=1):
         try:
@@ -207,7 +207,7 @@ def constrained_curve(
     return so_far()
 
 
-def _each_alone(
+def _meet_each_alone(
     way: ConstrainedMethod, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
 ) -> Iterator[nn.Sequential]:
     """A method's networks, none of which knows of the others."""
@@ -235,14 +235,14 @@ def _check_bounds(
         return list(range(1, len(choices) + 1)), choices
     knobs = sorted({_check_bound(bound) for bound in given}, reverse=True)
     if absolute:
-        return knobs, [dict.fromkeys(chosen, single(bound)) for bound in knobs]
+        return knobs, [dict.fromkeys(chosen, round_to_float32(bound)) for bound in knobs]
     return knobs, [bounds_for(chosen, constraint, bound) for bound in knobs]
 
 
 def _check_choice(limits: Any, chosen: Mapping[str, Layer]) -> Limits:
     if not isinstance(limits, Mapping) or set(limits) != set(chosen):
         raise ArgumentError(f"{limits!r} is not a bound for each of {', '.join(chosen)}: give one")
-    return {name: single(_check_bound(limits[name])) for name in chosen}
+    return {name: round_to_float32(_check_bound(limits[name])) for name in chosen}
 
 
 def _check_bound(bound: Any) -> float:

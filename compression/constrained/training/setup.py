@@ -141,10 +141,12 @@ def members_of(constraint: str) -> ConstraintSet:
 def bounds_for(layers: Mapping[str, Layer], constraint: str, relative: float) -> dict[str, float]:
     """Each layer's own bound for one relative bound, as float32 holds it."""
     gauge = members_of(constraint).gauge
-    return {name: single(relative * gauge(matrix(layer))) for name, layer in layers.items()}
+    return {
+        name: round_to_float32(relative * gauge(matrix(layer))) for name, layer in layers.items()
+    }
 
 
-def single(bound: float) -> float:
+def round_to_float32(bound: float) -> float:
     """A bound as float32, the type of the weights, holds it."""
     return float(np.float32(bound))
 

@@ -18,11 +18,11 @@ class Durations:
     def note(self, key: Key, seconds: float) -> None:
         """Remember a run. ``key`` is the task's name, then its arguments."""
         runs = self._runs.setdefault(key[0], deque(maxlen=REMEMBERED))
-        runs.append((list(_leaves(key)), seconds))
+        runs.append((list(_list_leaves(key)), seconds))
 
     def estimate(self, key: Key) -> float | None:
         """Seconds of the median run that shares most arguments; None before the task's first."""
-        leaves = list(_leaves(key))
+        leaves = list(_list_leaves(key))
         alike = [
             (sum(a == b for a, b in zip(leaves, other, strict=False)), seconds)
             for other, seconds in self._runs.get(key[0], ())
@@ -31,10 +31,10 @@ class Durations:
         return median(s for shared, s in alike if shared == most) if alike else None
 
 
-def _leaves(value: Hashable) -> Iterator[Hashable]:
+def _list_leaves(value: Hashable) -> Iterator[Hashable]:
     """The values in nested tuples: a reference's dataset counts beside its seed."""
     if isinstance(value, tuple):
         for item in value:
-            yield from _leaves(item)
+            yield from _list_leaves(item)
     else:
         yield value

@@ -5,11 +5,11 @@ from collections.abc import Callable
 Session = str | None
 
 
-def _outside() -> Session:
+def _take_no_session() -> Session:
     return None
 
 
-_provider: Callable[[], Session] = _outside
+_provider: Callable[[], Session] = _take_no_session
 
 
 def identify_sessions_by(provider: Callable[[], Session]) -> Callable[[], Session]:

@@ -13,7 +13,7 @@ from pages.shared.format import parse_number, quote
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.own_datasets import own_titles, why_gone
+from pages.shared.models.own_datasets import explain_gone, own_titles
 from pages.shared.models.results import OWN_RECIPE, Layer, Trained, Training
 from pages.shared.models.text import LAYER_KINDS, titles_of
 from pages.shared.plots import standard
@@ -57,7 +57,7 @@ def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False)
     with row:
         titles = titles_of(data.DATASETS) | own_titles(widgets.read_request(links.DATASET))
         dataset = widgets.pick(
-            links.DATASET, "Dataset", titles, DATASET, why_gone, titles=titles, width=210
+            links.DATASET, "Dataset", titles, DATASET, explain_gone, titles=titles, width=210
         )
         entry = data.find(dataset)
         unfit = {name: model.fits(entry) for name, model in compression.MODELS.items()}

@@ -21,16 +21,16 @@ def own_titles(request: str | None) -> dict[str, str]:
     ``request``: what the link or the menu says now; uploads that it names join them.
     """
     for named in uploads.DATASET.findall(request or ""):
-        if why_gone(named) is None:
+        if explain_gone(named) is None:
             remember(named)
     return {
         name: data.find(name).title
         for name in st.session_state.get(_OWN, [])
-        if why_gone(name) is None
+        if explain_gone(name) is None
     }
 
 
-def why_gone(name: str) -> str | None:
+def explain_gone(name: str) -> str | None:
     """Why an upload cannot be shown; None for one that is kept, and for any other name."""
     named = uploads.DATASET.search(name)
     if named is None:

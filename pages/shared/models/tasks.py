@@ -234,7 +234,7 @@ def low_rank_curve(
     """
     import compression
     from compression import network
-    from compression.low_rank.curve import spaced_ranks
+    from compression.low_rank.curve import list_spaced_ranks
 
     dataset, reference = load_reference(origin)
     method, layers, *_ = setting
@@ -249,7 +249,7 @@ def low_rank_curve(
     curve = compression.low_rank_curve(
         reference,
         dataset,
-        ranks=spaced_ranks(reference, dataset, method, layers) if spaced else ranks,
+        ranks=list_spaced_ranks(reference, dataset, method, layers) if spaced else ranks,
         **low_rank_arguments(setting),
         epochs=epochs,
         report=report_steps(report, "rank", view),
@@ -376,10 +376,10 @@ def _curve_of_family(
     """Some rows of a family, each from the reference with so many epochs."""
     import compression
     from compression.constrained.training.curve import default_bounds
-    from compression.low_rank.curve import spaced_ranks
+    from compression.low_rank.curve import list_spaced_ranks
 
     if family == "low_rank":
-        spaced = spaced_ranks(reference, dataset, name, count=FEW_BITS_ROWS)
+        spaced = list_spaced_ranks(reference, dataset, name, count=FEW_BITS_ROWS)
         return compression.low_rank_curve(reference, dataset, name, spaced, epochs=epochs)
     if family == "combined":
         entry = compression.COMBINED_METHODS[name]

@@ -252,7 +252,7 @@ def plane(
         f"{score_title(task)} against {words}",
         420,
         across,
-        (score_title(task), {} if whole else {"range": _where_decisions_lie(curves, level, scale)}),
+        (score_title(task), {} if whole else {"range": _find_decisions(curves, level, scale)}),
         hovermode="closest",
         shapes=levels(reference, scale),
         legend=BELOW | {"y": -0.16},
@@ -266,7 +266,7 @@ def _describe_point(cost: str, task: str, amount: float, *drawn: float) -> str:
     return f"{format_score(score, task)} ({ends}), {describe_cost(cost, amount)}"
 
 
-def _where_decisions_lie(
+def _find_decisions(
     curves: Sequence[PlaneCurve], level: float, scale: float
 ) -> tuple[float, float]:
     """From ``IN_SIGHT`` below the reference, or from the current points, up to the best."""

@@ -71,7 +71,7 @@ def draw(
 
     numbers = np.asarray(values).tolist()
     if not settled:
-        numbers = _with_asked(key, numbers)
+        numbers = _add_requested(key, numbers)
     texts = dict(zip(numbers, short_decimals(numbers), strict=True))
     if key not in st.session_state and widgets.read_request(key) is not None:
         widgets.mark_chosen(key)
@@ -152,7 +152,7 @@ def _write_link(key: str, text: str) -> None:
             url.set_initial_query_params_from_current()
 
 
-def _with_asked(key: str, numbers: list[float]) -> list[float]:
+def _add_requested(key: str, numbers: list[float]) -> list[float]:
     """The values so far and the one that is asked for, which the final ones may have.
 
     A kernel has more ranks than any linear layer: a link to one waits for the curve.
@@ -170,7 +170,7 @@ def number(key: str) -> float:
     return float(st.session_state[_AT + key])
 
 
-def stand(key: str, value: float) -> None:
+def note_place(key: str, value: float) -> None:
     """Say where a knob stands that is not drawn: there is nothing to choose."""
     st.session_state[_AT + key] = value
 

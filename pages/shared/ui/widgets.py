@@ -108,7 +108,7 @@ def segment(
     return chosen
 
 
-def several(
+def choose_several(
     key: str,
     label: str,
     options: Sequence[str],
@@ -174,7 +174,7 @@ def is_switched(key: str) -> bool:
     return str(read_request(key)).lower() == "true"
 
 
-def amount(key: str, label: str, step: float) -> float | None:
+def choose_amount(key: str, label: str, step: float) -> float | None:
     """A number of 0 or more that is bound to the URL, or None: any.
 
     Its remark is drawn by ``remark(key)``, as that of ``pick``.

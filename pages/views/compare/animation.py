@@ -105,9 +105,9 @@ def scrub(
     for side in sides:
         places = list(range(len(drawn), len(drawn) + 5))
         begin = min(side.rows, key=lambda row: abs(row - side.begin))
-        drawn += _moving(trained, layer, side, begin)
+        drawn += _draw_moving(trained, layer, side, begin)
         for row in side.rows:
-            changes = [_change(trace) for trace in _moving(trained, layer, side, row)]
+            changes = [_change(trace) for trace in _draw_moving(trained, layer, side, row)]
             frames.append((side.frame(row), places, changes))
         sliders.append(_slider(side, begin))
     # Without a redraw Plotly takes away what a frame does not name: each names every trace.
@@ -119,7 +119,7 @@ def scrub(
         whole.append({"name": name, "traces": list(range(len(drawn))), "data": data})
     layout = _layout(trained, layer, sides, behind) | {
         "sliders": sliders,
-        "shapes": _still(trained, layer, sides, behind),
+        "shapes": _draw_still(trained, layer, sides, behind),
     }
     return go.Figure(data=drawn, frames=whole, layout=layout)
 
@@ -147,7 +147,7 @@ def _axes(number: int) -> dict[str, Any]:
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 
 
-def _still(
+def _draw_still(
     trained: Trained, layer: Layer, sides: Sequence[_AnimatedSide], behind: Sequence[ThinCurve]
 ) -> list[dict[str, Any]]:
     """What never moves, as shapes: a frame would draw traces again."""
@@ -156,7 +156,7 @@ def _still(
     shapes = [
         {
             "type": "path",
-            "path": _stairs(spectrum),
+            "path": _draw_stairs(spectrum),
             "xref": f"x{number}",
             "yref": f"y{number}",
             "line": {"color": REFERENCE, "width": 1.5},
@@ -184,13 +184,15 @@ def _plane_path(table: pd.DataFrame, scale: float, stroke: dict[str, Any]) -> di
     return {"type": "path", "path": path, "xref": "x5", "yref": "y5", "line": stroke}
 
 
-def _stairs(values: NDArray) -> str:
+def _draw_stairs(values: NDArray) -> str:
     """A step around each index, down to zero at both ends."""
     steps = [f"{i + 0.5},{value:.5g} L{i + 1.5},{value:.5g}" for i, value in enumerate(values)]
     return f"M0.5,0 L{' L'.join(steps)} L{len(values) + 0.5},0"
 
 
-def _moving(trained: Trained, layer: Layer, side: _AnimatedSide, row: int) -> list[dict[str, Any]]:
+def _draw_moving(
+    trained: Trained, layer: Layer, side: _AnimatedSide, row: int
+) -> list[dict[str, Any]]:
     """Spectrum, predictions, point in the plane and numbers of a row."""
     line = side.curve.table.iloc[row]
     scale = score_scale(trained.task)
@@ -207,7 +209,7 @@ def _moving(trained: Trained, layer: Layer, side: _AnimatedSide, row: int) -> li
             **_axes(5),
         ),
         # Above the spectrum: a place of its own would be one more plot to draw.
-        traces.text([0.5], [0.86 * _highest(trained, layer)], [_numbers(trained, line)], 13)
+        traces.text([0.5], [0.86 * _find_highest(trained, layer)], [_numbers(trained, line)], 13)
         | {"textposition": "middle right", **_axes(1 + side.number)},
     ]
 
@@ -341,7 +343,7 @@ def _layout(
     for side in sides:
         x = _COLUMNS[side.number]
         indices = {"title": "Index i", "range": [0.3, len(trained.spectra[layer.name]) + 0.7]}
-        spectrum = {"title": "Singular value", "range": [0, _highest(trained, layer)]}
+        spectrum = {"title": "Singular value", "range": [0, _find_highest(trained, layer)]}
         axis(1 + side.number, x, (0.665, 0.88), indices, spectrum)
         title(f"Singular values of {layer.title}", x[0], 0.885)
         axis(3 + side.number, x, (0.345, 0.585), *_prediction_axes(trained, sides, side.number))
@@ -389,7 +391,7 @@ def _reach(trained: Trained, tables: Sequence[pd.DataFrame]) -> tuple[list[float
     return [0.93 * float(sizes.min()), 1.07 * float(sizes.max())], ends
 
 
-def _highest(trained: Trained, layer: Layer) -> float:
+def _find_highest(trained: Trained, layer: Layer) -> float:
     """Upper end of the spectra's axes."""
     return 1.4 * float(trained.spectra[layer.name].max())
 

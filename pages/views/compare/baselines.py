@@ -71,7 +71,7 @@ def request_curves(sides: Sides) -> Sequence[BackgroundCurve]:
     few_bits: Sequence[BackgroundCurve] = ()
     if chosen == links.IN_FEW_BITS:
         bits = widgets.segment(links.BITS_BEHIND, "Bits", text.BITS, help=text.BITS_HELP)
-        few_bits = _both_in_few_bits(sides, None if bits == text.BEST_BITS else int(bits))
+        few_bits = _list_in_few_bits(sides, None if bits == text.BEST_BITS else int(bits))
     if chosen == links.ROUNDING:
         untrained = [name for name in list_baselines(trained) if not BASELINES[name].trains]
         jobs = {name: requests.baseline_curve(trained, name) for name in untrained}
@@ -119,7 +119,7 @@ def _reference_as_long(trained: Trained) -> BackgroundCurve:
     )
 
 
-def _both_in_few_bits(sides: Sides, bits: int | None) -> Sequence[BackgroundCurve]:
+def _list_in_few_bits(sides: Sides, bits: int | None) -> Sequence[BackgroundCurve]:
     """The method and the set of the two sides."""
     curves = []
     for side, kind in zip(sides, ("low_rank", "constraint"), strict=True):

@@ -28,7 +28,9 @@ def conclude(sides: Sides) -> str | None:
         probability = paired_tests.squared_error_test(first, second, trained.target)
     differing = int(np.count_nonzero(first != second))
     lines = rows[0].line, rows[1].line
-    return text.conclusion(*lines, trained.task, differing, len(trained.target), probability)
+    return text.describe_conclusion(
+        *lines, trained.task, differing, len(trained.target), probability
+    )
 
 
 def draw(sides: Sides) -> None:

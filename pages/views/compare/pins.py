@@ -18,14 +18,14 @@ MAX_PINS = len(ascii_uppercase)
 _PINS = "_pins"
 
 
-def all_pins() -> list[Pin]:
+def list_pins() -> list[Pin]:
     """In the order they were pinned."""
     return st.session_state.setdefault(_PINS, [])
 
 
-def pins_of(dataset: str) -> list[Pin]:
+def list_pins_of(dataset: str) -> list[Pin]:
     """Those that speak of these data: others have no place in the same plane."""
-    return [pin for pin in all_pins() if pin.choices["dataset"] == dataset]
+    return [pin for pin in list_pins() if pin.choices["dataset"] == dataset]
 
 
 def draw_button(sides: Sides | None) -> None:
@@ -34,7 +34,7 @@ def draw_button(sides: Sides | None) -> None:
         "Pin",
         key="pin",
         icon=":material/keep:",
-        disabled=sides is None or len(all_pins()) == MAX_PINS,
+        disabled=sides is None or len(list_pins()) == MAX_PINS,
         on_click=_pin,
         args=(sides,),
         help="Keep these two models on the page, to hold others against.",
@@ -50,21 +50,21 @@ def _pin(sides: Sides) -> None:
         setting = f"{side.method_title}, {where}"
         rows[side.title] = (setting, side.colour, row.line)
         curves[side.title] = row.curve.table
-    taken = {pin.label for pin in all_pins()}
+    taken = {pin.label for pin in list_pins()}
     letter = next(letter for letter in ascii_uppercase if letter not in taken)
     reference = name_reference(sides[0].trained)
-    all_pins().append(Pin(letter, undo.current_choices(), reference, rows, curves))
+    list_pins().append(Pin(letter, undo.current_choices(), reference, rows, curves))
     st.rerun(scope=[TOP, PLANE])
 
 
 def _unpin(pin: Pin) -> None:
-    all_pins().remove(pin)
+    list_pins().remove(pin)
     st.rerun(scope=[TOP, PLANE])
 
 
 def draw(sides: Sides) -> None:
     """The pinned models as rows, the current ones held against them."""
-    pins, trained = all_pins(), sides[0].trained
+    pins, trained = list_pins(), sides[0].trained
     if not pins or (rows := current_rows(sides)) is None:
         return
     now = {side.title: row.line for side, row in zip(sides, rows, strict=True)}

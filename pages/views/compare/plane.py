@@ -74,7 +74,9 @@ def _draw_plane(
         if (row := side.current) is not None
     ]
     charts.draw(
-        figures.add_pins(figure, [*pins.pins_of(trained.dataset), *ghosts], cost, trained.task),
+        figures.add_pins(
+            figure, [*pins.list_pins_of(trained.dataset), *ghosts], cost, trained.task
+        ),
         "plane_chart",
         f"{score_name(trained.task)} against {COSTS[cost]}. {'; '.join(places)}",
         on_select=partial(_move_to_point, sides, [side for side, _ in known]),

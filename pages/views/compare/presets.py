@@ -54,7 +54,7 @@ def request_baseline(trained: Trained) -> Job[CurveView] | None:
     return None if method is None else requests.low_rank_curve(trained, method)
 
 
-def ghosts_of(trained: Trained, job: Job[CurveView] | None) -> list[Pin]:
+def list_ghosts(trained: Trained, job: Job[CurveView] | None) -> list[Pin]:
     """That curve as a ghost in the plane, once it is there."""
     if job is None or job.result is None:
         return []
@@ -78,7 +78,7 @@ def draw_message(sides: Sides, baseline: Job[CurveView] | None) -> None:
     chosen = text.PRESETS[number]
     message, button = st.columns([12, 1], vertical_alignment="center", gap="small")
     message.info(
-        f"**{chosen.title}.** {_sentence(chosen, sides, baseline)}", icon=":material/flag:"
+        f"**{chosen.title}.** {_describe_preset(chosen, sides, baseline)}", icon=":material/flag:"
     )
     button.button(
         "Close",
@@ -89,7 +89,7 @@ def draw_message(sides: Sides, baseline: Job[CurveView] | None) -> None:
     )
 
 
-def _sentence(chosen: text.Preset, sides: Sides, baseline: Job[CurveView] | None) -> str:
+def _describe_preset(chosen: text.Preset, sides: Sides, baseline: Job[CurveView] | None) -> str:
     rows = current_rows(sides, complete=False)
     if sides[0].job.result is None or rows is None:
         return chosen.says

@@ -181,7 +181,7 @@ class LowRankSide(Side):
         return self.break_even > 0 or not self.entry.works_on_matrices
 
     def draw_notice(self) -> None:
-        knobs.stand(self.knob, 1)
+        knobs.note_place(self.knob, 1)
         st.info(text.describe_nothing_to_compress(self.trained), icon=":material/info:")
         choices = {
             links.DATASET: self.trained.dataset,

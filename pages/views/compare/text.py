@@ -56,7 +56,7 @@ BOTH_CURVES = "As soon as both curves are there."
 LEVEL = 0.05  # a p-value below shows a difference
 
 
-def conclusion(
+def describe_conclusion(
     low_rank: pd.Series,
     constrained: pd.Series,
     task: str,
@@ -113,7 +113,7 @@ def _points(value: float, trained: Trained) -> str:
     return format_change(value, trained.task) + unit
 
 
-def _against_reference(line: pd.Series, trained: Trained) -> str:
+def _compare_with_reference(line: pd.Series, trained: Trained) -> str:
     """A file's size and the score's change, and whether the test set shows a loss."""
     low, high = (format_change(line[f"change_{end}"], trained.task) for end in ("low", "high"))
     shown = "a loss is shown" if line["change_high"] < 0 else "no loss is shown"
@@ -127,7 +127,7 @@ def _article(shown: ShownRows) -> str:
     trained = shown.trained
     return (
         f"Hold the two sides against each other at about one file size: **LMM** has "
-        f"{_against_reference(shown.low_rank.line, trained)}, **COC** {_against_reference(shown.constrained.line, trained)}."
+        f"{_compare_with_reference(shown.low_rank.line, trained)}, **COC** {_compare_with_reference(shown.constrained.line, trained)}."
     )
 
 
@@ -149,7 +149,7 @@ def _convolutions(shown: ShownRows) -> str:
     return (
         f"Look at LMM and its singular values: rank {k} of {len(values)} keeps {100 * kept:.0f} % "
         f"of the energy of {name}. With the linear layers at this rank the network has "
-        f"{_against_reference(line, shown.trained)}."
+        f"{_compare_with_reference(line, shown.trained)}."
     )
 
 
@@ -300,9 +300,11 @@ def judge_guess(trained: Trained, guessed: pd.Series, suggested: pd.Series) -> s
     if rank == best:
         verdict = "**exactly the rank that validation suggests**"
     else:
-        verdict = f"validation suggests **{best}**, with {_against_reference(suggested, trained)}"
+        verdict = (
+            f"validation suggests **{best}**, with {_compare_with_reference(suggested, trained)}"
+        )
     return (
-        f"You predicted rank **{rank}**: {_against_reference(guessed, trained)}; {verdict}. "
+        f"You predicted rank **{rank}**: {_compare_with_reference(guessed, trained)}; {verdict}. "
         "Move the slider to see what happens between."
     )
 

@@ -49,7 +49,7 @@ STEPS = (
     Step(
         "Press **Pin** to keep these two models, and change anything: the pinned ones stay in the "
         "plane and in a table. Then take a model away below its pictures, or ask *Decide*.",
-        lambda: bool(pins.all_pins()),
+        lambda: bool(pins.list_pins()),
     ),
 )
 
@@ -59,7 +59,7 @@ def draw_button() -> None:
         "Tour",
         key="tour_begin",
         icon=":material/explore:",
-        on_click=_go,
+        on_click=_move_step,
         args=(1,),
         help="Six steps on this page, each a sentence and a thing to move.",
     )
@@ -86,7 +86,7 @@ def draw() -> None:
                     label,
                     key=f"tour_{label.lower()}",
                     disabled=not 1 <= to <= len(STEPS),
-                    on_click=_go,
+                    on_click=_move_step,
                     args=(to,),
                 )
             st.button("End the tour", key="tour_end", type="tertiary", on_click=_end)
@@ -97,7 +97,7 @@ def _read_step() -> int | None:
     return None if step is None else int(step)
 
 
-def _go(step: int) -> None:
+def _move_step(step: int) -> None:
     st.query_params[links.TOUR] = str(step)
     widgets.add_remark(links.TOUR, "")
 

@@ -24,7 +24,7 @@ def draw_buttons() -> None:
             key=label.lower(),
             icon=f":material/{label.lower()}:",
             disabled=not is_possible(step),
-            on_click=go,
+            on_click=undo_or_redo,
             args=(step,),
         )
     st.button("Reset", key="reset", icon=":material/restart_alt:", on_click=load, args=({},))
@@ -60,7 +60,7 @@ def is_possible(step: int) -> bool:
     return 0 <= place + step < len(past)
 
 
-def go(step: int) -> None:
+def undo_or_redo(step: int) -> None:
     """Undo or redo; for callbacks."""
     past, place = read_past()
     if is_possible(step):

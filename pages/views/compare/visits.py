@@ -43,7 +43,7 @@ def restore() -> None:
     name = st.query_params.get(links.VISIT)
     visit = None if name is None else _kept.get(name)
     if visit is not None:
-        pins.all_pins()[:] = visit.pins
+        pins.list_pins()[:] = visit.pins
         undo.restore(visit.past, visit.place)
     elif name is not None:
         del st.query_params[links.VISIT]
@@ -73,4 +73,4 @@ def keep() -> None:
 
 def _look() -> Visit:
     past, place = undo.read_past()
-    return Visit(tuple(pins.all_pins()), tuple(past), place)
+    return Visit(tuple(pins.list_pins()), tuple(past), place)

@@ -143,15 +143,15 @@ def follow_solvers(
         constraint,
         _bounds(report, origin, constraint),
         solvers,
-        report=report_steps(report, "way", _as_it_is),
+        report=report_steps(report, "way", _pass_on),
     )
 
 
 def _report_bounds(report: Report) -> Callable[[int, int, Any], bool]:
-    return report_steps(report, "bound", _as_it_is)
+    return report_steps(report, "bound", _pass_on)
 
 
-def _as_it_is(partial: Any) -> Any:
+def _pass_on(partial: Any) -> Any:
     return partial
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from compression.latency import BATCHES, REFERENCE, RankLatencies, times_told_apart
+from compression.latency import BATCHES, REFERENCE, RankLatencies, equalise_times
 from compression.pareto import distinct_rows, mark_front
 from pages.shared import links
 from pages.shared.format import (
@@ -122,7 +122,7 @@ def add_latency(table: pd.DataFrame, measured: RankLatencies | None) -> pd.DataF
     if measured is None:
         return table
     times = {
-        text.latency_column(batch): times_told_apart(measured.table, DENSE, batch)
+        text.latency_column(batch): equalise_times(measured.table, DENSE, batch)
         for batch in BATCHES
     }
     return table.assign(
@@ -175,7 +175,7 @@ def open_page(link: Link) -> None:
     st.switch_page(link.page, query_params=link.texts())
 
 
-def requested_series(trained: Trained) -> list[str]:
+def list_requested(trained: Trained) -> list[str]:
     """Names of the series asked for by the menu that stands further down, or by the URL."""
     if links.MORE_SERIES in st.session_state:
         return st.session_state[links.MORE_SERIES]
@@ -264,7 +264,7 @@ def _draw_comparison(trained: Trained, table: pd.DataFrame, cost: str, settled: 
     first = old and links.COMPARED not in st.session_state
     if old and not first:
         st.session_state[links.COMPARED] = current
-    compared = widgets.several(
+    compared = widgets.choose_several(
         links.COMPARED,
         "Compare these",
         names.tolist(),

@@ -22,9 +22,9 @@ def choose_requirements(task: str, measured: RankLatencies | None) -> tuple[Wish
         if not any(key in st.session_state or key in st.query_params for key in _KEYS):
             st.session_state[links.POINTS_LOST] = POINTS_LOST
             st.query_params[links.POINTS_LOST] = f"{POINTS_LOST:g}"
-        points = widgets.amount(links.POINTS_LOST, lost, 0.5)
-        kilobytes = widgets.amount(links.MAX_KILOBYTES, "Max. file size (kB)", 5.0)
-        fewer = widgets.amount(links.FEWER_MACS, "× fewer MACs, at least", 1.0)
+        points = widgets.choose_amount(links.POINTS_LOST, lost, 0.5)
+        kilobytes = widgets.choose_amount(links.MAX_KILOBYTES, "Max. file size (kB)", 5.0)
+        fewer = widgets.choose_amount(links.FEWER_MACS, "× fewer MACs, at least", 1.0)
         titles = text.COSTS | (text.TIMES if widgets.is_switched(links.MEASURE) else {})
         cost = widgets.segment(links.SMALLEST_IN, "Smallest in", titles)
     wish = Wish(

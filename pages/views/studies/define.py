@@ -12,7 +12,7 @@ from compression.grid import TRIED_BITS
 from compression.studies.protocol import read_protocol
 from compression.studies.specification import SHARES, SOURCES, Curves, Study, name_share
 from pages.shared import links
-from pages.shared.models.own_datasets import own_titles, why_gone
+from pages.shared.models.own_datasets import explain_gone, own_titles
 from pages.shared.models.text import titles_of
 from pages.shared.ui import blocks, knobs, widgets
 
@@ -54,7 +54,7 @@ def _choose_own() -> Study:
         label = "Epochs of the references (0: the recipe's)"
         epochs = knobs.draw(links.STUDY_EPOCHS, label, EPOCHS, 0)
     with right:
-        known = {each.label: each for each in all_curves()}
+        known = {each.label: each for each in list_curves()}
         labels = {label: label for label in known}
         curves = _choose(links.STUDY_CURVES, "Curves", labels, FIRST_CURVES)
         vary = widgets.segment(links.STUDY_VARY, "Seeds vary", text.VARY, help=text.VARY_HELP)
@@ -83,7 +83,7 @@ def _choose_datasets() -> tuple[str, ...]:
     key = links.STUDY_DATASETS
     request = " ".join([*st.query_params.get_all(key), *(st.session_state.get(key) or ())])
     titles = titles_of(data.DATASETS) | own_titles(request)
-    return _choose(key, "Datasets", titles, DATASETS, why_gone)
+    return _choose(key, "Datasets", titles, DATASETS, explain_gone)
 
 
 def _choose_part() -> Study:
@@ -97,7 +97,7 @@ def _choose_part() -> Study:
 
 
 def _draw_presets() -> None:
-    everything = [each.label for each in all_curves()]
+    everything = [each.label for each in list_curves()]
     presets: Mapping[str, Mapping[str, Any]] = {
         "Rank by cross-validation": _menus(("digits",), ("mlp",), RANK_CURVES, 2, "5"),
         "Ten seeds of everything on digits": _menus(
@@ -135,7 +135,7 @@ def _menus(
         links.STUDY_CURVE_EPOCHS: text.OWN_EPOCHS,
         links.STUDY_BITS: [],
         links.STUDY_SIZES: [_SIZES[name] for name in _FIRST_SIZES],
-        **{key: "" for each in all_curves() for key in keys_of(each)},
+        **{key: "" for each in list_curves() for key in keys_of(each)},
     }
 
 
@@ -145,7 +145,7 @@ def _take(choices: Mapping[str, Any]) -> None:
         widgets.move(key, value)
 
 
-def all_curves() -> list[Curves]:
+def list_curves() -> list[Curves]:
     """Every low-rank method, constraint set, combination and baseline, with its own settings."""
     return [
         *(
@@ -181,7 +181,7 @@ def _choose(
         st.session_state[key] = [titled[name] for name in first if name in titled]
     elif titled.keys() & (wanted := st.query_params.get_all(key)) and key not in st.session_state:
         widgets.choose(key, [titled.get(each, each) for each in wanted])
-    return tuple(shown[title] for title in widgets.several(key, label, list(shown), why_not))
+    return tuple(shown[title] for title in widgets.choose_several(key, label, list(shown), why_not))
 
 
 def _show(title: str) -> str:

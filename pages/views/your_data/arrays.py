@@ -23,23 +23,26 @@ def choose_arrays(upload: Upload, facts: FileFacts) -> str | None:
     began = upload.began or {}
     left, middle, right = st.columns(3)
     with left:
-        x = _pick("Inputs", shapes, began.get("x") or _first(INPUTS, shapes, largest=True))
+        x = _pick("Inputs", shapes, began.get("x") or _find_first(INPUTS, shapes, largest=True))
         x_test = _pick(
             "Inputs of a given test part",
             shapes,
-            began.get("x_test") or _other(x, shapes),
+            began.get("x_test") or _find_partner(x, shapes),
             none=True,
         )
     with middle:
-        y = _pick("Target", shapes, began.get("y") or _first(TARGETS, shapes, largest=False))
+        y = _pick("Target", shapes, began.get("y") or _find_first(TARGETS, shapes, largest=False))
         y_test = _pick(
-            "Target of the test part", shapes, began.get("y_test") or _other(y, shapes), none=True
+            "Target of the test part",
+            shapes,
+            began.get("y_test") or _find_partner(y, shapes),
+            none=True,
         )
     with right:
         lengths = _pick(
             "Lengths of sequences",
             shapes,
-            began.get("lengths") or _if_there("lengths", shapes),
+            began.get("lengths") or _find_name("lengths", shapes),
             none=True,
         )
         task = st.selectbox(
@@ -99,11 +102,11 @@ def _pick(label: str, shapes: Shapes, first: str | None, none: bool = False) -> 
     )
 
 
-def _if_there(name: str, shapes: Shapes) -> str | None:
+def _find_name(name: str, shapes: Shapes) -> str | None:
     return name if name in shapes else None
 
 
-def _first(names: tuple[str, ...], shapes: Shapes, largest: bool) -> str | None:
+def _find_first(names: tuple[str, ...], shapes: Shapes, largest: bool) -> str | None:
     known = next((name for name in names if name in shapes), None)
     if known or not shapes:
         return known
@@ -111,10 +114,10 @@ def _first(names: tuple[str, ...], shapes: Shapes, largest: bool) -> str | None:
     return order[-1 if largest else 0]
 
 
-def _other(name: str | None, shapes: Shapes) -> str | None:
+def _find_partner(name: str | None, shapes: Shapes) -> str | None:
     """The test part's array of the same kind: x_test beside x_train."""
     return (
-        _if_there((name or "").replace("train", "test"), shapes)
+        _find_name((name or "").replace("train", "test"), shapes)
         if "train" in (name or "")
         else None
     )

@@ -39,7 +39,7 @@ def describe(
 ) -> DescribedTable:
     """A table's columns; ``roles`` are column and role in turns."""
     import data
-    from data.uploads import plain_text
+    from data.uploads import clean_text
 
     given = dict(zip(roles[::2], roles[1::2], strict=True))
     table = data.read_table(_frame(upload), target, task, given)
@@ -59,8 +59,8 @@ def describe(
         columns=pd.DataFrame(rows),
         target=table.target,
         task=table.task,
-        readings={name: plain_text(reading) for name, reading in table.readings.items()},
-        obstacles=tuple(map(plain_text, table.obstacles)),
+        readings={name: clean_text(reading) for name, reading in table.readings.items()},
+        obstacles=tuple(map(clean_text, table.obstacles)),
     )
 
 
@@ -82,7 +82,7 @@ def review(report: Report, upload: str, choices: str) -> ReviewedDataset:
     return ReviewedDataset(
         name=name,
         task=made.task,
-        parts=facts.parts.set_axis(list(map(uploads.plain_text, facts.parts.index))),
+        parts=facts.parts.set_axis(list(map(uploads.clean_text, facts.parts.index))),
         features=pd.DataFrame({"number": made.feature_names, "a weight is per": units}),
         zero_one=len(made.zero_one),
         remarks=made.remarks,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from data.uploads import plain_text
+from data.uploads import clean_text
 from pages.shared.format import format_count, format_score, format_size
 
 from .results import FileFacts, ReviewedDataset
@@ -36,7 +36,7 @@ def describe_file(title: str, facts: FileFacts) -> str:
 
 
 def describe_array(name: str, shape: tuple[int, ...]) -> str:
-    return f"{plain_text(name)} ({' × '.join(f'{axis:,}' for axis in shape)})"
+    return f"{clean_text(name)} ({' × '.join(f'{axis:,}' for axis in shape)})"
 
 
 def describe_arrays(title: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
@@ -52,7 +52,7 @@ def list_obstacles(obstacles: tuple[str, ...]) -> str:
 
 def list_warnings(warnings: tuple[str, ...]) -> str:
     return "Look at this before you trust a score:\n" + "\n".join(
-        f"- {plain_text(each)}" for each in warnings
+        f"- {clean_text(each)}" for each in warnings
     )
 
 

@@ -67,7 +67,7 @@ def read_upload(upload: Upload) -> FileFacts | None:
     facts = wait_for(job, f"Reading {upload.title}")
     if facts is not None:
         for remark in facts.remarks:
-            st.caption(uploads.plain_text(remark))
+            st.caption(uploads.clean_text(remark))
     return facts
 
 
@@ -82,13 +82,13 @@ def _take(key: str) -> None:
         st.session_state[_WRONG] = str(error)
         return
     finally:
-        _free(file)
+        _free_bytes(file)
     st.session_state[_WRONG] = ""
     st.session_state[_UPLOAD] = Upload(name, uploads.clean_title(file.name))
     st.session_state[_ASKED] += 1
 
 
-def _free(file: Any) -> None:
+def _free_bytes(file: Any) -> None:
     """Let Streamlit forget the bytes, which it would hold until the session ends."""
     context = get_script_run_ctx(suppress_warning=True)
     remove = getattr(context and context.uploaded_file_mgr, "remove_file", None)
@@ -106,7 +106,7 @@ def _find_linked() -> Upload | None:
     if named is None:
         return None
     try:
-        facts = uploads.facts(named[0])
+        facts = uploads.read_facts(named[0])
     except DatasetError as error:
         st.warning(str(error), icon=":material/info:")
         return None

@@ -51,11 +51,11 @@ def _choose_row(view: AdapterView) -> int:
 
 def _draw_spectrum(view: AdapterView, row: int) -> None:
     names = list(view.spectra)
-    titles = {name: text.plain(name) for name in names}
+    titles = {name: text.clean_name(name) for name in names}
     layer = widgets.pick(links.WEIGHT, "Layer", names, names[0], titles=titles)
     widgets.remark(links.WEIGHT)
     values, rank = view.spectra[layer], dict(view.ranks[row])[layer]
-    figure = spectrum(values, rank, {}, text.markup(layer))
+    figure = spectrum(values, rank, {}, text.escape_name(layer))
     charts.draw(
         figure, "spectrum", f"{len(values)} singular values of one update, {rank} of them kept"
     )
@@ -72,7 +72,10 @@ def _draw_files(files: Files, ranks: tuple[tuple[str, int], ...]) -> None:
         st.markdown(text.describe_resized(built))
         for place, (name, content) in enumerate(built.files):
             blocks.download(
-                f"Download {text.plain(name, 30)}", content, text.plain(name), f"adapter_{place}"
+                f"Download {text.clean_name(name, 30)}",
+                content,
+                text.clean_name(name),
+                f"adapter_{place}",
             )
 
     follow(draw, job, key="adapter_files")

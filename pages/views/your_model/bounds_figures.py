@@ -9,7 +9,7 @@ from pages.shared.plots import traces
 from pages.shared.plots.layout import BELOW, build_figure, score_scale, score_title
 from pages.shared.plots.palette import CONSTRAINED, REFERENCE, UNCHANGED
 
-from .text import markup
+from .text import escape_name
 
 _LINES = {32: ("solid", "circle"), 8: ("dot", "diamond"), 4: ("dashdot", "triangle-up")}
 _SHOWN = 0.4  # of the score below yours: what loses more leaves the picture
@@ -75,7 +75,7 @@ def lost_outputs(curve: BoundedCurve, row: int) -> go.Figure:
     """Share of each layer's outputs lost at a bound: clipped alone, and refitted."""
     layers = curve.layers.query("row == @row")
     worst = layers.nlargest(_MOST, "clipped").sort_index()
-    names = [markup(name) for name in worst["layer"]]
+    names = [escape_name(name) for name in worst["layer"]]
     drawn = [
         traces.bars(
             100 * worst[column].to_numpy(float),

@@ -7,7 +7,7 @@ from compression.graphs.limits import LARGEST_LAYER
 from compression.graphs.smallest import BoundedCurve
 from pages.shared.format import format_change, format_size
 
-from .text import code, describe_test_change
+from .text import describe_test_change, quote_name
 
 BOUNDS = (
     "Every layer's weights are clipped to |θ| ≤ c, a share of the layer's own largest, and refitted "
@@ -42,7 +42,9 @@ def describe_others(layers: pd.DataFrame, curve: BoundedCurve) -> str:
     others = layers[~layers["layer"].isin(bounded)]
     if not len(others):
         return ""
-    some = ", ".join(f"{code(line.layer)} ({line.kind})" for line in others.head(5).itertuples())
+    some = ", ".join(
+        f"{quote_name(line.layer)} ({line.kind})" for line in others.head(5).itertuples()
+    )
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
     return (
         f"Without a bound, as they came: {some}{more}. Matrices and ordinary convolutions are "

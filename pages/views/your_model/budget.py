@@ -155,7 +155,7 @@ def offer_file(
             return
         st.markdown(text.describe_built(view, built, as_promised))
         blocks.download(
-            f"Download {text.plain(built.file_name, 30)}{label}",
+            f"Download {text.clean_name(built.file_name, 30)}{label}",
             built.content,
             text.smaller_name(built.file_name, remark),
             key,

@@ -14,7 +14,7 @@ from pages.shared.plots.layout import BELOW, build_figure, score_scale, score_ti
 from pages.shared.plots.palette import CONSTRAINED, FAINTEST, LOW_RANK, OCHRE, REFERENCE, style
 
 from .results import HeadView
-from .text import markup
+from .text import escape_name
 
 # Opaque, and dark enough for white words on a light and on a dark ground.
 GROWS, STAYS = "#C0392B", "#6B7280"
@@ -39,7 +39,7 @@ def layer_map(layers: pd.DataFrame, energy: str, chosen: str) -> go.Figure:
     trace = {
         "type": "treemap",
         "ids": [str(place) for place in range(len(shown))],
-        "labels": [markup(name) for name in shown["layer"]],
+        "labels": [escape_name(name) for name in shown["layer"]],
         "parents": [""] * len(shown),
         "values": shown["parameters"].to_numpy(),
         "text": said,
@@ -289,7 +289,7 @@ def head_prices(table: pd.DataFrame, row: int) -> go.Figure:
 def head_multipliers(view: HeadView, row: int) -> go.Figure:
     """Price of each weight's bound: a row an output, a column a number that the layer takes."""
     prices = np.atleast_2d(view.multipliers[row])
-    names = [markup(name) for name in view.class_names] or ["output"]
+    names = [escape_name(name) for name in view.class_names] or ["output"]
     trace = traces.heatmap(
         prices,
         [[0.0, FAINTEST], [1.0, CONSTRAINED]],

@@ -134,7 +134,7 @@ def _draw_file(
             return
         st.markdown(text.describe_head_file(built))
         blocks.download(
-            f"Download {text.plain(built.file_name, 30)} with this last layer",
+            f"Download {text.clean_name(built.file_name, 30)} with this last layer",
             built.content,
             text.smaller_name(built.file_name, "bounded-head"),
             "head_model",

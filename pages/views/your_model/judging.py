@@ -5,7 +5,7 @@ import streamlit as st
 import data
 from compression.graphs import example
 from pages.shared import jobs, links
-from pages.shared.models.own_datasets import own_titles, why_gone
+from pages.shared.models.own_datasets import explain_gone, own_titles
 from pages.shared.models.text import titles_of
 from pages.shared.ui import widgets
 from pages.shared.ui.progress import wait_for
@@ -75,7 +75,7 @@ def _choose_data(files: Files) -> str:
     _follow_default(default)
     with st.container(width=320):
         chosen = widgets.pick(
-            links.JUDGED_ON, "Judge it on", titles, default, why_gone, titles=titles
+            links.JUDGED_ON, "Judge it on", titles, default, explain_gone, titles=titles
         )
     widgets.remark(links.JUDGED_ON)
     return chosen

@@ -55,7 +55,7 @@ def _choose_layer(view: ModelView) -> str:
     names = list(view.layers["layer"])
     able = view.layers[view.layers["reason"] == ""]
     largest = (able if len(able) else view.layers)["parameters"].idxmax()
-    titles = {name: text.plain(name) for name in names}
+    titles = {name: text.clean_name(name) for name in names}
     return widgets.pick(
         links.WEIGHT, "Layer", names, str(view.layers.loc[largest, "layer"]), titles=titles
     )
@@ -64,12 +64,12 @@ def _choose_layer(view: ModelView) -> str:
 def _draw_spectrum(view: ModelView, layer: str) -> None:
     row = view.layers.set_index("layer").loc[layer]
     if layer not in view.spectra:
-        st.info(f"{text.code(layer)} {row['reason']}.", icon=":material/info:")
+        st.info(f"{text.quote_name(layer)} {row['reason']}.", icon=":material/info:")
         return
     values = view.spectra[layer]
     marks = {f"{share} %": float(row[f"rank_{share}"]) for share in ("90", "95", "99")}
     marks = {"k*": float(row["break_even"])} | marks
-    figure = spectrum(values, int(row["break_even"]), marks, text.markup(layer))
+    figure = spectrum(values, int(row["break_even"]), marks, text.escape_name(layer))
     figure.update_layout(height=380)
     charts.draw(
         figure,

@@ -6,7 +6,7 @@ from pages.shared.format import format_change
 
 from . import text
 from .results import AdapterView, ModelView
-from .text import plain, why
+from .text import clean_name, explain_layer
 
 COLUMNS = {
     "layer": "layer",
@@ -26,11 +26,11 @@ COLUMNS = {
 def layer_table(view: ModelView, energy: str) -> pd.DataFrame:
     """The table as it is shown and handed out."""
     table = view.layers.copy()
-    table["layer"] = [plain(name, 200) for name in table["layer"]]
+    table["layer"] = [clean_name(name, 200) for name in table["layer"]]
     table["shape"] = [" × ".join(map(str, shape)) for shape in table["shape"]]
     table["share"] = 100 * table["share"]
     table["saving"] = 100 * table[f"saving_{energy}"]
-    table["why"] = [why(row, energy) for _, row in view.layers.iterrows()]
+    table["why"] = [explain_layer(row, energy) for _, row in view.layers.iterrows()]
     return table[list(COLUMNS)].rename(columns=COLUMNS)
 
 
@@ -81,7 +81,7 @@ def adapter_table(view: AdapterView, row: int) -> pd.DataFrame:
     ]
     return pd.DataFrame(
         {
-            "layer": [plain(name) for name in layers["layer"]],
+            "layer": [clean_name(name) for name in layers["layer"]],
             "kind": layers["kind"],
             "shape": layers["shape"],
             "rank now": layers["rank"],

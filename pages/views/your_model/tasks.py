@@ -36,7 +36,7 @@ def read(report: Report, files: Files) -> ModelView:
     """Weights, spectra, and ranks for every share of the parameters."""
     from compression import CompressionError
     from compression.graphs.layer_table import tabulate_layers, take_spectra
-    from compression.graphs.plan import plan, starting_row
+    from compression.graphs.plan import find_starting_row, plan
 
     model = _load(files)
 
@@ -53,7 +53,9 @@ def read(report: Report, files: Files) -> ModelView:
     except CompressionError:
         return ModelView(*facts, None, (), 0, len(files) > 1)
     ranks = tuple(tuple(sorted(chosen.items())) for chosen in rank_plan.ranks)
-    return ModelView(*facts, rank_plan.table, ranks, starting_row(rank_plan.table), len(files) > 1)
+    return ModelView(
+        *facts, rank_plan.table, ranks, find_starting_row(rank_plan.table), len(files) > 1
+    )
 
 
 @measures_time
@@ -61,7 +63,7 @@ def calibrate(
     report: Report, files: Files, dataset: str, seed: int, way: tuple[str, str, str]
 ) -> CalibratedPlan:
     """Ranks by what the layers give on rows of the fit part."""
-    from compression.graphs.plan import plan, starting_row
+    from compression.graphs.plan import find_starting_row, plan
 
     report(0, 1, None, "asking layers what they give")
     model = _calibrate(files, dataset, seed, way)
@@ -74,7 +76,7 @@ def calibrate(
         for weight in model.weights
         if not weight.reason and weight.name not in model.calibration
     )
-    return CalibratedPlan(rank_plan.table, ranks, starting_row(rank_plan.table), others)
+    return CalibratedPlan(rank_plan.table, ranks, find_starting_row(rank_plan.table), others)
 
 
 @measures_time
@@ -233,7 +235,7 @@ def bound_layers(
     loaded, reading, model = load_dataset(dataset, seed), Reading(*way), _load(files)
     judge = judge_on(model, loaded, reading, order)
     return bounded_curve(
-        _as_graph(model), calibration_samples(loaded, reading), judge, report=report
+        _require_graph(model), calibration_samples(loaded, reading), judge, report=report
     )
 
 
@@ -253,12 +255,12 @@ def build_bounded(
     from pages.shared.models.tasks import load_dataset
 
     samples = calibration_samples(load_dataset(dataset, seed), Reading(*way))
-    written, check = write_bounded(_as_graph(_load(files)), share, samples, bits)
+    written, check = write_bounded(_require_graph(_load(files)), share, samples, bits)
     ((name, content),) = written.items()
     return SmallerModel(name, content, check.difference, check.outputs, check.why_not, bits)
 
 
-def _as_graph(model: "Model") -> "OnnxModel":
+def _require_graph(model: "Model") -> "OnnxModel":
     """What is judged on data is a graph: tensors alone have been sent away before."""
     from compression.graphs.onnx_model import OnnxModel
 

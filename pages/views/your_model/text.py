@@ -44,34 +44,34 @@ UPLOAD_HELP = (
 )
 
 
-def plain(name: str, length: int = 60) -> str:
+def clean_name(name: str, length: int = 60) -> str:
     """A name out of a file as one line of letters."""
     text = "".join(letter if letter.isprintable() else "·" for letter in str(name))
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def markup(name: str) -> str:
+def escape_name(name: str) -> str:
     """A name for a figure, whose texts are a kind of HTML."""
-    return escape(plain(name, 40), quote=False)
+    return escape(clean_name(name, 40), quote=False)
 
 
-def code(name: str) -> str:
+def quote_name(name: str) -> str:
     """A name for Markdown: between backticks nothing in it is markup."""
-    return f"`{plain(name).replace('`', chr(39))}`"
+    return f"`{clean_name(name).replace('`', chr(39))}`"
 
 
 def describe_model(view: ModelView) -> str:
     able = int((view.layers["reason"] == "").sum())
     count = len(view.layers)
     return (
-        f"{code(view.file_name)}: **{format_size(view.file_bytes)}**, {view.kind}; "
+        f"{quote_name(view.file_name)}: **{format_size(view.file_bytes)}**, {view.kind}; "
         f"**{format_count(view.parameters)}** parameters. "
         f"{count} {'weight has' if count == 1 else 'weights have'} two or more axes, and {able} of "
         "them could be stored as two factors."
     )
 
 
-def why(row: pd.Series, energy: str) -> str:
+def explain_layer(row: pd.Series, energy: str) -> str:
     """Why a layer can shrink at an energy, or why not, as a sentence without its subject."""
     if row["reason"]:
         return str(row["reason"])
@@ -117,13 +117,13 @@ def describe_plan(view: ModelView, row: int) -> str:
     line, ranks = view.plan.iloc[row], view.ranks[row]
     if not ranks:
         return "All parameters are kept: nothing is replaced."
-    some = ", ".join(f"{code(layer)} → {rank}" for layer, rank in ranks[:6])
+    some = ", ".join(f"{quote_name(layer)} → {rank}" for layer, rank in ranks[:6])
     more = f" and {len(ranks) - 6} more" if len(ranks) > 6 else ""
     energy = "its energy" if view.calibration is None else "what its outputs vary by on fit rows"
-    others = ", ".join(code(layer) for layer in view.not_calibrated[:6])
+    others = ", ".join(quote_name(layer) for layer in view.not_calibrated[:6])
     left = f" By truncated SVD, as what they give cannot be seen: {others}." * bool(others)
     return (
-        f"Ranks: {some}{more}. The layer that loses most is {code(line['weakest'])}, which keeps "
+        f"Ranks: {some}{more}. The layer that loses most is {quote_name(line['weakest'])}, which keeps "
         f"{100 * line['energy']:.1f} % of {energy}. Of all ranks of this size these keep the "
         f"largest product of the layers' energies.{left}"
     )
@@ -145,7 +145,7 @@ def describe_built(view: ModelView, built: SmallerModel, as_promised: str = "") 
         f"you brought. Read back, {checked}.{one}"
     ).replace("as the reference than", "as large as")
     if not built.outputs:
-        return f"{sentence} Its outputs could not be compared: {plain(built.why_not, 300)}."
+        return f"{sentence} Its outputs could not be compared: {clean_name(built.why_not, 300)}."
     outputs = built.outputs
     sentence += (
         f" On {outputs['rows']} random inputs its outputs differ from the original's by "
@@ -158,14 +158,14 @@ def describe_built(view: ModelView, built: SmallerModel, as_promised: str = "") 
 
 def smaller_name(file_name: str, remark: str = "low-rank") -> str:
     """What a written file is called: the name with a remark before its ending."""
-    stem, _, ending = plain(file_name, 200).rpartition(".")
+    stem, _, ending = clean_name(file_name, 200).rpartition(".")
     return f"{stem}-{remark}.{ending}".replace("/", "_").replace("\\", "_")
 
 
 def describe_origin(view: ModelView) -> str:
     """What the figures were made from, as plain text."""
     return (
-        f"{plain(view.file_name)}: {format_size(view.file_bytes)}, "
+        f"{clean_name(view.file_name)}: {format_size(view.file_bytes)}, "
         f"{format_count(view.parameters)} parameters."
     )
 
@@ -189,9 +189,11 @@ def describe_judging(judging: JudgingData) -> str:
         measure, floor = "an R² of", "always answering the mean 0"
     order = ""
     if readings.order is not None:
-        order = f" Outputs are taken as the classes {', '.join(map(plain, readings.order_names))}."
+        order = (
+            f" Outputs are taken as the classes {', '.join(map(clean_name, readings.order_names))}."
+        )
     return (
-        f"Judged on {plain(judging.title, 200)}, split with seed {judging.seed}. Input read as "
+        f"Judged on {clean_name(judging.title, 200)}, split with seed {judging.seed}. Input read as "
         f"“{line['reading']}”, {chosen}; on {readings.rows} validation rows it gives {measure} "
         f"{format_score(right, readings.task)}, {floor}.{order}"
     )

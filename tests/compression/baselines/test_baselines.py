@@ -85,7 +85,7 @@ def test_rounding_is_quantize_of_the_reference(digits, digits_mlp):
 def test_the_forward_pass_in_training_is_the_stored_model_s_bit_by_bit(references, bits):
     for reference, dataset in references.values():
         network, samples = copy.deepcopy(reference.network), SampleTensors(dataset)
-        rounding = straight_through.straighten(network, bits)
+        rounding = straight_through.attach_rounding(network, bits)
         Trainer(network, samples, 1e-3, 64, 0).epoch()
         frozen = straight_through.freeze(network, rounding, reference.network)
         stored = storage.from_bytes(storage.to_bytes(frozen))
@@ -119,7 +119,7 @@ def test_quantisation_aware_training_learns_with_the_rounding(digits, digits_mlp
 def test_pruning_keeps_the_largest_weights_of_all_layers_together(references, share):
     for reference, _ in references.values():
         found = layers(reference.network)
-        kept = magnitude_pruning.largest(found, share)
+        kept = magnitude_pruning.find_largest(found, share)
         peer = layers(copy.deepcopy(reference.network))
         total = sum(layer.weight.numel() for layer in peer.values())
         prune.global_unstructured(
@@ -134,7 +134,7 @@ def test_pruning_keeps_the_largest_weights_of_all_layers_together(references, sh
 
 def test_pruned_weights_stay_zero_and_the_others_are_trained_on(digits, digits_mlp):
     curve = compression.baseline_curve(digits_mlp, digits, "magnitude_pruning", [0.1], epochs=2)
-    kept = magnitude_pruning.largest(layers(digits_mlp.network), 0.1)
+    kept = magnitude_pruning.find_largest(layers(digits_mlp.network), 0.1)
     moved = 0
     for name, layer in layers(curve.network(0)).items():
         weight, before = matrix(layer), matrix(layers(digits_mlp.network)[name])

@@ -6,7 +6,7 @@ import pytest
 import compression
 from compression.graphs import check, spectra
 from compression.graphs.check import write_checked
-from compression.graphs.plan import energy_at, plan, starting_row
+from compression.graphs.plan import energy_at, find_starting_row, plan
 
 from .conftest import low_rank_matrix, safetensors_file
 from .onnx_graphs import build, node
@@ -43,7 +43,7 @@ def test_plan_keeps_each_budget_and_the_largest_product_of_energies():
         )
         own = sum(np.log(energy_of(model, name, ranks.get(name))) for name in ("a", "b"))
         assert own >= best - 0.01
-    start = starting_row(found.table)
+    start = find_starting_row(found.table)
     assert found.table["energy"].iloc[start] >= 0.9
 
 

@@ -18,7 +18,7 @@ from compression.low_rank.layers import decompose_layer, input_rows, layers_for
 from compression.low_rank.running_sum import apply_weight
 from compression.network import (
     layers,
-    left_out,
+    list_left_out,
     low_rank_layer,
     matrix,
     pick_layers,
@@ -126,12 +126,12 @@ def test_factors_of_another_weight_are_refused():
 def test_subclasses_are_no_layers_and_the_reason_is_said():
     network = nn.Sequential(Doubled(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.PReLU(), Same(4))
     assert list(layers(network)) == ["2"]
-    assert {name: reason.split()[0] for name, reason in left_out(network).items()} == {
+    assert {name: reason.split()[0] for name, reason in list_left_out(network).items()} == {
         "0": "Doubled",
         "3": "PReLU",
         "4": "Same",
     }
-    assert "subclass of Linear" in left_out(network)["0"]
+    assert "subclass of Linear" in list_left_out(network)["0"]
     assert list(layers_for(network, "truncated_svd", None)) == ["2"]
     with pytest.raises(ArgumentError, match=r"Doubled is a subclass of Linear.*choose from 2"):
         layers_for(network, "truncated_svd", ["0"])

@@ -149,7 +149,7 @@ def test_rows_that_lead_are_all_that_is_chosen_from():
     )
     rows.loc[random.integers(0, 120, 10), "validation_score"] = np.nan
     rows["share"] = rows["bytes"] / 30
-    leading = comparison.leading_rows(rows)
+    leading = comparison.find_leading_rows(rows)
     assert len(leading) < 40
     for share in (0.05, 0.1, 0.3, 0.7, 1.0):
         pd.testing.assert_frame_equal(

@@ -13,7 +13,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ...sets import ConstraintSet
 from ..problem import Array, Callback, Problem
-from .projected_newton import damping
+from .projected_newton import choose_damping
 
 LENGTHS = 0.5 ** np.arange(9)
 
@@ -71,7 +71,9 @@ class FaceNewton:
         if not free.any():
             return step
         hessian = loss.curvature(point).block(free)
-        hessian[np.diag_indices_from(hessian)] += damping(loss, np.diag(hessian).mean(), moved)
+        hessian[np.diag_indices_from(hessian)] += choose_damping(
+            loss, np.diag(hessian).mean(), moved
+        )
         try:
             factor = cho_factor(hessian, check_finite=False)
         except LinAlgError:

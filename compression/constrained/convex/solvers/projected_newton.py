@@ -72,7 +72,7 @@ class ProjectedNewton:
         slope = float(np.abs(gradient[~pinned]).max(initial=0.0))
         if isinstance(loss, Softmax) and point.size > WRITTEN_OUT:
             curvature = loss.curvature(point, IGNORED, single=point.size > SINGLE_PRECISION)
-            raised = damping(loss, float(np.mean(curvature.diagonal)), slope)
+            raised = choose_damping(loss, float(np.mean(curvature.diagonal)), slope)
             # The larger the Hessian, the more products its flat directions cost: a stiffer model
             # takes more steps and far fewer products.
             raised *= max(1.0, point.size / STIFFER_FROM)
@@ -85,7 +85,9 @@ class ProjectedNewton:
         else:
             moving = np.ones_like(pinned)
         hessian = loss.curvature(point).block(moving)
-        hessian[np.diag_indices_from(hessian)] += damping(loss, np.diag(hessian).mean(), slope)
+        hessian[np.diag_indices_from(hessian)] += choose_damping(
+            loss, np.diag(hessian).mean(), slope
+        )
         step, here = np.zeros_like(point), point[moving]
         step[moving] = -here + minimise_in_box(
             Dense(hessian), gradient[moving], lower[moving], upper[moving], here, MODEL_TOLERANCE
@@ -93,7 +95,7 @@ class ProjectedNewton:
         return step
 
 
-def damping(loss: Loss, mean: float, slope: float) -> float:
+def choose_damping(loss: Loss, mean: float, slope: float) -> float:
     """What to add to a Hessian's diagonal, of this mean, where the largest slope is this."""
     share = slope / max(np.sqrt(2 * loss.zero), 1e-300)
     return mean * min(1e-3, max(5 * share, 1e-10)) + 0.02 * share + 1e-300

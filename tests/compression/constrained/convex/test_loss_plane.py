@@ -28,7 +28,7 @@ def test_the_loss_over_the_plane_of_two_weights_is_the_softmax_loss_at_each_poin
             continue
         x = rng.normal(size=4) * size[first % features]
         y = rng.normal(size=3) * size[second % features]
-        found = loss_plane.over_plane(loss, weight, intercept, (first, second), x, y)
+        found = loss_plane.evaluate_over_plane(loss, weight, intercept, (first, second), x, y)
         assert found.shape == (3, 4)
         for row, b in enumerate(y):
             for column, a in enumerate(x):
@@ -57,7 +57,7 @@ def test_the_loss_over_the_plane_of_two_weights_is_half_the_mean_square_at_each_
     part = loss.inputs.columns
     for first, second in [(0, 1), (features - 1, 0), (2, features - 2)]:
         x, y = rng.normal(size=4) * size[first], rng.normal(size=3) * size[second]
-        found = loss_plane.over_plane(loss, weight, 0.0, (first, second), x, y)
+        found = loss_plane.evaluate_over_plane(loss, weight, 0.0, (first, second), x, y)
         for row, b in enumerate(y):
             for column, a in enumerate(x):
                 moved = weight.copy()

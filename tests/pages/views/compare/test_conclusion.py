@@ -49,12 +49,12 @@ def line(score, size):
 def test_the_conclusion_names_size_score_and_whether_they_differ(
     low_rank, constrained, probability, expected
 ):
-    found = text.conclusion(low_rank, constrained, "classification", 9, 360, probability)
+    found = text.describe_conclusion(low_rank, constrained, "classification", 9, 360, probability)
     assert found == expected
 
 
 def test_the_conclusion_of_numbers_counts_no_samples():
-    found = text.conclusion(line(0.5, 10), line(0.512, 20), "regression", 89, 89, 0.2)
+    found = text.describe_conclusion(line(0.5, 10), line(0.512, 20), "regression", 89, 89, 0.2)
     assert "and scores 0.012 of R² less" in found
     assert "samples" not in found
 

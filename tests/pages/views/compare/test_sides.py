@@ -8,7 +8,7 @@ import pytest
 
 import compression
 import data
-from compression.low_rank.curve import spaced_ranks
+from compression.low_rank.curve import list_spaced_ranks
 from pages.shared.format import format_score, format_size
 from pages.shared.models import controls, tasks
 from pages.shared.models.results import Layer
@@ -101,7 +101,7 @@ def test_at_equal_epochs_both_sides_start_from_the_reference_and_say_their_epoch
     assert all("10 epochs" in words for words in said)
     dataset = data.load("iris", seed=0)
     reference = compression.train(dataset, model="mlp", seed=0)
-    ranks = spaced_ranks(reference, dataset, "truncated_svd")
+    ranks = list_spaced_ranks(reference, dataset, "truncated_svd")
     assert [int(rank) for rank in app.select_slider(key="rank").options] == ranks
     rank, bound = (float(app.select_slider(key=knob).value) for knob in ("rank", "bound"))
     alone = (

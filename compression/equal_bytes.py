@@ -164,7 +164,7 @@ def compare_at_equal_bytes(
 
 @dataclass(frozen=True)
 class Winner:
-    """Who is best within one share of the reference's cost.
+    """Which curve is best within one share of the reference's cost.
 
     Attributes
     ----------

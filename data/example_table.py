@@ -6,7 +6,7 @@ ROWS = 600
 
 
 def example_csv() -> bytes:
-    """600 customers of a club as CSV: who cancels? Nobody's data; the same bytes every time.
+    """600 customers of a club as CSV, with who cancels: simulated, the same bytes every time.
 
     The chance to cancel rises with the price and with calls to the help desk, and falls with the
     years of membership; cancelled ones with a low age are more often company members. Some ages

@@ -343,7 +343,7 @@ def _uniform_energy(problem: _AllocationProblem) -> _Picks:
     def fits(place: int) -> bool:
         return _cost(picks_at(place)) <= problem.budget
 
-    # Nobody loses more than the largest: there every layer takes its cheapest choice.
+    # No layer loses more than the largest of these: there every layer takes its cheapest choice.
     return picks_at(bisect.bisect_left(range(len(losses) - 1), True, key=fits))
 
 

@@ -138,7 +138,7 @@ def _rank(families: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judge_cell(ranked: pd.DataFrame, here: pd.DataFrame) -> tuple[Line, list[Line]]:
-    """Who is best of these ranked families, and ours against every baseline."""
+    """The best of these ranked families, and ours against every baseline."""
     ours, peers = ranked[~ranked["baseline"].astype(bool)], ranked[ranked["baseline"].astype(bool)]
     cell: Line = {
         "winner": _take_first(ranked),

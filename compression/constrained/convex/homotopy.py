@@ -31,9 +31,9 @@ from .quadratic import Dense, minimise_in_box
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 Corners = tuple[NDArray[np.intp], Mask, Mask]
-"""Who is at a corner, and whether at the one below the middle step, above it, or both."""
+"""Pairs at a corner; for each, whether at the one below the middle step, and whether above it."""
 
-NOBODY: Corners = np.zeros(0, np.intp), np.zeros(0, bool), np.zeros(0, bool)
+NO_CORNERS: Corners = np.zeros(0, np.intp), np.zeros(0, bool), np.zeros(0, bool)
 
 # So close to a corner counts as there: weights relative to the bound, gradients to the largest.
 # A gradient far below the ridge moves a weight by far less than the weight.
@@ -122,7 +122,7 @@ class Walk:
 
     def run(self, go_on: Callable[[int, int], bool] = lambda done, total: True) -> bool:
         """All the way: True; or to the breakpoint (done, total) where ``go_on`` returns False: False."""
-        corners = self._begin() if self.steepest else NOBODY
+        corners = self._begin() if self.steepest else NO_CORNERS
         self._place(slice(None))
         for _ in range(100 + 50 * len(self.side)):
             # So much of a gradient is rounding, or the ridge's.
@@ -198,7 +198,7 @@ class Walk:
     def _place(self, at: NDArray[np.intp] | slice) -> None:
         """What follows from the steps of these pairs.
 
-        Who is free; what is fixed, by t (the weight of the held, the gradient of the free); how
+        Which weights are free; what is fixed, by t (the weight of the held, the gradient of the free); how
         far from zero, by t, the other may go on the middle step. On an outer one it ends at zero.
         """
         step, size = self.direction * self.side[at], self.size[at]
@@ -275,7 +275,7 @@ class Walk:
             shortest = self.time
         if shortest == np.inf:
             self.gradient = np.zeros(len(free))
-            return NOBODY
+            return NO_CORNERS
         self.time += self.direction * shortest
         self.point = points[0] + self.time * points[1]
         self.gradient = slopes[0] + self.time * slopes[1]

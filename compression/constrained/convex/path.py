@@ -136,7 +136,7 @@ def path(
     -------
     ExactPath or GridPath
         Both: ``.at(c)``, ``.intercept_at(c)``, ``.pinned_at(c)``, ``.certificate_at(c)``. An
-        exact one: ``.breakpoints``, and who comes and goes at them. A grid: ``.bounds``.
+        exact one: ``.breakpoints``, ``.pinned`` at each of them. A grid: ``.bounds``.
 
     Raises
     ------

@@ -248,7 +248,7 @@ class Pool:
                 self._running[job].send("cancel", job.number)
 
     def _drop_abandoned(self) -> None:
-        """Forget what waits for nobody: who comes back asks anew."""
+        """Forget jobs that no session waits for: a session that comes back asks anew."""
         for job in self._line.drop_abandoned():
             self._jobs.pop(job.key, None)
             job.end("cancelled")

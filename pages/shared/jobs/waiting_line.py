@@ -125,7 +125,7 @@ class WaitingLine(Generic[J]):
         return self._is_watched(entry)
 
     def watchers(self, job: J) -> list[Session]:
-        """Who is there for a job that waits or runs."""
+        """The sessions that want a job that waits or runs, and are still there."""
         entry = self._entry(job)
         return [] if entry is None else [s for s in entry.wishes if self._looks(entry, s)]
 

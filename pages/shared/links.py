@@ -59,7 +59,25 @@ FILE_METHOD, FILE_BITS = "ranks_by", "weight_bits"
 FILE_LOSS, FILE_TAKEN = "lose_at_most", "take"
 EXAMPLE_MODEL = "example_model"
 
+FORMER_TEXTS: Mapping[str, Mapping[str, str]] = {
+    METHOD: {"Covariance eigenvectors (not optimal)": "covariance_eigenvectors"},
+    SOLVER: {"Interior point (cvxpy and Clarabel)": "cvxpy"},
+    TIE: {"File size": "bytes", "Validation score": "validation_score"},
+    BASELINES: {"Both in few bits": IN_FEW_BITS},
+    BOUND_AGAINST: {"Bound c": "knob"},
+    MORE_SERIES: {
+        "Covariance eigenvectors (not optimal)": "covariance_eigenvectors",
+        "Activation-aware SVD + 3 epochs": "activation_aware_svd_tuned",
+    },
+}
+"""Parameter -> what links said before a menu's words changed -> the name that they mean."""
+
 REFERENCE = (DATASET, MODEL, SEED, TRAIN_EPOCHS, WIDTH, LEARNING_RATE)
+
+
+def find_name(parameter: str, text: str) -> str:
+    """The name that a former text stands for; any other text as it is."""
+    return FORMER_TEXTS.get(parameter, {}).get(text, text)
 
 
 @dataclass(frozen=True)

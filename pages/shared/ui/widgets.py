@@ -14,6 +14,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.shared.format import parse_number, quote
 from pages.shared.glossary import CONTROLS
+from pages.shared.links import find_name
 
 URL_TEXT = "_url_text_"  # how a choice from a menu stands in the URL; None: it is the default
 # Beside each choice in the session: whether it was chosen, the remark on it, whether what the URL
@@ -265,25 +266,27 @@ def _replace_unknown_name(
     why_not: Callable[[str], str | None] = lambda name: None,
 ) -> None:
     """Put the default in place of a name that is none of the options, with a remark."""
-    _translate_url(key, texts)
+    translate_url(key, texts)
     reset_none(key, default)
     request = request_one(key, label)
     if request in texts:
         st.session_state[key] = request
     elif request is not None and request not in texts.values():
-        reason = why_not(request) or f"There is no {label.lower()} {quote(request)} here"
+        reason = why_not(request) or f"{label}: there is no {quote(request)} here"
         possible = ", ".join(texts.values())
         refuse(key, default, f"{reason}. Shown instead: {texts[default]}; possible: {possible}.")
 
 
-def _translate_url(key: str, texts: Mapping[str, str]) -> None:
-    """Let a link say a name: Streamlit itself takes only what a menu shows, and drops the rest."""
-    title, context = texts.get(st.query_params.get(key, "")), get_script_run_ctx()
-    if title is None or title == st.query_params[key] or context is None:
+def translate_url(key: str, texts: Mapping[str, str]) -> None:
+    """Let a link say names, or former texts: Streamlit takes only what a menu shows today."""
+    given, context = st.query_params.get_all(key), get_script_run_ctx()
+    names = [find_name(key, text) for text in given]
+    shown = [texts.get(name, text) for name, text in zip(names, given, strict=True)]
+    if shown == given or context is None:
         return
     # Without a message: the browser's URL stays as it was given.
     with context.session_state.query_params() as url:
-        url.set_with_no_forward_msg(key, title)
+        url.set_with_no_forward_msg(key, shown if len(shown) > 1 else shown[0])
         url.set_initial_query_params_from_current()
 
 

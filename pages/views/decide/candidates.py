@@ -180,7 +180,8 @@ def list_requested(trained: Trained) -> list[str]:
     if links.MORE_SERIES in st.session_state:
         return st.session_state[links.MORE_SERIES]
     names = {series.title: series.name for series in _series_to_add(trained)}
-    wanted = [names.get(name, name) for name in st.query_params.get_all(links.MORE_SERIES)]
+    linked = st.query_params.get_all(links.MORE_SERIES)
+    wanted = [names.get(text, links.find_name(links.MORE_SERIES, text)) for text in linked]
     return [name for name in wanted if name in names.values()]
 
 
@@ -227,6 +228,7 @@ def draw_candidates(
 def _choose_more_series(trained: Trained) -> None:
     titles = {series.name: series.title for series in _series_to_add(trained)}
     if links.MORE_SERIES not in st.session_state:
+        widgets.translate_url(links.MORE_SERIES, titles)
         # A link of before may ask for what is computed unasked now.
         possible = possible_series(trained)
         known = {name for series in possible for name in (series.name, series.title)}

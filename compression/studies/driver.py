@@ -257,6 +257,7 @@ class _Driver:
         if not calls:
             return
         first, *others = calls.values()
+        future: Future[Any]
         try:
             if others:
                 future = self._executor.submit(compute_each, [first, *others])

@@ -25,7 +25,7 @@ TABLE_ARITHMETIC = {"assign", "groupby", "apply", "eval"}  # of pandas
 LINKS = {
     value
     for name, constant in vars(links).items()
-    if name.isupper()
+    if name.isupper() and isinstance(constant, str | tuple)
     for value in (constant if isinstance(constant, tuple) else (constant,))
 }
 TRACES = {"scatter", "bar", "heatmap", "contour"}

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..sets import ConstraintSet
+from .intercept import fit_intercept, fit_levels
 
 Array = NDArray[np.floating]
 
@@ -28,8 +29,6 @@ NEAR = 1e-3
 # A curvature below this share of the largest is none.
 FLAT = 1e-11
 LEVEL = 1e-11  # largest slope of an intercept at its own optimum
-# Slope of an intercept that is as good as none: what a sum over samples rounds off.
-SETTLED = 1e-14
 # A vector whose gauge is this close to the bound, relative to it, lies on the edge of its ball.
 ON_EDGE = 1e-9
 CELLS = 2**22  # residuals that are held at once
@@ -102,6 +101,15 @@ class Certificate:
         if self.duality_gap <= tolerance * self.unit:
             return True
         return self.convex and not self.bounded and self.scaled_residual <= tolerance
+
+
+@dataclass(frozen=True, eq=False)
+class Judgements:
+    """What a certificate says of many points (b,) of two classes; intercepts: (b, 2)."""
+
+    objectives: Array
+    intercepts: Array
+    duality_gaps: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +217,33 @@ class Certifier:
             _at=at,
             _bound=bound,
         )
+
+    def judge_two_classes(self, weights: Array, bounds: Array, intercepts: Array) -> "Judgements":
+        """Many weights (b, 2, n) of the softmax loss at once, each under its own bound.
+
+        For a convex, bounded set. ``intercepts``, (b, 2), are guesses to start from. Gaps are
+        those of the tangent planes at the weights themselves: ``judge`` may prove smaller ones.
+        """
+        difference = weights[:, 1] - weights[:, 0]
+        shift = difference @ self._mean
+        guess = intercepts[:, 1] - intercepts[:, 0] + shift
+        level, objectives, share = fit_levels(difference @ self._centred.T, self._hot[1], guess)
+        share -= self._hot[1]
+        gradient = share @ self._centred / len(self.y)
+        gradient[:, self._spread == 0] = 0.0
+        gradients = np.stack([-gradient, gradient], axis=1)
+        reach = np.fromiter(map(self.constraint.support, -gradients, bounds), float, len(bounds))
+        gaps = np.sum(gradients * weights, axis=(1, 2)) + reach
+        gaps[np.abs(share.mean(axis=1)) > LEVEL] = math.inf
+        gaps = np.minimum(gaps, objectives - self._least)
+        gaps[np.isnan(gaps)] = math.inf
+        half = np.outer((level - shift) / 2, [-1.0, 1.0])
+        middle = intercepts.mean(axis=1, keepdims=True)
+        return Judgements(objectives, middle + half, np.maximum(gaps, 0.0))
+
+    def reach(self, bound: float) -> float:
+        """Gap of the zero model: what a bound can lower the loss by, at most."""
+        return self._zero.objective - max(self._tangent(self._zero, bound), self._least)
 
     def tangent_gaps(self, weights: Array, bounds: Array) -> Array:
         """Duality gaps (b,) of many weights (b, n) of the squared loss, each under its own bound.
@@ -407,44 +442,3 @@ class _Point:
     gradient: Array
     slope: float
     share: Array | None
-
-
-def fit_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Array, float, Array]:
-    """Intercepts (K,) that minimise the cross-entropy for given logits (K, N).
-
-    Damped Newton; returns them with the loss and the probabilities (K, N).
-    """
-    counts, samples = hot.mean(axis=1), hot.shape[1]
-    level = np.log(counts) if guess is None else np.asarray(guess, np.float64).copy()
-
-    def at(level: Array) -> tuple[float, Array]:
-        total = logits + level[:, None]
-        total -= total.max(axis=0)
-        share = np.exp(total)
-        mass = share.sum(axis=0)
-        share /= mass
-        fit = np.log(mass).sum() - float(np.vdot(total, hot))
-        return float(fit) / samples, share
-
-    loss, share = at(level)
-    for _ in range(100):
-        slope = (mean := share.mean(axis=1)) - counts
-        curvature = np.diag(mean) - share @ share.T / samples
-        steepness = np.trace(curvature)  # 0 far out, where every probability is 0 or 1
-        if np.abs(slope).max() <= SETTLED or steepness < 1e-14:
-            break
-        ridge = 1e-12 * steepness * np.eye(len(slope))
-        step = -np.linalg.solve(curvature + ridge, slope)
-        step -= step.mean()
-        step *= min(1.0, 20.0 / max(float(np.abs(step).max()), 1e-300))
-        expected = float(slope @ step)
-        length = 1.0
-        new_loss, new_share = at(level + step)
-        if -expected > 1e-14 * (1 + loss):
-            while new_loss > loss + 1e-4 * length * expected and length > 1e-8:
-                length /= 2
-                new_loss, new_share = at(level + length * step)
-        elif np.abs(new_share.mean(axis=1) - counts).max() > 0.5 * np.abs(slope).max():
-            break  # rounding: neither the loss nor its slope falls any more
-        level, loss, share = level + length * step, new_loss, new_share
-    return level, loss, share

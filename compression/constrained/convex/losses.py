@@ -241,9 +241,9 @@ class Softmax:
         return point[:, :-1]
 
     def to_model(self, point: Array) -> tuple[Array, Array]:
-        """Weight (classes, n) and intercept (classes,) in the units of the data."""
-        weight = self.inputs.to_weight(point[:, :-1])
-        return weight, point[:, -1] - point[:, :-1] @ (self.inputs.mean / self.inputs.scale)
+        """Weight (..., classes, n) and intercept (..., classes) in the units of the data."""
+        weight = self.inputs.to_weight(point[..., :-1])
+        return weight, point[..., -1] - point[..., :-1] @ (self.inputs.mean / self.inputs.scale)
 
     def from_model(self, weight: Array, intercept: Array | float = 0.0) -> Array:
         point = np.zeros(self.shape)

@@ -13,18 +13,17 @@ from ...errors import ArgumentError, CancelledError
 from ...report import Report, keep_going
 from ...threads import in_one_thread
 from ..sets import ConstraintSet, check_bound
+from .active_set_newton import ActiveSetNewton
 from .certificate import Certificate, Certifier
 from .exact_path import ExactPath, follow, interpolate_rows
-from .losses import Loss, Squared, check_data, prepare
+from .losses import Loss, Softmax, Squared, check_data, prepare
 from .problem import Problem, Solver
 from .solve import (
     DENSE,
     TOUCHING,
     IterateJudge,
-    Solution,
     move_inside,
     search_subsets,
-    settle,
     solve_unconstrained,
 )
 from .solvers.accelerated_projected_gradient import AcceleratedProjectedGradient
@@ -37,6 +36,8 @@ Array = NDArray[np.floating]
 GRID_TOLERANCE = 1e-4
 # Without a certificate nothing says when to stop: steps for each bound.
 UNCERTIFIED_STEPS = 300
+# Of two classes, solved before the next certificates: bounds times inputs.
+CELLS = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +190,7 @@ def path_by_bound(
         return
     if grid is None:
         grid = default_bounds(prepared, members)
-    yield from _grid(prepared, certifier, grid, report)
+    yield from _GridSolver(prepared, certifier, grid, report).run()
 
 
 def default_bounds(loss: Loss, constraint: ConstraintSet, count: int = 40) -> Array:
@@ -210,92 +211,157 @@ def _check_bounds(bounds: Iterable[float]) -> Array:
     return grid
 
 
-def _grid(
-    loss: Loss, certifier: Certifier, bounds: Array, report: Report
-) -> Iterator[tuple[float, GridPath]]:
-    """Each bound as it is solved, with all that are solved by then."""
-    constraint = certifier.constraint
-    tolerance = GRID_TOLERANCE * loss.zero / certifier.unit if certifier.unit else GRID_TOLERANCE
-    method: Solver = AcceleratedProjectedGradient()
-    if constraint.elementwise:
-        method = ProjectedNewton()
-    elif constraint.has_faces and np.prod(loss.shape) <= DENSE:
-        method = FaceNewton()
-    rows: list[Solution] = []
-    # Where nothing is convex it is better to take weights away than to add them.
-    order = [float(bound) for bound in (bounds if constraint.convex else bounds[::-1])]
+@dataclass(frozen=True, eq=False)
+class _SolvedBound:
+    """One bound of a grid, solved."""
 
-    def gather() -> GridPath:
-        step = 1 if constraint.convex else -1
-        return _join(order[: len(rows)][::step], rows[::step], certifier)
+    weight: Array
+    intercept: Array | float
+    objective: float
+    duality_gap: float
+    certified: bool
+    swap_optimal: bool = False
 
-    stopped = False
 
-    def go_on() -> bool:
-        nonlocal stopped
-        stopped = stopped or not report(len(rows), len(order), gather if rows else None)
-        return not stopped
+class _GridSolver:
+    """Solves bound after bound, each from what is known of those before."""
 
-    def check_stopped() -> None:
-        if stopped:
-            raise CancelledError(f"the path was stopped after {len(rows)} of {len(order)} bounds")
+    def __init__(self, loss: Loss, certifier: Certifier, bounds: Array, report: Report) -> None:
+        self.loss, self.certifier, self.report = loss, certifier, report
+        unit, self.constraint = certifier.unit, certifier.constraint
+        self.tolerance = GRID_TOLERANCE * loss.zero / unit if unit else GRID_TOLERANCE
+        # Where nothing is convex it is better to take weights away than to add them.
+        self.order = [
+            float(bound) for bound in (bounds if self.constraint.convex else bounds[::-1])
+        ]
+        self.rows: list[_SolvedBound] = []
+        self.stopped = False
+        self.method: Solver = AcceleratedProjectedGradient()
+        if self.constraint.elementwise:
+            self.method = ProjectedNewton()
+        elif self.constraint.has_faces and np.prod(loss.shape) <= DENSE:
+            self.method = FaceNewton()
 
-    # One-sided bounds never cost softmax anything: one unconstrained model serves them all.
-    free = None
-    if loss.name == "softmax" and not constraint.bounded:
-        least = 0.1 * GRID_TOLERANCE * loss.zero
-        free = solve_unconstrained(loss, constraint, 0.0, least, go_on)
-        check_stopped()
-    for done, bound in enumerate(order):
-        problem = Problem(loss, constraint, bound)
-        judge = IterateJudge(problem, certifier, tolerance, keeps_track=False)
-        if not constraint.convex:
+    def run(self) -> Iterator[tuple[float, GridPath]]:
+        """Each bound as it is solved, with all that are solved by then."""
+        loss = self.loss
+        faces = self.constraint.has_faces and loss.inputs.columns.size > 0
+        if faces and isinstance(loss, Softmax) and loss.classes == 2:
+            yield from self._run_two_classes(loss)
+            return
+        # One-sided bounds never cost softmax anything: one unconstrained model serves them all.
+        free = None
+        if loss.name == "softmax" and not self.constraint.bounded:
+            least = 0.1 * GRID_TOLERANCE * loss.zero
+            free = solve_unconstrained(loss, self.constraint, 0.0, least, self._go_on)
+            self._check_stopped()
+        for bound in self.order:
+            guess = None
+            if free is not None:
+                guess = move_inside(loss, self.constraint, bound, free)
+            self.rows.append(self._solve(bound, self._guess(bound) if guess is None else guess))
+            yield bound, self._gather()
+            self._ask_on()
+
+    def _run_two_classes(self, loss: Softmax) -> Iterator[tuple[float, GridPath]]:
+        """As many bounds as are solved in no time, then all their certificates at once."""
+        newton, unit = ActiveSetNewton(loss), self.certifier.unit
+        at_once = max(1, CELLS // loss.design.size)
+        for begin in range(0, len(self.order), at_once):
+            bounds = self.order[begin : begin + at_once]
+            reach = [self.certifier.reach(bound) for bound in bounds]
+            aims = self.tolerance * np.minimum(unit, reach)
+            points = []
+            for bound, aim in zip(bounds, aims, strict=True):
+                self._ask_on()
+                points.append(newton.solve(bound, 0.5 * aim))
+            weights, guesses = loss.to_model(np.array(points))
+            seen = self.certifier.judge_two_classes(weights, np.array(bounds), guesses)
+            holds = (seen.duality_gaps <= aims) & np.isfinite(seen.objectives)
+            for row, bound in enumerate(bounds):
+                if holds[row]:
+                    objective, gap = float(seen.objectives[row]), float(seen.duality_gaps[row])
+                    solved = _SolvedBound(weights[row], seen.intercepts[row], objective, gap, True)
+                else:
+                    solved = self._solve(bound, points[row])
+                self.rows.append(solved)
+            path = self._gather()
+            for bound in bounds:
+                yield bound, path
+        self._ask_on()
+
+    def _solve(self, bound: float, guess: Array) -> _SolvedBound:
+        """One bound by itself, from a guess."""
+        problem = Problem(self.loss, self.constraint, bound)
+        judge = IterateJudge(problem, self.certifier, self.tolerance, keeps_track=False)
+        if not self.constraint.convex:
             judge.max_iterations = UNCERTIFIED_STEPS
-        guess = move_inside(loss, constraint, bound, free) if free is not None else None
-        if guess is None:
-            guess = _guess(problem, order[:done], rows)
 
-        def callback(point: Array, judge: IterateJudge = judge) -> bool:
-            return go_on() and judge(point)
+        def callback(point: Array) -> bool:
+            return self._go_on() and judge(point)
 
         if callback(guess):
-            method.run(problem, callback, guess)
-            check_stopped()
-            search_subsets(problem, judge, go_on)
+            self.method.run(problem, callback, guess)
+            self._check_stopped()
+            search_subsets(problem, judge, self._go_on)
             judge.finish()
-        check_stopped()
-        rows.append(settle(judge))
-        yield bound, gather()
-        go_on()
-        check_stopped()
+        self._check_stopped()
+        assert judge.best is not None
+        weight, seen = judge.best
+        return _SolvedBound(
+            weight,
+            seen.intercept,
+            seen.objective,
+            seen.duality_gap,
+            seen.holds(self.tolerance),
+            judge.swap_optimal,
+        )
 
+    def _guess(self, bound: float) -> Array:
+        """Where the next bound's point should be: straight on from the last two."""
+        problem = Problem(self.loss, self.constraint, bound)
+        if not self.rows:
+            return problem.start()
+        last, constraint = self.rows[-1], self.constraint
+        before, here = ([0.0, *self.order])[len(self.rows) - 1 : len(self.rows) + 1]
+        weight, intercept = last.weight, last.intercept
+        if len(self.rows) > 1 and constraint.convex:
+            previous = self.rows[-2]
+            ahead = (bound - here) / (here - before)
+            weight = weight + ahead * (last.weight - previous.weight)
+            intercept = intercept + ahead * (last.intercept - previous.intercept)
+        if constraint.elementwise:
+            # To stay pinned is to be exactly at the bound.
+            pinned = constraint.find_pinned(last.weight, here, TOUCHING)
+            weight = np.where(pinned, np.copysign(bound, last.weight), weight)
+        return self.loss.from_model(weight, intercept)
 
-def _join(bounds: list[float], rows: list[Solution], certifier: Certifier) -> GridPath:
-    """The solutions of ascending bounds as one path."""
-    return GridPath(
-        bounds=np.array(bounds),
-        weights=np.array([row.weight for row in rows]),
-        intercepts=np.array([row.intercept for row in rows]),
-        objectives=np.array([row.objective for row in rows]),
-        duality_gaps=np.array([row.duality_gap for row in rows]),
-        certified=np.array([row.certified for row in rows]),
-        swap_optimal=np.array([row.swap_optimal for row in rows]),
-        certifier=certifier,
-    )
+    def _gather(self) -> GridPath:
+        step = 1 if self.constraint.convex else -1
+        solved, rows = self.order[: len(self.rows)][::step], self.rows[::step]
+        return GridPath(
+            bounds=np.array(solved),
+            weights=np.array([row.weight for row in rows]),
+            intercepts=np.array([row.intercept for row in rows]),
+            objectives=np.array([row.objective for row in rows]),
+            duality_gaps=np.array([row.duality_gap for row in rows]),
+            certified=np.array([row.certified for row in rows]),
+            swap_optimal=np.array([row.swap_optimal for row in rows]),
+            certifier=self.certifier,
+        )
 
+    def _go_on(self) -> bool:
+        """Report what is solved; False, from then on, once the report says to stop."""
+        done, total = len(self.rows), len(self.order)
+        self.stopped = self.stopped or not self.report(done, total, self._gather if done else None)
+        return not self.stopped
 
-def _guess(problem: Problem, bounds: list[float], rows: list[Solution]) -> Array:
-    """Where the next bound's point should be: straight on from the last two."""
-    if not rows:
-        return problem.start()
-    last, constraint = rows[-1], problem.constraint
-    weight, intercept = last.weight, last.intercept
-    if len(rows) > 1 and constraint.convex:
-        before = rows[-2]
-        ahead = (problem.bound - bounds[-1]) / (bounds[-1] - bounds[-2])
-        weight = weight + ahead * (last.weight - before.weight)
-        intercept = intercept + ahead * (last.intercept - before.intercept)
-    if constraint.elementwise:
-        # To stay pinned is to be exactly at the bound.
-        weight = np.where(last.pinned, np.copysign(problem.bound, last.weight), weight)
-    return problem.loss.from_model(weight, intercept)
+    def _check_stopped(self) -> None:
+        if self.stopped:
+            done, total = len(self.rows), len(self.order)
+            raise CancelledError(f"the path was stopped after {done} of {total} bounds")
+
+    def _ask_on(self) -> None:
+        """Go on between two bounds, or end."""
+        self._go_on()
+        self._check_stopped()

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
+from scipy.optimize import brentq, minimize
+from scipy.special import expit, logsumexp, softmax
 
 from compression.constrained.convex import certificate
+from compression.constrained.convex.intercept import fit_intercept
 from tests.compression.constrained.convex.judging import SETS, certifier, random_weight
 
 
@@ -35,6 +36,19 @@ def test_the_best_intercept_is_the_one_that_scipy_finds(example, scale):
     assert found.objective == pytest.approx(loss(found.intercept), rel=1e-9)
     share = softmax(logits + found.intercept, axis=1).mean(axis=0)
     np.testing.assert_allclose(share, np.bincount(problem.y) / len(problem.y), atol=1e-9)
+
+
+@pytest.mark.parametrize("far", [3.0, 7.0, 12.0, 25.0])
+@pytest.mark.parametrize("rare", [1, 3, 6])
+def test_a_step_from_far_out_does_not_end_where_the_loss_is_straight(far, rare):
+    labels = np.arange(12) < rare
+    odds = far + np.linspace(-0.1, 0.1, 12)
+    logits, hot = np.array([-odds, odds]) / 2, np.array([~labels, labels], float)
+    level, loss, share = fit_intercept(logits, hot, None)
+    best = brentq(lambda b: expit(odds + b).mean() - labels.mean(), -500, 500)
+    assert np.diff(level) == pytest.approx(best, rel=1e-9)
+    assert loss == pytest.approx(np.mean(np.logaddexp(0, odds + best) - labels * (odds + best)))
+    assert share[1].mean() == pytest.approx(labels.mean(), abs=1e-12)
 
 
 def test_next_to_an_intercept_that_is_not_the_best_there_is_no_tangent(example, monkeypatch):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from torch import nn
 
 from ..low_rank.decomposition import Decomposition
-from ..low_rank.layers import layers_for
+from ..low_rank.layers import decompose_layer, layers_for
 from ..low_rank.networks import Ranks
-from ..low_rank.truncated_svd import TruncatedSVD
-from ..network import matrix
 
 
 def balanced_ranks(network: nn.Sequential) -> Ranks:
@@ -26,7 +25,8 @@ def balanced_ranks(network: nn.Sequential) -> Ranks:
     """
     chosen = layers_for(network, "truncated_svd", None)
     decompositions = {
-        name: TruncatedSVD().decompose(matrix(layer)) for name, layer in chosen.items()
+        name: cast(Decomposition, decompose_layer(name, layer, "truncated_svd"))
+        for name, layer in chosen.items()
     }
     return Ranks(
         network, chosen, {name: _balance_lengths(one) for name, one in decompositions.items()}

@@ -13,6 +13,7 @@ from torch.nn import functional
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
 from ..network import Layer, array, children_of, find_obstacle, matrix, pick_layers
+from ..shared_work import compute_once
 from .decomposition import MatrixRanks, build
 from .kernels import KernelDecomposition, decompose_kernel, patches
 
@@ -90,12 +91,17 @@ def decompose_layer(
     ArgumentError
         The layer's weight, or a knob, cannot be used; the message names the layer.
     """
-    try:
+    chosen = build(LOW_RANK_METHODS[method].load(), **knobs)
+    weight = matrix(layer).reshape(layer.weight.shape)
+
+    def decompose() -> LayerDecomposition:
         if isinstance(layer, nn.Linear):
-            chosen = build(LOW_RANK_METHODS[method].load(), **knobs)
-            return chosen.decompose(matrix(layer), inputs)
-        kernel = matrix(layer).reshape(layer.weight.shape)
-        return decompose_kernel(kernel, method, inputs, **knobs)
+            return chosen.decompose(weight, inputs)
+        return decompose_kernel(weight, method, inputs, **knobs)
+
+    try:
+        # Its fields are the knobs that the method has.
+        return compute_once(("decomposition", method, chosen, weight, inputs), decompose)
     except ArgumentError as error:
         raise ArgumentError(f"layer {name}: {error}") from None
 

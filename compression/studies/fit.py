@@ -1,24 +1,30 @@
 """One fit: what a worker process is given, and what it hands back.
 
-A worker holds nothing between fits but the dataset that it has loaded last, so that any worker can
-go on, on this machine or on another.
+Between fits a worker holds datasets that it has loaded last, and of the last fits what the next
+ones may need too: decompositions, exact paths and curves before they are put in few bits. All of
+it only saves time, so that any worker can go on, on this machine or on another.
 """
 
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any
 
 import pandas as pd
 
 from compression.errors import CompressionError
+from compression.shared_work import SharedWork, compute_once, share_work
 
 from .specification import find_family, seed_of
 
 MEMORY_RAN_OUT = "memory ran out: choose a smaller model or fewer rows"
+SHARED_BYTES = 64 * 2**20
+"""That a process keeps, at most, of what curves of the same reference share."""
+shared_between_curves = SharedWork(SHARED_BYTES)
 _one_at_a_time = threading.Lock()
 """Of a process: torch has one random state for all threads, and a seed must mean one thing."""
 
@@ -156,11 +162,18 @@ def _curve(request: Mapping[str, Any], file: bytes) -> pd.DataFrame:
         epochs=storage.read_epochs(file),
     )
     module, _, name = find_family(request["family"]).where.partition(":")
-    make = getattr(import_module(module), name)
-    curve = make(reference, dataset, **request["settings"])
-    if request["bits"]:
-        epochs = request.get("bits_epochs", 0)
-        curve = compression.few_bits_curve(
-            reference, dataset, curve, request["bits"], epochs=epochs
-        )
+    make = partial(getattr(import_module(module), name), reference, dataset, **request["settings"])
+    with share_work(shared_between_curves):
+        curve = compute_once(("curve", file, _name_curve(request)), make)
+        if request["bits"]:
+            epochs = request.get("bits_epochs", 0)
+            curve = compression.few_bits_curve(
+                reference, dataset, curve, request["bits"], epochs=epochs
+            )
     return curve.table
+
+
+def _name_curve(request: Mapping[str, Any]) -> str:
+    """All that a curve depends on before it is put in few bits, beside the reference's file."""
+    names = ("reference", "family", "settings")
+    return json.dumps({name: request[name] for name in names}, sort_keys=True)

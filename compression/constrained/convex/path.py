@@ -1,7 +1,8 @@
 """All bounds at once: how the constrained model moves as c grows."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ...argument_checks import check_arguments
 from ...catalog import CONSTRAINTS, find
 from ...errors import ArgumentError, CancelledError
 from ...report import Report, keep_going
+from ...shared_work import compute_once
 from ...threads import in_one_thread
 from ..sets import ConstraintSet, check_bound
 from .active_set_newton import ActiveSetNewton
@@ -184,7 +186,11 @@ def path_by_bound(
     certifier = Certifier(x, y, loss, members)
     grid = None if bounds is None else _check_bounds(bounds)
     if isinstance(prepared, Squared) and members.has_exact_path:
-        exact = follow(prepared, members, certifier, report)
+        separate = replace(certifier)  # A kept path's certifier does not grow with its callers.
+        exact = compute_once(
+            ("exact path", constraint, x, y), partial(follow, prepared, members, separate, report)
+        )
+        exact = replace(exact, certifier=certifier)
         for bound in exact.breakpoints if grid is None else grid:
             yield float(bound), exact
         return

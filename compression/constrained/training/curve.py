@@ -18,6 +18,7 @@ from ...curve import Curve, CurveBuilder
 from ...errors import ArgumentError, CancelledError
 from ...models import recipe_of
 from ...network import Layer, matrix, pick_layers
+from ...shared_work import share_work
 from ...threads import in_one_thread
 from ...training import DatasetLike, Reference, Report, keep_going, samples_for
 from ..convex.losses import loss_of
@@ -81,6 +82,7 @@ def ascends(method: ConstrainedMethod, constraint: str) -> bool:
 
 @check_arguments
 @in_one_thread
+@share_work()  # the path to the largest bound is often the one that is followed then
 def constrained_curve(
     reference: Reference,
     dataset: DatasetLike,

@@ -232,6 +232,28 @@ def test_a_rule_that_was_planted_is_found_and_holds():
     assert rule.safest_lost == pytest.approx(behind / 2)
 
 
+def test_a_rule_is_judged_on_datasets_that_its_tree_has_not_seen():
+    """Each dataset has training rows and a kind of its own: no tree of the others can name it."""
+    models, shares = ("mlp", "lenet300"), (0.5, 0.25)
+    winners = dict(zip(("d0", "d1", "d2", "d3"), LEVELS, strict=True))
+    given = rows(LEVELS, winners, shares)
+    families = judge_families(pd.concat([given.assign(model=name) for name in models]), PROTOCOL)
+    lines = [
+        {"dataset": name, "model": model, "share": share, "winner": winner}
+        for name, winner in winners.items()
+        for model in models
+        for share in shares
+    ]
+    known = pd.concat([facts(winners).assign(model=name) for name in models], ignore_index=True)
+    known["training rows"] = known["dataset"].str[1:].astype(float)
+    rule = find_rule(pd.DataFrame(lines), families, known)
+    leaves = [line.strip() for line in rule.lines if line.endswith(", 4 cells")]
+    assert len(leaves) == len(winners)  # the tree of all of them is right everywhere
+    assert rule.error == 1.0
+    assert rule.plain_error == 0.75
+    assert not rule.holds
+
+
 def test_a_rule_that_loses_more_than_one_answer_for_all_does_not_hold():
     """Bounds are second everywhere; the tree is right in most cells, and far off in the others."""
     names = [f"d{number}" for number in range(6)]

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 
 import pytest
 
@@ -49,6 +50,17 @@ def test_a_path_that_is_not_there_is_noticed():
     assert not find_missing(good)
     for path in ("pages/views/<page>/none.py", "compression/none/", "test_none.py"):
         assert find_missing(f"{good}\n| one | `{path}` |")
+
+
+def test_the_extra_of_a_way_out_holds_what_the_readme_says_that_it_needs():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    for extra, packages in (("mlflow", 2), ("optuna", 1), ("dask", 1)):
+        (needs,) = re.findall(rf"`--{extra}[^`]*`[^(]*\(needs ([^)]*)\)", text)
+        pinned = re.findall(r"`([\w-]+==[\w.]+)`", needs)
+        assert len(pinned) == packages
+        assert set(pinned) <= set(extras[extra])
 
 
 def test_nothing_is_kept_that_git_is_told_to_ignore():

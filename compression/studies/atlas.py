@@ -26,7 +26,7 @@ from .protocol import Protocol, read_protocol
 from .specification import Study
 from .store import identify
 from .study_store import StudyStore
-from .version import LIBRARIES
+from .version import LIBRARIES, code_version
 from .winners import find_rule, judge_cells, judge_duels, judge_families
 
 VARIANT = " / "  # before it a family's name, behind it a variant of the family
@@ -196,6 +196,7 @@ def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
         "code": ", ".join(sorted(codes)),
         "fits": len(fits),
         "hours": round(float(fits["seconds"].sum()) / 3600, 2),
+        "versions_of": sorted(codes & {code_version("compression", "data")}),
         "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
         "rule": asdict(rule),
     }

@@ -13,6 +13,7 @@ import data
 
 FOLDER = Path(data.__file__).parent / "files" / "atlas"
 FACTS = "atlas.toml"
+MORE_EPOCHS = 10  # that everything trained on has beyond its reference
 TABLES = ("rows", "families", "cells", "against", "duels", "smallest", "failures")
 
 
@@ -28,7 +29,8 @@ class Atlas:
     facts : mapping
         date, protocol (SHA-256 of its TOML, read and written as JSON, so that comments are free),
         code (SHA-256 of the sources and versions of the fits), fits, hours (of computing),
-        versions, rule (as ``find_rule`` gives it).
+        versions (of the machine that wrote the files), versions_of (the codes whose fits are known
+        to have had those), rule (as ``find_rule`` gives it).
     """
 
     rows: pd.DataFrame
@@ -77,6 +79,19 @@ def tabulate_errors(atlas: Atlas, dataset: str, model: str) -> pd.DataFrame:
         return errors
     within = (100 * small.set_index("family")["share"]).rename("within 1 point")
     return errors.join(within, how="outer")
+
+
+def count_epochs(rows: pd.DataFrame) -> tuple[int, int, int]:
+    """Rows of smaller networks: all, those trained for less, and those trained for longer.
+
+    Less or longer than their reference and ``MORE_EPOCHS``. ``rows``: those of an atlas.
+    """
+    pair = ["dataset", "model", "seed"]
+    references = rows[rows["family"] == "reference"].set_index(pair)["epochs"]
+    smaller = rows[rows["family"].str.startswith("Smaller network")]
+    wished = smaller[pair].join(references, on=pair)["epochs"] + MORE_EPOCHS
+    fewer, more = smaller["epochs"] < wished, smaller["epochs"] > wished
+    return len(smaller), int(fewer.sum()), int(more.sum())
 
 
 def _as_toml(facts: Mapping[str, Any]) -> str:

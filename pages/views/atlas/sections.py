@@ -57,7 +57,7 @@ def draw_claims(atlas: Atlas) -> None:
 def draw_protocol(atlas: Atlas) -> None:
     st.header("How it was measured", anchor="protocol")
     protocol = read_protocol()
-    st.markdown(text.describe_protocol(protocol, atlas.cells))
+    st.markdown(text.describe_protocol(protocol, atlas.cells, atlas.rows))
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Left out**")
@@ -65,6 +65,7 @@ def draw_protocol(atlas: Atlas) -> None:
     with right:
         st.markdown("**Versions**")
         st.table(tables.list_versions(atlas.facts))
+        st.caption(text.describe_versions(atlas.facts))
     if len(atlas.failures):
         with st.expander(text.count_failures(atlas.failures)):
             st.dataframe(atlas.failures, hide_index=True)

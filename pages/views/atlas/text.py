@@ -8,6 +8,7 @@ import pandas as pd
 
 import data
 from compression import MODELS
+from compression.studies.atlas_files import MORE_EPOCHS, count_epochs
 from compression.studies.protocol import Protocol
 from pages.shared.format import format_change
 
@@ -236,7 +237,7 @@ def describe_claims(command: str, date: str) -> str:
     )
 
 
-def describe_protocol(protocol: Protocol, cells: pd.DataFrame) -> str:
+def describe_protocol(protocol: Protocol, cells: pd.DataFrame, rows: pd.DataFrame) -> str:
     seeds = cells.groupby(["dataset", "model"])["seeds"].first()
     few = seeds[seeds < protocol.seeds]
     reached = (
@@ -250,10 +251,25 @@ def describe_protocol(protocol: Protocol, cells: pd.DataFrame) -> str:
         f"Written down before it was run: {len(seeds)} pairs of a dataset and a model, sizes {sizes} "
         "of the reference's measured bytes, each seed a split, an initialisation and an order of "
         "rows of its own. Everything that trains the reference's weights on has 10 epochs for it, "
-        "rows in few bits among them; a smaller network has the reference's epochs and 10 more at most. "
-        "Rows and families "
-        f"are chosen on the validation part; the test part only reports. {reached}"
+        f"rows in few bits among them; {describe_smaller(rows)} Rows and families are chosen on the "
+        f"validation part; the test part only reports. {reached}"
     )
+
+
+def describe_smaller(rows: pd.DataFrame) -> str:
+    """How long smaller networks were trained: as planned, stopped before, or longer."""
+    total, fewer, more = count_epochs(rows)
+    said = (
+        f"a smaller network has the reference's epochs and {MORE_EPOCHS} more at most: in {fewer} of "
+        f"{total:,} rows training stopped before, when their validation loss had not fallen for as many "
+        "epochs as the model's recipe waits"
+    )
+    if more:
+        said += (
+            f"; {more} rows have more, since references with convolutions, computed anew for them on "
+            "another machine, ended elsewhere there"
+        )
+    return f"{said}."
 
 
 def count_failures(failures: pd.DataFrame) -> str:
@@ -265,6 +281,20 @@ def describe_origin(facts: Mapping[str, Any]) -> str:
         f"Computed on {facts['date']}: {facts['fits']:,} fits, {facts['hours']:g} hours of one core "
         f"shared with others; code {', '.join(c[:12] for c in facts['code'].split(', '))}. "
         "Anew: `python -m benchmarks.atlas`."
+    )
+
+
+def describe_versions(facts: Mapping[str, Any]) -> str:
+    """Whose fits had the versions that are listed."""
+    codes = facts["code"].split(", ")
+    known = set(facts.get("versions_of", ()))
+    others = [code[:12] for code in codes if code not in known]
+    if not others:
+        runs = "its run" if len(codes) == 1 else f"its {len(codes)} runs, by the files of each"
+        return f"The versions of {runs}."
+    return (
+        f"The versions of the machine that wrote the files; those of code {', '.join(others)} are "
+        "not known."
     )
 
 

@@ -26,6 +26,7 @@ from compression.studies.atlas import (
 from compression.studies.atlas_files import FOLDER, TABLES, read_atlas, write_atlas
 from compression.studies.protocol import PROTOCOL, read_protocol
 from compression.studies.specification import study_from
+from compression.studies.version import code_version
 from compression.studies.winners import find_rule, judge_cells, judge_duels, judge_families
 
 TINY = """
@@ -240,6 +241,18 @@ def test_the_files_are_small_and_say_where_they_come_from(shipped):
     facts = shipped.facts
     assert {"date", "code", "fits", "hours", "versions", "rule"} <= set(facts)
     assert "torch" in facts["versions"]
+    assert set(facts["versions_of"]) <= set(facts["code"].split(", "))
+
+
+def test_versions_are_of_the_fits_that_this_code_computed(tiny):
+    protocol, store = tiny
+    code = code_version("compression", "data")
+    assert build_atlas(protocol, store).facts["versions_of"] == [code]
+
+
+def test_versions_say_nothing_of_fits_that_other_code_computed(tiny, monkeypatch):
+    monkeypatch.setattr("compression.studies.atlas.code_version", lambda *_: "other")
+    assert build_atlas(*tiny).facts["versions_of"] == []
 
 
 def test_iris_computed_again_gives_the_rows_that_ship(shipped):

@@ -101,6 +101,39 @@ def test_a_link_says_cell_and_size(app):
     assert link.texts() == {"cell": "iris:mlp", "atlas_size": "0.25"}
 
 
+def test_the_page_says_how_many_smaller_networks_stopped_before_and_why(app):
+    epochs = {}
+    for line in ATLAS.rows.to_dict("records"):
+        if line["family"] == "reference":
+            epochs[line["dataset"], line["model"], line["seed"]] = line["epochs"]
+    beyond = [
+        line["epochs"] - epochs[line["dataset"], line["model"], line["seed"]]
+        for line in ATLAS.rows.to_dict("records")
+        if line["family"] in ("Smaller network", "Smaller network, few bits")
+    ]
+    before, longer = sum(each < 10 for each in beyond), sum(each > 10 for each in beyond)
+    assert before > 0
+    (said,) = [each.value for each in app.markdown if "smaller network has" in each.value]
+    assert f"in {before} of {len(beyond):,} rows training stopped before, when" in said
+    assert "validation loss had not fallen for as many epochs as the model's recipe waits" in said
+    assert f"{longer} rows have more" in said
+    as_planned = ATLAS.rows[~ATLAS.rows["family"].str.startswith("Smaller network")]
+    assert "0 of 0 rows" in text.describe_smaller(as_planned)
+    assert "have more" not in text.describe_smaller(as_planned)
+
+
+def test_versions_are_said_to_be_of_the_runs_that_had_them(app):
+    assert [each.value for each in app.caption if each.value.startswith("The versions")] == [
+        "The versions of its 2 runs, by the files of each."
+    ]
+    one = {"code": "a" * 64, "versions_of": ["a" * 64]}
+    assert text.describe_versions(one) == "The versions of its run."
+    two = one | {"code": f"{'a' * 64}, {'b' * 64}"}
+    assert f"those of code {'b' * 12} are not known" in text.describe_versions(two)
+    unknown = {"code": "a" * 64}  # files of before they said it
+    assert f"those of code {'a' * 12} are not known" in text.describe_versions(unknown)
+
+
 def test_the_advice_has_a_line_for_each_pair_with_its_count_of_seeds(app):
     shown, cells = frame_with(app, "best on validation"), ATLAS.cells[ATLAS.cells["share"] == 0.25]
     assert len(shown) == len(read_protocol().pairs())

@@ -1,6 +1,7 @@
 """The atlas on its page: winners, advice by size, one cell, and the same computed here."""
 
 import random
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from pages.shared import links
 from pages.views.atlas import figures, tables, text
 from pages.views.atlas.results import RecomputedPair
 from tests.pages.rendering import open_page, render, settle
+from tests.pages.tasks import FEW_FAMILIES, recompute_few_families
 
 ATLAS = read_atlas()
 
@@ -276,6 +278,39 @@ def test_the_button_computes_a_small_cell_for_real(monkeypatch, tmp_path):
     study = read_protocol().study_of("iris", "softmax_regression", 2)
     assert (kept["name"], kept["fits"], kept["done"]) == (study.name, study.count(), study.count())
     store.close()
+
+
+def test_what_the_button_computed_for_real_stands_beside_the_file(monkeypatch, tmp_path):
+    from pages.views.atlas import cell
+
+    monkeypatch.setenv("COMPRESS_STORE", f"sqlite:///{tmp_path / 'own.db'}")
+    monkeypatch.setattr(cell.tasks, "recompute_cell", recompute_few_families)
+    link = {"cell": "iris:mlp", "atlas_size": "0.25", "atlas_seeds": "2"}
+    app = settle(open_page("atlas.py", here="true", **link))
+    app.button(key="atlas_recompute").click().run()
+    settle(app)
+    families = [*FEW_FAMILIES, "Truncated SVD, few bits"]
+    place = "dataset == 'iris' and model == 'mlp' and share == 0.25 and seed < 2"
+    shipped = ATLAS.rows.query(place)
+    expected = shipped[shipped["family"].isin(families)]
+    assert len(expected) == 2 * len(families)
+    shown = frame_with(app, "shipped").set_index("family")
+    assert set(shown.index) == set(shipped["family"])
+    assert set(shown.index[shown["here"] != ""]) == set(families)
+    # Another processor may round otherwise, and one sample may then get another answer.
+    sample = 1 / expected["test_rows"].iloc[0] + 1e-9
+    assert shown.loc[families, "difference"].abs().max() <= sample
+    (counted,) = [
+        each.value for each in app.markdown if "have the shipped test score" in each.value
+    ]
+    same, total = map(int, re.match(r"(\d+) of (\d+) rows at this size", counted).groups())
+    assert total == len(expected)
+    assert (same == total) == (shown.loc[families, "difference"] == 0).all()
+    (verdict,) = [each.value for each in app.markdown if each.value.startswith("**Here**")]
+    best = expected.groupby("family")["validation_score"].mean()
+    assert verdict.startswith("**Here**, 2 seeds: ")
+    assert best.idxmax() in verdict or (best == best.max()).sum() > 1
+    assert "too few seeds" in verdict.split("; **In the file**")[0]
 
 
 def test_links_that_are_hostile_compute_nothing():

@@ -179,16 +179,20 @@ def test_a_preset_fills_the_menus_and_says_size_and_time_before_it_starts(url):
     app.button(key="study_preset_1").click().run()
     settle(app)
     assert app.multiselect(key="on").value == ["Digits; 8 × 8"]
-    assert app.multiselect(key="of").value == ["Softmax regression", "MLP (256-128)"]
+    assert app.multiselect(key="of").value == [
+        "Softmax regression",
+        "MLP (256-128)",
+        "LeNet-300-100",
+    ]
     every = [compression.LOW_RANK_METHODS, compression.CONSTRAINTS]
     every += [compression.COMBINED_METHODS, compression.BASELINES]
     titles = [entry.title for catalogue in every for entry in catalogue.values()]
     # A comma would part a title in the URL.
     assert app.multiselect(key="curves").value == [each.replace(",", ";") for each in titles]
     assert not app.warning
-    count = 2 * 10 * (1 + len(titles))
+    count = 3 * 10 * (1 + len(titles))
     said = [each.value for each in app.markdown]
-    assert any(f"**{count:,} fits**: 20 references (2 × 10 seeds)" in each for each in said)
+    assert any(f"**{count:,} fits**: 30 references (3 × 10 seeds)" in each for each in said)
     assert any("Started here it uses one core. `python -m compression study" in s for s in said)
     parts = read_protocol().studies()
     preset = app.button(key="study_preset_2")

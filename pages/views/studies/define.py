@@ -101,7 +101,7 @@ def _draw_presets() -> None:
     presets: Mapping[str, Mapping[str, Any]] = {
         "Rank by cross-validation": _menus(("digits",), ("mlp",), RANK_CURVES, 2, "5"),
         "Ten seeds of everything on digits": _menus(
-            ("digits",), ("softmax_regression", "mlp"), everything, 10, "0"
+            ("digits",), _list_fitting("digits"), everything, 10, "0"
         ),
         text.name_first_part(read_protocol()): {
             links.STUDY_SOURCE: "atlas",
@@ -113,6 +113,12 @@ def _draw_presets() -> None:
         for number, (title, choices) in enumerate(presets.items()):
             key = f"study_preset_{number}"
             st.button(title, key=key, on_click=_take, args=(choices,), width="stretch")
+
+
+def _list_fitting(dataset: str) -> tuple[str, ...]:
+    """The models that a dataset of the catalogue can have."""
+    models = compression.MODELS.items()
+    return tuple(name for name, entry in models if entry.fits(data.DATASETS[dataset]) is None)
 
 
 def _keep_menu() -> None:

@@ -7,6 +7,7 @@ from .base import prepare as prepare
 from .catalog import DATASETS as DATASETS
 from .catalog import Entry as Entry
 from .catalog import find as find
+from .catalog import hash_samples as hash_samples
 from .catalog import load as load
 from .checks import Review as Review
 from .checks import review as review

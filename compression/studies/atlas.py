@@ -187,9 +187,11 @@ def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
     families = judge_families(rows, protocol)
     cells, against = judge_cells(rows, families, protocol)
     rule = find_rule(cells, families, describe_pairs(rows))
+    requests = [json.loads(text) for text in fits["request"]]
+    stages = (each for it in requests for each in (it, it.get("reference", it)))
     codes = {
-        json.loads(text).get("reference", json.loads(text))["version"] for text in fits["request"]
-    }
+        each["version"] for each in stages if "version" in each
+    }  # A curve's was its reference's.
     facts = {
         "date": date.today().isoformat(),
         "protocol": identify(asdict(protocol)),

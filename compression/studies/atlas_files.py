@@ -28,9 +28,9 @@ class Atlas:
         ``list_smallest`` and ``list_failures`` give them.
     facts : mapping
         date, protocol (SHA-256 of its TOML, read and written as JSON, so that comments are free),
-        code (SHA-256 of the sources and versions of the fits), fits, hours (of computing),
-        versions (of the machine that wrote the files), versions_of (the codes whose fits are known
-        to have had those), rule (as ``find_rule`` gives it).
+        code (the version of each stage of the fits), fits, hours (of computing), versions (of the
+        machine that wrote the files), versions_of (the codes whose fits are known to have had
+        those), rule (as ``find_rule`` gives it).
     """
 
     rows: pd.DataFrame

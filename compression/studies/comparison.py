@@ -13,7 +13,7 @@ from scipy import special
 
 from compression.errors import ArgumentError
 
-from .specification import curves_from, seed_of
+from .specification import curve_of, curves_from, seed_of
 from .store import NUMBERS
 from .study_store import StudyStore
 
@@ -105,8 +105,7 @@ def _describe(request: dict, labels: dict[str, str]) -> tuple:
         where, family, label = request, "reference", "reference"
     else:
         where, family = request["reference"], request["family"]
-        settings = {name: request[name] for name in request.keys() - {"stage", "reference"}}
-        label = labels[json.dumps(settings, sort_keys=True)]
+        label = labels[json.dumps(curve_of(request), sort_keys=True)]
     places = (where["seed"], where.get("fold", 0), seed_of(where, "split"))
     return where["dataset"], where["model"], *places, family, label
 

@@ -30,8 +30,9 @@ import pandas as pd
 
 from compression.errors import CompressionError
 
+from .contents import forget_content, read_contents
 from .executors import LocalProcesses, is_lost
-from .fit import Outcome, compute, compute_each
+from .fit import OTHER_SAMPLES, Outcome, compute, compute_each
 from .overview import keep_large_overview
 from .specification import Study
 from .store import Fit, StoreError, identify
@@ -129,7 +130,7 @@ class _Driver:
         self.owner = f"{_place()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self._study, self._store, self._executor = study, store, executor
         self._asked_workers = workers
-        references = _group_by_split(study.references())
+        references = _group_by_split(study.references(read_contents(study.datasets, store)))
         requests = [
             request
             for reference in references
@@ -328,6 +329,9 @@ class _Driver:
         )
         self._done.add(key)
         self._failed += bool(outcome.sentence)
+        dataset = request.get("reference", request)["dataset"]
+        if outcome.sentence == OTHER_SAMPLES.format(dataset):
+            forget_content(dataset, self._store)  # The next run reads the samples anew.
         if "reference" not in request:
             self._recent[key] = Fit(outcome.content, outcome.sentence, outcome.seconds)
             if len(self._recent) > 2 * max(self._workers, self._count_flying()):

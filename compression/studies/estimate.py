@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 
-from .specification import FAMILIES, Study
+from .contents import find_contents
+from .specification import FAMILIES, Study, curve_of
 from .store import AT_ONCE, FITS, identify
 from .study_store import StudyStore
 
@@ -40,9 +41,11 @@ class Estimate:
 
 def estimate_time(study: Study, store: StudyStore) -> Estimate:
     """What a study still costs, as far as it is known. Raises StoreError."""
+    # Of samples that were never hashed here nothing is kept.
+    contents = dict.fromkeys(study.datasets, "") | find_contents(study.datasets, store)
     requests = [
         request
-        for reference in study.references()
+        for reference in study.references(contents)
         for request in (reference, *study.curve_requests(reference))
     ]
     keys = [identify(request) for request in requests]
@@ -119,6 +122,5 @@ def _kinds(request: Mapping[str, Any]) -> list[Hashable]:
     if request["stage"] == "reference":
         return [("reference", *place)]
     settings = request["settings"]
-    curve = {name: request[name] for name in request.keys() - {"stage", "reference"}}
     names = (request["family"], settings.get("method"), settings.get("constraint"))
-    return [(*place[:2], json.dumps(curve, sort_keys=True)), (*place[:2], *names)]
+    return [(*place[:2], json.dumps(curve_of(request), sort_keys=True)), (*place[:2], *names)]

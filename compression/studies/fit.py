@@ -25,6 +25,10 @@ MEMORY_RAN_OUT = "memory ran out: choose a smaller model or fewer rows"
 SHARED_BYTES = 64 * 2**20
 """That a process keeps, at most, of what curves of the same reference share."""
 shared_between_curves = SharedWork(SHARED_BYTES)
+OTHER_SAMPLES = (
+    "the samples of {} are not those that the study's keys name: if a file or a library has changed, "
+    "run the study again; if another machine computes, give it the same versions"
+)
 _one_at_a_time = threading.Lock()
 """Of a process: torch has one random state for all threads, and a seed must mean one thing."""
 
@@ -101,15 +105,18 @@ def _compute(request: Mapping[str, Any], file: bytes | None) -> Outcome:
 def _fold(reference: Mapping[str, Any]) -> Any:
     """What a reference is trained on, and what it and its curves are judged on."""
     folds = (reference.get(each) for each in ("fold", "folds"))
-    return _load(reference["dataset"], seed_of(reference, "split"), *folds)
+    names = (reference["dataset"], reference["content"])
+    return _load(*names, seed_of(reference, "split"), *folds)
 
 
 @lru_cache(maxsize=4)  # as many seeds as two workers have in flight
-def _load(name: str, seed: int, fold: int | None, folds: int | None) -> Any:
+def _load(name: str, content: str, seed: int, fold: int | None, folds: int | None) -> Any:
     import data
 
     from .folds import Fold, take_fold
 
+    if data.hash_samples(name) != content:
+        raise CompressionError(OTHER_SAMPLES.format(name))
     dataset = data.load(name, seed=seed)
     if fold is None or folds is None:
         return Fold(dataset, dataset)

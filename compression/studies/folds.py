@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 import data
 from compression.errors import ArgumentError
-from compression.low_rank.cross_validation import INNER_FOLDS, split_folds
 
 Rows = NDArray[np.int64]
 
@@ -76,6 +75,8 @@ def take_fold(dataset: data.Dataset, fold: int, folds: int, seed: int) -> Fold:
 
 def _inner_folds(dataset: data.Dataset, rows: Rows) -> int:
     """As many as ``INNER_FOLDS``, or as these rows' groups or times allow, at least 2."""
+    from compression.low_rank.cross_validation import INNER_FOLDS
+
     if dataset.groups is not None:
         return max(min(INNER_FOLDS, len(np.unique(dataset.groups[rows]))), 2)
     if dataset.times is not None:
@@ -85,6 +86,9 @@ def _inner_folds(dataset: data.Dataset, rows: Rows) -> int:
 
 def _split(dataset: data.Dataset, rows: Rows, folds: int, seed: int) -> list[tuple[Rows, Rows]]:
     """``(rows to fit, rows held out)`` for each fold of some training rows, ascending."""
+    # Whoever asks for no folds loads no method.
+    from compression.low_rank.cross_validation import split_folds
+
     labels = dataset.y_train[rows] if dataset.task == "classification" else None
     if dataset.groups is not None:
         parts = _split_groups(dataset.groups[rows], folds, seed, labels)

@@ -11,7 +11,7 @@ import pandas as pd
 import sqlalchemy as sql
 
 from .comparison import describe_labels
-from .specification import SOURCES
+from .specification import SOURCES, curve_of
 from .store import STUDY_FITS, TAGS
 from .store import log as store_log
 from .study_store import StudyStore
@@ -94,10 +94,12 @@ def _describe(request: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[st
     elif request.get("stage") == "overview":
         what = f"overview of {request['study']}"
     elif "family" in request:
-        curve = {name: request[name] for name in request.keys() - {"stage", "reference"}}
         method = request["settings"].get("method", request["settings"].get("constraint", ""))
         unnamed = f"{request['family']} {method}".replace("_", " ")
-        what, where = labels.get(json.dumps(curve, sort_keys=True), unnamed), request["reference"]
+        what, where = (
+            labels.get(json.dumps(curve_of(request), sort_keys=True), unnamed),
+            request["reference"],
+        )
     else:
         what = str(request.get("task", "")).rpartition(":")[2].replace("_", " ")
         where = request.get("arguments", {})

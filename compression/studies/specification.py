@@ -20,7 +20,7 @@ from compression.catalog import (
 )
 from compression.errors import ArgumentError
 
-from .version import code_version
+from .version import stage_version
 
 MAX_FITS = 1_000_000
 MAX_FOLDS = 100
@@ -246,19 +246,25 @@ class Study:
         """One for each pair, seed and fold."""
         return len(self.pairs()) * len(self.seeds) * (self.folds or 1)
 
-    def references(self) -> Iterator[dict[str, Any]]:
+    def references(self, contents: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
         """A request for each reference: what its key is made of.
 
-        In place of a hash of the dataset's content a request has its name and the code's version.
-        An upload's name has a hash of its content; what ships and what is made here (``data/``,
-        its files too) is in the version; of what a library brings, the library's version is there.
+        Parameters
+        ----------
+        contents : mapping, optional
+            The hash of each dataset's samples, as ``data.hash_samples`` gives it; None: they are
+            loaded now.
         """
-        version = code_version("compression", "data")
+        if contents is None:
+            contents = {name: data.hash_samples(name) for name in self.datasets}
+        folded = [] if self.folds is None else ["folds"]
+        version = stage_version("data", "reference", *folded)
         for name, model in self.pairs():
             for seed, fold in product(self.seeds, self._folds()):
                 yield {
                     "stage": "reference",
                     "dataset": name,
+                    "content": contents[name],
                     "model": model,
                     "seed": seed,
                     "epochs": self.epochs,
@@ -280,7 +286,10 @@ class Study:
     def curve_requests(self, reference: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """A request for each curve of a reference."""
         for curves in self.curves:
-            yield {"stage": "curve", "reference": dict(reference), **curves.request()}
+            rounded = ["few_bits"] if curves.bits else []
+            version = stage_version(curves.family, *rounded)
+            where = {"stage": "curve", "reference": dict(reference), "version": version}
+            yield {**where, **curves.request()}
 
     def to_json(self) -> str:
         # Left out where they are the default: studies that stores know already stay as they are.
@@ -333,6 +342,11 @@ def seed_of(reference: Mapping[str, Any], source: str) -> int:
     """The seed that one of ``SOURCES`` has in a reference's request."""
     seed: int = reference.get(source, reference["seed"])
     return seed
+
+
+def curve_of(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a curve's request says of the curve itself, as ``Curves.request`` gives it."""
+    return {name: request[name] for name in request.keys() - {"stage", "reference", "version"}}
 
 
 def read_study(text: str) -> Study:

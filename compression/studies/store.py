@@ -94,6 +94,14 @@ LEASES = sql.Table(
     sql.Column("owner", sql.String(64), nullable=False),
     sql.Column("expires_at", sql.Float, nullable=False),
 )
+CONTENTS = sql.Table(
+    "contents",
+    _metadata,
+    sql.Column("dataset", sql.String, primary_key=True),
+    sql.Column("version", sql.String(64), primary_key=True),
+    sql.Column("host", sql.String, primary_key=True),
+    sql.Column("digest", sql.String(64), nullable=False),
+)
 
 
 class StoreError(CompressionError):
@@ -161,6 +169,11 @@ class Store:
             hint = f"; {INSTALL}" if isinstance(error, ModuleNotFoundError) else ""
             reason = f"no store can be opened at {_hide_password(url)}: {error}{hint}"
             raise StoreError(reason) from error
+
+    @property
+    def dialect(self) -> str:
+        """The kind of database, "sqlite" or "postgresql"."""
+        return self._engine.dialect.name
 
     def put(
         self,
@@ -246,7 +259,7 @@ class Store:
 
         Returns whether it was inserted.
         """
-        insert = _build_insert_of_new(self._engine.dialect.name, table)
+        insert = _build_insert_of_new(self.dialect, table)
         return connection.execute(insert, row).first() is not None
 
     def _writing(self) -> Any:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from compression import studies
+from compression.studies.contents import read_contents
 from compression.studies.estimate import describe_estimate, describe_seconds, estimate_time
 from compression.studies.study_store import StudyStore
 
@@ -17,6 +18,7 @@ STUDY = studies.Study("small", ("iris",), ("mlp",), (0, 1), (SVD, BOX), epochs=3
 @pytest.fixture
 def store(url):
     store = StudyStore(url)
+    read_contents(STUDY.datasets, store)  # as a driver does before the first fit
     yield store
     store.close()
 

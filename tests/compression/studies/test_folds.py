@@ -92,7 +92,8 @@ def test_a_rank_that_a_split_lacks_and_a_single_split_choose_nothing(folded):
 def test_without_folds_requests_say_nothing_of_them_and_each_fold_has_a_key():
     plain = replace(STUDY, folds=None)
     (request,) = plain.references()
-    assert set(request) == {"stage", "dataset", "model", "seed", "epochs", "version"}
+    names = {"stage", "dataset", "content", "model", "seed", "epochs", "version"}
+    assert set(request) == names
     folds = list(STUDY.references())
     assert [each["fold"] for each in folds] == [1, 2, 3, 4]
     assert len({identify(each) for each in (request, *folds)}) == 5

@@ -67,7 +67,7 @@ def test_a_source_of_its_own_changes_the_network_and_seeds_are_the_default():
 def test_what_varies_is_told_apart_by_keys_and_what_stores_know_keeps_its_own():
     plain = list(study_of().references())
     assert [set(each) for each in plain] == [
-        {"stage", "dataset", "model", "seed", "epochs", "version"}
+        {"stage", "dataset", "content", "model", "seed", "epochs", "version"}
     ] * 2
     keys = {
         each: [identify(reference) for reference in study_of(each).references()] for each in SOURCES

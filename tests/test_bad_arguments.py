@@ -266,6 +266,7 @@ def _make_examples():
         "data.read_table": {"frame": frame, "target": "y", "task": None, "roles": None},
         "data.review": {"dataset": dataset},
         "data.find": {"name": "iris"},
+        "data.hash_samples": {"name": "iris"},
         "data.load": {"name": "iris", "seed": 0},
         "data.prepare": {
             "samples": samples,

@@ -188,10 +188,9 @@ def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
     cells, against = judge_cells(rows, families, protocol)
     rule = find_rule(cells, families, describe_pairs(rows))
     requests = [json.loads(text) for text in fits["request"]]
-    stages = (each for it in requests for each in (it, it.get("reference", it)))
-    codes = {
-        each["version"] for each in stages if "version" in each
-    }  # A curve's was its reference's.
+    # A curve without a version of its own has its reference's.
+    stages = [*requests, *(each["reference"] for each in requests if "reference" in each)]
+    codes = {each["version"] for each in stages if "version" in each}
     facts = {
         "date": date.today().isoformat(),
         "protocol": identify(asdict(protocol)),

@@ -19,12 +19,26 @@ def find_contents(names: Collection[str], store: StudyStore) -> dict[str, str]:
     Of uploads all; of others what this machine has remembered for the versions that it has: what
     another has made may differ in the last bit. Raises StoreError.
     """
-    query = sql.select(CONTENTS.c.dataset, CONTENTS.c.digest).where(
-        CONTENTS.c.version == code_version("data"), CONTENTS.c.host == socket.gethostname()
-    )
-    remembered = {row.dataset: row.digest for row in store.read(query)}
-    known = {name: name if uploads.is_name(name) else remembered.get(name) for name in names}
-    return {name: digest for name, digest in known.items() if digest is not None}
+    here = CONTENTS.c.host == socket.gethostname()
+    return _name_uploads(names) | _find(names, store, here)
+
+
+def guess_contents(names: Collection[str], store: StudyStore) -> dict[str, str]:
+    """As ``find_contents``; what only other machines have remembered too, and "" for the rest."""
+    everywhere = _find(names, store, sql.true())
+    return dict.fromkeys(names, "") | everywhere | find_contents(names, store)
+
+
+def _name_uploads(names: Collection[str]) -> dict[str, str]:
+    return {name: name for name in names if uploads.is_name(name)}
+
+
+def _find(
+    names: Collection[str], store: StudyStore, where: sql.ColumnElement[bool]
+) -> dict[str, str]:
+    query = sql.select(CONTENTS.c.dataset, CONTENTS.c.digest)
+    rows = store.read(query.where(CONTENTS.c.version == code_version("data"), where))
+    return {row.dataset: row.digest for row in rows if row.dataset in names}
 
 
 def read_contents(names: Collection[str], store: StudyStore) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sql
 
-from .contents import find_contents
+from .contents import guess_contents
 from .specification import FAMILIES, Study, curve_of
 from .store import AT_ONCE, FITS, identify
 from .study_store import StudyStore
@@ -41,8 +41,7 @@ class Estimate:
 
 def estimate_time(study: Study, store: StudyStore) -> Estimate:
     """What a study still costs, as far as it is known. Raises StoreError."""
-    # Of samples that were never hashed here nothing is kept.
-    contents = dict.fromkeys(study.datasets, "") | find_contents(study.datasets, store)
+    contents = guess_contents(study.datasets, store)
     requests = [
         request
         for reference in study.references(contents)

@@ -283,6 +283,8 @@ def test_a_family_s_variants_and_bits_are_told_by_its_rows(tiny):
     assert set(atlas.rows["family"]) == names
     few = atlas.rows[atlas.rows["family"] == "Truncated SVD, few bits"]
     assert set(few["bits"]) <= {4, 5}
+    requests = map(json.loads, store.study_fits(protocol.studies()[0].name)["request"])
+    assert set(atlas.facts["code"].split(", ")) == {each["version"] for each in requests}
     every = table(store, protocol.studies()[0].name)
     variant = every[every["label"].str.contains(" / ")]
     assert set(zip(variant["bits"], variant["epochs"], strict=True)) == {(4, 1)}

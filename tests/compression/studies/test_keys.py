@@ -259,6 +259,15 @@ def test_what_other_machines_and_versions_remember_is_not_taken(
     assert len(store.read(sql.select(CONTENTS))) == 2
 
 
+def test_an_estimate_takes_the_hash_that_another_machine_remembers(store, monkeypatch):
+    assert run(SMALL, store).done == 2
+    monkeypatch.setattr(contents.socket, "gethostname", lambda: "another")
+    monkeypatch.setattr(data, "hash_samples", refuse_to_load, raising=False)
+    assert estimate_time(SMALL, store).fits == 0
+    wine = studies.Study("w", ("wine",), SMALL.models, (0,), SMALL.curves, SMALL.epochs)
+    assert estimate_time(wine, store).fits == 2  # which nobody has hashed
+
+
 def test_an_upload_s_name_is_its_content(store):
     name = "table-" + 20 * "1"
     assert find_contents([name], store) == read_contents([name], store) == {name: name}

@@ -240,6 +240,7 @@ def test_the_button_computes_the_cell_and_puts_it_beside_the_file(monkeypatch):
 
 def test_before_a_cell_is_computed_the_page_says_how_much_is_to_come(monkeypatch, tmp_path):
     from compression import studies
+    from compression.studies.contents import read_contents
 
     url = f"sqlite:///{tmp_path / 'own.db'}"
     monkeypatch.setenv("COMPRESS_STORE", url)
@@ -255,7 +256,8 @@ def test_before_a_cell_is_computed_the_page_says_how_much_is_to_come(monkeypatch
     assert "In the file a fit took" in said
     assert app.select_slider(key="atlas_seeds").value == 2
     store = studies.StudyStore(url)
-    request = next(iter(study.references()))
+    # A driver remembers the hash of the samples before its first fit.
+    request = next(study.references(read_contents(study.datasets, store)))
     store.put(request, b"", name="reference", seconds=40.0)
     store.close()
     assert "about 40 s of one core" in read_ahead()[1]

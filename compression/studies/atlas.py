@@ -23,10 +23,10 @@ from .comparison import EQUAL, PAIR, best_within, failures, table
 from .driver import Progress, run
 from .executors import InThisProcess
 from .protocol import Protocol, read_protocol
-from .specification import Study
+from .specification import Study, list_stage_versions
 from .store import identify
 from .study_store import StudyStore
-from .version import LIBRARIES, code_version
+from .version import LIBRARIES
 from .winners import find_rule, judge_cells, judge_duels, judge_families
 
 VARIANT = " / "  # before it a family's name, behind it a variant of the family
@@ -197,7 +197,7 @@ def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
         "code": ", ".join(sorted(codes)),
         "fits": len(fits),
         "hours": round(float(fits["seconds"].sum()) / 3600, 2),
-        "versions_of": sorted(codes & {code_version("compression", "data")}),
+        "versions_of": sorted(codes & list_stage_versions()),
         "versions": {"python": platform.python_version()} | {n: version(n) for n in LIBRARIES},
         "rule": asdict(rule),
     }

@@ -367,6 +367,13 @@ def read_study(text: str) -> Study:
         raise ArgumentError(f"this is no TOML: {error}") from None
 
 
+def list_stage_versions() -> set[str]:
+    """The versions that fits of today's code have in their keys."""
+    references = {stage_version("data", "reference", *folds) for folds in ((), ("folds",))}
+    rounded: tuple[tuple[str, ...], ...] = ((), ("few_bits",))
+    return references | {stage_version(family, *bits) for family in FAMILIES for bits in rounded}
+
+
 def study_from(fields: Mapping[str, Any]) -> Study:
     """A study from plain values, as TOML or JSON give them; raises ArgumentError."""
     known = ("name", "datasets", "models", "seeds", "curves")

@@ -86,8 +86,7 @@ def read_rows(store: StudyStore, name: str, columns: Sequence[str] = NUMBERS) ->
 
 def failures(store: StudyStore, name: str) -> pd.DataFrame:
     """The fits that failed: dataset, model, seed, fold, split, family, label, sentence."""
-    fits = store.study_fits(name)
-    fits = fits[fits["status"] == "failed"]
+    fits = store.study_fits(name, "failed")
     labels = describe_labels(store.specification(name) or "")
     described = [_describe(json.loads(text), labels) for text in fits["request"]]
     facts = pd.DataFrame(described, columns=FACTS)

@@ -22,7 +22,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -36,7 +36,7 @@ from .fit import OTHER_SAMPLES, Outcome, compute, compute_each
 from .overview import keep_large_overview
 from .specification import Study
 from .store import Fit, StoreError, identify
-from .study_store import StudyStore
+from .study_store import FitsOver, StudyStore
 
 LEASE_SECONDS = 120.0
 TRIES = 3  # of a fit whose worker was lost
@@ -105,20 +105,57 @@ def run(
     """
     kept = StudyStore(store) if isinstance(store, str) else store
     used = LocalProcesses(workers) if executor is None else executor
-    driver = _Driver(study, kept, used, workers)
     try:
-        with driver.renew_leases():
-            progress = driver.drive(report)
-        keep_large_overview(kept, study.name)
+        over = _count_if_over(study, kept)
+        if over is None:
+            progress = _drive(study, kept, used, workers, report)
+        else:
+            progress = Progress(over.done, over.failed, over.done)
+            kept.mark_study(study.name)
+            report(progress)
+        keep_large_overview(kept, study.name, over)
         return progress
     except KeyboardInterrupt:
         if executor is None:  # At exit Python waits for all that its processes were given.
             used.shutdown(cancel_futures=True)
         raise
     finally:
-        kept.release(driver.owner)
         if isinstance(store, str):
             kept.close()
+
+
+def _count_if_over(study: Study, store: StudyStore) -> FitsOver | None:
+    """A study's fits where all of them are over, without making each one's key; else None.
+
+    Keys hold the code's version: those of one seed, or fold, of every pair say whether all that is
+    there is of today's.
+    """
+    one_seed = replace(study, seeds=study.seeds[:1])
+    first = {(each["dataset"], each["model"]): each for each in one_seed.references()}
+    asked = [
+        request
+        for reference in first.values()
+        for request in (reference, *study.curve_requests(reference))
+    ]
+    if not store.has_study(study.name, study.to_json(), asked):
+        return None
+    fits = store.count_over(study.name)
+    return fits if fits.done == study.count() else None
+
+
+def _drive(
+    study: Study,
+    store: StudyStore,
+    executor: Executor,
+    workers: int | None,
+    report: Callable[[Progress], bool],
+) -> Progress:
+    driver = _Driver(study, store, executor, workers)
+    try:
+        with driver.renew_leases():
+            return driver.drive(report)
+    finally:
+        store.release(driver.owner)
 
 
 class _Driver:

@@ -7,18 +7,18 @@ next, another process too, finds these.
 import hashlib
 import json
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import sqlalchemy as sql
 
 from .comparison import FACTS, WORDS, changes_at_shares, compare_all, find_leading_rows, read_rows
 from .rank_choice import choose_ranks
 from .specification import SHARES
-from .store import FITS, STUDY_FITS, identify
-from .study_store import StudyStore
+from .store import identify
+from .study_store import FitsOver, StudyStore
 from .version import code_version
 
 SIZES = tuple(2 ** (-step / 4) for step in range(29))  # shares from 1 to 1/128, for curves
@@ -64,12 +64,7 @@ class Overview:
 
 def read_overview(store: StudyStore, name: str) -> Overview:
     """The overview of what is done of a study; raises ArgumentError where there is none."""
-    request = {
-        "stage": STAGE,
-        "study": name,
-        "fits": _identify_fits(store, name),
-        "version": code_version("compression/studies"),
-    }
+    request = _ask(store, name)
     kept = store.get(request)
     if kept is not None and kept.content is not None:
         return _unpack(kept.content)
@@ -79,26 +74,26 @@ def read_overview(store: StudyStore, name: str) -> Overview:
     return made
 
 
-def keep_large_overview(store: StudyStore, name: str) -> None:
-    """Keep the overview of a study whose page would wait for it."""
-    if store.count_rows(name) >= LARGE:
+def keep_large_overview(store: StudyStore, name: str, fits: FitsOver | None = None) -> None:
+    """Keep the overview of a study whose page would wait for it; ``fits``: if they are counted."""
+    is_kept = bool(store.over([identify(_ask(store, name, fits))]))
+    if not is_kept and store.count_rows(name) >= LARGE:
         read_overview(store, name)
 
 
-def _identify_fits(store: StudyStore, name: str) -> str:
-    """SHA-256 of what an overview depends on: names, budgets, and every fit that is over.
+def _ask(store: StudyStore, name: str, fits: FitsOver | None = None) -> dict[str, Any]:
+    """The request of an overview, made of what it depends on.
 
-    A fit that is computed again keeps its key; when it ended tells the two apart.
+    That is names and budgets, and the fits that are over: these are counted and not read, which
+    takes longer than to look the overview up. Fits by other code have other keys, and are others.
     """
-    query = (
-        sql.select(FITS.c.key, FITS.c.status, FITS.c.finished_at)
-        .join(STUDY_FITS, STUDY_FITS.c.fit == FITS.c.key)
-        .where(STUDY_FITS.c.study == name)
-    )
-    digest = hashlib.sha256((store.specification(name) or "").encode())
-    for fit in sorted(store.read_plain(query)):
-        digest.update(repr(tuple(fit)).encode())
-    return digest.hexdigest()
+    return {
+        "stage": STAGE,
+        "study": name,
+        "specification": hashlib.sha256((store.specification(name) or "").encode()).hexdigest(),
+        "fits": asdict(fits or store.count_over(name)),
+        "version": code_version("compression/studies"),
+    }
 
 
 def read_budgets(specification: str) -> tuple[float, ...]:

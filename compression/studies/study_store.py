@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -21,9 +22,28 @@ from .store import (
     STUDY_FITS,
     TAGS,
     Store,
+    as_frame,
     identify,
     upsert,
 )
+
+
+@dataclass(frozen=True)
+class FitsOver:
+    """Those of a study's fits that are over.
+
+    Attributes
+    ----------
+    done, failed : int
+        How many; failed ones are among the done.
+    moments : int
+        When each was over, in milliseconds since 1970, summed: a fit that is deleted and computed
+        again, or another in its place, makes another sum.
+    """
+
+    done: int
+    failed: int
+    moments: int
 
 
 class StudyStore(Store):
@@ -51,6 +71,23 @@ class StudyStore(Store):
         self.write(write)
         return keys
 
+    def has_study(
+        self, name: str, specification: str, requests: Iterable[Mapping[str, Any]]
+    ) -> bool:
+        """Whether it was put with this specification, and with the keys of these few requests."""
+        if self.specification(name) != specification:
+            return False
+        keys = {identify(request) for request in requests}
+        query = sql.select(sql.func.count()).where(
+            STUDY_FITS.c.study == name, STUDY_FITS.c.fit.in_(keys)
+        )
+        return int(self.read(query)[0][0]) == len(keys)
+
+    def mark_study(self, name: str) -> None:
+        """Put a study first among those that were changed."""
+        mark = STUDIES.update().where(STUDIES.c.name == name).values(changed_at=time.time())
+        self.write(lambda connection: connection.execute(mark))
+
     def done(self, name: str) -> set[str]:
         """Keys of a study's fits that are over, failed ones too."""
         query = sql.select(STUDY_FITS.c.fit).join(FITS, FITS.c.key == STUDY_FITS.c.fit)
@@ -61,6 +98,21 @@ class StudyStore(Store):
         query = sql.select(sql.func.count()).join(FITS, FITS.c.key == STUDY_FITS.c.fit)
         query = query.where(STUDY_FITS.c.study == name, FITS.c.status == "failed")
         return int(self.read(query)[0][0])
+
+    def count_over(self, name: str) -> FitsOver:
+        """How many of a study's fits are over, and what tells them from others."""
+        moment = sql.cast(FITS.c.finished_at * 1000, sql.BigInteger)  # whole: in any order one sum
+        query = (
+            sql.select(
+                sql.func.count(),
+                sql.func.count(sql.case((FITS.c.status == "failed", 1))),
+                sql.func.coalesce(sql.func.sum(moment), 0),
+            )
+            .select_from(STUDY_FITS)
+            .join(FITS, FITS.c.key == STUDY_FITS.c.fit)
+            .where(STUDY_FITS.c.study == name)
+        )
+        return FitsOver(*map(int, self.read(query)[0]))
 
     def count_rows(self, name: str) -> int:
         """How many rows the tables of a study's fits hold."""
@@ -98,12 +150,17 @@ class StudyStore(Store):
         query = sql.select(STUDIES.c.specification).where(STUDIES.c.name == name)
         return next((row.specification for row in self.read(query)), None)
 
-    def study_fits(self, name: str) -> pd.DataFrame:
-        """A row a fit that is over: key, request, status, sentence, seconds, host."""
+    def study_fits(self, name: str, status: str | None = None) -> pd.DataFrame:
+        """A row a fit that is over: key, request, status, sentence, seconds, host.
+
+        ``status``: of those that are "done" or "failed" alone.
+        """
         columns = [FITS.c[each] for each in _OF_A_FIT]
         query = sql.select(*columns).join(STUDY_FITS, STUDY_FITS.c.fit == FITS.c.key)
-        rows = self.read(query.where(STUDY_FITS.c.study == name))
-        return pd.DataFrame(rows, columns=list(_OF_A_FIT))
+        query = query.where(STUDY_FITS.c.study == name)
+        if status is not None:
+            query = query.where(FITS.c.status == status)
+        return as_frame(self.read_plain(query), _OF_A_FIT)
 
     def study_rows(self, name: str, columns: Collection[str] = NUMBERS) -> pd.DataFrame:
         """The rows of all its fits: fit (categorical), position and these columns, in their order."""
@@ -128,8 +185,7 @@ class StudyStore(Store):
 
     def forget_failed(self, name: str) -> int:
         """Forget the fits of a study that failed, so that they are pending again; how many."""
-        fits = self.study_fits(name)
-        keys = fits.loc[fits["status"] == "failed", "key"].tolist()
+        keys = self.study_fits(name, "failed")["key"].tolist()
         self.delete(keys)
         return len(keys)
 

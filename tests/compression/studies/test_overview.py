@@ -9,7 +9,7 @@ import sqlalchemy as sql
 
 from compression import studies
 from compression.command_line.parser import main
-from compression.studies import comparison, fit, overview
+from compression.studies import comparison, driver, fit, overview, specification
 from compression.studies.store import BLOBS
 from compression.studies.study_store import StudyStore
 
@@ -85,6 +85,85 @@ def test_it_is_looked_up_until_more_is_done(store, shown, monkeypatch):
     assert calls
     assert len(store.table("overview shown")) == 1  # the old one is gone
     assert (studies.list_kept(store)["what"] == "overview of shown").sum() == 1
+    studies.run(STUDY, store, studies.InThisProcess())
+
+
+def test_a_study_that_is_over_is_looked_up_without_a_key_for_each_fit(store, shown, monkeypatch):
+    whole = studies.run(STUDY, store, studies.InThisProcess())
+    studies.read_overview(store, "shown")
+    store.put_study("changed later", STUDY.to_json(), STUDY.references())
+
+    def make_keys(*_):
+        raise AssertionError("every fit's key is made")
+
+    monkeypatch.setattr(driver, "_Driver", make_keys)
+    monkeypatch.setattr(overview, "read_rows", make_keys)
+    told = []
+    again = studies.run(STUDY, store, studies.InThisProcess(), report=lambda now: told.append(now))
+    assert again == whole == studies.Progress(9, 0, 9, again.seconds_left)
+    assert told == [again]
+    assert store.studies()["name"][0] == "shown"
+    assert studies.read_overview(store, "shown").facts["rows"].tolist() == [15]
+
+
+def delete_one(store, study, monkeypatch):
+    store.delete(store.study_fits(study.name)["key"].tolist()[:1])
+
+
+def add_one(store, study, monkeypatch):
+    """Another driver goes on with a study that was stopped."""
+    delete_one(store, study, monkeypatch)
+    studies.read_overview(store, study.name)
+    studies.run(study, store, studies.InThisProcess())
+
+
+def retry_failed(store, study, monkeypatch):
+    """It fails again: the counts are as they were."""
+    assert store.forget_failed(study.name) == 2
+    studies.run(study, store, studies.InThisProcess())
+
+
+def change_code(store, study, monkeypatch):
+    monkeypatch.setattr(overview, "code_version", lambda *_: "of tomorrow")
+
+
+@pytest.mark.parametrize("change", [delete_one, add_one, retry_failed, change_code])
+def test_a_kept_overview_is_stale_after_a_change(store, monkeypatch, change):
+    study = replace(STUDY, name=change.__name__, seeds=(70, 71), epochs=1)
+    monkeypatch.setattr(driver, "compute", fail_rounding)
+    studies.run(study, store, studies.InThisProcess())
+    studies.read_overview(store, study.name)
+    assert not count_computations(store, study, monkeypatch)
+    change(store, study, monkeypatch)
+    assert count_computations(store, study, monkeypatch)
+    assert not count_computations(store, study, monkeypatch)
+
+
+def count_computations(store, study, monkeypatch):
+    calls, compute = [], overview.compute_overview
+    with monkeypatch.context() as patch:
+        patch.setattr(overview, "compute_overview", lambda *now: calls.append(1) or compute(*now))
+        studies.read_overview(store, study.name)
+    return len(calls)
+
+
+@pytest.mark.parametrize("changed", ["a fit deleted", "code", "budgets", "seeds"])
+def test_a_study_is_not_over_once_it_lacks_a_fit(store, shown, monkeypatch, changed):
+    study, lacking = replace(STUDY, name=f"over, {changed}"), 1
+    studies.run(study, store, studies.InThisProcess())
+    if changed == "a fit deleted":
+        store.delete(store.study_fits(study.name)["key"].tolist()[-1:])
+    elif changed == "code":
+        monkeypatch.setattr(specification, "code_version", lambda *_: "of tomorrow")
+        lacking = 9
+    elif changed == "seeds":
+        study, lacking = replace(study, seeds=(0, 1, 9)), 3
+    else:
+        study, lacking = replace(study, budgets=(0.9,)), 0
+    told = []
+    studies.run(study, store, studies.InThisProcess(), report=lambda now: told.append(now.done))
+    assert told[0] == 9 - lacking
+    assert store.specification(study.name) == study.to_json()
     studies.run(STUDY, store, studies.InThisProcess())
 
 
@@ -169,8 +248,6 @@ def test_a_study_is_judged_at_its_own_budgets(store, shown):
 
 
 def test_a_fit_that_works_the_second_time_is_shown(store, monkeypatch):
-    from compression.studies import driver
-
     study, whole = replace(STUDY, name="again", epochs=2), driver.compute
     monkeypatch.setattr(driver, "compute", fail_rounding)
     studies.run(study, store, studies.InThisProcess())

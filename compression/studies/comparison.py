@@ -61,9 +61,7 @@ def read_rows(store: StudyStore, name: str, columns: Sequence[str] = NUMBERS) ->
         raise ArgumentError(f"there is no study named {name!r}: there are {known}")
     rows, fits = store.study_rows(name, columns), store.study_fits(name)
     labels = describe_labels(specification)
-    described = pd.DataFrame(
-        [_describe(json.loads(text), labels) for text in fits["request"]], columns=FACTS
-    )
+    described = pd.DataFrame(_describe_all(fits["request"].tolist(), labels), columns=FACTS)
     described = described.assign(key=fits["key"]).sort_values(FACTS, ignore_index=True)
     # Sorted as the fits are: all sorting of words is done on these few.
     place = pd.Index(described["key"]).get_indexer(rows["fit"].cat.categories)
@@ -88,9 +86,8 @@ def failures(store: StudyStore, name: str) -> pd.DataFrame:
     """The fits that failed: dataset, model, seed, fold, split, family, label, sentence."""
     fits = store.study_fits(name, "failed")
     labels = describe_labels(store.specification(name) or "")
-    described = [_describe(json.loads(text), labels) for text in fits["request"]]
-    facts = pd.DataFrame(described, columns=FACTS)
-    return facts.assign(sentence=fits["sentence"].to_numpy())
+    described = _describe_all(fits["request"].tolist(), labels)
+    return pd.DataFrame(described, columns=FACTS).assign(sentence=fits["sentence"].to_numpy())
 
 
 def describe_labels(specification: str) -> dict[str, str]:
@@ -99,14 +96,26 @@ def describe_labels(specification: str) -> dict[str, str]:
     return {json.dumps(each.request(), sort_keys=True): each.label for each in curves}
 
 
-def _describe(request: dict, labels: dict[str, str]) -> tuple:
-    if request["stage"] == "reference":
-        where, family, label = request, "reference", "reference"
-    else:
-        where, family = request["reference"], request["family"]
-        label = labels[json.dumps(curve_of(request), sort_keys=True)]
-    places = (where["seed"], where.get("fold", 0), seed_of(where, "split"))
-    return where["dataset"], where["model"], *places, family, label
+def _describe_all(requests: Sequence[str], labels: dict[str, str]) -> list[tuple]:
+    """``FACTS`` of each request, in JSON as the store has it."""
+    known: dict[str, str] = {}  # labels by what they were said by: canonical JSON takes longer
+
+    def find_label(settings: dict[str, Any]) -> str:
+        said = repr(settings)
+        if said not in known:
+            known[said] = labels[json.dumps(settings, sort_keys=True)]
+        return known[said]
+
+    def describe(request: dict[str, Any]) -> tuple:
+        if request["stage"] == "reference":
+            where, family, label = request, "reference", "reference"
+        else:
+            where, family = request["reference"], request["family"]
+            label = find_label(curve_of(request))
+        places = (where["seed"], where.get("fold", 0), seed_of(where, "split"))
+        return where["dataset"], where["model"], *places, family, label
+
+    return [describe(json.loads(text)) for text in requests]
 
 
 def find_leading_rows(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sqlalchemy as sql
 
 from .comparison import FACTS, WORDS, changes_at_shares, compare_all, find_leading_rows, read_rows
 from .rank_choice import choose_ranks
 from .specification import SHARES
-from .store import identify
+from .store import FITS, STUDY_FITS, identify
 from .study_store import FitsOver, StudyStore
 from .version import code_version
 
@@ -130,7 +131,8 @@ def trace_curves(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tabulate_times(store: StudyStore, name: str, rows: pd.DataFrame) -> pd.DataFrame:
-    fits = store.study_fits(name).set_index("key")["seconds"]
+    query = sql.select(FITS.c.key, FITS.c.seconds).join(STUDY_FITS, STUDY_FITS.c.fit == FITS.c.key)
+    fits = pd.Series(dict(store.read_plain(query.where(STUDY_FITS.c.study == name))), dtype=float)
     fit_rows = _to_plain(rows.drop_duplicates("fit")[[*FACTS, "reference_bytes", "fit"]])
     fit_rows["seconds"] = fits.reindex(fit_rows["fit"]).to_numpy(float)
     grouped = fit_rows.groupby(["dataset", "model", "label"])

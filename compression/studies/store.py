@@ -10,7 +10,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +28,7 @@ LOCK = 0x636F6D70  # PostgreSQL's advisory lock of whoever writes
 URLS = "choose sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
 INSTALL = "python -m pip install 'psycopg[binary]==3.3.9'"
 LONGEST_TAG = 40
-AT_ONCE = 10_000  # keys in one statement: databases bound its parameters
+AT_ONCE = 10_000  # keys in one statement: databases bound its parameters; rows in one batch
 
 log = logging.getLogger(__name__)
 
@@ -282,10 +282,19 @@ class Store:
             raise StoreError(f"the store could not be read: {error}") from error
 
     def read_plain(self, query: sql.Select) -> list[Any]:
-        """As ``read``, in plain tuples: for millions of rows."""
+        """As ``read``, in plain tuples: for many rows."""
+        return [row for batch in self.read_batches(query) for row in batch]
+
+    def read_batches(self, query: sql.Select) -> Iterator[list[Any]]:
+        """As ``read_plain``, some thousand at a time: for millions of rows.
+
+        Python looks through all tuples that there are again and again while they become more.
+        """
         try:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as reading:
-                return list(reading.execute(query).cursor.fetchall())
+                cursor = reading.execute(query).cursor
+                while batch := cursor.fetchmany(AT_ONCE):
+                    yield batch
         except sql.exc.SQLAlchemyError as error:
             raise StoreError(f"the store could not be read: {error}") from error
 

@@ -173,14 +173,18 @@ class StudyStore(Store):
             .where(STUDY_FITS.c.study == name)
             .order_by(STUDY_FITS.c.fit, ROWS.c.position)  # as both indices stand: no sorting
         )
-        rows = self.read_plain(query)
-        first = np.array([row[0] is not None for row in rows], dtype=bool)
+        names: list[str] = []  # of the fits, in their order
+        firsts, numbers = [np.empty(0, bool)], [np.empty((len(columns), 0))]
+        for batch in self.read_batches(query):
+            keys, *values = zip(*batch, strict=True)
+            names += filter(None, keys)
+            firsts.append(np.not_equal(np.array(keys, dtype=object), None))
+            numbers.append(np.array(values, dtype=float).reshape(len(columns), len(batch)))
+        first = np.concatenate(firsts)
         starts, fits = np.flatnonzero(first), np.cumsum(first) - 1
-        numbers = np.array([row[1:] for row in rows], dtype=float)
-        table = pd.DataFrame(numbers.reshape(len(rows), len(columns)), columns=list(columns))
-        keys = pd.Categorical.from_codes(fits, [rows[start][0] for start in starts])
-        table.insert(0, "fit", keys)
-        table.insert(1, "position", np.arange(len(rows)) - starts[fits])
+        table = pd.DataFrame(np.concatenate(numbers, axis=1).T, columns=list(columns))
+        table.insert(0, "fit", pd.Categorical.from_codes(fits, names))
+        table.insert(1, "position", np.arange(len(first)) - starts[fits])
         return table
 
     def forget_failed(self, name: str) -> int:

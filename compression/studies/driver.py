@@ -84,7 +84,9 @@ def run(
     executor : concurrent.futures.Executor, optional
         Who computes: any that takes functions of modules. Left out: ``LocalProcesses``.
     workers : int, optional
-        Fits at a time; the executor's own ``workers`` when left out, or 1 where it has none.
+        Calls at a time, twice as many being in flight: a call is one fit, or several short ones
+        where the executor has ``bundle_seconds``. Left out: the executor's own ``workers``, or 1
+        where it has none.
     report : callable
         Called with a ``Progress`` after each fit and twice a second; returning False stops the
         study: what is in flight is finished and kept.

@@ -21,7 +21,7 @@ import compression
 import data
 from compression import studies
 from compression.studies import fit
-from compression.studies.driver import LEASE_SECONDS
+from compression.studies.driver import LEASE_SECONDS, TRIES
 from compression.studies.store import FITS, LEASES, identify
 from compression.studies.study_store import StudyStore
 
@@ -181,16 +181,23 @@ def test_without_its_reference_a_curve_says_so(store):
 
 def test_a_lost_worker_costs_its_fit_another_try_and_not_the_study(store):
     lost = {"rounding": 1, "truncated_svd": 99}
+    computed = []
 
     def lose(request, *rest):
         method = request.get("settings", {}).get("method")
         if lost.get(method, 0) > 0:
             lost[method] -= 1
             raise BrokenExecutor
+        computed.append(identify(request))
         return fit.compute(request, *rest)
 
-    progress = run(store, Inline(lose))
+    executor = Inline(lose)
+    progress = run(store, executor)
     assert (progress.done, progress.failed) == (6, 2)
+    assert len(computed) == len(set(computed)) == 4  # none twice: two references, two roundings
+    assert (
+        len(executor.requests) == 4 + 1 + 2 * TRIES
+    )  # and what was lost, as often as it was tried
     failed = studies.failures(store, "small")
     assert set(failed["label"]) == {"truncated_svd"}
     assert failed["sentence"].str.contains("lost 3 times").all()

@@ -1,6 +1,8 @@
 """Who computes: how many processes there are, with how many threads, and what ends one fit only."""
 
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,26 @@ def test_one_core_is_left_for_the_driver(monkeypatch, cores, workers):
     monkeypatch.setattr("loky.cpu_count", lambda: cores)
     assert studies.LocalProcesses().workers == workers
     assert studies.LocalProcesses(3).workers == 3
+
+
+WORK = """
+import sys
+from compression import studies
+from compression.studies import fit
+curve = studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [1]})
+study = studies.Study("one", ("iris",), ("mlp",), (0,), (curve,), 1)
+reference = next(study.references())
+file = fit.compute(reference).content
+assert not any(fit.compute(each, file).sentence for each in study.curve_requests(reference))
+print(*sorted(name for name in sys.modules if name.endswith(("store", "driver", "sqlalchemy"))))
+"""
+
+
+def test_a_worker_computes_without_a_store():
+    """Only the driver writes: what a worker runs does not so much as load a database's library."""
+    done = subprocess.run([sys.executable, "-c", WORK], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not {each for each in loaded if each.startswith(("compression", "sqlalchemy"))}, loaded
 
 
 def count_threads():

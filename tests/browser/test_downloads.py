@@ -375,7 +375,15 @@ def test_a_study_s_files_hold_what_was_computed(browser, visit, tmp_path):
     assert set(rows["seed"]) == {0, 1}
     assert {"dataset", "model", "label", *SCORES} <= set(rows.columns)
     assert len(pd.read_parquet(files["study_parquet"])) == len(rows)
-    assert set(pd.read_parquet(files["kept_parquet"])["status"]) == {"done"}
+    kept = pd.read_parquet(files["kept_parquet"])
+    assert set(kept["status"]) == {"done"}
+    fits = kept[kept["studies"] == study.name]
+    assert sorted(fits["what"]) == sorted(2 * ["reference", *(each.label for each in study.curves)])
+    assert set(fits["dataset"]) == {"iris"}
+    assert set(fits["model"]) == {"mlp"}
+    assert set(fits["seed"]) == {"0", "1"}
+    assert fits["finished_at"].dt.tz is not None
+    assert (fits.loc[fits["what"] == "reference", "bytes"] > 0).all()
     check_page(browser, files[FIGURES])
     report = files["study_html"].read_text("utf-8")
     assert "Truncated SVD" in report

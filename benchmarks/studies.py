@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from subprocess import DEVNULL
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -31,6 +32,7 @@ from .table import Row
 FITS = int(os.environ.get("COMPRESS_FITS", "500"))
 ROWS = int(os.environ.get("COMPRESS_ROWS", "1000000"))
 FEWER_ROWS = {1000: 5, 5: 100}  # rows a curve: ROWS over this show the pace as well
+OPENED = (1000, 20)  # rows a curve: the fewer they are, the more fits
 WORKERS = 2
 ROUNDS = 4
 SECONDS = 2.0  # that people wait for a study
@@ -94,7 +96,34 @@ def measure_resumption(folder: Path) -> Iterator[Row]:
     seconds = time.perf_counter() - began
     question = f"a study of {over} fits that is over, run again"
     yield require_at_most(1, seconds / SECONDS, question, f"{seconds:.2f} s", f"{SECONDS:g} s")
+    began = time.perf_counter()
+    subprocess.run(_resume(study, url), check=True, capture_output=True)
+    seconds = time.perf_counter() - began
+    question += " by its command, Python's start and imports counted"
+    yield require_at_most(1, seconds / SECONDS, question, f"{seconds:.2f} s", f"{SECONDS:g} s")
+    store.delete(store.study_fits(study.name)["key"].tolist()[study.count() // 2 :])
+    seconds = _time_command(study, store, url)
+    question = f"{study.count()} fits, half of them kept, by the command: until one is handed out"
+    yield require_at_most(1, seconds / SECONDS, question, f"{seconds:.2f} s", f"{SECONDS:g} s")
     store.close()
+
+
+def _resume(study: studies.Study, url: str) -> list[str]:
+    """The command that goes on with a study."""
+    command = [sys.executable, "-m", "compression", "study", "resume", study.name]
+    return [*command, "--store", url, "--workers", str(WORKERS)]
+
+
+def _time_command(study: studies.Study, store: StudyStore, url: str) -> float:
+    """Seconds from a shell's call to the first fit that is leased; the command is then killed."""
+    before, began = set(store.owners()), time.perf_counter()
+    command = subprocess.Popen(_resume(study, url), stdout=DEVNULL, stderr=DEVNULL)
+    while not set(store.owners()) - before and command.poll() is None:
+        time.sleep(0.01)
+    seconds = time.perf_counter() - began
+    command.kill()
+    command.wait()
+    return seconds
 
 
 def _time_imports() -> float:
@@ -331,14 +360,19 @@ def _fill(store: StudyStore, name: str, each: int, total: int) -> tuple[int, flo
 
 
 def opening(folder: Path) -> Iterator[Row]:
-    """A study of many rows: what its page waits for, by the clock."""
-    url = f"sqlite:///{folder / 'large.db'}"
+    """Studies of many rows, of few fits and of many: what their page waits for, by the clock."""
+    for each in OPENED:
+        yield from _open(f"sqlite:///{folder / f'large{each}.db'}", each)
+
+
+def _open(url: str, each: int) -> Iterator[Row]:
     store = StudyStore(url)
-    count, _ = _fill(store, "large", 1000, ROWS)
+    count, _ = _fill(store, "large", each, ROWS)
     specification = store.specification("large") or ""
+    fits = study_from(json.loads(specification)).count()
     few = small_study("few", 10**6, 2).to_json()
     tasks.run_study(_take_partial, few, "sqlite://")  # what is imported is not counted
-    what, goal = f"a study of {count:,} rows", f"{SECONDS:g} s"
+    what, goal = f"a study of {count:,} rows, {fits:,} fits", f"{SECONDS:g} s"
     measured, seconds = _time_page(specification, url)
     question = f"{what}, opened by its page when nothing is kept of what is shown"
     yield Row(question, measured, goal, seconds / SECONDS, "", None)

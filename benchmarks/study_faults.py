@@ -26,6 +26,7 @@ KILLS = int(os.environ.get("COMPRESS_KILLS", "200"))  # for each database
 WORKERS = 2
 WORST = 2  # kills of workers in one run: a fit is given up when it has lost three
 ORPHAN_SECONDS = 5.0
+LOOK_SECONDS = 0.01  # between two looks whether the first fit is kept
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Victim:
     processes : bool
         Whether workers compute, or the driver itself.
     seconds : (float, float)
-        Between which a driver, or one of its workers, is killed at random.
+        Between which a driver, or one of its workers, is killed at random: after its start, or
+        where processes compute after the first fit that they have had kept. Before it they
+        import.
     """
 
     name: str
@@ -54,10 +57,10 @@ class Victim:
 
 
 WRITER = Victim("writer", 0.3, 1, False, (0, 0))  # by its writes and not by the clock
-WORKER = Victim("worker", 0.2, 1, True, (0.5, 8))
+WORKER = Victim("worker", 0.2, 600, True, (0, 3))
 DRIVERS = (
     Victim("driver", 0.3, 1, False, (0.02, 0.4)),
-    Victim("driver of two workers", 0.2, 600, True, (0.5, 8)),
+    Victim("driver of two workers", 0.2, 600, True, (0, 3)),
 )
 
 
@@ -87,7 +90,7 @@ def _kill(victim: Victim, count: int, database: str, url: str, chance: random.Ra
         study = small_study(f"{victim.name} {number}", 100 * number, 10, victim.epochs)
         number += 1
         while done < count and len(store.done(study.name)) < study.count():
-            workers, killed = _run_and_kill(victim, study, url, chance, count - done)
+            workers, killed = _run_and_kill(victim, study, store, url, chance, count - done)
             done += killed
             busy += killed > 0 and bool(store.owners())
             orphans += len(_wait_for_end(workers))
@@ -113,16 +116,24 @@ def _kill(victim: Victim, count: int, database: str, url: str, chance: random.Ra
 
 
 def _run_and_kill(
-    victim: Victim, study: studies.Study, url: str, chance: random.Random, most: int
+    victim: Victim,
+    study: studies.Study,
+    store: StudyStore,
+    url: str,
+    chance: random.Random,
+    most: int,
 ) -> tuple[list[int], int]:
     """A driver's run with its kills: its worker processes, and how many kills there were."""
     writes = chance.randint(1, 8) if victim is WRITER else 0
     moment = chance.uniform(0, 0.005)
     arguments = (study, url, victim.processes, writes, moment)
+    kept = len(store.done(study.name))
     driver = multiprocessing.get_context("fork").Process(target=_drive, args=arguments)
     driver.start()
     workers: list[int] = []
     killed = 0
+    while victim.processes and driver.is_alive() and len(store.done(study.name)) == kept:
+        driver.join(LOOK_SECONDS)
     if victim in DRIVERS:
         driver.join(chance.uniform(*victim.seconds))
         workers = _list_workers(driver.pid or 0)

@@ -285,7 +285,7 @@ class Store:
         """As ``read``, in plain tuples: for many rows."""
         return [row for batch in self.read_batches(query) for row in batch]
 
-    def read_batches(self, query: sql.Select) -> Iterator[list[Any]]:
+    def read_batches(self, query: sql.Select) -> Iterator[Sequence[Any]]:
         """As ``read_plain``, some thousand at a time: for millions of rows.
 
         Python looks through all tuples that there are again and again while they become more.

@@ -178,7 +178,7 @@ class StudyStore(Store):
         for batch in self.read_batches(query):
             keys, *values = zip(*batch, strict=True)
             names += filter(None, keys)
-            firsts.append(np.not_equal(np.array(keys, dtype=object), None))
+            firsts.append(np.array([key is not None for key in keys]))
             numbers.append(np.array(values, dtype=float).reshape(len(columns), len(batch)))
         first = np.concatenate(firsts)
         starts, fits = np.flatnonzero(first), np.cumsum(first) - 1

@@ -13,7 +13,7 @@ from scipy import special
 
 from compression.errors import ArgumentError
 
-from .specification import curve_of, curves_from, seed_of
+from .specification import curves_from, read_curve_settings, seed_of
 from .store import NUMBERS
 from .study_store import StudyStore
 
@@ -111,7 +111,7 @@ def _describe_all(requests: Sequence[str], labels: dict[str, str]) -> list[tuple
             where, family, label = request, "reference", "reference"
         else:
             where, family = request["reference"], request["family"]
-            label = find_label(curve_of(request))
+            label = find_label(read_curve_settings(request))
         places = (where["seed"], where.get("fold", 0), seed_of(where, "split"))
         return where["dataset"], where["model"], *places, family, label
 

@@ -30,7 +30,7 @@ import pandas as pd
 
 from compression.errors import CompressionError
 
-from .contents import forget_content, read_contents
+from .contents import find_contents, forget_content, read_contents
 from .executors import LocalProcesses, is_lost
 from .fit import OTHER_SAMPLES, Outcome, compute, compute_each
 from .overview import keep_large_overview
@@ -132,14 +132,17 @@ def _count_if_over(study: Study, store: StudyStore) -> FitsOver | None:
     Keys hold the code's version: those of one seed, or fold, of every pair say whether all that is
     there is of today's.
     """
+    contents = find_contents(study.datasets, store)
+    if len(contents) < len(study.datasets):
+        return None
     one_seed = replace(study, seeds=study.seeds[:1])
-    first = {(each["dataset"], each["model"]): each for each in one_seed.references()}
-    asked = [
+    first = {(each["dataset"], each["model"]): each for each in one_seed.references(contents)}
+    requests = [
         request
         for reference in first.values()
         for request in (reference, *study.curve_requests(reference))
     ]
-    if not store.has_study(study.name, study.to_json(), asked):
+    if not store.has_study(study.name, study.to_json(), requests):
         return None
     fits = store.count_over(study.name)
     return fits if fits.done == study.count() else None
@@ -152,7 +155,7 @@ def _drive(
     workers: int | None,
     report: Callable[[Progress], bool],
 ) -> Progress:
-    driver = _Driver(study, store, executor, workers)
+    driver = StudyDriver(study, store, executor, workers)
     try:
         with driver.renew_leases():
             return driver.drive(report)
@@ -160,7 +163,7 @@ def _drive(
         store.release(driver.owner)
 
 
-class _Driver:
+class StudyDriver:
     """One process's share of a study."""
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sql
 
 from .contents import guess_contents
-from .specification import FAMILIES, Study, curve_of
+from .specification import FAMILIES, Study, read_curve_settings
 from .store import AT_ONCE, FITS, identify
 from .study_store import StudyStore
 
@@ -122,4 +122,7 @@ def _kinds(request: Mapping[str, Any]) -> list[Hashable]:
         return [("reference", *place)]
     settings = request["settings"]
     names = (request["family"], settings.get("method"), settings.get("constraint"))
-    return [(*place[:2], json.dumps(curve_of(request), sort_keys=True)), (*place[:2], *names)]
+    return [
+        (*place[:2], json.dumps(read_curve_settings(request), sort_keys=True)),
+        (*place[:2], *names),
+    ]

@@ -11,7 +11,7 @@ import pandas as pd
 import sqlalchemy as sql
 
 from .comparison import describe_labels
-from .specification import SOURCES, curve_of
+from .specification import SOURCES, read_curve_settings
 from .store import STUDY_FITS, TAGS
 from .store import log as store_log
 from .study_store import StudyStore
@@ -97,7 +97,7 @@ def _describe(request: Mapping[str, Any], labels: Mapping[str, str]) -> tuple[st
         method = request["settings"].get("method", request["settings"].get("constraint", ""))
         unnamed = f"{request['family']} {method}".replace("_", " ")
         what, where = (
-            labels.get(json.dumps(curve_of(request), sort_keys=True), unnamed),
+            labels.get(json.dumps(read_curve_settings(request), sort_keys=True), unnamed),
             request["reference"],
         )
     else:

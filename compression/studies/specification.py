@@ -344,7 +344,7 @@ def seed_of(reference: Mapping[str, Any], source: str) -> int:
     return seed
 
 
-def curve_of(request: Mapping[str, Any]) -> dict[str, Any]:
+def read_curve_settings(request: Mapping[str, Any]) -> dict[str, Any]:
     """What a curve's request says of the curve itself, as ``Curves.request`` gives it."""
     return {name: request[name] for name in request.keys() - {"stage", "reference", "version"}}
 

@@ -29,7 +29,9 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "reference": (
         *_name_files("compression", "accounting argument_checks arrays atomic_file catalog curve"),
         *_name_files("compression", "entries errors evaluation factors grid intervals models"),
-        *_name_files("compression", "network packing rebuild report storage threads training"),
+        *_name_files(
+            "compression", "network packing rebuild report shared_work storage threads training"
+        ),
         *_name_files("compression", "weight_codes weight_states constrained/sets studies/fit"),
     ),
     "folds": ("compression/low_rank", "compression/studies/folds.py"),  # cross-validation's folds

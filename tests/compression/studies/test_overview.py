@@ -96,7 +96,7 @@ def test_a_study_that_is_over_is_looked_up_without_a_key_for_each_fit(store, sho
     def make_keys(*_):
         raise AssertionError("every fit's key is made")
 
-    monkeypatch.setattr(driver, "_Driver", make_keys)
+    monkeypatch.setattr(driver, "StudyDriver", make_keys)
     monkeypatch.setattr(overview, "read_rows", make_keys)
     told = []
     again = studies.run(STUDY, store, studies.InThisProcess(), report=lambda now: told.append(now))
@@ -154,7 +154,7 @@ def test_a_study_is_not_over_once_it_lacks_a_fit(store, shown, monkeypatch, chan
     if changed == "a fit deleted":
         store.delete(store.study_fits(study.name)["key"].tolist()[-1:])
     elif changed == "code":
-        monkeypatch.setattr(specification, "code_version", lambda *_: "of tomorrow")
+        monkeypatch.setattr(specification, "stage_version", lambda *_: "of tomorrow")
         lacking = 9
     elif changed == "seeds":
         study, lacking = replace(study, seeds=(0, 1, 9)), 3

@@ -2,9 +2,9 @@
 
 from argparse import Namespace
 
+from .html_report import write_html_report
 from .judge import judge
 from .output import print_json, say
-from .report import write_report
 from .verdict import decide
 
 
@@ -15,7 +15,7 @@ def run(arguments: Namespace) -> int:
         names = (str(arguments.before), str(arguments.after))
     verdict = decide(judged, names, arguments.lose_at_most, arguments.confidence)
     if arguments.report is not None:
-        write_report(arguments, judged, verdict)
+        write_html_report(arguments, judged, verdict)
     if arguments.json:
         print_json(
             {

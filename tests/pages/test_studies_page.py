@@ -310,7 +310,7 @@ def test_the_rows_to_take_away_are_the_studys_table(url):
     pd.testing.assert_frame_equal(parquet, table)
     text = pd.read_csv(BytesIO(tasks.write_rows(url, "small", "csv")))
     assert text["score"].tolist() == table["score"].tolist()
-    assert "<h1>Study: small</h1>" in tasks.write_report(url, "small").decode()
+    assert "<h1>Study: small</h1>" in tasks.write_html_report(url, "small").decode()
 
 
 LOOKS = {

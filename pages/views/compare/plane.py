@@ -16,7 +16,7 @@ from pages.shared.plots.text import describe_place
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import follow
 
-from . import baselines, difference, figures, linking, pins, report
+from . import baselines, difference, figures, html_report, linking, pins
 from .results import Pin
 from .side import Sides
 
@@ -42,7 +42,7 @@ def _draw(sides: Sides, ghosts: Sequence[Pin], behind: Sequence[baselines.Backgr
     baselines.draw_status(behind)
     pins.draw(sides)
     difference.draw(sides)
-    report.draw(sides, baselines.curves_of(behind))
+    html_report.draw(sides, baselines.curves_of(behind))
 
 
 def _draw_plane(

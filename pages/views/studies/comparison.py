@@ -120,7 +120,7 @@ def _draw_downloads(study: Study) -> None:
         for title, kind in (("Rows as CSV", "csv"), ("Rows as Parquet", "parquet")):
             content = partial(tasks.write_rows, url, study.name, kind)
             blocks.download(title, content, f"study.{kind}", f"study_{kind}")
-        report = partial(tasks.write_report, url, study.name)
+        report = partial(tasks.write_html_report, url, study.name)
         blocks.download("Report (HTML)", report, "study.html", "study_html", text.REPORT)
 
 

@@ -53,7 +53,7 @@ def write_rows(url: str, name: str, kind: str) -> bytes:
     return table.to_csv(index=False).encode() if kind == "csv" else table.to_parquet(index=False)
 
 
-def write_report(url: str, name: str) -> bytes:
+def write_html_report(url: str, name: str) -> bytes:
     """A study's report as one HTML file."""
     from compression import studies
 

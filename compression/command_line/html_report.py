@@ -15,7 +15,7 @@ _WIDTH, _EDGE = 640, 40
 MOST_CLASSES = 50
 
 
-def write_report(arguments: Namespace, judged: Judged, verdict: GateVerdict) -> None:
+def write_html_report(arguments: Namespace, judged: Judged, verdict: GateVerdict) -> None:
     """Write the report of a verdict to the file that was asked for; every name is escaped."""
     sizes = [
         (str(path), f"{sum(map(len, read_files([path]).values())):,} bytes")

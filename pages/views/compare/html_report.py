@@ -85,7 +85,7 @@ def draw(sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> N
     trained = low_rank.trained
     # Streamlit builds the file in a thread without a session: bind every value here.
     build = partial(
-        report,
+        build_html_report,
         trained,
         low_rank.layer,
         low_rank.job.result,
@@ -165,7 +165,7 @@ def _code_of_baselines(baselines: Best) -> str:
     return _BASELINES_CODE.substitute(lines="\n".join(lines)) if lines else ""
 
 
-def report(
+def build_html_report(
     trained: Trained,
     layer: Layer,
     low_rank: CurveView,

@@ -21,7 +21,7 @@ from pages.shared.models import constrained_tasks
 from pages.shared.models import tasks as work
 from pages.shared.plots.palette import style
 from pages.views.compare import animation as scrub
-from pages.views.compare import report
+from pages.views.compare import html_report
 from pages.views.your_data import tasks as own_data
 from tests.compression.graphs import onnx_graphs
 from tests.pages.rendering import open_page, render, settle
@@ -135,7 +135,7 @@ def test_the_code_of_a_report_gives_the_numbers_of_its_curves(compared, tmp_path
     monkeypatch.chdir(tmp_path)
     found = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        exec(report.code(trained, low_rank, constrained, rank, bound), found)
+        exec(html_report.code(trained, low_rank, constrained, rank, bound), found)
     assert found["reference"].score == trained.score
     expected = {
         "LMM": low_rank.table.iloc[low_rank.row(rank)],
@@ -177,7 +177,7 @@ def test_a_report_names_the_best_baseline_at_each_side_s_size_and_its_code_gives
     }
     best = find_baselines(trained, sizes)
     assert best
-    written = report.report(*compared, baselines=best, link=LINK, script=False)
+    written = html_report.build_html_report(*compared, baselines=best, link=LINK, script=False)
     for side, (name, line) in best.items():
         row = re.search(
             rf"<tr>\s*<th>Best baseline at {side}'s file size: (.*?)</tr>", written, re.S
@@ -187,7 +187,7 @@ def test_a_report_names_the_best_baseline_at_each_side_s_size_and_its_code_gives
     monkeypatch.chdir(tmp_path)
     found = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        exec(report.code(trained, low_rank, constrained, rank, bound, best), found)
+        exec(html_report.code(trained, low_rank, constrained, rank, bound, best), found)
     for side, (_, line) in best.items():
         row = found["baselines"][side].table.iloc[0]
         assert (row["score"], row["bytes"]) == (line["score"], line["bytes"])
@@ -213,11 +213,11 @@ def test_the_figure_that_scrubs_on_the_page_has_every_baseline():
 
 def test_the_code_of_a_report_has_equal_epochs_where_its_curves_have(compared):
     trained, _, low_rank, constrained, rank, bound = compared
-    assert "epochs" not in report.code(trained, low_rank, constrained, rank, bound)
+    assert "epochs" not in html_report.code(trained, low_rank, constrained, rank, bound)
     low_rank, constrained = (
         replace(curve, table=curve.table.assign(epochs=7)) for curve in (low_rank, constrained)
     )
-    code = report.code(trained, low_rank, constrained, rank, bound)
+    code = html_report.code(trained, low_rank, constrained, rank, bound)
     curves = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
     named = [{word.arg: word.value for word in call.keywords} for call in curves]
     of_rank, of_bound = (word for word in named if "epochs" in word)
@@ -226,22 +226,24 @@ def test_the_code_of_a_report_has_equal_epochs_where_its_curves_have(compared):
 
 
 def test_a_report_is_one_small_file_that_asks_nobody(compared):
-    text = report.report(*compared, link=LINK)
+    text = html_report.build_html_report(*compared, link=LINK)
     assert len(text.encode()) < 6e6
-    own = text.replace(report.get_plotlyjs(), "")
+    own = text.replace(html_report.get_plotlyjs(), "")
     assert re.findall(r"""(?:src|href)=["']([^"']+)""", own) == [LINK.replace("&", "&amp;")] * 1
     assert "import compression" in own
     assert f"seed={compared[0].seed}" in own
 
 
 def test_a_report_without_the_script_looks_beside_itself(compared):
-    text = report.report(*compared, link=LINK, script=False)
+    text = html_report.build_html_report(*compared, link=LINK, script=False)
     assert len(text.encode()) < 1e6
     assert '<script src="plotly.min.js"></script>' in text
 
 
 def test_what_a_link_brings_is_text_in_a_report(compared):
-    text = report.report(*compared, link='http://x/?seed="><script>alert(1)</script>', script=False)
+    text = html_report.build_html_report(
+        *compared, link='http://x/?seed="><script>alert(1)</script>', script=False
+    )
     assert "<script>alert" not in text
 
 
@@ -311,7 +313,7 @@ class Elements(HTMLParser):
     def __init__(self, page):
         super().__init__()
         self.elements, self.scripts = [], []
-        self.feed(page.replace(report.get_plotlyjs(), ""))
+        self.feed(page.replace(html_report.get_plotlyjs(), ""))
 
     def handle_starttag(self, tag, attributes):
         own = {name: value for name, value in attributes if name != "id"}
@@ -352,7 +354,7 @@ def test_names_of_a_table_are_no_markup_in_a_report(monkeypatch):
     for names in (HOSTILE, HARMLESS):
         dataset = keep_table(names)
         trained, *rest = compared_report(dataset)
-        cleaned.append(report.report(trained, *rest, link=LINK))
+        cleaned.append(html_report.build_html_report(trained, *rest, link=LINK))
         # As if nothing had cleaned the names when the table was read.
         entry = replace(
             data.find(dataset),
@@ -364,7 +366,7 @@ def test_names_of_a_table_are_no_markup_in_a_report(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr("data.find", lambda name, entry=entry: entry)
             told = replace(trained, class_names=names["classes"])
-            raw.append(report.report(told, *rest, link=LINK))
+            raw.append(html_report.build_html_report(told, *rest, link=LINK))
     assert "alpha" in cleaned[1]
     assert all(name in raw[1] for name in ("own", "first", "second", "third"))
     compare_pages(*cleaned, ("<img", "<svg", "<a ", "<script", "<b "))

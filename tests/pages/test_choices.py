@@ -189,9 +189,9 @@ def header():
         ({}, "svd bytes", None),
         ({"method": "tucker", "cost": "macs"}, "tucker macs", None),
         ({"method": "Tucker-2", "cost": "MACs"}, "tucker macs", None),
-        ({"method": "qr"}, "svd bytes", "no method `qr`"),
+        ({"method": "qr"}, "svd bytes", "Method: there is no `qr` here"),
         ({"method": "spatial"}, "svd bytes", "Spatial needs images"),
-        ({"cost": "joules"}, "svd bytes", "no cost axis `joules`"),
+        ({"cost": "joules"}, "svd bytes", "Cost axis: there is no `joules` here"),
         ({"cost": "<script>"}, "svd bytes", "`<script>`"),
     ],
 )
@@ -243,11 +243,11 @@ def test_a_seed_is_a_whole_number_of_32_bits_or_zero_with_a_remark(seed, expecte
 @pytest.mark.parametrize(
     ("asked", "expected", "remark"),
     [
-        ({"dataset": "nope"}, "digits mlp 0", "no dataset `nope`"),
+        ({"dataset": "nope"}, "digits mlp 0", "Dataset: there is no `nope` here"),
         ({"dataset": "iris"}, "iris mlp 0", None),
         ({"dataset": "iris", "model": "lenet5"}, "iris mlp 0", "needs images"),
         ({"dataset": "diabetes", "model": "softmax_regression"}, "diabetes mlp 0", "class"),
-        ({"model": "transformer"}, "digits mlp 0", "no model `transformer`"),
+        ({"model": "transformer"}, "digits mlp 0", "Model: there is no `transformer` here"),
     ],
 )
 def test_a_dataset_or_model_asked_for_in_vain_is_replaced_with_a_reason(asked, expected, remark):

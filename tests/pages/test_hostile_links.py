@@ -69,7 +69,7 @@ def test_each_kind_of_widget_takes_no_harm_from_a_link_and_says_so(value):
     assert "alert" not in plain
     assert "**" not in plain
     assert max(map(len, remarks.split())) < 100
-    for label in ("menu", "buttons", "Switch"):  # nothing hostile is one of theirs
+    for label in ("Menu", "Buttons", "Switch"):  # nothing hostile is one of theirs
         assert label in remarks
 
 

@@ -2,12 +2,8 @@
 
 import hashlib
 import json
-import os
 import struct
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +11,7 @@ import pytest
 import data
 from data.base import Samples
 from data.content import hash_values
+from tests.processes import print_by_hash_seed
 
 X = np.array([[1.5, -2.0, 0.25], [1e-300, 0.0, 7.0]])
 SAMPLES = Samples(x=X, y=np.array([3, 4]), feature_names=("a", "b", "c"), class_names=("n", "y"))
@@ -84,15 +81,5 @@ def test_an_upload_s_name_is_its_hash_and_nobody_else_has_one():
 
 def test_processes_agree_whatever_the_seed_of_their_hashes():
     program = "import data; print([data.hash_samples(n) for n in ('iris', 'synthetic', 'mnist1d')])"
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=Path(__file__).parents[2],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
+    said = print_by_hash_seed(program)
     assert said == {f"{[data.hash_samples(n) for n in ('iris', 'synthetic', 'mnist1d')]}\n"}

@@ -1,7 +1,6 @@
 """A fit's key is made of its samples, split, seeds and stages, and of nothing else."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from compression.studies.store import CONTENTS, identify
 from compression.studies.study_store import StudyStore
 from compression.studies.version import STAGES
 from data import catalog
+from tests.processes import print_by_hash_seed
 
 CURVES = {
     "low_rank": studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [1]}),
@@ -134,18 +134,7 @@ def test_processes_make_the_same_keys_whatever_the_seed_of_their_hashes():
         'name = "n"\ndatasets = ["iris", "planted"]\nmodels = ["mlp"]\nseeds = 2\n'
         '[[curves]]\nfamily = "baseline"\nmethod = "rounding"\nknobs = [2, 8]\nbits = [4]\n'
     )
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            input=text,
-            cwd=version.ROOT,
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
+    said = print_by_hash_seed(program, text)
     study = studies.read_study(text)
     keys = [
         " ".join([identify(each), *map(identify, study.curve_requests(each))])

@@ -19,8 +19,7 @@ def open_page(page="compare.py", **query):
     for name, value in query.items():
         app.query_params[name] = value
     if page != "compare.py":  # where an app begins
-        app.run()
-        app.switch_page(f"pages/{page}")
+        app.switch_page(f"pages/{page}")  # before any run: a link leads straight to its page
     return app
 
 

@@ -5,7 +5,7 @@ import pytest
 from pages.shared.models import requests, tasks
 from pages.shared.models.results import Training
 from pages.shared.models.text import name_reference, reference_line
-from pages.views.compare import report as compare_report
+from pages.views.compare import html_report as compare_report
 from tests.pages.rendering import render, settle
 
 ASKED = {"dataset": "iris", "model": "mlp", "train_epochs": "5", "width": "0.25"}

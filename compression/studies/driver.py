@@ -11,8 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -23,7 +22,6 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -34,12 +32,12 @@ from .contents import find_contents, forget_content, read_contents
 from .executors import LocalProcesses, is_lost
 from .fit import OTHER_SAMPLES, Outcome, compute, compute_each
 from .overview import keep_large_overview
+from .pending import TRIES, PendingFits, group_by_split, group_by_work, name_curves
 from .specification import Study
-from .store import Fit, StoreError, identify
+from .store import Fit, NewFit, StoreError, identify
 from .study_store import FitsOver, StudyStore
 
 LEASE_SECONDS = 120.0
-TRIES = 3  # of a fit whose worker was lost
 LOOK_SECONDS = 0.5  # between two looks at what is done, and at other drivers' work
 LOST = "the worker process was lost {} times, most likely because memory ran out: choose less"
 GONE = "the executor has cancelled what it was given: run the study again, what is over is kept"
@@ -84,9 +82,9 @@ def run(
     executor : concurrent.futures.Executor, optional
         Who computes: any that takes functions of modules. Left out: ``LocalProcesses``.
     workers : int, optional
-        Calls at a time, twice as many being in flight: a call is one fit, or several short ones
-        where the executor has ``bundle_seconds``. Left out: the executor's own ``workers``, or 1
-        where it has none.
+        Calls at a time, twice as many being in flight: a call is one fit, or several that share
+        work or, where the executor has ``bundle_seconds``, are short. Left out: the executor's own
+        ``workers``, or 1 where it has none.
     report : callable
         Called with a ``Progress`` after each fit and twice a second; returning False stops the
         study: what is in flight is finished and kept.
@@ -172,30 +170,27 @@ class StudyDriver:
         self.owner = f"{_place()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self._study, self._store, self._executor = study, store, executor
         self._asked_workers = workers
-        references = _group_by_split(study.references(read_contents(study.datasets, store)))
+        references = group_by_split(study.references(read_contents(study.datasets, store)))
         requests = [
             request
             for reference in references
-            for request in (reference, *study.curve_requests(reference))
+            for request in (reference, *group_by_work(study.curve_requests(reference)))
         ]
         self._release_dead()
         keys = store.put_study(study.name, study.to_json(), requests)
         self._requests = dict(zip(keys, requests, strict=True))
         self._done = store.done(study.name)
         # References before their own curves, and these before the next reference.
-        self._waiting = deque(key for key in keys if key not in self._done)
+        pending = (key for key in keys if key not in self._done)
+        self._pending = PendingFits(self._requests, pending)
         self._flying: dict[Future[Any], list[str]] = {}
-        self._suspects: deque[str] = deque()  # lost with their worker: each is tried again alone
-        self._lost: dict[str, int] = {}
         self._recent: dict[str, Fit] = {}
         self._seconds: list[float] = []
-        self._seconds_by_kind: dict[tuple[str, ...], float] = {}
         self._failed = store.count_failed(study.name)
-        self._held_by_others: set[str] = set()
 
     def drive(self, report: Callable[[Progress], bool]) -> Progress:
         going_on = report(self._progress())
-        while (going_on and (self._waiting or self._suspects)) or self._flying:
+        while (going_on and self._pending) or self._flying:
             if going_on:
                 self._submit()
             ended, _ = wait(self._flying, LOOK_SECONDS, FIRST_COMPLETED)
@@ -203,7 +198,7 @@ class StudyDriver:
                 self._take(future)
             if not self._flying and not ended:
                 time.sleep(LOOK_SECONDS)  # another driver has what is left
-            if not ended and (self._held_by_others or not self._flying):
+            if not ended and (self._pending.has_others or not self._flying):
                 self._see_others()
             going_on = report(self._progress()) and going_on
         return self._progress()
@@ -248,52 +243,31 @@ class StudyDriver:
     def _submit(self) -> None:
         """Keep as many calls in flight as there are workers, and as many again ready for them.
 
-        A call is one fit, or several short ones where the executor asks for it. A fit is leased
-        when it is submitted, one at a time: an executor may compute it at once.
+        A call is one fit, or several that share work or are short. Fits are leased when they are
+        submitted, one call at a time: an executor may compute it at once.
         """
         window = 2 * self._workers
-        while len(self._flying) < window and (fits := self._lease_bundle()):
+        while len(self._flying) < window and (fits := self._lease_call()):
             self._start(fits)
             if any(future.done() for future in self._flying):
                 return  # Keep it before the next one is computed.
 
-    def _lease_bundle(self) -> list[str]:
-        """Fits for one call: the next one, and those behind it that are short enough to join it.
-
-        None joins whose kind was never computed, or that was lost with its worker.
-        """
-        bundle: list[str] = []
-        seconds_left = getattr(self._executor, "bundle_seconds", 0.0)
-        most = max(len(self._waiting) // (2 * self._workers), 1)
-        while len(bundle) < most and (key := self._pick_ready()) is not None:
-            seconds = self._seconds_by_kind.get(_find_kind(self._requests[key]), float("inf"))
-            if bundle and (key in self._lost or seconds > seconds_left):
-                break
-            seconds_left -= seconds
-            leased, over = self._store.lease([key], self.owner, LEASE_SECONDS)
-            if not leased and not over:
-                self._held_by_others.add(key)
-                continue
-            (self._suspects if key in self._lost else self._waiting).remove(key)
-            if over:
-                self._done.add(key)  # by another driver
-                continue
-            bundle.append(key)
-            if key in self._lost:
-                break
-        return bundle
-
-    def _pick_ready(self) -> str | None:
-        """The next fit whose reference is there; a suspect when nothing else flies or is ready."""
-        if any(key in self._lost for keys in self._flying.values() for key in keys):
-            return None  # A suspect is computed alone: if a worker is lost now, it was the cause.
-        candidates = self._waiting if self._flying else chain(self._waiting, self._suspects)
-        free = (key for key in candidates if key not in self._held_by_others)
-        return next(filter(self._is_ready, free), None)
-
-    def _is_ready(self, key: str) -> bool:
-        reference = self._requests[key].get("reference")
-        return reference is None or identify(reference) in self._done
+    def _lease_call(self) -> list[str]:
+        """Fits for one call; none where nothing is ready that nobody else has."""
+        seconds: float = getattr(self._executor, "bundle_seconds", 0.0)
+        while call := self._pending.choose_call(
+            self._done, self._list_flying(), self._workers, seconds
+        ):
+            leased, over = self._store.lease(call, self.owner, LEASE_SECONDS)
+            self._done |= over  # by another driver
+            for key in call:
+                if key in over or key in leased:
+                    self._pending.take(key)
+                else:
+                    self._pending.leave(key)
+            if leased:
+                return leased
+        return []
 
     def _start(self, keys: list[str]) -> None:
         calls = {key: call for key in keys if (call := self._find_call(key)) is not None}
@@ -318,11 +292,13 @@ class StudyDriver:
             return request, None
         fit = self._find_reference(reference)
         if fit is None:  # its content was damaged, and it was dropped: compute it again
-            self._done.discard(identify(reference))
-            self._waiting.extendleft([key, identify(reference)])
+            dropped = {identify(reference)} & self._done  # once for all curves of this call
+            self._done -= dropped
+            self._pending.put_first(*dropped, key)
             return None
         if fit.content is None:
-            self._keep(key, Outcome(_NO_ROWS, None, NO_REFERENCE.format(fit.sentence), 0.0))
+            sentence = NO_REFERENCE.format(fit.sentence)
+            self._keep({key: Outcome(_NO_ROWS, None, sentence, 0.0)})
             return None
         return request, fit.content
 
@@ -342,33 +318,37 @@ class StudyDriver:
                     self._lose(key)
                 return
             result = Outcome(_NO_ROWS, None, f"{type(error).__name__}: {error}", 0.0)
-        outcomes = result if isinstance(result, list) else [result] * len(keys)
-        for key, outcome in zip(keys, outcomes, strict=True):
+        listed = result if isinstance(result, list) else [result] * len(keys)
+        outcomes = dict(zip(keys, listed, strict=True))
+        for key, outcome in outcomes.items():
             self._seconds.append(outcome.seconds)
-            self._seconds_by_kind[_find_kind(self._requests[key])] = outcome.seconds
-            self._keep(key, outcome)
+            self._pending.note_seconds(key, outcome.seconds)
+        self._keep(outcomes)
 
     def _lose(self, key: str) -> None:
-        """A worker is gone: its fit is tried again, a few times.
+        """A worker is gone: its fit is tried again, a few times."""
+        if not self._pending.suspect(key):
+            self._keep({key: Outcome(_NO_ROWS, None, LOST.format(TRIES), 0.0)})
 
-        It may have ended the worker, or have been there when another did: the others come first.
-        """
-        self._lost[key] = self._lost.get(key, 0) + 1
-        if self._lost[key] < TRIES:
-            self._suspects.append(key)
-        else:
-            self._keep(key, Outcome(_NO_ROWS, None, LOST.format(TRIES), 0.0))
-
-    def _keep(self, key: str, outcome: Outcome) -> None:
-        request = self._requests[key]
-        self._store.put(
-            request,
-            outcome.content,
-            name=_name(request),
-            seconds=outcome.seconds,
-            sentence=outcome.sentence,
-            rows=outcome.rows,
+    def _keep(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Keep what one call came to, in one transaction."""
+        self._store.put_each(
+            NewFit(
+                self._requests[key],
+                outcome.content,
+                name=name_curves(self._requests[key]),
+                seconds=outcome.seconds,
+                sentence=outcome.sentence,
+                rows=outcome.rows,
+            )
+            for key, outcome in outcomes.items()
         )
+        for key, outcome in outcomes.items():
+            self._note(key, outcome)
+
+    def _note(self, key: str, outcome: Outcome) -> None:
+        """Know of a fit that it is kept."""
+        request = self._requests[key]
         self._done.add(key)
         self._failed += bool(outcome.sentence)
         dataset = request.get("reference", request)["dataset"]
@@ -376,19 +356,18 @@ class StudyDriver:
             forget_content(dataset, self._store)  # The next run reads the samples anew.
         if "reference" not in request:
             self._recent[key] = Fit(outcome.content, outcome.sentence, outcome.seconds)
-            if len(self._recent) > 2 * max(self._workers, self._count_flying()):
+            if len(self._recent) > 2 * max(self._workers, len(self._list_flying())):
                 del self._recent[next(iter(self._recent))]
 
-    def _count_flying(self) -> int:
-        return sum(map(len, self._flying.values()))
+    def _list_flying(self) -> list[str]:
+        """Fits that an executor has."""
+        return [key for call in self._flying.values() for key in call]
 
     def _see_others(self) -> None:
         """What other drivers have done meanwhile is not computed here."""
         self._release_dead()
-        self._held_by_others.clear()
         self._done = self._store.done(self._study.name)
-        for name in ("_waiting", "_suspects"):
-            setattr(self, name, deque(key for key in getattr(self, name) if key not in self._done))
+        self._pending.forget_others(self._done)
         self._failed = self._store.count_failed(self._study.name)
 
     def _release_dead(self) -> None:
@@ -398,15 +377,6 @@ class StudyDriver:
             pid = rest.partition(":")[0]
             if place == _place() and pid.isdigit() and not _is_alive(int(pid)):
                 self._store.release(owner)
-
-
-def _group_by_split(references: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those on the same rows one after the other: a worker keeps the few splits it loaded last."""
-    groups: dict[tuple, list[dict[str, Any]]] = {}
-    for reference in references:
-        split = (reference["dataset"], reference["seed"], reference.get("fold"))
-        groups.setdefault(split, []).append(reference)
-    return [reference for group in groups.values() for reference in group]
 
 
 def _place() -> str:
@@ -426,16 +396,6 @@ def _is_alive(pid: int) -> bool:
     except OSError:  # another user's
         return True
     return True
-
-
-def _name(request: Mapping[str, Any]) -> str:
-    return request["stage"] if request["stage"] == "reference" else request["family"]
-
-
-def _find_kind(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """What fits of about the same time have in common: what is computed, of which network."""
-    reference, settings = request.get("reference", request), str(request.get("settings"))
-    return _name(request), settings, reference["dataset"], reference["model"]
 
 
 _NO_ROWS = pd.DataFrame()

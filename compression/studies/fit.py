@@ -80,6 +80,18 @@ def compute_each(calls: Sequence[tuple[Mapping[str, Any], bytes | None]]) -> lis
     return [compute(request, file) for request, file in calls]
 
 
+def name_shared_work(request: Mapping[str, Any]) -> str | None:
+    """What curves share: decompositions, a path, or all but the bits; None for a reference.
+
+    They have it in common where reference, family, and method or set are the same.
+    """
+    if request["stage"] == "reference":
+        return None
+    settings = request["settings"]
+    work = (settings.get("method"), settings.get("constraint"))
+    return json.dumps([request["reference"], request["family"], *work], sort_keys=True)
+
+
 def _compute(request: Mapping[str, Any], file: bytes | None) -> Outcome:
     import torch
 

@@ -117,6 +117,22 @@ class Fit:
     seconds: float
 
 
+@dataclass(frozen=True, eq=False)
+class NewFit:
+    """A fit that is over, to be kept: its content and rows, or None and why it failed.
+
+    Of ``rows`` the columns of ``NUMBERS`` are kept; ``name`` is what tables of what is kept call
+    it, ``seconds`` what it took.
+    """
+
+    request: Mapping[str, Any]
+    content: bytes | None
+    name: str = ""
+    seconds: float = 0.0
+    sentence: str = ""
+    rows: pd.DataFrame | None = None
+
+
 def identify(request: Mapping[str, Any]) -> str:
     """Key of a request: the SHA-256 of its canonical JSON, in hexadecimal."""
     return hashlib.sha256(_write_canonical(request).encode()).hexdigest()
@@ -175,46 +191,46 @@ class Store:
         """The kind of database, "sqlite" or "postgresql"."""
         return self._engine.dialect.name
 
-    def put(
-        self,
-        request: Mapping[str, Any],
-        content: bytes | None,
-        *,
-        name: str = "",
-        seconds: float = 0.0,
-        sentence: str = "",
-        rows: pd.DataFrame | None = None,
-    ) -> None:
-        """Keep a fit: its content and rows, or None and the sentence with which it failed.
+    def put(self, request: Mapping[str, Any], content: bytes | None, **facts: Any) -> None:
+        """Keep one fit: see ``put_each``; ``facts`` are the other fields of ``NewFit``."""
+        self.put_each([NewFit(request, content, **facts)])
 
-        The first that is kept of a request stays: others had the same answer. Of ``rows`` the
-        columns of ``NUMBERS`` are kept.
+    def put_each(self, fits: Iterable[NewFit]) -> None:
+        """Keep fits, all of them or none.
+
+        The first that is kept of a request stays: others had the same answer.
         """
-        key, now = identify(request), time.time()
-        digest = None if content is None else hashlib.sha256(content).hexdigest()
-        row = {
-            "key": key,
-            "name": name,
-            "request": _write_canonical(request),
-            "status": "failed" if content is None else "done",
-            "sentence": sentence.replace("\0", "�"),  # PostgreSQL has no NUL
-            "seconds": seconds,
-            "host": socket.gethostname(),
-            "finished_at": now,
-            "used_at": now,
-            "digest": digest,
-            "bytes": len(content or b""),
-        }
+        now = time.time()
+        inserts = [(fit, self._describe(fit, now)) for fit in fits]
 
         def keep(connection: sql.Connection) -> None:
-            if content is not None:
-                self._insert(connection, BLOBS, {"digest": digest, "content": content})
-            if self._insert(connection, FITS, row) and rows is not None:
-                _insert_rows(connection, key, rows)
+            for fit, row in inserts:
+                if fit.content is not None:
+                    blob = {"digest": row["digest"], "content": fit.content}
+                    self._insert(connection, BLOBS, blob)
+                if self._insert(connection, FITS, row) and fit.rows is not None:
+                    _insert_rows(connection, row["key"], fit.rows)
             if self._max_bytes is not None:
                 _drop_least_used(connection, self._max_bytes)
 
         self.write(keep)
+
+    def _describe(self, fit: NewFit, now: float) -> dict[str, Any]:
+        """A fit's row in ``fits``."""
+        content = fit.content
+        return {
+            "key": identify(fit.request),
+            "name": fit.name,
+            "request": _write_canonical(fit.request),
+            "status": "failed" if content is None else "done",
+            "sentence": fit.sentence.replace("\0", "�"),  # PostgreSQL has no NUL
+            "seconds": fit.seconds,
+            "host": socket.gethostname(),
+            "finished_at": now,
+            "used_at": now,
+            "digest": None if content is None else hashlib.sha256(content).hexdigest(),
+            "bytes": len(content or b""),
+        }
 
     def get(self, request: Mapping[str, Any]) -> Fit | None:
         """The fit of a request, or None where there is none, or a damaged one."""

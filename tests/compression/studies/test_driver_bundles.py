@@ -1,12 +1,14 @@
 """Short fits go to an executor together where a call costs it as much as they do."""
 
 from concurrent.futures import BrokenExecutor, Executor, Future
+from threading import Timer
 
 import pandas as pd
 import pytest
 
 from compression import studies
 from compression.studies import fit
+from compression.studies.store import BLOBS, identify
 from compression.studies.study_store import StudyStore
 
 from .test_driver import STUDY, assert_same_table, run
@@ -45,6 +47,15 @@ class Bundling(Executor):
             return fit.compute(request, file)
         seconds = self._seconds[request.get("family", "reference")]
         return fit.Outcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", seconds)
+
+
+class Late(Bundling):
+    """Hands its results back a little later, so that several calls are in flight."""
+
+    def submit(self, *call):
+        over, future = super().submit(*call), Future()
+        Timer(0.05, lambda: future.set_result(over.result())).start()
+        return future
 
 
 def make_study(seeds):
@@ -108,9 +119,51 @@ def test_a_bundle_whose_worker_is_lost_is_tried_again_one_by_one():
     assert failed["sentence"].str.contains("lost 3 times").all()
 
 
+SHARING = (  # of the first and the last pair one call has both
+    studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [1, 2]}),
+    studies.Curves("baseline", {"method": "rounding", "knobs": [2, 8]}),
+    studies.Curves("constrained", {"constraint": "box", "bounds": [0.5]}, name="box"),
+    studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [1]}, (8,), "in 8 bits"),
+    studies.Curves("constrained", {"constraint": "l1", "bounds": [0.5]}, name="l1"),
+    studies.Curves("constrained", {"constraint": "l1", "bounds": [0.5]}, (4,), "l1 in 4 bits"),
+)
+NO_BUNDLES = 0.0  # seconds
+
+
+def make_sharing_study(seeds):
+    return studies.Study("small", STUDY.datasets, STUDY.models, tuple(range(seeds)), SHARING, 3)
+
+
+def test_curves_that_share_work_are_handed_out_together_however_long_they_take():
+    executor = Bundling(dict.fromkeys(("reference", "low_rank", "baseline", "constrained"), 60.0))
+    executor.bundle_seconds = NO_BUNDLES
+    studies.run(make_sharing_study(12), StudyStore("sqlite://"), executor)
+    together = [names for names in executor.calls if len(names) > 1]
+    assert sum(count(executor)) == 12 * (1 + len(SHARING))
+    assert {tuple(names) for names in together} == {("low_rank",) * 2, ("constrained",) * 2}
+    # The last fits are spread over both workers, whatever they share.
+    assert len(together) >= 2 * (12 - 2)
+
+
+def test_a_damaged_reference_is_computed_once_for_all_curves_of_a_call(url):
+    study, store = make_sharing_study(6), StudyStore(url)
+    every = Late(dict.fromkeys(("reference", "low_rank", "baseline", "constrained"), 60.0))
+    every.bundle_seconds = NO_BUNDLES
+    studies.run(study, store, every)
+    for reference in (references := list(study.references())):
+        store.delete(identify(each) for each in study.curve_requests(reference))
+    damaged = BLOBS.update().values(content=b"something else")
+    store.write(lambda connection: connection.execute(damaged))
+    every.calls.clear()
+    progress = studies.run(study, store, every)
+    assert (progress.done, progress.failed) == (progress.total, 0)
+    assert every.calls.count(["reference"]) == len(references)
+    assert sum(count(every)) == progress.total
+
+
 def test_an_executor_that_asks_for_no_bundles_gets_one_fit_a_call():
     executor = Bundling({"reference": 0.01, "low_rank": 0.01, "baseline": 0.01})
-    executor.bundle_seconds = 0.0
+    executor.bundle_seconds = NO_BUNDLES
     studies.run(make_study(10), StudyStore("sqlite://"), executor)
     assert count(executor) == [1] * 30
 

@@ -23,7 +23,7 @@ from .study_store import FitsOver, StudyStore
 from .version import code_version
 
 SIZES = tuple(2 ** (-step / 4) for step in range(29))  # shares from 1 to 1/128, for curves
-SAMPLE = 3000  # rows at most that a picture of all of them draws
+SAMPLE = 50_000  # rows at most that a picture of all of them draws
 LARGE = 100_000  # rows: of fewer an overview takes less than a second, and its page waits for it
 STAGE = "overview"
 _READ = (

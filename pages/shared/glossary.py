@@ -115,6 +115,8 @@ CONTROLS = {
     "method that rounds by itself stays as it is.",
     links.STUDY_DRAWN: "Means and intervals at every size, or at the chosen ones alone.",
     links.EVERY_ROW: "Every fit of the study as a line; a range on an axis picks lines.",
+    links.UNTHINNED: "Without it a part of them, at even distances: a browser without a graphics "
+    "card takes a second for every thousand lines.",
     links.KEPT: "References, curves and studies in the store: filter, tag, take away, delete.",
     links.ATLAS_CELL: "The pair of which every family's scores are shown.",
     links.ATLAS_SIZE: "Models with files of at most this share of the reference's.",

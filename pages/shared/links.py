@@ -47,7 +47,7 @@ STUDY_SOURCE, STUDY_PART, STUDY_FOLDS, STUDY_VARY = "study", "atlas_part", "in_f
 STUDY_EPOCHS, STUDY_SIZES, STUDY_DRAWN = "reference_epochs", "sizes", "drawn"
 STUDY_VALUES = "values_{}"  # of each curve by its method or set
 STUDY_BITS, STUDY_CURVE_EPOCHS = "rows_in_bits", "epochs_after"
-KEPT, EVERY_ROW = "kept", "rows"
+KEPT, EVERY_ROW, UNTHINNED = "kept", "rows", "all_rows"
 # Atlas
 ATLAS_CELL, ATLAS_SIZE = "cell", "atlas_size"
 ATLAS_HERE, ATLAS_SEEDS = "here", "atlas_seeds"  # the cell computed here, with how many seeds

@@ -15,7 +15,7 @@ from compression.studies.protocol import read_protocol
 from compression.studies.specification import study_from
 from pages.shared import jobs
 from pages.shared.plots.palette import style
-from pages.views.studies import figures, tasks, text
+from pages.views.studies import every_row, figures, tasks, text
 from pages.views.studies.define import list_curves
 from tests.pages.rendering import render, settle
 
@@ -37,6 +37,27 @@ def test_a_small_study_is_computed_and_compared_without_a_click(url):
     assert set(verdicts["verdict"]) <= {"better", "worse", "tie"}
     listed = studies.StudyStore(url).studies()
     assert listed["done"].tolist() == [6]
+
+
+@pytest.mark.usefixtures("url")
+def test_of_many_rows_some_lines_are_drawn_and_all_on_request(monkeypatch):
+    monkeypatch.setattr(every_row, "DRAWN_LINES", 4)
+    for wish, opening in (({}, "4 of {} rows"), ({"all_rows": "true"}, "All {} rows")):
+        app = render("studies.py", **SMALL, rows="true", **wish)
+        switch = app.toggle(key="all_rows")
+        count = switch.label.removeprefix("Draw all ").removesuffix(" lines")
+        assert int(count) > 4
+        assert any(said.value.startswith(opening.format(count)) for said in app.caption)
+        charts = [json.loads(chart.proto.spec)["data"][0] for chart in app.get("plotly_chart")]
+        (drawn,) = [chart for chart in charts if chart["type"] == "parcoords"]
+        assert count_values(drawn["dimensions"][0]["values"]) == (int(count) if wish else 4)
+
+
+def count_values(values):
+    """Of an axis, which travels as a list or as typed bytes."""
+    if isinstance(values, list):
+        return len(values)
+    return len(np.frombuffer(b64decode(values["bdata"]), values["dtype"]))
 
 
 def test_a_link_may_name_datasets_and_models_as_the_catalogue_does():

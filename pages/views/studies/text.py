@@ -51,6 +51,7 @@ DIFFERENCES = (
     "counting once, and says how it may go on another one."
 )
 EVERY_ROW = "Show every row, and how time grows"
+UNTHINNED = "Draw all {:,} lines"
 COORDINATES = (
     "A line per row of a curve. Marked ranges of several axes hold together; the test change only "
     "reports: mark validation scores to choose."
@@ -295,6 +296,7 @@ def name_share(share: float) -> str:
 
 
 def describe_sample(drawn: int, rows: int) -> str:
+    """How many of a study's rows are drawn."""
     if drawn == rows:
         return f"All {rows:,} rows. {COORDINATES}"
     return f"{drawn:,} of {rows:,} rows, at even distances. {COORDINATES}"

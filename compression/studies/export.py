@@ -7,6 +7,7 @@ what has changed in place of what it was.
 import hashlib
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -169,6 +170,8 @@ def export_optuna(table: pd.DataFrame, url: str, name: str) -> int:
             study = optuna.create_study(
                 study_name=title, storage=storage, directions=["minimize", "maximize"]
             )
+            with warnings.catch_warnings(action="ignore"):  # it says that it is new
+                study.set_metric_names(["bytes", "validation score"])
             trials = list(_trials(rows))
             study.add_trials(trials)
             study.set_user_attr(DIGEST, digest)  # last: what was cut short is written again

@@ -1,11 +1,14 @@
 """What other tools are given of a study is what they give back, to the last digit."""
 
+import json
 import math
 from pathlib import Path
+from wsgiref.util import setup_testing_defaults
 
 import mlflow
 import numpy as np
 import optuna
+import optuna_dashboard
 import pandas as pd
 import pytest
 
@@ -130,6 +133,38 @@ def test_optunas_front_and_parallel_coordinates_have_a_trial_a_row(table, tmp_pa
     shown = sorted((each["curve"], each["knob"], each["seed"]) for each in lines)
     knobs = ["None" if math.isnan(knob) else f"{knob:.3g}" for knob in table["knob"]]
     assert shown == sorted(zip(table["label"], knobs, table["seed"].astype(str), strict=True))
+
+
+def test_optuna_dashboard_has_the_objectives_the_front_and_the_axes(table, tmp_path):
+    """What its Pareto front and its parallel coordinates are drawn from."""
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    export_optuna(table, url, "small")
+    storage = optuna.storages.RDBStorage(url)
+    dashboard = optuna_dashboard.wsgi(storage)
+    (listed,) = ask(dashboard, "/api/studies")["study_summaries"]
+    shown = ask(dashboard, f"/api/studies/{listed['study_id']}")
+    assert shown["name"] == "small: iris, mlp"
+    assert shown["directions"] == ["minimize", "maximize"]
+    assert shown["objective_names"] == ["bytes", "validation score"]
+    assert {each["name"] for each in shown["union_search_space"]} == {
+        *("curve", "fold", "knob", "seed")
+    }
+    rows = zip(table["bytes"], table["validation_score"], strict=True)
+    assert [tuple(trial["values"]) for trial in shown["trials"]] == list(rows)
+    best = optuna.load_study(study_name=shown["name"], storage=url).best_trials
+    assert {each["number"] for each in shown["best_trials"]} == {each.number for each in best}
+
+
+def ask(application, path):
+    """What a web application answers to a path, from JSON."""
+    environment = {"PATH_INFO": path}
+    setup_testing_defaults(environment)
+    said = []
+    body = b"".join(
+        application(environment, lambda status, headers, error=None: said.append(status))
+    )
+    assert said == ["200 OK"]
+    return json.loads(body)
 
 
 @pytest.mark.parametrize(

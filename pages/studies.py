@@ -5,7 +5,8 @@ from functools import partial
 import streamlit as st
 
 from pages.shared.app_shell import begin_page
-from pages.shared.ui import charts
+from pages.shared.ui import blocks, charts
+from pages.views.studies import text
 from pages.views.studies.comparison import draw_comparison, draw_so_far
 from pages.views.studies.define import define_study
 from pages.views.studies.every_row import draw_every_row
@@ -21,6 +22,7 @@ with kept:  # first, though below: a study that is not over ends the page
 with main:
     study = define_study()
     results = require_results(study, partial(draw_so_far, study))
+    blocks.link_sections(text.list_sections(results))
     draw_comparison(study, results)
     draw_ranks(study, results)
     draw_every_row(study, results)

@@ -17,7 +17,7 @@ from pages.shared import jobs
 from pages.shared.plots.palette import style
 from pages.views.studies import every_row, figures, tasks, text
 from pages.views.studies.define import list_curves
-from tests.pages.rendering import render, settle
+from tests.pages.rendering import check_links, render, settle
 
 SMALL = {"on": "Iris", "of": "MLP (256-128)", "seeds": "2"}
 
@@ -32,6 +32,8 @@ def test_a_small_study_is_computed_and_compared_without_a_click(url):
     app = render("studies.py", **SMALL, rows="true")
     assert any("6 of 6 fits" in each.value for each in app.markdown)
     assert any(each.value.startswith("All ") for each in app.caption)
+    check_links(app)
+    assert [each.value for each in app.header] == list(text.SECTIONS.values())
     verdicts = app.dataframe[-1].value
     assert verdicts["curve"].tolist() == ["Truncated SVD"]
     assert set(verdicts["verdict"]) <= {"better", "worse", "tie"}

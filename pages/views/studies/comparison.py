@@ -71,7 +71,7 @@ def _draw_changes(study: Study, results: StudyResults, drawn: str) -> None:
 
 
 def _draw_verdicts(study: Study, results: StudyResults, styles: Mapping[str, Style]) -> None:
-    st.header("Which is better?", anchor=False)
+    st.header(text.SECTIONS["better"], anchor="better")
     labels = sorted(results.overview.changes["label"].unique())
     if len(labels) < 2:
         st.info(text.ONE_CURVE, icon=":material/info:")

@@ -16,6 +16,7 @@ DRAWN_LINES = 3000  # unasked: a browser without a graphics card draws a thousan
 
 
 def draw_every_row(study: Study, results: StudyResults) -> None:
+    st.header(text.SECTIONS["rows"], anchor="rows")
     if not widgets.switch(links.EVERY_ROW, text.EVERY_ROW):
         return
     overview = results.overview

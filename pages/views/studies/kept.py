@@ -25,9 +25,9 @@ _RETRIED, _REFUSED = "_kept_retried", "_kept_refused"
 def draw_kept() -> None:
     """A switch, and behind it the table of what is kept."""
     st.divider()
+    st.header(text.SECTIONS["kept"], anchor="kept")
     if not widgets.switch(links.KEPT, "Show everything that is kept"):
         return
-    st.header("What is kept", anchor=False)
     url = default_url()
     if url is None:
         st.info(text.NO_STORE, icon=":material/info:")

@@ -12,7 +12,7 @@ from .results import StudyResults
 
 
 def draw_ranks(study: Study, results: StudyResults) -> None:
-    st.header(text.RANKS_TITLE, anchor="ranks")
+    st.header(text.SECTIONS["ranks"], anchor="ranks")
     ranks = results.overview.ranks
     pairs = list(ranks.groupby(["dataset", "model"], sort=False).groups)
     if not pairs:

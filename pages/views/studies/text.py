@@ -35,7 +35,12 @@ ATLAS = (
     "The protocol was written down before it was run; what is computed here is kept, and what "
     "`python -m benchmarks.atlas` has put into the same store is here already."
 )
-RANKS_TITLE = "Which rank?"
+SECTIONS = {  # anchor -> title, in the order of the screen
+    "better": "Which is better?",
+    "ranks": "Which rank?",
+    "rows": "Every row",
+    "kept": "What is kept",
+}
 RANKS = (
     "The rule, in words: take the smallest rank whose mean validation score is at most one standard "
     "error below the best mean. {} The rows held out take no part in the fit, and the test set none in the choice."
@@ -50,7 +55,7 @@ DIFFERENCES = (
     "A dataset's interval is over its {}; the diamond's is Student's over the datasets, each "
     "counting once, and says how it may go on another one."
 )
-EVERY_ROW = "Show every row, and how time grows"
+EVERY_ROW = "Draw every row, and how time grows"
 UNTHINNED = "Draw all {:,} lines"
 COORDINATES = (
     "A line per row of a curve. Marked ranges of several axes hold together; the test change only "
@@ -293,6 +298,12 @@ def describe_rank(curve: pd.DataFrame, task: str) -> str:
 
 def name_share(share: float) -> str:
     return f"{specification.name_share(share)} of the bytes"
+
+
+def list_sections(results: StudyResults) -> dict[str, str]:
+    """The page's sections: there is nothing to compare before a curve is done."""
+    hidden = set() if len(results.overview.changes) else {"better"}
+    return {anchor: title for anchor, title in SECTIONS.items() if anchor not in hidden}
 
 
 def describe_sample(drawn: int, rows: int) -> str:

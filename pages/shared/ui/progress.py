@@ -68,7 +68,8 @@ def follow(draw: Callable[[], Any], *watched: Job, key: str | None = None) -> No
     """Draw now, and again twice a second while a job is going on; then run the app once more.
 
     ``draw`` becomes a fragment: only what it draws is drawn again. Nothing is polled once the
-    jobs are over. ``key`` names the fragment for ``st.rerun(scope=...)``.
+    jobs are over; where one of them is started again the app is run once more, to poll again.
+    ``key`` names the fragment for ``st.rerun(scope=...)``.
     """
     pending = any(job.pending for job in watched)
     for job in watched:
@@ -79,7 +80,7 @@ def follow(draw: Callable[[], Any], *watched: Job, key: str | None = None) -> No
     def look() -> None:
         for job in watched:
             job.look()
-        if pending and not any(job.pending for job in watched):
+        if pending != any(job.pending for job in watched):
             st.rerun()
         draw()
 

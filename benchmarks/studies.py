@@ -173,10 +173,10 @@ class SleepingWorkers(ThreadPoolExecutor):
     def submit(self, function, /, *args, **kwargs):
         return super().submit(self._sleep)
 
-    def _sleep(self) -> fit.Outcome:
+    def _sleep(self) -> fit.FitOutcome:
         time.sleep(self._seconds)
         row = pd.DataFrame([dict.fromkeys(NUMBERS, 1.0)])
-        return fit.Outcome(row, b"weights", "", self._seconds)
+        return fit.FitOutcome(row, b"weights", "", self._seconds)
 
 
 def measure_sleepers(folder: Path) -> Iterator[Row]:

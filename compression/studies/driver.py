@@ -30,7 +30,7 @@ from compression.errors import CompressionError
 
 from .contents import find_contents, forget_content, read_contents
 from .executors import LocalProcesses, is_lost
-from .fit import OTHER_SAMPLES, Outcome, compute, compute_each
+from .fit import OTHER_SAMPLES, FitOutcome, compute, compute_each
 from .overview import keep_large_overview
 from .pending import TRIES, PendingFits, group_by_split, group_by_work, name_curves
 from .specification import Study
@@ -298,7 +298,7 @@ class StudyDriver:
             return None
         if fit.content is None:
             sentence = NO_REFERENCE.format(fit.sentence)
-            self._keep({key: Outcome(_NO_ROWS, None, sentence, 0.0)})
+            self._keep({key: FitOutcome(_NO_ROWS, None, sentence, 0.0)})
             return None
         return request, fit.content
 
@@ -317,7 +317,7 @@ class StudyDriver:
                 for key in keys:
                     self._lose(key)
                 return
-            result = Outcome(_NO_ROWS, None, f"{type(error).__name__}: {error}", 0.0)
+            result = FitOutcome(_NO_ROWS, None, f"{type(error).__name__}: {error}", 0.0)
         listed = result if isinstance(result, list) else [result] * len(keys)
         outcomes = dict(zip(keys, listed, strict=True))
         for key, outcome in outcomes.items():
@@ -328,9 +328,9 @@ class StudyDriver:
     def _lose(self, key: str) -> None:
         """A worker is gone: its fit is tried again, a few times."""
         if not self._pending.suspect(key):
-            self._keep({key: Outcome(_NO_ROWS, None, LOST.format(TRIES), 0.0)})
+            self._keep({key: FitOutcome(_NO_ROWS, None, LOST.format(TRIES), 0.0)})
 
-    def _keep(self, outcomes: Mapping[str, Outcome]) -> None:
+    def _keep(self, outcomes: Mapping[str, FitOutcome]) -> None:
         """Keep what one call came to, in one transaction."""
         self._store.put_each(
             NewFit(
@@ -346,7 +346,7 @@ class StudyDriver:
         for key, outcome in outcomes.items():
             self._note(key, outcome)
 
-    def _note(self, key: str, outcome: Outcome) -> None:
+    def _note(self, key: str, outcome: FitOutcome) -> None:
         """Know of a fit that it is kept."""
         request = self._requests[key]
         self._done.add(key)

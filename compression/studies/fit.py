@@ -34,7 +34,7 @@ _one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class FitOutcome:
     """What a fit came to.
 
     Attributes
@@ -55,7 +55,7 @@ class Outcome:
     seconds: float
 
 
-def compute(request: Mapping[str, Any], file: bytes | None = None) -> Outcome:
+def compute(request: Mapping[str, Any], file: bytes | None = None) -> FitOutcome:
     """Compute one fit.
 
     Parameters
@@ -67,7 +67,7 @@ def compute(request: Mapping[str, Any], file: bytes | None = None) -> Outcome:
 
     Returns
     -------
-    Outcome
+    FitOutcome
         A failing fit has its sentence; only what is no CompressionError has a sentence of its
         type alone.
     """
@@ -75,7 +75,7 @@ def compute(request: Mapping[str, Any], file: bytes | None = None) -> Outcome:
         return _compute(request, file)
 
 
-def compute_each(calls: Sequence[tuple[Mapping[str, Any], bytes | None]]) -> list[Outcome]:
+def compute_each(calls: Sequence[tuple[Mapping[str, Any], bytes | None]]) -> list[FitOutcome]:
     """Compute fits one after the other; ``calls``: what ``compute`` is given for each."""
     return [compute(request, file) for request, file in calls]
 
@@ -92,7 +92,7 @@ def name_shared_work(request: Mapping[str, Any]) -> str | None:
     return json.dumps([request["reference"], request["family"], *work], sort_keys=True)
 
 
-def _compute(request: Mapping[str, Any], file: bytes | None) -> Outcome:
+def _compute(request: Mapping[str, Any], file: bytes | None) -> FitOutcome:
     import torch
 
     began = time.perf_counter()
@@ -111,7 +111,7 @@ def _compute(request: Mapping[str, Any], file: bytes | None) -> Outcome:
     except Exception as error:  # one fit must not end the study; its sentence is kept
         of_torch = "can't allocate memory" in str(error)  # a RuntimeError
         sentence = MEMORY_RAN_OUT if of_torch else f"{type(error).__name__}: {error}"
-    return Outcome(rows, content, sentence, time.perf_counter() - began)
+    return FitOutcome(rows, content, sentence, time.perf_counter() - began)
 
 
 def _fold(reference: Mapping[str, Any]) -> Any:

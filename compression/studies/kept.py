@@ -59,7 +59,7 @@ def filter_kept(table: pd.DataFrame, words: str, failed_only: bool = False) -> p
 @contextmanager
 def collect_damaged() -> Iterator[list[str]]:
     """What stores find damaged meanwhile, and drop, by name: it grows as they read."""
-    handler = _Damaged()
+    handler = _DamageCollector()
     store_log.addHandler(handler)
     try:
         yield handler.names
@@ -67,7 +67,7 @@ def collect_damaged() -> Iterator[list[str]]:
         store_log.removeHandler(handler)
 
 
-class _Damaged(logging.Handler):
+class _DamageCollector(logging.Handler):
     """A store says of damage in its log, and nowhere else: whoever reads gets None."""
 
     def __init__(self) -> None:

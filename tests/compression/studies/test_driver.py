@@ -89,7 +89,7 @@ def test_the_table_is_what_the_functions_give(store):
 
 def take_two_seconds(request, *rest):
     """A fit that says it took two seconds, and takes none."""
-    return fit.Outcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", 2.0)
+    return fit.FitOutcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", 2.0)
 
 
 def test_what_is_left_is_told_from_this_runs_seconds_and_its_workers():
@@ -170,7 +170,7 @@ def test_a_failing_fit_is_kept_with_its_sentence_and_the_rest_goes_on(store):
 
 def test_without_its_reference_a_curve_says_so(store):
     def no_reference(request, *rest):
-        return fit.Outcome(pd.DataFrame(), None, "the training diverged", 0.0)
+        return fit.FitOutcome(pd.DataFrame(), None, "the training diverged", 0.0)
 
     executor = Inline(no_reference)
     assert run(store, executor).failed == 6
@@ -217,7 +217,7 @@ def die():
 
 def sleep_and_say():
     time.sleep(1)
-    return fit.Outcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", 0.2)
+    return fit.FitOutcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", 0.2)
 
 
 def test_a_fit_that_ends_its_worker_fails_with_a_sentence_and_takes_no_other_with_it(store):

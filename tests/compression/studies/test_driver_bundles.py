@@ -46,7 +46,7 @@ class Bundling(Executor):
         if self._seconds is None:
             return fit.compute(request, file)
         seconds = self._seconds[request.get("family", "reference")]
-        return fit.Outcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", seconds)
+        return fit.FitOutcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", seconds)
 
 
 class Late(Bundling):

@@ -261,7 +261,7 @@ def test_a_fit_that_works_the_second_time_is_shown(store, monkeypatch):
 
 def fail_rounding(request, file):
     if request.get("settings", {}).get("method") == "rounding":
-        return fit.Outcome(pd.DataFrame(), None, "it does not work today", 0.0)
+        return fit.FitOutcome(pd.DataFrame(), None, "it does not work today", 0.0)
     return fit.compute(request, file)
 
 

@@ -162,7 +162,7 @@ def test_a_run_says_what_it_will_take_and_then_what_is_left(call, tmp_path, monk
 
 
 def take_forty_seconds(request, *rest):
-    return fit.Outcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", 40.0)
+    return fit.FitOutcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", 40.0)
 
 
 def test_status_lists_studies_and_says_why_fits_failed(call, whole):

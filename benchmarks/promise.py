@@ -16,7 +16,7 @@ from compression.promise import CONFIDENCE, Promise, judge_choice
 from pages.shared import jobs
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.views.decide.candidates import list_candidates, stack_rows
 from pages.views.decide.series import is_unasked, possible_series
 
@@ -43,7 +43,7 @@ def fetch(job: Job | None) -> CurveView:
     return job.result
 
 
-def list_unasked(trained: Trained) -> tuple[pd.DataFrame, np.ndarray]:
+def list_unasked(trained: TrainedReference) -> tuple[pd.DataFrame, np.ndarray]:
     """The rows of all of Decide's unasked series whose file is smaller, and their gains."""
     unasked = [series for series in possible_series(trained) if is_unasked(series)]
     submitted = {series: series.submit(trained) for series in unasked}

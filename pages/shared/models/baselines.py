@@ -10,18 +10,20 @@ from compression import BASELINES, MODELS
 from pages.shared.jobs import Job
 
 from . import requests
-from .results import CurveView, Trained
+from .results import CurveView, TrainedReference
 
 K = TypeVar("K", bound=Hashable)
 
 
-def list_baselines(trained: Trained) -> list[str]:
+def list_baselines(trained: TrainedReference) -> list[str]:
     """Those that fit the model: the ones without training first."""
     fitting = [name for name, entry in BASELINES.items() if entry.fits(MODELS[trained.model])]
     return sorted(fitting, key=lambda name: BASELINES[name].trains)
 
 
-def request_in_turn(trained: Trained, before: Iterable[Job] = ()) -> dict[str, Job[CurveView]]:
+def request_in_turn(
+    trained: TrainedReference, before: Iterable[Job] = ()
+) -> dict[str, Job[CurveView]]:
     """The curves of the baselines whose turn it is, by name.
 
     Those without training are asked for at once. Each of the others is asked for when ``before``
@@ -37,7 +39,9 @@ def request_in_turn(trained: Trained, before: Iterable[Job] = ()) -> dict[str, J
     return jobs
 
 
-def is_next_due(trained: Trained, jobs: Mapping[str, Job], before: Iterable[Job] = ()) -> bool:
+def is_next_due(
+    trained: TrainedReference, jobs: Mapping[str, Job], before: Iterable[Job] = ()
+) -> bool:
     """Whether the next one's turn came after they were asked for: nothing looks again by itself."""
     missing = len(jobs) < len(list_baselines(trained))
     return missing and not any(job.pending for job in (*before, *jobs.values()))

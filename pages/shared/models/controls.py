@@ -14,7 +14,7 @@ from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.own_datasets import explain_gone, own_titles
-from pages.shared.models.results import OWN_RECIPE, Layer, Trained, Training
+from pages.shared.models.results import OWN_RECIPE, Layer, TrainedReference, Training
 from pages.shared.models.text import LAYER_KINDS, titles_of
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
@@ -84,7 +84,7 @@ def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False)
     return Choices(dataset, model, seed, training)
 
 
-def require_reference(chosen: Choices) -> Trained:
+def require_reference(chosen: Choices) -> TrainedReference:
     """The trained reference; until there is one its learning curve is drawn, and the page ends."""
 
     def learning(job: Job) -> None:
@@ -101,7 +101,7 @@ def require_reference(chosen: Choices) -> Trained:
     return trained
 
 
-def choose_layer(trained: Trained) -> Layer:
+def choose_layer(trained: TrainedReference) -> Layer:
     """The layer whose spectrum is looked at; at first one that every page's defaults compress."""
     layers = {layer.name: layer for layer in trained.layers}
     linear = [layer.name for layer in trained.layers if layer.kind == "linear"]
@@ -112,7 +112,7 @@ def choose_layer(trained: Trained) -> Layer:
     return layers[name]
 
 
-def choose_low_rank_method(trained: Trained) -> str:
+def choose_low_rank_method(trained: TrainedReference) -> str:
     """A method that takes at least one of the model's layers."""
     kinds = {layer.kind for layer in trained.layers}
     fitting = {
@@ -135,12 +135,12 @@ def choose_low_rank_method(trained: Trained) -> str:
     return method
 
 
-def is_mixed(trained: Trained, method: str) -> bool:
+def is_mixed(trained: TrainedReference, method: str) -> bool:
     """Whether a method takes both the linear layers and the convolutions of a model."""
     return len({layer.kind == "linear" for layer in requests.possible_layers(trained, method)}) == 2
 
 
-def choose_layers(trained: Trained, method: str) -> tuple[str, ...]:
+def choose_layers(trained: TrainedReference, method: str) -> tuple[str, ...]:
     """The layers that a method compresses: asked where it takes linear ones and convolutions."""
     if not is_mixed(trained, method):
         return requests.compressed_layers(trained, method)

@@ -20,7 +20,7 @@ from .results import (
     FormatView,
     Layer,
     LowRankSetting,
-    Trained,
+    TrainedReference,
     Training,
 )
 
@@ -55,25 +55,27 @@ class Way:
     warm_start: bool = True
 
 
-def reference(dataset: str, model: str, seed: int, training: Training = OWN_RECIPE) -> Job[Trained]:
+def reference(
+    dataset: str, model: str, seed: int, training: Training = OWN_RECIPE
+) -> Job[TrainedReference]:
     """The reference network of a dataset, a model, a seed, and how it is trained."""
     return jobs.submit(tasks.reference, dataset=dataset, model=model, seed=seed, training=training)
 
 
-def possible_layers(trained: Trained, method: str) -> list[Layer]:
+def possible_layers(trained: TrainedReference, method: str) -> list[Layer]:
     """The layers that a method can compress."""
     kinds = LOW_RANK_METHODS[method].layers
     return [layer for layer in trained.layers if layer.kind in kinds]
 
 
-def compressed_layers(trained: Trained, method: str) -> tuple[str, ...]:
+def compressed_layers(trained: TrainedReference, method: str) -> tuple[str, ...]:
     """The layers that a method compresses unless told otherwise: the linear ones, if it can."""
     possible = possible_layers(trained, method)
     linear = [layer for layer in possible if layer.kind == "linear"]
     return tuple(layer.name for layer in linear or possible)
 
 
-def complete_setting(trained: Trained, setting: LowRankSetting | str) -> LowRankSetting:
+def complete_setting(trained: TrainedReference, setting: LowRankSetting | str) -> LowRankSetting:
     """Of a method alone: it compresses its own layers, with what the reference shows it."""
     if isinstance(setting, str):
         return LowRankSetting(setting, compressed_layers(trained, setting))
@@ -81,7 +83,7 @@ def complete_setting(trained: Trained, setting: LowRankSetting | str) -> LowRank
 
 
 def low_rank_curve(
-    trained: Trained,
+    trained: TrainedReference,
     setting: LowRankSetting | str,
     epochs: int = 0,
     ranks: tuple[int, ...] | None = None,
@@ -92,7 +94,7 @@ def low_rank_curve(
 
 
 def budget_curve(
-    trained: Trained, setting: LowRankSetting | str, unit: str, epochs: int = 0
+    trained: TrainedReference, setting: LowRankSetting | str, unit: str, epochs: int = 0
 ) -> Job[CurveView]:
     """Ten budgets in a unit of cost, shared among the layers by every rule."""
     setting = complete_setting(trained, setting)
@@ -100,14 +102,14 @@ def budget_curve(
 
 
 def low_rank_file(
-    trained: Trained, setting: LowRankSetting | str, rank: int, epochs: int = 0
+    trained: TrainedReference, setting: LowRankSetting | str, rank: int, epochs: int = 0
 ) -> bytes:
     """The model file of one row of that curve; waits for it, see :func:`fetch`."""
     setting = complete_setting(trained, setting)
     return fetch(jobs.submit(tasks.low_rank_file, trained.origin, setting, rank, epochs))
 
 
-def default_way(trained: Trained) -> Way:
+def default_way(trained: TrainedReference) -> Way:
     """A convex model is solved on its path, a network trained with projections."""
     return Way(PATH if trained.convex else USUAL_WAY)
 
@@ -117,13 +119,13 @@ def way_beside_optimum(name: str) -> Way:
     return Way(name, EQUAL_EPOCHS, warm_start=False)
 
 
-def fresh_way(trained: Trained, epochs: int) -> Way:
+def fresh_way(trained: TrainedReference, epochs: int) -> Way:
     """The same, but a network starts from the reference at every bound, for so many epochs."""
     return replace(default_way(trained), epochs=epochs, warm_start=False)
 
 
 def constrained_curve(
-    trained: Trained, constraint: str, way: Way | None = None
+    trained: TrainedReference, constraint: str, way: Way | None = None
 ) -> Job[ConstrainedView]:
     """Every bound of a set, met in one way."""
     way = default_way(trained) if way is None else way
@@ -142,18 +144,18 @@ def constrained_curve(
     )
 
 
-def baseline_curve(trained: Trained, method: str) -> Job[CurveView]:
+def baseline_curve(trained: TrainedReference, method: str) -> Job[CurveView]:
     """What people would do instead, at every value of its knob."""
     return jobs.submit(tasks.baseline_curve, trained.origin, method, len(trained.history))
 
 
-def fine_tuned_curve(trained: Trained, epochs: int = EQUAL_EPOCHS) -> Job[CurveView]:
+def fine_tuned_curve(trained: TrainedReference, epochs: int = EQUAL_EPOCHS) -> Job[CurveView]:
     """The reference trained on without a bound, for as many epochs as a row of equal epochs."""
     return jobs.submit(tasks.fine_tuned_curve, trained.origin, epochs)
 
 
 def few_bits_curve(
-    trained: Trained, family: str, name: str, bits: int | None = None
+    trained: TrainedReference, family: str, name: str, bits: int | None = None
 ) -> Job[CurveView]:
     """A family in few bits, the best at each size: "low_rank", "constraint" or "combined"."""
     ranks = combined_ranks(trained.layers) if family == "combined" else ()
@@ -168,7 +170,7 @@ def combined_ranks(layers: Sequence[Layer], count: int = COMBINED_RANKS) -> tupl
 
 
 def combined_grid(
-    trained: Trained, method: str, constraint: str, epochs: int, warm_start: bool = True
+    trained: TrainedReference, method: str, constraint: str, epochs: int, warm_start: bool = True
 ) -> Job[CurveView]:
     """Low rank and bounds together, on a coarse grid of both."""
     return jobs.submit(

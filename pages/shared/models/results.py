@@ -79,7 +79,7 @@ Origin = tuple[bytes, str, str, int, Training]
 
 
 @dataclass(frozen=True, eq=False)
-class Trained:
+class TrainedReference:
     """A reference model, with all that a page shows of it.
 
     ``file`` is what ``compression.save`` would write: later jobs start from it, in any process.

@@ -22,7 +22,7 @@ from .results import (
     Layer,
     LowRankSetting,
     Origin,
-    Trained,
+    TrainedReference,
     Training,
 )
 
@@ -53,7 +53,7 @@ def load_dataset(name: str, seed: int) -> Any:
 
 def reference(
     report: Report, dataset: str, model: str, seed: int, training: Training = OWN_RECIPE
-) -> Trained:
+) -> TrainedReference:
     """Train a reference; the partial result is its history so far, as a table."""
     import compression
     from compression import accounting, network, storage
@@ -79,7 +79,7 @@ def reference(
         name: truncated_svd.svd(network.matrix(part))[1]
         for name, part in network.layers(net).items()
     }
-    return Trained(
+    return TrainedReference(
         dataset=dataset,
         model=model,
         seed=seed,

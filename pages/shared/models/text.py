@@ -19,7 +19,7 @@ from pages.shared.format import (
     format_size,
     score_name,
 )
-from pages.shared.models.results import CurveView, FormatView, Trained, Training
+from pages.shared.models.results import CurveView, FormatView, TrainedReference, Training
 
 SAFETENSORS = "Load it with `network = compression.load(path)`: a torch module, bit by bit."
 FORMATS = {
@@ -53,7 +53,7 @@ def describe_export(export: FormatView) -> str:
     return f"{size}; read back, its outputs differ by at most {export.difference:.1e}"
 
 
-def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, Any]]:
+def metric_rows(trained: TrainedReference, line: pd.Series) -> list[tuple[str, str, str, Any]]:
     """(label, value, what it is held against, colour) of a row's four numbers."""
     task = trained.task
     low, high = format_change(line["change_low"], task), format_change(line["change_high"], task)
@@ -85,7 +85,7 @@ def metric_rows(trained: Trained, line: pd.Series) -> list[tuple[str, str, str, 
 UNEVEN = 1.5  # times as many test samples of one class as of another
 
 
-def _describe_balance(trained: Trained, line: pd.Series) -> str:
+def _describe_balance(trained: TrainedReference, line: pd.Series) -> str:
     """Balanced accuracy, where the classes differ in frequency."""
     if trained.confusion is None or pd.isna(line.get("balanced_score")):
         return ""
@@ -129,7 +129,7 @@ def titles_of(catalogue: Mapping[str, TitledEntry]) -> dict[str, str]:
     return {name: entry.title for name, entry in catalogue.items()}
 
 
-def name_reference(trained: Trained) -> str:
+def name_reference(trained: TrainedReference) -> str:
     """Dataset, model, seed and training, as their menus show them."""
     title = data.find(trained.dataset).title
     how = "".join(f", {part}" for part in describe_training(trained.training))
@@ -146,7 +146,7 @@ def describe_training(training: Training) -> list[str]:
     return [words.format(value) for words, value in parts.items() if value is not None]
 
 
-def reference_line(trained: Trained) -> str:
+def reference_line(trained: TrainedReference) -> str:
     """The reference in one line: score with its interval, parameters, bytes, MACs."""
     task = trained.task
     how = "".join(f" · {part}" for part in describe_training(trained.training))
@@ -158,7 +158,7 @@ def reference_line(trained: Trained) -> str:
     )
 
 
-def describe_suggestion(trained: Trained, curve: CurveView, setting: str) -> str:
+def describe_suggestion(trained: TrainedReference, curve: CurveView, setting: str) -> str:
     """The row that is suggested, and what it is worth; ``setting``: its knob in words."""
     line, task = curve.table.iloc[curve.suggested], trained.task
     score = format_score(line["score"], task)
@@ -186,7 +186,7 @@ def say_best(rows: Mapping[str, pd.Series], where: str, task: str) -> str:
     )
 
 
-def file_stem(trained: Trained) -> str:
+def file_stem(trained: TrainedReference) -> str:
     """Dataset, model, and what of the seed and the training is not the default."""
     parts = {
         "seed-{}": trained.seed or None,
@@ -198,7 +198,7 @@ def file_stem(trained: Trained) -> str:
     return "-".join([trained.dataset, trained.model, *said])
 
 
-def model_file_name(trained: Trained, side: str, knob: str, value: float) -> str:
+def model_file_name(trained: TrainedReference, side: str, knob: str, value: float) -> str:
     return f"{file_stem(trained)}-{side.lower()}-{knob}-{value:g}.safetensors"
 
 
@@ -206,14 +206,14 @@ LAYER_KINDS = {"linear": "Linear layers", "convolutions": "Convolutions", "all":
 MARKS = {"break_even": "k*", "energy_90": "90 %", "energy_95": "95 %", "energy_99": "99 %"}
 
 
-def rank_caption(trained: Trained, curve: CurveView, row: int) -> str:
+def rank_caption(trained: TrainedReference, curve: CurveView, row: int) -> str:
     """Which layers the rank reaches, which stay dense, and the epochs behind it, if any."""
     epochs = int(curve.table["epochs"].iloc[row])
     sentence = f" {epochs} epochs lie behind it, from its own factors." if epochs else ""
     return _describe_rank(trained, curve, int(curve.table["knob"].iloc[row])) + sentence
 
 
-def _describe_rank(trained: Trained, curve: CurveView, k: int) -> str:
+def _describe_rank(trained: TrainedReference, curve: CurveView, k: int) -> str:
     if not LOW_RANK_METHODS[curve.method].works_on_matrices:
         return (
             f"Rank {k} in every convolution that it makes smaller, as several smaller ones; the "
@@ -244,7 +244,7 @@ _HOLDS = {
 }
 
 
-def knob_of(trained: Trained) -> str:
+def knob_of(trained: TrainedReference) -> str:
     """What a constrained curve of the model goes along: a bound, or for networks a relative one."""
     return "bound" if trained.convex else RELATIVE
 
@@ -335,7 +335,7 @@ def layer_letter(knob: str, constraint: str) -> str:
     return f"{letter}ₗ" if knob == RELATIVE else letter
 
 
-def _is_trained_in_scale(trained: Trained, curve: CurveView, way: str) -> bool:
+def _is_trained_in_scale(trained: TrainedReference, curve: CurveView, way: str) -> bool:
     """Whether the loss that a way makes small is not that of the logits themselves."""
     method = CONSTRAINED_METHODS.get(way)
     return (
@@ -347,7 +347,7 @@ def _is_trained_in_scale(trained: Trained, curve: CurveView, way: str) -> bool:
     )
 
 
-def bound_caption(trained: Trained, curve: CurveView, row: int, way: str) -> str:
+def bound_caption(trained: TrainedReference, curve: CurveView, row: int, way: str) -> str:
     """What the bound means for the weights; ``way`` is how it was met."""
     value = float(curve.table["knob"].iloc[row])
     if curve.knob == RELATIVE:
@@ -375,7 +375,7 @@ def bound_caption(trained: Trained, curve: CurveView, row: int, way: str) -> str
     return text + " Dense at run time: fewer bytes, not fewer MACs."
 
 
-def _describe_unit(trained: Trained) -> str:
+def _describe_unit(trained: TrainedReference) -> str:
     """What a weight of a linear model is per."""
     if not trained.zero_one:
         return " (per standard deviation of a column)"

@@ -9,7 +9,7 @@ import streamlit as st
 from compression import BASELINES
 from pages.shared.jobs import Job
 from pages.shared.models.baselines import is_next_due, request_in_turn
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.models.text import BASELINES_BEHIND, WITHOUT_BASELINES, describe_baselines
 from pages.shared.plots.baselines import ThinCurve, add_baselines
 from pages.shared.plots.palette import style
@@ -20,13 +20,13 @@ COST = "bytes"  # the one that baselines and a page's curves have in common
 
 
 @dataclass(frozen=True, eq=False)
-class BaselinesBehind:
+class BackgroundBaselines:
     """The baselines whose turn it is, by name; none where the curves are not drawn by file size.
 
     ``ahead``: the page's own curves, which never wait for a baseline that is trained.
     """
 
-    trained: Trained
+    trained: TrainedReference
     ahead: Sequence[Job]
     jobs: Mapping[str, Job[CurveView]]
     by_size: bool
@@ -50,11 +50,13 @@ class BaselinesBehind:
         return BASELINES_BEHIND if self.by_size else WITHOUT_BASELINES
 
 
-def request_behind(trained: Trained, axis: str, ahead: Sequence[Job]) -> BaselinesBehind:
+def request_behind(
+    trained: TrainedReference, axis: str, ahead: Sequence[Job]
+) -> BackgroundBaselines:
     """Ask for the baselines whose turn it is, if ``axis`` is the file's size."""
     by_size = axis == COST
     jobs = request_in_turn(trained, ahead) if by_size else {}
-    return BaselinesBehind(trained, ahead, jobs, by_size)
+    return BackgroundBaselines(trained, ahead, jobs, by_size)
 
 
 def style_baselines(curves: Mapping[str, CurveView]) -> list[ThinCurve]:

@@ -13,7 +13,7 @@ from pages.shared.format import escape_markdown
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, FormatView, Trained
+from pages.shared.models.results import CurveView, FormatView, TrainedReference
 from pages.shared.models.text import (
     FORMATS,
     SAFETENSORS,
@@ -43,7 +43,11 @@ def link_sections(titles: Mapping[str, str]) -> None:
 
 
 def draw_suggestion(
-    trained: Trained, curve: CurveView | None, knob: str, key: str, followers: Sequence[str]
+    trained: TrainedReference,
+    curve: CurveView | None,
+    knob: str,
+    key: str,
+    followers: Sequence[str],
 ) -> None:
     """Which row of a curve to take, and a button that moves the knob there.
 
@@ -73,7 +77,7 @@ def draw_suggestion(
 
 
 def predictions(
-    trained: Trained,
+    trained: TrainedReference,
     predicted: NDArray,
     counts: NDArray | None,
     colour: str,
@@ -97,7 +101,7 @@ def predictions(
     st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)
 
 
-def metrics(trained: Trained, line: pd.Series, *, spread: bool = True) -> None:
+def metrics(trained: TrainedReference, line: pd.Series, *, spread: bool = True) -> None:
     """What a row of a curve stores and how well it does, each beside its baseline.
 
     ``spread``: over the whole width; else as narrow as the numbers are.

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.shared.format import format_interval, format_score
-from pages.shared.models.results import Trained
+from pages.shared.models.results import TrainedReference
 from pages.shared.models.text import file_stem
 
 from . import blocks
@@ -42,7 +42,7 @@ def describe_row(line: pd.Series, task: str, size: str) -> dict[str, object]:
 def draw(
     table: pd.DataFrame,
     name: str,
-    trained: Trained,
+    trained: TrainedReference,
     whole: pd.DataFrame | None = None,
     height: int | Literal["auto"] = "auto",
 ) -> None:
@@ -60,7 +60,7 @@ def draw(
     take_away(table if whole is None else whole, name, trained)
 
 
-def take_away(table: pd.DataFrame, name: str, trained: Trained) -> None:
+def take_away(table: pd.DataFrame, name: str, trained: TrainedReference) -> None:
     """A button for a table's file, which is built when it is asked for."""
     blocks.download(
         "Table as CSV",

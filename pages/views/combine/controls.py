@@ -9,7 +9,7 @@ from pages.shared import links
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import controls, requests
-from pages.shared.models.results import CurveView, Layer, Trained
+from pages.shared.models.results import CurveView, Layer, TrainedReference
 from pages.shared.models.text import titles_of
 from pages.shared.ui import knobs, widgets
 
@@ -20,7 +20,7 @@ EPOCHS = range(1, 51)
 SIGHT, PAIR = "combined_sight", "combined"  # fragments to draw again when the pair moves
 
 
-def choose_setting(trained: Trained) -> CombinationSetting:
+def choose_setting(trained: TrainedReference) -> CombinationSetting:
     """Method, set where there is a choice, and epochs."""
     with widgets.row():
         titles = titles_of(COMBINED_METHODS)

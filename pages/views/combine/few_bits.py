@@ -11,7 +11,7 @@ from pages.shared import links
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.baselines import is_next_due, request_in_turn
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.ui import widgets
 from pages.shared.ui.progress import follow, show_status
 
@@ -21,7 +21,7 @@ from .results import CombinationSetting
 POINT = 0.01  # of accuracy or R², that the file shown may lose on validation
 
 
-def draw_few_bits(trained: Trained, setting: CombinationSetting) -> None:
+def draw_few_bits(trained: TrainedReference, setting: CombinationSetting) -> None:
     """A switch, and behind it the comparison with each alone and the best baseline."""
     st.header("And in few bits?", anchor="few-bits")
     if not widgets.switch(links.PAIRS_IN_FEW_BITS, "Compare in few bits"):

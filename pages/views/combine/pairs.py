@@ -13,7 +13,7 @@ from pages.shared.format import format_score, score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.baselines import is_next_due, request_in_turn
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.plots.layout import COSTS
 from pages.shared.plots.palette import COMBINED, REFERENCE, Style
 from pages.shared.plots.text import describe_place
@@ -28,7 +28,7 @@ from .results import CombinationSetting
 TUNED_RANKS = 24  # of the baseline: a pair is compared with the best file just below its own
 
 
-def draw_pairs(trained: Trained, setting: CombinationSetting) -> None:
+def draw_pairs(trained: TrainedReference, setting: CombinationSetting) -> None:
     """The grid, one pair of it, and whether it beats each alone."""
     grid = requests.combined_grid(
         trained, setting.method, setting.constraint, setting.epochs, setting.warm_start
@@ -88,7 +88,7 @@ def draw_pairs(trained: Trained, setting: CombinationSetting) -> None:
 
 
 def _draw_grid(
-    trained: Trained, setting: CombinationSetting, together: CurveView, row: int
+    trained: TrainedReference, setting: CombinationSetting, together: CurveView, row: int
 ) -> None:
     def move_sliders() -> None:
         for point in st.session_state["combined_heat"]["selection"]["points"]:
@@ -120,7 +120,7 @@ def _draw_grid(
 
 
 def _draw_downloads(
-    trained: Trained, setting: CombinationSetting, together: CurveView, row: int
+    trained: TrainedReference, setting: CombinationSetting, together: CurveView, row: int
 ) -> None:
     line = together.table.iloc[row]
     name = text.file_name(trained, setting.method)
@@ -138,7 +138,7 @@ def _draw_downloads(
 
 
 def _draw_plane(
-    trained: Trained,
+    trained: TrainedReference,
     setting: CombinationSetting,
     now: tuple[CurveView, int],
     alone: Mapping[str, Job[Any]],

@@ -14,7 +14,7 @@ PackedCurve = tuple[str, tuple[float, ...], tuple[float, ...], bytes]
 
 
 @dataclass(frozen=True, eq=False)
-class _MadeCurve:
+class _UnpackedCurve:
     table: pd.DataFrame
     predictions: np.ndarray
 
@@ -31,8 +31,8 @@ def compare_curves(
     return compare_at_equal_bytes(_unpack_curve(together, len(target), task), others, target, task)
 
 
-def _unpack_curve(curve: PackedCurve, samples: int, task: str) -> _MadeCurve:
+def _unpack_curve(curve: PackedCurve, samples: int, task: str) -> _UnpackedCurve:
     _, sizes, scores, predictions = curve
     values = np.frombuffer(predictions).reshape(-1, samples)
     table = pd.DataFrame({"bytes": sizes, "validation_score": scores})
-    return _MadeCurve(table, values.astype(np.int64) if task == "classification" else values)
+    return _UnpackedCurve(table, values.astype(np.int64) if task == "classification" else values)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from compression import COMBINED_METHODS, CONSTRAINTS
 from pages.shared.format import compare_sizes, format_change, format_size
-from pages.shared.models.results import Trained
+from pages.shared.models.results import TrainedReference
 from pages.shared.models.tasks import EQUAL_EPOCHS
 from pages.shared.models.text import file_stem, name_reference
 
@@ -90,7 +90,7 @@ def title_as_long(setting: CombinationSetting) -> str:
 
 
 def describe_pair(
-    trained: Trained, method: str, line: pd.Series, wanted: tuple[float, float]
+    trained: TrainedReference, method: str, line: pd.Series, wanted: tuple[float, float]
 ) -> str:
     """What the pair shown is, and where it is not the one asked for."""
     rank, bound = int(line["rank"]), float(line["bound"])
@@ -121,7 +121,7 @@ def describe_pair(
     return text + f"ρ = {bound:g} of what holds each factor or dense weight; biases are free."
 
 
-def describe_few_bits(trained: Trained, line: pd.Series, is_good: bool) -> str:
+def describe_few_bits(trained: TrainedReference, line: pd.Series, is_good: bool) -> str:
     """Which combination in few bits is held against the others."""
     bits = "1 bit" if line["bits"] == 1 else f"{line['bits']:g} bits"
     which = (
@@ -137,7 +137,7 @@ def describe_few_bits(trained: Trained, line: pd.Series, is_good: bool) -> str:
 
 
 def give_verdict(
-    trained: Trained, table: pd.DataFrame, budget: float, baseline: str = ""
+    trained: TrainedReference, table: pd.DataFrame, budget: float, baseline: str = ""
 ) -> list[str]:
     """Whether the pair is smaller than the reference, and what it is worth against each other.
 
@@ -231,11 +231,11 @@ def count_verdicts(table: pd.DataFrame, reference: float) -> str:
     return f"Over {len(budgets)} budgets{of_them}: {'; '.join(parts)}."
 
 
-def file_name(trained: Trained, method: str) -> str:
+def file_name(trained: TrainedReference, method: str) -> str:
     return f"{file_stem(trained)}-{method.replace('_', '-')}"
 
 
-def describe_origin(trained: Trained, setting: CombinationSetting) -> str:
+def describe_origin(trained: TrainedReference, setting: CombinationSetting) -> str:
     """What the page's figures were made from."""
     entry = COMBINED_METHODS[setting.method]
     chosen = "" if entry.constraint else f", {CONSTRAINTS[setting.constraint].title}"

@@ -10,7 +10,7 @@ import streamlit as st
 from compression import BASELINES
 from pages.shared.jobs import Job, submit
 from pages.shared.models.baselines import find_best, list_baselines
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.models.text import describe_baseline
 from pages.shared.ui import charts
 from pages.shared.ui.progress import show_status
@@ -19,7 +19,7 @@ from . import figures, tasks, text
 
 
 def submit_comparison(
-    trained: Trained, grid: Job[CurveView], alone: Mapping[str, Job[Any]]
+    trained: TrainedReference, grid: Job[CurveView], alone: Mapping[str, Job[Any]]
 ) -> Job[pd.DataFrame] | None:
     """The comparison with each alone; None: some curve is not over yet, or there is none."""
     if any(job.pending for job in (grid, *alone.values())):
@@ -37,7 +37,7 @@ def submit_comparison(
 
 
 def submit_baselines(
-    trained: Trained, grid: Job[CurveView], baselines: Mapping[str, Job[CurveView]]
+    trained: TrainedReference, grid: Job[CurveView], baselines: Mapping[str, Job[CurveView]]
 ) -> Job[pd.DataFrame] | None:
     """The comparison with the best of all baselines; None: one is still to come."""
     together = grid.so_far
@@ -77,7 +77,7 @@ def pack_curves(name: str, curves: Sequence[CurveView]) -> tasks.PackedCurve:
 
 
 def draw_verdict(
-    trained: Trained,
+    trained: TrainedReference,
     comparison: Job[pd.DataFrame],
     against_baselines: Job[pd.DataFrame] | None,
     baselines: Mapping[str, CurveView],

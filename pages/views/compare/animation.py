@@ -16,7 +16,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from pages.shared.models import text as words
-from pages.shared.models.results import CurveView, Layer, Trained
+from pages.shared.models.results import CurveView, Layer, TrainedReference
 from pages.shared.models.text import metric_rows
 from pages.shared.plots import traces
 from pages.shared.plots.baselines import ThinCurve
@@ -62,7 +62,7 @@ def draw(sides: Sides, behind: Sequence[ThinCurve] = ()) -> None:
 
 
 def scrub(
-    trained: Trained,
+    trained: TrainedReference,
     layer: Layer,
     low_rank: CurveView,
     constrained: CurveView,
@@ -74,7 +74,7 @@ def scrub(
 
     Parameters
     ----------
-    trained : Trained
+    trained : TrainedReference
     layer : Layer
         Whose spectra are drawn.
     low_rank, constrained : CurveView
@@ -148,7 +148,10 @@ def _axes(number: int) -> dict[str, Any]:
 
 
 def _draw_still(
-    trained: Trained, layer: Layer, sides: Sequence[_AnimatedSide], behind: Sequence[ThinCurve]
+    trained: TrainedReference,
+    layer: Layer,
+    sides: Sequence[_AnimatedSide],
+    behind: Sequence[ThinCurve],
 ) -> list[dict[str, Any]]:
     """What never moves, as shapes: a frame would draw traces again."""
     reference = trained.spectra[layer.name]
@@ -191,7 +194,7 @@ def _draw_stairs(values: NDArray) -> str:
 
 
 def _draw_moving(
-    trained: Trained, layer: Layer, side: _AnimatedSide, row: int
+    trained: TrainedReference, layer: Layer, side: _AnimatedSide, row: int
 ) -> list[dict[str, Any]]:
     """Spectrum, predictions, point in the plane and numbers of a row."""
     line = side.curve.table.iloc[row]
@@ -214,7 +217,7 @@ def _draw_moving(
     ]
 
 
-def _numbers(trained: Trained, line: Any) -> str:
+def _numbers(trained: TrainedReference, line: Any) -> str:
     score, parameters, file, macs = metric_rows(trained, line)
     return (
         f"<b>{score[1]}</b> {score[0].replace('Test', 'test')}, {score[2]}<br>"
@@ -223,7 +226,9 @@ def _numbers(trained: Trained, line: Any) -> str:
     )
 
 
-def _spectrum(trained: Trained, layer: Layer, side: _AnimatedSide, row: int) -> dict[str, Any]:
+def _spectrum(
+    trained: TrainedReference, layer: Layer, side: _AnimatedSide, row: int
+) -> dict[str, Any]:
     if side.number == 1:
         values = side.curve.spectra[layer.name][row]
         return _steps(values, len(values), side.colour, 2)
@@ -247,7 +252,7 @@ def _steps(values: NDArray, count: int, colour: str, number: int) -> dict[str, A
     ) | {"line": {"color": colour, "width": 2, "shape": "hvh"}}
 
 
-def _predictions(trained: Trained, side: _AnimatedSide, row: int) -> list[dict[str, Any]]:
+def _predictions(trained: TrainedReference, side: _AnimatedSide, row: int) -> list[dict[str, Any]]:
     """Squares and counts of a confusion matrix; or points, and nothing more."""
     axes = _axes(3 + side.number)
     counts = side.curve.confusion[row]
@@ -321,7 +326,10 @@ def _slider(side: _AnimatedSide, begin: int) -> dict[str, Any]:
 
 
 def _layout(
-    trained: Trained, layer: Layer, sides: Sequence[_AnimatedSide], behind: Sequence[ThinCurve]
+    trained: TrainedReference,
+    layer: Layer,
+    sides: Sequence[_AnimatedSide],
+    behind: Sequence[ThinCurve],
 ) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "height": HEIGHT,
@@ -380,7 +388,9 @@ def _name_behind(behind: Sequence[ThinCurve]) -> str:
     return f"<br>Thin: {', '.join(named)}"
 
 
-def _reach(trained: Trained, tables: Sequence[pd.DataFrame]) -> tuple[list[float], list[float]]:
+def _reach(
+    trained: TrainedReference, tables: Sequence[pd.DataFrame]
+) -> tuple[list[float], list[float]]:
     """Ends of the plane's axes: sizes in bytes, and scores as they are drawn."""
     sizes = np.concatenate([[trained.bytes], *(table["bytes"] for table in tables)])
     scores = score_scale(trained.task) * np.concatenate(
@@ -391,13 +401,13 @@ def _reach(trained: Trained, tables: Sequence[pd.DataFrame]) -> tuple[list[float
     return [0.93 * float(sizes.min()), 1.07 * float(sizes.max())], ends
 
 
-def _find_highest(trained: Trained, layer: Layer) -> float:
+def _find_highest(trained: TrainedReference, layer: Layer) -> float:
     """Upper end of the spectra's axes."""
     return 1.4 * float(trained.spectra[layer.name].max())
 
 
 def _prediction_axes(
-    trained: Trained, sides: Sequence[_AnimatedSide], number: int
+    trained: TrainedReference, sides: Sequence[_AnimatedSide], number: int
 ) -> tuple[dict, dict]:
     if trained.confusion is None:
         values = [trained.target, *(side.curve.predictions for side in sides)]
@@ -423,6 +433,6 @@ def _prediction_axes(
     )
 
 
-def _ends(values: Sequence[NDArray], trained: Trained) -> list[float]:
+def _ends(values: Sequence[NDArray], trained: TrainedReference) -> list[float]:
     low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
     return [end * trained.target_scale + trained.target_mean for end in (low, high)]

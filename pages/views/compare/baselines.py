@@ -24,7 +24,7 @@ from pages.shared.models.baselines import (
     list_baselines,
     request_in_turn,
 )
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.models.text import describe_as_long, describe_baseline, format_epochs
 from pages.shared.plots.baselines import ThinCurve
 from pages.shared.plots.palette import REFERENCE, Style, style
@@ -106,7 +106,7 @@ def _list_ahead(sides: Sides, as_long: Sequence[BackgroundCurve]) -> list[Job]:
     return [*(side.job for side in sides), *(one.job for one in as_long)]
 
 
-def _reference_as_long(trained: Trained) -> BackgroundCurve:
+def _reference_as_long(trained: TrainedReference) -> BackgroundCurve:
     title = f"Reference + {requests.EQUAL_EPOCHS} epochs"
     look = Style(REFERENCE, "diamond-open")
     return BackgroundCurve(

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.shared import links
-from pages.shared.models.results import Layer, Trained
+from pages.shared.models.results import Layer, TrainedReference
 from pages.shared.plots import standard
 from pages.shared.ui import charts, widgets
 
@@ -36,7 +36,7 @@ def is_open() -> bool:
     return links.EXERCISE in st.query_params and _read_guess() is None
 
 
-def ask(trained: Trained, layer: Layer) -> None:
+def ask(trained: TrainedReference, layer: Layer) -> None:
     """The layer's singular values, and a field for the prediction."""
     st.markdown(text.EXERCISE)
     values = trained.spectra[layer.name]

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from pages.shared.format import describe_cost, format_score
-from pages.shared.models.results import Layer, Trained
+from pages.shared.models.results import Layer, TrainedReference
 from pages.shared.plots.layout import build_figure, score_scale
 from pages.shared.plots.palette import (
     CONSTRAINED,
@@ -63,7 +63,7 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
     )
 
 
-def network(trained: Trained, chosen: Layer) -> go.Figure:
+def network(trained: TrainedReference, chosen: Layer) -> go.Figure:
     """The layers in a row: size by parameters, blue where few ranks are enough, the chosen ringed.
 
     A point's ``customdata`` is the layer's name.

@@ -21,7 +21,7 @@ import compression
 import data
 from pages.shared.format import MACS, format_count, format_interval, format_score, score_name
 from pages.shared.models import text as words
-from pages.shared.models.results import OWN_RECIPE, CurveView, Layer, Trained
+from pages.shared.models.results import OWN_RECIPE, CurveView, Layer, TrainedReference
 from pages.shared.models.text import (
     RULER,
     describe_baseline,
@@ -121,7 +121,7 @@ def _link() -> str:
 
 
 def code(
-    trained: Trained,
+    trained: TrainedReference,
     low_rank: CurveView,
     constrained: CurveView,
     rank: float,
@@ -166,7 +166,7 @@ def _code_of_baselines(baselines: Best) -> str:
 
 
 def build_html_report(
-    trained: Trained,
+    trained: TrainedReference,
     layer: Layer,
     low_rank: CurveView,
     constrained: CurveView,
@@ -233,7 +233,7 @@ def _name_best(side: str, name: str, line: pd.Series) -> str:
 
 
 def _choices(
-    trained: Trained,
+    trained: TrainedReference,
     layer: Layer,
     low_rank: CurveView,
     constrained: CurveView,
@@ -254,7 +254,7 @@ def _choices(
     )
 
 
-def _methods(trained: Trained, low_rank: CurveView, constrained: CurveView) -> str:
+def _methods(trained: TrainedReference, low_rank: CurveView, constrained: CurveView) -> str:
     """Each method, set and model in words, with its source."""
     entries = {
         "LMM": compression.LOW_RANK_METHODS[low_rank.method],
@@ -282,7 +282,7 @@ def _pairs(pairs: Mapping[str, Any]) -> str:
     )
 
 
-def _numbers(trained: Trained, rows: Mapping[str, pd.Series]) -> str:
+def _numbers(trained: TrainedReference, rows: Mapping[str, pd.Series]) -> str:
     lines = {"Reference": [format_score(trained.score, trained.task)]}
     lines["Reference"] += [
         format_interval(trained.score_low, trained.score_high, trained.task),

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.shared import links
-from pages.shared.models.results import Layer, Trained
+from pages.shared.models.results import Layer, TrainedReference
 from pages.shared.ui import widgets
 
 from . import figures, text
@@ -12,7 +12,7 @@ _CHART = "network_chart"
 _STILL = {"displayModeBar": False, "scrollZoom": False}
 
 
-def draw(trained: Trained, layer: Layer) -> None:
+def draw(trained: TrainedReference, layer: Layer) -> None:
     """Each layer as a square; a clicked one is chosen, as from the menu."""
     st.plotly_chart(
         figures.network(trained, layer),

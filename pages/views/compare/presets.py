@@ -5,7 +5,7 @@ import streamlit as st
 from compression import LOW_RANK_METHODS
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.models.text import name_reference
 from pages.shared.ui import knobs
 
@@ -47,14 +47,14 @@ def _close() -> None:
     st.rerun()
 
 
-def request_baseline(trained: Trained) -> Job[CurveView] | None:
+def request_baseline(trained: TrainedReference) -> Job[CurveView] | None:
     """The curve that the chosen preset draws beside the two."""
     number, _ = st.session_state.get(_PRESET, (None, None))
     method = None if number is None else text.PRESETS[number].baseline
     return None if method is None else requests.low_rank_curve(trained, method)
 
 
-def list_ghosts(trained: Trained, job: Job[CurveView] | None) -> list[Pin]:
+def list_ghosts(trained: TrainedReference, job: Job[CurveView] | None) -> list[Pin]:
     """That curve as a ghost in the plane, once it is there."""
     if job is None or job.result is None:
         return []

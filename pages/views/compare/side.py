@@ -20,7 +20,7 @@ from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import controls, requests
 from pages.shared.models import text as words
-from pages.shared.models.results import CurveView, Layer, LowRankSetting, Trained
+from pages.shared.models.results import CurveView, Layer, LowRankSetting, TrainedReference
 from pages.shared.plots import standard
 from pages.shared.plots.palette import CONSTRAINED, LOW_RANK
 from pages.shared.ui import blocks, charts, knobs, widgets
@@ -55,7 +55,7 @@ class Side:
     colour: ClassVar[str]
     terms: ClassVar[tuple[str, ...]]
 
-    trained: Trained
+    trained: TrainedReference
     layer: Layer
     job: Job[Any]
     values: Sequence[float]
@@ -252,7 +252,7 @@ class ConstrainedSide(Side):
 Sides = tuple[LowRankSide, ConstrainedSide]
 
 
-def choose_epochs(trained: Trained) -> int:
+def choose_epochs(trained: TrainedReference) -> int:
     """Epochs that each rank and bound has from the reference; 0: as a path.
 
     A convex model is solved, not trained on: there is nothing to choose.
@@ -264,7 +264,11 @@ def choose_epochs(trained: Trained) -> int:
 
 
 def request_sides(
-    trained: Trained, layer: Layer, setting: LowRankSetting, constraint: str, epochs: int = 0
+    trained: TrainedReference,
+    layer: Layer,
+    setting: LowRankSetting,
+    constraint: str,
+    epochs: int = 0,
 ) -> Sides:
     """Both sides, their curves asked for; ``epochs`` as ``choose_epochs`` gives them."""
     bound = words.bound_title(words.knob_of(trained), constraint)

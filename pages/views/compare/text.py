@@ -11,7 +11,7 @@ from compression.grid import TRIED_BITS
 from pages.shared import links
 from pages.shared.format import compare_sizes, format_change, format_score
 from pages.shared.links import IN_FEW_BITS
-from pages.shared.models.results import Layer, Trained
+from pages.shared.models.results import Layer, TrainedReference
 from pages.shared.models.tasks import EQUAL_EPOCHS
 from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA, format_epochs
 
@@ -89,7 +89,7 @@ class ShownRows(NamedTuple):
     ``plain``: the same rank by plain truncated SVD, where the preset shows it beside.
     """
 
-    trained: Trained
+    trained: TrainedReference
     low_rank: CurveRow
     constrained: CurveRow
     plain: pd.Series | None = None
@@ -108,12 +108,12 @@ class Preset(NamedTuple):
     baseline: str | None = None
 
 
-def _points(value: float, trained: Trained) -> str:
+def _points(value: float, trained: TrainedReference) -> str:
     unit = " points" if trained.task == "classification" else " of R²"
     return format_change(value, trained.task) + unit
 
 
-def _compare_with_reference(line: pd.Series, trained: Trained) -> str:
+def _compare_with_reference(line: pd.Series, trained: TrainedReference) -> str:
     """A file's size and the score's change, and whether the test set shows a loss."""
     low, high = (format_change(line[f"change_{end}"], trained.task) for end in ("low", "high"))
     shown = "a loss is shown" if line["change_high"] < 0 else "no loss is shown"
@@ -294,7 +294,7 @@ EXERCISE = (
 )
 
 
-def judge_guess(trained: Trained, guessed: pd.Series, suggested: pd.Series) -> str:
+def judge_guess(trained: TrainedReference, guessed: pd.Series, suggested: pd.Series) -> str:
     """What a predicted rank gives, beside the one that validation suggests."""
     rank, best = int(guessed["knob"]), int(suggested["knob"])
     if rank == best:
@@ -309,14 +309,14 @@ def judge_guess(trained: Trained, guessed: pd.Series, suggested: pd.Series) -> s
     )
 
 
-def describe_layer(trained: Trained, layer: Layer) -> str:
+def describe_layer(trained: TrainedReference, layer: Layer) -> str:
     """How many ranks a layer needs for most of its energy, against those that make it smaller."""
     rank, most = trained.energy_ranks[layer.name], layer.break_even
     verdict = "smaller at that rank" if rank <= most else "not smaller at that rank"
     return f"95 % of its energy takes rank {rank}, break-even rank k* = {most}: {verdict}"
 
 
-def describe_network(trained: Trained, chosen: Layer) -> str:
+def describe_network(trained: TrainedReference, chosen: Layer) -> str:
     """What the picture of the network shows, in words."""
     layers = [
         f"{layer.title}{' (chosen)' if layer == chosen else ''}: {describe_layer(trained, layer)}"
@@ -325,7 +325,7 @@ def describe_network(trained: Trained, chosen: Layer) -> str:
     return f"The layers of the network, as large as their parameters. {'. '.join(layers)}."
 
 
-def describe_nothing_to_compress(trained: Trained) -> str:
+def describe_nothing_to_compress(trained: TrainedReference) -> str:
     """Why no rank makes a model smaller."""
     rows, columns = trained.layers[0].shape
     return (

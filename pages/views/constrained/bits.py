@@ -7,7 +7,7 @@ from compression.grid import BITS
 from pages.shared import links
 from pages.shared.format import format_score, format_size, score_name
 from pages.shared.jobs import Job
-from pages.shared.models.results import ConstrainedView, CurveView, Trained
+from pages.shared.models.results import ConstrainedView, CurveView, TrainedReference
 from pages.shared.models.text import bound_letter
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
@@ -18,7 +18,7 @@ from .controls import STORED
 from .figures import bits as figures
 
 
-def draw_bits(trained: Trained, job: Job[ConstrainedView]) -> None:
+def draw_bits(trained: TrainedReference, job: Job[ConstrainedView]) -> None:
     st.header("What does it save on disk?", anchor="disk")
 
     @st.fragment(key=STORED)
@@ -37,7 +37,7 @@ def draw_bits(trained: Trained, job: Job[ConstrainedView]) -> None:
     draw()
 
 
-def _draw_table(trained: Trained, curve: CurveView, job: Job) -> None:
+def _draw_table(trained: TrainedReference, curve: CurveView, job: Job) -> None:
     bits = int(knobs.draw(links.BITS, "Bits of a free weight (32: off)", BITS, 8))
     show_status(job, "Judging every bound in every number of bits")
     table: pd.DataFrame | None = job.so_far

@@ -16,7 +16,7 @@ from pages.shared.glossary import explain
 from pages.shared.jobs import Job, submit
 from pages.shared.models import text as words
 from pages.shared.models.requests import Way
-from pages.shared.models.results import ConstrainedView, CurveView, Layer, Trained
+from pages.shared.models.results import ConstrainedView, CurveView, Layer, TrainedReference
 from pages.shared.plots.palette import CONSTRAINED
 from pages.shared.plots.standard import constrained_spectrum
 from pages.shared.plots.text import describe_spectrum
@@ -29,7 +29,7 @@ from .figures import weights as figures
 
 
 def draw_bound(
-    trained: Trained, layer: Layer, constraint: str, way: Way, job: Job[ConstrainedView]
+    trained: TrainedReference, layer: Layer, constraint: str, way: Way, job: Job[ConstrainedView]
 ) -> None:
     """The slider, and all that is known of the network at its bound."""
     layers_job = None
@@ -87,12 +87,12 @@ def draw_bound(
     follow(draw, *((job,) if layers_job is None else (job, layers_job)), key=BOUND)
 
 
-def submit_networks(task: Callable[..., Any], trained: Trained, curve: CurveView) -> Job:
+def submit_networks(task: Callable[..., Any], trained: TrainedReference, curve: CurveView) -> Job:
     """A job on the networks of a curve."""
     return submit(task, trained.origin, curve.files, tuple(curve.table["knob"].tolist()))
 
 
-def _choose_bound(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> float:
+def _choose_bound(trained: TrainedReference, constraint: str, job: Job[ConstrainedView]) -> float:
     values, curve = trained.bounds[constraint], job.result
     term = "bound c" if trained.convex else "relative bound ρ"
     return knobs.draw(
@@ -122,7 +122,7 @@ def _draw_certificate(view: ConstrainedView, row: int, constraint: str) -> None:
         st.caption(text.CERTIFIED_BY, help=explain(*text.CERTIFICATE_TERMS))
 
 
-def _draw_layer_certificates(trained: Trained, job: Job, bound: float) -> None:
+def _draw_layer_certificates(trained: TrainedReference, job: Job, bound: float) -> None:
     show_status(job, "Certifying each layer's own problem")
     table: pd.DataFrame | None = job.so_far
     if table is None or not (table["bound"] == bound).any():
@@ -141,7 +141,7 @@ def _draw_layer_certificates(trained: Trained, job: Job, bound: float) -> None:
 
 
 def _draw_weights(
-    trained: Trained, layer: Layer, view: ConstrainedView, row: int, where: str
+    trained: TrainedReference, layer: Layer, view: ConstrainedView, row: int, where: str
 ) -> None:
     """Where the weights lie, which are held, and what each bound costs.
 
@@ -185,7 +185,7 @@ def _draw_weights(
 
 
 def _draw_prices(
-    trained: Trained, view: ConstrainedView, prices: NDArray, weights: NDArray, where: str
+    trained: TrainedReference, view: ConstrainedView, prices: NDArray, weights: NDArray, where: str
 ) -> None:
     outputs, inputs = prices.shape
     names = text.name_weights(view.feature_names, inputs, outputs, trained.class_names)

@@ -8,7 +8,7 @@ from compression import CONSTRAINED_METHODS, CONSTRAINTS
 from pages.shared import links
 from pages.shared.jobs import submit
 from pages.shared.models.requests import PATH, Way, default_way
-from pages.shared.models.results import Trained
+from pages.shared.models.results import TrainedReference
 from pages.shared.ui import charts, knobs, widgets
 from pages.shared.ui.progress import wait_for
 
@@ -22,18 +22,18 @@ LOSS_PLANE = "constrained_plane"
 PATIENCE_SECONDS = 1.0  # that a page waits for something small before it shows a progress bar
 
 
-def list_followers(trained: Trained) -> tuple[str, ...]:
+def list_followers(trained: TrainedReference) -> tuple[str, ...]:
     """The fragments to draw again when the bound moves."""
     plane = (LOSS_PLANE,) if trained.convex else ()
     return SIGHT, SUGGESTION, BOUND, MOVES, WAYS, STORED, *plane
 
 
-def choose_way(trained: Trained, constraint: str) -> Way:
+def choose_way(trained: TrainedReference, constraint: str) -> Way:
     """A solver of a convex model, a network's method and its epochs."""
     return _choose_solver(trained, constraint) if trained.convex else _choose_method(trained)
 
 
-def _choose_solver(trained: Trained, constraint: str) -> Way:
+def _choose_solver(trained: TrainedReference, constraint: str) -> Way:
     obstacles = check_solvers(trained, constraint)
     if obstacles is None:
         return Way(PATH)
@@ -56,7 +56,7 @@ def _choose_solver(trained: Trained, constraint: str) -> Way:
     return Way(name)
 
 
-def _choose_method(trained: Trained) -> Way:
+def _choose_method(trained: TrainedReference) -> Way:
     titles = text.title_ways()
     name = widgets.pick(
         links.WAY,
@@ -104,14 +104,14 @@ def choose_penalties(way: Way) -> Way:
     return replace(way, penalties=(low, high))
 
 
-def check_solvers(trained: Trained, constraint: str) -> dict[str, str | None] | None:
+def check_solvers(trained: TrainedReference, constraint: str) -> dict[str, str | None] | None:
     """Solver -> None, or why it does not fit the set; None while that is not known."""
     job = submit(tasks.check_solvers, constraint, trained.task)
     job.wait(PATIENCE_SECONDS)
     return wait_for(job, "Asking which solvers fit")
 
 
-def require_solvers(trained: Trained, constraint: str) -> tuple[str, ...] | None:
+def require_solvers(trained: TrainedReference, constraint: str) -> tuple[str, ...] | None:
     """The solvers that find the optimum over a set; None while unknown, or where there is none."""
     if not CONSTRAINTS[constraint].convex:
         st.info(

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.shared import links
 from pages.shared.jobs import Job, submit
 from pages.shared.models.requests import Way
-from pages.shared.models.results import ConstrainedView, CurveView, Trained
+from pages.shared.models.results import ConstrainedView, CurveView, TrainedReference
 from pages.shared.models.text import file_stem
 from pages.shared.ui import blocks, knobs, widgets
 from pages.shared.ui.progress import wait_for
@@ -17,7 +17,7 @@ from .controls import PATIENCE_SECONDS
 
 
 def draw_layer_bounds(
-    trained: Trained, constraint: str, way: Way, job: Job[ConstrainedView]
+    trained: TrainedReference, constraint: str, way: Way, job: Job[ConstrainedView]
 ) -> None:
     st.header("A bound of its own for each layer", anchor="layer-bounds")
 
@@ -53,7 +53,7 @@ def draw_layer_bounds(
     draw()
 
 
-def _choose_shares(trained: Trained, curve: CurveView) -> tuple[float, ...]:
+def _choose_shares(trained: TrainedReference, curve: CurveView) -> tuple[float, ...]:
     shares = []
     places = st.columns(len(trained.layers), gap="medium")
     for place, layer in zip(places, trained.layers, strict=True):

@@ -6,7 +6,7 @@ from compression import SOLVERS
 from compression.constrained.convex.results import LossPlanes, Trajectories
 from pages.shared import links
 from pages.shared.jobs import Job, submit
-from pages.shared.models.results import ConstrainedView, Trained
+from pages.shared.models.results import ConstrainedView, TrainedReference
 from pages.shared.ui import charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status
 
@@ -15,7 +15,7 @@ from .controls import LOSS_PLANE, require_solvers
 from .figures import loss_plane as figures
 
 
-def draw_loss_plane(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> None:
+def draw_loss_plane(trained: TrainedReference, constraint: str, job: Job[ConstrainedView]) -> None:
     st.header("Where does the bound meet the loss?", anchor="plane")
 
     @st.fragment(key=LOSS_PLANE)
@@ -48,7 +48,7 @@ def draw_loss_plane(trained: Trained, constraint: str, job: Job[ConstrainedView]
 
 
 def _choose_pair(
-    trained: Trained, curve: ConstrainedView
+    trained: TrainedReference, curve: ConstrainedView
 ) -> tuple[tuple[int, int], tuple[str, str]] | None:
     """Two weights: their numbers, row by row, and their names."""
     (rows,) = curve.layers.values()
@@ -67,7 +67,7 @@ def _choose_pair(
 
 
 def _draw_planes(
-    trained: Trained,
+    trained: TrainedReference,
     planes_job: Job[LossPlanes],
     trajectories_job: Job[Trajectories],
     pair: tuple[int, int],

@@ -10,7 +10,7 @@ from pages.shared import links
 from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.requests import Way
-from pages.shared.models.results import ConstrainedView, Trained
+from pages.shared.models.results import ConstrainedView, TrainedReference
 from pages.shared.models.text import bound_letter, say_best
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.baselines import request_behind
@@ -23,7 +23,9 @@ from .figures import methods as figures
 _CHART = "constrained_ways_chart"
 
 
-def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[ConstrainedView]) -> None:
+def draw_methods(
+    trained: TrainedReference, constraint: str, way: Way, job: Job[ConstrainedView]
+) -> None:
     st.header("What would another way have given?", anchor="ways")
     with widgets.row():
         which = widgets.segment(links.WAYS, "Methods", text.COMPARED)
@@ -83,7 +85,7 @@ def draw_methods(trained: Trained, constraint: str, way: Way, job: Job[Constrain
     behind.look_again()
 
 
-def _move_bound(trained: Trained) -> None:
+def _move_bound(trained: TrainedReference) -> None:
     for point in st.session_state[_CHART]["selection"]["points"]:
         # The first curve is of this way: the slider has its bounds.
         if point["curve_number"] == 0:
@@ -91,7 +93,7 @@ def _move_bound(trained: Trained) -> None:
             st.rerun(scope=list(list_followers(trained)))
 
 
-def _list_ways(trained: Trained, way: Way, every: bool) -> dict[str, Way]:
+def _list_ways(trained: TrainedReference, way: Way, every: bool) -> dict[str, Way]:
     """The chosen way first, then the baselines, or ``every`` other one, with as many epochs."""
     ways = {way.name: way}
     for name, entry in CONSTRAINED_METHODS.items():

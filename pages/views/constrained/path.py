@@ -7,7 +7,7 @@ from compression import CONSTRAINTS
 from pages.shared import links
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job, submit
-from pages.shared.models.results import ConstrainedView, Trained
+from pages.shared.models.results import ConstrainedView, TrainedReference
 from pages.shared.models.text import describe_setting
 from pages.shared.ui import charts, knobs, tables
 from pages.shared.ui.progress import follow, show_status
@@ -18,7 +18,7 @@ from .figures import path as figures
 from .results import Trail
 
 
-def draw_path(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> None:
+def draw_path(trained: TrainedReference, constraint: str, job: Job[ConstrainedView]) -> None:
     trail_job = submit(tasks.trace_weights, trained.origin, constraint) if trained.convex else None
     st.header("What happens as the bound tightens?", anchor="path")
 
@@ -59,7 +59,9 @@ def _find_row(curve: ConstrainedView, bound: float) -> tuple[pd.Series, str]:
     return line, describe_setting(curve.knob, line["knob"], curve.method)
 
 
-def _draw_shares_and_losses(trained: Trained, curve: ConstrainedView, bound: float) -> None:
+def _draw_shares_and_losses(
+    trained: TrainedReference, curve: ConstrainedView, bound: float
+) -> None:
     line, where = _find_row(curve, bound)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -86,7 +88,7 @@ def _draw_shares_and_losses(trained: Trained, curve: ConstrainedView, bound: flo
 
 
 def _draw_trail(
-    trained: Trained, curve: ConstrainedView, trail: Trail, bound: float, constraint: str
+    trained: TrainedReference, curve: ConstrainedView, trail: Trail, bound: float, constraint: str
 ) -> None:
     outputs, inputs = trail.weights.shape[1:]
     names = text.name_weights(curve.feature_names, inputs, outputs, trained.class_names)

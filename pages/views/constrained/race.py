@@ -6,7 +6,7 @@ import streamlit as st
 from compression.constrained.convex.results import Race
 from pages.shared import links
 from pages.shared.jobs import Job, submit
-from pages.shared.models.results import ConstrainedView, CurveView, Trained
+from pages.shared.models.results import ConstrainedView, CurveView, TrainedReference
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
@@ -17,7 +17,7 @@ from .figures.race import tracks
 _RACED = "_raced"  # the problem whose race is on the page
 
 
-def draw_race(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> None:
+def draw_race(trained: TrainedReference, constraint: str, job: Job[ConstrainedView]) -> None:
     st.header("Do all solvers agree?", anchor="race")
 
     @st.fragment
@@ -40,7 +40,7 @@ def draw_race(trained: Trained, constraint: str, job: Job[ConstrainedView]) -> N
     draw()
 
 
-def _choose_bound(trained: Trained, constraint: str, curve: CurveView) -> float:
+def _choose_bound(trained: TrainedReference, constraint: str, curve: CurveView) -> float:
     """Where the race is held. It takes long: it stays there until it is asked for elsewhere.
 
     In the URL, so that a link reproduces the race; without it the suggested bound.
@@ -67,7 +67,7 @@ def _choose_bound(trained: Trained, constraint: str, curve: CurveView) -> float:
     return bounds[at]
 
 
-def _draw_tracks(trained: Trained, bound: float, job: Job[Race]) -> None:
+def _draw_tracks(trained: TrainedReference, bound: float, job: Job[Race]) -> None:
     show_status(job, f"The race at c = {bound:.3g}")
     race = job.so_far
     if race is None:

@@ -13,7 +13,7 @@ from pages.shared.format import format_score, score_name
 from pages.shared.links import FROM_REFERENCE
 from pages.shared.models.constrained_tasks import PATH
 from pages.shared.models.requests import Way
-from pages.shared.models.results import Trained
+from pages.shared.models.results import TrainedReference
 from pages.shared.models.text import file_stem, format_epochs, name_reference
 
 _SECTIONS = {  # anchor -> title, in the order of the screen
@@ -304,12 +304,12 @@ def describe_plane(
     return " ".join(lines)
 
 
-def name_file(trained: Trained, constraint: str, way: str) -> str:
+def name_file(trained: TrainedReference, constraint: str, way: str) -> str:
     """Of the file with the page's figures."""
     return f"{file_stem(trained)}-{constraint}-{way}"
 
 
-def describe_choices(trained: Trained, constraint: str, way: str) -> str:
+def describe_choices(trained: TrainedReference, constraint: str, way: str) -> str:
     """What the page's figures were made from."""
     by = title_solvers()[way] if trained.convex else CONSTRAINED_METHODS[way].title
     return f"{name_reference(trained)}; weights in the {CONSTRAINTS[constraint].title}; {by}."

@@ -9,7 +9,7 @@ import streamlit as st
 from compression.latency import RankLatencies
 from compression.pareto import Wish, recommend, recommend_nearest
 from pages.shared.jobs import Job
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.ui import blocks, charts
 from pages.shared.ui.progress import follow, show_status
 
@@ -33,7 +33,7 @@ LARGEST_FOREST = 8  # choices whose intervals are drawn
 Jobs = Mapping[Series, Job[Any]]
 
 
-def draw_answer(trained: Trained, jobs: Jobs, measured: RankLatencies | None) -> None:
+def draw_answer(trained: TrainedReference, jobs: Jobs, measured: RankLatencies | None) -> None:
     """The requirements, what fulfils them, and where that lies among all that was computed."""
 
     def draw() -> None:
@@ -86,7 +86,7 @@ def _show_progress(jobs: Jobs) -> None:
 
 
 def _draw_recommendation(
-    trained: Trained, table: pd.DataFrame, wish: Wish, cost: str
+    trained: TrainedReference, table: pd.DataFrame, wish: Wish, cost: str
 ) -> tuple[pd.DataFrame, str]:
     """What fulfils the wish, in words; the rows, or the nearest ones, and their table's caption."""
     reference, judged = table.iloc[0], len(table) - 1
@@ -102,7 +102,9 @@ def _draw_recommendation(
     return best.drop_duplicates("id").reset_index(drop=True), text.NEAREST
 
 
-def _draw_card(trained: Trained, line: pd.Series, curves: Mapping[Series, CurveView]) -> None:
+def _draw_card(
+    trained: TrainedReference, line: pd.Series, curves: Mapping[Series, CurveView]
+) -> None:
     st.markdown(f"**{line['label']}**")
     blocks.metrics(trained, line, spread=False)
     if starved := text.warn_starved(line["warning"]):

@@ -22,7 +22,7 @@ from pages.shared.format import (
 )
 from pages.shared.glossary import CONTROLS, explain
 from pages.shared.links import Link
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.plots import palette
 from pages.shared.plots.palette import Style
 from pages.shared.ui import charts, tables, widgets
@@ -175,7 +175,7 @@ def open_page(link: Link) -> None:
     st.switch_page(link.page, query_params=link.texts())
 
 
-def list_requested(trained: Trained) -> list[str]:
+def list_requested(trained: TrainedReference) -> list[str]:
     """Names of the series asked for by the menu that stands further down, or by the URL."""
     if links.MORE_SERIES in st.session_state:
         return st.session_state[links.MORE_SERIES]
@@ -185,12 +185,16 @@ def list_requested(trained: Trained) -> list[str]:
     return [name for name in wanted if name in names.values()]
 
 
-def _series_to_add(trained: Trained) -> list[Series]:
+def _series_to_add(trained: TrainedReference) -> list[Series]:
     return [series for series in possible_series(trained) if not is_unasked(series)]
 
 
 def draw_candidates(
-    trained: Trained, table: pd.DataFrame, cost: str, picked: pd.Series | None, settled: bool
+    trained: TrainedReference,
+    table: pd.DataFrame,
+    cost: str,
+    picked: pd.Series | None,
+    settled: bool,
 ) -> None:
     """The plane of all candidates, the menu of further series, and the comparison."""
     st.header("Everything that was computed", anchor="everything")
@@ -225,7 +229,7 @@ def draw_candidates(
     _draw_comparison(trained, table, cost, settled)
 
 
-def _choose_more_series(trained: Trained) -> None:
+def _choose_more_series(trained: TrainedReference) -> None:
     titles = {series.name: series.title for series in _series_to_add(trained)}
     if links.MORE_SERIES not in st.session_state:
         widgets.translate_url(links.MORE_SERIES, titles)
@@ -255,7 +259,9 @@ def _choose_more_series(trained: Trained) -> None:
         st.rerun()
 
 
-def _draw_comparison(trained: Trained, table: pd.DataFrame, cost: str, settled: bool) -> None:
+def _draw_comparison(
+    trained: TrainedReference, table: pd.DataFrame, cost: str, settled: bool
+) -> None:
     names = link_names(table)
     wanted = st.session_state.get(links.COMPARED, st.query_params.get_all(links.COMPARED))
     known = set(names)
@@ -286,7 +292,7 @@ def _compare_rows(rows: pd.DataFrame, front: NDArray[np.bool_], cost: str) -> No
     widgets.move(links.COMPARED, link_names(rows.iloc[order]).tolist(), said)
 
 
-def draw_table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "") -> None:
+def draw_table(trained: TrainedReference, rows: pd.DataFrame, name: str, caption: str = "") -> None:
     """Some choices, a line each, with a button that opens the page whose sliders show it."""
 
     def open_row() -> None:
@@ -313,7 +319,7 @@ def draw_table(trained: Trained, rows: pd.DataFrame, name: str, caption: str = "
         tables.take_away(rows[[*words, *numbers]], name, trained)
 
 
-def format_rows(trained: Trained, rows: pd.DataFrame) -> pd.DataFrame:
+def format_rows(trained: TrainedReference, rows: pd.DataFrame) -> pd.DataFrame:
     """What a table says of some choices, a line each."""
     task = trained.task
 

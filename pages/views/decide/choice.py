@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pages.shared.jobs import Job
 from pages.shared.links import Link
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.plots.palette import Style
 
 
@@ -50,7 +50,7 @@ class Series(ABC):
         return re.split(" (?=[|θ‖])", self.title)[0].replace(",", "")
 
     @abstractmethod
-    def submit(self, trained: Trained) -> Job[Any] | None:
+    def submit(self, trained: TrainedReference) -> Job[Any] | None:
         """The job of its curve; None: it cannot begin yet."""
 
     @abstractmethod
@@ -58,7 +58,7 @@ class Series(ABC):
         """A choice for each row of its curve."""
 
     def model_file(
-        self, trained: Trained, curve: CurveView, row: int
+        self, trained: TrainedReference, curve: CurveView, row: int
     ) -> Callable[[], bytes] | None:
         """What makes the file of a row; None: it is not to be had."""
         return partial(curve.files.__getitem__, row) if curve.files else None

@@ -8,7 +8,7 @@ import streamlit as st
 from compression.latency import REFERENCE, RankLatencies
 from pages.shared import links
 from pages.shared.jobs import Job, submit
-from pages.shared.models.results import Trained
+from pages.shared.models.results import TrainedReference
 from pages.shared.ui import charts, widgets
 from pages.shared.ui.progress import wait_for
 
@@ -20,7 +20,9 @@ MICROSECONDS = 1e6  # in a second
 _ARCHITECTURES = {REFERENCE: "Reference", tasks.DENSE: "Constrained (dense)"}
 
 
-def submit_measurement(trained: Trained, jobs: Mapping[Series, Job]) -> Job[RankLatencies] | None:
+def submit_measurement(
+    trained: TrainedReference, jobs: Mapping[Series, Job]
+) -> Job[RankLatencies] | None:
     """The job that measures latencies, if it is asked for and can begin."""
     if not widgets.is_switched(links.MEASURE):
         return None

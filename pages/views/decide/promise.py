@@ -8,7 +8,7 @@ import streamlit as st
 
 from compression.pareto import Wish, mark_smaller
 from compression.promise import judge_choice
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.models.text import describe_promise
 
 from . import text
@@ -17,7 +17,7 @@ from .choice import Series
 
 
 def draw_promise(
-    trained: Trained,
+    trained: TrainedReference,
     table: pd.DataFrame,
     curves: Mapping[Series, CurveView],
     wish: Wish,

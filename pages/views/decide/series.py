@@ -23,7 +23,7 @@ from pages.shared.links import Link
 from pages.shared.models import requests
 from pages.shared.models.baselines import list_baselines, request_in_turn
 from pages.shared.models.requests import DEFAULT_EPOCHS, EQUAL_EPOCHS, USUAL_WAY, Way
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.models.text import RELATIVE
 from pages.shared.plots import palette
 from pages.shared.plots.palette import Style, style
@@ -53,7 +53,7 @@ class LowRankSeries(Series):
     method: str
     epochs: int = 0
 
-    def submit(self, trained: Trained) -> Job[CurveView]:
+    def submit(self, trained: TrainedReference) -> Job[CurveView]:
         return requests.low_rank_curve(trained, self.method, epochs=self.epochs)
 
     def list_choices(self, curve: CurveView) -> list[SeriesRow]:
@@ -71,7 +71,7 @@ class LowRankSeries(Series):
         return links.to_low_rank(method=self.method, rank=rank, methods="tuned", epochs=self.epochs)
 
     def model_file(
-        self, trained: Trained, curve: CurveView, row: int
+        self, trained: TrainedReference, curve: CurveView, row: int
     ) -> Callable[[], bytes] | None:
         rank = int(curve.table["knob"].iloc[row])
         return partial(requests.low_rank_file, trained, self.method, rank, epochs=self.epochs)
@@ -82,7 +82,7 @@ class BudgetSeries(Series):
 
     family = "low_rank"
 
-    def submit(self, trained: Trained) -> Job[CurveView]:
+    def submit(self, trained: TrainedReference) -> Job[CurveView]:
         return requests.budget_curve(trained, "truncated_svd", "bytes")
 
     def list_choices(self, curve: CurveView) -> list[SeriesRow]:
@@ -105,7 +105,7 @@ class BoundedSeries(Series):
     constraint: str
     path: bool = False  # else every bound of a network has the epochs of all other rows
 
-    def submit(self, trained: Trained) -> Job[Any] | None:
+    def submit(self, trained: TrainedReference) -> Job[Any] | None:
         way = None if self.path or trained.convex else requests.fresh_way(trained, EPOCHS)
         return requests.constrained_curve(trained, self.constraint, way)
 
@@ -147,7 +147,7 @@ class WaySeries(BoundedSeries):
         penalties = PENALTIES if entry.has_penalties and not convex else None
         return EPOCHS if entry.trains else None, penalties
 
-    def submit(self, trained: Trained) -> Job[Any] | None:
+    def submit(self, trained: TrainedReference) -> Job[Any] | None:
         _, penalties = self._settings(trained.convex)
         way = Way(self.name, EPOCHS, penalties, self.path)
         if trained.convex:  # as its page shows it beside the optimum
@@ -174,7 +174,7 @@ class WaySeries(BoundedSeries):
 class QuantizedSeries(BoundedSeries):
     """Some bounds of the set, their free weights in a few bits."""
 
-    def submit(self, trained: Trained) -> Job[Any] | None:
+    def submit(self, trained: TrainedReference) -> Job[Any] | None:
         job = super().submit(trained)
         curve = None if job is None else job.result
         if curve is None:
@@ -201,7 +201,7 @@ class QuantizedSeries(BoundedSeries):
 class LowRankBitsSeries(LowRankSeries):
     """Some ranks of a method in the bits that pay at each file size."""
 
-    def submit(self, trained: Trained) -> Job[CurveView]:
+    def submit(self, trained: TrainedReference) -> Job[CurveView]:
         return requests.few_bits_curve(trained, "low_rank", self.method)
 
     def list_choices(self, curve: CurveView) -> list[SeriesRow]:
@@ -214,7 +214,7 @@ class LowRankBitsSeries(LowRankSeries):
         return links.to_compare(method=self.method, rank=rank, baselines=links.IN_FEW_BITS)
 
     def model_file(
-        self, trained: Trained, curve: CurveView, row: int
+        self, trained: TrainedReference, curve: CurveView, row: int
     ) -> Callable[[], bytes] | None:
         return Series.model_file(self, trained, curve, row)
 
@@ -222,7 +222,7 @@ class LowRankBitsSeries(LowRankSeries):
 class BoundedBitsSeries(BoundedSeries):
     """Some bounds of a set, their free weights in the bits that pay at each file size."""
 
-    def submit(self, trained: Trained) -> Job[CurveView]:
+    def submit(self, trained: TrainedReference) -> Job[CurveView]:
         return requests.few_bits_curve(trained, "constraint", self.constraint)
 
     def _more(self, line: dict) -> str:
@@ -247,7 +247,7 @@ class CombinedSeries(Series):
     method: str
     path: bool = False
 
-    def submit(self, trained: Trained) -> Job[CurveView]:
+    def submit(self, trained: TrainedReference) -> Job[CurveView]:
         constraint = COMBINED_METHODS[self.method].constraint or BOX
         return requests.combined_grid(trained, self.method, constraint, EPOCHS, self.path)
 
@@ -276,7 +276,7 @@ class CombinedSeries(Series):
 class CombinedBitsSeries(CombinedSeries):
     """Some pairs in the bits that pay at each file size; the page shows them in 32 bits."""
 
-    def submit(self, trained: Trained) -> Job[CurveView]:
+    def submit(self, trained: TrainedReference) -> Job[CurveView]:
         return requests.few_bits_curve(trained, "combined", self.method)
 
     def list_choices(self, curve: CurveView) -> list[SeriesRow]:
@@ -291,7 +291,7 @@ class BaselineSeries(Series):
 
     family = "alternative"
 
-    def submit(self, trained: Trained) -> Job[CurveView]:
+    def submit(self, trained: TrainedReference) -> Job[CurveView]:
         return requests.baseline_curve(trained, self.name)
 
     def list_choices(self, curve: CurveView) -> list[SeriesRow]:
@@ -313,7 +313,7 @@ class FineTunedSeries(Series):
 
     family = "baseline"
 
-    def submit(self, trained: Trained) -> Job[CurveView]:
+    def submit(self, trained: TrainedReference) -> Job[CurveView]:
         return requests.fine_tuned_curve(trained, EQUAL_EPOCHS if trained.convex else EPOCHS)
 
     def list_choices(self, curve: CurveView) -> list[SeriesRow]:
@@ -386,7 +386,7 @@ def list_series(path: bool = False) -> list[Series]:
     return [*series, FineTunedSeries("fine_tuned", f"Reference + {EPOCHS} epochs", look)]
 
 
-def possible_series(trained: Trained, path: bool = False) -> list[Series]:
+def possible_series(trained: TrainedReference, path: bool = False) -> list[Series]:
     """Every series that the model's layers allow."""
     kinds = {layer.kind for layer in trained.layers}
     return [
@@ -410,7 +410,7 @@ def is_unasked(series: Series) -> bool:
 
 
 def submit_series(
-    trained: Trained, names: Iterable[str], path: bool = False
+    trained: TrainedReference, names: Iterable[str], path: bool = False
 ) -> dict[Series, Job[Any]]:
     """The quick series and the named ones, each with its job, if it can begin; then all unasked.
 
@@ -434,7 +434,7 @@ def is_any_pending(jobs: Mapping[Series, Job[Any]]) -> bool:
     return any(job.pending for job in jobs.values())
 
 
-def is_series_due(trained: Trained, jobs: Mapping[Series, Job[Any]]) -> bool:
+def is_series_due(trained: TrainedReference, jobs: Mapping[Series, Job[Any]]) -> bool:
     """Whether the turn of an unasked series came after the series were asked for."""
     known = {series.name for series in jobs}
     missing = [one for one in possible_series(trained) if is_unasked(one) and one.name not in known]

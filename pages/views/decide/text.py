@@ -18,7 +18,7 @@ from pages.shared.format import (
     format_size,
     quote,
 )
-from pages.shared.models.results import Trained
+from pages.shared.models.results import TrainedReference
 from pages.shared.models.text import file_stem, format_epochs, name_reference
 
 Line: TypeAlias = Mapping[str, Any] | pd.Series
@@ -118,7 +118,7 @@ def describe_wish(wish: Wish, task: str) -> str:
 
 
 def describe_recommendation(
-    trained: Trained, line: Line, wish: Wish, column: str, judged: int
+    trained: TrainedReference, line: Line, wish: Wish, column: str, judged: int
 ) -> str:
     """The best choice in one paragraph."""
     task, limits = trained.task, describe_wish(wish, trained.task)
@@ -156,7 +156,7 @@ def say_confirmed(line: Line, wish: Wish, task: str) -> str:
 
 
 def say_nothing_fits(
-    trained: Trained,
+    trained: TrainedReference,
     wish: Wish,
     column: str,
     judged: int,
@@ -190,7 +190,7 @@ _SMALLER = {
 _PARTS = {"validation_score": "Score", "bytes": "Size", "macs": "MACs"}
 
 
-def _describe_miss(trained: Trained, near: NearestRow, line: Line) -> str:
+def _describe_miss(trained: TrainedReference, near: NearestRow, line: Line) -> str:
     """What the nearest choice has where it misses the wish."""
     if near.column == "bytes":
         return f"{format_size(line['bytes'])}"
@@ -201,7 +201,7 @@ def _describe_miss(trained: Trained, near: NearestRow, line: Line) -> str:
     return f"{short}{unit} from what is asked for on validation"
 
 
-def describe_promised(trained: Trained, promised: Line) -> str:
+def describe_promised(trained: TrainedReference, promised: Line) -> str:
     """The smallest model that the validation rows promise."""
     return (
         f"**{promised['label']}**, {format_size(promised['bytes'])} "
@@ -282,7 +282,7 @@ def describe_winning_row(line: Line, task: str) -> str:
     return f"{line['label']}{format_epochs(line['epochs'])}: {format_score(line['score'], task)}"
 
 
-def file_name(trained: Trained, line: Line) -> str:
+def file_name(trained: TrainedReference, line: Line) -> str:
     text = (
         f"{line['series']}-{line['choice']}".replace("ρ", "rho")
         .replace(" = ", "-")
@@ -292,17 +292,17 @@ def file_name(trained: Trained, line: Line) -> str:
     return f"{file_stem(trained)}-{kept}.safetensors"
 
 
-def file_prefix(trained: Trained) -> str:
+def file_prefix(trained: TrainedReference) -> str:
     """The name of the file with the page's figures."""
     return f"{file_stem(trained)}-decide"
 
 
-def describe_origin(trained: Trained, titles: Iterable[str]) -> str:
+def describe_origin(trained: TrainedReference, titles: Iterable[str]) -> str:
     """What the page's figures were made from."""
     return f"{name_reference(trained)}: {', '.join(titles)}. {describe_floor(trained)}"
 
 
-def describe_floor(trained: Trained) -> str:
+def describe_floor(trained: TrainedReference) -> str:
     """What anybody reaches without a model."""
     score = format_score(trained.majority, trained.task)
     return f"Always the same answer scores {score} on the test part (dotted)."

@@ -8,7 +8,7 @@ import streamlit as st
 from compression.equal_bytes import Winner, winners
 from compression.studies.protocol import read_protocol
 from pages.shared import links
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 
 from . import text
 from .candidates import stack_rows
@@ -22,7 +22,9 @@ SHARES = {
 """Cost -> shares of the reference's; times where they were measured."""
 
 
-def draw_winners(trained: Trained, table: pd.DataFrame, curves: Mapping[Series, CurveView]) -> None:
+def draw_winners(
+    trained: TrainedReference, table: pd.DataFrame, curves: Mapping[Series, CurveView]
+) -> None:
     """A line a cost and share: the best row of every family that was computed, and a verdict."""
     st.header("When to use which", anchor="winners")
     predictions = stack_rows(table, curves, "predictions")
@@ -46,7 +48,7 @@ def draw_winners(trained: Trained, table: pd.DataFrame, curves: Mapping[Series, 
     _link_atlas(trained)
 
 
-def _link_atlas(trained: Trained) -> None:
+def _link_atlas(trained: TrainedReference) -> None:
     """A link to what the atlas says of this dataset and model, where it has them."""
     if (trained.dataset, trained.model) in read_protocol().pairs():
         link = links.to_atlas(trained.dataset, trained.model)

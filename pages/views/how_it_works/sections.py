@@ -14,7 +14,7 @@ from pages.shared import links
 from pages.shared.glossary import GLOSSARY, explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import Trained
+from pages.shared.models.results import TrainedReference
 from pages.shared.models.text import CONSTRAINED_FORMULA, LOW_RANK_FORMULA
 from pages.shared.ui import charts, knobs, widgets
 from pages.shared.ui.progress import follow, show_status
@@ -108,12 +108,14 @@ def draw_article() -> None:
     follow(partial(_draw_statements, references, pairs), *watched)
 
 
-def _request_curves(trained: Trained) -> Pair:
+def _request_curves(trained: TrainedReference) -> Pair:
     low_rank = requests.low_rank_curve(trained, "truncated_svd")
     return low_rank, requests.constrained_curve(trained, "box")
 
 
-def _draw_statements(references: Sequence[Job[Trained]], pairs: Sequence[Pair | None]) -> None:
+def _draw_statements(
+    references: Sequence[Job[TrainedReference]], pairs: Sequence[Pair | None]
+) -> None:
     measured = []
     for reference, pair in zip(references, pairs, strict=True):
         show_status(reference, "Training a reference")

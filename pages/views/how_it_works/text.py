@@ -7,7 +7,7 @@ import pandas as pd
 
 from compression.constrained.convex.certificate import Certificate
 from pages.shared.format import MACS, compare_sizes, format_change, format_interval, format_score
-from pages.shared.models.results import CurveView, Trained
+from pages.shared.models.results import CurveView, TrainedReference
 from pages.shared.models.text import describe_setting, name_reference
 
 from .examples import Shadow
@@ -157,7 +157,7 @@ def describe_optimum(bound: float, weight: np.ndarray, judged: Certificate) -> s
 
 
 def list_statements(
-    measured: Sequence[tuple[Trained, CurveView, CurveView]],
+    measured: Sequence[tuple[TrainedReference, CurveView, CurveView]],
 ) -> list[dict[str, str]]:
     """The article's statements, and what each of these experiments says of them."""
     lines = []
@@ -192,7 +192,7 @@ def _compare_ranks(curve: CurveView) -> str:
     return f"{'Wrong' if grows else 'Not always wrong'}: {ends}."
 
 
-def _describe_row(trained: Trained, curve: CurveView, line: pd.Series) -> str:
+def _describe_row(trained: TrainedReference, curve: CurveView, line: pd.Series) -> str:
     task = trained.task
     low, high = (format_change(line[f"change_{end}"], task) for end in ("low", "high"))
     verdict = "a loss is shown" if line["change_high"] < 0 else "no loss is shown"

@@ -6,7 +6,7 @@ import streamlit as st
 from pages.shared import links
 from pages.shared.format import format_score, score_name
 from pages.shared.models import requests
-from pages.shared.models.results import LowRankSetting, Trained
+from pages.shared.models.results import LowRankSetting, TrainedReference
 from pages.shared.plots.layout import COSTS
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.progress import wait_for
@@ -15,7 +15,7 @@ from . import text
 from .figures.budgets import RULES, budget_ranks, budget_scores
 
 
-def draw_budgets(trained: Trained, setting: LowRankSetting) -> None:
+def draw_budgets(trained: TrainedReference, setting: LowRankSetting) -> None:
     with widgets.row():
         unit = widgets.segment(links.UNIT, "Budget in", COSTS)
         with st.container(width=320):
@@ -58,7 +58,7 @@ def draw_budgets(trained: Trained, setting: LowRankSetting) -> None:
     draw()
 
 
-def _draw_table(trained: Trained, table: pd.DataFrame, lines: pd.DataFrame) -> None:
+def _draw_table(trained: TrainedReference, table: pd.DataFrame, lines: pd.DataFrame) -> None:
     shown = pd.DataFrame(
         [
             {

@@ -5,7 +5,7 @@ import streamlit as st
 import compression
 from pages.shared import links
 from pages.shared.models import controls, requests
-from pages.shared.models.results import LowRankSetting, Trained
+from pages.shared.models.results import LowRankSetting, TrainedReference
 from pages.shared.ui import knobs, widgets
 
 from . import text
@@ -15,7 +15,7 @@ RANK, LAYER, COMPARISON, RULES = "low_rank", "low_rank_layer", "low_rank_methods
 FOLLOWERS = (RANK, LAYER, COMPARISON, RULES)
 
 
-def choose_setting(trained: Trained, method: str) -> LowRankSetting:
+def choose_setting(trained: TrainedReference, method: str) -> LowRankSetting:
     """Which layers are compressed, and what the method looks at."""
     entry = compression.LOW_RANK_METHODS[method]
     ridge, calibration = 0.0, "reference"

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.shared.jobs import submit
-from pages.shared.models.results import CurveView, LowRankSetting, Trained
+from pages.shared.models.results import CurveView, LowRankSetting, TrainedReference
 from pages.shared.ui import blocks, knobs
 from pages.shared.ui.progress import wait_for
 
@@ -12,7 +12,7 @@ from . import tasks
 PATIENCE_SECONDS = 1.0  # that a page waits for one small network before it shows a progress bar
 
 
-def draw_layer_ranks(trained: Trained, setting: LowRankSetting, curve: CurveView) -> None:
+def draw_layer_ranks(trained: TrainedReference, setting: LowRankSetting, curve: CurveView) -> None:
     job = submit(tasks.layer_ranks, trained.origin, *setting[:3])
     layers = wait_for(job, "Counting what each rank holds")
     if layers is None:

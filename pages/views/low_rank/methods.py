@@ -10,7 +10,7 @@ from pages.shared import links
 from pages.shared.format import score_name
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, LowRankSetting, Trained
+from pages.shared.models.results import CurveView, LowRankSetting, TrainedReference
 from pages.shared.models.text import say_best
 from pages.shared.ui import charts, knobs, tables, widgets
 from pages.shared.ui.baselines import request_behind
@@ -21,7 +21,9 @@ from .controls import COMPARISON
 from .figures.methods import AXES, methods
 
 
-def draw_methods(trained: Trained, setting: LowRankSetting, curve_job: Job[CurveView]) -> None:
+def draw_methods(
+    trained: TrainedReference, setting: LowRankSetting, curve_job: Job[CurveView]
+) -> None:
     st.header("What would a cleverer method have given?", anchor="methods")
     with widgets.row():
         which = widgets.segment(links.METHODS, "Methods", text.COMPARISONS)
@@ -77,7 +79,7 @@ def draw_methods(trained: Trained, setting: LowRankSetting, curve_job: Job[Curve
 
 
 def _request_curves(
-    trained: Trained,
+    trained: TrainedReference,
     setting: LowRankSetting,
     curve_job: Job[CurveView],
     names: Sequence[str],
@@ -96,7 +98,7 @@ def _request_curves(
 
 
 def _draw_table(
-    trained: Trained,
+    trained: TrainedReference,
     curves: Sequence[tuple[str, str, str, pd.DataFrame]],
     rows: Mapping[str, pd.Series],
 ) -> None:
@@ -113,7 +115,7 @@ def _draw_table(
     tables.draw(pd.DataFrame(lines), "methods", trained, every)
 
 
-def list_fitting(trained: Trained, setting: LowRankSetting) -> list[str]:
+def list_fitting(trained: TrainedReference, setting: LowRankSetting) -> list[str]:
     """The methods that can compress all of these layers."""
     kinds = {layer.kind for layer in trained.layers if layer.name in setting.layers}
     return [

@@ -12,7 +12,7 @@ from pages.shared import links
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
-from pages.shared.models.results import CurveView, Layer, LowRankSetting, Trained
+from pages.shared.models.results import CurveView, Layer, LowRankSetting, TrainedReference
 from pages.shared.models.text import SUGGESTED, missing_value, model_file_name
 from pages.shared.ui import blocks, charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
@@ -25,7 +25,7 @@ from .figures import pictures
 TERMS = ("rank k", "singular values", "energy", "break-even rank k*", "validation part")
 
 
-def draw_rank(trained: Trained, curve_job: Job[CurveView]) -> None:
+def draw_rank(trained: TrainedReference, curve_job: Job[CurveView]) -> None:
     """The rank, and what it costs the network: what stays in sight."""
 
     def draw() -> None:
@@ -39,7 +39,7 @@ def draw_rank(trained: Trained, curve_job: Job[CurveView]) -> None:
 
 
 def draw_layer(
-    trained: Trained, layer: Layer, setting: LowRankSetting, curve_job: Job[CurveView]
+    trained: TrainedReference, layer: Layer, setting: LowRankSetting, curve_job: Job[CurveView]
 ) -> None:
     """The network's file, and one layer at this rank."""
     ranks_job = submit(tasks.layer_ranks, trained.origin, *setting[:3])
@@ -62,7 +62,7 @@ def draw_layer(
     follow(draw, curve_job, ranks_job, view_job, errors_job, key=LAYER)
 
 
-def _choose_rank(trained: Trained, curve_job: Job[CurveView]) -> int:
+def _choose_rank(trained: TrainedReference, curve_job: Job[CurveView]) -> int:
     curve = curve_job.result
     values = range(1, trained.largest_rank + 1) if curve is None else curve.table["knob"]
     default = values[len(values) // 2] if curve is None else curve.suggestion
@@ -80,7 +80,7 @@ def _choose_rank(trained: Trained, curve_job: Job[CurveView]) -> int:
 
 
 def _describe_network(
-    trained: Trained,
+    trained: TrainedReference,
     curve: CurveView,
     layers: list[LayerRanks] | None,
     rank: int,
@@ -94,7 +94,7 @@ def _describe_network(
 
 
 def _draw_layer(
-    trained: Trained,
+    trained: TrainedReference,
     title: str,
     view: LayerView,
     setting: LowRankSetting,
@@ -181,7 +181,7 @@ def _draw_pictures(view: LayerView, approximations: Approximations, rank: int) -
 
 
 def _draw_errors(
-    trained: Trained,
+    trained: TrainedReference,
     layer: str,
     approximations: Approximations,
     errors_job: Job[pd.DataFrame],

@@ -5,7 +5,7 @@ import streamlit as st
 
 from pages.shared import links
 from pages.shared.jobs import submit
-from pages.shared.models.results import CurveView, LowRankSetting, Trained
+from pages.shared.models.results import CurveView, LowRankSetting, TrainedReference
 from pages.shared.ui import blocks, charts, tables, widgets
 from pages.shared.ui.progress import wait_for
 
@@ -14,7 +14,9 @@ from .controls import FOLLOWERS, RULES
 from .figures.selection import cross_validation
 
 
-def draw_selection(trained: Trained, setting: LowRankSetting, curve: CurveView | None) -> None:
+def draw_selection(
+    trained: TrainedReference, setting: LowRankSetting, curve: CurveView | None
+) -> None:
     st.header("Which rank should I take?", anchor="which-rank")
     blocks.draw_suggestion(trained, curve, links.RANK, RULES, FOLLOWERS)
     st.caption(text.CHOOSING)
@@ -24,7 +26,7 @@ def draw_selection(trained: Trained, setting: LowRankSetting, curve: CurveView |
         _draw_cross_validation(trained, setting)
 
 
-def _draw_rules(trained: Trained, setting: LowRankSetting, curve: CurveView) -> None:
+def _draw_rules(trained: TrainedReference, setting: LowRankSetting, curve: CurveView) -> None:
     tried = curve.table
     job = submit(
         tasks.ranks_by_rule,
@@ -48,7 +50,7 @@ def _draw_rules(trained: Trained, setting: LowRankSetting, curve: CurveView) -> 
         tables.draw(pd.DataFrame(rules), "rules", trained)
 
 
-def _draw_cross_validation(trained: Trained, setting: LowRankSetting) -> None:
+def _draw_cross_validation(trained: TrainedReference, setting: LowRankSetting) -> None:
     """The folds' scores, and the one-standard-error rule."""
     job = submit(tasks.cross_validate, trained.origin, setting)
     table = wait_for(job, "Training a network in each fold")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.shared.jobs import submit
-from pages.shared.models.results import LowRankSetting, Trained
+from pages.shared.models.results import LowRankSetting, TrainedReference
 from pages.shared.ui import charts, tables
 from pages.shared.ui.progress import wait_for
 
@@ -11,7 +11,7 @@ from . import tasks, text
 from .figures.sensitivity import score_changes, share_kept
 
 
-def draw_sensitivity(trained: Trained, setting: LowRankSetting) -> None:
+def draw_sensitivity(trained: TrainedReference, setting: LowRankSetting) -> None:
     st.header("What does each layer cost me?", anchor="sensitivity")
     job = submit(tasks.sensitivity, trained.origin, *setting[:3])
     table = wait_for(job, "Compressing one layer at a time")

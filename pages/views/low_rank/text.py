@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from compression import LOW_RANK_METHODS
 from compression.low_rank.approximations import Approximations, LayerRanks, LayerView
 from pages.shared.format import format_change
-from pages.shared.models.results import LowRankSetting, Trained
+from pages.shared.models.results import LowRankSetting, TrainedReference
 from pages.shared.models.text import file_stem, name_reference
 
 SECTIONS = {  # anchor -> title, in the order of the screen
@@ -96,7 +96,7 @@ MARKS = {
 }
 
 
-def describe_network(trained: Trained, layers: Sequence[LayerRanks], rank: int) -> str:
+def describe_network(trained: TrainedReference, layers: Sequence[LayerRanks], rank: int) -> str:
     """What becomes of each layer at one rank for all."""
     compressed, dense = [], []
     for layer in layers:
@@ -272,12 +272,12 @@ def list_ranks(ranks: Mapping[str, int | None]) -> str:
     return ", ".join(f"{name} {'dense' if rank is None else rank}" for name, rank in ranks.items())
 
 
-def file_name(trained: Trained, setting: LowRankSetting) -> str:
+def file_name(trained: TrainedReference, setting: LowRankSetting) -> str:
     """Of a file that holds more than one rank."""
     return f"{file_stem(trained)}-{setting.method.replace('_', '-')}"
 
 
-def describe_setting(trained: Trained, setting: LowRankSetting) -> str:
+def describe_setting(trained: TrainedReference, setting: LowRankSetting) -> str:
     """What the page's figures were made from."""
     text = (
         f"{name_reference(trained)}: "

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.shared.glossary import explain
-from pages.shared.models.results import Trained
+from pages.shared.models.results import TrainedReference
 from pages.shared.models.text import reference_line
 from pages.shared.plots.palette import REFERENCE
 from pages.shared.plots.standard import learning_curve
@@ -13,7 +13,7 @@ from pages.shared.ui import blocks, charts
 from . import text
 
 
-def draw_model(trained: Trained) -> None:
+def draw_model(trained: TrainedReference) -> None:
     st.header("Model", anchor=False)
     st.markdown(reference_line(trained), help=explain("reference", "test part"))
     st.caption(text.describe_training(trained))

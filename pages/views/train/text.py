@@ -3,7 +3,7 @@
 from compression import MODELS
 from data.catalog import Entry
 from data.preview import Preview
-from pages.shared.models.results import Trained
+from pages.shared.models.results import TrainedReference
 
 
 def describe_dataset(entry: Entry, preview: Preview) -> str:
@@ -16,7 +16,7 @@ def describe_origin(entry: Entry) -> str:
     return f"Source: {entry.source}. Licence: {entry.licence}."
 
 
-def describe_training(trained: Trained) -> str:
+def describe_training(trained: TrainedReference) -> str:
     """How the reference was trained, and which part decided when to stop."""
     best = trained.history["validation_loss"].idxmin()
     return (

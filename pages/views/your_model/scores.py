@@ -19,7 +19,7 @@ from .tasks import Files
 
 
 @dataclass(frozen=True, eq=False)
-class BothMethods:
+class MethodScores:
     """Ranks by truncated SVD, and by what layers give once that is known, each judged.
 
     Attributes
@@ -37,18 +37,18 @@ class BothMethods:
     curves: dict[str, Job[ScoreCurve]]
 
 
-def judge_both(view: ModelView, files: Files, judging: JudgingData) -> BothMethods:
+def judge_both(view: ModelView, files: Files, judging: JudgingData) -> MethodScores:
     """``view``: the model with the ranks of truncated SVD."""
     plan_job = ask_layers(files, judging)
     views = [view]
     if plan_job.result is not None:
         views.append(with_plan(view, plan_job.result, judging))
     curves = {each.method: _submit(each, files, judging) for each in views}
-    return BothMethods(plan_job, {each.method: each for each in views}, curves)
+    return MethodScores(plan_job, {each.method: each for each in views}, curves)
 
 
 def draw_scores(
-    both: BothMethods, chosen: str, row: int, files: Files, judging: JudgingData
+    both: MethodScores, chosen: str, row: int, files: Files, judging: JudgingData
 ) -> None:
     """Score against size; of the chosen method in few bits too.
 

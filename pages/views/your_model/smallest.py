@@ -17,7 +17,7 @@ from . import tables, text
 from .bounds import draw_bounded_file
 from .budget import draw_file
 from .results import JudgingData
-from .scores import BothMethods
+from .scores import MethodScores
 from .tasks import Files
 
 POINTS, POINTS_LOST = (0, 0.25, 0.5, 1, 2, 3, 5, 10), 1
@@ -30,12 +30,12 @@ class JudgedFiles:
 
     Attributes
     ----------
-    both : BothMethods
+    both : MethodScores
     bounds : Job or None
         The model under bounds; None where a large model's are not asked for.
     """
 
-    both: BothMethods
+    both: MethodScores
     bounds: Job[BoundedCurve] | None
 
     @property

@@ -30,7 +30,7 @@ EVERY = 10
 REPEATS = 3
 
 
-class NeverDense(Decomposition):
+class NeverDenseDecomposition(Decomposition):
     """Factors also where they save nothing: every rank is worked for."""
 
     @property
@@ -51,7 +51,7 @@ def prepare(net: Any, kind: type[Decomposition] = Decomposition) -> Ranks:
 
 def all_ranks(net: Any, x: torch.Tensor) -> None:
     ranks = range(1, min(net[0].weight.shape) + 1)
-    for _ in prepare(net, NeverDense).evaluate(x, ranks):
+    for _ in prepare(net, NeverDenseDecomposition).evaluate(x, ranks):
         pass
 
 

@@ -32,7 +32,7 @@ TITLES = {
     np.ndarray: "an array of numbers",
     type(None): "None",
     "DatasetLike": "a dataset",
-    "HasHead": "a model (read_model or read_module gives one)",
+    "ModelWithHead": "a model (read_model or read_module gives one)",
     "JudgedCurve": "a curve",
     "BaselineMethod": "a method",
     "CombinedMethod": "a method",

@@ -22,8 +22,8 @@ from .atomic_file import read_whole, write_whole
 from .errors import StorageError
 from .network import (
     COMPRESSIBLE,
-    LowRank,
-    LowRankPlusSparse,
+    LowRankLayer,
+    LowRankPlusSparseLayer,
     children_of,
     features_of,
     multiply_out,
@@ -224,25 +224,25 @@ def _layers(module: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
 
 def _numbers(module: nn.Module) -> dict[str, torch.Tensor]:
     """What a file holds of one layer: its weight or two factors, its bias."""
-    if not isinstance(module, (LowRank, LowRankPlusSparse)):
+    if not isinstance(module, (LowRankLayer, LowRankPlusSparseLayer)):
         return module.state_dict()
-    chain: Any = module if isinstance(module, LowRank) else module.low_rank
+    chain: Any = module if isinstance(module, LowRankLayer) else module.low_rank
     weights, last = [part.weight for part in chain if type(part) in COMPRESSIBLE], chain[-1]
     bias = {} if last.bias is None else {"bias": last.bias}
-    if type(module) is LowRank and len(chain) == 2 and weights[1][0, 0].numel() == 1:
+    if type(module) is LowRankLayer and len(chain) == 2 and weights[1][0, 0].numel() == 1:
         right, left = weights
         return {"weight" + LEFT: left.flatten(1), "weight" + RIGHT: right.flatten(1), **bias}
     whole = torch.from_numpy(multiply_out(chain))
-    if isinstance(module, LowRankPlusSparse):
+    if isinstance(module, LowRankPlusSparseLayer):
         whole = whole + module.sparse.weight.double()  # type: ignore[operator]
     return {"weight": whole.to(weights[0].dtype), **bias}
 
 
 def dense_layer(module: nn.Module) -> nn.Module:
     """The one layer that a compressed layer stands for, without its numbers."""
-    if isinstance(module, LowRankPlusSparse):
+    if isinstance(module, LowRankPlusSparseLayer):
         return dense_layer(module.low_rank)
-    if not isinstance(module, LowRank):
+    if not isinstance(module, LowRankLayer):
         return module
     chain: Any = [part for part in module if type(part) in COMPRESSIBLE]
     first, last = chain[0], chain[-1]

@@ -26,17 +26,17 @@ BLOCK = 512  # rows that a network is run over at once
 COMPRESSIBLE = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
-class LowRank(nn.Sequential):
+class LowRankLayer(nn.Sequential):
     """A compressed layer: smaller layers in a chain, the last one with the bias."""
 
 
-class LowRankPlusSparse(nn.Module):
+class LowRankPlusSparseLayer(nn.Module):
     """A compressed layer: what a low-rank layer, with the bias, and a sparse one say together.
 
     The sparse one is dense at run time: its zeros save storage, not time.
     """
 
-    def __init__(self, low_rank: LowRank, sparse: nn.Module):
+    def __init__(self, low_rank: LowRankLayer, sparse: nn.Module):
         super().__init__()
         self.low_rank = low_rank
         self.sparse = sparse
@@ -186,7 +186,7 @@ def matrix(layer: Layer) -> Array:
     return weight.reshape(len(weight), -1).astype(np.promote_types(weight.dtype, np.float32))
 
 
-def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
+def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRankLayer:
     """The layer as smaller ones: two linear layers for factors, convolutions for stages.
 
     At full rank they compute what the layer does, up to rounding.
@@ -239,10 +239,10 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRank:
         bias = array(layer.bias) + bias
     if layer.bias is not None or bias.any():
         part.bias = parameter(bias)
-    return LowRank(chain)
+    return LowRankLayer(chain)
 
 
-def multiply_out(module: LowRank) -> Array:
+def multiply_out(module: LowRankLayer) -> Array:
     """The weight that a low-rank layer stands for, in float64: (outputs, inputs, *spatial)."""
     stages = []
     chain: list[Any] = [part for part in module if type(part) in COMPRESSIBLE]
@@ -338,7 +338,7 @@ def features_of(network: nn.Sequential) -> int:
     Raises NotApplicableError where the network's first layer does not say it.
     """
     first: Any = network
-    while isinstance(first, (nn.Sequential, LowRankPlusSparse)):
+    while isinstance(first, (nn.Sequential, LowRankPlusSparseLayer)):
         first = next(first.children(), None)
     if isinstance(first, nn.Unflatten) and first.dim == 1:
         return prod(first.unflattened_size)

@@ -20,7 +20,7 @@ from . import rebuild
 from .argument_checks import check_arguments
 from .atomic_file import write_whole
 from .errors import StorageError
-from .network import LowRankPlusSparse, array, children_of, features_of
+from .network import LowRankPlusSparseLayer, array, children_of, features_of
 from .threads import in_one_thread
 
 OPSET, IR_VERSION = 17, 8  # read by ONNX Runtime 1.13 and later
@@ -150,7 +150,7 @@ class _Graph:
 
     def add(self, module: nn.Module, name: str, value: _Value) -> _Value:
         """The nodes of a module; what it gives."""
-        if isinstance(module, LowRankPlusSparse):
+        if isinstance(module, LowRankPlusSparseLayer):
             parts = [
                 self.add(part, f"{name}.{child}", value)
                 for child, part in children_of(module).items()

@@ -18,7 +18,7 @@ from . import rebuild
 from .argument_checks import check_arguments
 from .atomic_file import write_whole
 from .errors import StorageError
-from .network import COMPRESSIBLE, LowRankPlusSparse, children_of, features_of
+from .network import COMPRESSIBLE, LowRankPlusSparseLayer, children_of, features_of
 
 _SUM = '''class Sum(nn.Module):
     """What two layers give together."""
@@ -82,7 +82,7 @@ def write_code(network: nn.Sequential, file_name: str) -> str:
     """Python that builds the modules and loads the file; raises StorageError as the export."""
     rebuild.check_type(network, "")
     chain = _expression(network, "", 0)
-    summed = any(isinstance(module, LowRankPlusSparse) for module in network.modules())
+    summed = any(isinstance(module, LowRankPlusSparseLayer) for module in network.modules())
     return (
         "from collections import OrderedDict\n\nimport torch\nfrom torch import nn\n\n"
         f"{chr(10) + _SUM if summed else ''}network = {chain}\n"
@@ -96,13 +96,13 @@ def _expression(module: nn.Module, name: str, depth: int) -> str:
     """The call that builds a module, indented by its depth."""
     rebuild.check_type(module, name)
     indent = "    " * (depth + 1)
-    if not isinstance(module, (nn.Sequential, LowRankPlusSparse)):
+    if not isinstance(module, (nn.Sequential, LowRankPlusSparseLayer)):
         return _constructor(module, name)
     parts = {
         child: _expression(part, f"{name}.{child}".lstrip("."), depth + 1)
         for child, part in children_of(module).items()
     }
-    if isinstance(module, LowRankPlusSparse):
+    if isinstance(module, LowRankPlusSparseLayer):
         lines = [f"{indent}{child}={part},\n" for child, part in parts.items()]
         return f"Sum(\n{''.join(lines)}{indent[4:]})"
     lines = [f"{indent}({child!r}, {part}),\n" for child, part in parts.items()]

@@ -14,9 +14,15 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from .errors import StorageError
-from .network import COMPRESSIBLE, LowRank, LowRankPlusSparse, build_empty, find_shared_places
+from .network import (
+    COMPRESSIBLE,
+    LowRankLayer,
+    LowRankPlusSparseLayer,
+    build_empty,
+    find_shared_places,
+)
 
-CONTAINERS = (nn.Sequential, LowRank, LowRankPlusSparse)
+CONTAINERS = (nn.Sequential, LowRankLayer, LowRankPlusSparseLayer)
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def describe(module: nn.Module, name: str) -> dict[str, Any]:
 
 def check_type(module: nn.Module, name: str) -> None:
     """Raise StorageError unless the module is exactly of a type that a file can keep."""
-    possible = (*CONTAINERS, *_NAMES) if name else (nn.Sequential, LowRank)
+    possible = (*CONTAINERS, *_NAMES) if name else (nn.Sequential, LowRankLayer)
     if type(module) in possible:
         return
     if parametrize.is_parametrized(module):
@@ -226,7 +232,7 @@ _Width = tuple[str, int] | None
 
 
 def _follow(module: nn.Module, name: str, width: _Width) -> _Width:
-    if isinstance(module, LowRankPlusSparse):
+    if isinstance(module, LowRankPlusSparseLayer):
         ends = [
             _follow(part, f"{name}.{child}", width)
             for child, part in module._modules.items()

@@ -35,8 +35,8 @@ from .network import (
     COMPRESSIBLE,
     Layer,
     LayerBound,
-    LowRank,
-    LowRankPlusSparse,
+    LowRankLayer,
+    LowRankPlusSparseLayer,
     bounded_of,
     children_of,
     features_of,
@@ -77,22 +77,22 @@ def _encode(
 
     ``usual``: the type that a tensor has where the line does not say another.
     """
-    if not isinstance(module, (nn.Sequential, LowRankPlusSparse)):
+    if not isinstance(module, (nn.Sequential, LowRankPlusSparseLayer)):
         line = rebuild.describe(module, name)
         return line | _encode_numbers(module, name, tensors, usual)
     rebuild.check_type(module, name)
     parts = children_of(module)
-    summed = type(module) is LowRankPlusSparse
-    plain: nn.Module = LowRankPlusSparse(**parts) if summed else type(module)()  # type: ignore
+    summed = type(module) is LowRankPlusSparseLayer
+    plain: nn.Module = LowRankPlusSparseLayer(**parts) if summed else type(module)()  # type: ignore
     rebuild.check_attributes(module, plain, name)
-    nested = "sum" if isinstance(module, LowRankPlusSparse) else "chain"
+    nested = "sum" if isinstance(module, LowRankPlusSparseLayer) else "chain"
     structure: dict[str, Any] = {
         nested: {
             child: _encode(part, f"{name}.{child}".lstrip("."), tensors, usual)
             for child, part in parts.items()
         }
     }
-    return structure | ({"low_rank": 1} if isinstance(module, LowRank) else {})
+    return structure | ({"low_rank": 1} if isinstance(module, LowRankLayer) else {})
 
 
 def _encode_numbers(
@@ -212,8 +212,8 @@ class _ModuleReader:
                 for child, part in line[nested].items()
             )
             if nested == "sum":
-                return LowRankPlusSparse(**parts)
-            return LowRank(parts) if line.get("low_rank") else nn.Sequential(parts)
+                return LowRankPlusSparseLayer(**parts)
+            return LowRankLayer(parts) if line.get("low_rank") else nn.Sequential(parts)
         layer = rebuild.build(line, bias=f"{name}.bias" in self.tensors)
         if not rebuild.compressible(line):
             return layer

@@ -25,7 +25,7 @@ from .quantization import grid_for, note_grid
 from .training import Trainer
 
 
-class StraightThrough(torch.autograd.Function):
+class StraightThroughGradient(torch.autograd.Function):
     """Rounding, with the derivative of the identity."""
 
     @staticmethod
@@ -62,7 +62,7 @@ class RoundedWeight(nn.Module):
         self.grid = grid_for(real, self._bits, search, weight).grid
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        rounded = StraightThrough.apply(weight, self.grid)
+        rounded = StraightThroughGradient.apply(weight, self.grid)
         return rounded if self._free is None else torch.where(self._free, rounded, self._initial)
 
     @torch.no_grad()

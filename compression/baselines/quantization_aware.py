@@ -13,7 +13,7 @@ from .rounding import DEFAULT_BITS
 
 
 @dataclass(frozen=True)
-class QuantizationAware:
+class QuantizationAwareTraining:
     """The reference trained on with its weights in b bits each.
 
     min L(round(θ)) over real θ, the rounding's derivative being taken for 1 (the straight-through

@@ -22,7 +22,7 @@ from ..low_rank.truncated_svd import svd
 from ..network import (
     Layer,
     LayerBound,
-    LowRankPlusSparse,
+    LowRankPlusSparseLayer,
     layers,
     low_rank_layer,
     replace_layers,
@@ -114,7 +114,7 @@ class LowRankPlusSparseTraining:
             network = copy.deepcopy(start.network)
             lagrangian = AugmentedLagrangian(network, start)
             for bound in bounds:
-                parts: dict[str, LowRankPlusSparse] = {}
+                parts: dict[str, LowRankPlusSparseLayer] = {}
                 for name in chosen:
                     layer = layers(network)[name]
                     count = Cardinality().count(bound * layer.weight.numel(), layer.weight.numel())
@@ -131,18 +131,18 @@ class LowRankPlusSparseTraining:
         return epochs * bounds
 
 
-def _part(layer: Layer, rank: int, count: int) -> LowRankPlusSparse:
+def _part(layer: Layer, rank: int, count: int) -> LowRankPlusSparseLayer:
     """A layer of this form with zeros for numbers."""
     outputs, inputs = layer.weight.shape
     zeros = Factors(np.zeros((outputs, rank)), np.zeros((rank, inputs)), np.zeros(outputs))
     sparse = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=False)
     sparse.weight.detach().zero_()
     set_bounded(sparse, LayerBound("cardinality", float(count)))
-    return LowRankPlusSparse(low_rank_layer(layer, zeros), sparse)
+    return LowRankPlusSparseLayer(low_rank_layer(layer, zeros), sparse)
 
 
 def _compress(
-    parts: Mapping[str, LowRankPlusSparse], rank: int, name: str, target: torch.Tensor
+    parts: Mapping[str, LowRankPlusSparseLayer], rank: int, name: str, target: torch.Tensor
 ) -> torch.Tensor:
     low_rank: Any = parts[name].low_rank
     sparse: Any = parts[name].sparse

@@ -87,7 +87,7 @@ def find_smallest(arguments: Namespace, model: Model) -> SmallestFile:
     if not isinstance(model, OnnxModel):
         raise NotApplicableError("tensors without a graph cannot be run: give an ONNX export")
     rows = _Rows(arguments, model)
-    judged: dict[str, tuple[ScoreCurve, _Made]] = {}
+    judged: dict[str, tuple[ScoreCurve, _FileSettings]] = {}
     for method in METHODS if arguments.method is None else (arguments.method,):
         try:
             judged[method] = _judge(model, method, rows)
@@ -154,7 +154,7 @@ def _describe(chosen: FileChoice, loss: float, rows: "_Rows") -> tuple[dict[str,
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
+class _FileSettings:
     """What a method's files are made of: of each row its ranks, or its bound."""
 
     model: Model
@@ -162,7 +162,7 @@ class _Made:
     shares: tuple[float, ...] = ()
 
 
-def _judge(model: "OnnxModel", method: str, rows: "_Rows") -> tuple[ScoreCurve, _Made]:
+def _judge(model: "OnnxModel", method: str, rows: "_Rows") -> tuple[ScoreCurve, _FileSettings]:
     from ..graphs.score_curve import score_curve
 
     if method == BOX:
@@ -170,13 +170,13 @@ def _judge(model: "OnnxModel", method: str, rows: "_Rows") -> tuple[ScoreCurve, 
 
         report = progress("clipping and refitting layers")
         curve = bounded_curve(model, rows.samples(), rows.judge, report=report)
-        return curve.scores, _Made(model, shares=curve.shares)
+        return curve.scores, _FileSettings(model, shares=curve.shares)
     used = model
     if LOW_RANK_METHODS[method].needs_inputs:
         used = model.calibrate(rows.samples(), progress("asking layers"))
     plans = _plan(used)
     report = progress(f"judging files of {method}")
-    return score_curve(used, plans, rows.judge, report=report), _Made(used, ranks=plans)
+    return score_curve(used, plans, rows.judge, report=report), _FileSettings(used, ranks=plans)
 
 
 def _plan(model: Model) -> tuple[dict[str, int], ...]:

@@ -162,7 +162,7 @@ class Box(ConstraintSet):
 
 
 @dataclass(frozen=True)
-class Upper(ConstraintSet):
+class UpperBound(ConstraintSet):
     """θ_l <= c for every weight: one-sided, so not bounded."""
 
     name = "upper"

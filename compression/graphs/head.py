@@ -54,7 +54,7 @@ class Head:
         return outputs if after is None else after(outputs, axis=1)
 
 
-class HasHead(Protocol):
+class ModelWithHead(Protocol):
     """A model whose last linear layer can be looked at and exchanged."""
 
     def split_head(self, x: NDArray) -> tuple[Head, NDArray[np.float64]]: ...

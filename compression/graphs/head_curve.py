@@ -23,7 +23,7 @@ from ..errors import ArgumentError, CancelledError, NotApplicableError, StorageE
 from ..evaluation import Comparison, predictions, score
 from ..report import Report, keep_going
 from ..threads import in_one_thread
-from .head import HasHead, Head
+from .head import Head, ModelWithHead
 from .judges import ask_with_samples
 from .readings import Part
 from .smallest import find_within_a_point
@@ -77,7 +77,7 @@ class HeadCurve:
 @check_arguments
 @in_one_thread
 def head_curve(
-    model: HasHead,
+    model: ModelWithHead,
     fit: Part,
     validation: Part,
     test: Part,

@@ -16,7 +16,7 @@ from ..argument_checks import check_arguments
 from ..curve import Curve, CurveBuilder
 from ..errors import ArgumentError
 from ..models import recipe_of
-from ..network import LowRank, children_of, multiply_out
+from ..network import LowRankLayer, children_of, multiply_out
 from ..threads import in_one_thread
 from ..training import (
     BATCH_SIZE,
@@ -261,7 +261,7 @@ def _multiply_out(network: nn.Sequential, reference: nn.Sequential) -> nn.Sequen
     layers: dict[str, Any] = dict(dense.named_children())
     for name, part in children_of(network).items():
         layer = layers[name]
-        if not isinstance(part, LowRank):
+        if not isinstance(part, LowRankLayer):
             layer.load_state_dict(part.state_dict())
             continue
         layer.weight.copy_(torch.from_numpy(multiply_out(part)))

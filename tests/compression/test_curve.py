@@ -7,7 +7,7 @@ import compression
 from compression import accounting, evaluation, storage
 from compression.errors import ArgumentError, CompressionError
 from compression.low_rank.decomposition import break_even_rank
-from compression.network import LowRank, layers, matrix
+from compression.network import LowRankLayer, layers, matrix
 
 COLUMNS = {"knob", "parameters", "bytes", "macs", "train_loss", "test_loss", "score"}
 
@@ -89,7 +89,7 @@ def test_from_the_break_even_rank_on_a_layer_stays_dense(low_rank, digits_mlp):
         network = low_rank.network(rank - 1)
         for name, layer in digits_mlp.network.named_children():
             if name.startswith("fc"):
-                factored = isinstance(getattr(network, name), LowRank)
+                factored = isinstance(getattr(network, name), LowRankLayer)
                 numbers = sum(layer.weight.shape) * rank
                 assert factored == (numbers < layer.weight.numel())
 
@@ -220,7 +220,7 @@ def test_regression_has_predictions_and_no_confusion(diabetes):
 def test_convolutions_are_constrained_and_kept_by_low_rank_unless_named(small_images):
     reference = compression.train(small_images, model="lenet5", epochs=1)
     curve = compression.low_rank_curve(reference, small_images, ranks=[2])
-    assert isinstance(curve.network(0).fc1, LowRank)
+    assert isinstance(curve.network(0).fc1, LowRankLayer)
     assert isinstance(curve.network(0).conv2, torch.nn.Conv2d)
     bounded = compression.constrained_curve(reference, small_images, bounds=[0.5], epochs=1)
     assert bounded.network(0).conv2.bounded.constraint == "box"

@@ -12,7 +12,7 @@ from compression import factor_file, onnx_export, plain_pytorch
 from compression.errors import StorageError
 from compression.exports import convert_file
 from compression.factor_file import restore_bytes
-from compression.network import LayerBound, LowRank, set_bounded
+from compression.network import LayerBound, LowRankLayer, set_bounded
 
 
 def dense():
@@ -22,7 +22,7 @@ def dense():
 
 def low_rank():
     network = dense()
-    network[0] = LowRank(torch.nn.Linear(6, 2, bias=False), torch.nn.Linear(2, 8))
+    network[0] = LowRankLayer(torch.nn.Linear(6, 2, bias=False), torch.nn.Linear(2, 8))
     return network
 
 

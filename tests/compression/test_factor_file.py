@@ -13,7 +13,7 @@ import compression
 from compression.errors import StorageError
 from compression.low_rank.decomposition import factorize
 from compression.low_rank.kernels import decompose_kernel
-from compression.network import LowRankPlusSparse, layers, low_rank_layer, replace_layers
+from compression.network import LowRankPlusSparseLayer, layers, low_rank_layer, replace_layers
 
 
 class Block(nn.Module):
@@ -150,7 +150,7 @@ def test_a_sparse_part_and_what_cannot_be_finite(tmp_path):
     dense = nn.Sequential(OrderedDict(fc=nn.Linear(6, 5))).eval()
     low_rank = low_rank_layer(dense.fc, factorize(dense.fc.weight.detach().numpy(), 1))
     sparse = nn.Linear(6, 5, bias=False)
-    network = replace_layers(dense, {"fc": LowRankPlusSparse(low_rank, sparse)})
+    network = replace_layers(dense, {"fc": LowRankPlusSparseLayer(low_rank, sparse)})
     compression.export_factors(network, tmp_path / "f.safetensors")
     compression.restore(dense, tmp_path / "f.safetensors")
     x = torch.randn(3, 6)

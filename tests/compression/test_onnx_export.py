@@ -14,7 +14,7 @@ from torch import nn
 
 import compression
 from compression.errors import NotApplicableError, StorageError
-from compression.network import LayerBound, LowRank, LowRankPlusSparse, set_bounded
+from compression.network import LayerBound, LowRankLayer, LowRankPlusSparseLayer, set_bounded
 
 
 def graph_outputs(network, path, x):
@@ -108,11 +108,13 @@ def test_compressed_layers_run_as_what_they_stand_for(tmp_path):
     bounded.weight.data.clamp_(-0.1, 0.1)
     set_bounded(bounded, LayerBound("box", 0.1))
     parts = {
-        "low_rank": LowRank(OrderedDict(right=nn.Linear(5, 2, bias=False), left=nn.Linear(2, 4))),
+        "low_rank": LowRankLayer(
+            OrderedDict(right=nn.Linear(5, 2, bias=False), left=nn.Linear(2, 4))
+        ),
         "sparse": nn.Linear(5, 4, bias=False),
     }
     network = nn.Sequential(
-        OrderedDict(first=bounded, act=nn.ReLU(), sum=LowRankPlusSparse(**parts))
+        OrderedDict(first=bounded, act=nn.ReLU(), sum=LowRankPlusSparseLayer(**parts))
     )
     for candidate in (network, compression.quantize(network, 4), nn.Sequential(nn.Linear(6, 2))):
         assert_same_outputs(candidate.eval(), 6, tmp_path / "model.onnx")

@@ -12,7 +12,7 @@ from torch import nn
 import compression
 from compression.errors import StorageError
 from compression.low_rank.decomposition import factorize
-from compression.network import LowRankPlusSparse, low_rank_layer, replace_layers
+from compression.network import LowRankPlusSparseLayer, low_rank_layer, replace_layers
 
 
 def test_the_code_builds_the_network_in_a_folder_of_its_own(tmp_path):
@@ -32,7 +32,7 @@ def test_the_code_builds_the_network_in_a_folder_of_its_own(tmp_path):
         low_rank_layer(layer, factorize(layer.weight.detach().numpy(), 2))
         for layer in (dense[5], dense[6])
     ]
-    summed = LowRankPlusSparse(low_rank[1], nn.Linear(6, 3, bias=False))
+    summed = LowRankPlusSparseLayer(low_rank[1], nn.Linear(6, 3, bias=False))
     network = replace_layers(dense, {'it\'s "one"': low_rank[0], "last": summed})
     exported = compression.export_pytorch(network, tmp_path / "model.pt")
     assert exported.difference == 0

@@ -15,7 +15,7 @@ from torch.nn.utils import parametrizations, prune
 import compression
 from compression import accounting, storage
 from compression.errors import NotApplicableError, StorageError
-from compression.network import LayerBound, LowRank, bounded_of, set_bounded
+from compression.network import LayerBound, LowRankLayer, bounded_of, set_bounded
 
 FILES = Path(__file__).parent / "files"
 
@@ -178,7 +178,7 @@ def test_save_refuses_what_it_cannot_keep(case, tmp_path):
 
 
 def test_a_hook_on_the_chain_itself_is_refused(tmp_path):
-    network = nn.Sequential(LowRank(OrderedDict(a=nn.Linear(3, 3))))
+    network = nn.Sequential(LowRankLayer(OrderedDict(a=nn.Linear(3, 3))))
     network[0].register_forward_hook(lambda *given: None)
     with pytest.raises(StorageError, match=r"layer 0.*hook"):
         save_and_load(network, tmp_path)

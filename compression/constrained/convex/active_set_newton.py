@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv
 from scipy.special import expit
 
-from .losses import Softmax
+from .losses import SoftmaxLoss
 
 Array = NDArray[np.floating]
 
@@ -80,7 +80,7 @@ class _QuadraticModel:
 class ActiveSetNewton:
     """Solves for one bound after the other, each from where the last one ended."""
 
-    def __init__(self, loss: Softmax) -> None:
+    def __init__(self, loss: SoftmaxLoss) -> None:
         self.design, self.positive = loss.design, loss.hot[1] / loss.samples
         self.samples, self.scale = loss.samples, loss.inputs.scale
         self.model: _QuadraticModel | None = None

@@ -15,7 +15,7 @@ from ...report import Report, keep_going
 from ..sets import ConstraintSet, check_bound
 from .certificate import Certificate, Certifier
 from .homotopy import Walk
-from .losses import Squared
+from .losses import SquaredLoss
 
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -89,7 +89,7 @@ def interpolate_rows(knots: Array, values: Array, bound: float) -> Array:
 
 
 def follow(
-    loss: Squared, constraint: ConstraintSet, certifier: Certifier, report: Report = keep_going
+    loss: SquaredLoss, constraint: ConstraintSet, certifier: Certifier, report: Report = keep_going
 ) -> ExactPath:
     """All breakpoints, from c = 0 to where the bound costs nothing.
 

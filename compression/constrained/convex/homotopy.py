@@ -25,8 +25,8 @@ from scipy.optimize import nnls
 from ...errors import NotConvergedError
 from ..sets import ConstraintSet
 from .free_block import FreeBlock
-from .losses import Squared
-from .quadratic import Dense, minimise_in_box
+from .losses import SquaredLoss
+from .quadratic import DenseQuadratic, minimise_in_box
 
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -50,7 +50,7 @@ FEW_ROWS = 3
 SMALL = 100
 
 
-def _ridge(loss: Squared) -> tuple[float, float]:
+def _ridge(loss: SquaredLoss) -> tuple[float, float]:
     """What to add to the Gram matrix's diagonal, and the least loss that it leaves.
 
     Nothing, where no eigenvalue lies below ``COLLINEAR`` times the largest. The loss is less that
@@ -97,7 +97,7 @@ class Walk:
     bounds, gradients are for L1.
     """
 
-    def __init__(self, loss: Squared, constraint: ConstraintSet) -> None:
+    def __init__(self, loss: SquaredLoss, constraint: ConstraintSet) -> None:
         scale, self.correlation = loss.inputs.scale, loss.correlation
         self.l1, self.two_sided = not constraint.elementwise, constraint.bounded
         self.size = 1.0 / scale if self.l1 else scale  # half of the middle step, by t
@@ -172,7 +172,7 @@ class Walk:
         loss = 0.5 * float(point @ (gradient - self.correlation) - self.ridge * (point @ point))
         return loss <= self.least and bool((point * self.side >= 0).all())
 
-    def _prepare_gram(self, loss: Squared) -> Array:
+    def _prepare_gram(self, loss: SquaredLoss) -> Array:
         """The Gram matrix with the ridge; of many columns and few rows not written out yet."""
         self.values = loss.inputs.values
         columns, rows = self.values.shape
@@ -244,7 +244,9 @@ class Walk:
             lower[outer > 0], upper[outer < 0] = 0.0, 0.0
         else:
             lower[below], upper[above] = -size[below], size[above]
-        move = minimise_in_box(Dense(hessian), linear, lower, upper, np.zeros(len(at)), 1e-12)
+        move = minimise_in_box(
+            DenseQuadratic(hessian), linear, lower, upper, np.zeros(len(at)), 1e-12
+        )
         if self.l1:
             return np.where(move == 0, 0, outer).astype(np.int8)
         return (move >= upper).astype(np.int8) - (move <= lower)

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from ...report import Report, far_apart_first, keep_going
 from ...threads import in_one_thread
 from .exact_path import ExactPath
-from .losses import Loss, Softmax, Squared, check_data, prepare
+from .losses import Loss, SoftmaxLoss, SquaredLoss, check_data, prepare
 from .path import GridPath
 from .results import LossPlanes
 
@@ -112,14 +112,14 @@ def evaluate_over_plane(
     still = np.array(weight, np.float64)
     still.ravel()[list(pair)] = 0.0
     base = loss.from_model(still, intercept)
-    if isinstance(loss, Squared):
+    if isinstance(loss, SquaredLoss):
         return _quadratic(loss, base, pair, x, y)
     return _cross_entropy(
         loss, base, divmod(pair[0], still.shape[1]), divmod(pair[1], still.shape[1]), x, y
     )
 
 
-def _quadratic(loss: Squared, base: Array, pair: tuple[int, int], x: Array, y: Array) -> Array:
+def _quadratic(loss: SquaredLoss, base: Array, pair: tuple[int, int], x: Array, y: Array) -> Array:
     steps = np.stack([_step(loss, feature) for feature in pair])
     slope = steps @ loss.gradient(base)
     curvature = steps @ loss.gram @ steps.T
@@ -129,7 +129,7 @@ def _quadratic(loss: Squared, base: Array, pair: tuple[int, int], x: Array, y: A
     return loss.value(base) + moved
 
 
-def _step(loss: Squared, feature: int) -> Array:
+def _step(loss: SquaredLoss, feature: int) -> Array:
     """What a weight of 1 is in a point."""
     unit = np.zeros(loss.inputs.features)
     unit[feature] = 1.0
@@ -137,7 +137,12 @@ def _step(loss: Squared, feature: int) -> Array:
 
 
 def _cross_entropy(
-    loss: Softmax, base: Array, first: tuple[int, int], second: tuple[int, int], x: Array, y: Array
+    loss: SoftmaxLoss,
+    base: Array,
+    first: tuple[int, int],
+    second: tuple[int, int],
+    x: Array,
+    y: Array,
 ) -> Array:
     logits = base @ loss.design
     (k, feature), (m, other) = first, second
@@ -161,7 +166,7 @@ def _cross_entropy(
     return np.stack([row.mean(axis=1) for row in rows]) - fit
 
 
-def _column(loss: Softmax, feature: int) -> Array:
+def _column(loss: SoftmaxLoss, feature: int) -> Array:
     """What a weight of 1 adds to its class's logits, shape (N,); nothing for a constant column."""
     (place,) = np.nonzero(loss.inputs.columns == feature)
     if not len(place):

@@ -28,7 +28,7 @@ CERTAIN = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Standardised:
+class StandardisedInputs:
     """The inputs with constant columns left out, the others centred and of unit variance.
 
     Attributes
@@ -50,7 +50,7 @@ class Standardised:
     features: int
 
     @classmethod
-    def of(cls, x: Array) -> "Standardised":
+    def of(cls, x: Array) -> "StandardisedInputs":
         mean = x.mean(axis=0)
         centred = x - mean
         scale = np.sqrt(np.mean(centred**2, axis=0))
@@ -69,14 +69,14 @@ class Standardised:
 
 
 @dataclass(frozen=True, eq=False)
-class Squared:
+class SquaredLoss:
     """½ mean (y − Xθ − b)², the intercept b always at its own optimum.
 
     A point is the weight alone, shape (p,). Everything needed is in the Gram matrix, which
     is computed at most once and shared by all bounds and solvers.
     """
 
-    inputs: Standardised
+    inputs: StandardisedInputs
     target_mean: float
     variance: float
     correlation: Array
@@ -84,9 +84,9 @@ class Squared:
     name: ClassVar[str] = "squared"
 
     @classmethod
-    def of(cls, x: Array, y: Array) -> "Squared":
+    def of(cls, x: Array, y: Array) -> "SquaredLoss":
         """From inputs (N, n) and targets (N,), as ``check_data`` returns them."""
-        inputs = Standardised.of(x)
+        inputs = StandardisedInputs.of(x)
         centred = y - y.mean()
         if np.abs(centred).max() <= CONSTANT * np.abs(y).max():
             centred = np.zeros_like(y)
@@ -144,22 +144,22 @@ class Squared:
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax:
+class SoftmaxLoss:
     """Mean cross-entropy of softmax(θ x + b), in nats.
 
     A point has shape (classes, p + 1): the weights, and the intercepts as the last column.
     """
 
-    inputs: Standardised
+    inputs: StandardisedInputs
     design: Array = field(repr=False)  # (p + 1, N), last row ones
     hot: Array = field(repr=False)  # (classes, N), one-hot labels
 
     name: ClassVar[str] = "softmax"
 
     @classmethod
-    def of(cls, x: Array, y: NDArray[np.integer]) -> "Softmax":
+    def of(cls, x: Array, y: NDArray[np.integer]) -> "SoftmaxLoss":
         """From inputs (N, n) and labels (N,) from 0 on, as ``check_data`` returns them."""
-        inputs = Standardised.of(x)
+        inputs = StandardisedInputs.of(x)
         design = np.vstack([inputs.values, np.ones(len(y))])
         hot = np.zeros((int(y.max()) + 1, len(y)))
         hot[y, np.arange(len(y))] = 1.0
@@ -302,13 +302,13 @@ class SoftmaxCurvature:
         return root @ root.T / self.samples
 
 
-Loss = Squared | Softmax
+Loss = SquaredLoss | SoftmaxLoss
 LOSSES = ("squared", "softmax")
 
 
 def prepare(x: Array, y: NDArray[Any], loss: str) -> Loss:
     """The loss of that name on data that ``check_data`` returned."""
-    return Squared.of(x, y) if loss == "squared" else Softmax.of(x, y)
+    return SquaredLoss.of(x, y) if loss == "squared" else SoftmaxLoss.of(x, y)
 
 
 def loss_of(task: str) -> str:

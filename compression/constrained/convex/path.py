@@ -18,7 +18,7 @@ from ..sets import ConstraintSet, check_bound
 from .active_set_newton import ActiveSetNewton
 from .certificate import Certificate, Certifier
 from .exact_path import ExactPath, follow, interpolate_rows
-from .losses import Loss, Softmax, Squared, check_data, prepare
+from .losses import Loss, SoftmaxLoss, SquaredLoss, check_data, prepare
 from .problem import Problem, Solver
 from .solve import (
     DENSE,
@@ -185,7 +185,7 @@ def path_by_bound(
     prepared = prepare(x, y, loss)
     certifier = Certifier(x, y, loss, members)
     grid = None if bounds is None else _check_bounds(bounds)
-    if isinstance(prepared, Squared) and members.has_exact_path:
+    if isinstance(prepared, SquaredLoss) and members.has_exact_path:
         separate = replace(certifier)  # A kept path's certifier does not grow with its callers.
         exact = compute_once(
             ("exact path", constraint, x, y), partial(follow, prepared, members, separate, report)
@@ -252,7 +252,7 @@ class _GridSolver:
         """Each bound as it is solved, with all that are solved by then."""
         loss = self.loss
         faces = self.constraint.has_faces and loss.inputs.columns.size > 0
-        if faces and isinstance(loss, Softmax) and loss.classes == 2:
+        if faces and isinstance(loss, SoftmaxLoss) and loss.classes == 2:
             yield from self._run_two_classes(loss)
             return
         # One-sided bounds never cost softmax anything: one unconstrained model serves them all.
@@ -269,7 +269,7 @@ class _GridSolver:
             yield bound, self._gather()
             self._ask_on()
 
-    def _run_two_classes(self, loss: Softmax) -> Iterator[tuple[float, GridPath]]:
+    def _run_two_classes(self, loss: SoftmaxLoss) -> Iterator[tuple[float, GridPath]]:
         """As many bounds as are solved in no time, then all their certificates at once."""
         newton, unit = ActiveSetNewton(loss), self.certifier.unit
         at_once = max(1, CELLS // loss.design.size)

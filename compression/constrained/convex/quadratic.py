@@ -32,7 +32,7 @@ class Quadratic(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Dense:
+class DenseQuadratic:
     """The Hessian written out, (n, n); v is a vector."""
 
     hessian: Array
@@ -51,7 +51,7 @@ class Dense:
 
 
 @dataclass(frozen=True, eq=False)
-class MatrixFree:
+class MatrixFreeQuadratic:
     """A softmax loss's Hessian at one point, plus ``raised`` times the identity.
 
     Its equations are solved to ``tolerance``, relative to the largest right-hand side, or as far

@@ -15,7 +15,7 @@ from ...errors import ArgumentError, NotApplicableError
 from ...threads import in_one_thread
 from ..sets import ConstraintSet, check_bound
 from .certificate import Certificate, Certifier
-from .losses import Loss, Squared, check_data, prepare
+from .losses import Loss, SquaredLoss, check_data, prepare
 from .problem import Problem, Solver
 from .solvers.projected_newton import ProjectedNewton
 from .solvers.quasi_newton import QuasiNewton
@@ -294,7 +294,7 @@ def search_subsets(
     For least squares only, where what a swap wins is known without a fit. ``go_on`` is called
     before every swap, and ends the search by returning False.
     """
-    if problem.constraint.counts and isinstance(problem.loss, Squared):
+    if problem.constraint.counts and isinstance(problem.loss, SquaredLoss):
         assert judge.best is not None
         start = problem.loss.from_model(judge.best[0])
         count = int(min(problem.bound, start.size))
@@ -367,7 +367,7 @@ def solve_unconstrained(
     or close to it, and a solver is the better way. ``go_on`` is called at every step of that
     search, and ends it by returning False: what comes back then is no answer.
     """
-    if isinstance(loss, Squared):
+    if isinstance(loss, SquaredLoss):
         point = np.linalg.lstsq(loss.gram, loss.correlation, rcond=1e-13)[0]
         return move_inside(loss, constraint, bound, point)
     point, inside, steps = np.zeros(loss.shape), True, 0
@@ -382,7 +382,7 @@ def solve_unconstrained(
         done = np.abs(gradient).max() <= 1e-13 or value <= floor or steps >= 500
         return inside and not done
 
-    free = Problem(loss, _Everything(), np.inf)
+    free = Problem(loss, _WholeSpace(), np.inf)
     method: Solver = ProjectedNewton() if np.prod(loss.shape) <= DENSE else QuasiNewton()
     method.run(free, callback, free.start())
     return move_inside(loss, constraint, bound, point)
@@ -402,7 +402,7 @@ def move_inside(loss: Loss, constraint: ConstraintSet, bound: float, point: Arra
 
 
 @dataclass(frozen=True)
-class _Everything(ConstraintSet):
+class _WholeSpace(ConstraintSet):
     """No constraint at all."""
 
     name = "none"

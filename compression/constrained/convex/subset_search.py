@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from .losses import Squared
+from .losses import SquaredLoss
 
 Array = NDArray[np.floating]
 Indices = NDArray[np.intp]
@@ -29,7 +29,7 @@ LARGEST_WORK = 2e10
 
 
 def best_subset(
-    loss: Squared, count: int, start: Array, go_on: Callable[[], bool] = lambda: True
+    loss: SquaredLoss, count: int, start: Array, go_on: Callable[[], bool] = lambda: True
 ) -> tuple[Array, bool]:
     """A point (p,) with at most ``count`` weights, and whether no swap improves it.
 
@@ -62,7 +62,7 @@ def best_subset(
 class _Search:
     """What sets of columns win over the zero model: ½ rᵀ G⁻¹ r over their block."""
 
-    def __init__(self, loss: Squared, go_on: Callable[[], bool]) -> None:
+    def __init__(self, loss: SquaredLoss, go_on: Callable[[], bool]) -> None:
         self.go_on, self.stopped = go_on, False
         self.gram = loss.gram + RIDGE * np.diag(np.diag(loss.gram))
         self.correlation, self.zero = loss.correlation, loss.zero

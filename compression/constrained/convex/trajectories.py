@@ -10,7 +10,7 @@ from ...catalog import CONSTRAINTS, SOLVERS, find
 from ...report import Report, far_apart_first, keep_going
 from ...threads import in_one_thread
 from .certificate import Certifier
-from .losses import Squared, check_data, prepare
+from .losses import SquaredLoss, check_data, prepare
 from .problem import Problem
 from .results import End, Trajectories
 from .solve import IterateJudge, settle
@@ -58,7 +58,7 @@ def trajectories(
     prepared = prepare(x, y, loss)
     certifier = Certifier(x, y, loss, members)
     total = len(methods) * len(bounds)
-    outputs = 1 if isinstance(prepared, Squared) else prepared.classes
+    outputs = 1 if isinstance(prepared, SquaredLoss) else prepared.classes
     weights = prepared.inputs.features * outputs
     result = Trajectories(
         bounds=np.array(bounds),

@@ -12,7 +12,7 @@ from .setup import ConstrainedStart, Limits, confine
 
 
 @dataclass(frozen=True)
-class Clip:
+class Clipping:
     """The reference's weights moved to the nearest point of their sets, and nothing else.
 
     Solves  min ‖W_l − Ŵ_l‖_F  subject to  Ŵ_l in C(c_l), for each layer alone.

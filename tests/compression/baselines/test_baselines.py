@@ -101,7 +101,7 @@ def test_the_forward_pass_in_training_is_the_stored_model_s_bit_by_bit(reference
 def test_the_gradient_passes_the_rounding_unchanged():
     weight = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
     target = torch.ones(5, 4)
-    rounded = straight_through.StraightThrough.apply(weight, Grid(2, -1.0, 1.0))
+    rounded = straight_through.StraightThroughGradient.apply(weight, Grid(2, -1.0, 1.0))
     ((rounded - target) ** 2).sum().backward()
     assert torch.equal(weight.grad, 2 * (rounded.detach() - target))
 

@@ -14,7 +14,7 @@ from compression.combined.balanced import balanced_ranks
 from compression.constrained.training.setup import ConstrainedStart
 from compression.errors import ArgumentError
 from compression.low_rank.decomposition import break_even_rank
-from compression.network import LowRank, LowRankPlusSparse, layers, matrix
+from compression.network import LowRankLayer, LowRankPlusSparseLayer, layers, matrix
 
 RANKS, BOUNDS = [2, 9], [0.1, 0.4]
 METHODS = list(compression.COMBINED_METHODS)
@@ -98,7 +98,7 @@ def test_layers_of_paying_rank_are_factors_of_that_rank_and_the_others_dense(
         for name, layer in layers(digits_mlp.network).items():
             part = getattr(network, name)
             if rank <= break_even_rank(*matrix(layer).shape):
-                assert isinstance(part, LowRank)
+                assert isinstance(part, LowRankLayer)
                 assert part.right.weight.shape[0] == part.left.weight.shape[1] == rank
             else:
                 assert matrix(part).shape == matrix(layer).shape
@@ -128,7 +128,7 @@ def test_a_layer_that_stays_dense_keeps_its_bound_after_truncation(digits, digit
     last = curve.network(0).fc3
     assert np.abs(matrix(last)).max() <= 0.3 * largest * (1 + 1e-6)
     assert last.bounded.bound == pytest.approx(0.3 * largest)
-    assert isinstance(curve.network(0).fc1, LowRank)
+    assert isinstance(curve.network(0).fc1, LowRankLayer)
 
 
 def test_low_rank_plus_sparse_holds_its_rank_and_its_share(curves, digits_mlp):
@@ -144,7 +144,7 @@ def test_low_rank_plus_sparse_holds_its_rank_and_its_share(curves, digits_mlp):
                 assert part.low_rank.left.weight.shape[1] == rank
                 assert np.count_nonzero(matrix(part.sparse)) == int(bound * size)
             else:
-                assert not isinstance(part, LowRankPlusSparse)
+                assert not isinstance(part, LowRankPlusSparseLayer)
     assert seen > 4
 
 

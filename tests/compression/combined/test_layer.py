@@ -11,7 +11,7 @@ from compression.combined.compressed_layer import share_bias, weight_of
 from compression.factors import Factors
 from compression.network import (
     LayerBound,
-    LowRankPlusSparse,
+    LowRankPlusSparseLayer,
     features_of,
     low_rank_layer,
     set_bounded,
@@ -33,7 +33,9 @@ def network():
     weight[generator.permutation(weight.size)[:NONZERO]] = generator.normal(size=NONZERO)
     sparse.weight.data = torch.from_numpy(weight.reshape(ROWS, COLUMNS))
     set_bounded(sparse, LayerBound("cardinality", float(NONZERO)))
-    return nn.Sequential(LowRankPlusSparse(low_rank, sparse), nn.ReLU(), nn.Linear(ROWS, 2)).eval()
+    return nn.Sequential(
+        LowRankPlusSparseLayer(low_rank, sparse), nn.ReLU(), nn.Linear(ROWS, 2)
+    ).eval()
 
 
 def test_its_outputs_are_those_of_the_sum_of_its_weights(network):
@@ -87,7 +89,7 @@ def low_rank(layer):
 
 
 def plus_sparse(layer):
-    return LowRankPlusSparse(low_rank(layer), nn.Linear(*layer.weight.T.shape, bias=False))
+    return LowRankPlusSparseLayer(low_rank(layer), nn.Linear(*layer.weight.T.shape, bias=False))
 
 
 @pytest.mark.parametrize("form", [low_rank, plus_sparse, lambda layer: layer])

@@ -14,7 +14,7 @@ from compression import accounting
 from compression.errors import ArgumentError
 from compression.low_rank.budgets import RULES, UNITS, budget_curve
 from compression.low_rank.objectives import OBJECTIVES
-from compression.network import LowRank, layers, matrix
+from compression.network import LowRankLayer, layers, matrix
 
 SMALL = ("conv1", "fc1")
 
@@ -35,7 +35,7 @@ def every_network(signals, small_signals):
     found = []
     for row, choice in enumerate(choices):
         network = curve.network(row)
-        kept = {n: choice[n] for n in SMALL if isinstance(getattr(network, n), LowRank)}
+        kept = {n: choice[n] for n in SMALL if isinstance(getattr(network, n), LowRankLayer)}
         loss = sum(spectra[n][rank:].sum() / spectra[n].sum() for n, rank in kept.items())
         found.append((loss, {unit: measure(network) for unit, measure in UNITS.items()}))
     return found
@@ -89,7 +89,7 @@ def test_a_row_is_the_network_that_its_ranks_describe(curve, digits, digits_mlp)
         lost = 0.0
         for name, rank in line["ranks"].items():
             part = getattr(network, name)
-            assert isinstance(part, LowRank) == (rank is not None)
+            assert isinstance(part, LowRankLayer) == (rank is not None)
             if rank is not None:
                 assert part.right.out_features == rank
                 lost += np.sum(whole[name][rank:] ** 2) / np.sum(whole[name] ** 2)
@@ -196,7 +196,7 @@ def test_kernels_share_a_budget_too(signals, small_signals):
 
 def test_costs_that_are_more_than_the_sum_of_the_layers_still_fit(monkeypatch, digits, digits_mlp):
     def cost(network):
-        pairs = sum(isinstance(part, LowRank) for part in network) > 1
+        pairs = sum(isinstance(part, LowRankLayer) for part in network) > 1
         return accounting.parameters(network) + 700 * pairs
 
     monkeypatch.setitem(UNITS, "bytes", cost)

@@ -13,7 +13,7 @@ from compression.catalog import LOW_RANK_METHODS
 from compression.errors import ArgumentError
 from compression.low_rank.decomposition import break_even_rank, build
 from compression.low_rank.layer_errors import layer_errors
-from compression.network import LowRank, layers, matrix
+from compression.network import LowRankLayer, layers, matrix
 
 LOOKING = [name for name, entry in LOW_RANK_METHODS.items() if entry.needs_inputs]
 
@@ -102,7 +102,7 @@ def test_a_layer_s_realised_error_is_how_far_its_outputs_move(digits, digits_mlp
     network = compression.low_rank_curve(
         digits_mlp, digits, "activation_aware_svd", [5], layers="fc2"
     ).network(0)
-    assert isinstance(network.fc2, LowRank)
+    assert isinstance(network.fc2, LowRankLayer)
     x = digits.x_train[digits.validation_rows]
     seen = input_of(digits_mlp.network, "fc2", x)
     moved = outputs(network.fc2, seen) - outputs(digits_mlp.network.fc2, seen)

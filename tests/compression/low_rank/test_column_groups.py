@@ -12,7 +12,7 @@ from compression.factors import pack_groups, spread_groups
 from compression.low_rank.activation_aware_svd import ActivationAwareSVD
 from compression.low_rank.column_groups import ColumnGroups
 from compression.low_rank.decomposition import output_error
-from compression.network import LowRank, low_rank_layer, multiply_out, replace_layers
+from compression.network import LowRankLayer, low_rank_layer, multiply_out, replace_layers
 
 
 def shapes_that_fit(outputs, columns, rank):
@@ -118,7 +118,7 @@ def test_a_layer_in_groups_gives_what_its_weight_gives(grouped):
     weight = torch.from_numpy(first.weight)
     bias = dense[0].bias + torch.from_numpy(first.bias_shift)
     torch.testing.assert_close(network[0](x), x @ weight.T + bias)
-    assert isinstance(network[0], LowRank)
+    assert isinstance(network[0], LowRankLayer)
     np.testing.assert_allclose(multiply_out(network[0]), first.weight, atol=1e-6)
 
 

@@ -17,7 +17,7 @@ from compression.errors import ArgumentError, NotApplicableError
 from compression.low_rank import networks
 from compression.low_rank.decomposition import build
 from compression.low_rank.kernels import decompose_kernel
-from compression.network import LowRank, layers, low_rank_layer
+from compression.network import LowRankLayer, layers, low_rank_layer
 from compression.training import SampleTensors
 
 MODELS = {
@@ -148,7 +148,7 @@ def test_a_compressed_layer_costs_what_is_counted_and_survives_its_file(
     dense = sum(p.numel() for p in reference.network.parameters())
     for row in (0, 1):
         network, line = curve.network(row), curve.table.iloc[row]
-        low_rank = [part for part in network if isinstance(part, LowRank)]
+        low_rank = [part for part in network if isinstance(part, LowRankLayer)]
         assert low_rank
         kept = sum(p.numel() for p in network.parameters())
         assert line["parameters"] == kept < dense
@@ -181,7 +181,9 @@ def test_a_method_left_to_itself_takes_linear_layers_or_else_convolutions(model,
             compression.low_rank_curve(reference, dataset, method)
         return
     compressed = compression.low_rank_curve(reference, dataset, method, [1]).network(0)
-    assert [n for n, part in compressed.named_children() if isinstance(part, LowRank)] == expected
+    assert [
+        n for n, part in compressed.named_children() if isinstance(part, LowRankLayer)
+    ] == expected
 
 
 def test_a_layer_that_the_method_cannot_take_is_refused_by_name(trained):

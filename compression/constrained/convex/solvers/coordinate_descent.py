@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...sets import ConstraintSet
-from ..losses import Softmax
+from ..losses import SoftmaxLoss
 from ..problem import Array, Callback, Problem
 
 
@@ -33,7 +33,7 @@ class CoordinateDescent:
 
     def run(self, problem: Problem, callback: Callback, start: Array) -> None:
         point = problem.project(start)
-        if isinstance(problem.loss, Softmax):
+        if isinstance(problem.loss, SoftmaxLoss):
             _by_class(problem, problem.loss, callback, point, self.sweeps)
             return
         loss, lower, upper = problem.loss, problem.lower, problem.upper
@@ -45,7 +45,7 @@ class CoordinateDescent:
 
 
 def _by_class(
-    problem: Problem, loss: Softmax, callback: Callback, point: Array, sweeps: int
+    problem: Problem, loss: SoftmaxLoss, callback: Callback, point: Array, sweeps: int
 ) -> None:
     lower, upper = problem.lower, problem.upper
     value = loss.value(point)

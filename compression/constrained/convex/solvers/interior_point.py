@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...sets import ConstraintSet
-from ..losses import Squared
+from ..losses import SquaredLoss
 from ..problem import Array, Callback, Problem, seconds_left
 
 ATTEMPTS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -72,7 +72,7 @@ def _programme(problem: Problem) -> tuple[Any, Any, Any]:
     loss, units = problem.loss, _units(problem)
     scale = loss.inputs.scale * units
     intercept = None
-    if isinstance(loss, Squared):
+    if isinstance(loss, SquaredLoss):
         # A square root of the Gram matrix stands for the data: as many rows as columns.
         values, vectors = np.linalg.eigh(loss.gram)
         kept = values > 1e-14 * max(values[-1], 1e-300)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...sets import ConstraintSet
-from ..losses import Loss, Softmax
+from ..losses import Loss, SoftmaxLoss
 from ..problem import Array, Callback, Problem
-from ..quadratic import Dense, MatrixFree, minimise_in_box
+from ..quadratic import DenseQuadratic, MatrixFreeQuadratic, minimise_in_box
 
 # Share of the largest slope at which the model counts as minimised.
 MODEL_TOLERANCE = 0.1
@@ -70,13 +70,13 @@ class ProjectedNewton:
         at_upper, at_lower = point >= upper, point <= lower
         pinned = (at_upper & (gradient < 0)) | (at_lower & (gradient > 0))
         slope = float(np.abs(gradient[~pinned]).max(initial=0.0))
-        if isinstance(loss, Softmax) and point.size > WRITTEN_OUT:
+        if isinstance(loss, SoftmaxLoss) and point.size > WRITTEN_OUT:
             curvature = loss.curvature(point, IGNORED, single=point.size > SINGLE_PRECISION)
             raised = choose_damping(loss, float(np.mean(curvature.diagonal)), slope)
             # The larger the Hessian, the more products its flat directions cost: a stiffer model
             # takes more steps and far fewer products.
             raised *= max(1.0, point.size / STIFFER_FROM)
-            model = MatrixFree(curvature, raised)
+            model = MatrixFreeQuadratic(curvature, raised)
             return minimise_in_box(model, gradient, lower, upper, point, model.tolerance) - point
         price = np.abs(gradient[pinned])
         spare = int(self.slack * (pinned.size - price.size)) + 10
@@ -90,7 +90,12 @@ class ProjectedNewton:
         )
         step, here = np.zeros_like(point), point[moving]
         step[moving] = -here + minimise_in_box(
-            Dense(hessian), gradient[moving], lower[moving], upper[moving], here, MODEL_TOLERANCE
+            DenseQuadratic(hessian),
+            gradient[moving],
+            lower[moving],
+            upper[moving],
+            here,
+            MODEL_TOLERANCE,
         )
         return step
 

@@ -5,7 +5,11 @@ from scipy.optimize import lsq_linear
 import compression
 from compression.constrained.convex.certificate import Certifier
 from compression.constrained.convex.losses import prepare
-from compression.constrained.convex.quadratic import Dense, MatrixFree, minimise_in_box
+from compression.constrained.convex.quadratic import (
+    DenseQuadratic,
+    MatrixFreeQuadratic,
+    minimise_in_box,
+)
 from compression.constrained.convex.solvers.projected_newton import SINGLE_PRECISION
 
 
@@ -16,7 +20,7 @@ def softmax_model(example, kind="plain", raised=0.1, **settings):
     point = np.random.default_rng(1).normal(size=loss.shape)
     curvature = loss.curvature(point)
     hessian = curvature.block(np.ones(loss.shape, bool)) + raised * np.eye(point.size)
-    return MatrixFree(curvature, raised, **settings), hessian, point.shape
+    return MatrixFreeQuadratic(curvature, raised, **settings), hessian, point.shape
 
 
 @pytest.mark.parametrize("kind", ["plain", "scaled", "duplicates"])
@@ -33,7 +37,7 @@ def test_products_solve_what_the_written_out_hessian_solves(example, kind, raise
     np.testing.assert_allclose(block @ answer[free], right[free], atol=1e-9 * np.abs(right).max())
     np.testing.assert_allclose(
         answer[free],
-        Dense(hessian).solve(free.ravel(), right.ravel())[free.ravel()],
+        DenseQuadratic(hessian).solve(free.ravel(), right.ravel())[free.ravel()],
         atol=1e-7 / raised * np.abs(right).max(),
     )
 
@@ -60,7 +64,12 @@ def test_a_quadratic_in_a_box_ends_at_the_optimum_of_bounded_least_squares(
     start = np.zeros(shape)
     if written_out:
         found = minimise_in_box(
-            Dense(hessian), linear.ravel(), -edge.ravel(), edge.ravel(), start.ravel(), 1e-9
+            DenseQuadratic(hessian),
+            linear.ravel(),
+            -edge.ravel(),
+            edge.ravel(),
+            start.ravel(),
+            1e-9,
         )
     else:
         found = minimise_in_box(model, linear, -edge, edge, start, 1e-9)
@@ -119,6 +128,6 @@ def test_a_nearly_flat_quadratic_from_a_corner_ends_where_nothing_free_has_a_slo
         outward = ((point <= lower) & (slope > 0)) | ((point >= upper) & (slope < 0))
         return np.abs(slope[~outward]).max(initial=0.0)
 
-    end = minimise_in_box(Dense(hessian), slope, lower, upper, start, 0.1)
+    end = minimise_in_box(DenseQuadratic(hessian), slope, lower, upper, start, 0.1)
     left = steepest(end, slope + hessian @ (end - start))
     assert left <= 0.1 * steepest(start, slope) * (1 + 1e-9)

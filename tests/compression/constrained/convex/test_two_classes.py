@@ -16,7 +16,7 @@ import compression
 from compression.constrained.convex import path as grid
 from compression.constrained.convex.active_set_newton import ActiveSetNewton
 from compression.constrained.convex.intercept import fit_intercept, fit_levels
-from compression.constrained.convex.losses import Softmax
+from compression.constrained.convex.losses import SoftmaxLoss
 from compression.errors import CancelledError
 from tests.compression.constrained.conftest import Example
 from tests.compression.constrained.convex.judging import SETS, certifier, random_weight
@@ -243,7 +243,7 @@ def test_levels_are_found_where_every_probability_is_nought_or_one(far):
 
 def test_points_of_many_models_are_translated_at_once(two_classes):
     problem = two_classes("everything")
-    loss = Softmax.of(problem.x, problem.y)
+    loss = SoftmaxLoss.of(problem.x, problem.y)
     points = np.random.default_rng(0).normal(size=(3, *loss.shape))
     weights, intercepts = loss.to_model(points)
     for row, point in enumerate(points):

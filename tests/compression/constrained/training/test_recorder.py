@@ -5,7 +5,7 @@ import pytest
 
 import compression
 from compression import storage
-from compression.constrained.training.baselines import Clip
+from compression.constrained.training.baselines import Clipping
 from compression.constrained.training.recorder import Recorder
 from compression.constrained.weight_history import (
     MAX_CELLS,
@@ -57,7 +57,7 @@ def test_the_two_largest_weights_are_numbered_row_by_row():
 
 @pytest.mark.parametrize("constraint", ["box", "l1"])
 def test_recorded_weights_and_states_are_those_of_the_files(digits, digits_mlp, constraint):
-    recorder = Recorder(Clip(), constraint)
+    recorder = Recorder(Clipping(), constraint)
     bounds = [0.2, 0.5, 1.0]
     curve = compression.constrained_curve(digits_mlp, digits, constraint, bounds, method=recorder)
     histories = recorder.histories(digits_mlp.network)
@@ -83,7 +83,7 @@ def test_recorded_weights_and_states_are_those_of_the_files(digits, digits_mlp, 
 
 
 def test_a_layer_without_a_bound_is_free_and_has_none(digits, digits_mlp):
-    recorder = Recorder(Clip(), "box")
+    recorder = Recorder(Clipping(), "box")
     compression.constrained_curve(digits_mlp, digits, "box", [0.5], layers=["fc1"], method=recorder)
     other = recorder.histories(digits_mlp.network)["fc2"]
     assert np.isnan(other.bounds).all()

@@ -57,11 +57,11 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
         except CompressionError:
             raise
         except Exception as error:
-            hints = _hints_of(function)
+            hints = _read_hints(function)
             for name, value in signature.bind(*args, **kwargs).arguments.items():
                 if name in hints and not _fits(value, hints[name]):
                     raise ArgumentError(
-                        f"{name} is {_describe(value)}: give {_title(hints[name])}"
+                        f"{name} is {_describe(value)}: give {_name_kind(hints[name])}"
                     ) from error
             raise
 
@@ -69,7 +69,7 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @cache
-def _hints_of(function: Callable) -> dict[str, Any]:
+def _read_hints(function: Callable) -> dict[str, Any]:
     import pandas as pd
     from torch import nn
 
@@ -151,23 +151,23 @@ def _describe(value: Any) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-def _plural(title: str) -> str:
+def _make_plural(title: str) -> str:
     return f"{title.removeprefix('a ')}s" if title.count(" ") < 3 else f"such items: {title}"
 
 
-def _title(hint: Any) -> str:
+def _name_kind(hint: Any) -> str:
     origin, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
     if hint == ArrayLike:
         return TITLES[np.ndarray]
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(_title, inner)))
+        return " or ".join(dict.fromkeys(map(_name_kind, inner)))
     name = getattr(origin, "__name__", str(origin))
     if origin is collections.abc.Callable:
         return "a function"
     if origin is tuple:
-        return f"a tuple of {', '.join(map(_title, inner))}"
+        return f"a tuple of {', '.join(map(_name_kind, inner))}"
     if inner and origin is not np.ndarray:
         if issubclass(origin, collections.abc.Mapping):
-            return f"a mapping from {_title(inner[0])} to {_title(inner[1])}"
-        return f"a list of {_plural(_title(inner[0]))}"
+            return f"a mapping from {_name_kind(inner[0])} to {_name_kind(inner[1])}"
+        return f"a list of {_make_plural(_name_kind(inner[0]))}"
     return TITLES.get(origin) or TITLES.get(name) or f"a {name}"

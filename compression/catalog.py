@@ -24,7 +24,7 @@ from .errors import ArgumentError
 E = TypeVar("E", bound="CatalogEntry")
 
 
-def _catalogue(*entries: E) -> Mapping[str, E]:
+def _build_catalogue(*entries: E) -> Mapping[str, E]:
     return MappingProxyType({entry.name: entry for entry in entries})
 
 
@@ -38,23 +38,23 @@ def find(catalogue: Mapping[str, E], name: str, what: str) -> E:
         ) from None
 
 
-def _regression_only(data: DatasetFacts) -> str | None:
+def _require_number(data: DatasetFacts) -> str | None:
     if data.task != "regression":
         return "predicts a number; this dataset has classes"
     return None
 
 
-def _classes_only(data: DatasetFacts) -> str | None:
+def _require_classes(data: DatasetFacts) -> str | None:
     if data.task != "classification":
         return "predicts classes; this dataset has a number as its target"
     return None
 
 
-def _any_input(data: DatasetFacts) -> str | None:
+def _accept_any(data: DatasetFacts) -> str | None:
     return None
 
 
-def _images_only(data: DatasetFacts) -> str | None:
+def _require_images(data: DatasetFacts) -> str | None:
     if len(data.input_shape) != 3:
         return "needs images (channels, height, width); this dataset has none"
     if min(data.input_shape[1:]) < 12:
@@ -63,7 +63,7 @@ def _images_only(data: DatasetFacts) -> str | None:
     return None
 
 
-def _signals_only(data: DatasetFacts) -> str | None:
+def _require_signals(data: DatasetFacts) -> str | None:
     if len(data.input_shape) != 2:
         return "needs signals (channels, samples); this dataset has none"
     if data.input_shape[1] < 16:
@@ -71,7 +71,7 @@ def _signals_only(data: DatasetFacts) -> str | None:
     return None
 
 
-MODELS: Mapping[str, ModelEntry] = _catalogue(
+MODELS: Mapping[str, ModelEntry] = _build_catalogue(
     ModelEntry(
         name="linear_regression",
         title="Linear regression",
@@ -79,7 +79,7 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         summary="One linear layer trained on the squared error.",
         source="",
         where="compression.models:linear_regression",
-        fits=_regression_only,
+        fits=_require_number,
     ),
     ModelEntry(
         name="softmax_regression",
@@ -88,7 +88,7 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         summary="One linear layer and a softmax: logistic regression for any number of classes.",
         source="",
         where="compression.models:softmax_regression",
-        fits=_classes_only,
+        fits=_require_classes,
     ),
     ModelEntry(
         name="mlp",
@@ -97,7 +97,7 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         summary="Two hidden layers of 256 and 128 rectified units.",
         source="",
         where="compression.models:mlp",
-        fits=_any_input,
+        fits=_accept_any,
         scalable=True,
     ),
     ModelEntry(
@@ -107,7 +107,7 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         summary="Two hidden layers of 300 and 100 rectified units, the classic of the compression literature.",
         source="LeCun, Bottou, Bengio & Haffner 1998",
         where="compression.models:lenet300",
-        fits=_any_input,
+        fits=_accept_any,
         scalable=True,
     ),
     ModelEntry(
@@ -117,7 +117,7 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         summary="Two 5 x 5 convolutions and three linear layers, for images.",
         source="LeCun, Bottou, Bengio & Haffner 1998",
         where="compression.models:lenet5",
-        fits=_images_only,
+        fits=_require_images,
         scalable=True,
     ),
     ModelEntry(
@@ -127,12 +127,12 @@ MODELS: Mapping[str, ModelEntry] = _catalogue(
         summary="Three 1-D convolutions and one linear layer, for signals.",
         source="Greydanus & Kobak 2020, arXiv 2011.14439",
         where="compression.models:conv1d",
-        fits=_signals_only,
+        fits=_require_signals,
         scalable=True,
     ),
 )
 
-LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
+LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _build_catalogue(
     LowRankEntry(
         name="truncated_svd",
         title="Truncated SVD",
@@ -213,7 +213,7 @@ LOW_RANK_METHODS: Mapping[str, LowRankEntry] = _catalogue(
     ),
 )
 
-CONSTRAINTS: Mapping[str, ConstraintEntry] = _catalogue(
+CONSTRAINTS: Mapping[str, ConstraintEntry] = _build_catalogue(
     ConstraintEntry(
         name="box",
         title="Box |θ| ≤ c",
@@ -261,7 +261,7 @@ CONSTRAINTS: Mapping[str, ConstraintEntry] = _catalogue(
     ),
 )
 
-CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
+CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _build_catalogue(
     ConstrainedEntry(
         name="projected_training",
         title="Projected training",
@@ -312,7 +312,7 @@ CONSTRAINED_METHODS: Mapping[str, ConstrainedEntry] = _catalogue(
     ),
 )
 
-SOLVERS: Mapping[str, SolverEntry] = _catalogue(
+SOLVERS: Mapping[str, SolverEntry] = _build_catalogue(
     SolverEntry(
         name="coordinate_descent",
         title="Coordinate descent",
@@ -373,7 +373,7 @@ SOLVERS: Mapping[str, SolverEntry] = _catalogue(
     ),
 )
 
-COMBINED_METHODS: Mapping[str, CombinedEntry] = _catalogue(
+COMBINED_METHODS: Mapping[str, CombinedEntry] = _build_catalogue(
     CombinedEntry(
         name="low_rank_then_constrained",
         title="Low rank, then bounds",
@@ -412,7 +412,7 @@ COMBINED_METHODS: Mapping[str, CombinedEntry] = _catalogue(
     ),
 )
 
-BASELINES: Mapping[str, BaselineEntry] = _catalogue(
+BASELINES: Mapping[str, BaselineEntry] = _build_catalogue(
     BaselineEntry(
         name="rounding",
         title="Rounding to few bits",

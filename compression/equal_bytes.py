@@ -88,7 +88,7 @@ def at_equal_bytes(
         )
     sizes = np.concatenate([numbers_of(curve.table, "bytes") for curve in curves])
     budgets = np.unique(sizes) if budget is None else np.array([budget])
-    rows = [_best_within(curve.table, budgets) for curve in curves]
+    rows = [_find_best_within(curve.table, budgets) for curve in curves]
     both = (rows[0] >= 0) & (rows[1] >= 0)
     if not both.any():
         within = "" if budget is None else f" within {budget:g} bytes"
@@ -103,7 +103,7 @@ def at_equal_bytes(
     ahead = np.where(both, scores[0] - scores[1], -np.inf)
     at = int(np.argmax(ahead))
     one, other = int(rows[0][at]), int(rows[1][at])
-    comparison = _pair_with(second.predictions[other], target, task)
+    comparison = _build_comparison(second.predictions[other], target, task)
     change, low, high = comparison.changes(first.predictions[one][None])
     return MatchedRows(
         budget=float(budgets[at]),
@@ -243,7 +243,7 @@ def winners(
         if peer is None or peer == best:
             results.append(Winner(share, rows, best, None))
             continue
-        comparison = _pair_with(predictions[peer], target, task)
+        comparison = _build_comparison(predictions[peer], target, task)
         ends = (float(each[0]) for each in comparison.changes(predictions[best][None]))
         results.append(Winner(share, rows, best, peer, *ends))
     return results
@@ -255,14 +255,14 @@ def _count_differing(one: NDArray, other: NDArray, target: NDArray, task: str) -
     return int((one != other).sum())
 
 
-def _best_within(table: pd.DataFrame, budgets: Array) -> NDArray[np.intp]:
+def _find_best_within(table: pd.DataFrame, budgets: Array) -> NDArray[np.intp]:
     """For each budget of bytes the row of best validation score; −1: none is that small."""
     front = pareto_front(table.reset_index(drop=True), "bytes", "validation_score")
     rows = np.append(-1, front.index.to_numpy(np.intp))
     return rows[np.searchsorted(front["bytes"], budgets, side="right")]
 
 
-def _pair_with(answers: NDArray, target: NDArray, task: str) -> "Comparison":
+def _build_comparison(answers: NDArray, target: NDArray, task: str) -> "Comparison":
     from .evaluation import Comparison  # here, and not above: pages read results without SciPy
 
     return Comparison(answers, target, task)

@@ -205,7 +205,9 @@ class Comparison:
             n = len(self._target)
             ends = [wilson((row == self._target).sum(), n) for row in predicted]
             return np.array([e.low for e in ends]), np.array([e.high for e in ends])
-        (observed, error), (resampled, errors) = self._bootstrap(self._squares(predicted))
+        (observed, error), (resampled, errors) = self._bootstrap(
+            self._compute_squared_errors(predicted)
+        )
         if len(self._target) < FEW:
             low, high = bootstrap_ends(resampled, errors, observed, error, LEVEL)
             return 1 - high, np.minimum(1 - low, 1.0)
@@ -221,21 +223,21 @@ class Comparison:
         A score interval for paired proportions (Tango 1998) for an accuracy, a paired
         bootstrap's (symmetric bootstrap-t) for R².
         """
-        change = self._scores(predicted) - self._reference_score
+        change = self._compute_scores(predicted) - self._reference_score
         reference = self._reference_predicted
         if self._task == "classification":
             before, after = reference == self._target, predicted == self._target
             gains, losses = (after & ~before).sum(axis=1), (before & ~after).sum(axis=1)
             low, high = score_ends(gains, losses, len(self._target), confidence)
             return change, low, high
-        gained = self._squares(reference) - self._squares(predicted)
+        gained = self._compute_squared_errors(reference) - self._compute_squared_errors(predicted)
         (observed, error), (resampled, errors) = self._bootstrap(gained)
         return change, *bootstrap_ends(resampled, errors, observed, error, confidence)
 
-    def _scores(self, predicted: NDArray) -> Array:
+    def _compute_scores(self, predicted: NDArray) -> Array:
         return np.array([score(row, self._target, self._task) for row in predicted])
 
-    def _squares(self, predicted: NDArray) -> Array:
+    def _compute_squared_errors(self, predicted: NDArray) -> Array:
         return (predicted - self._target.astype(np.float64)) ** 2
 
     def _bootstrap(self, values: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

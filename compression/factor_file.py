@@ -87,7 +87,7 @@ def restore_bytes(module: nn.Module, content: bytes) -> RestoredNetwork:
     places = {strip_wrappers(n): t for n, t in module.state_dict(keep_vars=True).items()}
     halves, plain = _split(tensors)
     _check_names(places, halves, plain)
-    values = {name: _product(*pair, places[name].shape) for name, pair in halves.items()}
+    values = {name: _multiply_factors(*pair, places[name].shape) for name, pair in halves.items()}
     values |= {name: tensors[name] for name in plain}
     wrong = [
         f"{name} is {tuple(values[name].shape)} in the file, {tuple(place.shape)} in the module"
@@ -156,7 +156,7 @@ def _check_ties(places: Mapping[str, torch.Tensor], values: Mapping[str, torch.T
             )
 
 
-def _product(left: torch.Tensor, right: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def _multiply_factors(left: torch.Tensor, right: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """left @ right in a weight's shape; where it does not fit, in its own."""
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[0]:
         raise StorageError(
@@ -205,24 +205,24 @@ def factor_bytes(network: nn.Sequential) -> bytes:
     if type(network) is not nn.Sequential:
         raise StorageError(f"a {type(network).__name__} cannot be written: give an nn.Sequential")
     tensors: dict[str, torch.Tensor] = {}
-    for name, module in _layers(network, ""):
-        for key, value in _numbers(module).items():
+    for name, module in _list_layers(network, ""):
+        for key, value in _list_numbers(module).items():
             tensors[f"{name}.{key}"] = value.detach().cpu().contiguous().clone()
     return safetensors.torch.save(tensors, {"format": "pt"})
 
 
-def _layers(module: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
+def _list_layers(module: nn.Module, name: str) -> list[tuple[str, nn.Module]]:
     """The layers of a chain by the names that they had before they were compressed."""
     if type(module) is not nn.Sequential:
         return [(name, module)]
     return [
         layer
         for child, part in children_of(module).items()
-        for layer in _layers(part, f"{name}.{child}".lstrip("."))
+        for layer in _list_layers(part, f"{name}.{child}".lstrip("."))
     ]
 
 
-def _numbers(module: nn.Module) -> dict[str, torch.Tensor]:
+def _list_numbers(module: nn.Module) -> dict[str, torch.Tensor]:
     """What a file holds of one layer: its weight or two factors, its bias."""
     if not isinstance(module, (LowRankLayer, LowRankPlusSparseLayer)):
         return module.state_dict()
@@ -265,13 +265,13 @@ def dense_layer(module: nn.Module) -> nn.Module:
     )
 
 
-def _dense_network(network: nn.Sequential) -> nn.Sequential:
+def _build_dense_network(network: nn.Sequential) -> nn.Sequential:
     """A network of the same names before it was compressed; its numbers mean nothing."""
     return nn.Sequential(
         OrderedDict(
             (
                 name,
-                _dense_network(part)
+                _build_dense_network(part)
                 if type(part) is nn.Sequential
                 else copy.deepcopy(dense_layer(part)),
             )
@@ -287,7 +287,7 @@ def compare_outputs(network: nn.Sequential, content: bytes) -> float:
     Raises StorageError where it is above ``LARGEST_DIFFERENCE``.
     """
     before = copy.deepcopy(network).cpu().float().eval()
-    after = _dense_network(network).cpu().float().eval()
+    after = _build_dense_network(network).cpu().float().eval()
     restore_bytes(after, content)
     x = torch.randn(3, features_of(before), generator=torch.Generator().manual_seed(0))
     expected, restored = before(x), after(x)

@@ -125,9 +125,9 @@ class KernelStages:
         """The kernel (out, in, *spatial) that the stages stand for."""
         # Along each axis only one stage has more than one entry, so composing two convolutions
         # is a product over channels at every position: a matrix product that broadcasts.
-        whole = _channels_last(self.stages[0].dense_kernel)
+        whole = _move_channels_last(self.stages[0].dense_kernel)
         for stage in self.stages[1:]:
-            whole = _channels_last(stage.dense_kernel) @ whole
+            whole = _move_channels_last(stage.dense_kernel) @ whole
         return np.moveaxis(whole, (-2, -1), (0, 1))
 
     @property
@@ -141,5 +141,5 @@ class KernelStages:
         return sum(stage.kernel.size for stage in self.stages)
 
 
-def _channels_last(kernel: Array) -> Array:
+def _move_channels_last(kernel: Array) -> Array:
     return np.moveaxis(kernel, (0, 1), (-2, -1))

@@ -89,10 +89,10 @@ def quantized_curve(
     judge = CurveBuilder(reference, dataset, samples)
     rate = recipe_of(reference.model, dataset).learning_rate
 
-    def trainer(learning: nn.Sequential, project: Callable[[], None]) -> Trainer:
+    def build_trainer(learning: nn.Sequential, project: Callable[[], None]) -> Trainer:
         return Trainer(learning, samples, rate, BATCH_SIZE, reference.order_seed, project)
 
-    def so_far() -> Curve:
+    def build_curve() -> Curve:
         curve = judge.curve(
             knob=knob,
             method="quantization",
@@ -104,7 +104,7 @@ def quantized_curve(
 
     for done, (value, network, bits) in enumerate(given, start=1):
         quantized = (
-            train_quantized(network, check_bits(bits), epochs, trainer)
+            train_quantized(network, check_bits(bits), epochs, build_trainer)
             if epochs
             else quantize(network, bits)
         )
@@ -123,9 +123,9 @@ def quantized_curve(
         }
         spent = epochs + (behind[done - 1] if behind else 0)
         judge.add(value, samples.outputs(quantized), facts, spent)
-        if not report(done, len(given), so_far):
+        if not report(done, len(given), build_curve):
             break
-    return so_far()
+    return build_curve()
 
 
 @check_arguments
@@ -186,8 +186,8 @@ def few_bits_curve(
             quantized, method=curve.method, table=quantized.table.assign(row=rows, **pairs)
         )
 
-    def step(done: int, total: int, so_far: Callable[[], Curve]) -> bool:
-        return report(done, len(places), lambda: as_family(so_far()))
+    def step(done: int, total: int, build_curve: Callable[[], Curve]) -> bool:
+        return report(done, len(places), lambda: as_family(build_curve()))
 
     quantized = quantized_curve(
         reference,
@@ -282,13 +282,13 @@ def bits_by_bound(
     """
     tables: list[pd.DataFrame] = []
 
-    def so_far() -> pd.DataFrame:
+    def build_table() -> pd.DataFrame:
         return pd.concat(tables).sort_values(["bound", "bits"], ignore_index=True)
 
     for done, row in enumerate(far_apart_first(len(networks)), start=1):
         bound, network = networks[row]
         curve = quantized_curve(reference, dataset, [(b, network, b) for b in BITS])
         tables.append(curve.table.assign(bound=bound, fewest_bits=fewest_bits(curve.table)))
-        if not report(done, len(networks), so_far):
+        if not report(done, len(networks), build_table):
             break
-    return so_far()
+    return build_table()

@@ -54,7 +54,7 @@ class Grid:
 
     def codes(self, values: Array) -> NDArray[np.uint16]:
         """Number of the cell that each value lies in, from 0."""
-        return _cells(values, self.bits, self.low, self.step)
+        return _find_cells(values, self.bits, self.low, self.step)
 
     def values(self, codes: NDArray[np.uint16], dtype: np.dtype) -> Array:
         """The middle of each cell, as this type holds it."""
@@ -87,7 +87,7 @@ class ChannelGrid:
     def codes(self, values: Array) -> NDArray[np.uint16]:
         """Number of the cell that each value lies in; values of shape (rows, ...)."""
         low, reaches = self._columns(values.ndim)
-        return _cells(values, self.bits, low, reaches * 2 / 2**self.bits)
+        return _find_cells(values, self.bits, low, reaches * 2 / 2**self.bits)
 
     def values(self, codes: NDArray[np.uint16], dtype: np.dtype) -> Array:
         """The middle of each cell, for codes of shape (rows, ...)."""
@@ -105,7 +105,9 @@ class ChannelGrid:
 AnyGrid = Grid | ChannelGrid
 
 
-def _cells(values: Array, bits: int, low: Array | float, step: Array | float) -> NDArray[np.uint16]:
+def _find_cells(
+    values: Array, bits: int, low: Array | float, step: Array | float
+) -> NDArray[np.uint16]:
     width = np.where(np.equal(step, 0), 1.0, step)  # all values are one: any cell will do
     cells = np.floor((values.astype(np.float64) - low) / width)
     return np.clip(cells, 0, 2**bits - 1).astype(np.uint16)
@@ -134,7 +136,7 @@ def nearest_grid(
         Around 0: only reaches near its own are tried, which takes less time.
     """
     reaches = None if near is None or near.high <= 0 else near.high * _NEAR
-    (centre,), (reach,) = _search(_matrix(weight), 1, bits, zero_point, moment, reaches)
+    (centre,), (reach,) = _search(_to_matrix(weight), 1, bits, zero_point, moment, reaches)
     return Grid(bits, centre - reach, centre + reach)
 
 
@@ -142,12 +144,12 @@ def nearest_channel_grid(
     weight: Array, bits: int, *, zero_point: bool = False, moment: Array | None = None
 ) -> ChannelGrid:
     """The same for each row of a weight of shape (rows, ...)."""
-    matrix = _matrix(weight)
+    matrix = _to_matrix(weight)
     centres, reaches = _search(matrix, len(matrix), bits, zero_point, moment)
     return ChannelGrid(bits, reaches, centres if zero_point else ())
 
 
-def _matrix(weight: Array) -> Array:
+def _to_matrix(weight: Array) -> Array:
     return weight.reshape(len(weight), -1) if weight.ndim > 1 else weight.reshape(1, -1)
 
 
@@ -166,21 +168,21 @@ def _search(
     parts = rows.reshape(grids, -1).astype(np.float64)
     best = np.full((2, grids), np.nan)
     least = np.full(grids, np.inf)
-    for centre in _centres(parts, zero_point):
+    for centre in _list_centres(parts, zero_point):
         farthest = np.abs(parts - centre[:, None]).max(axis=1, initial=0.0)
         whole = farthest * 2**bits / (2**bits - 1)
         for tried in np.outer(_SHARES, whole) if reaches is None else reaches[:, None]:
             reach = _round_to_float32(tried)
             grid = ChannelGrid(bits, tuple(reach), tuple(centre) if zero_point else ())
             off = grid.values(grid.codes(parts), np.dtype(np.float64)) - parts
-            errors = _errors(off, rows.shape, moment)
+            errors = _sum_errors(off, rows.shape, moment)
             better = errors < least
             best[:, better], least[better] = np.stack([centre, reach])[:, better], errors[better]
     best = np.nan_to_num(best)  # without any weight nothing was better
     return tuple(best[0].tolist()), tuple(best[1].tolist())
 
 
-def _errors(off: Array, shape: tuple[int, ...], moment: Array | None) -> Array:
+def _sum_errors(off: Array, shape: tuple[int, ...], moment: Array | None) -> Array:
     """The error of each grid, for what its weights are off by."""
     if moment is None:
         return np.sum(off**2, axis=1)
@@ -188,7 +190,7 @@ def _errors(off: Array, shape: tuple[int, ...], moment: Array | None) -> Array:
     return np.sum((matrix @ moment) * matrix, axis=1).reshape(len(off), -1).sum(axis=1)
 
 
-def _centres(parts: Array, zero_point: bool) -> list[Array]:
+def _list_centres(parts: Array, zero_point: bool) -> list[Array]:
     zero = np.zeros(len(parts))
     if not zero_point or not parts.size:
         return [zero]

@@ -129,9 +129,9 @@ def time_sessions(
         for at in order.permutation(len(watches)):
             turn[at] = watches[at].seconds()
         seconds.append(turn)
-        if not report(done, rounds, lambda: _table(watches, np.array(seconds), len(batches))):
+        if not report(done, rounds, lambda: _build_table(watches, np.array(seconds), len(batches))):
             break
-    return _table(watches, np.array(seconds), len(batches))
+    return _build_table(watches, np.array(seconds), len(batches))
 
 
 def open_sessions(networks: Mapping[str, nn.Sequential]) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _warm_up(name: str, session: Any, samples: NDArray) -> _Stopwatch:
     return _Stopwatch(name, session, samples, calls=max(1, round(_TURN / fastest)))
 
 
-def _table(watches: Sequence[_Stopwatch], seconds: Array, batches: int) -> pd.DataFrame:
+def _build_table(watches: Sequence[_Stopwatch], seconds: Array, batches: int) -> pd.DataFrame:
     """Medians and intervals from times of shape (rounds, watches); the reference's come first."""
     from .evaluation import median_interval
 

@@ -86,9 +86,9 @@ class Adapter:
                 raise CancelledError(f"stopped after {done} of {len(pairs)} layers")
         if not self._spectra:
             raise NotApplicableError(f"no layer of this adapter can be resized: {pairs[0].reason}")
-        self.layers = pd.DataFrame([self._row(pair) for pair in pairs])
+        self.layers = pd.DataFrame([self._build_row(pair) for pair in pairs])
 
-    def _row(self, pair: Pair) -> dict[str, object]:
+    def _build_row(self, pair: Pair) -> dict[str, object]:
         spectrum = self._spectra.get(pair.layer)
         ranks = dict.fromkeys(ENERGY_SHARES, 0)
         if spectrum is not None and spectrum[0] > 0:

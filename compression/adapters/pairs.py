@@ -88,7 +88,7 @@ def find_pairs(tensors: Mapping[str, torch.Tensor], config: PeftConfig | None) -
                     raise StorageError(
                         f"{down[:200]!r} has no {up[:200]!r} beside it: take a whole copy"
                     )
-                pairs.append(_pair(layer, down, up, tensors, config, layer in middles))
+                pairs.append(_read_pair(layer, down, up, tensors, config, layer in middles))
                 break
     layers = Counter(pair.layer for pair in pairs)
     if repeated := [layer for layer, count in layers.items() if count > 1]:
@@ -104,7 +104,7 @@ def find_pairs(tensors: Mapping[str, torch.Tensor], config: PeftConfig | None) -
     return pairs
 
 
-def _pair(
+def _read_pair(
     layer: str,
     down: str,
     up: str,
@@ -120,7 +120,7 @@ def _pair(
     if config is not None:
         expected, number = config.of(path)
     elif alpha:
-        number = _number(tensors[alpha], alpha)
+        number = _read_number(tensors[alpha], alpha)
     elif ".lora_A" in down or "lora_embedding_A" in down:
         raise StorageError(
             f"{down[:200]!r} has no alpha beside it: add the adapter's adapter_config.json, which says "
@@ -146,7 +146,7 @@ def _pair(
     )
 
 
-def _number(tensor: torch.Tensor, name: str) -> float:
+def _read_number(tensor: torch.Tensor, name: str) -> float:
     value = float(tensor) if tensor.numel() == 1 and not tensor.is_complex() else float("nan")
     if not isfinite(value) or abs(value) > 1e30:
         raise StorageError(f"{name[:200]!r} is not one finite number: take another copy")

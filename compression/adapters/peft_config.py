@@ -67,8 +67,8 @@ class PeftConfig:
         (rank, alpha), _ = Counter(wanted.values()).most_common(1)[0]
         # A longer path first: a path also fits all those that end with it.
         paths = sorted(wanted, key=lambda path: (-len(path), path))
-        ranks = _patterns(paths, {path: pair[0] for path, pair in wanted.items()}, rank)
-        alphas = _patterns(paths, {path: pair[1] for path, pair in wanted.items()}, alpha)
+        ranks = _build_patterns(paths, {path: pair[0] for path, pair in wanted.items()}, rank)
+        alphas = _build_patterns(paths, {path: pair[1] for path, pair in wanted.items()}, alpha)
         content = self.content | {
             "r": rank,
             "lora_alpha": alpha,
@@ -85,17 +85,17 @@ class PeftConfig:
         return written
 
 
-def _patterns(paths: list[str], values: Mapping[str, Any], usual: Any) -> dict[str, Any]:
+def _build_patterns(paths: list[str], values: Mapping[str, Any], usual: Any) -> dict[str, Any]:
     """A pattern for every path whose value is not the usual one, or that a pattern would catch."""
     unusual = {path for path in paths if values[path] != usual}
     return {
         path: values[path]
         for path in paths
-        if path in unusual or any(end in unusual for end in _ends(path))
+        if path in unusual or any(end in unusual for end in _list_ends(path))
     }
 
 
-def _ends(path: str) -> list[str]:
+def _list_ends(path: str) -> list[str]:
     parts = path.split(".")
     return [".".join(parts[start:]) for start in range(1, len(parts))]
 
@@ -113,7 +113,7 @@ class _Patterns:
         ]
 
     def find(self, path: str, otherwise: Any) -> Any:
-        places = [self._literal[end] for end in (path, *_ends(path)) if end in self._literal]
+        places = [self._literal[end] for end in (path, *_list_ends(path)) if end in self._literal]
         places += [at for at, expression in self._expressions if expression.match(path)]
         return self._values[min(places)] if places else otherwise
 
@@ -153,31 +153,37 @@ def read_config(content: bytes) -> PeftConfig:
         raise StorageError(f"this adapter uses {others[0]}: only plain products B A are read")
     return PeftConfig(
         content=config,
-        rank=_rank(config.get("r"), "r"),
-        alpha=_alpha(config.get("lora_alpha"), "lora_alpha"),
+        rank=_check_rank(config.get("r"), "r"),
+        alpha=_check_alpha(config.get("lora_alpha"), "lora_alpha"),
         ranks=_Patterns(
-            {key: _rank(value, key) for key, value in _table(config, "rank_pattern").items()}
+            {
+                key: _check_rank(value, key)
+                for key, value in _read_table(config, "rank_pattern").items()
+            }
         ),
         alphas=_Patterns(
-            {key: _alpha(value, key) for key, value in _table(config, "alpha_pattern").items()}
+            {
+                key: _check_alpha(value, key)
+                for key, value in _read_table(config, "alpha_pattern").items()
+            }
         ),
         rank_stabilised=config.get("use_rslora") is True,
     )
 
 
-def _rank(value: Any, name: str) -> int:
+def _check_rank(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
         raise StorageError(f"adapter_config.json: {name[:80]} is no rank of 1 or more")
     return value
 
 
-def _alpha(value: Any, name: str) -> float:
+def _check_alpha(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e30:
         raise StorageError(f"adapter_config.json: {name[:80]} is no number")
     return value
 
 
-def _table(config: dict[str, Any], name: str) -> dict[str, Any]:
+def _read_table(config: dict[str, Any], name: str) -> dict[str, Any]:
     table = config.get(name) or {}
     if not isinstance(table, dict) or len(table) > MOST_PATTERNS:
         raise StorageError(f"adapter_config.json: {name} is no table of layers")

@@ -72,7 +72,7 @@ def baseline_curve(
     judge = CurveBuilder(reference, dataset, start.samples)
     files: list[bytes] = []
 
-    def so_far() -> Curve:
+    def build_curve() -> Curve:
         return judge.curve(
             knob=entry.knob,
             method=method,
@@ -84,14 +84,14 @@ def baseline_curve(
     for knob in values:
         network, spent = way.network(start, knob)
         files.append(storage.to_bytes(network))
-        costs = _costs(network, len(files[-1]))
+        costs = _count_costs(network, len(files[-1]))
         judge.add(knob, start.samples.outputs(network), costs, spent)
-        if not report(len(files), len(values), so_far):
+        if not report(len(files), len(values), build_curve):
             break
-    return so_far()
+    return build_curve()
 
 
-def _costs(network: nn.Sequential, length: int) -> dict[str, int]:
+def _count_costs(network: nn.Sequential, length: int) -> dict[str, int]:
     return {
         "parameters": accounting.parameters(network),
         "bytes": length,

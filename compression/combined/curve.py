@@ -98,7 +98,7 @@ def combined_curve(
     judge = CurveBuilder(reference, dataset, start.samples)
     files: list[bytes] = []
 
-    def so_far() -> Curve:
+    def build_curve() -> Curve:
         curve = judge.curve(
             knob="rank",
             method=method,
@@ -123,9 +123,9 @@ def combined_curve(
         done = pairs[1].index(bound) + 1 if warm_start else 1
         spent = combined.epochs_behind(epochs, done)
         judge.add(rank, start.samples.outputs(network), costs, spent)
-        if not report(len(files), total, so_far):
+        if not report(len(files), total, build_curve):
             break
-    return so_far()
+    return build_curve()
 
 
 def _sort_ranks(ranks: Iterable[int] | None, network: nn.Sequential) -> list[int]:

@@ -49,12 +49,12 @@ def bounded_factors(
     """
     left, right = constraint.project(left, bounds[0]), constraint.project(right, bounds[1])
     for _ in range(sweeps):
-        left = _step(target, left, right, constraint, bounds[0])
-        right = _step(target.T, right.T, left.T, constraint, bounds[1]).T
+        left = _take_step(target, left, right, constraint, bounds[0])
+        right = _take_step(target.T, right.T, left.T, constraint, bounds[1]).T
     return left, right
 
 
-def _step(
+def _take_step(
     target: Array, left: Array, right: Array, constraint: ConstraintSet, bound: float
 ) -> Array:
     gram = right @ right.T

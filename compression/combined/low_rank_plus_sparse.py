@@ -119,7 +119,7 @@ class LowRankPlusSparseTraining:
                     layer = layers(network)[name]
                     count = Cardinality().count(bound * layer.weight.numel(), layer.weight.numel())
                     if rank * sum(layer.weight.shape) + count < layer.weight.numel():
-                        parts[name] = _part(layer, rank, count)
+                        parts[name] = _build_layer(layer, rank, count)
                         share_bias(parts[name], layer)
                 lagrangian.run(
                     parts, partial(_compress, parts, rank), np.geomspace(*MU, start.epochs).tolist()
@@ -131,7 +131,7 @@ class LowRankPlusSparseTraining:
         return epochs * bounds
 
 
-def _part(layer: Layer, rank: int, count: int) -> LowRankPlusSparseLayer:
+def _build_layer(layer: Layer, rank: int, count: int) -> LowRankPlusSparseLayer:
     """A layer of this form with zeros for numbers."""
     outputs, inputs = layer.weight.shape
     zeros = Factors(np.zeros((outputs, rank)), np.zeros((rank, inputs)), np.zeros(outputs))

@@ -16,7 +16,9 @@ from .smallest import NothingSmallerError, find_smallest
 def run(arguments: Namespace) -> int:
     files = read_files(arguments.files)
     try:
-        rows, written, facts = (_adapter if are_adapter(files) else _model)(arguments, files)
+        rows, written, facts = (_compress_adapter if are_adapter(files) else _compress_model)(
+            arguments, files
+        )
     except NothingSmallerError as none:
         if arguments.json:
             print_json({"written": [], "why": str(none)})
@@ -51,7 +53,9 @@ def _write(places: dict[Path, bytes], force: bool) -> None:
         write_whole(content, path)
 
 
-def _adapter(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[str, bytes], dict]:
+def _compress_adapter(
+    arguments: Namespace, files: dict[str, bytes]
+) -> tuple[list, dict[str, bytes], dict]:
     import compression
 
     if arguments.method or arguments.data or arguments.lose_at_most is not None:
@@ -65,7 +69,9 @@ def _adapter(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[
         ranks = adapter.allocate(int(arguments.share * adapter.parameters)).ranks
     elif arguments.energy is not None:
         layers = adapter.layers[adapter.layers["reason"] == ""]["layer"]
-        ranks = {name: _energy_rank(adapter.spectrum(name), arguments.energy) for name in layers}
+        ranks = {
+            name: _find_energy_rank(adapter.spectrum(name), arguments.energy) for name in layers
+        }
     else:
         ranks = dict(arguments.ranks)
     resized = adapter.resize(ranks, progress("writing layers"))
@@ -74,7 +80,9 @@ def _adapter(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[
     return rows, resized.files, {"energy_kept": resized.energy_kept}
 
 
-def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[str, bytes], dict]:
+def _compress_model(
+    arguments: Namespace, files: dict[str, bytes]
+) -> tuple[list, dict[str, bytes], dict]:
     import compression
 
     from ..graphs.check import write_checked
@@ -96,7 +104,7 @@ def _model(arguments: Namespace, files: dict[str, bytes]) -> tuple[list, dict[st
     elif arguments.share is not None:
         ranks = ranks_within(model, int(arguments.share * model.parameters))
     elif arguments.energy is not None:
-        ranks = _ranks_for_energy(model, arguments.energy)
+        ranks = _choose_ranks_for_energy(model, arguments.energy)
     else:
         ranks = dict(arguments.ranks)
     written, check = write_checked(model, ranks) if smallest is None else smallest.write()
@@ -147,14 +155,14 @@ def _describe_calibration(model: Any) -> dict[str, Any]:
     return {"not_calibrated": said} if others else {}
 
 
-def _ranks_for_energy(model: Any, share: float) -> dict[str, int]:
+def _choose_ranks_for_energy(model: Any, share: float) -> dict[str, int]:
     """The smallest rank of each layer that keeps the share; no rank where that saves nothing."""
     ranks = {}
     for weight in model.weights:
         if weight.reason:
             continue
         try:
-            rank = _energy_rank(model.spectrum(weight.name), share, model.energy(weight.name))
+            rank = _find_energy_rank(model.spectrum(weight.name), share, model.energy(weight.name))
         except CompressionError:
             continue
         if rank <= weight.break_even:
@@ -162,7 +170,7 @@ def _ranks_for_energy(model: Any, share: float) -> dict[str, int]:
     return ranks
 
 
-def _energy_rank(spectrum: Any, share: float, whole: float | None = None) -> int:
+def _find_energy_rank(spectrum: Any, share: float, whole: float | None = None) -> int:
     """The smallest rank that keeps this share of the energy, at least 1."""
     kept = np.cumsum(np.square(spectrum, dtype=np.float64))
     whole = float(kept[-1]) if whole is None else whole

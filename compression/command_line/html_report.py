@@ -22,15 +22,15 @@ def write_html_report(arguments: Namespace, judged: Judged, verdict: GateVerdict
         for path in (arguments.before, arguments.after)
     ]
     if isinstance(judged, JudgedClasses):
-        tables = _class_tables(judged, sizes)
+        tables = _build_class_tables(judged, sizes)
     else:
-        tables = _number_table(judged, sizes)
+        tables = _build_number_table(judged, sizes)
     colour = _PASSED if verdict.passes else _FAILED
     parts = (
         f'<p class="verdict" style="border-color: {colour}">{escape_text(verdict.sentence)}</p>',
         _draw(verdict, arguments.lose_at_most, judged),
         tables,
-        f"<p>{escape_text(_notes(arguments, judged))}</p>",
+        f"<p>{escape_text(_write_notes(arguments, judged))}</p>",
     )
     content = build_page(
         f"{'Passed' if verdict.passes else 'Failed'}: {arguments.after.name}", parts
@@ -38,7 +38,7 @@ def write_html_report(arguments: Namespace, judged: Judged, verdict: GateVerdict
     write_whole(content.encode(), arguments.report)
 
 
-def _class_tables(judged: JudgedClasses, sizes: list[tuple[str, str]]) -> str:
+def _build_class_tables(judged: JudgedClasses, sizes: list[tuple[str, str]]) -> str:
     rows = len(judged.target)
     models = [
         (*size, f"{int(right.sum()):,} of {rows:,}", f"{right.mean():.2%}")
@@ -55,11 +55,11 @@ def _class_tables(judged: JudgedClasses, sizes: list[tuple[str, str]]) -> str:
     return (
         build_table(("model", "file", "right", "accuracy"), models)
         + build_table(("", "after: right", "after: wrong"), pairs)
-        + build_table(("class", "rows", "before: right", "after: right"), _class_rows(judged))
+        + build_table(("class", "rows", "before: right", "after: right"), _list_class_rows(judged))
     )
 
 
-def _number_table(judged: JudgedNumbers, sizes: list[tuple[str, str]]) -> str:
+def _build_number_table(judged: JudgedNumbers, sizes: list[tuple[str, str]]) -> str:
     models = [
         (*size, f"{value:.4f}", f"{error:.4g}")
         for size, value, error in zip(sizes, judged.scores, judged.errors, strict=True)
@@ -67,7 +67,7 @@ def _number_table(judged: JudgedNumbers, sizes: list[tuple[str, str]]) -> str:
     return build_table(("model", "file", "R²", "RMSE, in the target's unit"), models)
 
 
-def _class_rows(judged: JudgedClasses) -> list[tuple[str, ...]]:
+def _list_class_rows(judged: JudgedClasses) -> list[tuple[str, ...]]:
     import numpy as np
 
     lines = []
@@ -78,7 +78,7 @@ def _class_rows(judged: JudgedClasses) -> list[tuple[str, ...]]:
     return lines
 
 
-def _notes(arguments: Namespace, judged: Judged) -> str:
+def _write_notes(arguments: Namespace, judged: Judged) -> str:
     import compression
 
     now = datetime.datetime.now(datetime.UTC)

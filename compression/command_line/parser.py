@@ -21,7 +21,7 @@ DATA_HELP = (
 def main(argv: Sequence[str]) -> int:
     """Run a command; its exit code. Results go to stdout, progress and errors to stderr."""
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _build_parser().parse_args(argv)
         command = import_module(f".{arguments.command}", __package__)
         return int(command.run(arguments))
     except SystemExit as left:  # argparse has said why, or has helped
@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
     return WRONG
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m compression",
         description="See why a model's layers can or cannot shrink, and make it smaller.",
@@ -81,15 +81,21 @@ def _add_compress(commands: argparse._SubParsersAction) -> None:
     parser = _add_command(commands, "compress", help)
     _add_files(parser)
     knob = parser.add_mutually_exclusive_group(required=True)
-    knob.add_argument("--share", type=_share, help="share of the parameters to keep, e.g. 0.25")
     knob.add_argument(
-        "--energy", type=_share, help="share of its energy that each layer keeps, e.g. 0.95"
+        "--share", type=_read_share, help="share of the parameters to keep, e.g. 0.25"
     )
     knob.add_argument(
-        "--ranks", nargs="+", type=_layer_rank, metavar="LAYER=K", help="ranks of single layers"
+        "--energy", type=_read_share, help="share of its energy that each layer keeps, e.g. 0.95"
     )
     knob.add_argument(
-        "--lose-at-most", type=_points, metavar="POINTS",
+        "--ranks",
+        nargs="+",
+        type=_read_layer_rank,
+        metavar="LAYER=K",
+        help="ranks of single layers",
+    )
+    knob.add_argument(
+        "--lose-at-most", type=_read_points, metavar="POINTS",
         help="the smallest file, over both methods' ranks and bounds with a refit in 32, 8 and 4 "
         "bits, that loses at most so much on some rows of --data; other rows report. Exit code 1: "
         "there is none",
@@ -124,7 +130,7 @@ def _add_gate(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("data", type=Path, help=DATA_HELP)
     _add_columns(parser)
     parser.add_argument(
-        "--lose-at-most", type=_points, default=1.0, metavar="POINTS",
+        "--lose-at-most", type=_read_points, default=1.0, metavar="POINTS",
         help="of accuracy, in percentage points, or hundredths of R² (default: 1)",
     )  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML report")
@@ -178,7 +184,7 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
     _add_data_columns(parser)
     _add_task(parser)
     parser.add_argument(
-        "--confidence", type=_confidence, default=95.0, metavar="PERCENT",
+        "--confidence", type=_read_confidence, default=95.0, metavar="PERCENT",
         help="of the interval of the change (default: 95)",
     )  # fmt: skip
 
@@ -196,22 +202,22 @@ def _add_data_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ignore", nargs="+", default=[], metavar="COLUMN", help="columns to leave out")  # fmt: skip
 
 
-def _share(text: str) -> float:
-    value = _number(text)
+def _read_share(text: str) -> float:
+    value = _read_number(text)
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not possible: choose above 0, up to 1")
     return value
 
 
-def _points(text: str) -> float:
-    value = _number(text)
+def _read_points(text: str) -> float:
+    value = _read_number(text)
     if not 0 <= value < 100:
         raise argparse.ArgumentTypeError(f"{text} is not possible: choose 0 to below 100 points")
     return value
 
 
-def _confidence(text: str) -> float:
-    value = _number(text)
+def _read_confidence(text: str) -> float:
+    value = _read_number(text)
     if not 50 <= value < 100:
         raise argparse.ArgumentTypeError(f"{text} is not possible: choose 50 to below 100 percent")
     return value
@@ -223,14 +229,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _number(text: str) -> float:
+def _read_number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
-def _layer_rank(text: str) -> tuple[str, int]:
+def _read_layer_rank(text: str) -> tuple[str, int]:
     layer, _, rank = text.rpartition("=")
     if not layer or not rank.isascii() or not rank.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form layer=rank, e.g. fc1=8")

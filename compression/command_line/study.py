@@ -69,7 +69,7 @@ def _run(arguments: Namespace, store: "StudyStore") -> int:
     return FAILED if came.failed else FINE
 
 
-def _status(arguments: Namespace, store: "StudyStore") -> int:
+def _show_status(arguments: Namespace, store: "StudyStore") -> int:
     from ..studies import failures
 
     if arguments.study is None:
@@ -120,7 +120,7 @@ def _export(arguments: Namespace, store: "StudyStore") -> int:
     return FINE
 
 
-_ACTIONS = {"run": _run, "resume": _run, "status": _status, "export": _export}
+_ACTIONS = {"run": _run, "resume": _run, "status": _show_status, "export": _export}
 
 
 def _find_name(arguments: Namespace, store: "StudyStore") -> str:

@@ -139,7 +139,7 @@ class Box(ConstraintSet):
         return np.clip(v, -edge, edge)
 
     def support(self, v: Array, c: float) -> float:
-        return _times(check_bound(c), float(np.abs(v).sum(dtype=np.float64)))
+        return _multiply(check_bound(c), float(np.abs(v).sum(dtype=np.float64)))
 
     def gauge(self, v: Array) -> float:
         return float(np.abs(v).max(initial=0.0))
@@ -158,7 +158,7 @@ class Box(ConstraintSet):
         return cvxpy.abs(weights) <= c
 
     def outline(self, bound_left: float, far: float) -> Array | None:
-        return _square(-bound_left, bound_left)
+        return _outline_square(-bound_left, bound_left)
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class UpperBound(ConstraintSet):
     def support(self, v: Array, c: float) -> float:
         if np.min(v, initial=0.0) < 0:
             return math.inf
-        return _times(check_bound(c), float(np.sum(v, dtype=np.float64)))
+        return _multiply(check_bound(c), float(np.sum(v, dtype=np.float64)))
 
     def gauge(self, v: Array) -> float:
         return float(np.max(v, initial=0.0))
@@ -194,7 +194,7 @@ class UpperBound(ConstraintSet):
         return weights <= c
 
     def outline(self, bound_left: float, far: float) -> Array | None:
-        return _square(-far, bound_left)
+        return _outline_square(-far, bound_left)
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class L1Ball(ConstraintSet):
     def project(self, v: Array, c: float, metric: Array | None = None) -> Array:
         v, c = np.asarray(v), check_bound(c)
         size = np.abs(v).astype(np.float64).ravel()
-        m = _metric(metric, v)
+        m = _flatten_metric(metric, v)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             if size.sum() <= c:
                 return v.copy()
@@ -239,7 +239,7 @@ class L1Ball(ConstraintSet):
         return np.sign(v) * shrunk.reshape(v.shape).astype(v.dtype) + v.dtype.type(0)
 
     def support(self, v: Array, c: float) -> float:
-        return _times(check_bound(c), float(np.abs(v).max(initial=0.0)))
+        return _multiply(check_bound(c), float(np.abs(v).max(initial=0.0)))
 
     def gauge(self, v: Array) -> float:
         return float(np.abs(v).sum(dtype=np.float64))
@@ -273,7 +273,7 @@ class L2Ball(ConstraintSet):
         if c == 0:
             return np.zeros_like(v)
         flat = v.astype(np.float64).ravel()
-        m = _metric(metric, v)
+        m = _flatten_metric(metric, v)
         largest = np.abs(flat).max()
         unit, radius = flat / largest, c / largest
         if metric is not None:
@@ -282,7 +282,7 @@ class L2Ball(ConstraintSet):
         return (unit * c).reshape(v.shape).astype(v.dtype)
 
     def support(self, v: Array, c: float) -> float:
-        return _times(check_bound(c), self.gauge(v))
+        return _multiply(check_bound(c), self.gauge(v))
 
     def gauge(self, v: Array) -> float:
         # Scaled by the largest entry, so that squares neither overflow nor vanish.
@@ -321,7 +321,7 @@ class Cardinality(ConstraintSet):
             return v.copy()
         worth = np.abs(v).ravel()
         if metric is not None:
-            worth = worth * np.sqrt(_metric(metric, v))
+            worth = worth * np.sqrt(_flatten_metric(metric, v))
         if kept == 0:
             return np.zeros_like(v)
         least = np.partition(worth, -kept)[-kept]
@@ -365,7 +365,7 @@ def _edge(v: Array, c: float, tolerance: float) -> np.floating:
         return np.asarray(v).dtype.type(check_bound(c) * (1.0 - tolerance))
 
 
-def _square(low: float, high: float) -> Array:
+def _outline_square(low: float, high: float) -> Array:
     return np.array([(high, high), (low, high), (low, low), (high, low), (high, high)], float)
 
 
@@ -373,11 +373,11 @@ def _slack(c: float, tolerance: float) -> float:
     return check_bound(c) * tolerance if tolerance else 0.0
 
 
-def _times(c: float, norm: float) -> float:
+def _multiply(c: float, norm: float) -> float:
     return 0.0 if norm == 0 else c * norm
 
 
-def _metric(metric: Array | None, v: Array) -> Array:
+def _flatten_metric(metric: Array | None, v: Array) -> Array:
     if metric is None:
         return np.ones(v.size)
     return np.broadcast_to(np.asarray(metric, np.float64), v.shape).ravel()

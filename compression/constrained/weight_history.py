@@ -73,7 +73,7 @@ def layer_history(
     """
     largest = max(float(np.abs(weight).max()) for weight in (reference, *weights)) or 1.0
     edges = [_bin_edges(largest, bound if elementwise else math.nan) for bound in bounds]
-    down, across = _strides(reference.shape)
+    down, across = _choose_strides(reference.shape)
     return LayerHistory(
         name=name,
         shape=reference.shape,
@@ -113,7 +113,7 @@ def _bin_edges(largest: float, bound: float) -> NDArray:
     return np.concatenate([-outside[::-1], inside, outside])
 
 
-def _strides(shape: tuple[int, int]) -> tuple[int, int]:
+def _choose_strides(shape: tuple[int, int]) -> tuple[int, int]:
     """The step from row to row and from column to column that leaves at most MAX_CELLS."""
     rows = columns = 1
     while -(-shape[0] // rows) * -(-shape[1] // columns) > MAX_CELLS:

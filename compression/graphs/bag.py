@@ -120,9 +120,9 @@ def _find_alike(tensors: Mapping[str, Tensor]) -> dict[str, tuple[str, ...]]:
 
 def _describe(name: str, tensors: Mapping[str, Tensor], others: tuple[str, ...]) -> Weight:
     shape = tensors[name].shape
-    kind, reason = _kind(name, shape, tensors)
+    kind, reason = _classify_weight(name, shape, tensors)
     matrix_shape = (shape[0], tensors[name].size // shape[0])
-    kinds = {other: _kind(other, shape, tensors)[0] for other in others}
+    kinds = {other: _classify_weight(other, shape, tensors)[0] for other in others}
     if others and not reason:
         looked_up = [other for other, kind in kinds.items() if kind == EMBEDDING]
         reason = explain_same_tensor(show(looked_up[0])) if looked_up else ""
@@ -133,7 +133,9 @@ def _describe(name: str, tensors: Mapping[str, Tensor], others: tuple[str, ...])
     return Weight(name, kind, shape, matrix_shape, 1, others, reason, each)
 
 
-def _kind(name: str, shape: tuple[int, ...], tensors: Mapping[str, Tensor]) -> tuple[str, str]:
+def _classify_weight(
+    name: str, shape: tuple[int, ...], tensors: Mapping[str, Tensor]
+) -> tuple[str, str]:
     """A weight's kind as far as name and shape say it, and what speaks against it."""
     lower = name.lower()
     if lower.endswith(_HALVES):

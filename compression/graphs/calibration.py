@@ -83,7 +83,7 @@ def calibrate(
         if len(matrix) <= LARGEST_SVD and _can_be_seen(graph, sources[tensor])
     }
     calibrated: dict[str, CalibratedLayer] = {}
-    for group in _groups(sizes):
+    for group in _group_layers(sizes):
         content, axes = probe_products(open_graph(), [layers[name][0] for name in group])
         for name, (centre, spread) in zip(group, measure_products(content, x, axes), strict=True):
             layer = _decompose(layers[name][1], centre, spread)
@@ -116,7 +116,7 @@ def probe_products(graph: ir.Model, tensors: list[str]) -> tuple[bytes, list[tup
     axes, outputs = [], []
     for place, tensor in enumerate(tensors):
         for use in sources[tensor].uses:
-            axes.append((place, _axis(use)))
+            axes.append((place, _find_axis(use)))
             outputs.append(_add_copy(graph, use))
     graph.graph.outputs.clear()
     graph.graph.outputs.extend(outputs)
@@ -136,7 +136,7 @@ def _can_be_seen(graph: ir.Model, source: Source) -> bool:
     )
 
 
-def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+def _group_layers(sizes: Mapping[str, int]) -> Iterator[list[str]]:
     """Layers whose covariances fit into the child's memory together."""
     group: list[str] = []
     numbers = 0
@@ -150,7 +150,7 @@ def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
         yield group
 
 
-def _axis(use: Use) -> int:
+def _find_axis(use: Use) -> int:
     """Where the product has the layer's outputs."""
     if use.kind == CONVOLUTION:
         return 1

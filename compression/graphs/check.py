@@ -68,7 +68,7 @@ def write_checked(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
                 f"layer {show(layer)} of the written file is off by {errors[layer]:.3g} of its "
                 f"norm, and {promised:.3g} was expected: the file is not given out"
             )
-    return files, _with_outputs(model, files, errors, difference)
+    return files, _compare_outputs(model, files, errors, difference)
 
 
 def write_rounded(model: Model, ranks: Ranks, bits: int) -> tuple[dict[str, bytes], Check]:
@@ -82,7 +82,7 @@ def write_rounded(model: Model, ranks: Ranks, bits: int) -> tuple[dict[str, byte
         The format, or the graph's opset, has no such weights.
     """
     files = model.compressed(ranks).rounded_bytes(bits)
-    return files, _with_outputs(model, files, {}, 0.0)
+    return files, _compare_outputs(model, files, {}, 0.0)
 
 
 def write_bounded(
@@ -106,7 +106,7 @@ def write_bounded(
     smaller, layers = model.with_bounds(share, x)
     if bits < 32:
         files = smaller.rounded_bytes(bits)
-        return files, _with_outputs(model, files, {}, 0.0)
+        return files, _compare_outputs(model, files, {}, 0.0)
     files, errors = smaller.to_bytes(), {}
     again = read_model(files)
     for name, layer in layers.items():
@@ -117,21 +117,21 @@ def write_bounded(
                 "not given out"
             )
         errors[name] = float(np.linalg.norm(matrix - written) / np.linalg.norm(matrix))
-    return files, _with_outputs(model, files, errors, 0.0)
+    return files, _compare_outputs(model, files, errors, 0.0)
 
 
-def _with_outputs(
+def _compare_outputs(
     model: Model, files: Mapping[str, bytes], errors: dict[str, float], difference: float
 ) -> Check:
     """A check with what both graphs give for the same random inputs, or why that is not known."""
     try:
-        graphs = {"before": _graph(model.to_bytes()), "after": _graph(files)}
+        graphs = {"before": _find_graph(model.to_bytes()), "after": _find_graph(files)}
         return Check(errors, difference, CHILD.ask("compare", graphs)[0])
     except CompressionError as error:
         return Check(errors, difference, {}, str(error))
 
 
-def _graph(files: Mapping[str, bytes]) -> bytes:
+def _find_graph(files: Mapping[str, bytes]) -> bytes:
     for name, content in files.items():
         if name.lower().endswith(".onnx"):
             return content

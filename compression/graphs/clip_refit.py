@@ -163,10 +163,10 @@ def _probe_inputs(graph: ir.Model, tensor: str) -> tuple[bytes, list[int]]:
     graph.graph.outputs.clear()
     graph.graph.outputs.extend(views)
     common.RemoveUnusedNodesPass()(graph)
-    return ir.to_proto(graph).SerializeToString(), [_axis(use) for use in uses]
+    return ir.to_proto(graph).SerializeToString(), [_find_axis(use) for use in uses]
 
 
-def _axis(use: Use) -> int:
+def _find_axis(use: Use) -> int:
     """Where the layer's inputs stand in what its node takes."""
     if use.kind == CONVOLUTION:
         return 1

@@ -212,7 +212,7 @@ class _HeadJudge:
         answers = self.predict(self.test, head)
         self.comparison = Comparison(answers, self.y_test, task)
         self.own_validation = self.validate(head)
-        self.original = self._line(answers)
+        self.original = self._judge_line(answers)
 
     def predict(self, features: NDArray, head: Head) -> NDArray:
         return predictions(features @ head.weight.T + head.intercept, self.task)
@@ -224,14 +224,14 @@ class _HeadJudge:
         predicted = self.predict(self.test, head)
         change, low, high = (float(v[0]) for v in self.comparison.changes(predicted[None]))
         return {
-            **self._line(predicted),
+            **self._judge_line(predicted),
             "change": change,
             "change_low": low,
             "change_high": high,
             "validation_change": self.validate(head) - self.own_validation,
         }
 
-    def _line(self, predicted: NDArray) -> dict[str, float]:
+    def _judge_line(self, predicted: NDArray) -> dict[str, float]:
         low, high = (float(v[0]) for v in self.comparison.intervals(predicted[None]))
         value = score(predicted, self.y_test, self.task)
         return {"score": value, "score_low": low, "score_high": high}

@@ -112,10 +112,10 @@ def judge_ranks(
     """
     x = x if hasattr(x, "shape") else np.asarray(x)
     before = ask_with_samples(subject.outputs, x)
-    start = float(_values(judge, before, before, len(x)).mean())
+    start = float(_apply_judge(judge, before, before, len(x)).mean())
     rows = []
     for place, chosen in enumerate(ranks):
-        values = _values(judge, before, subject.outputs(x, chosen), len(x))
+        values = _apply_judge(judge, before, subject.outputs(x, chosen), len(x))
         reach = 1.96 * values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.inf
         mean = float(values.mean())
         stored = sum(weight.count_stored(chosen.get(weight.name)) for weight in subject.weights)
@@ -146,7 +146,7 @@ def ask_with_samples(ask: Callable[[NDArray], R], x: NDArray) -> R:
         ) from error
 
 
-def _values(judge: Judge, before: NDArray, after: NDArray, rows: int) -> NDArray[np.float64]:
+def _apply_judge(judge: Judge, before: NDArray, after: NDArray, rows: int) -> NDArray[np.float64]:
     values = np.asarray(judge(before, after), dtype=np.float64)
     if values.shape != (rows,):
         raise ArgumentError(

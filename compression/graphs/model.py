@@ -205,13 +205,13 @@ class Model(ABC):
         """
         import pandas as pd
 
-        rows = [self._row(weight) for weight in self.weights]
+        rows = [self._build_row(weight) for weight in self.weights]
         columns = ["layer", "kind", "shape", "parameters", "share", "rank_90", "rank_95"]
         columns += ["rank_99", "break_even", "saving_99", "aliases", "reason"]
         table = pd.DataFrame(rows, columns=columns)
         return table.astype(dict.fromkeys(("rank_90", "rank_95", "rank_99"), "Int64"))
 
-    def _row(self, weight: Weight) -> dict[str, Any]:
+    def _build_row(self, weight: Weight) -> dict[str, Any]:
         reason, ranks = weight.reason, (None, None, None)
         try:
             values = self.spectrum(weight.name)

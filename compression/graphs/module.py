@@ -53,7 +53,7 @@ class ModuleModel(Model):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self._names = _names_by_parameter(module)
+        self._names = _list_names_by_parameter(module)
         self._parameters = {names[0]: parameter for parameter, names in self._names}
         self.parameters = sum(p.numel() for p in self._parameters.values())
         self.file_bytes = sum(p.numel() * p.element_size() for p in self._parameters.values())
@@ -212,7 +212,7 @@ def _take_first(outputs: Any) -> torch.Tensor:
     return outputs
 
 
-def _names_by_parameter(module: nn.Module) -> list[tuple[nn.Parameter, tuple[str, ...]]]:
+def _list_names_by_parameter(module: nn.Module) -> list[tuple[nn.Parameter, tuple[str, ...]]]:
     """Each parameter once, with all its names."""
     names: dict[int, list[str]] = {}
     parameters: dict[int, nn.Parameter] = {}
@@ -226,7 +226,7 @@ def _describe(module: nn.Module, parameter: nn.Parameter, names: tuple[str, ...]
     shape = tuple(parameter.shape)
     if parameter.dim() < 2 or parameter.numel() == 0 or parameter.dtype not in _FLOATS:
         return None
-    kinds = [_kind(module, name) for name in names]
+    kinds = [_classify_parameter(module, name) for name in names]
     kind, groups, reason = kinds[0]
     rows = shape[0] * shape[1] if kind == STACK else shape[0]
     matrix_shape = (rows, parameter.numel() // rows)
@@ -241,7 +241,7 @@ def _describe(module: nn.Module, parameter: nn.Parameter, names: tuple[str, ...]
     return Weight(names[0], kind, shape, matrix_shape, groups, names[1:], reason, each)
 
 
-def _kind(module: nn.Module, name: str) -> tuple[str, int, str]:
+def _classify_parameter(module: nn.Module, name: str) -> tuple[str, int, str]:
     """Kind, groups and what speaks against it, from the module that holds the parameter."""
     path, _, last = name.rpartition(".")
     holder = module.get_submodule(path)

@@ -18,7 +18,7 @@ def find_attributes(model: ir.Model) -> list[tuple[Weight, Array]]:
             continue
         name = "support_vectors" if node.op_type.startswith("SVM") else "coefficients"
         values = np.asarray(attribute(node, name, ()), dtype=np.float64)
-        rows = _rows(node)
+        rows = _count_rows(node)
         if values.size < 4 or rows < 1 or values.size % rows:
             continue
         matrix = values.reshape(rows, -1)
@@ -32,7 +32,7 @@ def find_attributes(model: ir.Model) -> list[tuple[Weight, Array]]:
     return weights
 
 
-def _rows(node: ir.Node) -> int:
+def _count_rows(node: ir.Node) -> int:
     if node.op_type.startswith("SVM"):
         return int(
             sum(attribute(node, "vectors_per_class", ())) or attribute(node, "n_supports", 0)

@@ -46,7 +46,7 @@ def open_graph(files: Mapping[str, bytes]) -> onnx.ModelProto:
     _check_opset(model)
     _check_size(model)
     used = set()
-    for tensor in _tensors(model):
+    for tensor in _list_tensors(model):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             used.add(_fill(tensor, data))
         _check_tensor(tensor)
@@ -65,7 +65,7 @@ def _check_opset(model: onnx.ModelProto) -> None:
             )
 
 
-def _graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
+def _list_graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
     """All graphs, those in attributes of their nodes too."""
     waiting: list[tuple[onnx.GraphProto | onnx.FunctionProto, int]] = [(model.graph, 0)]
     waiting += [(function, 0) for function in model.functions]
@@ -85,7 +85,7 @@ def _graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionP
 
 def _check_size(model: onnx.ModelProto) -> None:
     nodes = tensors = 0
-    for graph in _graphs(model):
+    for graph in _list_graphs(model):
         nodes += len(graph.node)
         if nodes > MAX_NODES:
             raise StorageError(f"the graph has over {MAX_NODES:,} nodes: up to that many are read")
@@ -104,7 +104,7 @@ def check_loops(content: bytes) -> None:
     A count that the graph computes is not known before it runs; processor time bounds it then.
     """
     model = onnx.load_model_from_string(content)
-    graphs = list(_graphs(model))
+    graphs = list(_list_graphs(model))
     constants = {
         tensor.name: tensor
         for graph in graphs
@@ -130,8 +130,8 @@ def check_loops(content: bytes) -> None:
             )
 
 
-def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    for graph in _graphs(model):
+def _list_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    for graph in _list_graphs(model):
         if isinstance(graph, onnx.GraphProto):
             yield from graph.initializer
             for sparse in graph.sparse_initializer:

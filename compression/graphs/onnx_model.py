@@ -60,7 +60,7 @@ class OnnxModel(Model):
         self._sources: dict[str, Source] = {}
         weights = []
         sources = find_sources(graph)
-        names = _names(sources)
+        names = _name_sources(sources)
         for source, name in zip(sources, names, strict=True):
             weight = describe(source, name)
             if weight is not None:
@@ -156,7 +156,7 @@ class OnnxModel(Model):
         graph, maps = _to_ir(self.proto)
         layers = self._layers_to_bound()
         refitted = refit_layers(graph, lambda: _to_ir(self.proto)[0], layers, share, x)
-        return self._with(graph, maps, refitted), refitted
+        return self._build_changed(graph, maps, refitted), refitted
 
     def clip(self, bounds: Mapping[str, float]) -> "OnnxModel":
         """The graph with some layers' numbers cut to a bound each, and nothing refitted."""
@@ -164,7 +164,7 @@ class OnnxModel(Model):
 
         graph, maps = _to_ir(self.proto)
         clip_layers(graph, self._layers_to_bound(), bounds)
-        return self._with(graph, maps, bounds)
+        return self._build_changed(graph, maps, bounds)
 
     def _layers_to_bound(self) -> dict[str, tuple[str, Array]]:
         """Layers by name, with their tensor and matrix: also those that no rank makes smaller."""
@@ -176,7 +176,7 @@ class OnnxModel(Model):
             and np.isfinite(self.matrix(weight.name)).all()
         }
 
-    def _with(self, graph: ir.Model, maps: Types, changed: Iterable[str]) -> "OnnxModel":
+    def _build_changed(self, graph: ir.Model, maps: Types, changed: Iterable[str]) -> "OnnxModel":
         """The model of a graph, its exchanged weights under their own names again."""
         for layer in changed:
             take_name(graph, str(self._sources[layer].value.name))
@@ -288,7 +288,7 @@ def _check_complete(model: ir.Model) -> None:
         check(value)
 
 
-def _names(sources: list[Source]) -> list[str]:
+def _name_sources(sources: list[Source]) -> list[str]:
     """What each is called: its own name, or that of the node that takes it."""
     taken = {str(source.value.name) for source in sources}
     names = []

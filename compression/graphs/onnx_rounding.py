@@ -71,9 +71,9 @@ def check_rounding(graph: ir.Model, before: ir.Model) -> float:
     for name, value in before.graph.initializers.items():
         if name + CODES not in initializers:
             continue
-        codes, scale = (_numbers(initializers[name + end]) for end in (CODES, SCALE))
-        original = _numbers(value)
-        axis = _axis_of(graph, name)
+        codes, scale = (_read_numbers(initializers[name + end]) for end in (CODES, SCALE))
+        original = _read_numbers(value)
+        axis = _find_axis(graph, name)
         steps = scale.reshape([-1 if i == axis else 1 for i in range(original.ndim)])
         distance = float(np.abs(codes * steps - original).max(where=steps > 0, initial=0.0))
         in_steps = float((np.abs(codes * steps - original) / np.maximum(steps, 1e-300)).max())
@@ -86,12 +86,12 @@ def check_rounding(graph: ir.Model, before: ir.Model) -> float:
     return worst
 
 
-def _numbers(value: ir.Value) -> NDArray[np.float64]:
+def _read_numbers(value: ir.Value) -> NDArray[np.float64]:
     assert value.const_value is not None
     return value.const_value.numpy().astype(np.float64)
 
 
-def _axis_of(graph: ir.Model, name: str) -> int:
+def _find_axis(graph: ir.Model, name: str) -> int:
     (node, _), *_ = graph.graph.initializers[name + CODES].uses()
     return int(attribute(node, "axis", 1))
 

@@ -62,7 +62,7 @@ def take_name(model: ir.Model, name: str) -> None:
 def shift_bias(model: ir.Model, use: Use, shift: Array) -> None:
     """Add a number an output to what a layer gives: in its bias, or else by a node after it."""
     node = use.node
-    name = _free_tensor(model, f"{node.name or node.outputs[0].name}.shifted_bias")
+    name = _find_free_tensor(model, f"{node.name or node.outputs[0].name}.shifted_bias")
     shift = attribute(node, "alpha", 1.0) * shift
     scale, bias = attribute(node, "beta", 1.0), _read_bias(node)
     if bias is not None and scale:
@@ -96,7 +96,7 @@ def _read_bias(node: ir.Node) -> NDArray[np.float64] | None:
     return values.reshape(-1) if values.size == values.shape[-1] else None
 
 
-def _free_tensor(model: ir.Model, stem: str) -> str:
+def _find_free_tensor(model: ir.Model, stem: str) -> str:
     """A name that no constant of the graph has."""
     name, number = stem, 1
     while name in model.graph.initializers:
@@ -132,12 +132,14 @@ class _NodeFactors:
 
     def apply(self) -> None:
         if self.use.kind == CONVOLUTION:
-            self._convolution()
+            self._replace_convolution()
         elif self.use.place == 1:
             self._from_the_right()
         else:
-            first = self._insert("MatMul", self._constant("right", self.right), self.node.inputs[1])
-            self.node.replace_input_with(0, self._constant("left", self.left))
+            first = self._insert(
+                "MatMul", self._put_constant("right", self.right), self.node.inputs[1]
+            )
+            self.node.replace_input_with(0, self._put_constant("left", self.left))
             self.node.replace_input_with(1, first)
 
     def _from_the_right(self) -> None:
@@ -146,15 +148,15 @@ class _NodeFactors:
         if attribute(self.node, "transA", 0):
             x = self._insert("Transpose", x, perm=[1, 0])
             self.node.attributes.pop("transA")
-        first = self._insert("MatMul", x, self._constant("right", self.right.T))
+        first = self._insert("MatMul", x, self._put_constant("right", self.right.T))
         self.node.attributes.pop("transB", None)
         self.node.replace_input_with(0, first)
-        self.node.replace_input_with(1, self._constant("left", self.left.T))
+        self.node.replace_input_with(1, self._put_constant("left", self.left.T))
 
-    def _convolution(self) -> None:
+    def _replace_convolution(self) -> None:
         kernel = self.use.values.shape
         rank, ones = self.left.shape[1], (1,) * (len(kernel) - 2)
-        right = self._constant("right", self.right.reshape(rank, *kernel[1:]))
+        right = self._put_constant("right", self.right.reshape(rank, *kernel[1:]))
         settings = {
             name: value.value
             for name, value in self.node.attributes.items()
@@ -165,18 +167,20 @@ class _NodeFactors:
             self.node.attributes.pop(name, None)
         self.node.attributes["kernel_shape"] = ir.AttrInt64s("kernel_shape", ones)
         self.node.replace_input_with(0, first)
-        self.node.replace_input_with(1, self._constant("left", self.left.reshape(-1, rank, *ones)))
+        self.node.replace_input_with(
+            1, self._put_constant("left", self.left.reshape(-1, rank, *ones))
+        )
 
     def _insert(self, operator: str, *inputs: ir.Value | None, **settings: object) -> ir.Value:
         """The output of a new node before the old one."""
-        name = self._free_name(f"{self.node.name or self.stem}_{operator.lower()}")
+        name = self._find_free_name(f"{self.node.name or self.stem}_{operator.lower()}")
         new = ir.node(operator, inputs, settings or None, name=name)  # type: ignore[arg-type]
-        new.outputs[0].name = self._free_name(f"{name}_output")
+        new.outputs[0].name = self._find_free_name(f"{name}_output")
         new.outputs[0].type = self.node.outputs[0].type
         self.graph.insert_before(self.node, new)
         return new.outputs[0]
 
-    def _constant(self, half: str, values: Array) -> ir.Value:
+    def _put_constant(self, half: str, values: Array) -> ir.Value:
         """A factor as the graph holds it, once where another node takes the same or its turn."""
         values = np.ascontiguousarray(values).astype(self.use.values.dtype)
         known = self.model.graph.initializers
@@ -188,9 +192,11 @@ class _NodeFactors:
                 return known[name]
             if values.ndim == 2 and np.array_equal(existing.numpy().T, values):
                 return self._insert("Transpose", known[name], perm=[1, 0])
-        return put_initializer(self.model, _free_tensor(self.model, f"{self.stem}.{half}"), values)
+        return put_initializer(
+            self.model, _find_free_tensor(self.model, f"{self.stem}.{half}"), values
+        )
 
-    def _free_name(self, name: str) -> str:
+    def _find_free_name(self, name: str) -> str:
         taken = {str(value.name) for node in self.model.graph.all_nodes() for value in node.outputs}
         taken |= {str(node.name) for node in self.model.graph.all_nodes()}
         free, number = name, 1

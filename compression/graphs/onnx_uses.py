@@ -116,7 +116,7 @@ def _turn(node: ir.Node, place: int, values: NDArray) -> NDArray | None:
             raise StorageError(f"node {show(node.name)} flattens at an axis that is not there")
         return values.reshape(int(np.prod(values.shape[:axis])), -1)
     if node.op_type in ("Reshape", "Squeeze", "Unsqueeze"):
-        constants = _constant(node, 1)
+        constants = _read_constant(node, 1)
         axes = attribute(node, "axes", constants)
         if node.op_type == "Reshape":
             if constants is None:
@@ -132,7 +132,7 @@ def _turn(node: ir.Node, place: int, values: NDArray) -> NDArray | None:
     return None
 
 
-def _constant(node: ir.Node, place: int) -> tuple[int, ...] | None:
+def _read_constant(node: ir.Node, place: int) -> tuple[int, ...] | None:
     value = node.inputs[place] if len(node.inputs) > place else None
     if value is None or value.const_value is None or value.is_graph_input():
         return None

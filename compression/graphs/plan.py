@@ -56,7 +56,7 @@ def plan(model: Model, steps: int = STEPS, report: Report = keep_going) -> Plan:
         chosen = {name: rank for name, rank in allocation.ranks.items() if rank is not None}
         if not ranks or ranks[-1] != chosen:
             ranks.append(chosen)
-            rows.append(_row(model, chosen, fixed + allocation.cost))
+            rows.append(_build_row(model, chosen, fixed + allocation.cost))
         if not report(place + 1, len(budgets), None):
             break
     return Plan(pd.DataFrame(rows), tuple(ranks))
@@ -97,7 +97,7 @@ def _list_choices(model: Model) -> dict[str, RankChoices]:
         if weight.reason:
             continue
         try:
-            choices = _choices(model, weight.name)
+            choices = _build_choices(model, weight.name)
         except NotApplicableError:
             continue
         if choices is not None:
@@ -113,7 +113,7 @@ def energy_at(model: Model, layer: str, rank: int) -> float:
     return float(np.sum(values[:rank] ** 2) / model.energy(layer))
 
 
-def _choices(model: Model, layer: str) -> RankChoices | None:
+def _build_choices(model: Model, layer: str) -> RankChoices | None:
     weight, values = model.weight(layer), model.spectrum(layer)
     most = min(weight.break_even, len(values))
     if model.energy(layer) == 0 or most == 0:
@@ -124,7 +124,7 @@ def _choices(model: Model, layer: str) -> RankChoices | None:
     return RankChoices(errors, costs, weight.parameters)
 
 
-def _row(model: Model, ranks: dict[str, int], parameters: int) -> dict[str, object]:
+def _build_row(model: Model, ranks: dict[str, int], parameters: int) -> dict[str, object]:
     energies = {layer: energy_at(model, layer, rank) for layer, rank in ranks.items()}
     weakest = min(energies, key=energies.__getitem__, default="")
     saved = sum(

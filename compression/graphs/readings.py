@@ -91,7 +91,7 @@ def possible_readings(shape: Sequence[Any], dataset: ScaledDataset) -> list[Read
     """Readings whose shape fits that of a graph's input, at most 12."""
     layouts = [
         layout
-        for layout, axes in _layouts(dataset.input_shape).items()
+        for layout, axes in _list_layouts(dataset.input_shape).items()
         if len(shape) == len(axes) + 1
         and all(
             not isinstance(axis, int) or axis < 1 or axis == length
@@ -100,7 +100,7 @@ def possible_readings(shape: Sequence[Any], dataset: ScaledDataset) -> list[Read
     ]
     scalings = [AS_IS, STANDARDISED]
     if len(dataset.input_shape) == 3:
-        low, high = _ends(dataset)
+        low, high = _find_extremes(dataset)
         unit = low >= 0 and high <= 1
         scalings = [AS_IS, BYTES if unit else UNIT, SYMMETRIC, STANDARDISED, IMAGENET]
     return [Reading(scaling, layout) for layout in layouts for scaling in scalings][:12]
@@ -109,7 +109,7 @@ def possible_readings(shape: Sequence[Any], dataset: ScaledDataset) -> list[Read
 def prepare(dataset: ScaledDataset, x: NDArray, reading: Reading) -> NDArray[np.float32]:
     """Standardised rows as a reading hands them to a graph."""
     raw = x.astype(np.float64) * dataset.scale + dataset.mean
-    low, high = _ends(dataset)
+    low, high = _find_extremes(dataset)
     unit = raw / (255.0 if 1 < high <= 255 else max(high, 1.0 if low >= 0 else abs(low), 1e-12))
     images = unit.reshape(len(x), *dataset.input_shape)
     if reading.scaling == IMAGENET:
@@ -122,7 +122,7 @@ def prepare(dataset: ScaledDataset, x: NDArray, reading: Reading) -> NDArray[np.
     else:
         values = {AS_IS: raw, UNIT: unit, BYTES: 255 * unit, SYMMETRIC: 2 * unit - 1}
         images = values.get(reading.scaling, x.astype(np.float64)).reshape(images.shape)
-    shape = _layouts(dataset.input_shape)[reading.layout]
+    shape = _list_layouts(dataset.input_shape)[reading.layout]
     if reading.layout in ("NHWC", "NLC"):
         images = np.moveaxis(images, 1, -1)
     return images.reshape(len(x), *shape).astype(np.float32)
@@ -263,7 +263,7 @@ def _judge_numbers(
     return lines
 
 
-def _layouts(shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
+def _list_layouts(shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
     flat = {"flat": (int(np.prod(shape)),)}
     if len(shape) == 2:
         return flat | {"NCL": shape, "NLC": (shape[1], shape[0])}
@@ -273,7 +273,7 @@ def _layouts(shape: tuple[int, ...]) -> Mapping[str, tuple[int, ...]]:
     return flat
 
 
-def _ends(dataset: ScaledDataset) -> tuple[float, float]:
+def _find_extremes(dataset: ScaledDataset) -> tuple[float, float]:
     """Smallest and largest raw value of the rows that may be learned from."""
     x = dataset.x_train[dataset.fit_rows] * dataset.scale + dataset.mean
     return float(x.min().round(6)), float(x.max().round(6))

@@ -112,7 +112,7 @@ def describe_inputs(content: bytes) -> list[dict[str, Any]]:
 def predict(content: bytes, x: NDArray) -> NDArray:
     """What a graph of one input gives for samples, in blocks of as many as it takes."""
     session = open_session(content)
-    value, fixed = _only_input(session)
+    value, fixed = _find_only_input(session)
     x = x.astype(_TYPES[value.type])
     block = fixed if fixed > 0 else BLOCK
     parts = []
@@ -186,7 +186,7 @@ def _run_blocks(
     sessions: list[onnxruntime.InferenceSession], x: NDArray
 ) -> Iterator[list[list[Any]]]:
     """All outputs of graphs of the same input, block by block: as many rows as memory has room for."""
-    value, fixed = _only_input(sessions[0])
+    value, fixed = _find_only_input(sessions[0])
     x = x.astype(_TYPES[value.type])
     start = {value.name: np.resize(x, (fixed or 1, *x.shape[1:]))}
     numbers = sum(output.size for each in sessions for output in _run_all(each, start))
@@ -204,7 +204,7 @@ def _as_rows(output: NDArray, axis: int) -> NDArray:
     return np.moveaxis(output, axis, -1).reshape(-1, output.shape[axis])
 
 
-def _only_input(session: onnxruntime.InferenceSession) -> tuple[Any, int]:
+def _find_only_input(session: onnxruntime.InferenceSession) -> tuple[Any, int]:
     """The one input that takes samples, and the number of rows that it is made for (0: any)."""
     value, *others = session.get_inputs()
     if others or value.type not in _TYPES:
@@ -221,7 +221,7 @@ def time_graphs(graphs: dict[str, bytes], x: NDArray, rounds: int) -> list[dict[
     from ..latency import BATCHES, time_sessions
 
     sessions = {name: open_session(content) for name, content in graphs.items()}
-    value, fixed = _only_input(next(iter(sessions.values())))
+    value, fixed = _find_only_input(next(iter(sessions.values())))
     batches = (fixed,) if fixed > 0 else BATCHES
     rows = np.resize(np.arange(len(x)), max(batches))
     samples: NDArray = np.ascontiguousarray(x[rows].astype(_TYPES[value.type]))

@@ -117,7 +117,7 @@ def _check_header(content: bytes) -> tuple[list[str], dict[str, str]]:
     if len(content) < 8 or not 2 <= length <= len(content) - 8:
         raise _damage_error()
     try:
-        header = json.loads(content[8 : 8 + length], object_pairs_hook=_unique)
+        header = json.loads(content[8 : 8 + length], object_pairs_hook=_require_unique)
     except (ValueError, RecursionError) as error:
         raise _damage_error() from error
     if not isinstance(header, dict):
@@ -129,7 +129,7 @@ def _check_header(content: bytes) -> tuple[list[str], dict[str, str]]:
     return list(header), metadata
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _require_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     unique = dict(pairs)
     if len(unique) < len(pairs):
         raise StorageError("the file names two tensors alike: write it again with one name each")

@@ -197,7 +197,7 @@ class _Options:
         return self.at(np.argmax(self.errors <= max(loss, self.errors[-1])))
 
 
-def _options(name: str, layer: RankChoices) -> _Options:
+def _build_options(name: str, layer: RankChoices) -> _Options:
     costs = np.append(np.asarray(layer.costs), layer.dense_cost)
     errors = np.append(np.asarray(layer.errors, dtype=np.float64), 0.0)
     if costs.shape != errors.shape or costs.ndim != 1:
@@ -231,7 +231,7 @@ class _AllocationProblem:
                 "above 0, up to 1"
             )
         self.layers = layers
-        self.options = {name: _options(name, layer) for name, layer in layers.items()}
+        self.options = {name: _build_options(name, layer) for name, layer in layers.items()}
         smallest = sum(int(options.costs[0]) for options in self.options.values())
         # Written so that a budget that is not a number fails too.
         if not budget >= smallest:
@@ -241,37 +241,37 @@ class _AllocationProblem:
         everything = sum(int(options.costs[-1]) for options in self.options.values())
         self.budget = int(min(budget, everything))
         self.resolution = resolution
-        self.price, self.priced, self.bound = _dual(self.options, self.budget)
+        self.price, self.priced, self.bound = _solve_dual(self.options, self.budget)
         self.picks = {rule: pick(self) for rule, pick in _FAST.items()}
-        self.picks["exact"], self.quantum, self.is_exact = _exact(self)
+        self.picks["exact"], self.quantum, self.is_exact = _allocate_exactly(self)
 
     def by(self, rule: str) -> Allocation:
         picks = self.picks[rule]
-        error = _error(picks)
+        error = _sum_errors(picks)
         return Allocation(
             ranks={
                 name: None if choice.rank == DENSE else choice.rank
                 for name, choice in picks.items()
             },
-            cost=_cost(picks),
+            cost=_sum_costs(picks),
             error=error,
             rule=rule,
-            gap=error - _error(self.picks["exact"]),
+            gap=error - _sum_errors(self.picks["exact"]),
             quantum=self.quantum,
             exact=self.is_exact,
             bound=self.bound,
         )
 
 
-def _cost(picks: _Picks) -> int:
+def _sum_costs(picks: _Picks) -> int:
     return sum(choice.cost for choice in picks.values())
 
 
-def _error(picks: _Picks) -> float:
+def _sum_errors(picks: _Picks) -> float:
     return sum(choice.error for choice in picks.values())
 
 
-def _dual(options: Mapping[str, _Options], budget: int) -> tuple[float, _Picks, float]:
+def _solve_dual(options: Mapping[str, _Options], budget: int) -> tuple[float, _Picks, float]:
     """The smallest price at which everybody's cheapest choice fits, those choices, and the bound.
 
     Whatever the price α >= 0, Σ_l min_r (e + α cost) − α B is a lower bound of the error.
@@ -284,7 +284,7 @@ def _dual(options: Mapping[str, _Options], budget: int) -> tuple[float, _Picks, 
         return picks, sum(c.error + price * (c.cost - share) for c in picks.values())
 
     picks, bound = at(0.0)
-    if _cost(picks) <= budget:
+    if _sum_costs(picks) <= budget:
         return 0.0, picks, bound
     # Costs are whole numbers: above the whole range of errors, one unit is never worth it.
     low, high = 0.0, max(float(o.errors[0] - o.errors[-1]) for o in options.values()) + 1.0
@@ -296,18 +296,18 @@ def _dual(options: Mapping[str, _Options], budget: int) -> tuple[float, _Picks, 
             break
         candidate, value = at(middle)
         bound = max(bound, value)
-        if _cost(candidate) <= budget:
+        if _sum_costs(candidate) <= budget:
             high, picks = middle, candidate
         else:
             low = middle
     return high, picks, bound
 
 
-def _lagrangian(problem: _AllocationProblem) -> _Picks:
+def _allocate_by_price(problem: _AllocationProblem) -> _Picks:
     return problem.priced
 
 
-def _greedy(problem: _AllocationProblem) -> _Picks:
+def _allocate_greedily(problem: _AllocationProblem) -> _Picks:
     options = problem.options
     places = dict.fromkeys(options, 0)
     left = problem.budget - sum(int(o.costs[0]) for o in options.values())
@@ -333,22 +333,22 @@ def _greedy(problem: _AllocationProblem) -> _Picks:
     return {name: options[name].at(place) for name, place in places.items()}
 
 
-def _uniform_energy(problem: _AllocationProblem) -> _Picks:
+def _allocate_uniform_energy(problem: _AllocationProblem) -> _Picks:
     options = problem.options
     losses = np.unique(np.concatenate([o.errors for o in options.values()]))
 
-    def picks_at(place: int) -> _Picks:
+    def pick_at(place: int) -> _Picks:
         return {name: o.cheapest_within(losses[place]) for name, o in options.items()}
 
     def fits(place: int) -> bool:
-        return _cost(picks_at(place)) <= problem.budget
+        return _sum_costs(pick_at(place)) <= problem.budget
 
     # No layer loses more than the largest of these: there every layer takes its cheapest choice.
-    return picks_at(bisect.bisect_left(range(len(losses) - 1), True, key=fits))
+    return pick_at(bisect.bisect_left(range(len(losses) - 1), True, key=fits))
 
 
-def _uniform(problem: _AllocationProblem) -> _Picks:
-    def picks_at(rank: int) -> _Picks:
+def _allocate_uniform_rank(problem: _AllocationProblem) -> _Picks:
+    def pick_at(rank: int) -> _Picks:
         picks = {}
         for name, o in problem.options.items():
             layer = problem.layers[name]
@@ -358,25 +358,25 @@ def _uniform(problem: _AllocationProblem) -> _Picks:
         return picks
 
     def exceeds(rank: int) -> bool:
-        return _cost(picks_at(rank)) > problem.budget
+        return _sum_costs(pick_at(rank)) > problem.budget
 
     largest = max(len(layer.costs) for layer in problem.layers.values())
     rank = bisect.bisect_left(range(1, largest + 1), True, key=exceeds)
     if rank == 0:
         return {name: o.at(0) for name, o in problem.options.items()}
-    return picks_at(rank)
+    return pick_at(rank)
 
 
-def _exact(problem: _AllocationProblem) -> tuple[_Picks, int, bool]:
+def _allocate_exactly(problem: _AllocationProblem) -> tuple[_Picks, int, bool]:
     """Dynamic programme over the budget; picks, the costs' quantum, whether rounding lost nothing."""
-    incumbent = min(problem.picks.values(), key=_error)
+    incumbent = min(problem.picks.values(), key=_sum_errors)
     budget, price = problem.budget, problem.price
 
     # At the dual's price, a choice whose own reduced cost exceeds the distance from the bound to
     # the best allocation known is in no better one: few choices a layer are left.
     reduced = {name: o.errors + price * o.costs for name, o in problem.options.items()}
     bound = sum(float(r.min()) for r in reduced.values()) - price * budget
-    slack = _error(incumbent) - bound
+    slack = _sum_errors(incumbent) - bound
     largest = sum(float(np.abs(r).max()) for r in reduced.values())
     slack += 1e-12 * (1 + largest + price * budget)  # rounding
     kept = {
@@ -398,11 +398,11 @@ def _exact(problem: _AllocationProblem) -> tuple[_Picks, int, bool]:
     # A multiple of the divisor rounds least.
     quantum = -(-quantum // divisor) * divisor
 
-    picks = _knapsack(kept, quantum, room // quantum)
-    return min(incumbent, picks, key=_error), quantum, quantum == divisor
+    picks = _solve_knapsack(kept, quantum, room // quantum)
+    return min(incumbent, picks, key=_sum_errors), quantum, quantum == divisor
 
 
-def _knapsack(options: dict[str, _Options], quantum: int, cells: int) -> _Picks:
+def _solve_knapsack(options: dict[str, _Options], quantum: int, cells: int) -> _Picks:
     """A choice a layer of least total error; what they cost beyond the cheapest fits the cells."""
     best = np.zeros(cells + 1)
     steps, chosen = {}, {}
@@ -426,10 +426,10 @@ def _knapsack(options: dict[str, _Options], quantum: int, cells: int) -> _Picks:
 
 
 _FAST: Mapping[str, Callable[[_AllocationProblem], _Picks]] = {
-    "greedy": _greedy,
-    "lagrangian": _lagrangian,
-    "uniform_energy": _uniform_energy,
-    "uniform": _uniform,
+    "greedy": _allocate_greedily,
+    "lagrangian": _allocate_by_price,
+    "uniform_energy": _allocate_uniform_energy,
+    "uniform": _allocate_uniform_rank,
 }
 RULES = ("exact", *_FAST)
 """Names of the rules, the reference first."""

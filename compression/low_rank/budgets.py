@@ -163,7 +163,7 @@ class _BudgetProblem:
         self._cost, self._resolution = cost, resolution
         # What a network costs does not depend on where its factors were calibrated.
         self._plain = Ranks(all_ranks.network, all_ranks.layers, all_ranks.decompositions)
-        costs, self._fixed = _costs(self._plain, cost)
+        costs, self._fixed = _measure_costs(self._plain, cost)
         errors = {name: find(self._plain, samples) for name, find in OBJECTIVES.items()}
         self._choices: ByObjective = {
             # The objective asked for comes first: of equally good networks its own is the best.
@@ -196,7 +196,7 @@ class _BudgetProblem:
 
     def lines(self, budget: float) -> list[dict[str, Any]]:
         """What the table says of one budget, a line a rule, beside the network's own columns."""
-        allocations = self._within(budget)
+        allocations = self._allocate_within(budget)
         rules = allocations[self._objective]
         candidates = [
             allocation for by_rule in allocations.values() for allocation in by_rule.values()
@@ -223,7 +223,7 @@ class _BudgetProblem:
             )
         return lines
 
-    def _within(self, budget: float) -> dict[str, dict[str, Allocation]]:
+    def _allocate_within(self, budget: float) -> dict[str, dict[str, Allocation]]:
         """Every objective's and rule's allocation, of networks that measure at most the budget."""
         limit = budget
         while True:
@@ -264,7 +264,7 @@ class _BudgetProblem:
 
 
 @torch.no_grad()
-def _costs(
+def _measure_costs(
     all_ranks: Ranks, cost: Callable[[nn.Sequential], int]
 ) -> tuple[dict[str, tuple[NDArray[np.int64], int]], int]:
     """Each layer's costs by rank and dense, and what the network costs beside the cheapest ones.

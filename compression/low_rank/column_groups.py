@@ -85,7 +85,7 @@ class ColumnGroups:
 
         errors = whole.errors.copy()
         picks: list[_Pick | None] = [None] * len(errors)
-        root = _root(spread)
+        root = _take_root(spread)
         for groups in range(2, columns + 1):
             if columns % groups:
                 continue
@@ -185,7 +185,7 @@ class GroupedRanks(MatrixRanks):
         return pick.fitted.factors(pick.each, self.weight, self.mean)
 
 
-def _root(spread: Array) -> Array:
+def _take_root(spread: Array) -> Array:
     """A symmetric square root of a covariance."""
     values, vectors = scipy.linalg.eigh(spread)
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T

@@ -153,7 +153,7 @@ def cross_validated_rank(
         )
         return dict(zip(curve.table["knob"], curve.table["score"], strict=True))
 
-    labels = _labels(dataset, dataset.y_train)
+    labels = _find_strata(dataset, dataset.y_train)
     return cross_validate(fit_and_score, len(dataset.x_train), folds, seed, labels, report)
 
 
@@ -224,14 +224,14 @@ def cross_validate(
     """
     scores: list[Mapping[int, float]] = []
 
-    def so_far() -> CrossValidation | None:
+    def build_result() -> CrossValidation | None:
         return _join_folds(scores) if len(scores) > 1 else None
 
     for fit, held_out in split_folds(n_rows, folds, seed, labels):
         scores.append(fit_and_score(fit, held_out))
-        if not report(len(scores), folds, so_far):
+        if not report(len(scores), folds, build_result):
             break
-    result = so_far()
+    result = build_result()
     if result is None:
         raise CancelledError("cross-validation was stopped before its second fold")
     return result
@@ -305,7 +305,7 @@ class _FoldDataset:
     def of(cls, dataset: DatasetLike, fit: NDArray, held_out: NDArray, seed: int) -> _FoldDataset:
         target = dataset.y_train[fit]
         fit_rows, validation_rows = split_folds(
-            len(fit), INNER_FOLDS, seed, _labels(dataset, target)
+            len(fit), INNER_FOLDS, seed, _find_strata(dataset, target)
         )[0]
         return cls(
             name=dataset.name,
@@ -321,6 +321,6 @@ class _FoldDataset:
         )
 
 
-def _labels(dataset: DatasetLike, target: NDArray) -> NDArray | None:
+def _find_strata(dataset: DatasetLike, target: NDArray) -> NDArray | None:
     """What folds are stratified by: classes."""
     return target if dataset.task == "classification" else None

@@ -229,7 +229,7 @@ def _truncate_progressively(
     judge, spent = CurveBuilder(reference, dataset, samples), 0
     networks: list[nn.Sequential] = []
 
-    def so_far() -> Curve:
+    def build_curve() -> Curve:
         curve = judge.curve(
             knob="rank",
             method=method,
@@ -249,9 +249,9 @@ def _truncate_progressively(
             spent += epochs
         networks.append(network)
         judge.add(cast(int, value), samples.outputs(network), network, spent)
-        if not report(done, len(values), so_far):
+        if not report(done, len(values), build_curve):
             break
-    return so_far()
+    return build_curve()
 
 
 @torch.no_grad()

@@ -86,7 +86,7 @@ def view_layer(
         )
         truncated = truncated_matrix(decomposition)
         approximations = approximate(layer, decomposition, entry.needs_inputs)
-    spectra = _spectra(truncated, weight, inputs)
+    spectra = _compute_spectra(truncated, weight, inputs)
     names = list(layers_of(reference.network))
     last = layer == names[-1] and dataset.task == "classification"
     classes = dataset.outputs if last else None
@@ -98,7 +98,7 @@ def view_layer(
         spectra=spectra,
         approximations=approximations,
         marks=mark_ranks(spectra["weight"], truncated.shape, decomposition, classes),
-        patterns=_patterns(part, decomposition, dataset) if layer == names[0] else None,
+        patterns=_find_patterns(part, decomposition, dataset) if layer == names[0] else None,
     )
 
 
@@ -111,17 +111,17 @@ def truncated_matrix(decomposition: LayerDecomposition) -> Array:
     return decomposition.weight
 
 
-def _spectra(truncated: Array, weight: Array, inputs: Array) -> dict[str, Array]:
+def _compute_spectra(truncated: Array, weight: Array, inputs: Array) -> dict[str, Array]:
     """Of the matrix, of W Σ^½ and of Σ^½, Σ being the covariance of the inputs."""
     through = weight.astype(np.float64)
     return {
         "weight": np.linalg.svd(truncated.astype(np.float64), compute_uv=False),
-        "weighted": _roots(covariance(inputs, through=through), min(weight.shape)),
-        "inputs": _roots(covariance(inputs), inputs.shape[1]),
+        "weighted": _compute_roots(covariance(inputs, through=through), min(weight.shape)),
+        "inputs": _compute_roots(covariance(inputs), inputs.shape[1]),
     }
 
 
-def _patterns(
+def _find_patterns(
     part: Layer, decomposition: LayerDecomposition | None, dataset: DatasetLike
 ) -> Array | None:
     """What the first layer's factors look for, in the shape of a sample or of a kernel."""
@@ -150,7 +150,7 @@ def mark_ranks(
     return marks
 
 
-def _roots(moments: Array, count: int) -> Array:
+def _compute_roots(moments: Array, count: int) -> Array:
     """Square roots of a covariance's ``count`` largest eigenvalues, descending."""
     values = np.linalg.eigvalsh(moments)[::-1][:count]
     return np.sqrt(np.maximum(values, 0.0))

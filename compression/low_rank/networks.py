@@ -115,18 +115,18 @@ class Ranks:
         """For each choice, in the order of :func:`check_choices`: what builds its network, and its outputs."""
         rising = [rank for rank in ranks if not isinstance(rank, Mapping)]
         if len(rising) == len(ranks):
-            yield from self._rising(x, rising)
+            yield from self._evaluate_rising(x, rising)
             return
-        yield from self._one_by_one(x, ranks)
+        yield from self._evaluate_one_by_one(x, ranks)
 
-    def _one_by_one(
+    def _evaluate_one_by_one(
         self, x: torch.Tensor, ranks: Sequence[Chosen]
     ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
         for choice in ranks:
             built = self._prepare_build(choice)
             yield built.network, forward_in_blocks(built.network(), x)
 
-    def _rising(
+    def _evaluate_rising(
         self, x: torch.Tensor, ranks: Sequence[int]
     ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
         children = list(children_of(self.network))
@@ -219,10 +219,10 @@ class SequentialRanks(Ranks):
             passed.append(module)
         return decompositions
 
-    def _rising(
+    def _evaluate_rising(
         self, x: torch.Tensor, ranks: Sequence[int]
     ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
-        yield from self._one_by_one(x, ranks)
+        yield from self._evaluate_one_by_one(x, ranks)
 
 
 @torch.no_grad()

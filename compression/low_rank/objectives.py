@@ -68,7 +68,7 @@ def curvature_losses(all_ranks: Ranks, samples: SampleTensors) -> dict[str, Arra
     x = samples.x[samples.fit]
     curvatures = output_curvatures(all_ranks, x, samples.task)
     losses = {}
-    for name, inputs in _inputs(all_ranks, x):
+    for name, inputs in _list_inputs(all_ranks, x):
         decomposition = all_ranks.decompositions[name]
         rows = input_rows(all_ranks.layers[name], inputs)
         moment = covariance(rows)
@@ -130,7 +130,7 @@ def output_curvatures(all_ranks: Ranks, x: torch.Tensor, task: str) -> dict[str,
                 if name in all_ranks.layers:
                     h = h.detach().requires_grad_() if not seen else h
                     seen[name] = h
-            for direction in _loss_directions(h.detach(), task):
+            for direction in _list_loss_directions(h.detach(), task):
                 gradients = torch.autograd.grad(
                     (h * direction).sum(), list(seen.values()), retain_graph=True
                 )
@@ -140,7 +140,7 @@ def output_curvatures(all_ranks: Ranks, x: torch.Tensor, task: str) -> dict[str,
     return {name: total / len(x) for name, total in totals.items()}
 
 
-def _loss_directions(outputs: torch.Tensor, task: str) -> Iterator[torch.Tensor]:
+def _list_loss_directions(outputs: torch.Tensor, task: str) -> Iterator[torch.Tensor]:
     """Vectors s_j of each sample with Σ_j s_j s_jᵀ the Hessian of its loss in the outputs."""
     if task != "classification":
         yield torch.ones_like(outputs)  # ½ (output − target)²
@@ -176,7 +176,7 @@ def measured_losses(all_ranks: Ranks, samples: SampleTensors) -> dict[str, Array
     return losses
 
 
-def _inputs(all_ranks: Ranks, x: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+def _list_inputs(all_ranks: Ranks, x: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
     """Each layer's name and what the reference gives it, in forward order."""
     for name, module in all_ranks.network.named_children():
         if name in all_ranks.layers:

@@ -50,7 +50,7 @@ FEW_ROWS = 3
 SMALL = 100
 
 
-def _ridge(loss: SquaredLoss) -> tuple[float, float]:
+def _choose_ridge(loss: SquaredLoss) -> tuple[float, float]:
     """What to add to the Gram matrix's diagonal, and the least loss that it leaves.
 
     Nothing, where no eigenvalue lies below ``COLLINEAR`` times the largest. The loss is less that
@@ -102,7 +102,7 @@ class Walk:
         self.l1, self.two_sided = not constraint.elementwise, constraint.bounded
         self.size = 1.0 / scale if self.l1 else scale  # half of the middle step, by t
         self.direction = -1.0 if self.l1 else 1.0  # in which t goes
-        self.ridge, self.least = _ridge(loss)
+        self.ridge, self.least = _choose_ridge(loss)
         self.gram = self._prepare_gram(loss)
         self.block = FreeBlock(self.gram)
         self.steepest = float(np.abs(loss.correlation).max(initial=0.0))
@@ -110,7 +110,7 @@ class Walk:
         self.goal = 1e-13 * self.steepest, 1e-13 * float(self.size.max(initial=0.0))
         self.time = 0.0
         self.side = np.zeros(len(scale), np.int8)
-        # What follows from the sides, see ``_place``.
+        # What follows from the sides, see ``_apply_steps``.
         self.free = np.zeros(len(scale), bool)
         self.step, self.fixed, self.width = np.zeros((3, len(scale)))
         self.point, self.gradient = np.zeros(len(scale)), -loss.correlation
@@ -123,7 +123,7 @@ class Walk:
     def run(self, go_on: Callable[[int, int], bool] = lambda done, total: True) -> bool:
         """All the way: True; or to the breakpoint (done, total) where ``go_on`` returns False: False."""
         corners = self._begin() if self.steepest else NO_CORNERS
-        self._place(slice(None))
+        self._apply_steps(slice(None))
         for _ in range(100 + 50 * len(self.side)):
             # So much of a gradient is rounding, or the ridge's.
             nothing = 1e-12 * self.steepest + 2 * self.ridge * _find_largest_size(self.point)
@@ -133,7 +133,7 @@ class Walk:
                 self._turn(*corners)
             elif not self.l1:
                 self.side[:] = 0
-                self._place(slice(None))
+                self._apply_steps(slice(None))
             self.times.append(self.time)
             self.points.append(self.point)
             self.pinned.append(~self.free)
@@ -195,7 +195,7 @@ class Walk:
             self.gram[new, new] += self.ridge
             self.unwritten[new] = False
 
-    def _place(self, at: NDArray[np.intp] | slice) -> None:
+    def _apply_steps(self, at: NDArray[np.intp] | slice) -> None:
         """What follows from the steps of these pairs.
 
         Which weights are free; what is fixed, by t (the weight of the held, the gradient of the free); how
@@ -217,7 +217,7 @@ class Walk:
             self.side[at] = 0 if self.side[at[0]] else outer
         elif len(at):
             self.side[at] = self._choose_steps(at, below, above)
-        self._place(at)
+        self._apply_steps(at)
 
     def _choose_steps(self, at: NDArray[np.intp], below: Mask, above: Mask) -> NDArray[np.int8]:
         """Along which step each of several goes on, as -1, 0 or 1."""
@@ -225,7 +225,7 @@ class Walk:
         # Each keeps one of its pair at the corner's rate while the other moves away from it.
         # These are the conditions of optimality of a quadratic programme in the weights' rates.
         self.side[at] = 0
-        self._place(at)
+        self._apply_steps(at)
         free = self.free.copy()
         free[at] = False
         fixed = self.direction * self.fixed

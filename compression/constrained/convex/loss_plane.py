@@ -113,14 +113,16 @@ def evaluate_over_plane(
     still.ravel()[list(pair)] = 0.0
     base = loss.from_model(still, intercept)
     if isinstance(loss, SquaredLoss):
-        return _quadratic(loss, base, pair, x, y)
+        return _evaluate_quadratic(loss, base, pair, x, y)
     return _cross_entropy(
         loss, base, divmod(pair[0], still.shape[1]), divmod(pair[1], still.shape[1]), x, y
     )
 
 
-def _quadratic(loss: SquaredLoss, base: Array, pair: tuple[int, int], x: Array, y: Array) -> Array:
-    steps = np.stack([_step(loss, feature) for feature in pair])
+def _evaluate_quadratic(
+    loss: SquaredLoss, base: Array, pair: tuple[int, int], x: Array, y: Array
+) -> Array:
+    steps = np.stack([_find_step(loss, feature) for feature in pair])
     slope = steps @ loss.gradient(base)
     curvature = steps @ loss.gram @ steps.T
     along, up = x[None, :], y[:, None]
@@ -129,7 +131,7 @@ def _quadratic(loss: SquaredLoss, base: Array, pair: tuple[int, int], x: Array, 
     return loss.value(base) + moved
 
 
-def _step(loss: SquaredLoss, feature: int) -> Array:
+def _find_step(loss: SquaredLoss, feature: int) -> Array:
     """What a weight of 1 is in a point."""
     unit = np.zeros(loss.inputs.features)
     unit[feature] = 1.0
@@ -146,7 +148,7 @@ def _cross_entropy(
 ) -> Array:
     logits = base @ loss.design
     (k, feature), (m, other) = first, second
-    along, up = np.outer(x, _column(loss, feature)), np.outer(y, _column(loss, other))
+    along, up = np.outer(x, _find_column(loss, feature)), np.outer(y, _find_column(loss, other))
     rest = (
         logsumexp(np.delete(logits, [k, m], axis=0), axis=0)
         if len(logits) > len({k, m})
@@ -166,7 +168,7 @@ def _cross_entropy(
     return np.stack([row.mean(axis=1) for row in rows]) - fit
 
 
-def _column(loss: SoftmaxLoss, feature: int) -> Array:
+def _find_column(loss: SoftmaxLoss, feature: int) -> Array:
     """What a weight of 1 adds to its class's logits, shape (N,); nothing for a constant column."""
     (place,) = np.nonzero(loss.inputs.columns == feature)
     if not len(place):

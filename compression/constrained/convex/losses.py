@@ -115,7 +115,7 @@ class SquaredLoss:
     @cached_property
     def lipschitz(self) -> float:
         """Largest curvature, of the standardised columns."""
-        return _largest_eigenvalue(self.gram)
+        return _find_largest_eigenvalue(self.gram)
 
     def value(self, point: Array) -> float:
         return float(point @ (0.5 * (self.gram @ point) - self.correlation)) + self.zero
@@ -185,7 +185,7 @@ class SoftmaxLoss:
     @cached_property
     def lipschitz(self) -> float:
         """Bound on the curvature of the standardised columns (Böhning 1992)."""
-        return 0.5 * _largest_eigenvalue(self.design @ self.design.T / self.samples)
+        return 0.5 * _find_largest_eigenvalue(self.design @ self.design.T / self.samples)
 
     def value(self, point: Array) -> float:
         logits = point @ self.design
@@ -357,7 +357,7 @@ def check_data(x: Array, y: NDArray[Any], loss: str) -> tuple[Array, NDArray[Any
         )
     _check_scale(x, "the inputs of a column")
     if loss == "softmax":
-        return x, _labels(y)
+        return x, _check_labels(y)
     _check_scale(y[:, None], "the targets")
     return x, y
 
@@ -373,7 +373,7 @@ def _check_scale(columns: Array, title: str) -> None:
         )
 
 
-def _labels(y: Array) -> NDArray[np.intp]:
+def _check_labels(y: Array) -> NDArray[np.intp]:
     labels = y.astype(np.intp)
     if (labels != y).any() or labels.min() < 0:
         raise ArgumentError("softmax needs class numbers 0, 1, 2, ...: these targets are others")
@@ -386,7 +386,7 @@ def _labels(y: Array) -> NDArray[np.intp]:
     return labels
 
 
-def _largest_eigenvalue(matrix: Array) -> float:
+def _find_largest_eigenvalue(matrix: Array) -> float:
     size = len(matrix)
     if size == 0:
         return 0.0

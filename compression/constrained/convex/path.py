@@ -80,7 +80,7 @@ class GridPath:
         if constraint.convex:
             weight = interpolate_rows(self.bounds, self.weights, bound)
         else:
-            weight = self.weights[self._row_below(bound)]
+            weight = self.weights[self._find_row_below(bound)]
         return constraint.project(weight, bound)
 
     def intercept_at(self, bound: float) -> Array:
@@ -88,7 +88,7 @@ class GridPath:
         bound = max(check_bound(bound), float(self.bounds[0]))
         if self.certifier.constraint.convex:
             return interpolate_rows(self.bounds, self.intercepts, bound)
-        return np.asarray(self.intercepts[self._row_below(bound)])
+        return np.asarray(self.intercepts[self._find_row_below(bound)])
 
     def pinned_at(self, bound: float) -> NDArray[np.bool_]:
         """Which weights are held at a bound: at ±c (box, upper) or at zero (l1, cardinality)."""
@@ -99,7 +99,7 @@ class GridPath:
         guess = np.asarray(self.intercept_at(bound))
         return self.certifier.judge(self.at(bound), check_bound(bound), guess)
 
-    def _row_below(self, bound: float) -> int:
+    def _find_row_below(self, bound: float) -> int:
         return max(int(np.searchsorted(self.bounds, bound, side="right")) - 1, 0)
 
 

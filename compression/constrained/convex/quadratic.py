@@ -76,7 +76,7 @@ class MatrixFreeQuadratic:
             patience = min(price, self.patience)
             answer, rest = self._descend(answer, rest, free, lambda v: v / diagonal, goal, patience)
         if price < self.patience and float(np.abs(rest).max(initial=0.0)) > goal:
-            precondition = self._by_class(free)
+            precondition = self._invert_by_class(free)
             answer, rest = self._descend(answer, rest, free, precondition, goal, self.patience)
         return answer
 
@@ -103,7 +103,7 @@ class MatrixFreeQuadratic:
             ahead = down + (slope / before) * ahead
         return answer, rest
 
-    def _by_class(self, free: Mask) -> Callable[[Array], Array]:
+    def _invert_by_class(self, free: Mask) -> Callable[[Array], Array]:
         """Inverse of the Hessian without what ties the classes together."""
         if not self._blocks:
             self._blocks.extend(self.curvature.class_block(k) for k in range(len(free)))

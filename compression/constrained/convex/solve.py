@@ -199,10 +199,10 @@ class IterateJudge:
 
     def _is_better(self, one: Certificate, other: Certificate) -> bool:
         # Certified first; where the objective no longer tells two apart, the smaller residual.
-        first, second = self._rank(one), self._rank(other)
+        first, second = self._make_sort_key(one), self._make_sort_key(other)
         return first < second or (first == second and one.kkt_residual < other.kkt_residual)
 
-    def _rank(self, certificate: Certificate) -> tuple[bool, bool, float]:
+    def _make_sort_key(self, certificate: Certificate) -> tuple[bool, bool, float]:
         objective = certificate.objective / max(certificate.unit, 1e-300)
         holds, aimed = certificate.holds(self.tolerance), certificate.holds(self.aim)
         return not holds, not aimed, round(objective, 13)
@@ -323,7 +323,7 @@ def settle(judge: IterateJudge, inactive: bool = False) -> Solution:
         inactive=inactive,
         iterations=judge.iterations,
         seconds=judge.seconds,
-        status=_status(judge, certificate),
+        status=_describe_status(judge, certificate),
         trajectory=Trajectory(
             np.array(iteration),
             np.array(seconds),
@@ -336,7 +336,7 @@ def settle(judge: IterateJudge, inactive: bool = False) -> Solution:
     )
 
 
-def _status(judge: IterateJudge, certificate: Certificate) -> str:
+def _describe_status(judge: IterateJudge, certificate: Certificate) -> str:
     if certificate.holds(judge.tolerance):
         return "certified"
     end = f"stopped at {judge.limit}" if judge.limit else "the solver stopped by itself"

@@ -80,7 +80,7 @@ class _Search:
         """Add the column that wins most, until there are so many."""
         while len(members) < count:
             *_, slope, height = self.fit(members)
-            wins = _wins(slope, height)
+            wins = _compute_gains(slope, height)
             wins[members] = -1.0
             members = np.append(members, int(wins.argmax()))
         return members
@@ -113,7 +113,9 @@ class _Search:
             best, most = members, won
             # Without one of them: less is won, all slopes and curvatures of their own grow.
             without = won - 0.5 * weight**2 / diagonal[:, 0]
-            wins = _wins(slope + ties * weight[:, None] / diagonal, height + ties**2 / diagonal)
+            wins = _compute_gains(
+                slope + ties * weight[:, None] / diagonal, height + ties**2 / diagonal
+            )
             wins[:, members] = -np.inf
             total = without[:, None] + wins
             out, new = np.unravel_index(int(total.argmax()), total.shape)
@@ -123,7 +125,7 @@ class _Search:
         return best, most, False
 
 
-def _wins(slope: Array, height: Array) -> Array:
+def _compute_gains(slope: Array, height: Array) -> Array:
     """What a column wins that is added: nothing, where the others say the same already."""
     wins = np.zeros_like(slope)
     new = height > 1e2 * RIDGE

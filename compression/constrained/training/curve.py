@@ -169,13 +169,13 @@ def constrained_curve(
         recipe_of(reference.model, dataset).learning_rate,
         reference.order_seed,
         epochs,
-        lambda *_: report(len(files), len(knobs), so_far if files else None),
+        lambda *_: report(len(files), len(knobs), build_curve if files else None),
     )
     files: list[bytes] = []
     spectra: dict[str, list[NDArray]] = {name: [] for name in chosen}
     macs = accounting.macs(reference.network)
 
-    def so_far() -> Curve:
+    def build_curve() -> Curve:
         curve = judge.curve(
             knob="choice" if each else "bound" if linear else "relative bound",
             method=constraint,
@@ -204,9 +204,9 @@ def constrained_curve(
         judge.add(knob, samples.outputs(network), costs, start.epochs_spent)
         for name, layer in pick_layers(network, list(chosen)).items():
             spectra[name].append(np.linalg.svd(matrix(layer), compute_uv=False))
-        if not report(done, len(knobs), so_far):
+        if not report(done, len(knobs), build_curve):
             break
-    return so_far()
+    return build_curve()
 
 
 def _meet_each_alone(

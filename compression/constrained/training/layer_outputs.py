@@ -289,11 +289,11 @@ def certificates_by_bound(
     """
     tables: list[pd.DataFrame] = []
 
-    def so_far() -> pd.DataFrame:
+    def join_tables() -> pd.DataFrame:
         return pd.concat(tables, ignore_index=True)
 
     for done, (bound, network) in enumerate(networks, start=1):
         tables.append(layer_certificates(reference, dataset, network).assign(bound=bound))
-        if not report(done, len(networks), so_far):
+        if not report(done, len(networks), join_tables):
             break
-    return so_far()
+    return join_tables()

@@ -76,11 +76,13 @@ class Optimum:
         )
         knobs = [bound for limits in bounds for bound in limits.values()]
         answer: Callable[[tuple, Sequence[float]], Iterator[tuple[Any, Any]]]
-        answer = partial(self._path, start.report) if self.solver == PATH else self._solver
+        answer = (
+            partial(self._follow_path, start.report) if self.solver == PATH else self._run_solver
+        )
         if self.solver == PATH and CONSTRAINTS[constraint].load().is_round:
             # It bends everywhere, and next to where the bound costs nothing its price is all
             # rounding at the path's tolerance; one bound by itself is as quick.
-            answer = self._tightly
+            answer = self._solve_tightly
         for limits, (weight, intercept) in zip(bounds, answer(problem, knobs), strict=True):
             network = copy.deepcopy(start.network)
             layer = next(iter(layers(network).values()))
@@ -91,7 +93,7 @@ class Optimum:
             confine(network, constraint, limits)  # float32 may have rounded past the bound
             yield network
 
-    def _path(
+    def _follow_path(
         self, report: Report, problem: tuple, bounds: Sequence[float]
     ) -> Iterator[tuple[Any, Any]]:
         x, y, loss, name = problem
@@ -126,10 +128,10 @@ class Optimum:
             )
             yield weight, judged.intercept
 
-    def _tightly(self, problem: tuple, bounds: Sequence[float]) -> Iterator[tuple[Any, Any]]:
-        return self._solver(problem, bounds, "accelerated_projected_gradient", TIGHT)
+    def _solve_tightly(self, problem: tuple, bounds: Sequence[float]) -> Iterator[tuple[Any, Any]]:
+        return self._run_solver(problem, bounds, "accelerated_projected_gradient", TIGHT)
 
-    def _solver(
+    def _run_solver(
         self,
         problem: tuple,
         bounds: Sequence[float],

@@ -83,11 +83,11 @@ class Refit:
                 return not certificate.holds(self.tolerance)
             return gained > self.tolerance * certificate.whole
 
-        descend = _columns if constraint.elementwise else _projected_gradient
+        descend = _descend_columns if constraint.elementwise else _descend_projected
         return descend(outputs, constraint, bound, start.astype(np.float64), self.sweeps, callback)
 
 
-def _columns(
+def _descend_columns(
     outputs: LayerOutputs,
     constraint: ConstraintSet,
     bound: float,
@@ -119,7 +119,7 @@ def _columns(
     return weight.T
 
 
-def _projected_gradient(
+def _descend_projected(
     outputs: LayerOutputs,
     constraint: ConstraintSet,
     bound: float,

@@ -34,7 +34,7 @@ class CoordinateDescent:
     def run(self, problem: Problem, callback: Callback, start: Array) -> None:
         point = problem.project(start)
         if isinstance(problem.loss, SoftmaxLoss):
-            _by_class(problem, problem.loss, callback, point, self.sweeps)
+            _descend_by_class(problem, problem.loss, callback, point, self.sweeps)
             return
         loss, lower, upper = problem.loss, problem.lower, problem.upper
         while True:
@@ -44,7 +44,7 @@ class CoordinateDescent:
                 return
 
 
-def _by_class(
+def _descend_by_class(
     problem: Problem, loss: SoftmaxLoss, callback: Callback, point: Array, sweeps: int
 ) -> None:
     lower, upper = problem.lower, problem.upper

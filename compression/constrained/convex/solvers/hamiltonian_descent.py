@@ -43,7 +43,7 @@ class HamiltonianDescent:
             moved = (new - point) / time_step * speed
             new_value, new_gradient = loss.value_and_gradient(new)
             rising = float(np.sum(new_gradient * moved)) > 0
-            if new_value + _kinetic(moved) > value + _kinetic(momentum):
+            if new_value + _kinetic_energy(moved) > value + _kinetic_energy(momentum):
                 if age == 0:
                     time_step /= 2
                     if time_step < 1e-12:
@@ -58,6 +58,6 @@ class HamiltonianDescent:
             time_step *= self.growth
 
 
-def _kinetic(momentum: Array) -> float:
+def _kinetic_energy(momentum: Array) -> float:
     square = float(np.sum(momentum**2))
     return square / (np.sqrt(1 + square) + 1)

@@ -42,7 +42,7 @@ class InteriorPoint:
         import cvxpy
 
         for name, settings in ATTEMPTS:
-            programme, unknown, intercept = _programme(problem)
+            programme, unknown, intercept = _build_programme(problem)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 programme.get_problem_data(name)  # kept for the solver; its time is ours as well
@@ -54,22 +54,22 @@ class InteriorPoint:
                     programme.solve(solver=name, **settings, **limit)
                 except cvxpy.SolverError:
                     continue
-            if not _there(unknown, intercept):
+            if not _has_values(unknown, intercept):
                 continue
-            if not callback(_point(problem, unknown.value, intercept)):
+            if not callback(_build_point(problem, unknown.value, intercept)):
                 return
 
 
-def _there(*variables: Any) -> bool:
+def _has_values(*variables: Any) -> bool:
     """Whether a solver left numbers behind."""
     return all(v is None or (v.value is not None and np.isfinite(v.value).all()) for v in variables)
 
 
-def _programme(problem: Problem) -> tuple[Any, Any, Any]:
+def _build_programme(problem: Problem) -> tuple[Any, Any, Any]:
     """The cone programme, its unknown and its intercepts (None where the loss has none)."""
     import cvxpy
 
-    loss, units = problem.loss, _units(problem)
+    loss, units = problem.loss, _find_units(problem)
     scale = loss.inputs.scale * units
     intercept = None
     if isinstance(loss, SquaredLoss):
@@ -98,7 +98,7 @@ def _programme(problem: Problem) -> tuple[Any, Any, Any]:
     return cvxpy.Problem(cvxpy.Minimize(objective), inside), unknown, intercept
 
 
-def _units(problem: Problem) -> Array:
+def _find_units(problem: Problem) -> Array:
     """What one of the unknown is in the data's units of weight, column by column.
 
     The bound itself, so that the set is of unit size whatever c; where it says nothing of the
@@ -111,8 +111,8 @@ def _units(problem: Problem) -> Array:
     return size / scale
 
 
-def _point(problem: Problem, unknown: Array, intercept: Any) -> Array:
-    weight = np.asarray(unknown) * _units(problem) * problem.loss.inputs.scale
+def _build_point(problem: Problem, unknown: Array, intercept: Any) -> Array:
+    weight = np.asarray(unknown) * _find_units(problem) * problem.loss.inputs.scale
     if intercept is None:
         return weight
     return np.column_stack([weight, np.asarray(intercept.value)])

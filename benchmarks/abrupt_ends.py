@@ -37,7 +37,7 @@ def rows(seed: int = 0) -> Iterator[Row]:
 
 def _kill_writers(chance: random.Random) -> Iterator[Row]:
     """kill -9 while model files are written over one another, and what lies there afterwards."""
-    models = [_model(number) for number in range(2)]
+    models = [_build_model(number) for number in range(2)]
     unreadable = wrong = 0
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
@@ -71,7 +71,7 @@ def _kill_writers(chance: random.Random) -> Iterator[Row]:
     )
 
 
-def _model(seed: int) -> nn.Sequential:
+def _build_model(seed: int) -> nn.Sequential:
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(500, 500), nn.ReLU(), nn.Linear(500, 10))
 

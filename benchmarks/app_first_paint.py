@@ -45,7 +45,7 @@ def rows() -> Iterator[Row]:
         yield paint(browser)
         yield measure_cold(browser)
         yield from restart(browser)
-        yield from warm(browser)
+        yield from measure_warm(browser)
 
 
 def paint(browser: Browser, rounds: int = 5) -> Row:
@@ -54,8 +54,8 @@ def paint(browser: Browser, rounds: int = 5) -> Row:
         bare = write_bare_app(Path(folder), BARE)
         ours, peers = alternate(
             rounds,
-            lambda: _title(browser, ROOT, "Compare"),
-            lambda: _title(browser, bare, "Bare"),
+            lambda: _time_title(browser, ROOT, "Compare"),
+            lambda: _time_title(browser, bare, "Bare"),
         )
     ratio = ours / peers
     return Row(
@@ -68,7 +68,7 @@ def paint(browser: Browser, rounds: int = 5) -> Row:
     )
 
 
-def _title(browser: Browser, folder: Path, title: str) -> float:
+def _time_title(browser: Browser, folder: Path, title: str) -> float:
     with serve_app(folder) as server, open_page(browser) as page:
         start = time.perf_counter()
         page.goto(server.address, wait_until="commit")
@@ -80,7 +80,7 @@ def _title(browser: Browser, folder: Path, title: str) -> float:
 def measure_cold(browser: Browser, rounds: int = 3) -> Row:
     """From the command that starts the server to all charts of a first visit."""
     (seconds,) = alternate(rounds, lambda: _from_command(browser))
-    return _within("digits + mlp, from the command to all charts", seconds, COLD)
+    return _compare_with_limit("digits + mlp, from the command to all charts", seconds, COLD)
 
 
 def _from_command(browser: Browser) -> float:
@@ -130,7 +130,7 @@ def _time_until(browser: Browser, folder: Path, drawn: str, store: str) -> float
         return time.perf_counter() - start
 
 
-def warm(browser: Browser, rounds: int = 5) -> Iterator[Row]:
+def measure_warm(browser: Browser, rounds: int = 5) -> Iterator[Row]:
     """Workers are up, nothing is known of the seed that is asked for: training and both curves."""
     seeds = itertools.count(1000)
     finished = []
@@ -164,8 +164,10 @@ def warm(browser: Browser, rounds: int = 5) -> Iterator[Row]:
 
         (seconds,) = alternate(rounds, visit)
         (on_page,) = alternate(rounds, change)
-    yield _within("digits + mlp, warm, link to a new seed, until all charts", seconds, WARM)
-    yield _within("the same, seed changed on the page", on_page, WARM)
+    yield _compare_with_limit(
+        "digits + mlp, warm, link to a new seed, until all charts", seconds, WARM
+    )
+    yield _compare_with_limit("the same, seed changed on the page", on_page, WARM)
     whole = sorted(finished)[len(finished) // 2]
     yield Row(
         "the link, until every point of both curves",
@@ -182,7 +184,7 @@ def wait_for_charts(page: Page) -> None:
     page.wait_for_function(f"{DRAWN}.every(e => document.querySelector(e))")
 
 
-def _within(question: str, seconds: float, limit: float) -> Row:
+def _compare_with_limit(question: str, seconds: float, limit: float) -> Row:
     return Row(
         question,
         f"{seconds:.2f} s",

@@ -60,10 +60,10 @@ QUIET = "() => seen.text && performance.now() - seen.last > 600"
 
 def rows() -> Iterator[Row]:
     for knob, side in SIDES.items():
-        yield from _side(knob, side)
+        yield from _measure_side(knob, side)
 
 
-def _side(knob: str, side: str) -> Iterator[Row]:
+def _measure_side(knob: str, side: str) -> Iterator[Row]:
     with (
         browsing() as browser,
         tempfile.TemporaryDirectory() as folder,
@@ -85,7 +85,7 @@ def _side(knob: str, side: str) -> Iterator[Row]:
             bare.goto(theirs.address)
             bare.locator(".st-key-x").wait_for()
             wait_until_idle(bare)
-            measured = _moves(page, knob), _moves(bare, "x")
+            measured = _prepare_moves(page, knob), _prepare_moves(bare, "x")
             medians = alternate(MOVES, *(next_move for pair in measured for next_move in pair))
     for number, what in enumerate(("the text", "idle")):
         mine, peers = medians[number], medians[2 + number]
@@ -103,7 +103,7 @@ def _read(page: Page, *keys: str) -> list[dict]:
     return [page.locator(f".st-key-{key} .js-plotly-plot").evaluate(READ) for key in keys]
 
 
-def _moves(page: Page, key: str):
+def _prepare_moves(page: Page, key: str):
     """Two measures of one move, seconds: it is made for the first, and remembered for the second."""
     keys = iter(["ArrowLeft", "ArrowRight"] * MOVES)
     seen = {}

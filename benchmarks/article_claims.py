@@ -109,7 +109,7 @@ def linear_models(pairs: Pairs) -> ClaimVerdict:
     works = line["score_low"] > 0.5  # ten classes
     return ClaimVerdict(
         "LMM is for non-linear models only",
-        f"softmax regression on digits, rank {line['knob']:g}: {_points(line)} points with "
+        f"softmax regression on digits, rank {line['knob']:g}: {_format_points(line)} points with "
         f"{line['bytes'] / compression.bytes_of(reference.network):.0%} of the file",
         NOT_HELD if works else OPEN,
     )
@@ -163,7 +163,7 @@ def accuracy(pairs: Pairs) -> Iterator[ClaimVerdict]:
         one, two = box.predictions[matched.first], low_rank.predictions[matched.second]
         plain.append(float((one == dataset.y_test).mean() - (two == dataset.y_test).mean()))
         networks = box.network(matched.first), low_rank.network(matched.second)
-        right = [answers.mean() for answers in _noisy_answers(networks, dataset)]
+        right = [answers.mean() for answers in _answer_with_noise(networks, dataset)]
         noisy.append(float(right[0] - right[1]))
     change, verdict = _judge(plain, dataset)
     less = {"behind": HELD, "ahead": NOT_HELD}.get(verdict, OPEN)
@@ -183,7 +183,7 @@ def _take_duel(claim: str, measured: str, verdict: str) -> ClaimVerdict:
     return ClaimVerdict(claim, measured, verdict if duel is None else duel[0])
 
 
-def _noisy_answers(networks: tuple, dataset: data.Dataset) -> list[np.ndarray]:
+def _answer_with_noise(networks: tuple, dataset: data.Dataset) -> list[np.ndarray]:
     import torch
 
     noise = np.random.default_rng(0).normal(scale=NOISE, size=dataset.x_test.shape)
@@ -226,7 +226,7 @@ def main_and_auxiliary(pairs: Pairs) -> ClaimVerdict:
 def iris(pairs: Pairs) -> ClaimVerdict:
     dataset, reference = pairs("iris", "softmax_regression")
     train = compression.evaluation.score(
-        _answers(reference.network, dataset.x_train), dataset.y_train, dataset.task
+        _answer(reference.network, dataset.x_train), dataset.y_train, dataset.task
     )
     low, high = reference.interval
     return ClaimVerdict(
@@ -237,7 +237,7 @@ def iris(pairs: Pairs) -> ClaimVerdict:
     )
 
 
-def _answers(network, x: np.ndarray) -> np.ndarray:
+def _answer(network, x: np.ndarray) -> np.ndarray:
     import torch
 
     with torch.inference_mode():
@@ -251,25 +251,25 @@ def synthetic(pairs: Pairs) -> Iterator[ClaimVerdict]:
     smaller = low_rank["parameters"] < compression.parameters(reference.network)
     yield ClaimVerdict(
         "LMM compresses the synthetic model without loss (its second experiment)",
-        f"rank 1: {_points(low_rank)} points, {'fewer' if smaller else 'no fewer'} parameters",
-        _without_loss(low_rank) if smaller else NOT_HELD,
+        f"rank 1: {_format_points(low_rank)} points, {'fewer' if smaller else 'no fewer'} parameters",
+        _judge_loss(low_rank) if smaller else NOT_HELD,
     )
     curve = compression.constrained_curve(reference, dataset)
     line = curve.table.iloc[len(curve.table) // 2]
     yield ClaimVerdict(
         "COC compresses the synthetic model without loss (its third experiment)",
-        f"box c = {line['knob']:.3g}: {_points(line)} points, {line['pinned']:.0%} of the weights "
+        f"box c = {line['knob']:.3g}: {_format_points(line)} points, {line['pinned']:.0%} of the weights "
         "pinned",
-        _without_loss(line),
+        _judge_loss(line),
     )
 
 
-def _points(line) -> str:
+def _format_points(line) -> str:
     change, low, high = (100 * line[name] for name in ("change", "change_low", "change_high"))
     return f"{change:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def _without_loss(line) -> str:
+def _judge_loss(line) -> str:
     if line["change_high"] < 0:
         return NOT_HELD
     return HELD if line["change_low"] >= -0.01 else OPEN

@@ -79,13 +79,13 @@ def exact_paths() -> Iterator[Row]:
         ours, path = time_run(lambda c=constraint: compression.path(x, y, "squared", c))
         bounds = np.quantile(path.breakpoints, (np.arange(BOUNDS) + 0.5) / BOUNDS)
 
-        def one_by_one(bounds: np.ndarray = bounds, low: float = low) -> list[np.ndarray]:
+        def solve_one_by_one(bounds: np.ndarray = bounds, low: float = low) -> list[np.ndarray]:
             return [
                 lsq_linear(centred, target, (low * bound, bound), method="bvls").x
                 for bound in bounds
             ]
 
-        theirs, weights = time_run(one_by_one)
+        theirs, weights = time_run(solve_one_by_one)
         for bound, weight in zip(bounds, weights, strict=True):
             assert np.abs(path.at(bound) - weight).max() < 1e-6
         yield Row(

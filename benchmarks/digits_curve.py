@@ -23,7 +23,7 @@ REPEATS = 5
 TRAINING = 2.0  # seconds of one core
 
 
-def naive(network: Any, x: torch.Tensor, y: np.ndarray) -> list[float]:
+def evaluate_naively(network: Any, x: torch.Tensor, y: np.ndarray) -> list[float]:
     scores = []
     for rank in range(1, max(min(layer.weight.shape) for layer in layers(network).values()) + 1):
         truncated = copy.deepcopy(network)
@@ -62,7 +62,7 @@ def rows() -> Iterator[Row]:
         ours.append(process_time() - start)
         with one_thread(), torch.no_grad():
             start = process_time()
-            scores = naive(reference.network, x, dataset.y_test)
+            scores = evaluate_naively(reference.network, x, dataset.y_test)
             loop.append(process_time() - start)
     # The same answers: truncation above the break-even rank may be off where two logits tie.
     assert np.abs(curve.table["score"] - scores).max() < 0.02

@@ -26,7 +26,7 @@ def rows() -> Iterator[Row]:
     visit("warm", "wine", 900)
     alone = visit("alone", "iris", 901)
     yield from fill(alone)
-    yield from beside_heavy_links(visit("alone", "wine", 902))
+    yield from measure_beside_heavy_links(visit("alone", "wine", 902))
     pool.close()
 
 
@@ -67,7 +67,7 @@ def fill(alone: float) -> Iterator[Row]:
     )
 
 
-def beside_heavy_links(alone: float) -> Iterator[Row]:
+def measure_beside_heavy_links(alone: float) -> Iterator[Row]:
     """One session has asked for four long trainings when another asks for wine."""
     _here.session = "heavy"
     heavy = [requests.reference(*HEAVY, seed) for seed in range(910, 910 + HEAVY_LINKS)]

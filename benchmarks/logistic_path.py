@@ -24,7 +24,7 @@ SKGLM_TOLERANCE = 1e-3
 """Of its slopes: the gaps that come of it are 7e-6 at most, of ten times as much 1e-2."""
 
 
-def by_celer(x: np.ndarray, sign: np.ndarray, prices: np.ndarray) -> np.ndarray:
+def solve_by_celer(x: np.ndarray, sign: np.ndarray, prices: np.ndarray) -> np.ndarray:
     from celer import celer_path
 
     return celer_path(
@@ -32,7 +32,7 @@ def by_celer(x: np.ndarray, sign: np.ndarray, prices: np.ndarray) -> np.ndarray:
     )[1].T
 
 
-def by_skglm(x: np.ndarray, sign: np.ndarray, prices: np.ndarray) -> list[np.ndarray]:
+def solve_by_skglm(x: np.ndarray, sign: np.ndarray, prices: np.ndarray) -> list[np.ndarray]:
     from skglm import SparseLogisticRegression
 
     model = SparseLogisticRegression(tol=SKGLM_TOLERANCE, warm_start=True)
@@ -43,7 +43,7 @@ def by_skglm(x: np.ndarray, sign: np.ndarray, prices: np.ndarray) -> list[np.nda
     return coefficients
 
 
-PEERS: dict[str, Callable[..., Any]] = {"celer": by_celer, "skglm": by_skglm}
+PEERS: dict[str, Callable[..., Any]] = {"celer": solve_by_celer, "skglm": solve_by_skglm}
 
 
 def rows() -> Iterator[Row]:

@@ -49,13 +49,13 @@ def prepare(net: Any, kind: type[Decomposition] = Decomposition) -> Ranks:
     return Ranks(net, {"0": net[0]}, {"0": kind(**vars(decomposition))})
 
 
-def all_ranks(net: Any, x: torch.Tensor) -> None:
+def evaluate_all_ranks(net: Any, x: torch.Tensor) -> None:
     ranks = range(1, min(net[0].weight.shape) + 1)
     for _ in prepare(net, NeverDenseDecomposition).evaluate(x, ranks):
         pass
 
 
-def with_fallback(net: Any, x: torch.Tensor) -> None:
+def evaluate_with_fallback(net: Any, x: torch.Tensor) -> None:
     """Each network once: from the break-even rank on it is the same one."""
     family = prepare(net)
     last = min(net[0].weight.shape)
@@ -64,7 +64,7 @@ def with_fallback(net: Any, x: torch.Tensor) -> None:
         pass
 
 
-def naive(net: Any, x: torch.Tensor, repeat_svd: bool) -> None:
+def evaluate_naively(net: Any, x: torch.Tensor, repeat_svd: bool) -> None:
     net = copy.deepcopy(net)
     weight = net[0].weight.clone()
     u, s, vt = torch.linalg.svd(weight, full_matrices=False)
@@ -75,7 +75,7 @@ def naive(net: Any, x: torch.Tensor, repeat_svd: bool) -> None:
         net(x)
 
 
-def rest_alone(net: Any, x: torch.Tensor) -> None:
+def evaluate_rest(net: Any, x: torch.Tensor) -> None:
     z = net[0](x)
     rest = net[1:]
     for _ in range(EVERY, len(net[0].weight) + 1, EVERY):
@@ -91,24 +91,24 @@ def seconds(run: Callable[[], None]) -> float:
 def memory() -> float:
     """Peak memory of all ranks in a fresh process, over that of inputs and activations."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_memory)
+        return pool.apply(_measure_memory)
 
 
-def _memory() -> float:
+def _measure_memory() -> float:
     torch.set_num_threads(1)
     with torch.no_grad():
         net = network()
-        all_ranks(net, torch.zeros(64, INPUTS))  # libraries take their own share first
+        evaluate_all_ranks(net, torch.zeros(64, INPUTS))  # libraries take their own share first
         # Written to, as memory that was only asked for is not there yet.
         x = torch.randn(SAMPLES, INPUTS)
-        before = _kilobytes("VmRSS")
+        before = _read_kilobytes("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
-        all_ranks(net, x)
-        grown = (_kilobytes("VmHWM") - before) * 1024
+        evaluate_all_ranks(net, x)
+        grown = (_read_kilobytes("VmHWM") - before) * 1024
     return (x.nbytes + grown) / (x.nbytes + SAMPLES * OUTPUTS * 4)
 
 
-def _kilobytes(name: str) -> int:
+def _read_kilobytes(name: str) -> int:
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
@@ -118,8 +118,8 @@ def rows() -> Iterator[Row]:
     torch.set_num_threads(1)
     try:
         with threadpool_limits(1), torch.no_grad():
-            yield from _against_peers()
-            yield from _growth()
+            yield from _compare_with_peers()
+            yield from _measure_growth()
     finally:
         torch.set_num_threads(before)
     if Path("/proc/self/clear_refs").exists():
@@ -134,17 +134,17 @@ def rows() -> Iterator[Row]:
         )
 
 
-def _against_peers() -> Iterator[Row]:
+def _compare_with_peers() -> Iterator[Row]:
     net, x = network(), torch.randn(SAMPLES, INPUTS)
     runs = {
-        "ours": lambda: all_ranks(net, x),
-        "fallback": lambda: with_fallback(net, x),
-        "once": lambda: naive(net, x, repeat_svd=False),
-        "repeated": lambda: naive(net, x, repeat_svd=True),
-        "floor": lambda: rest_alone(net, x),
+        "ours": lambda: evaluate_all_ranks(net, x),
+        "fallback": lambda: evaluate_with_fallback(net, x),
+        "once": lambda: evaluate_naively(net, x, repeat_svd=False),
+        "repeated": lambda: evaluate_naively(net, x, repeat_svd=True),
+        "floor": lambda: evaluate_rest(net, x),
     }
     # One after the other, several times: whatever disturbs them disturbs all.
-    times = {name: min(column) for name, column in _in_turns(runs).items()}
+    times = {name: min(column) for name, column in _run_in_turns(runs).items()}
     for name in ("once", "repeated", "floor"):
         times[name] *= EVERY
     what = f"all {OUTPUTS} ranks, {OUTPUTS} x {INPUTS}, {SAMPLES:,} inputs"
@@ -172,7 +172,7 @@ def _against_peers() -> Iterator[Row]:
     )
 
 
-def _in_turns(runs: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+def _run_in_turns(runs: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(REPEATS):
         for name, run in runs.items():
@@ -180,19 +180,21 @@ def _in_turns(runs: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
     return times
 
 
-def _growth() -> Iterator[Row]:
+def _measure_growth() -> Iterator[Row]:
     base = {"N": 2_500, "m": 150, "n": 392}
 
-    def a_rank(sizes: dict[str, int]) -> float:
+    def time_rank(sizes: dict[str, int]) -> float:
         net, x = network(sizes["n"], sizes["m"]), torch.randn(sizes["N"], sizes["n"])
-        whole = statistics.median(seconds(lambda: all_ranks(net, x)) for _ in range(REPEATS))
+        whole = statistics.median(
+            seconds(lambda: evaluate_all_ranks(net, x)) for _ in range(REPEATS)
+        )
         return whole / min(sizes["m"], sizes["n"])
 
-    at_base = a_rank(base)
+    at_base = time_rank(base)
     for name, meaning in (("N", "samples"), ("m", "outputs"), ("n", "inputs")):
         for factor in (2, 4):
             sizes = base | {name: factor * base[name]}
-            one = a_rank(sizes)
+            one = time_rank(sizes)
             yield Row(
                 f"all ranks: {factor} x the {meaning} {name}, time a rank",
                 f"{1e3 * one:.2f} ms at " + ", ".join(f"{k} = {v}" for k, v in sizes.items()),

@@ -38,7 +38,7 @@ def networks() -> dict[str, nn.Sequential]:
     }
 
 
-def by_torch(network: nn.Sequential) -> None:
+def export_by_torch(network: nn.Sequential) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -69,7 +69,7 @@ def rows() -> Iterator[Row]:
         for title, network in networks().items():
             peer, graph, file = seconds(
                 [
-                    lambda network=network: by_torch(network),  # type: ignore[misc]
+                    lambda network=network: export_by_torch(network),  # type: ignore[misc]
                     lambda network=network: onnx_bytes(network),  # type: ignore[misc]
                     lambda network=network: compression.export_onnx(network, path),  # type: ignore[misc]
                 ]

@@ -42,7 +42,7 @@ def rows(seed: int = 0) -> Iterator[Row]:
             )
             yield _count_wrong(f"wrong answers to {count} sessions", wrong)
         yield from _measure_beside_trainings(server, truth, quiet[FEW], seed)
-    yield from _memory()
+    yield from _measure_memory()
 
 
 def _learn(server: Server) -> Truth:
@@ -116,14 +116,14 @@ def _count_wrong(question: str, wrong: int) -> Row:
     return Row(question, f"{wrong}", "0", wrong, "0", wrong == 0)
 
 
-def _memory() -> Iterator[Row]:
+def _measure_memory() -> Iterator[Row]:
     """What all processes of a server hold while so many sessions are open."""
     for count, limit in MEGABYTES.items():
         with serve_app() as server:
             visitors = [Visitor(server.address, LINKS[0]) for _ in range(count)]
             for visitor in visitors:
                 visitor.wait()
-            megabytes = _megabytes(server)
+            megabytes = _measure_megabytes(server)
             for visitor in visitors:
                 visitor.leave()
         yield Row(
@@ -136,7 +136,7 @@ def _memory() -> Iterator[Row]:
         )
 
 
-def _megabytes(server: Server) -> float:
+def _measure_megabytes(server: Server) -> float:
     """Memory of a server and its workers; what they share is counted once."""
     kilobytes = 0
     for pid in (server.pid, *server.workers()):

@@ -45,7 +45,7 @@ def rows() -> Iterator[Row]:
         yield from measure_sleepers(Path(folder))
         yield from throughput(Path(folder))
         yield from pace(Path(folder))
-        yield from opening(Path(folder))
+        yield from time_opening(Path(folder))
 
 
 def small_study(name: str, first_seed: int, seeds: int, epochs: int = 1) -> studies.Study:
@@ -359,7 +359,7 @@ def _fill(store: StudyStore, name: str, each: int, total: int) -> tuple[int, flo
     return count, time.perf_counter() - began
 
 
-def opening(folder: Path) -> Iterator[Row]:
+def time_opening(folder: Path) -> Iterator[Row]:
     """Studies of many rows, of few fits and of many: what their page waits for, by the clock."""
     for each in OPENED:
         yield from _open(f"sqlite:///{folder / f'large{each}.db'}", each)

@@ -86,7 +86,7 @@ def from_arrays(
         task, remark = _suggest_task(labels)
         said += [remark] * bool(remark)
     marks = None if tested is None else as_array("tested", tested).astype(bool)
-    rows = _usable_rows(values, labels, marks, task)
+    rows = _find_usable_rows(values, labels, marks, task)
     if len(rows) < len(values):
         said.append(
             f"{len(rows):,} of {len(values):,} rows are used, a sample with the same share of each "
@@ -193,7 +193,7 @@ def _suggest_task(labels: NDArray[Any]) -> tuple[str, str]:
     )
 
 
-def _usable_rows(
+def _find_usable_rows(
     values: NDArray[Any], labels: NDArray[Any], marks: NDArray[np.bool_] | None, task: str
 ) -> NDArray[np.int64]:
     if len(labels) != len(values):

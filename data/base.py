@@ -202,7 +202,7 @@ def prepare(
         raise DatasetError(f"there is no task named {task!r}: choose one of {', '.join(TASKS)}")
     seed = check_seed(seed)
     table, shape = read_inputs(samples.x, input_shape)
-    feature_names = _feature_names(samples.feature_names, table.shape[1])
+    feature_names = _name_features(samples.feature_names, table.shape[1])
     columns = [f"column {feature!r}" for feature in feature_names]
     values = check_numbers(table, columns)
     labels = read_target(samples.y, len(values))
@@ -288,7 +288,7 @@ def check_seed(seed: int) -> int:
     return int(seed)
 
 
-def _array(values: ArrayLike, what: str) -> NDArray[Any]:
+def _read_array(values: ArrayLike, what: str) -> NDArray[Any]:
     if isinstance(values, np.ma.MaskedArray):
         raise DatasetError(
             f"the values of {what} are a masked array: fill in what is masked, or leave those "
@@ -306,7 +306,7 @@ def read_inputs(
     values: ArrayLike, input_shape: tuple[int, ...] | None
 ) -> tuple[NDArray[Any], tuple[int, ...]]:
     """The inputs as rows and columns, and the shape of one sample."""
-    x = _array(values, "the inputs")
+    x = _read_array(values, "the inputs")
     if x.ndim < 2:
         raise DatasetError(
             f"the inputs have the shape {x.shape}: give a table with one row a sample and one column a feature"
@@ -328,7 +328,7 @@ def read_inputs(
     return x.reshape(len(x), features), shape
 
 
-def _feature_names(names: Sequence[str], columns: int) -> tuple[str, ...]:
+def _name_features(names: Sequence[str], columns: int) -> tuple[str, ...]:
     if not len(names):
         return tuple(f"x{i}" for i in range(1, columns + 1))
     if len(names) != columns:
@@ -339,7 +339,7 @@ def _feature_names(names: Sequence[str], columns: int) -> tuple[str, ...]:
 
 
 def read_target(values: ArrayLike, rows: int) -> NDArray[Any]:
-    y = _array(values, "the target")
+    y = _read_array(values, "the target")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
@@ -376,7 +376,7 @@ def read_classes(
             "correct it, or leave out that row"
         )
     if names:
-        y = _positions(labels, names)
+        y = _check_positions(labels, names)
     else:
         if labels.dtype.kind == "O" and not all(isinstance(label, Real) for label in labels):
             labels = np.array([str(label) for label in labels])
@@ -404,7 +404,7 @@ def read_classes(
     return y.astype(np.int64), names
 
 
-def _positions(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int64]:
+def _check_positions(labels: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int64]:
     """Labels that are positions in the class names already."""
     whole = labels.dtype.kind in "iu"
     outside = np.flatnonzero((labels < 0) | (labels >= len(names))) if whole else np.array([0])

@@ -128,7 +128,7 @@ def _describe_constant(dataset: Dataset) -> list[str]:
 
 
 def _describe_duplicates(dataset: Dataset) -> list[str]:
-    train, test = _fingerprints(dataset.x_train), _fingerprints(dataset.x_test)
+    train, test = _hash_rows(dataset.x_train), _hash_rows(dataset.x_test)
     count = int(np.isin(test, train).sum())
     if not count:
         return []
@@ -139,7 +139,7 @@ def _describe_duplicates(dataset: Dataset) -> list[str]:
     ]
 
 
-def _fingerprints(x: NDArray[np.float32]) -> NDArray[np.uint64]:
+def _hash_rows(x: NDArray[np.float32]) -> NDArray[np.uint64]:
     """A number for each row, the same for equal rows and, but for one chance in 2⁶⁴, only for those."""
     random = np.random.default_rng(0)
     odd = random.integers(0, 2**63, x.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
@@ -159,7 +159,7 @@ def _describe_giveaways(dataset: Dataset) -> list[str]:
         return []
     learnt, seen = dataset.fit_rows[:MOST_ROWS], dataset.validation_rows[:MOST_ROWS]
     remarks = []
-    for source, columns in _columns_by_source(dataset.feature_names).items():
+    for source, columns in _group_columns(dataset.feature_names).items():
         value = _score_alone(dataset, learnt, seen, columns)
         if value >= ALONE:
             measure = "AUC" if dataset.task == "classification" else "R²"
@@ -170,7 +170,7 @@ def _describe_giveaways(dataset: Dataset) -> list[str]:
     return remarks
 
 
-def _columns_by_source(names: tuple[str, ...]) -> dict[str, list[int]]:
+def _group_columns(names: tuple[str, ...]) -> dict[str, list[int]]:
     """The 0/1 columns of a category together, every other column by itself."""
     columns: dict[str, list[int]] = {}
     for position, name in enumerate(names):

@@ -143,7 +143,7 @@ class Dates:
     """Days since 1970 as a number, the weekday as 0/1 columns, the hour where there is any."""
 
     def __init__(self, name: str, values: NDArray[np.datetime64]):
-        day, weekday, hour = _clock(values)
+        day, weekday, hour = _split_time(values)
         self._parts: list[Any] = [Numbers(f"{name}: day", day, name)]
         self._parts.append(Categories(f"{name}: weekday", weekday, name))
         self._hours = bool(np.nansum(hour))
@@ -155,7 +155,9 @@ class Dates:
         )
 
     def encode(self, values: NDArray[np.datetime64]) -> NDArray[np.float32]:
-        parts = [part.encode(read) for part, read in zip(self._parts, _clock(values), strict=False)]
+        parts = [
+            part.encode(read) for part, read in zip(self._parts, _split_time(values), strict=False)
+        ]
         return np.hstack(parts)[:, : len(self.features)]
 
 
@@ -185,7 +187,7 @@ def _name(values: NDArray[Any]) -> NDArray[Any]:
     return np.where(gone, MISSING, values)[:, None]
 
 
-def _clock(values: NDArray[np.datetime64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _split_time(values: NDArray[np.datetime64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Days since 1970, the weekday by name (None where missing), and hours since midnight."""
     gone = np.isnat(values)
     days = values.astype("datetime64[D]")

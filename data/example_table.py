@@ -29,11 +29,11 @@ def example_csv() -> bytes:
     lines = ["customer,joined,city,plan,euros,age,calls,company,cancelled"]
     lines += [
         f"{10_001 + n},{joined[n]},{city[n]},{plan[n]},{euros[n]:.2f},"
-        f"{age[n] if known[n] else ''},{calls[n]},{_word(company[n])},{_word(cancelled[n])}"
+        f"{age[n] if known[n] else ''},{calls[n]},{_write_yes_no(company[n])},{_write_yes_no(cancelled[n])}"
         for n in range(ROWS)
     ]
     return ("\n".join(lines) + "\n").encode()
 
 
-def _word(truth: bool) -> str:
+def _write_yes_no(truth: bool) -> str:
     return "yes" if truth else "no"

@@ -89,7 +89,7 @@ def describe_content(column: pd.Series) -> Content:
                 show(strange),
                 fault=f"holds {show(strange)}, which is neither text nor number",
             )
-        kind, remark = _read_texts(_texts(column))
+        kind, remark = _read_texts(_strip_texts(column))
     values = read_values(column, kind)
     if kind == NUMBER:
         return _describe_numbers(values)
@@ -118,21 +118,21 @@ def read_values(column: pd.Series, kind: str) -> NDArray[Any]:
         if types.is_timedelta64_dtype(column.dtype):
             return (column / pd.Timedelta(days=1)).to_numpy(np.float64)
         if not types.is_numeric_dtype(column.dtype):
-            column = pd.to_numeric(_texts(column), errors="coerce")
+            column = pd.to_numeric(_strip_texts(column), errors="coerce")
         return column.to_numpy(np.float64, na_value=np.nan)
     if kind == YES_NO:
         if types.is_bool_dtype(column.dtype):
             return column.to_numpy(np.float64, na_value=np.nan)
-        lower = _texts(column).str.lower()
+        lower = _strip_texts(column).str.lower()
         return np.where(lower.isin(YES), 1.0, np.where(lower.isin(NO), 0.0, np.nan))
     if kind == DATE:
         if not types.is_datetime64_any_dtype(column.dtype):
-            texts = _texts(column)
+            texts = _strip_texts(column)
             column = _read_dates(texts)[0]
         if getattr(column.dt, "tz", None) is not None:
             column = column.dt.tz_convert("UTC").dt.tz_localize(None)
         return column.to_numpy("datetime64[us]")
-    codes, categories = pd.factorize(_texts(column))
+    codes, categories = pd.factorize(_strip_texts(column))
     # The last one, which -1 picks, is that of missing values.
     return np.array([*map(_label, categories.tolist()), None], object)[codes]
 
@@ -167,7 +167,7 @@ def _describe_numbers(values: NDArray[np.float64]) -> Content:
     )
 
 
-def _texts(column: pd.Series) -> pd.Series:
+def _strip_texts(column: pd.Series) -> pd.Series:
     """A column as text without blanks around it; what is missing or says so is missing."""
     import pandas as pd
 

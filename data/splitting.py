@@ -52,7 +52,7 @@ def split_rows(
         A test part that was given; the validation part is still drawn.
     """
 
-    def aside(which: Rows, share: float, least: int) -> tuple[Rows, Rows]:
+    def set_part_aside(which: Rows, share: float, least: int) -> tuple[Rows, Rows]:
         labels = None if y is None else y[which]
         if groups is not None:
             keep, out = set_groups_aside(groups[which], share, seed, labels)
@@ -64,10 +64,10 @@ def split_rows(
 
     everything = np.arange(rows)
     if test is None:
-        train, tested = aside(everything, TEST_SHARE, 2)
+        train, tested = set_part_aside(everything, TEST_SHARE, 2)
     else:
         train, tested = everything[~test], everything[test]
-    fit, validation = aside(np.sort(train), VALIDATION_SHARE, 1)
+    fit, validation = set_part_aside(np.sort(train), VALIDATION_SHARE, 1)
     return Split(np.sort(fit), np.sort(validation), np.sort(tested))
 
 

@@ -169,7 +169,7 @@ class Table:
         column = self._target_column
         if column is None or column.content.fault or column.content.kind == kinds.EMPTY:
             return {}
-        return describe_readings(self._series(column), column.content)
+        return describe_readings(self._read_column(column), column.content)
 
     @cached_property
     def obstacles(self) -> tuple[str, ...]:
@@ -179,13 +179,13 @@ class Table:
         obstacles = [
             *find_wrong_names(self.columns, self.asked_roles),
             *find_wrong_roles(self.columns, self.asked_roles, self.asked_task),
-            *find_wrong_columns(self.columns, self._series),
+            *find_wrong_columns(self.columns, self._read_column),
             *find_wrong_target(target, self.target, self.task, self.readings, names),
         ]
         if target is None or target.content.fault or self.task not in self.readings:
             return tuple(obstacles)
         try:
-            y, class_names = self._labels()
+            y, class_names = self._read_labels()
         except DatasetError as error:
             return (*obstacles, str(error))
         if self.task == "regression" and np.ptp(y) == 0:
@@ -194,9 +194,9 @@ class Table:
             )
         if not obstacles:
             splitting = [
-                (column, self._values_of(column))
+                (column, self._read_values(column))
                 for role in ("group", "time")
-                for column in self._having(role)
+                for column in self._list_columns(role)
             ]
             obstacles += find_wrong_split(y, class_names, splitting, self._test_part())
         return tuple(obstacles)
@@ -206,21 +206,21 @@ class Table:
         """The rows that are used: those with a target, and of too many a stratified sample."""
         column = self._target_column
         assert column is not None
-        rows = np.flatnonzero(self._series(column).notna().to_numpy())
+        rows = np.flatnonzero(self._read_column(column).notna().to_numpy())
         if column.content.missing:
-            values = kinds.read_values(self._series(column), self._target_kind)
+            values = kinds.read_values(self._read_column(column), self._target_kind)
             gone = [value is None or value != value for value in values.tolist()]
             rows = np.flatnonzero(~np.array(gone))
         most = max(MOST_CELLS // max(self.most_features, 1), 1)
         if len(rows) <= most:
             return rows
-        texts = self._series(column).iloc[rows].astype(str).to_numpy()
+        texts = self._read_column(column).iloc[rows].astype(str).to_numpy()
         return sample_rows(rows, most, texts if self.task == "classification" else None)
 
     @property
     def most_features(self) -> int:
         """How many numbers a row can become."""
-        return sum(most_features(column.content) for column in self._having("feature"))
+        return sum(most_features(column.content) for column in self._list_columns("feature"))
 
     def remarks(self) -> tuple[str, ...]:
         """What was decided for this table: what was left out, dropped and sampled."""
@@ -233,10 +233,10 @@ class Table:
                 f"{column.name!r} is read for {self.task}: {self.readings[self.task]}; for "
                 f"{other} it is {self.readings[other]}."
             )
-        for each in self._having("ignore"):
+        for each in self._list_columns("ignore"):
             if each.name not in self.asked_roles:
                 said.append(f"Column {each.name!r} is {each.rule}.")
-        for each in self._having("feature"):
+        for each in self._list_columns("feature"):
             if each.content.kind == kinds.CATEGORY and most_features(each.content) < (
                 each.content.distinct + bool(each.content.missing)
             ):
@@ -267,7 +267,7 @@ class Table:
         seed = check_seed(seed)
         if self.obstacles:
             raise DatasetError("\n".join(self.obstacles))
-        y, class_names = self._labels()
+        y, class_names = self._read_labels()
         split = self._split(seed, y if self.task == "classification" else None)
         said = _check_classes(split, y, class_names) + self._describe_split(split)
         x_train, x_test, features = self._encode(split)
@@ -305,13 +305,13 @@ class Table:
             remarks=self.remarks() + said + describe_oddities(len(split.fit), constant, names),
             feature_units=tuple(feature.unit for feature in features),
             zero_one=tuple(n for n, feature in enumerate(features) if feature.zero_one),
-            **{name: values[train] for name, values in self._splitting().items()},
+            **{name: values[train] for name, values in self._read_split_values().items()},
         )
 
-    def _series(self, column: Column) -> pd.Series:
+    def _read_column(self, column: Column) -> pd.Series:
         return self.frame.iloc[:, [c.name for c in self.columns].index(column.name)]
 
-    def _having(self, role: str) -> list[Column]:
+    def _list_columns(self, role: str) -> list[Column]:
         return [column for column in self.columns if column.role == role]
 
     @property
@@ -326,45 +326,47 @@ class Table:
         kind = self._target_column.content.kind
         return kind if kind in (kinds.WHOLE, kinds.YES_NO) else kinds.CATEGORY
 
-    def _labels(self) -> tuple[NDArray[Any], tuple[str, ...]]:
+    def _read_labels(self) -> tuple[NDArray[Any], tuple[str, ...]]:
         """The target of the rows that are used: classes as positions, or numbers."""
         column = self._target_column
         assert column is not None
-        values = kinds.read_values(self._series(column).iloc[self.rows], self._target_kind)
+        values = kinds.read_values(self._read_column(column).iloc[self.rows], self._target_kind)
         if self.task == "regression":
             return read_numbers(values)[:, 0], ()
         if self._target_kind == kinds.YES_NO:
             values = np.where(values == 1, "yes", "no")
         return read_classes(values, ())
 
-    def _values_of(self, column: Column) -> NDArray[Any]:
+    def _read_values(self, column: Column) -> NDArray[Any]:
         kind = column.content.kind
-        return kinds.read_values(self._series(column).iloc[self.rows], kind)
+        return kinds.read_values(self._read_column(column).iloc[self.rows], kind)
 
     def _test_part(self) -> NDArray[np.bool_] | None:
-        for column in self._having("test"):
-            return read_test_part(self._series(column))[0][self.rows]
+        for column in self._list_columns("test"):
+            return read_test_part(self._read_column(column))[0][self.rows]
         return None
 
     def _split(self, seed: int, y: NDArray[np.int64] | None) -> Split:
-        return split_rows(len(self.rows), seed, y, test=self._test_part(), **self._splitting())
+        return split_rows(
+            len(self.rows), seed, y, test=self._test_part(), **self._read_split_values()
+        )
 
-    def _splitting(self) -> dict[str, Any]:
+    def _read_split_values(self) -> dict[str, Any]:
         """Values that every split respects: "groups" as numbers, or "times"."""
         values = {}
-        for column in self._having("group"):
-            values["groups"] = np.unique(self._values_of(column), return_inverse=True)[1]
-        for column in self._having("time"):
-            values["times"] = self._values_of(column)
+        for column in self._list_columns("group"):
+            values["groups"] = np.unique(self._read_values(column), return_inverse=True)[1]
+        for column in self._list_columns("time"):
+            values["times"] = self._read_values(column)
         return values
 
     def _describe_split(self, split: Split) -> tuple[str, ...]:
         """Remarks on a test part that was given."""
         said = []
-        for column in self._having("test"):
+        for column in self._list_columns("test"):
             said.append(f"Column {column.name!r} marks {len(split.test):,} rows as the test part.")
-            for group in self._having("group"):
-                values = self._values_of(group)
+            for group in self._list_columns("group"):
+                values = self._read_values(group)
                 both = np.intersect1d(values[split.train], values[split.test])
                 if len(both):
                     said.append(
@@ -378,15 +380,15 @@ class Table:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[Feature, ...]]:
         """Both parts, a column at a time: the table is never held in float64 as a whole."""
         encoders = [
-            fit_encoder(column.name, column.content.kind, self._values_of(column)[split.fit])
-            for column in self._having("feature")
+            fit_encoder(column.name, column.content.kind, self._read_values(column)[split.fit])
+            for column in self._list_columns("feature")
         ]
         features = tuple(feature for encoder in encoders for feature in encoder.features)
         train = split.train
         parts = [np.empty((len(rows), len(features)), np.float32) for rows in (train, split.test)]
         start = 0
-        for column, encoder in zip(self._having("feature"), encoders, strict=True):
-            values, stop = self._values_of(column), start + len(encoder.features)
+        for column, encoder in zip(self._list_columns("feature"), encoders, strict=True):
+            values, stop = self._read_values(column), start + len(encoder.features)
             for part, rows in zip(parts, (train, split.test), strict=True):
                 part[:, start:stop] = encoder.encode(values[rows])
             start = stop

@@ -45,13 +45,13 @@ def folder() -> Path:
         It cannot be made, or belongs to somebody else.
     """
     configured = os.environ.get("COMPRESS_UPLOADS")
-    path = Path(configured or Path(tempfile.gettempdir()) / f"compress-uploads-{_user()}")
+    path = Path(configured or Path(tempfile.gettempdir()) / f"compress-uploads-{_find_user()}")
     try:
         path.mkdir(mode=0o700, parents=bool(configured), exist_ok=True)
         facts = path.lstat()
     except OSError as error:
         raise DatasetError(f"uploads cannot be kept ({error.strerror}): free some space") from None
-    if not path.is_dir() or path.is_symlink() or (not configured and facts.st_uid != _user()):
+    if not path.is_dir() or path.is_symlink() or (not configured and facts.st_uid != _find_user()):
         raise DatasetError("uploads cannot be kept: their folder belongs to somebody else")
     return path
 
@@ -277,5 +277,5 @@ def _write(file: Path, content: bytes | memoryview) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _user() -> int:
+def _find_user() -> int:
     return os.getuid() if hasattr(os, "getuid") else 0

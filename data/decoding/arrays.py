@@ -80,7 +80,7 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
             ) from None
         if dtype.hasobject or dtype.names is not None or dtype.kind not in KINDS:
             raise Refusal(
-                f"the array {name!r} holds {_kind(dtype)}, which are not read: give numbers, or "
+                f"the array {name!r} holds {_name_kind(dtype)}, which are not read: give numbers, or "
                 "labels as text"
             )
         count = _count(name, shape)
@@ -100,7 +100,7 @@ def _count(name: str, shape: Any) -> int:
     return math.prod(shape)
 
 
-def _kind(dtype: np.dtype) -> str:
+def _name_kind(dtype: np.dtype) -> str:
     if dtype.hasobject:
         return "Python objects"
     return "records" if dtype.names is not None else f"values of the type {str(dtype)[:40]}"

@@ -33,9 +33,9 @@ def decode_text(raw: bytes) -> tuple[pa.Table, list[str]]:
     """
     remarks: list[str] = []
     raw = _as_utf8(raw, remarks)
-    ends = _line_ends(raw)
-    delimiter, rows = _split_cells(_first_lines(raw))
-    names, headed = _names(rows, remarks)
+    ends = _find_line_ends(raw)
+    delimiter, rows = _split_cells(_read_first_lines(raw))
+    names, headed = _read_names(rows, remarks)
     if len(names) > limits.MOST_COLUMNS:
         raise Refusal(
             f"there are {len(names):,} columns, and at most {limits.MOST_COLUMNS:,} can be read: "
@@ -80,7 +80,7 @@ def _as_utf8(raw: bytes, remarks: list[str]) -> bytes:
     return raw
 
 
-def _line_ends(raw: bytes) -> NDArray[np.int64]:
+def _find_line_ends(raw: bytes) -> NDArray[np.int64]:
     """Where the lines end; refused where one is too long."""
     blocks = []
     for start in range(0, len(raw), 2**24):
@@ -96,7 +96,7 @@ def _line_ends(raw: bytes) -> NDArray[np.int64]:
     return ends
 
 
-def _first_lines(raw: bytes) -> list[str]:
+def _read_first_lines(raw: bytes) -> list[str]:
     head = raw[:SAMPLE_BYTES]
     if len(raw) > len(head):
         head = head[: head.rfind(b"\n") + 1] or raw[: raw.find(b"\n")]
@@ -124,7 +124,7 @@ def _split_cells(lines: list[str]) -> tuple[str, list[list[str]]]:
     return best[1], best[2]
 
 
-def _names(rows: list[list[str]], remarks: list[str]) -> tuple[list[str], bool]:
+def _read_names(rows: list[list[str]], remarks: list[str]) -> tuple[list[str], bool]:
     """The columns' names, and whether the first line holds them."""
     first = rows[0]
     numbers = [cell for cell in first if cell.strip()]

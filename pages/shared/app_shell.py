@@ -65,7 +65,7 @@ def begin_page(title: str, sentence: str = "") -> None:
     """
     if SHELL not in st.session_state:
         st.session_state[WANTED] = links.to_page(title).page
-        st.switch_page("app.py", query_params=_query())
+        st.switch_page("app.py", query_params=_read_query())
     if sentence:
         st.caption(sentence)
 
@@ -74,7 +74,7 @@ def resume_page() -> None:
     """Take a visitor who came through ``begin_page``'s detour to the page that was asked for."""
     st.session_state[SHELL] = True
     if (page := st.session_state.pop(WANTED, None)) is not None:
-        st.switch_page(page, query_params=_query())
+        st.switch_page(page, query_params=_read_query())
 
 
 def keep_choices(page: str) -> None:
@@ -102,6 +102,6 @@ def keep_choices(page: str) -> None:
                 url.set_corrected_value(name, text, "string_value")  # this tells the browser all
 
 
-def _query() -> dict[str, list[str]]:
+def _read_query() -> dict[str, list[str]]:
     """The URL's parameters, those given several times too."""
     return {name: st.query_params.get_all(name) for name in st.query_params}

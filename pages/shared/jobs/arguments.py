@@ -9,13 +9,13 @@ from typing import Any
 
 
 @cache
-def _signature(task: Callable[..., Any]) -> inspect.Signature:
+def _read_signature(task: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(task)
 
 
 def bind(task: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
     """All arguments of a task but its report, by name, defaults included, as plain values."""
-    bound = _signature(task).bind(None, *args, **kwargs)
+    bound = _read_signature(task).bind(None, *args, **kwargs)
     bound.apply_defaults()
     _, *named = bound.arguments.items()
     return {name: normalize(name, value) for name, value in named}

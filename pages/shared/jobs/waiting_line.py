@@ -110,13 +110,13 @@ class WaitingLine(Generic[J]):
 
     def look(self, job: J, session: Session) -> None:
         """Note that a session wants a job and is still there."""
-        if (entry := self._entry(job)) is not None:
+        if (entry := self._find_entry(job)) is not None:
             now = self._clock()
             entry.wishes.setdefault(session, _SessionWish(now, now)).looked = now
 
     def withdraw(self, job: J, session: Session) -> bool:
         """Take back a session's wish; whether somebody else still looks at the job."""
-        entry = self._entry(job)
+        entry = self._find_entry(job)
         if entry is None:
             return False
         entry.wishes.pop(session, None)
@@ -126,13 +126,15 @@ class WaitingLine(Generic[J]):
 
     def watchers(self, job: J) -> list[Session]:
         """The sessions that want a job that waits or runs, and are still there."""
-        entry = self._entry(job)
-        return [] if entry is None else [s for s in entry.wishes if self._looks(entry, s)]
+        entry = self._find_entry(job)
+        return [] if entry is None else [s for s in entry.wishes if self._is_watching(entry, s)]
 
     def find_next(self) -> tuple[_WaitingJob[J], Session] | None:
         """What would begin now, and in whose turn; None while nothing may."""
         candidates = (
-            (entry, who) for entry, who, rank in self._order() if self._may_begin(entry, rank)
+            (entry, who)
+            for entry, who, rank in self._rank_entries()
+            if self._may_begin(entry, rank)
         )
         return next(candidates, None)
 
@@ -182,12 +184,12 @@ class WaitingLine(Generic[J]):
 
     def position(self, job: J) -> int | None:
         """Its place among the waiting ones, from 1."""
-        return {entry.job: n for n, entry in enumerate(self._in_order(), 1)}.get(job)
+        return {entry.job: n for n, entry in enumerate(self._list_in_order(), 1)}.get(job)
 
     def estimate(self, job: J) -> float | None:
         """Seconds until a waiting job is done, where it is known how long all before it take."""
-        total = [self._remaining(entry) for entry in self._running.values()]
-        for entry in self._in_order():
+        total = [self._estimate_remaining(entry) for entry in self._running.values()]
+        for entry in self._list_in_order():
             if entry.job == job:
                 known = [max(seconds, 0.0) for seconds in total if seconds is not None]
                 if entry.expected is None or len(known) < len(total):
@@ -196,13 +198,13 @@ class WaitingLine(Generic[J]):
             total.append(entry.expected)
         return None
 
-    def _entry(self, job: J) -> _WaitingJob[J] | None:
+    def _find_entry(self, job: J) -> _WaitingJob[J] | None:
         return self._waiting.get(job) or self._running.get(job)
 
-    def _in_order(self) -> list[_WaitingJob[J]]:
-        return list(dict.fromkeys(entry for entry, *_ in self._order()))
+    def _list_in_order(self) -> list[_WaitingJob[J]]:
+        return list(dict.fromkeys(entry for entry, *_ in self._rank_entries()))
 
-    def _order(self) -> list[tuple[_WaitingJob[J], Session, int]]:
+    def _rank_entries(self) -> list[tuple[_WaitingJob[J], Session, int]]:
         """Waiting jobs, each for every session that wants it, and its rank among that session's."""
         wanted: defaultdict[Session, list[_WaitingJob[J]]] = defaultdict(list)
         for entry in self._waiting.values():
@@ -214,7 +216,12 @@ class WaitingLine(Generic[J]):
             ended = self._turns[session].ended if session in self._turns else float("-inf")
             since = max(ended, min(entry.wishes[session].request_time for entry in entries))
             ordered = sorted(
-                (not self._looks(entry, session), entry.expected or 0.0, entry.number, entry.job)
+                (
+                    not self._is_watching(entry, session),
+                    entry.expected or 0.0,
+                    entry.number,
+                    entry.job,
+                )
                 for entry in entries
             )
             for rank, (unwatched, seconds, number, job) in enumerate(ordered, running[session]):
@@ -238,20 +245,22 @@ class WaitingLine(Generic[J]):
             return False
         watched = {other.owner for other in busy if self._is_watched(other)}
         short = entry.expected is not None and entry.expected <= SHORT_SECONDS
-        left = [seconds for other in busy if (seconds := self._remaining(other)) is not None]
+        left = [
+            seconds for other in busy if (seconds := self._estimate_remaining(other)) is not None
+        ]
         soon = any(abs(seconds) <= SHORT_SECONDS for seconds in left)
         return len(watched) < self._workers or (short and not soon)
 
-    def _remaining(self, entry: _WaitingJob[J]) -> float | None:
+    def _estimate_remaining(self, entry: _WaitingJob[J]) -> float | None:
         """Expected seconds to go of a running job; below 0 when it takes longer."""
         elapsed = self._clock() - entry.began
         return None if entry.expected is None else entry.expected - elapsed
 
-    def _looks(
+    def _is_watching(
         self, entry: _WaitingJob[J], session: Session, within: float = WATCHED_SECONDS
     ) -> bool:
         """Whether a session is there still; what has no session is taken to be."""
         return session is None or self._clock() - entry.wishes[session].looked <= within
 
     def _is_watched(self, entry: _WaitingJob[J], within: float = WATCHED_SECONDS) -> bool:
-        return any(self._looks(entry, session, within) for session in entry.wishes)
+        return any(self._is_watching(entry, session, within) for session in entry.wishes)

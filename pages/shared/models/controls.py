@@ -87,7 +87,7 @@ def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False)
 def require_reference(chosen: Choices) -> TrainedReference:
     """The trained reference; until there is one its learning curve is drawn, and the page ends."""
 
-    def learning(job: Job) -> None:
+    def draw_learning(job: Job) -> None:
         task = data.find(chosen.dataset).task
         figure = standard.learning_curve(job.partial, task)
         st.plotly_chart(figure, alt=describe_learning(job.partial), config=CONFIG)
@@ -95,7 +95,7 @@ def require_reference(chosen: Choices) -> TrainedReference:
     job = requests.reference(*chosen)
     if job.pending:
         charts.preload()
-    trained = wait_for(job, "Training the reference", learning)
+    trained = wait_for(job, "Training the reference", draw_learning)
     if trained is None:
         st.stop()
     return trained

@@ -74,7 +74,7 @@ def reference(
     )
     net = trained.network
     predictions = _predict(net, loaded)
-    layers = tuple(_layer(name, part) for name, part in network.layers(net).items())
+    layers = tuple(_describe_layer(name, part) for name, part in network.layers(net).items())
     spectra = {
         name: truncated_svd.svd(network.matrix(part))[1]
         for name, part in network.layers(net).items()
@@ -139,7 +139,7 @@ def _predict(net: Any, dataset: Any) -> np.ndarray:
     return evaluation.predictions(outputs, dataset.task)
 
 
-def _layer(name: str, part: Any) -> Layer:
+def _describe_layer(name: str, part: Any) -> Layer:
     from compression.low_rank.decomposition import break_even_rank
     from compression.network import matrix
 
@@ -356,7 +356,7 @@ def few_bits(
 
     dataset, reference = load_reference(origin)
     half = FEW_BITS_EPOCHS // 2
-    plain = _curve_of_family(reference, dataset, family, name, ranks, half)
+    plain = _compute_family_curve(reference, dataset, family, name, ranks, half)
     curve = compression.few_bits_curve(
         reference,
         dataset,
@@ -370,7 +370,7 @@ def few_bits(
     return curve_view(curve, with_files=True)
 
 
-def _curve_of_family(
+def _compute_family_curve(
     reference: Any, dataset: Any, family: str, name: str, ranks: tuple[int, ...], epochs: int
 ) -> Any:
     """Some rows of a family, each from the reference with so many epochs."""

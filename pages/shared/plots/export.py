@@ -23,7 +23,7 @@ def figures_page(figures: Iterable[tuple[str, go.Figure]], title: str, remark: s
     The camera above each figure takes an SVG. Plotly's script is held once, some 5 MB.
     """
     parts = [
-        f"<figure>{_element(figure)}<figcaption>{escape(words)}</figcaption></figure>"
+        f"<figure>{_write_element(figure)}<figcaption>{escape(words)}</figcaption></figure>"
         for words, figure in figures
     ]
     return _PAGE.format(
@@ -31,7 +31,7 @@ def figures_page(figures: Iterable[tuple[str, go.Figure]], title: str, remark: s
     )
 
 
-def _element(figure: go.Figure) -> str:
+def _write_element(figure: go.Figure) -> str:
     # The app's own theme is filled in by a browser that shows the app: a file has to bring one.
     plain = go.Figure(figure).update_layout(template="plotly_white")
     camera = CAMERA | {"format": "svg", "scale": 1}

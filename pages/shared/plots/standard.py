@@ -61,7 +61,7 @@ def spectrum(
         traces,
         f"Singular values of {layer}",
         280,
-        *_index_axes(len(ranks), _room_above(singular_values, marks)),
+        *_index_axes(len(ranks), _leave_room_above(singular_values, marks)),
         barmode="overlay",
         bargap=0.15,
         legend=BELOW,
@@ -69,7 +69,7 @@ def spectrum(
     )
 
 
-def _room_above(singular_values: NDArray, marks: Mapping[str, float]) -> dict[str, Any]:
+def _leave_room_above(singular_values: NDArray, marks: Mapping[str, float]) -> dict[str, Any]:
     """An axis that leaves the labels of the marks above a few wide bars."""
     if len(singular_values) > FEW_RANKS or not marks:
         return {"rangemode": "tozero"}

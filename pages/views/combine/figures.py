@@ -176,7 +176,7 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
         "What the combination gains at equal bytes; bars: 95 % intervals",
         400,
         ("Budget of bytes", cost_axis("bytes", *ends)[1]),
-        (f"Difference ({unit})", {"zeroline": False, **_in_sight(table, scale)}),
+        (f"Difference ({unit})", {"zeroline": False, **_choose_range(table, scale)}),
         hovermode="closest",
         legend=_BELOW,
         shapes=[
@@ -186,7 +186,7 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
     )
 
 
-def _in_sight(table: pd.DataFrame, scale: float) -> dict[str, list[float]]:
+def _choose_range(table: pd.DataFrame, scale: float) -> dict[str, list[float]]:
     """An axis about zero, where most differences are that near; a few far ones would flatten them."""
     change = table["change"].dropna()
     if len(change) == 0 or (change.abs() > _IN_SIGHT).mean() > 0.5:

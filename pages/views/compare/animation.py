@@ -109,7 +109,7 @@ def scrub(
         for row in side.rows:
             changes = [_change(trace) for trace in _draw_moving(trained, layer, side, row)]
             frames.append((side.frame(row), places, changes))
-        sliders.append(_slider(side, begin))
+        sliders.append(_build_slider(side, begin))
     # Without a redraw Plotly takes away what a frame does not name: each names every trace.
     whole = []
     for name, places, changes in frames:
@@ -117,7 +117,7 @@ def scrub(
         for place, change in zip(places, changes, strict=True):
             data[place] = change
         whole.append({"name": name, "traces": list(range(len(drawn))), "data": data})
-    layout = _layout(trained, layer, sides, behind) | {
+    layout = _build_layout(trained, layer, sides, behind) | {
         "sliders": sliders,
         "shapes": _draw_still(trained, layer, sides, behind),
     }
@@ -143,7 +143,7 @@ class _AnimatedSide:
         return f"{self.letter} = {self.knob(row):.6g}"
 
 
-def _axes(number: int) -> dict[str, Any]:
+def _name_axes(number: int) -> dict[str, Any]:
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 
 
@@ -173,14 +173,14 @@ def _draw_still(
     ]
     for title, look, table in behind:
         thin = {"color": look.colour, "width": 1.2, "dash": look.dash}
-        shapes.append(_plane_path(table.sort_values("bytes"), scale, thin) | {"name": title})
+        shapes.append(_draw_plane_path(table.sort_values("bytes"), scale, thin) | {"name": title})
     for side in sides:
-        shapes.append(_plane_path(side.curve.table, scale, {"color": side.colour, "width": 2}))
+        shapes.append(_draw_plane_path(side.curve.table, scale, {"color": side.colour, "width": 2}))
     lines = levels(trained.costs, scale)
     return [*shapes, *({**line, "xref": "x5 domain", "yref": "y5"} for line in lines)]
 
 
-def _plane_path(table: pd.DataFrame, scale: float, stroke: dict[str, Any]) -> dict[str, Any]:
+def _draw_plane_path(table: pd.DataFrame, scale: float, stroke: dict[str, Any]) -> dict[str, Any]:
     """A curve in the plane, its rows in their order."""
     points = zip(table["bytes"], scale * table["score"], strict=True)
     path = "M" + " L".join(f"{x},{y:.4f}" for x, y in points)
@@ -200,8 +200,8 @@ def _draw_moving(
     line = side.curve.table.iloc[row]
     scale = score_scale(trained.task)
     return [
-        _spectrum(trained, layer, side, row),
-        *_predictions(trained, side, row),
+        _draw_spectrum(trained, layer, side, row),
+        *_draw_predictions(trained, side, row),
         traces.points(
             [int(line["bytes"])],
             [round(float(scale * line["score"]), 4)],
@@ -209,15 +209,17 @@ def _draw_moving(
             side.colour,
             size=15,
             marker={"line": {"width": 2.5, "color": "#fff"}},
-            **_axes(5),
+            **_name_axes(5),
         ),
         # Above the spectrum: a place of its own would be one more plot to draw.
-        traces.text([0.5], [0.86 * _find_highest(trained, layer)], [_numbers(trained, line)], 13)
-        | {"textposition": "middle right", **_axes(1 + side.number)},
+        traces.text(
+            [0.5], [0.86 * _find_highest(trained, layer)], [_write_numbers(trained, line)], 13
+        )
+        | {"textposition": "middle right", **_name_axes(1 + side.number)},
     ]
 
 
-def _numbers(trained: TrainedReference, line: Any) -> str:
+def _write_numbers(trained: TrainedReference, line: Any) -> str:
     score, parameters, file, macs = metric_rows(trained, line)
     return (
         f"<b>{score[1]}</b> {score[0].replace('Test', 'test')}, {score[2]}<br>"
@@ -226,20 +228,20 @@ def _numbers(trained: TrainedReference, line: Any) -> str:
     )
 
 
-def _spectrum(
+def _draw_spectrum(
     trained: TrainedReference, layer: Layer, side: _AnimatedSide, row: int
 ) -> dict[str, Any]:
     if side.number == 1:
         values = side.curve.spectra[layer.name][row]
-        return _steps(values, len(values), side.colour, 2)
+        return _draw_steps(values, len(values), side.colour, 2)
     values = side.curve.spectra.get(layer.name, trained.spectra[layer.name])
     rank = int(side.knob(row))
     kept = len(values) if rank > layer.break_even else min(rank, len(values))
     # The kept values as a line over the bars: a bar's colour cannot change without a redraw.
-    return _steps(values[:kept], len(values), side.colour, 1)
+    return _draw_steps(values[:kept], len(values), side.colour, 1)
 
 
-def _steps(values: NDArray, count: int, colour: str, number: int) -> dict[str, Any]:
+def _draw_steps(values: NDArray, count: int, colour: str, number: int) -> dict[str, Any]:
     """Some of so many values: few get their points, since one alone is no line."""
     return traces.line(
         np.arange(1, len(values) + 1),
@@ -248,13 +250,15 @@ def _steps(values: NDArray, count: int, colour: str, number: int) -> dict[str, A
         colour,
         markers=6 if count <= 10 else 0,  # many points would be slow
         fill="tozeroy",
-        **_axes(number),
+        **_name_axes(number),
     ) | {"line": {"color": colour, "width": 2, "shape": "hvh"}}
 
 
-def _predictions(trained: TrainedReference, side: _AnimatedSide, row: int) -> list[dict[str, Any]]:
+def _draw_predictions(
+    trained: TrainedReference, side: _AnimatedSide, row: int
+) -> list[dict[str, Any]]:
     """Squares and counts of a confusion matrix; or points, and nothing more."""
-    axes = _axes(3 + side.number)
+    axes = _name_axes(3 + side.number)
     counts = side.curve.confusion[row]
     if counts is None:
         predictions = side.curve.predictions[row] * trained.target_scale + trained.target_mean
@@ -303,7 +307,7 @@ def _change(trace: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _slider(side: _AnimatedSide, begin: int) -> dict[str, Any]:
+def _build_slider(side: _AnimatedSide, begin: int) -> dict[str, Any]:
     return {
         "active": side.rows.index(begin),
         "x": _COLUMNS[side.number][0],
@@ -325,7 +329,7 @@ def _slider(side: _AnimatedSide, begin: int) -> dict[str, Any]:
     }
 
 
-def _layout(
+def _build_layout(
     trained: TrainedReference,
     layer: Layer,
     sides: Sequence[_AnimatedSide],
@@ -354,14 +358,16 @@ def _layout(
         spectrum = {"title": "Singular value", "range": [0, _find_highest(trained, layer)]}
         axis(1 + side.number, x, (0.665, 0.88), indices, spectrum)
         title(f"Singular values of {layer.title}", x[0], 0.885)
-        axis(3 + side.number, x, (0.345, 0.585), *_prediction_axes(trained, sides, side.number))
+        axis(
+            3 + side.number, x, (0.345, 0.585), *_build_prediction_axes(trained, sides, side.number)
+        )
         title(
             "Confusion matrix, test set" if trained.class_names else "Predicted against true",
             x[0],
             0.59,
         )
     score = score_title(trained.task)
-    costs, scores = _reach(
+    costs, scores = _find_reach(
         trained, [*(side.curve.table for side in sides), *(table for _, _, table in behind)]
     )
     axis(
@@ -388,7 +394,7 @@ def _name_behind(behind: Sequence[ThinCurve]) -> str:
     return f"<br>Thin: {', '.join(named)}"
 
 
-def _reach(
+def _find_reach(
     trained: TrainedReference, tables: Sequence[pd.DataFrame]
 ) -> tuple[list[float], list[float]]:
     """Ends of the plane's axes: sizes in bytes, and scores as they are drawn."""
@@ -406,12 +412,12 @@ def _find_highest(trained: TrainedReference, layer: Layer) -> float:
     return 1.4 * float(trained.spectra[layer.name].max())
 
 
-def _prediction_axes(
+def _build_prediction_axes(
     trained: TrainedReference, sides: Sequence[_AnimatedSide], number: int
 ) -> tuple[dict, dict]:
     if trained.confusion is None:
         values = [trained.target, *(side.curve.predictions for side in sides)]
-        ends = _ends(values, trained)
+        ends = _find_ends(values, trained)
         return (
             {"title": f"True {trained.target_title}"},
             {"title": "Predicted", "range": ends},
@@ -433,6 +439,6 @@ def _prediction_axes(
     )
 
 
-def _ends(values: Sequence[NDArray], trained: TrainedReference) -> list[float]:
+def _find_ends(values: Sequence[NDArray], trained: TrainedReference) -> list[float]:
     low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
     return [end * trained.target_scale + trained.target_mean for end in (low, high)]

@@ -65,7 +65,7 @@ def request_curves(sides: Sides) -> Sequence[BackgroundCurve]:
         help=f"{text.BASELINES_HELP}\n\n{explain('baseline')}",
     )
     # What is trained on has to be better than what the same epochs make of the reference.
-    as_long = [_reference_as_long(trained)] if sides[0].epochs else []
+    as_long = [_request_longer_reference(trained)] if sides[0].epochs else []
     if chosen == "none":
         return as_long
     few_bits: Sequence[BackgroundCurve] = ()
@@ -106,7 +106,7 @@ def _list_ahead(sides: Sides, as_long: Sequence[BackgroundCurve]) -> list[Job]:
     return [*(side.job for side in sides), *(one.job for one in as_long)]
 
 
-def _reference_as_long(trained: TrainedReference) -> BackgroundCurve:
+def _request_longer_reference(trained: TrainedReference) -> BackgroundCurve:
     title = f"Reference + {requests.EQUAL_EPOCHS} epochs"
     look = Style(REFERENCE, "diamond-open")
     return BackgroundCurve(

@@ -92,7 +92,7 @@ def draw(sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> N
         constrained.job.result,
         low_rank.value,
         constrained.value,
-        baselines=_best_baselines(sides, curves),
+        baselines=_find_best_baselines(sides, curves),
         behind=list_thin(curves),
         link=_link(),
     )
@@ -103,7 +103,7 @@ def draw(sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> N
             blocks.download(label, content, name, key, text.REPORT[script], "text/html")
 
 
-def _best_baselines(sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> Best:
+def _find_best_baselines(sides: Sides, curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> Best:
     """The sides in few bits are no baselines: they have none here."""
     known = [(one, curve) for one, curve in curves if one.baseline is not None]
     best_by_side = find_best_at_sides(sides, known)
@@ -151,11 +151,11 @@ def code(
         course=f", epochs={passes}, warm_start=False" if fresh else "",
         rank=int(lines[0]["knob"]),
         bound=repr(float(lines[1]["knob"])),
-        baselines=_code_of_baselines(baselines),
+        baselines=_write_baseline_code(baselines),
     )
 
 
-def _code_of_baselines(baselines: Best) -> str:
+def _write_baseline_code(baselines: Best) -> str:
     lines = [
         f'    "{side}": compression.baseline_curve(\n'
         f'        reference, dataset, method="{name}", knobs=[{float(line["knob"])!r}]\n'
@@ -203,7 +203,7 @@ def build_html_report(
             f"{source.title}, {compression.MODELS[trained.model].title}: low rank and constrained"
         ),
         script=library if script else '<script src="plotly.min.js"></script>',
-        summary=_markup(reference_line(trained)),
+        summary=_convert_bold(reference_line(trained)),
         link=escape(link, quote=True),
         figure=figure.update_layout(template="plotly_white").to_html(
             full_html=False,
@@ -211,8 +211,8 @@ def build_html_report(
             config={"displaylogo": False, "responsive": True},
             auto_play=False,
         ),
-        choices=_choices(trained, layer, low_rank, constrained, rows),
-        numbers=_numbers(
+        choices=_list_choices(trained, layer, low_rank, constrained, rows),
+        numbers=_build_number_table(
             trained,
             {
                 "LMM": low_rank.table.iloc[rows[0]],
@@ -220,7 +220,7 @@ def build_html_report(
                 **{_name_best(side, name, line): line for side, (name, line) in baselines.items()},
             },
         ),
-        methods=_methods(trained, low_rank, constrained),
+        methods=_list_methods(trained, low_rank, constrained),
         ruler=escape(RULER),
         code=escape(code(trained, low_rank, constrained, rank, bound, baselines)),
         versions=escape(f"{packages}; compression {compression.__version__}"),
@@ -232,7 +232,7 @@ def _name_best(side: str, name: str, line: pd.Series) -> str:
     return f"Best baseline at {side}'s file size: {title}, {describe_baseline(name, line)}"
 
 
-def _choices(
+def _list_choices(
     trained: TrainedReference,
     layer: Layer,
     low_rank: CurveView,
@@ -240,7 +240,7 @@ def _choices(
     rows: tuple[int, int],
 ) -> str:
     bound = words.bound_title(constrained.knob, constrained.method)
-    return _pairs(
+    return _list_pairs(
         {
             "Dataset": f"{data.find(trained.dataset).title}: {data.find(trained.dataset).summary}",
             "Model": compression.MODELS[trained.model].title,
@@ -254,7 +254,7 @@ def _choices(
     )
 
 
-def _methods(trained: TrainedReference, low_rank: CurveView, constrained: CurveView) -> str:
+def _list_methods(trained: TrainedReference, low_rank: CurveView, constrained: CurveView) -> str:
     """Each method, set and model in words, with its source."""
     entries = {
         "LMM": compression.LOW_RANK_METHODS[low_rank.method],
@@ -267,22 +267,22 @@ def _methods(trained: TrainedReference, low_rank: CurveView, constrained: CurveV
         for side, entry in entries.items()
     }
     source = data.find(trained.dataset)
-    return _pairs(pairs | {"Data": f"{source.source}. Licence: {source.licence}."})
+    return _list_pairs(pairs | {"Data": f"{source.source}. Licence: {source.licence}."})
 
 
-def _markup(markdown: str) -> str:
+def _convert_bold(markdown: str) -> str:
     """Markdown's bold as HTML's."""
     parts = escape(markdown).split("**")
     return "".join(f"<b>{part}</b>" if n % 2 else part for n, part in enumerate(parts))
 
 
-def _pairs(pairs: Mapping[str, Any]) -> str:
+def _list_pairs(pairs: Mapping[str, Any]) -> str:
     return "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in pairs.items()
     )
 
 
-def _numbers(trained: TrainedReference, rows: Mapping[str, pd.Series]) -> str:
+def _build_number_table(trained: TrainedReference, rows: Mapping[str, pd.Series]) -> str:
     lines = {"Reference": [format_score(trained.score, trained.task)]}
     lines["Reference"] += [
         format_interval(trained.score_low, trained.score_high, trained.task),

@@ -43,14 +43,14 @@ def difference(
         first_only=test.first_only if test else 0,
         second_only=test.second_only if test else 0,
         probability=test.exact if test else float("nan"),
-        recalls=_recalls(one, other, loaded) if classes else None,
+        recalls=_tabulate_recalls(one, other, loaded) if classes else None,
         differing=len(rows),
-        samples=_samples(rows[:SHOWN], one, other, loaded),
-        inputs=_inputs(rows[:SHOWN], loaded),
+        samples=_tabulate_samples(rows[:SHOWN], one, other, loaded),
+        inputs=_restore_inputs(rows[:SHOWN], loaded),
     )
 
 
-def _recalls(one: np.ndarray, other: np.ndarray, dataset) -> pd.DataFrame:
+def _tabulate_recalls(one: np.ndarray, other: np.ndarray, dataset) -> pd.DataFrame:
     from compression import evaluation
 
     counts = {
@@ -67,7 +67,9 @@ def _recalls(one: np.ndarray, other: np.ndarray, dataset) -> pd.DataFrame:
     return pd.DataFrame({"class": list(dataset.class_names), "samples": samples, **recalls})
 
 
-def _samples(rows: np.ndarray, one: np.ndarray, other: np.ndarray, dataset) -> pd.DataFrame:
+def _tabulate_samples(
+    rows: np.ndarray, one: np.ndarray, other: np.ndarray, dataset
+) -> pd.DataFrame:
     from data.preview import restore_target
 
     shown: dict[str, Any]
@@ -82,7 +84,7 @@ def _samples(rows: np.ndarray, one: np.ndarray, other: np.ndarray, dataset) -> p
     return pd.DataFrame({"sample": rows, **shown})
 
 
-def _inputs(rows: np.ndarray, dataset) -> pd.DataFrame | np.ndarray:
+def _restore_inputs(rows: np.ndarray, dataset) -> pd.DataFrame | np.ndarray:
     from data.preview import restore_pictures, tabulate_inputs
 
     shows_pictures = len(dataset.input_shape) > 1

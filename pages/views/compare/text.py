@@ -108,7 +108,7 @@ class Preset(NamedTuple):
     baseline: str | None = None
 
 
-def _points(value: float, trained: TrainedReference) -> str:
+def _format_points(value: float, trained: TrainedReference) -> str:
     unit = " points" if trained.task == "classification" else " of R²"
     return format_change(value, trained.task) + unit
 
@@ -119,11 +119,11 @@ def _compare_with_reference(line: pd.Series, trained: TrainedReference) -> str:
     shown = "a loss is shown" if line["change_high"] < 0 else "no loss is shown"
     return (
         f"a file {compare_sizes(trained.bytes, line['bytes'])}, "
-        f"{_points(line['change'], trained)} ({low} to {high}: {shown})"
+        f"{_format_points(line['change'], trained)} ({low} to {high}: {shown})"
     )
 
 
-def _article(shown: ShownRows) -> str:
+def _describe_article(shown: ShownRows) -> str:
     trained = shown.trained
     return (
         f"Hold the two sides against each other at about one file size: **LMM** has "
@@ -131,7 +131,7 @@ def _article(shown: ShownRows) -> str:
     )
 
 
-def _binary(shown: ShownRows) -> str:
+def _describe_binary(shown: ShownRows) -> str:
     line, trained = shown.constrained.line, shown.trained
     return (
         f"Look at COC: **{100 * line['pinned']:.0f} %** of its weights stand at one of two values "
@@ -142,7 +142,7 @@ def _binary(shown: ShownRows) -> str:
     )
 
 
-def _convolutions(shown: ShownRows) -> str:
+def _describe_convolutions(shown: ShownRows) -> str:
     line, (name, values) = shown.low_rank.line, next(iter(shown.low_rank.curve.spectra.items()))
     k = int(line["knob"])
     kept = float((values[:k] ** 2).sum() / (values**2).sum())
@@ -153,7 +153,7 @@ def _convolutions(shown: ShownRows) -> str:
     )
 
 
-def _whitening(shown: ShownRows) -> str:
+def _describe_whitening(shown: ShownRows) -> str:
     line, trained, plain = shown.low_rank.line, shown.trained, shown.plain
     if plain is None:
         return "Look at LMM; plain truncated SVD of the same rank is still being judged."
@@ -172,20 +172,20 @@ PRESETS = (
         "a deep network trained by cross-entropy on logits; truncated SVD beside a bound on every "
         "weight, at about one file size.",
         {"dataset": "synthetic", "model": "mlp", "rank": 10, "bound": 0.0882, "cost": "bytes"},
-        _article,
+        _describe_article,
     ),
     Preset(
         "Almost a binary network",
         "A small box: nearly every weight stands at plus or minus its layer's bound, and a few bits "
         "of a map are all it stores.",
         {"dataset": "breast_cancer", "model": "mlp", "bound": 0.0882, "cost": "bytes"},
-        _binary,
+        _describe_binary,
     ),
     Preset(
         "How low-rank is a trained CNN",
         "LeNet-5 on 28 × 28 digits, its linear layers by truncated SVD. COC takes a while.",
         {"dataset": "mnist_5k", "model": "lenet5", "layer": "fc1", "rank": 12},
-        _convolutions,
+        _describe_convolutions,
     ),
     Preset(
         "When whitening helps",
@@ -198,7 +198,7 @@ PRESETS = (
             "rank": 3,
             "bound": 0.0882,
         },
-        _whitening,
+        _describe_whitening,
         baseline="truncated_svd",
     ),
 )

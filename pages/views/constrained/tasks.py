@@ -32,7 +32,7 @@ def trace_weights(report: Report, origin: Origin, constraint: str) -> Trail:
     """How every weight of a convex model moves with c; on a grid where no path is exact."""
     from compression.constrained.convex.exact_path import ExactPath
 
-    path = _convex_path(report, origin, constraint, _bounds(report, origin, constraint))
+    path = _follow_convex_path(report, origin, constraint, _list_bounds(report, origin, constraint))
     exact = isinstance(path, ExactPath)
     weights = path.weights if path.weights.ndim == 3 else path.weights[:, None, :]
     return Trail(path.breakpoints if exact else path.bounds, weights, exact)
@@ -113,7 +113,7 @@ def race_solvers(
         title = compression.SOLVERS[solvers[done]].title
         return report(done, total, so_far, f"{title}, {done + 1} of {total}")
 
-    return race(*_convex_problem(origin), constraint, bound, solvers, report=step)
+    return race(*_build_convex_problem(origin), constraint, bound, solvers, report=step)
 
 
 def slice_loss(
@@ -122,10 +122,10 @@ def slice_loss(
     """The loss around every bound's optimum in the plane of two weights, numbered row by row."""
     from compression.constrained.convex.loss_plane import loss_planes
 
-    bounds = _bounds(report, origin, constraint)
+    bounds = _list_bounds(report, origin, constraint)
     return loss_planes(
-        *_convex_problem(origin),
-        _convex_path(report, origin, constraint, bounds),
+        *_build_convex_problem(origin),
+        _follow_convex_path(report, origin, constraint, bounds),
         np.array(bounds),
         (first, second),
         report=_report_bounds(report),
@@ -139,9 +139,9 @@ def follow_solvers(
     from compression.constrained.convex.trajectories import trajectories
 
     return trajectories(
-        *_convex_problem(origin),
+        *_build_convex_problem(origin),
         constraint,
-        _bounds(report, origin, constraint),
+        _list_bounds(report, origin, constraint),
         solvers,
         report=report_steps(report, "way", _pass_on),
     )
@@ -155,7 +155,7 @@ def _pass_on(partial: Any) -> Any:
     return partial
 
 
-def _convex_problem(origin: Origin) -> tuple[NDArray, NDArray, str]:
+def _build_convex_problem(origin: Origin) -> tuple[NDArray, NDArray, str]:
     """The rows that references learn from, and the loss that is minimised over them."""
     from compression.constrained.convex.losses import loss_of
 
@@ -165,7 +165,7 @@ def _convex_problem(origin: Origin) -> tuple[NDArray, NDArray, str]:
     return dataset.x_train[rows].astype(np.float64), dataset.y_train[rows], loss_of(dataset.task)
 
 
-def _bounds(report: Report, origin: Origin, constraint: str) -> tuple[float, ...]:
+def _list_bounds(report: Report, origin: Origin, constraint: str) -> tuple[float, ...]:
     from compression.constrained.training.curve import curve_bounds
 
     dataset, reference = load_reference(origin)
@@ -175,7 +175,9 @@ def _bounds(report: Report, origin: Origin, constraint: str) -> tuple[float, ...
 _paths: dict[tuple, Any] = {}
 
 
-def _convex_path(report: Report, origin: Origin, constraint: str, bounds: tuple[float, ...]) -> Any:
+def _follow_convex_path(
+    report: Report, origin: Origin, constraint: str, bounds: tuple[float, ...]
+) -> Any:
     """The optimum of every bound; the last stays, for other weights' planes."""
     import compression
     from compression.constrained.convex.path import GridPath
@@ -184,7 +186,7 @@ def _convex_path(report: Report, origin: Origin, constraint: str, bounds: tuple[
     _, dataset, _, seed, _ = origin
     key = dataset, seed, constraint, bounds
     if key not in _paths:
-        problem = _convex_problem(origin)
+        problem = _build_convex_problem(origin)
         path = compression.path(*problem, constraint, bounds, report=_report_path(report))
         if isinstance(path, GridPath) and len(path.bounds) < len(bounds):
             raise CancelledError("stopped on the way to the optimum of every bound")

@@ -179,13 +179,13 @@ def list_requested(trained: TrainedReference) -> list[str]:
     """Names of the series asked for by the menu that stands further down, or by the URL."""
     if links.MORE_SERIES in st.session_state:
         return st.session_state[links.MORE_SERIES]
-    names = {series.title: series.name for series in _series_to_add(trained)}
+    names = {series.title: series.name for series in _list_series_to_add(trained)}
     linked = st.query_params.get_all(links.MORE_SERIES)
     wanted = [names.get(text, links.find_name(links.MORE_SERIES, text)) for text in linked]
     return [name for name in wanted if name in names.values()]
 
 
-def _series_to_add(trained: TrainedReference) -> list[Series]:
+def _list_series_to_add(trained: TrainedReference) -> list[Series]:
     return [series for series in possible_series(trained) if not is_unasked(series)]
 
 
@@ -230,7 +230,7 @@ def draw_candidates(
 
 
 def _choose_more_series(trained: TrainedReference) -> None:
-    titles = {series.name: series.title for series in _series_to_add(trained)}
+    titles = {series.name: series.title for series in _list_series_to_add(trained)}
     if links.MORE_SERIES not in st.session_state:
         widgets.translate_url(links.MORE_SERIES, titles)
         # A link of before may ask for what is computed unasked now.

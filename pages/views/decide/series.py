@@ -113,16 +113,18 @@ class BoundedSeries(Series):
         letter = "ρ" if curve.knob == RELATIVE else CONSTRAINTS[self.constraint].knob.split()[-1]
         return [
             SeriesRow(
-                f"{letter} = {line['knob']:.3g}{self._more(line)}", DENSE, self._link(curve, line)
+                f"{letter} = {line['knob']:.3g}{self._describe_row(line)}",
+                DENSE,
+                self._link(curve, line),
             )
             for line in curve.table.to_dict("records")
         ]
 
-    def _more(self, line: dict) -> str:
+    def _describe_row(self, line: dict) -> str:
         """What tells rows of one bound apart."""
         return ""
 
-    def _starts(self) -> str | None:
+    def _choose_start(self) -> str | None:
         return None if self.path else links.FROM_REFERENCE
 
     def _link(self, curve: CurveView, line: dict) -> Link:
@@ -134,21 +136,21 @@ class BoundedSeries(Series):
             bound=bound,
             way=USUAL_WAY,
             epochs=EPOCHS,
-            starts=self._starts(),
+            starts=self._choose_start(),
         )
 
 
 class WaySeries(BoundedSeries):
     """The bounds of the box, met in the way of the series' name."""
 
-    def _settings(self, convex: bool) -> tuple[int | None, tuple[float, float] | None]:
+    def _choose_settings(self, convex: bool) -> tuple[int | None, tuple[float, float] | None]:
         """Epochs and penalties, where they mean something."""
         entry = CONSTRAINED_METHODS[self.name]
         penalties = PENALTIES if entry.has_penalties and not convex else None
         return EPOCHS if entry.trains else None, penalties
 
     def submit(self, trained: TrainedReference) -> Job[Any] | None:
-        _, penalties = self._settings(trained.convex)
+        _, penalties = self._choose_settings(trained.convex)
         way = Way(self.name, EPOCHS, penalties, self.path)
         if trained.convex:  # as its page shows it beside the optimum
             way = requests.way_beside_optimum(self.name)
@@ -158,14 +160,14 @@ class WaySeries(BoundedSeries):
         bound = float(line["knob"])
         if curve.knob != RELATIVE:  # a convex model's page shows every way beside the optimum
             return links.to_constrained(constraint=self.constraint, bound=bound, ways="all")
-        epochs, penalties = self._settings(convex=False)
+        epochs, penalties = self._choose_settings(convex=False)
         first, last = penalties or (None, None)
         return links.to_constrained(
             constraint=self.constraint,
             bound=bound,
             way=self.name,
             epochs=epochs,
-            starts=None if epochs is None else self._starts(),
+            starts=None if epochs is None else self._choose_start(),
             first_mu=first,
             last_mu=last,
         )
@@ -182,7 +184,7 @@ class QuantizedSeries(BoundedSeries):
         bounds, files = tuple(curve.table["knob"][::COARSE]), curve.files[::COARSE]
         return submit(tasks.quantize_bounds, trained.origin, curve.knob, bounds, files)
 
-    def _more(self, line: dict) -> str:
+    def _describe_row(self, line: dict) -> str:
         return f", {line['bits']} bits"
 
     def _link(self, curve: CurveView, line: dict) -> Link:
@@ -192,7 +194,7 @@ class QuantizedSeries(BoundedSeries):
             bound=float(line["knob"]),
             way=USUAL_WAY if of_network else None,
             epochs=(DEFAULT_EPOCHS if self.path else EPOCHS) if of_network else None,
-            starts=self._starts() if of_network else None,
+            starts=self._choose_start() if of_network else None,
             few_bits=True,
             bits=int(line["bits"]),
         )
@@ -206,7 +208,7 @@ class LowRankBitsSeries(LowRankSeries):
 
     def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         return [
-            SeriesRow(_in_bits(choice.text, bits), choice.architecture, choice.link)
+            SeriesRow(_add_bits(choice.text, bits), choice.architecture, choice.link)
             for choice, bits in zip(super().list_choices(curve), curve.table["bits"], strict=True)
         ]
 
@@ -225,8 +227,8 @@ class BoundedBitsSeries(BoundedSeries):
     def submit(self, trained: TrainedReference) -> Job[CurveView]:
         return requests.few_bits_curve(trained, "constraint", self.constraint)
 
-    def _more(self, line: dict) -> str:
-        return _in_bits("", line["bits"])
+    def _describe_row(self, line: dict) -> str:
+        return _add_bits("", line["bits"])
 
     def _link(self, curve: CurveView, line: dict) -> Link:
         bound = float(line["knob"])
@@ -235,7 +237,7 @@ class BoundedBitsSeries(BoundedSeries):
         )
 
 
-def _in_bits(text: str, bits: float) -> str:
+def _add_bits(text: str, bits: float) -> str:
     return f"{text}, {bits:g} bits"
 
 
@@ -253,11 +255,11 @@ class CombinedSeries(Series):
 
     def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         return [
-            self._choice(int(rank), float(bound))
+            self._build_row(int(rank), float(bound))
             for rank, bound in zip(curve.table["rank"], curve.table["bound"], strict=True)
         ]
 
-    def _choice(self, rank: int, bound: float) -> SeriesRow:
+    def _build_row(self, rank: int, bound: float) -> SeriesRow:
         entry = COMBINED_METHODS[self.method]
         link = links.to_combine(
             method=self.method,
@@ -281,7 +283,7 @@ class CombinedBitsSeries(CombinedSeries):
 
     def list_choices(self, curve: CurveView) -> list[SeriesRow]:
         return [
-            replace(choice, text=_in_bits(choice.text, bits))
+            replace(choice, text=_add_bits(choice.text, bits))
             for choice, bits in zip(super().list_choices(curve), curve.table["bits"], strict=True)
         ]
 

@@ -99,8 +99,8 @@ def _choose_part() -> Study:
 def _draw_presets() -> None:
     everything = [each.label for each in list_curves()]
     presets: Mapping[str, Mapping[str, Any]] = {
-        "Rank by cross-validation": _menus(("digits",), ("mlp",), RANK_CURVES, 2, "5"),
-        "Ten seeds of everything on digits": _menus(
+        "Rank by cross-validation": _list_menu_values(("digits",), ("mlp",), RANK_CURVES, 2, "5"),
+        "Ten seeds of everything on digits": _list_menu_values(
             ("digits",), _list_fitting("digits"), everything, 10, "0"
         ),
         text.name_first_part(read_protocol()): {
@@ -125,7 +125,7 @@ def _keep_menu() -> None:
     """Nothing to do: with a callback a popover has a state that can be set."""
 
 
-def _menus(
+def _list_menu_values(
     datasets: tuple[str, ...], models: tuple[str, ...], curves: Any, seeds: int, folds: str
 ) -> dict[str, Any]:
     """What the menus hold, each by its key."""

@@ -24,7 +24,7 @@ def run_study(report: Report, specification: str, url: str, attempt: int = 0) ->
     study, began = study_from(json.loads(specification)), time.monotonic()
     store = studies.StudyStore(url)
 
-    def results(progress: studies.Progress) -> StudyResults:
+    def build_results(progress: studies.Progress) -> StudyResults:
         overview = studies.read_overview(store, study.name)
         failures = studies.failures(store, study.name)
         return StudyResults(overview, failures, progress.done, progress.total, len(damaged))
@@ -32,13 +32,13 @@ def run_study(report: Report, specification: str, url: str, attempt: int = 0) ->
     def step(progress: studies.Progress) -> bool:
         so_far: Callable[[], StudyResults] | None = None
         if 0 < progress.done < progress.total:
-            so_far = partial(results, progress)
+            so_far = partial(build_results, progress)
         spent = share_of_time(progress, time.monotonic() - began)
         return report(spent, 1.0, so_far, f"fit {progress.done} of {progress.total}")
 
     with collect_damaged() as damaged:
         try:
-            return results(
+            return build_results(
                 studies.run(study, store, studies.InThisProcess(), workers=1, report=step)
             )
         finally:

@@ -18,7 +18,7 @@ _CHOSEN = "_roles"
 
 def choose_roles(upload: Upload, facts: FileFacts) -> str | None:
     """Target, task and roles as JSON; None while something stands in the way."""
-    chosen = _choices_of(upload)
+    chosen = _find_choices(upload)
     described = wait_for(_describe(upload, chosen), "Looking at the columns")
     if described is None:
         return None
@@ -33,7 +33,7 @@ def choose_roles(upload: Upload, facts: FileFacts) -> str | None:
     return json.dumps(made | {"roles": roles}, sort_keys=True)
 
 
-def _choices_of(upload: Upload) -> dict[str, Any]:
+def _find_choices(upload: Upload) -> dict[str, Any]:
     """What was chosen for this upload in this session, or what the link's dataset began with."""
     kept = st.session_state.setdefault(_CHOSEN, {})
     if upload.name not in kept:

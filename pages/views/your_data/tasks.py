@@ -28,7 +28,7 @@ def read_file(report: Report, upload: str, file_name: str) -> FileFacts:
 
 
 @lru_cache(maxsize=1)
-def _frame(upload: str) -> Any:
+def _read_frame(upload: str) -> Any:
     from data import uploads
 
     return uploads.read(upload).frame
@@ -42,7 +42,7 @@ def describe(
     from data.uploads import clean_text
 
     given = dict(zip(roles[::2], roles[1::2], strict=True))
-    table = data.read_table(_frame(upload), target, task, given)
+    table = data.read_table(_read_frame(upload), target, task, given)
     rows = [
         {
             "column": column.name,

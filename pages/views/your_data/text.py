@@ -47,7 +47,7 @@ def describe_arrays(title: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
 def list_obstacles(obstacles: tuple[str, ...]) -> str:
     """All that stands in the way, as a list."""
     said = "What stands in the way:" if len(obstacles) > 1 else "This stands in the way:"
-    return said + "\n" + "\n".join(f"- {_sentence(each)}" for each in obstacles)
+    return said + "\n" + "\n".join(f"- {_make_sentence(each)}" for each in obstacles)
 
 
 def list_warnings(warnings: tuple[str, ...]) -> str:
@@ -96,5 +96,5 @@ def describe_parts(parts: pd.DataFrame) -> str:
     return f"Rows of {len(parts)} classes: {said}" if len(parts) > 1 else f"Rows: {said}"
 
 
-def _sentence(text: str) -> str:
+def _make_sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."

@@ -155,12 +155,12 @@ def scores_by_size(
     for place, (name, table) in enumerate(tables.items()):
         title, colour = LOW_RANK_METHODS[name].title, style("low_rank", name).colour
         unrounded = table[table["bits"] == 32]
-        drawn.append(_scores_of(unrounded, title, colour, "solid", "circle", task))
+        drawn.append(_draw_scores(unrounded, title, colour, "solid", "circle", task))
         for bits, (dash, symbol) in _FEW_BITS.items():
             rounded = table[table["bits"] == bits]
             if len(rounded):
                 said = f"{title}, {bits} bits"
-                line = _scores_of(rounded, said, colour, dash, symbol, task)
+                line = _draw_scores(rounded, said, colour, dash, symbol, task)
                 drawn.append(line if place == 0 else line | {"visible": "legendonly"})
     chosen, table = next(iter(tables.items()))
     whole = table[table["bits"] == 32]
@@ -180,7 +180,7 @@ def scores_by_size(
     )
 
 
-def _scores_of(
+def _draw_scores(
     rows: pd.DataFrame, name: str, colour: str, dash: str, symbol: str, task: str
 ) -> traces.Trace:
     scale, unit = score_scale(task), " %" if task == "classification" else ""

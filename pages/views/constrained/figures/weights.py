@@ -57,7 +57,7 @@ def histogram(rows: LayerHistory, row: int, letter: str = "c") -> go.Figure:
         hover="%{y} free weights near %{x:.3g}<extra></extra>",
     )
     held_bars = [
-        _held_bar(int(counts[state]), *name_states(letter)[state], place, wide, end, reach)
+        _draw_held_bar(int(counts[state]), *name_states(letter)[state], place, wide, end, reach)
         for state, place, wide in (
             (LOWER, -bound, 0.8 * width),
             (ZERO, 0.0, 0.4 * width),
@@ -87,7 +87,7 @@ def histogram(rows: LayerHistory, row: int, letter: str = "c") -> go.Figure:
     )
 
 
-def _held_bar(
+def _draw_held_bar(
     count: int, name: str, colour: str, place: float, wide: float, end: float, reach: float
 ) -> tuple[Trace, dict[str, Any], list[dict[str, Any]]]:
     """The bar of the weights at one value, its count, and the strokes that mark it as cut.

@@ -24,7 +24,7 @@ _MARGIN = MARGIN | {"t": 62}
 
 def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> go.Figure:
     """Weight, its approximation and what is left, on one scale."""
-    rows, columns = _strides(weight.shape)
+    rows, columns = _choose_strides(weight.shape)
     parts = {
         "W": weight,
         "Ŵ": approximation,
@@ -59,7 +59,7 @@ def matrices(weight: NDArray, approximation: NDArray, rank: int, layer: str) -> 
         notes.append(note(*top, name))
     title = f"{layer}: weight, approximation, residual; Ŵ has rank {rank}"
     if rows > 1 or columns > 1:
-        title += f", every {_ordinal(rows)}row, every {_ordinal(columns)}column"
+        title += f", every {_write_ordinal(rows)}row, every {_write_ordinal(columns)}column"
     scale = {
         "colorscale": DIVERGING,
         "cmin": -largest,
@@ -104,7 +104,7 @@ def patterns(values: NDArray, rank: int, layer: str, exact: bool) -> go.Figure:
     )
 
 
-def _strides(shape: tuple[int, ...]) -> tuple[int, int]:
+def _choose_strides(shape: tuple[int, ...]) -> tuple[int, int]:
     """Every how manieth row and column leave at most CELLS."""
     rows = columns = 1
     while -(-shape[0] // rows) * -(-shape[1] // columns) > CELLS:
@@ -115,5 +115,5 @@ def _strides(shape: tuple[int, ...]) -> tuple[int, int]:
     return rows, columns
 
 
-def _ordinal(step: int) -> str:
+def _write_ordinal(step: int) -> str:
     return {1: "", 2: "2nd ", 3: "3rd "}.get(step, f"{step}th ")

@@ -214,10 +214,10 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRankLaye
         )
     parts: dict[str, tuple[Any, Array]]
     if isinstance(factors, Factors):
-        parts = {"right": _cut_right_part(factors), "left": _linear(factors.left)}
+        parts = {"right": _cut_right_part(factors), "left": _build_linear(factors.left)}
     else:
         parts = {
-            f"stage{number}": (_convolution(layer, stage), stage.kernel)
+            f"stage{number}": (_build_convolution(layer, stage), stage.kernel)
             for number, stage in enumerate(factors.stages, start=1)
         }
 
@@ -254,7 +254,7 @@ def multiply_out(module: LowRankLayer) -> Array:
     return kernel.reshape(kernel.shape[:2]) if isinstance(part, nn.Linear) else kernel
 
 
-def _linear(weight: Array) -> tuple[Any, Array]:
+def _build_linear(weight: Array) -> tuple[Any, Array]:
     outputs, inputs = weight.shape
     settings = {"in_features": inputs, "out_features": outputs, "bias": False}
     return build_empty(nn.Linear, **settings), weight
@@ -264,13 +264,13 @@ def _cut_right_part(factors: Factors) -> tuple[Any, Array]:
     """What the inputs go through first: of groups a convolution of one entry, which has groups."""
     rank, inputs = factors.right.shape
     if factors.groups == 1:
-        return _linear(factors.right)
+        return _build_linear(factors.right)
     settings = {"in_channels": inputs, "out_channels": rank, "kernel_size": (1,)}
     part = build_empty(nn.Conv1d, bias=False, groups=factors.groups, **settings)
     return part, pack_groups(factors.right, factors.groups)[..., None]
 
 
-def _convolution(layer: Any, stage: Stage) -> nn.Module:
+def _build_convolution(layer: Any, stage: Stage) -> nn.Module:
     outputs, channels, *entries = stage.kernel.shape
     settings: dict[str, Any] = stage.settings(layer.stride, layer.padding, layer.dilation)
     # A stage that pads nothing has no say in what stands at the edges.
@@ -283,13 +283,13 @@ def _convolution(layer: Any, stage: Stage) -> nn.Module:
 
 def build_empty(kind: Any, **settings: Any) -> Any:
     """A linear layer or a convolution on the meta device: it has shapes, and no numbers yet."""
-    layer = _type_without_numbers(kind)(**settings, device="meta")
+    layer = _build_type_without_numbers(kind)(**settings, device="meta")
     layer.__class__ = kind
     return layer
 
 
 @cache
-def _type_without_numbers(kind: Any) -> Any:
+def _build_type_without_numbers(kind: Any) -> Any:
     """It draws no initial values: on the meta device that takes longer than all the rest."""
     return type(kind.__name__, (kind,), {"reset_parameters": lambda self: None})
 

@@ -193,7 +193,7 @@ class _Graph:
     def convolution(
         self, layer: nn.Conv1d | nn.Conv2d, name: str, value: _Value, sample: torch.Tensor
     ) -> str:
-        ends = _paddings(layer)
+        ends = _list_paddings(layer)
         source = value.name
         if layer.padding_mode != "zeros":
             for axis, (length, padding) in enumerate(zip(value.lengths, ends, strict=True), 2):
@@ -221,7 +221,7 @@ class _Graph:
 
     def max_pool(self, layer: nn.MaxPool2d, name: str, value: _Value, sample: torch.Tensor) -> str:
         size, stride, padding, dilation = (
-            _pair(setting)
+            _make_pair(setting)
             for setting in (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
         )
         # So that exactly as many windows fit as torch has, the last of them cut off or not.
@@ -269,7 +269,7 @@ _ADD: dict[type[nn.Module], Any] = {
 }
 
 
-def _paddings(layer: nn.Conv1d | nn.Conv2d) -> list[tuple[int, int]]:
+def _list_paddings(layer: nn.Conv1d | nn.Conv2d) -> list[tuple[int, int]]:
     """Entries before and after each spatial axis."""
     if layer.padding == "valid":
         return [(0, 0)] * len(layer.kernel_size)
@@ -282,5 +282,5 @@ def _paddings(layer: nn.Conv1d | nn.Conv2d) -> list[tuple[int, int]]:
     return [(int(padding), int(padding)) for padding in layer.padding]
 
 
-def _pair(setting: int | tuple[int, int]) -> tuple[int, int]:
+def _make_pair(setting: int | tuple[int, int]) -> tuple[int, int]:
     return setting if isinstance(setting, tuple) else (setting, setting)

@@ -64,7 +64,7 @@ def shortest(codes: NDArray[np.unsignedinteger], bits: int) -> tuple[NDArray[np.
     best, way = packed, PACKED
     candidates = {DEFLATED: packed}
     if bits not in (1, 2, 4, 8):  # a code would begin anywhere in a byte
-        candidates[PLANES] = _planes(codes, bits)
+        candidates[PLANES] = _split_planes(codes, bits)
     for name, plain in candidates.items():
         deflated = np.frombuffer(_deflate(plain.tobytes()), np.uint8)
         if len(deflated) + (_NOTE_BYTES if way == PACKED else 0) < len(best):
@@ -113,7 +113,7 @@ _KEPT_BYTES = 1 << 18
 _deflate_again = lru_cache(maxsize=64)(_deflate_anew)
 
 
-def _planes(codes: NDArray[np.unsignedinteger], bits: int) -> NDArray[np.uint8]:
+def _split_planes(codes: NDArray[np.unsignedinteger], bits: int) -> NDArray[np.uint8]:
     return np.concatenate([(codes >> (8 * n)).astype(np.uint8) for n in range(-(-bits // 8))])
 
 

@@ -46,17 +46,17 @@ def pareto_front(table: pd.DataFrame, cost: str = "bytes", score: str = "score")
     ArgumentError
         The table has no such column, or it does not hold numbers.
     """
-    return table.iloc[_front(table, cost, score)]
+    return table.iloc[_find_undominated(table, cost, score)]
 
 
 def mark_front(table: pd.DataFrame, cost: str = "bytes", score: str = "score") -> NDArray[np.bool_]:
     """Which rows of a table :func:`pareto_front` keeps; shape (rows,)."""
     marks = np.zeros(len(table), bool)
-    marks[_front(table, cost, score)] = True
+    marks[_find_undominated(table, cost, score)] = True
     return marks
 
 
-def _front(table: pd.DataFrame, cost: str, score: str) -> NDArray[np.intp]:
+def _find_undominated(table: pd.DataFrame, cost: str, score: str) -> NDArray[np.intp]:
     """Positions of the undominated rows, by rising cost."""
     costs, scores = numbers_of(table, cost), numbers_of(table, score)
     rows = np.flatnonzero(~(np.isnan(costs) | np.isnan(scores)))

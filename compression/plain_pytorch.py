@@ -81,7 +81,7 @@ def pytorch_bytes(network: nn.Sequential) -> bytes:
 def write_code(network: nn.Sequential, file_name: str) -> str:
     """Python that builds the modules and loads the file; raises StorageError as the export."""
     rebuild.check_type(network, "")
-    chain = _expression(network, "", 0)
+    chain = _write_expression(network, "", 0)
     summed = any(isinstance(module, LowRankPlusSparseLayer) for module in network.modules())
     return (
         "from collections import OrderedDict\n\nimport torch\nfrom torch import nn\n\n"
@@ -92,14 +92,14 @@ def write_code(network: nn.Sequential, file_name: str) -> str:
     )
 
 
-def _expression(module: nn.Module, name: str, depth: int) -> str:
+def _write_expression(module: nn.Module, name: str, depth: int) -> str:
     """The call that builds a module, indented by its depth."""
     rebuild.check_type(module, name)
     indent = "    " * (depth + 1)
     if not isinstance(module, (nn.Sequential, LowRankPlusSparseLayer)):
-        return _constructor(module, name)
+        return _write_constructor(module, name)
     parts = {
-        child: _expression(part, f"{name}.{child}".lstrip("."), depth + 1)
+        child: _write_expression(part, f"{name}.{child}".lstrip("."), depth + 1)
         for child, part in children_of(module).items()
     }
     if isinstance(module, LowRankPlusSparseLayer):
@@ -109,7 +109,7 @@ def _expression(module: nn.Module, name: str, depth: int) -> str:
     return f"nn.Sequential(OrderedDict([\n{''.join(lines)}{indent[4:]}]))"
 
 
-def _constructor(module: Any, name: str) -> str:
+def _write_constructor(module: Any, name: str) -> str:
     line = rebuild.describe(module, name)
     kind, positional = next(iter(line.items()))
     settings = {key: _as_tuple(value) for key, value in line.get("settings", {}).items()}

@@ -164,7 +164,7 @@ def grid_for(
     if bounded is None:
         return LayerGrid(search(weight, bits), None)
     free = storage.states(weight, bounded) == FREE
-    return LayerGrid(_grid(weight[free], bounded, bits, search), free)
+    return LayerGrid(_find_grid(weight[free], bounded, bits, search), free)
 
 
 def note_grid(layer: Layer, grid: AnyGrid) -> None:
@@ -247,7 +247,9 @@ def rounding_errors(network: nn.Module, quantized: nn.Module) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _grid(free: Array, bounded: LayerBound, bits: int, search: Callable[..., AnyGrid]) -> AnyGrid:
+def _find_grid(
+    free: Array, bounded: LayerBound, bits: int, search: Callable[..., AnyGrid]
+) -> AnyGrid:
     members: ConstraintSet = CONSTRAINTS[bounded.constraint].load()()
     if not members.elementwise:
         return search(free, bits)

@@ -60,7 +60,7 @@ _MOST_MODULES = 10_000
 _USUAL_SIDE, _LONGEST_SIDE = 16, 256
 
 
-def _type_of(tensor: torch.Tensor, name: str) -> str:
+def _find_type(tensor: torch.Tensor, name: str) -> str:
     dtype = str(tensor.dtype).removeprefix("torch.")
     if dtype not in _TYPES or tensor.layout != torch.strided or tensor.is_meta:
         raise StorageError(
@@ -101,12 +101,12 @@ def _encode_numbers(
     if type(module) not in COMPRESSIBLE:
         return {}
     line: dict[str, Any] = {}
-    dtype = _type_of(module.weight, name)
+    dtype = _find_type(module.weight, name)
     if dtype != usual:
         line["dtype"] = dtype
     weight = to_array(module.weight)
     if module.bias is not None:
-        if (other := _type_of(module.bias, name)) != dtype:
+        if (other := _find_type(module.bias, name)) != dtype:
             line["bias_dtype"] = other
         tensors[f"{name}.bias"] = to_array(module.bias)
     bounded, grid = bounded_of(module), grid_of(module)
@@ -159,7 +159,7 @@ def to_bytes(network: nn.Module, epochs: int | None = None) -> bytes:
 
 def read_epochs(content: bytes) -> int | None:
     """For how many epochs a file's network was trained; None where the file does not say."""
-    return _metadata(content).get("epochs")
+    return _read_metadata(content).get("epochs")
 
 
 def assemble_file(header: dict[str, Any], tensors: dict[str, NDArray]) -> bytes:
@@ -172,19 +172,19 @@ def assemble_file(header: dict[str, Any], tensors: dict[str, NDArray]) -> bytes:
     tensors : dict
         Name -> array, contiguous.
     """
-    checked = header | {"checksum": _checksum(header, tensors)}
+    checked = header | {"checksum": _compute_checksum(header, tensors)}
     # One entry only: the library writes several in an order that changes from call to call.
-    return safetensors.numpy.save(tensors, metadata={"compression": _json(checked)})
+    return safetensors.numpy.save(tensors, metadata={"compression": _write_json(checked)})
 
 
-def _json(value: Any) -> str:
+def _write_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _checksum(header: dict[str, Any], tensors: dict[str, NDArray]) -> str:
+def _compute_checksum(header: dict[str, Any], tensors: dict[str, NDArray]) -> str:
     """CRC-32 of all that the file says: one flipped bit anywhere changes it."""
     said = [header[name] for name in ("format", "dtype", "network", "epochs") if name in header]
-    crc = zlib.crc32(_json(said).encode())
+    crc = zlib.crc32(_write_json(said).encode())
     for name in sorted(tensors):
         array = tensors[name]
         crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
@@ -285,9 +285,9 @@ def from_bytes(content: bytes) -> nn.Sequential:
     )
     try:
         tensors = safetensors.numpy.load(content)
-        header = _metadata(content)
+        header = _read_metadata(content)
         known = header["format"] in (FORMAT, _NEWER_FORMAT)
-        if not known or header["checksum"] != _checksum(header, tensors):
+        if not known or header["checksum"] != _compute_checksum(header, tensors):
             raise damaged
         network = _ModuleReader(tensors, header["dtype"], len(content)).module(
             header["network"], ""
@@ -313,11 +313,11 @@ def from_bytes(content: bytes) -> nn.Sequential:
     return network.eval()
 
 
-def _metadata(content: bytes) -> dict[str, Any]:
+def _read_metadata(content: bytes) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
     text = json.loads(content[8 : 8 + length])["__metadata__"]["compression"]
     header = json.loads(text)
-    if _json(header) != text:  # a digit may have changed beyond what a float can hold
+    if _write_json(header) != text:  # a digit may have changed beyond what a float can hold
         raise ValueError("header")
     return header
 

@@ -72,7 +72,7 @@ class RoundedWeight(nn.Module):
         bounded = bounded_of(real)
         if bounded is None:
             return
-        weight, members = real.parametrizations.weight.original, _members(bounded)
+        weight, members = real.parametrizations.weight.original, _load_set(bounded)
         if members.elementwise:
             # One short of the bound, so that a free weight keeps its state.
             end = float(np.nextafter(np.float32(bounded.bound), np.float32(0)))
@@ -84,7 +84,7 @@ class RoundedWeight(nn.Module):
             weight.copy_(torch.from_numpy(members.project(array(inside), bounded.bound)))
 
 
-def _members(bounded: LayerBound) -> Any:
+def _load_set(bounded: LayerBound) -> Any:
     return CONSTRAINTS[bounded.constraint].load()()
 
 

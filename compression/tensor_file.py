@@ -28,7 +28,7 @@ def read_tensors(content: bytes) -> dict[str, torch.Tensor]:
     import safetensors.torch
     import torch
 
-    header = _header(content)
+    header = _read_header(content)
     count = len(header) - ("__metadata__" in header)
     if count > MOST_TENSORS:
         raise StorageError(f"this file holds {count:,} tensors: at most {MOST_TENSORS:,} are read")
@@ -46,15 +46,15 @@ def read_tensors(content: bytes) -> dict[str, torch.Tensor]:
 
 def read_names(content: bytes) -> list[str]:
     """The names of a safetensors file's tensors."""
-    return [name for name in _header(content) if name != "__metadata__"]
+    return [name for name in _read_header(content) if name != "__metadata__"]
 
 
 def read_metadata(content: bytes) -> dict[str, str] | None:
     """What a safetensors file says of itself."""
-    return _header(content).get("__metadata__")
+    return _read_header(content).get("__metadata__")
 
 
-def _header(content: bytes) -> dict[str, Any]:
+def _read_header(content: bytes) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
     if len(content) > MOST_BYTES or MOST_HEADER_BYTES < length <= len(content):
         raise StorageError(

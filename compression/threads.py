@@ -21,7 +21,7 @@ OWNERS = ("numpy", "scipy.linalg", "sklearn", "torch")
 
 
 @lru_cache
-def _pools(loaded: tuple[bool, ...]) -> ThreadpoolController:
+def _find_pools(loaded: tuple[bool, ...]) -> ThreadpoolController:
     """Of everybody who is loaded. Finding them takes 3 ms."""
     return ThreadpoolController()
 
@@ -29,7 +29,7 @@ def _pools(loaded: tuple[bool, ...]) -> ThreadpoolController:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """BLAS and torch use one thread within; what the calling thread had is restored after."""
-    pools = _pools(tuple(owner in sys.modules for owner in OWNERS))
+    pools = _find_pools(tuple(owner in sys.modules for owner in OWNERS))
     with pools.limit(limits=1):
         yield
 

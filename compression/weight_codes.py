@@ -57,12 +57,16 @@ def encode(weight: NDArray, bounded: LayerBound | None, grid: AnyGrid | None) ->
             grid = codes = None
     noted = _note_grid(grid)
     plain = noted[0], noted[1] | {"weight": weight}
-    whole = _join(noted, min(_maps(state_map), key=_length), _values(free, codes, grid))
-    if weight.nbytes > _LARGE_BYTES and _length(whole) * LARGEST_EXPANSION < weight.nbytes:
+    whole = _join(
+        noted, min(_list_maps(state_map), key=_measure_length), _store_values(free, codes, grid)
+    )
+    if weight.nbytes > _LARGE_BYTES and _measure_length(whole) * LARGEST_EXPANSION < weight.nbytes:
         # So that a small file stands for a small network.
         least = 1 if bounded is None else 2
-        whole = _join(noted, _plain_map(state_map, least), _values(free, codes, grid, few=False))
-    return min(plain, whole, key=_length)
+        whole = _join(
+            noted, _store_plain_map(state_map, least), _store_values(free, codes, grid, few=False)
+        )
+    return min(plain, whole, key=_measure_length)
 
 
 def _note_grid(grid: AnyGrid | None) -> Stored:
@@ -84,14 +88,14 @@ def _join(*parts: Stored) -> Stored:
     return line, tensors
 
 
-def _length(stored: Stored) -> int:
+def _measure_length(stored: Stored) -> int:
     line, tensors = stored
     # The structure stands in the header as text within text: quotes are escaped.
     noted = len(json.dumps(json.dumps(line)))
     return noted + sum(array.nbytes + _TENSOR_BYTES for array in tensors.values())
 
 
-def _sequence(name: str, codes: NDArray, bits: int, few: bool = True) -> Stored:
+def _store_sequence(name: str, codes: NDArray, bits: int, few: bool = True) -> Stored:
     """Codes as one tensor, which is left out where they need no bits."""
     if not bits or not codes.size:
         return {}, {}
@@ -99,29 +103,33 @@ def _sequence(name: str, codes: NDArray, bits: int, few: bool = True) -> Stored:
     return {} if way == PACKED else {"coding": {name: way}}, {name: stored}
 
 
-def _values(free: NDArray, codes: NDArray | None, grid: AnyGrid | None, few: bool = True) -> Stored:
+def _store_values(
+    free: NDArray, codes: NDArray | None, grid: AnyGrid | None, few: bool = True
+) -> Stored:
     if grid is not None and codes is not None:
-        return _sequence("free", codes.ravel(), grid.bits, few)
+        return _store_sequence("free", codes.ravel(), grid.bits, few)
     return {}, {"free": free.ravel()} if free.size else {}
 
 
-def _plain_map(state_map: NDArray, least: int = 1) -> Stored:
+def _store_plain_map(state_map: NDArray, least: int = 1) -> Stored:
     """A few packed bits for each weight's state; bits for at least so many states."""
     kinds = np.unique(state_map).tolist()
     if len(kinds) < least:
         kinds = [kinds[0], kinds[0] + 1] if kinds[0] == 0 else [kinds[0] - 1, kinds[0]]
     codes = np.searchsorted(kinds, state_map.ravel()).astype(np.uint8)
-    return _join(({"states": kinds}, {}), _sequence("map", codes, bits_of(len(kinds)), few=False))
+    return _join(
+        ({"states": kinds}, {}), _store_sequence("map", codes, bits_of(len(kinds)), few=False)
+    )
 
 
-def _maps(state_map: NDArray) -> list[Stored]:
+def _list_maps(state_map: NDArray) -> list[Stored]:
     """Ways to say which weight is in which state."""
     kinds, counts = np.unique(state_map, return_counts=True)
-    ways = [_plain_map(state_map)]
+    ways = [_store_plain_map(state_map)]
     if len(kinds) > 1:
         head: Stored = ({"states": kinds.tolist()}, {})
         codes = np.searchsorted(kinds, state_map.ravel()).astype(np.uint8)
-        ways.append(_join(head, _sequence("map", codes, bits_of(len(kinds)))))
+        ways.append(_join(head, _store_sequence("map", codes, bits_of(len(kinds)))))
         usual = kinds[np.argmax(counts)]
         others = np.delete(kinds, np.argmax(counts))
         unusual = state_map.ravel()[state_map.ravel() != usual]
@@ -129,14 +137,14 @@ def _maps(state_map: NDArray) -> list[Stored]:
         ways.append(
             _join(
                 ({"states": kinds.tolist(), "usual": int(usual)}, {}),
-                _sequence("gaps", _gaps(state_map.ravel() != usual), 8),
-                _sequence("marks", marks, bits_of(len(others))),
+                _store_sequence("gaps", _count_gaps(state_map.ravel() != usual), 8),
+                _store_sequence("marks", marks, bits_of(len(others))),
             )
         )
     return ways
 
 
-def _gaps(unusual: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _count_gaps(unusual: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """How many usual weights stand before each unusual one, in bytes."""
     between = np.diff(np.flatnonzero(unusual), prepend=-1) - 1
     ends = np.cumsum(between // _ESCAPE + 1) - 1
@@ -145,7 +153,7 @@ def _gaps(unusual: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return gaps
 
 
-def _places(gaps: NDArray[np.uint16], count: int) -> NDArray[np.bool_]:
+def _find_places(gaps: NDArray[np.uint16], count: int) -> NDArray[np.bool_]:
     """Which of so many weights are unusual; ValueError where the gaps lead beyond them."""
     if not len(gaps) or gaps[-1] == _ESCAPE:
         raise ValueError("gaps")
@@ -171,7 +179,7 @@ class WeightReader:
     def weight(self, dtype: np.dtype) -> NDArray:
         """The weight of a line that has states."""
         count = prod(self._shape)
-        state_map = self._states(count)
+        state_map = self._read_states(count)
         weight = np.zeros(count, dtype)
         if "set" in self._line:
             bound = dtype.type(self._line["c"])
@@ -181,39 +189,41 @@ class WeightReader:
             raise ValueError("states")
         places = state_map == FREE
         if places.any():
-            weight[places] = self._free(int(places.sum()), dtype)
+            weight[places] = self._read_free(int(places.sum()), dtype)
         return weight.reshape(self._shape)
 
     def _take(self, name: str) -> NDArray:
         return self._tensors.pop(f"{self._name}.{name}")
 
-    def _codes(self, name: str, bits: int, count: int) -> NDArray[np.uint16]:
+    def _read_codes(self, name: str, bits: int, count: int) -> NDArray[np.uint16]:
         if not bits:
             return np.zeros(count, np.uint16)
         way = self._line.get("coding", {}).get(name, PACKED)
         return expand(self._take(name), bits, count, way)
 
-    def _states(self, count: int) -> NDArray[np.uint8]:
+    def _read_states(self, count: int) -> NDArray[np.uint8]:
         line = self._line
         if line["states"] not in _STATES:
             raise ValueError("states")
         kinds = np.array(line["states"], np.uint8)
         if "usual" not in line:
-            return kinds[self._codes("map", bits_of(len(kinds)), count)]
+            return kinds[self._read_codes("map", bits_of(len(kinds)), count)]
         others = kinds[kinds != line["usual"]]
         if len(others) != len(kinds) - 1 or not len(others):
             raise ValueError("usual")
         gaps = self._take("gaps")
         if "gaps" in line.get("coding", {}):
             gaps = inflate(gaps, count + count // _ESCAPE + 1, exact=False)
-        unusual = _places(unpack(gaps, 8, len(gaps)), count)
+        unusual = _find_places(unpack(gaps, 8, len(gaps)), count)
         state_map = np.full(count, line["usual"], np.uint8)
-        state_map[unusual] = others[self._codes("marks", bits_of(len(others)), int(unusual.sum()))]
+        state_map[unusual] = others[
+            self._read_codes("marks", bits_of(len(others)), int(unusual.sum()))
+        ]
         return state_map
 
-    def _free(self, count: int, dtype: np.dtype) -> NDArray:
+    def _read_free(self, count: int, dtype: np.dtype) -> NDArray:
         if self.grid is not None:
-            codes = self._codes("free", self.grid.bits, count)
+            codes = self._read_codes("free", self.grid.bits, count)
             if isinstance(self.grid, ChannelGrid):
                 codes = codes.reshape(self._shape)
             return self.grid.values(codes, dtype).ravel()

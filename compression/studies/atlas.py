@@ -160,7 +160,7 @@ def list_complete(study: Study, store: StudyStore) -> pd.DataFrame:
 def list_failures(study: Study, store: StudyStore) -> pd.DataFrame:
     """Families that do not work for a pair: dataset, model, family, sentence, seeds."""
     failed = failures(store, study.name)
-    failed["family"] = _family(failed["label"])
+    failed["family"] = _find_family(failed["label"])
     names = ["dataset", "model", "family", "sentence"]
     return failed.groupby(names, as_index=False)["seed"].nunique().rename(columns={"seed": "seeds"})
 
@@ -168,10 +168,10 @@ def list_failures(study: Study, store: StudyStore) -> pd.DataFrame:
 def _name_families(rows: pd.DataFrame) -> pd.Series:
     """The family of every row: few bits make another one of it, a variant does not."""
     few = rows["bits"] < WHOLE
-    return _family(rows["label"]) + few.map({True: FEW_BITS, False: ""})
+    return _find_family(rows["label"]) + few.map({True: FEW_BITS, False: ""})
 
 
-def _family(labels: pd.Series) -> pd.Series:
+def _find_family(labels: pd.Series) -> pd.Series:
     return labels.str.split(VARIANT, regex=False).str[0]
 
 

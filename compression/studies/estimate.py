@@ -52,9 +52,9 @@ def estimate_time(study: Study, store: StudyStore) -> Estimate:
     for first in range(0, len(keys), AT_ONCE):
         over |= store.over(keys[first : first + AT_ONCE])
     pending = [each for key, each in zip(keys, requests, strict=True) if key not in over]
-    known = _seconds_of_kinds(store) if pending else {}
+    known = _measure_kinds(store) if pending else {}
     estimates = [
-        next((known[kind] for kind in _kinds(request) if kind in known), None)
+        next((known[kind] for kind in _list_kinds(request) if kind in known), None)
         for request in pending
     ]
     alike = [seconds for seconds in estimates if seconds is not None]
@@ -99,7 +99,7 @@ def describe_seconds(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _seconds_of_kinds(store: StudyStore) -> dict[Hashable, float]:
+def _measure_kinds(store: StudyStore) -> dict[Hashable, float]:
     """Median seconds of the kept fits of each kind."""
     query = (
         sql.select(FITS.c.request, FITS.c.seconds)
@@ -109,12 +109,12 @@ def _seconds_of_kinds(store: StudyStore) -> dict[Hashable, float]:
     )
     taken = defaultdict(list)
     for request, seconds in store.read(query):
-        for kind in _kinds(json.loads(request)):
+        for kind in _list_kinds(json.loads(request)):
             taken[kind].append(seconds)
     return {kind: median(values) for kind, values in taken.items()}
 
 
-def _kinds(request: Mapping[str, Any]) -> list[Hashable]:
+def _list_kinds(request: Mapping[str, Any]) -> list[Hashable]:
     """What a fit's seconds depend on, the narrowest first: its seed, fold and version count not."""
     where = request.get("reference", request)
     place = (where["dataset"], where["model"], where["epochs"])

@@ -67,8 +67,8 @@ def export_mlflow(table: pd.DataFrame, uri: str, name: str, report: str = "") ->
         raise CompressionError(MISSING.format("MLflow", "mlflow-skinny==3.17.2")) from None
 
     def log(client: Any, experiment: str, facts: dict[str, Any], rows: pd.DataFrame) -> str:
-        run = client.create_run(experiment, run_name=_title(facts)).info.run_id
-        steps, kind = _steps(rows)
+        run = client.create_run(experiment, run_name=_name_run(facts)).info.run_id
+        steps, kind = _choose_steps(rows)
         client.log_batch(run, params=[Param(key, str(value)) for key, value in facts.items()])
         now = int(1000 * time.time())
         metrics = [
@@ -79,24 +79,24 @@ def export_mlflow(table: pd.DataFrame, uri: str, name: str, report: str = "") ->
         ]
         for first in range(0, len(metrics), AT_ONCE):
             client.log_batch(run, metrics=metrics[first : first + AT_ONCE])
-        client.log_batch(run, tags=[RunTag("step", kind), RunTag(DIGEST, _digest(rows))])
+        client.log_batch(run, tags=[RunTag("step", kind), RunTag(DIGEST, _hash_rows(rows))])
         return run
 
     def write() -> int:
         client = MlflowClient(uri)
         existing = client.get_experiment_by_name(name)
         experiment = client.create_experiment(name) if existing is None else existing.experiment_id
-        known = dict(_known_runs(client, experiment))
-        parts = [*_parts(table), ({"table": name}, table)]
+        known = dict(_list_known_runs(client, experiment))
+        parts = [*_split_curves(table), ({"table": name}, table)]
         added = 0
         for facts, rows in parts:
-            run, digest = known.get(_title(facts), ("", ""))
+            run, digest = known.get(_name_run(facts), ("", ""))
             whole = "table" in facts
-            wanted = _digest(rows) + (REPORTED if whole and report else "")
+            wanted = _hash_rows(rows) + (REPORTED if whole and report else "")
             if digest == wanted:
                 continue
             if whole:
-                new = client.create_run(experiment, run_name=_title(facts)).info.run_id
+                new = client.create_run(experiment, run_name=_name_run(facts)).info.run_id
                 with TemporaryDirectory() as folder:
                     export_parquet(table, Path(folder) / "study.parquet")
                     if report:
@@ -114,7 +114,7 @@ def export_mlflow(table: pd.DataFrame, uri: str, name: str, report: str = "") ->
     return _call(write, MlflowException, "MLflow")
 
 
-def _known_runs(client: Any, experiment: str) -> Iterator[tuple[str, tuple[str, str]]]:
+def _list_known_runs(client: Any, experiment: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Name, id and digest of every run that is there."""
     token = None
     while True:
@@ -161,7 +161,7 @@ def export_optuna(table: pd.DataFrame, url: str, name: str) -> int:
         storage, added = optuna.storages.RDBStorage(url), 0
         known = set(optuna.get_all_study_names(storage))
         for (dataset, model), rows in table.groupby(["dataset", "model"], sort=False):
-            title, digest = f"{name}: {dataset}, {model}", _digest(rows)
+            title, digest = f"{name}: {dataset}, {model}", _hash_rows(rows)
             if title in known:
                 there = optuna.load_study(study_name=title, storage=storage)
                 if there.user_attrs.get(DIGEST) == digest:
@@ -172,7 +172,7 @@ def export_optuna(table: pd.DataFrame, url: str, name: str) -> int:
             )
             with warnings.catch_warnings(action="ignore"):  # it says that it is new
                 study.set_metric_names(["bytes", "validation score"])
-            trials = list(_trials(rows))
+            trials = list(_build_trials(rows))
             study.add_trials(trials)
             study.set_user_attr(DIGEST, digest)  # last: what was cut short is written again
             added += len(trials)
@@ -186,7 +186,7 @@ def export_optuna(table: pd.DataFrame, url: str, name: str) -> int:
         optuna.logging.set_verbosity(before)
 
 
-def _trials(rows: pd.DataFrame) -> Iterator[Any]:
+def _build_trials(rows: pd.DataFrame) -> Iterator[Any]:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
     from optuna.trial import create_trial
 
@@ -217,26 +217,26 @@ def _trials(rows: pd.DataFrame) -> Iterator[Any]:
         )
 
 
-def _parts(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _split_curves(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     for values, rows in table.groupby(FACTS, sort=False):
         yield dict(zip(FACTS, values, strict=True)), rows
 
 
-def _title(facts: dict[str, Any]) -> str:
+def _name_run(facts: dict[str, Any]) -> str:
     if "table" in facts:
         return "table"
     fold = f", fold {facts['fold']}" if facts["fold"] else ""
     return f"{facts['label']}: {facts['dataset']}, {facts['model']}, seed {facts['seed']}{fold}"
 
 
-def _steps(rows: pd.DataFrame) -> tuple[list[int], str]:
+def _choose_steps(rows: pd.DataFrame) -> tuple[list[int], str]:
     knobs = rows["knob"]
     if knobs.notna().all() and (knobs % 1 == 0).all() and knobs.is_unique:
         return [int(knob) for knob in knobs], "knob"
     return list(range(len(rows))), "position"
 
 
-def _digest(rows: pd.DataFrame) -> str:
+def _hash_rows(rows: pd.DataFrame) -> str:
     """SHA-256 of rows as text that has every digit."""
     return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
 

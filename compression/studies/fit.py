@@ -100,10 +100,10 @@ def _compute(request: Mapping[str, Any], file: bytes | None) -> FitOutcome:
     content, rows, sentence = None, pd.DataFrame(), ""
     try:
         if request["stage"] == "reference":
-            content, rows = _reference(request)
+            content, rows = _train_reference(request)
         else:
             assert file is not None
-            content, rows = b"", _curve(request, file)
+            content, rows = b"", _compute_curve(request, file)
     except CompressionError as error:
         sentence = str(error)
     except MemoryError:
@@ -114,15 +114,15 @@ def _compute(request: Mapping[str, Any], file: bytes | None) -> FitOutcome:
     return FitOutcome(rows, content, sentence, time.perf_counter() - began)
 
 
-def _fold(reference: Mapping[str, Any]) -> Any:
+def _load_fold(reference: Mapping[str, Any]) -> Any:
     """What a reference is trained on, and what it and its curves are judged on."""
     folds = (reference.get(each) for each in ("fold", "folds"))
     names = (reference["dataset"], reference["content"])
-    return _load(*names, seed_of(reference, "split"), *folds)
+    return _load_parts(*names, seed_of(reference, "split"), *folds)
 
 
 @lru_cache(maxsize=4)  # as many seeds as two workers have in flight
-def _load(name: str, content: str, seed: int, fold: int | None, folds: int | None) -> Any:
+def _load_parts(name: str, content: str, seed: int, fold: int | None, folds: int | None) -> Any:
     import data
 
     from .folds import Fold, take_fold
@@ -135,13 +135,13 @@ def _load(name: str, content: str, seed: int, fold: int | None, folds: int | Non
     return take_fold(dataset, fold, folds, seed)
 
 
-def _reference(request: Mapping[str, Any]) -> tuple[bytes, pd.DataFrame]:
+def _train_reference(request: Mapping[str, Any]) -> tuple[bytes, pd.DataFrame]:
     import compression
     from compression import storage
     from compression.curve import CurveBuilder
     from compression.training import SampleTensors
 
-    fold = _fold(request)
+    fold = _load_fold(request)
     dataset = fold.judged
     trained = compression.train(
         fold.learning,
@@ -161,12 +161,12 @@ def _reference(request: Mapping[str, Any]) -> tuple[bytes, pd.DataFrame]:
     return content, pd.DataFrame([{**row, **parts}])
 
 
-def _curve(request: Mapping[str, Any], file: bytes) -> pd.DataFrame:
+def _compute_curve(request: Mapping[str, Any], file: bytes) -> pd.DataFrame:
     import compression
     from compression import storage
 
     reference_request = request["reference"]
-    dataset = _fold(reference_request).judged
+    dataset = _load_fold(reference_request).judged
     reference = compression.Reference(
         storage.from_bytes(file),
         pd.DataFrame(),

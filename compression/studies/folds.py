@@ -59,7 +59,7 @@ def take_fold(dataset: data.Dataset, fold: int, folds: int, seed: int) -> Fold:
     outer, held_out = _split(dataset, everything, folds, seed)[fold - 1]
     # Of times the latest say when to stop: they are the nearest to what comes.
     which = 0 if dataset.times is None else -1
-    inner, stopping = _split(dataset, outer, _inner_folds(dataset, outer), seed)[which]
+    inner, stopping = _split(dataset, outer, _count_inner_folds(dataset, outer), seed)[which]
     if dataset.task == "classification":
         missing = np.setdiff1d(np.arange(dataset.classes), dataset.y_train[inner])
         if len(missing):
@@ -73,7 +73,7 @@ def take_fold(dataset: data.Dataset, fold: int, folds: int, seed: int) -> Fold:
     )
 
 
-def _inner_folds(dataset: data.Dataset, rows: Rows) -> int:
+def _count_inner_folds(dataset: data.Dataset, rows: Rows) -> int:
     """As many as ``INNER_FOLDS``, or as these rows' groups or times allow, at least 2."""
     from compression.low_rank.cross_validation import INNER_FOLDS
 

@@ -47,12 +47,12 @@ def build_report(table: pd.DataFrame, specification: str, failed: pd.DataFrame) 
             each[(each["dataset"] == dataset) & (each["model"] == model)]
             for each in (changes, compared)
         ]
-        parts += _pair_parts(dataset, model, *here)
+        parts += _write_pair(dataset, model, *here)
     parts += _rank_parts(choose_ranks(table))
     if len(failed):
         names = ("dataset", "model", "seed", "label", "sentence")
         parts += ["<h2>Fits that failed</h2>", build_table(names, failed[list(names)].to_numpy())]
-    parts += [f"<p>{escape_text(HOW)}</p>", f"<p>{escape_text(_origin())}</p>"]
+    parts += [f"<p>{escape_text(HOW)}</p>", f"<p>{escape_text(_describe_origin())}</p>"]
     return build_page(f"Study: {study['name']}", parts)
 
 
@@ -69,7 +69,7 @@ def _describe(study: Mapping[str, Any], table: pd.DataFrame, failed: pd.DataFram
     )
 
 
-def _pair_parts(
+def _write_pair(
     dataset: str, model: str, changes: pd.DataFrame, compared: pd.DataFrame
 ) -> Iterator[str]:
     """A pair's changes against its reference, with pictures on one axis, and its comparisons."""
@@ -147,6 +147,6 @@ def _draw(values: Sequence[float], axis: tuple[float, float]) -> Markup:
     )
 
 
-def _origin() -> str:
+def _describe_origin() -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return f"Written on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; with {libraries}."

@@ -260,7 +260,7 @@ class Study:
         folded = [] if self.folds is None else ["folds"]
         version = stage_version("data", "reference", *folded)
         for name, model in self.pairs():
-            for seed, fold in product(self.seeds, self._folds()):
+            for seed, fold in product(self.seeds, self._list_folds()):
                 yield {
                     "stage": "reference",
                     "dataset": name,
@@ -270,14 +270,14 @@ class Study:
                     "epochs": self.epochs,
                     "version": version,
                     **fold,
-                    **self._held_seeds(seed),
+                    **self._list_held_seeds(seed),
                 }
 
-    def _held_seeds(self, seed: int) -> dict[str, int]:
+    def _list_held_seeds(self, seed: int) -> dict[str, int]:
         """The seed of each source that this seed does not choose; nothing where all are its own."""
         return {each: HELD for each in SOURCES if each not in self.vary and seed != HELD}
 
-    def _folds(self) -> list[dict[str, int]]:
+    def _list_folds(self) -> list[dict[str, int]]:
         """What a request says of each fold; nothing without folds, whose keys stay as they were."""
         if self.folds is None:
             return [{}]
@@ -387,7 +387,7 @@ def study_from(fields: Mapping[str, Any]) -> Study:
     seeds = fields["seeds"]
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         seeds = range(seeds) if 0 <= seeds <= MAX_FITS else ()
-    texts = {what: _texts(what, fields[what]) for what in ("datasets", "models")}
+    texts = {what: _check_texts(what, fields[what]) for what in ("datasets", "models")}
     if not isinstance(fields["name"], str):
         raise ArgumentError("a study's name is a text")
     if not isinstance(seeds, (list, tuple, range)):
@@ -402,29 +402,29 @@ def study_from(fields: Mapping[str, Any]) -> Study:
         curves_from(fields),
         fields.get("epochs"),
         fields.get("folds"),
-        _texts("vary", fields.get("vary", SOURCES)),
+        _check_texts("vary", fields.get("vary", SOURCES)),
         tuple(budgets),
     )
 
 
 def curves_from(fields: Mapping[str, Any]) -> tuple[Curves, ...]:
     """A study's curves alone: they can be told where its datasets are kept no more."""
-    return tuple(_curves_from(each) for each in _tables(fields["curves"]))
+    return tuple(_build_curves(each) for each in _check_tables(fields["curves"]))
 
 
-def _texts(what: str, values: Any) -> tuple[str, ...]:
+def _check_texts(what: str, values: Any) -> tuple[str, ...]:
     if not isinstance(values, (list, tuple)) or not all(isinstance(each, str) for each in values):
         raise ArgumentError(f"{what} is a list of names")
     return tuple(values)
 
 
-def _tables(values: Any) -> list[Mapping[str, Any]]:
+def _check_tables(values: Any) -> list[Mapping[str, Any]]:
     if not isinstance(values, list) or not all(isinstance(each, Mapping) for each in values):
         raise ArgumentError("curves is a list of tables: write each under [[curves]]")
     return values
 
 
-def _curves_from(fields: Mapping[str, Any]) -> Curves:
+def _build_curves(fields: Mapping[str, Any]) -> Curves:
     reserved = ("family", "bits", "bits_epochs", "name")
     settings = {name: value for name, value in fields.items() if name not in reserved}
     bits = fields.get("bits", [])

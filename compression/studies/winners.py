@@ -256,7 +256,7 @@ def find_rule(cells: pd.DataFrame, families: pd.DataFrame, facts: pd.DataFrame) 
     said = np.empty_like(target, object)
     for train, test in LeaveOneGroupOut().split(features, target, groups):
         said[test] = _grow(features[train], target[train]).predict(features[test])
-    plain = _most_frequent(target)
+    plain = _find_most_frequent(target)
     losses = _list_losses(decided, families)
     common = losses.columns[losses.notna().mean() >= COMMON]
     constant = losses[common].mean()
@@ -283,7 +283,7 @@ def _grow(features: np.ndarray, target: np.ndarray) -> Any:
     return tree.fit(features, target)
 
 
-def _most_frequent(values: np.ndarray) -> str:
+def _find_most_frequent(values: np.ndarray) -> str:
     names, counts = np.unique(values, return_counts=True)
     return str(names[np.argmax(counts)])
 

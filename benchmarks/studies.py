@@ -71,11 +71,11 @@ def measure_resumption(folder: Path) -> Iterator[Row]:
     driver = context.Process(target=_drive, args=(study, url))
     driver.start()
     store = StudyStore(url)
-    while driver.is_alive() and len(store.done(study.name)) < study.count() // 2:
+    while driver.is_alive() and len(store.list_done(study.name)) < study.count() // 2:
         time.sleep(0.01)
     os.kill(driver.pid or 0, signal.SIGKILL)
     driver.join()
-    done = store.done(study.name)
+    done = store.list_done(study.name)
     leases = len({row.fit for row in store.read(LEASES.select())} - done)
     ours, theirs = context.Pipe()
     again = context.Process(target=_time_resumption, args=(study, url, theirs))
@@ -116,9 +116,9 @@ def _resume(study: studies.Study, url: str) -> list[str]:
 
 def _time_command(study: studies.Study, store: StudyStore, url: str) -> float:
     """Seconds from a shell's call to the first fit that is leased; the command is then killed."""
-    before, began = set(store.owners()), time.perf_counter()
+    before, began = set(store.list_owners()), time.perf_counter()
     command = subprocess.Popen(_resume(study, url), stdout=DEVNULL, stderr=DEVNULL)
-    while not set(store.owners()) - before and command.poll() is None:
+    while not set(store.list_owners()) - before and command.poll() is None:
         time.sleep(0.01)
     seconds = time.perf_counter() - began
     command.kill()
@@ -368,7 +368,7 @@ def time_opening(folder: Path) -> Iterator[Row]:
 def _open(url: str, each: int) -> Iterator[Row]:
     store = StudyStore(url)
     count, _ = _fill(store, "large", each, ROWS)
-    specification = store.specification("large") or ""
+    specification = store.read_specification("large") or ""
     fits = study_from(json.loads(specification)).count()
     few = small_study("few", 10**6, 2).to_json()
     tasks.run_study(_take_partial, few, "sqlite://")  # what is imported is not counted

@@ -89,10 +89,10 @@ def _kill(victim: Victim, count: int, database: str, url: str, chance: random.Ra
     while done < count:
         study = small_study(f"{victim.name} {number}", 100 * number, 10, victim.epochs)
         number += 1
-        while done < count and len(store.done(study.name)) < study.count():
+        while done < count and len(store.list_done(study.name)) < study.count():
             workers, killed = _run_and_kill(victim, study, store, url, chance, count - done)
             done += killed
-            busy += killed > 0 and bool(store.owners())
+            busy += killed > 0 and bool(store.list_owners())
             orphans += len(_wait_for_end(workers))
         studies.run(study, store, studies.InThisProcess())
         table = studies.table(store, study.name)
@@ -127,12 +127,12 @@ def _run_and_kill(
     writes = chance.randint(1, 8) if victim is WRITER else 0
     moment = chance.uniform(0, 0.005)
     arguments = (study, url, victim.processes, writes, moment)
-    kept = len(store.done(study.name))
+    kept = len(store.list_done(study.name))
     driver = multiprocessing.get_context("fork").Process(target=_drive, args=arguments)
     driver.start()
     workers: list[int] = []
     killed = 0
-    while victim.processes and driver.is_alive() and len(store.done(study.name)) == kept:
+    while victim.processes and driver.is_alive() and len(store.list_done(study.name)) == kept:
         driver.join(LOOK_SECONDS)
     if victim in DRIVERS:
         driver.join(chance.uniform(*victim.seconds))

@@ -73,11 +73,11 @@ def _show_status(arguments: Namespace, store: "StudyStore") -> int:
     from ..studies import failures
 
     if arguments.study is None:
-        listed = store.studies().drop(columns="changed_at").to_dict("records")
+        listed = store.list_studies().drop(columns="changed_at").to_dict("records")
         _print(arguments, {"studies": listed}, listed)
         return FINE
     name = _find_name(arguments, store)
-    known = store.studies().set_index("name")
+    known = store.list_studies().set_index("name")
     if name not in known.index:
         raise ArgumentError(f"{name!r} has not been run yet: study run FILE.toml")
     row = {"name": name, **known.loc[name].drop("changed_at").to_dict()}
@@ -98,7 +98,7 @@ def _export(arguments: Namespace, store: "StudyStore") -> int:
         )
     if table.empty:
         raise ArgumentError(f"{name!r} has no rows yet: run it first")
-    specification, report = store.specification(name) or "", ""
+    specification, report = store.read_specification(name) or "", ""
     if arguments.report or arguments.mlflow:
         report = studies.build_report(table, specification, studies.failures(store, name))
     if arguments.parquet is not None:
@@ -126,7 +126,7 @@ _ACTIONS = {"run": _run, "resume": _run, "status": _show_status, "export": _expo
 def _find_name(arguments: Namespace, store: "StudyStore") -> str:
     """A study's name, also of one that was kept and whose datasets are not there any more."""
     name: str = arguments.study
-    if store.specification(name) is not None:
+    if store.read_specification(name) is not None:
         return name
     return _find_study(arguments, store).name
 
@@ -142,9 +142,9 @@ def _find_study(arguments: Namespace, store: "StudyStore") -> "Study":
             return read_study(Path(name).read_text(encoding="utf-8"))
         except UnicodeDecodeError:
             raise ArgumentError(f"{name} is no text in UTF-8") from None
-    if arguments.action != "run" and (kept := store.specification(name)) is not None:
+    if arguments.action != "run" and (kept := store.read_specification(name)) is not None:
         return study_from(json.loads(kept))
-    known = ", ".join(map(repr, store.studies()["name"])) or "none yet"
+    known = ", ".join(map(repr, store.list_studies()["name"])) or "none yet"
     raise ArgumentError(f"{name!r} is neither a TOML file nor a kept study: there are {known}")
 
 

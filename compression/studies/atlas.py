@@ -178,7 +178,7 @@ def _find_family(labels: pd.Series) -> pd.Series:
 def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
     """The atlas of what a store has of it."""
     studies = protocol.studies()
-    names = set(store.studies()["name"])
+    names = set(store.list_studies()["name"])
     begun = [study for study in studies if study.name in names]
     rows = pd.concat([choose_rows(study, store, protocol.shares) for study in begun])
     failed = pd.concat([list_failures(study, store) for study in begun], ignore_index=True)

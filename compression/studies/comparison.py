@@ -55,9 +55,9 @@ def read_rows(store: StudyStore, name: str, columns: Sequence[str] = NUMBERS) ->
     Words are categories, so that a million rows are grouped and sorted as fast as numbers.
     ``columns``: bytes and score among them.
     """
-    specification = store.specification(name)
+    specification = store.read_specification(name)
     if specification is None:
-        known = ", ".join(store.studies()["name"]) or "none yet"
+        known = ", ".join(store.list_studies()["name"]) or "none yet"
         raise ArgumentError(f"there is no study named {name!r}: there are {known}")
     rows, fits = store.study_rows(name, columns), store.study_fits(name)
     labels = describe_labels(specification)
@@ -85,7 +85,7 @@ def read_rows(store: StudyStore, name: str, columns: Sequence[str] = NUMBERS) ->
 def failures(store: StudyStore, name: str) -> pd.DataFrame:
     """The fits that failed: dataset, model, seed, fold, split, family, label, sentence."""
     fits = store.study_fits(name, "failed")
-    labels = describe_labels(store.specification(name) or "")
+    labels = describe_labels(store.read_specification(name) or "")
     described = _describe_all(fits["request"].tolist(), labels)
     return pd.DataFrame(described, columns=FACTS).assign(sentence=fits["sentence"].to_numpy())
 

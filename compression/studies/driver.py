@@ -179,7 +179,7 @@ class StudyDriver:
         self._release_dead()
         keys = store.put_study(study.name, study.to_json(), requests)
         self._requests = dict(zip(keys, requests, strict=True))
-        self._done = store.done(study.name)
+        self._done = store.list_done(study.name)
         # References before their own curves, and these before the next reference.
         pending = (key for key in keys if key not in self._done)
         self._pending = PendingFits(self._requests, pending)
@@ -366,13 +366,13 @@ class StudyDriver:
     def _see_others(self) -> None:
         """What other drivers have done meanwhile is not computed here."""
         self._release_dead()
-        self._done = self._store.done(self._study.name)
+        self._done = self._store.list_done(self._study.name)
         self._pending.forget_others(self._done)
         self._failed = self._store.count_failed(self._study.name)
 
     def _release_dead(self) -> None:
         """A driver of this machine that was killed holds nothing: its leases are given back."""
-        for owner in self._store.owners():
+        for owner in self._store.list_owners():
             place, _, rest = owner.partition(":")
             pid = rest.partition(":")[0]
             if place == _place() and pid.isdigit() and not _is_alive(int(pid)):

@@ -50,7 +50,7 @@ def estimate_time(study: Study, store: StudyStore) -> Estimate:
     keys = [identify(request) for request in requests]
     over: set[str] = set()
     for first in range(0, len(keys), AT_ONCE):
-        over |= store.over(keys[first : first + AT_ONCE])
+        over |= store.find_over(keys[first : first + AT_ONCE])
     pending = [each for key, each in zip(keys, requests, strict=True) if key not in over]
     known = _measure_kinds(store) if pending else {}
     estimates = [

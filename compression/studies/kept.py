@@ -34,8 +34,8 @@ def list_kept(store: StudyStore) -> pd.DataFrame:
     table = store.table()
     studies = _join(store, STUDY_FITS.c.fit, STUDY_FITS.c.study)
     labels: dict[str, str] = {}
-    for name in store.studies()["name"]:
-        labels |= describe_labels(store.specification(name) or "")
+    for name in store.list_studies()["name"]:
+        labels |= describe_labels(store.read_specification(name) or "")
     facts = [_describe(json.loads(text), labels) for text in table["request"]]
     described = pd.DataFrame(facts, columns=["what", "dataset", "model", "seed"])
     table = table.join(described)

@@ -77,7 +77,7 @@ def read_overview(store: StudyStore, name: str) -> Overview:
 
 def keep_large_overview(store: StudyStore, name: str, fits: FitsOver | None = None) -> None:
     """Keep the overview of a study whose page would wait for it; ``fits``: if they are counted."""
-    is_kept = bool(store.over([identify(_ask(store, name, fits))]))
+    is_kept = bool(store.find_over([identify(_ask(store, name, fits))]))
     if not is_kept and store.count_rows(name) >= LARGE:
         read_overview(store, name)
 
@@ -91,7 +91,9 @@ def _ask(store: StudyStore, name: str, fits: FitsOver | None = None) -> dict[str
     return {
         "stage": STAGE,
         "study": name,
-        "specification": hashlib.sha256((store.specification(name) or "").encode()).hexdigest(),
+        "specification": hashlib.sha256(
+            (store.read_specification(name) or "").encode()
+        ).hexdigest(),
         "fits": asdict(fits or store.count_over(name)),
         "version": code_version("compression/studies"),
     }
@@ -111,7 +113,7 @@ def compute_overview(store: StudyStore, name: str) -> Overview:
         change=lambda each: each["score"] - each["reference_score"]
     )
     columns = [*FACTS, "knob", "share", "validation_score", "score", "change"]
-    budgets, leading = read_budgets(store.specification(name) or "{}"), find_leading_rows(rows)
+    budgets, leading = read_budgets(store.read_specification(name) or "{}"), find_leading_rows(rows)
     return Overview(
         changes_at_shares(leading, budgets),
         compare_all(leading, budgets),

@@ -75,7 +75,7 @@ class StudyStore(Store):
         self, name: str, specification: str, requests: Iterable[Mapping[str, Any]]
     ) -> bool:
         """Whether it was put with this specification, and with the keys of these few requests."""
-        if self.specification(name) != specification:
+        if self.read_specification(name) != specification:
             return False
         keys = {identify(request) for request in requests}
         query = sql.select(sql.func.count()).where(
@@ -88,7 +88,7 @@ class StudyStore(Store):
         mark = STUDIES.update().where(STUDIES.c.name == name).values(changed_at=time.time())
         self.write(lambda connection: connection.execute(mark))
 
-    def done(self, name: str) -> set[str]:
+    def list_done(self, name: str) -> set[str]:
         """Keys of a study's fits that are over, failed ones too."""
         query = sql.select(STUDY_FITS.c.fit).join(FITS, FITS.c.key == STUDY_FITS.c.fit)
         return {row.fit for row in self.read(query.where(STUDY_FITS.c.study == name))}
@@ -119,11 +119,11 @@ class StudyStore(Store):
         query = sql.select(sql.func.count()).join(ROWS, ROWS.c.fit == STUDY_FITS.c.fit)
         return int(self.read(query.where(STUDY_FITS.c.study == name))[0][0])
 
-    def over(self, keys: Collection[str]) -> set[str]:
+    def find_over(self, keys: Collection[str]) -> set[str]:
         """Which of these few fits are over."""
         return {row.key for row in self.read(sql.select(FITS.c.key).where(FITS.c.key.in_(keys)))}
 
-    def studies(self) -> pd.DataFrame:
+    def list_studies(self) -> pd.DataFrame:
         """A row a study, the last changed first: name, fits, done, failed, seconds, changed_at."""
         fits = STUDY_FITS.outerjoin(FITS, FITS.c.key == STUDY_FITS.c.fit)
         counts = (
@@ -145,7 +145,7 @@ class StudyStore(Store):
         )
         return pd.DataFrame(self.read(query), columns=["name", *_COUNTS, "changed_at"])
 
-    def specification(self, name: str) -> str | None:
+    def read_specification(self, name: str) -> str | None:
         """A study's specification as JSON; None where there is no such study."""
         query = sql.select(STUDIES.c.specification).where(STUDIES.c.name == name)
         return next((row.specification for row in self.read(query)), None)
@@ -248,7 +248,7 @@ class StudyStore(Store):
 
         self.write(change)
 
-    def owners(self) -> list[str]:
+    def list_owners(self) -> list[str]:
         """Who holds leases, good ones or not."""
         return [row.owner for row in self.read(sql.select(LEASES.c.owner).distinct())]
 

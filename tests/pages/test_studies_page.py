@@ -37,7 +37,7 @@ def test_a_small_study_is_computed_and_compared_without_a_click(url):
     verdicts = app.dataframe[-1].value
     assert verdicts["curve"].tolist() == ["Truncated SVD"]
     assert set(verdicts["verdict"]) <= {"better", "worse", "tie"}
-    listed = studies.StudyStore(url).studies()
+    listed = studies.StudyStore(url).list_studies()
     assert listed["done"].tolist() == [6]
 
 
@@ -268,7 +268,7 @@ def test_differences_on_two_datasets_have_their_mean_over_the_datasets(url):
     drawn = json.loads(charts["study_differences_classification"].proto.spec)
     names = [text.name_pair(dataset, "mlp") for dataset in ("iris", "wine")]
     assert drawn["layout"]["yaxis"]["ticktext"] == [*names, "over the datasets"]
-    (kept,) = studies.StudyStore(url).studies()["name"]
+    (kept,) = studies.StudyStore(url).list_studies()["name"]
     against = app.selectbox(key="than").value
     compared = studies.compare_labels(studies.table(url, kept), 0.5, against)
     (line,) = studies.average_datasets(compared).to_dict("records")
@@ -281,7 +281,7 @@ def test_the_rank_is_chosen_over_folds_with_a_link_to_it(url):
     query = SMALL | {"in_folds": "3"}
     app = render("studies.py", **query)
     press(app, "start_study")
-    (kept,) = studies.StudyStore(url).studies().to_dict("records")
+    (kept,) = studies.StudyStore(url).list_studies().to_dict("records")
     assert (kept["fits"], kept["done"], kept["failed"]) == (18, 18, 0)
     found = studies.choose_ranks(studies.table(url, kept["name"]))
     assert set(found["splits"]) == {6}

@@ -113,7 +113,7 @@ def _change(change: Callable[..., None], *arguments: Any) -> None:
 def _try_again(store: "StudyStore", url: str) -> None:
     """Compute what was asked for again, and say how far it is."""
     for name in st.session_state.get(_RETRIED, []):
-        if (specification := store.specification(name)) is not None:
+        if (specification := store.read_specification(name)) is not None:
             job = run.submit(specification, url)
             if (results := wait_for(job, f"Trying again: {name}")) is not None:
                 st.caption(text.describe_again(name, results))

@@ -60,6 +60,6 @@ def write_html_report(url: str, name: str) -> bytes:
     store = studies.StudyStore(url)
     try:
         table, failed = studies.table(store, name), studies.failures(store, name)
-        return studies.build_report(table, store.specification(name) or "", failed).encode()
+        return studies.build_report(table, store.read_specification(name) or "", failed).encode()
     finally:
         store.close()

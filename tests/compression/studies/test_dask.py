@@ -152,7 +152,7 @@ def test_a_dask_client_that_is_gone_ends_the_study(monkeypatch):
     monkeypatch.setattr(distributed, "Client", lambda address, timeout: client)
     with pytest.raises(compression.CompressionError, match="run the study again"):
         run(store, studies.DaskExecutor("tcp://somewhere"))
-    assert not store.done("small")
+    assert not store.list_done("small")
 
 
 def test_where_no_scheduler_answers_a_sentence_says_so(monkeypatch):

@@ -287,7 +287,7 @@ def test_a_driver_that_is_killed_loses_at_most_what_it_was_computing(url, store)
     for done in (1, 3):
         driver = context.Process(target=drive, args=(url,))
         driver.start()
-        while len(store.done("small")) < done and driver.is_alive():
+        while len(store.list_done("small")) < done and driver.is_alive():
             time.sleep(0.005)
         os.kill(driver.pid, signal.SIGKILL)
         driver.join()
@@ -383,13 +383,13 @@ def test_a_scheduler_that_is_gone_ends_the_study_and_fails_no_fit(store):
 
     with pytest.raises(compression.CompressionError, match="run the study again"):
         run(store, Cancelling())
-    assert not store.done("small")
+    assert not store.list_done("small")
     assert run(store).failed == 0
 
 
 def test_studies_are_listed_with_what_is_done(store):
     run(store)
-    listed = store.studies().iloc[0]
+    listed = store.list_studies().iloc[0]
     assert (listed["name"], listed["fits"], listed["done"], listed["failed"]) == ("small", 6, 6, 0)
     with pytest.raises(
         compression.CompressionError, match="no study named 'other': there are small"

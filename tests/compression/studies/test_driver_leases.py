@@ -49,7 +49,7 @@ def test_a_fit_is_leased_when_it_is_computed_and_the_one_before_is_kept_by_then(
     done = []
 
     def look(request, *arguments):
-        over = store.done("small")
+        over = store.list_done("small")
         assert set(read_leases(url)) - over == {identify(request)}
         done.append(len(over))
         return fit.compute(request, *arguments)

@@ -45,7 +45,7 @@ def store():
 
 def test_it_has_every_change_comparison_rank_and_failure(store):
     table, failed = studies.table(store, STUDY.name), studies.failures(store, STUDY.name)
-    text = studies.build_report(table, store.specification(STUDY.name), failed)
+    text = studies.build_report(table, store.read_specification(STUDY.name), failed)
     page = Reader(text)
     for line in studies.changes_at_shares(table, SHARES).to_dict("records"):
         numbers = [f"{100 * line[each]:+.2f}" for each in ("mean", "low", "high")]
@@ -62,6 +62,6 @@ def test_it_has_every_change_comparison_rank_and_failure(store):
 
 def test_it_holds_no_script_asks_nobody_and_escapes_names(store):
     table, failed = studies.table(store, STUDY.name), studies.failures(store, STUDY.name)
-    page = Reader(studies.build_report(table, store.specification(STUDY.name), failed))
+    page = Reader(studies.build_report(table, store.read_specification(STUDY.name), failed))
     assert not page.tags & {"script", "link", "img", "iframe", "i", "b"}
     assert not page.addresses

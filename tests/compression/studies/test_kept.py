@@ -82,7 +82,7 @@ def test_tags_are_put_on_found_and_taken_off(store, url):
 
 def test_forgetting_what_failed_leaves_the_rest(store):
     assert store.forget_failed("one") == 1
-    assert len(store.done("one")) == 1
+    assert len(store.list_done("one")) == 1
     assert store.get({"stage": "reference", "dataset": "iris", "model": "mlp", "seed": 0})
     assert identify({"rank": 1}) not in list_kept(store).index
 

@@ -102,7 +102,7 @@ def test_a_study_that_is_over_is_looked_up_without_a_key_for_each_fit(store, sho
     again = studies.run(STUDY, store, studies.InThisProcess(), report=lambda now: told.append(now))
     assert again == whole == studies.Progress(9, 0, 9, again.seconds_left)
     assert told == [again]
-    assert store.studies()["name"][0] == "shown"
+    assert store.list_studies()["name"][0] == "shown"
     assert studies.read_overview(store, "shown").facts["rows"].tolist() == [15]
 
 
@@ -163,7 +163,7 @@ def test_a_study_is_not_over_once_it_lacks_a_fit(store, shown, monkeypatch, chan
     told = []
     studies.run(study, store, studies.InThisProcess(), report=lambda now: told.append(now.done))
     assert told[0] == 9 - lacking
-    assert store.specification(study.name) == study.to_json()
+    assert store.read_specification(study.name) == study.to_json()
     studies.run(STUDY, store, studies.InThisProcess())
 
 

@@ -145,7 +145,7 @@ def test_an_upload_is_studied_while_it_is_kept(tmp_path, monkeypatch):
     shutil.rmtree(tmp_path / "uploads")
     pd.testing.assert_frame_equal(table(store, "own"), before)  # what was found of it stays
     assert list_kept(store)["studies"].tolist() == ["own", "own"]
-    report = build_report(before, store.specification("own"), failures(store, "own"))
+    report = build_report(before, store.read_specification("own"), failures(store, "own"))
     assert f"{name}, Softmax regression" in report
     with pytest.raises(ArgumentError, match="not kept any more"):
         Study("own", (name,), ("softmax_regression",), (1,), (curve,), 2)

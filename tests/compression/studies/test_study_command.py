@@ -74,7 +74,7 @@ def test_ctrl_c_pauses_a_study_and_resume_goes_on(call, url, monkeypatch):
     assert "pausing" in said
     assert "resume 'small'" in said
     assert signal.getsignal(signal.SIGINT) is before
-    done = len(StudyStore(url).done("small"))
+    done = len(StudyStore(url).list_done("small"))
     assert 1 <= done < 6
 
     code, out, said = call("resume", "small", "--workers", "1", "--json")
@@ -111,7 +111,7 @@ def test_a_second_signal_ends_a_study_at_once_and_what_is_kept_stays(tmp_path, n
         text=True,
     )
     try:
-        wait_until(lambda: len(store.done("slow")) == 2 and count_pending(store) == 2)
+        wait_until(lambda: len(store.list_done("slow")) == 2 and count_pending(store) == 2)
         command.send_signal(number)
         assert any("pausing" in line for line in command.stderr)
         time.sleep(1)
@@ -125,13 +125,13 @@ def test_a_second_signal_ends_a_study_at_once_and_what_is_kept_stays(tmp_path, n
     assert command.returncode == 2
     assert said.splitlines()[-1] == "stopped"
     assert "Traceback" not in said
-    assert store.studies()["done"].tolist() == [2]
+    assert store.list_studies()["done"].tolist() == [2]
     assert not store.read(LEASES.select())
 
 
 def count_pending(store):
     """Fits that a driver has leased and that are not over."""
-    return len({row.fit for row in store.read(LEASES.select())} - store.done("slow"))
+    return len({row.fit for row in store.read(LEASES.select())} - store.list_done("slow"))
 
 
 def wait_until(holds, seconds=60):

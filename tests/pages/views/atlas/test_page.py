@@ -276,7 +276,7 @@ def test_the_button_computes_a_small_cell_for_real(monkeypatch, tmp_path):
     said = "Computed here with 2 seeds: no family has a file of this size on any seed."
     assert said in [each.value for each in app.markdown]
     store = studies.StudyStore(url)
-    (kept,) = store.studies().to_dict("records")
+    (kept,) = store.list_studies().to_dict("records")
     study = read_protocol().study_of("iris", "softmax_regression", 2)
     assert (kept["name"], kept["fits"], kept["done"]) == (study.name, study.count(), study.count())
     store.close()

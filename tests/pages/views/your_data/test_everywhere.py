@@ -52,7 +52,7 @@ def test_it_is_a_dataset_of_a_study_on_this_machine(own, tmp_path, monkeypatch):
     app = render("studies.py", on=[own, "iris"], **chosen)
     assert app.multiselect(key="on").value == [data.find(own).title, "Iris"]
     store = studies.StudyStore(url)
-    (kept,) = store.studies().to_dict("records")
+    (kept,) = store.list_studies().to_dict("records")
     assert (kept["fits"], kept["done"], kept["failed"]) == (8, 8, 0)
     assert store.study_fits(kept["name"])["request"].str.contains(own).sum() == 4
     assert any("8 of 8 fits: 2 pairs" in each.value for each in app.markdown)

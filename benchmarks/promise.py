@@ -18,7 +18,7 @@ from pages.shared.jobs import Job
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, TrainedReference
 from pages.views.decide.candidates import list_candidates, stack_rows
-from pages.views.decide.series import is_unasked, possible_series
+from pages.views.decide.series import is_unasked, list_possible_series
 
 from .table import Row
 
@@ -45,7 +45,7 @@ def fetch(job: Job | None) -> CurveView:
 
 def list_unasked(trained: TrainedReference) -> tuple[pd.DataFrame, np.ndarray]:
     """The rows of all of Decide's unasked series whose file is smaller, and their gains."""
-    unasked = [series for series in possible_series(trained) if is_unasked(series)]
+    unasked = [series for series in list_possible_series(trained) if is_unasked(series)]
     submitted = {series: series.submit(trained) for series in unasked}
     curves = {series: fetch(job) for series, job in submitted.items()}
     table = list_candidates(next(iter(curves.values())).reference, curves)

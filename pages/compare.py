@@ -28,11 +28,11 @@ from pages.views.compare.text import EQUAL_COURSE, TRAINING
 
 begin_page("Compare")
 visits.restore()
-first = widgets.row()
+first = widgets.open_row()
 chosen = controls.choose_reference(first)
 exercise.check_link()
 tour.check_link()
-widgets.remark(links.VISIT)
+widgets.draw_remarks(links.VISIT)
 summary, top = st.empty(), st.container()
 columns = draw_columns()
 if requests.reference(*chosen).result is None:

@@ -22,7 +22,7 @@ begin_page(
     "What a bound on the weights costs, which weights it holds, and whether it is the optimum.",
 )
 charts.begin()
-first = widgets.row()
+first = widgets.open_row()
 trained = controls.require_reference(controls.choose_reference(first))
 with first:
     layer = controls.choose_layer(trained)

@@ -15,7 +15,7 @@ from pages.views.decide.series import is_series_due, submit_series
 
 begin_page("Decide", "The smallest model for a score, over all methods, and how sure that is.")
 charts.begin()
-first = widgets.row()
+first = widgets.open_row()
 trained = controls.require_reference(controls.choose_reference(first))
 with first:
     path = controls.choose_course()

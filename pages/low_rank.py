@@ -19,7 +19,7 @@ from pages.views.low_rank.sensitivity import draw_sensitivity
 
 begin_page("Low rank", "How low-rank the layers are, which rank to take, and what it costs.")
 charts.begin()
-first = widgets.row()
+first = widgets.open_row()
 trained = controls.require_reference(controls.choose_reference(first))
 with first:
     layer = controls.choose_layer(trained)

@@ -18,7 +18,7 @@ def page():
         st.session_state.get("default", 2),
         settled=st.session_state.get("settled", True),
     )
-    st.text(f"{chosen} {knobs.number('rank'):g}")
+    st.text(f"{chosen} {knobs.read_number('rank'):g}")
 
 
 def read_text(app):
@@ -170,8 +170,8 @@ def menus():
         lambda name: "Spatial needs images" if name == "spatial" else None,
         titles={"svd": "Truncated SVD", "tucker": "Tucker-2"},
     )
-    widgets.remark("method")
-    cost = widgets.segment("cost", "Cost axis", {"bytes": "Bytes", "macs": "MACs"})
+    widgets.draw_remarks("method")
+    cost = widgets.choose_segment("cost", "Cost axis", {"bytes": "Bytes", "macs": "MACs"})
     st.text(f"{method} {cost}")
 
 

@@ -226,7 +226,7 @@ def test_the_tally_counts_every_budget_that_can_be_compared(margins):
 
 def test_the_heat_map_holds_every_score_in_its_place_and_rings_the_chosen(together):
     ranks = (*RANKS, 3)  # not there yet
-    figure = combine_figures.heat(together.table, ranks, BOUNDS, 2, "classification")
+    figure = combine_figures.score_map(together.table, ranks, BOUNDS, 2, "classification")
     heat = figure.data[0]
     assert heat.z.shape == (len(BOUNDS), len(ranks))
     for _, line in together.table.iterrows():
@@ -256,7 +256,7 @@ def test_the_heat_map_holds_every_score_in_its_place_and_rings_the_chosen(togeth
 
 def test_a_score_of_about_nothing_is_written_without_a_sign(together):
     table = together.table.assign(score=[-0.001, 0.004, -0.31, 0.5])
-    figure = combine_figures.heat(table, RANKS, BOUNDS, 0, "regression")
+    figure = combine_figures.score_map(table, RANKS, BOUNDS, 0, "regression")
     assert [a.text for a in figure.layout.annotations] == ["0.00", "0.00", "−0.31", "0.50"]
 
 

@@ -20,7 +20,7 @@ def page():
         st.session_state["asked"] = True
         return st.session_state["model"]
 
-    blocks.model_download(content, "small.safetensors", "file")
+    blocks.offer_model(content, "small.safetensors", "file")
 
 
 @pytest.fixture

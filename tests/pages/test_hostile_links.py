@@ -37,13 +37,13 @@ def widgets_of_each_kind():
     shown = [
         widgets.pick("menu", "Menu", ["first", "second"], "first"),
         knobs.draw("slider", "Slider", (0.5, 1.0, 2.5), 1.0),
-        widgets.segment("buttons", "Buttons", {"first": "First", "second": "Second"}),
+        widgets.choose_segment("buttons", "Buttons", {"first": "First", "second": "Second"}),
         widgets.choose_several("list", "List", ["first", "second"]),
         widgets.switch("switch", "Switch"),
         widgets.choose_amount("amount", "Amount", 1.0),
         choose_seed(),
     ]
-    widgets.remark("menu", "amount", "seed")
+    widgets.draw_remarks("menu", "amount", "seed")
     st.text(repr(shown))
 
 
@@ -110,7 +110,7 @@ def test_every_menu_s_remark_is_drawn_somewhere():
             name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
             if name == "widgets.pick":
                 menus |= set(read_keys(call.args[:1]))
-            elif name == "widgets.remark":
+            elif name == "widgets.draw_remarks":
                 remarks |= set(read_keys(call.args))
     assert len(menus) > 10
     assert menus <= remarks

@@ -62,7 +62,7 @@ def test_the_page_shows_how_each_number_is_measured_and_when_to_use_which(app):
 
 def test_a_rank_keeps_the_energy_that_numpy_counts(app):
     found = examples.decompose_picture()
-    values = np.linalg.svd(found.of_rank(examples.SIDE), compute_uv=False)
+    values = np.linalg.svd(found.truncate(examples.SIDE), compute_uv=False)
     share = 100 * (values[:2] ** 2).sum() / (values**2).sum()
     assert f"Rank **2** keeps **{share:.1f} %**" in read_text(app)
     figure = figures.shadow(found, 2)

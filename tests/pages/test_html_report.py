@@ -135,7 +135,7 @@ def test_the_code_of_a_report_gives_the_numbers_of_its_curves(compared, tmp_path
     monkeypatch.chdir(tmp_path)
     found = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        exec(html_report.code(trained, low_rank, constrained, rank, bound), found)
+        exec(html_report.write_code(trained, low_rank, constrained, rank, bound), found)
     assert found["reference"].score == trained.score
     expected = {
         "LMM": low_rank.table.iloc[low_rank.row(rank)],
@@ -187,7 +187,7 @@ def test_a_report_names_the_best_baseline_at_each_side_s_size_and_its_code_gives
     monkeypatch.chdir(tmp_path)
     found = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        exec(html_report.code(trained, low_rank, constrained, rank, bound, best), found)
+        exec(html_report.write_code(trained, low_rank, constrained, rank, bound, best), found)
     for side, (_, line) in best.items():
         row = found["baselines"][side].table.iloc[0]
         assert (row["score"], row["bytes"]) == (line["score"], line["bytes"])
@@ -213,11 +213,11 @@ def test_the_figure_that_scrubs_on_the_page_has_every_baseline():
 
 def test_the_code_of_a_report_has_equal_epochs_where_its_curves_have(compared):
     trained, _, low_rank, constrained, rank, bound = compared
-    assert "epochs" not in html_report.code(trained, low_rank, constrained, rank, bound)
+    assert "epochs" not in html_report.write_code(trained, low_rank, constrained, rank, bound)
     low_rank, constrained = (
         replace(curve, table=curve.table.assign(epochs=7)) for curve in (low_rank, constrained)
     )
-    code = html_report.code(trained, low_rank, constrained, rank, bound)
+    code = html_report.write_code(trained, low_rank, constrained, rank, bound)
     curves = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
     named = [{word.arg: word.value for word in call.keywords} for call in curves]
     of_rank, of_bound = (word for word in named if "epochs" in word)

@@ -191,7 +191,7 @@ def test_short_jobs_go_before_long_ones_which_still_get_their_turn():
     room.begin()
     long = room.ask("A", "long", 20)
     keep_asking()
-    assert room.line.position("B0: short 0") == 1  # though it came later
+    assert room.line.find_position("B0: short 0") == 1  # though it came later
     room.run()
     assert room.began[long] - start < 100  # though short ones never cease to come
 
@@ -204,8 +204,8 @@ def test_a_job_that_somebody_looks_at_goes_before_one_that_nobody_does():
     there = room.ask("B", "job", 1)
     room.run(until=15.0)
     room.begin()
-    assert room.line.position(gone) == 2
-    assert room.line.position(there) == 1
+    assert room.line.find_position(gone) == 2
+    assert room.line.find_position(there) == 1
 
 
 def test_what_nobody_has_looked_at_for_long_is_dropped_and_what_runs_is_not():
@@ -233,11 +233,11 @@ def test_a_shared_job_has_the_best_of_its_sessions_places():
     shared = room.ask("A", "job", 1, 3)
     room.now = 1.0
     room.ask("C", "job", 1, 4)
-    assert room.line.position(shared) == 4
+    assert room.line.find_position(shared) == 4
     room.now = 2.0
     room.line.look(shared, "B")
-    assert room.line.position(shared) == 3  # B's first, though C came before
-    assert room.line.position("C: job 4") == 2
+    assert room.line.find_position(shared) == 3  # B's first, though C came before
+    assert room.line.find_position("C: job 4") == 2
 
 
 def test_places_count_whose_turn_comes_before():
@@ -245,8 +245,8 @@ def test_places_count_whose_turn_comes_before():
     room.ask("0", "running", 30)
     room.begin()
     jobs = [room.ask(s, "job", 1, n) for s, n in (("A", 1), ("A", 2), ("B", 3), ("C", 4))]
-    assert [room.line.position(job) for job in jobs] == [1, 4, 2, 3]
-    assert room.line.position("0: running") is None
+    assert [room.line.find_position(job) for job in jobs] == [1, 4, 2, 3]
+    assert room.line.find_position("0: running") is None
 
 
 def test_an_estimate_adds_up_what_is_known_and_is_none_where_something_is_not():
@@ -264,7 +264,7 @@ def test_an_estimate_adds_up_what_is_known_and_is_none_where_something_is_not():
     unknown = room.ask("C", "new", 1)
     later = room.ask("B", "ten", 10, 3)
     assert room.line.estimate(unknown) is None
-    assert room.line.position(later) > room.line.position(unknown)
+    assert room.line.find_position(later) > room.line.find_position(unknown)
     assert room.line.estimate(later) is None
 
 
@@ -298,7 +298,7 @@ def test_a_wish_is_taken_back_by_one_session_alone():
     line.add("job", ("task",), "A")
     line.look("job", "B")
     assert line.withdraw("job", "A")
-    assert line.watchers("job") == ["B"]
+    assert line.list_watchers("job") == ["B"]
     assert not line.withdraw("job", "B")
 
 

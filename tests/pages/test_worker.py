@@ -50,8 +50,8 @@ def test_a_packed_value_comes_back_equal_and_read_only():
 
 def test_a_packed_size_is_that_of_its_arrays_and_little_more():
     numbers = np.zeros(50_000)
-    assert numbers.nbytes < worker.size(worker.pack(numbers)) < numbers.nbytes + 1000
-    assert worker.size(None) == 0
+    assert numbers.nbytes < worker.count_bytes(worker.pack(numbers)) < numbers.nbytes + 1000
+    assert worker.count_bytes(None) == 0
 
 
 def test_reports_are_sent_four_times_a_second_at_most(clock):
@@ -142,11 +142,11 @@ def test_a_result_that_cannot_leave_its_process_is_a_bug_of_the_task():
 @pytest.mark.parametrize("task", ["no_such_module:f", f"{TASKS}:no_such_function"])
 def test_a_worker_that_cannot_warm_up_says_so_and_works(task, caplog):
     with caplog.at_level(logging.WARNING):
-        worker.warm(task)
+        worker.call_warm_up(task)
     assert "could not warm up" in caplog.text
 
 
 def test_a_worker_without_anything_to_warm_up_says_nothing(caplog):
     with caplog.at_level(logging.WARNING):
-        worker.warm("")
+        worker.call_warm_up("")
     assert not caplog.text

@@ -61,7 +61,7 @@ def test_a_pool_without_processes_says_so_and_works_again_when_there_are_some(
     monkeypatch.setattr(pool_module, "WorkerProcess", NoProcess)
     for process in processes:
         process.kill()
-    until(lambda: not any(process.alive() for process in processes))
+    until(lambda: not any(process.is_alive() for process in processes))
     assert over(pool.submit(tasks.count, to=3, pause=0.0)).error == pool_module.NO_WORKER
     monkeypatch.setattr(pool_module, "WorkerProcess", real)
     until(lambda: pool.health()["ok"])
@@ -133,11 +133,11 @@ def test_a_closed_pool_ends_what_waits_and_what_runs(processes):
     pool = Pool(workers=1, warm_up=f"{TASKS}:warm_up")
     running, waiting = (pool.submit(tasks.sleep, seconds=s) for s in (60, 61))
     until(lambda: running.status == "running")
-    assert any(process.alive() for process in processes)
+    assert any(process.is_alive() for process in processes)
     pool.close()
     for job in (running, waiting, pool.submit(tasks.sleep, seconds=62)):
         assert over(job).error.startswith(pool_module.CLOSED)
-    until(lambda: not any(process.alive() for process in processes))
+    until(lambda: not any(process.is_alive() for process in processes))
     assert not pool.health()["ok"]
     until(lambda: not pool.health()["threads"])
 

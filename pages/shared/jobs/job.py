@@ -106,7 +106,7 @@ class Job(Generic[R]):
     @property
     def size(self) -> int:
         arguments = size_of_argument(tuple((self.arguments or {}).values()))
-        return JOB_BYTES + arguments + worker.size(self._partial[0]) + self._result_size
+        return JOB_BYTES + arguments + worker.count_bytes(self._partial[0]) + self._result_size
 
     @property
     def withdrawn(self) -> bool:

@@ -152,7 +152,7 @@ class Pool:
     def look_ahead(self, job: Job) -> tuple[int | None, float | None]:
         """A waiting job's place in the line, and seconds until it is done, where that is known."""
         with self._change:
-            return self._line.position(job), self._line.estimate(job)
+            return self._line.find_position(job), self._line.estimate(job)
 
     def retry(self, job: Job) -> None:
         """Want a job again; one that has failed or is cancelled starts again."""
@@ -172,7 +172,7 @@ class Pool:
         with self._change:
             if not job.pending:
                 return
-            leaving = self._line.watchers(job) if session is None else []
+            leaving = self._line.list_watchers(job) if session is None else []
             job.withdrawn_by.update([session, *leaving])
             wanted = [self._line.withdraw(job, each) for each in (*leaving, session)][-1]
             if not wanted:
@@ -258,7 +258,7 @@ class Pool:
         process: WorkerProcess | None = None
         while not self._closed:
             try:
-                if process is None or not process.alive():
+                if process is None or not process.is_alive():
                     self._dismiss(process)
                     if number > self._workers:
                         self._wait_until_spare_is_wanted()
@@ -332,7 +332,7 @@ class Pool:
     def _take_job(self, process: WorkerProcess) -> Job | None:
         """The job that this process does next; None when it has gone or the pool closes."""
         with self._change:
-            while not self._closed and process.alive():
+            while not self._closed and process.is_alive():
                 self._drop_abandoned()
                 if (job := self._line.take()) is not None:
                     self._numbers += 1
@@ -374,7 +374,7 @@ class Pool:
             if kind == "progress":
                 job.note(*message)
             elif kind == "done":
-                size = worker.size(message[0])
+                size = worker.count_bytes(message[0])
                 return {"status": "done", "result": worker.unpack(message[0]), "size": size}
             elif kind == "failed":
                 sentence, trace = message
@@ -398,7 +398,7 @@ class Pool:
     def _finish(self, job: Job, ending: dict[str, Any]) -> None:
         with self._change:
             del self._running[job]
-            asked_again = self._line.watchers(job) if ending["status"] == "cancelled" else []
+            asked_again = self._line.list_watchers(job) if ending["status"] == "cancelled" else []
             self._line.finish(job, job.seconds if ending["status"] == "done" else None)
             job.end(**ending)
             if asked_again:  # while it was stopping

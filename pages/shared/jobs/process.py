@@ -38,7 +38,7 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self._process.is_alive()
 
     def wait_until_warm(self, is_closed: Callable[[], bool]) -> None:

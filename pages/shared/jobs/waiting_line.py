@@ -124,7 +124,7 @@ class WaitingLine(Generic[J]):
             entry.owner = next(iter(entry.wishes))
         return self._is_watched(entry)
 
-    def watchers(self, job: J) -> list[Session]:
+    def list_watchers(self, job: J) -> list[Session]:
         """The sessions that want a job that waits or runs, and are still there."""
         entry = self._find_entry(job)
         return [] if entry is None else [s for s in entry.wishes if self._is_watching(entry, s)]
@@ -182,7 +182,7 @@ class WaitingLine(Generic[J]):
                 del self._turns[session]
         return dropped
 
-    def position(self, job: J) -> int | None:
+    def find_position(self, job: J) -> int | None:
         """Its place among the waiting ones, from 1."""
         return {entry.job: n for n, entry in enumerate(self._list_in_order(), 1)}.get(job)
 

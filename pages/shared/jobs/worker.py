@@ -39,7 +39,7 @@ def unpack(packed: Packed) -> Any:
     return pickle.loads(packed[0], buffers=packed[1])
 
 
-def size(packed: Packed | None) -> int:
+def count_bytes(packed: Packed | None) -> int:
     """Length in bytes."""
     return 0 if packed is None else len(packed[0]) + sum(map(len, packed[1]))
 
@@ -85,7 +85,7 @@ def serve(pipe: Connection, warm_up: str) -> None:
     tasks: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
     cancelled: set[int] = set()
     threading.Thread(target=_listen, args=(pipe, tasks, cancelled), daemon=True).start()
-    warm(warm_up)
+    call_warm_up(warm_up)
     with contextlib.suppress(OSError):  # the app has gone: the listening thread ends this process
         pipe.send(("warm",))
     while True:
@@ -105,7 +105,7 @@ def _listen(pipe: Connection, tasks: queue.SimpleQueue, cancelled: set[int]) -> 
         os._exit(0)
 
 
-def warm(warm_up: str) -> None:
+def call_warm_up(warm_up: str) -> None:
     """Call the function that imports what tasks need; a failure is logged, and no more."""
     if not warm_up:
         return

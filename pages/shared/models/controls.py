@@ -13,7 +13,7 @@ from pages.shared.format import parse_number, quote
 from pages.shared.glossary import explain
 from pages.shared.jobs import Job
 from pages.shared.models import requests
-from pages.shared.models.own_datasets import explain_gone, own_titles
+from pages.shared.models.own_datasets import explain_gone, list_own_titles
 from pages.shared.models.results import OWN_RECIPE, Layer, TrainedReference, Training
 from pages.shared.models.text import LAYER_KINDS, titles_of
 from pages.shared.plots import standard
@@ -53,9 +53,9 @@ def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False)
 
     ``open``: how it is trained is asked in a row of its own, and not in a menu.
     """
-    row = widgets.row() if place is None else place
+    row = widgets.open_row() if place is None else place
     with row:
-        titles = titles_of(data.DATASETS) | own_titles(widgets.read_request(links.DATASET))
+        titles = titles_of(data.DATASETS) | list_own_titles(widgets.read_request(links.DATASET))
         dataset = widgets.pick(
             links.DATASET, "Dataset", titles, DATASET, explain_gone, titles=titles, width=210
         )
@@ -75,12 +75,12 @@ def choose_reference(place: DeltaGenerator | None = None, *, open: bool = False)
         seed = choose_seed()
     scalable = compression.MODELS[model].scalable
     if open:
-        with widgets.row():
+        with widgets.open_row():
             training = _choose_training(scalable)
     else:
         with row, st.popover("Training", icon=":material/tune:", help=TRAINING):
             training = _choose_training(scalable)
-    widgets.remark(*links.REFERENCE)
+    widgets.draw_remarks(*links.REFERENCE)
     return Choices(dataset, model, seed, training)
 
 
@@ -108,7 +108,7 @@ def choose_layer(trained: TrainedReference) -> Layer:
     titles = {name: layer.title for name, layer in layers.items()}
     first = (linear or list(layers))[0]
     name = widgets.pick(links.LAYER, "Layer", list(layers), first, titles=titles, width=210)
-    widgets.remark(links.LAYER)
+    widgets.draw_remarks(links.LAYER)
     return layers[name]
 
 
@@ -131,7 +131,7 @@ def choose_low_rank_method(trained: TrainedReference) -> str:
             for name, title in fitting.items()
         ),
     )
-    widgets.remark(links.METHOD)
+    widgets.draw_remarks(links.METHOD)
     return method
 
 
@@ -144,7 +144,7 @@ def choose_layers(trained: TrainedReference, method: str) -> tuple[str, ...]:
     """The layers that a method compresses: asked where it takes linear ones and convolutions."""
     if not is_mixed(trained, method):
         return requests.compressed_layers(trained, method)
-    kinds = widgets.segment(links.LAYER_KINDS, "Compress", LAYER_KINDS)
+    kinds = widgets.choose_segment(links.LAYER_KINDS, "Compress", LAYER_KINDS)
     return tuple(
         layer.name
         for layer in requests.possible_layers(trained, method)
@@ -158,13 +158,15 @@ def choose_constraint() -> str:
     name = widgets.pick(
         links.CONSTRAINT, "Constraint set (COC)", list(titles), "box", titles=titles, help=terms
     )
-    widgets.remark(links.CONSTRAINT)
+    widgets.draw_remarks(links.CONSTRAINT)
     return name
 
 
 def choose_course() -> bool:
     """Whether bounds are met as a path, each from the one before; else all have equal epochs."""
-    return widgets.segment(links.COURSE, "Epochs", COURSES, help=COURSES_HELP) == links.AS_PATH
+    return (
+        widgets.choose_segment(links.COURSE, "Epochs", COURSES, help=COURSES_HELP) == links.AS_PATH
+    )
 
 
 def _choose_training(scalable: bool) -> Training:

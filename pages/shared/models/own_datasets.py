@@ -15,7 +15,7 @@ def remember(name: str) -> None:
         names.append(name)
 
 
-def own_titles(request: str | None) -> dict[str, str]:
+def list_own_titles(request: str | None) -> dict[str, str]:
     """Name -> title of the uploads that the menu lists: those of the session that are kept.
 
     ``request``: what the link or the menu says now; uploads that it names join them.

@@ -66,7 +66,7 @@ def draw_suggestion(
         setting = describe_settings(curve)[curve.suggested]
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(describe_suggestion(trained, curve, setting), width="content")
-            if curve.row(knobs.number(knob)) != curve.suggested:
+            if curve.row(knobs.read_number(knob)) != curve.suggested:
                 icon = ":material/check:"
                 value = (curve.suggestion,)
                 st.button(
@@ -76,7 +76,7 @@ def draw_suggestion(
     st.fragment(draw, key=key)()
 
 
-def predictions(
+def draw_predictions(
     trained: TrainedReference,
     predicted: NDArray,
     counts: NDArray | None,
@@ -101,7 +101,7 @@ def predictions(
     st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)
 
 
-def metrics(trained: TrainedReference, line: pd.Series, *, spread: bool = True) -> None:
+def draw_metrics(trained: TrainedReference, line: pd.Series, *, spread: bool = True) -> None:
     """What a row of a curve stores and how well it does, each beside its baseline.
 
     ``spread``: over the whole width; else as narrow as the numbers are.
@@ -161,7 +161,7 @@ def download(
     )
 
 
-def model_download(content: Callable[[], bytes] | bytes, file_name: str, key: str) -> None:
+def offer_model(content: Callable[[], bytes] | bytes, file_name: str, key: str) -> None:
     """The buttons that every compressed model has: the file that is measured, and other formats."""
     download("Download model (.safetensors)", content, file_name, key, SAFETENSORS)
     stem = file_name.removesuffix(".safetensors")

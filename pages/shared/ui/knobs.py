@@ -99,7 +99,7 @@ def draw(
     else:
         value = _draw_stand_in(slider, key, texts, default)
     st.session_state[_AT + key] = value
-    widgets.remark(key)
+    widgets.draw_remarks(key)
     return value
 
 
@@ -165,7 +165,7 @@ def _add_requested(key: str, numbers: list[float]) -> list[float]:
     return sorted([*numbers, wanted])
 
 
-def number(key: str) -> float:
+def read_number(key: str) -> float:
     """Where a knob that was drawn before stands."""
     return float(st.session_state[_AT + key])
 

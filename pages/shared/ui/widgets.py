@@ -23,7 +23,7 @@ _CHOSEN, _REMARK, _UNBOUND = "_chosen_", "_remark_", "_unbound_"
 LONGEST_LIST = 5  # unknown names that a remark repeats
 
 
-def row() -> DeltaGenerator:
+def open_row() -> DeltaGenerator:
     """A row for a page's first choices."""
     return st.container(horizontal=True, vertical_alignment="bottom", gap="small")
 
@@ -41,7 +41,7 @@ def pick(
 ) -> str:
     """One name out of several, from a menu that is bound to the URL.
 
-    Its remark is drawn by ``remark(key)``, where the page has room for it.
+    Its remark is drawn by ``draw_remarks(key)``, where the page has room for it.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def pick(
     return chosen
 
 
-def segment(
+def choose_segment(
     key: str,
     label: str,
     titles: Mapping[str, str],
@@ -105,7 +105,7 @@ def segment(
         args=(key, redraw, then),
         help=help or CONTROLS.get(key),
     )
-    remark(key)
+    draw_remarks(key)
     return chosen
 
 
@@ -148,7 +148,7 @@ def choose_several(
         placeholder=placeholder,
         help=CONTROLS.get(key),
     )
-    remark(key)
+    draw_remarks(key)
     return chosen
 
 
@@ -166,7 +166,7 @@ def switch(key: str, label: str) -> bool:
         args=(key,),
         help=CONTROLS.get(key),
     )
-    remark(key)
+    draw_remarks(key)
     return chosen
 
 
@@ -178,7 +178,7 @@ def is_switched(key: str) -> bool:
 def choose_amount(key: str, label: str, step: float) -> float | None:
     """A number of 0 or more that is bound to the URL, or None: any.
 
-    Its remark is drawn by ``remark(key)``, as that of ``pick``.
+    Its remark is drawn by ``draw_remarks(key)``, as that of ``pick``.
     """
     request = request_one(key, label)
     wanted = None if request in (None, "None") else parse_number(str(request))
@@ -227,7 +227,7 @@ def add_remark(key: str, sentence: str) -> None:
     st.session_state[_REMARK + key] = sentence
 
 
-def remark(*keys: str) -> None:
+def draw_remarks(*keys: str) -> None:
     """Draw the remarks on these choices, if there are any; one goes when its choice changes."""
     remarks = [st.session_state.get(_REMARK + key) for key in keys]
     if any(remarks):

@@ -26,7 +26,7 @@ def draw_cell(atlas: Atlas, share: float) -> None:
     pairs = [":".join(pair) for pair in read_protocol().pairs()]
     titles = {pair: text.name_pair(*pair.split(":")) for pair in pairs}
     pair = widgets.pick(links.ATLAS_CELL, "Dataset and model", pairs, FIRST, titles=titles)
-    widgets.remark(links.ATLAS_CELL)
+    widgets.draw_remarks(links.ATLAS_CELL)
     dataset, model = pair.split(":")
     place = (dataset, model, share)
     (line,) = _find(atlas.cells, place).to_dict("records")

@@ -31,7 +31,7 @@ def draw_advice(atlas: Atlas) -> float:
     """When to use which at one size; that size."""
     st.header("When to use which", anchor="advice")
     shares = {f"{share:g}": text.name_share(share) for share in read_protocol().shares}
-    share = float(widgets.segment(links.ATLAS_SIZE, "At most", shares))
+    share = float(widgets.choose_segment(links.ATLAS_SIZE, "At most", shares))
     st.dataframe(tables.tabulate_advice(atlas, share), hide_index=True, height="content")
     st.caption(text.ADVICE)
     return share
@@ -69,7 +69,7 @@ def draw_protocol(atlas: Atlas) -> None:
     if len(atlas.failures):
         with st.expander(text.count_failures(atlas.failures)):
             st.dataframe(atlas.failures, hide_index=True)
-    with widgets.row():
+    with widgets.open_row():
         blocks.download(
             "Protocol (.toml)",
             PROTOCOL.read_bytes,

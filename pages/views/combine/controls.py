@@ -22,7 +22,7 @@ SIGHT, PAIR = "combined_sight", "combined"  # fragments to draw again when the p
 
 def choose_setting(trained: TrainedReference) -> CombinationSetting:
     """Method, set where there is a choice, and epochs."""
-    with widgets.row():
+    with widgets.open_row():
         titles = titles_of(COMBINED_METHODS)
         method = widgets.pick(
             links.COMBINED_METHOD,
@@ -37,7 +37,7 @@ def choose_setting(trained: TrainedReference) -> CombinationSetting:
             start = default_epochs(trained.rows["training"])
             epochs = int(knobs.draw(links.PAIR_EPOCHS, "Epochs per pair", EPOCHS, start))
         path = controls.choose_course()
-    widgets.remark(links.COMBINED_METHOD)
+    widgets.draw_remarks(links.COMBINED_METHOD)
     ranks = requests.combined_ranks(trained.layers)
     setting = CombinationSetting(method, constraint, ranks, entry.bounds, epochs, path)
     st.caption(text.describe_grid(setting))

@@ -32,7 +32,7 @@ _IN_SIGHT = 0.1  # of score, either way: the rest is a zoom away
 COLOURS = {"low_rank": LOW_RANK, "tuned": TEAL, "bound": CONSTRAINED, BASELINE: SLATE}
 
 
-def heat(
+def score_map(
     table: pd.DataFrame,
     ranks: Sequence[int],
     bounds: Sequence[float],

@@ -52,7 +52,7 @@ def draw_pairs(trained: TrainedReference, setting: CombinationSetting) -> None:
         wanted = choose_pair(setting, grid)
         show_status(grid, "Training the pairs")
         if (together := grid.so_far) is not None:
-            blocks.metrics(trained, together.table.iloc[nearest_pair(together.table, *wanted)])
+            blocks.draw_metrics(trained, together.table.iloc[nearest_pair(together.table, *wanted)])
             flush()
 
     with blocks.keep_in_sight():
@@ -61,7 +61,7 @@ def draw_pairs(trained: TrainedReference, setting: CombinationSetting) -> None:
     def draw() -> None:
         if (together := grid.so_far) is None:
             return
-        wanted = knobs.number(links.RANK), knobs.number(links.BOUND)
+        wanted = knobs.read_number(links.RANK), knobs.read_number(links.BOUND)
         row = nearest_pair(together.table, *wanted)
         line = together.table.iloc[row]
         st.caption(text.describe_pair(trained, setting.method, line, wanted))
@@ -102,14 +102,14 @@ def _draw_grid(
     left, right = st.columns(2, gap="medium")
     with left:
         charts.draw(
-            figures.heat(together.table, setting.ranks, setting.bounds, row, trained.task),
+            figures.score_map(together.table, setting.ranks, setting.bounds, row, trained.task),
             "combined_heat",
             f"{score_name(trained.task)} for every rank and bound; ringed is {place}",
             on_select=move_sliders,
         )
         st.caption(text.HEAT)
     with right:
-        blocks.predictions(
+        blocks.draw_predictions(
             trained,
             together.predictions[row],
             together.confusion[row],
@@ -127,7 +127,7 @@ def _draw_downloads(
     with st.container(horizontal=True):
         if together.files:
             file = f"{name}-k{line['rank']:g}-c{line['bound']:g}.safetensors"
-            blocks.model_download(together.files[row], file, "combined_file")
+            blocks.offer_model(together.files[row], file, "combined_file")
         blocks.download(
             "All pairs (CSV)",
             partial(together.table.to_csv, index=False),
@@ -146,12 +146,12 @@ def _draw_plane(
     longer: Job[CurveView],
 ) -> None:
     """``now``: all pairs, and the row of the one shown; ``longer``: the reference trained on."""
-    cost = widgets.segment(links.COST, "Cost axis", COSTS)
+    cost = widgets.choose_segment(links.COST, "Cost axis", COSTS)
     curves = verdict.read_curves(alone)
     pairs = (COMBINED_METHODS[setting.method].title, now[0].table, now[1])
     thin = style_baselines(baselines)
     if (trained_on := longer.so_far) is not None:
-        title = text.title_as_long(setting)
+        title = text.title_longer_reference(setting)
         look = Style(REFERENCE, "diamond-open")
         thin.append((title, look, trained_on.table.assign(said=title)))
     line = now[0].table.iloc[now[1]]

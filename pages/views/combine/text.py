@@ -83,7 +83,7 @@ def describe_baseline(setting: CombinationSetting, ranks: int) -> str:
     )
 
 
-def title_as_long(setting: CombinationSetting) -> str:
+def title_longer_reference(setting: CombinationSetting) -> str:
     """The reference, trained on for as long as any pair."""
     epochs = setting.most_epochs
     return f"Reference + {epochs} epoch{'' if epochs == 1 else 's'}"

@@ -58,7 +58,7 @@ def request_curves(sides: Sides) -> Sequence[BackgroundCurve]:
     Both sides in few bits come beside the baselines, which they are compared with.
     """
     trained = sides[0].trained
-    chosen = widgets.segment(
+    chosen = widgets.choose_segment(
         links.BASELINES,
         "Compare with",
         text.BASELINES,
@@ -70,7 +70,7 @@ def request_curves(sides: Sides) -> Sequence[BackgroundCurve]:
         return as_long
     few_bits: Sequence[BackgroundCurve] = ()
     if chosen == links.IN_FEW_BITS:
-        bits = widgets.segment(links.BITS_BEHIND, "Bits", text.BITS, help=text.BITS_HELP)
+        bits = widgets.choose_segment(links.BITS_BEHIND, "Bits", text.BITS, help=text.BITS_HELP)
         few_bits = _list_in_few_bits(sides, None if bits == text.BEST_BITS else int(bits))
     if chosen == links.ROUNDING:
         untrained = [name for name in list_baselines(trained) if not BASELINES[name].trains]

@@ -120,7 +120,7 @@ def _link() -> str:
     return f"{(st.context.url or '').split('?')[0]}?{query}"
 
 
-def code(
+def write_code(
     trained: TrainedReference,
     low_rank: CurveView,
     constrained: CurveView,
@@ -222,7 +222,7 @@ def build_html_report(
         ),
         methods=_list_methods(trained, low_rank, constrained),
         ruler=escape(RULER),
-        code=escape(code(trained, low_rank, constrained, rank, bound, baselines)),
+        code=escape(write_code(trained, low_rank, constrained, rank, bound, baselines)),
         versions=escape(f"{packages}; compression {compression.__version__}"),
     )
 

@@ -19,4 +19,4 @@ def drop_unknown(
     if len(given) > 1 or not all(map(is_known, given)):
         del st.query_params[key]
         widgets.add_remark(key, f"{label} = {quote(given[-1])} is not known; possible: {possible}.")
-    widgets.remark(key)
+    widgets.draw_remarks(key)

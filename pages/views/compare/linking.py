@@ -18,7 +18,7 @@ FREE = "free"
 def choose_link(sides: Sides | None) -> None:
     """A row of buttons: by which number the sliders follow each other."""
     then = None if sides is None else partial(_match, sides)
-    widgets.segment(links.TIE, "Link sliders by", text.LINKS, then=then, help=text.LINK_HELP)
+    widgets.choose_segment(links.TIE, "Link sliders by", text.LINKS, then=then, help=text.LINK_HELP)
 
 
 def slide(sides: Sides, moved: Side, value: float) -> None:

@@ -54,7 +54,9 @@ def _draw_plane(
     axes = {name: COSTS[name] for name in COST_AXES}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         terms = explain("file", "parameters", "MACs", "Pareto front")
-        cost = widgets.segment(links.COST, "Cost axis", axes, redraw=(linking.PLANE,), help=terms)
+        cost = widgets.choose_segment(
+            links.COST, "Cost axis", axes, redraw=(linking.PLANE,), help=terms
+        )
         whole = widgets.switch(links.WHOLE_AXIS, "Whole score axis")
     known = [(side, curve) for side in sides if (curve := side.curve) is not None]
     if not known:

@@ -58,7 +58,7 @@ def list_ghosts(trained: TrainedReference, job: Job[CurveView] | None) -> list[P
     """That curve as a ghost in the plane, once it is there."""
     if job is None or job.result is None:
         return []
-    curve, rank = job.result, knobs.number(LowRankSide.knob)
+    curve, rank = job.result, knobs.read_number(LowRankSide.knob)
     title = LOW_RANK_METHODS[curve.method].title
     row = curve.table.iloc[curve.row(rank)]
     rows = {LowRankSide.title: (f"{title}, rank {rank:g}", LowRankSide.colour, row)}

@@ -70,7 +70,7 @@ class Side:
     @property
     def value(self) -> float:
         """Where the slider stands; once it was drawn."""
-        return knobs.number(self.knob)
+        return knobs.read_number(self.knob)
 
     @property
     def current(self) -> CurveRow | None:
@@ -127,7 +127,7 @@ class Side:
         if (curve := self.curve) is None:
             return
         row = curve.row(chosen)
-        blocks.metrics(self.trained, curve.table.iloc[row], spread=False)
+        blocks.draw_metrics(self.trained, curve.table.iloc[row], spread=False)
         flush()
         network = f"{self.title}, {CurveRow(curve, row).setting}"
         chart = self.spectrum(curve, row)
@@ -136,7 +136,7 @@ class Side:
         else:
             alt = f"{chart.layout.title.text}: {network}"
             charts.draw(chart, f"{self.key}_spectrum", alt)
-        blocks.predictions(
+        blocks.draw_predictions(
             self.trained,
             curve.predictions[row],
             curve.confusion[row],
@@ -147,7 +147,7 @@ class Side:
         st.caption(words.missing_value(curve, row, chosen) + self.caption(curve, row))
         if (content := self.file(curve, row)) is not None:
             name = words.model_file_name(self.trained, self.title, self.knob, chosen)
-            blocks.model_download(content, name, f"{self.key}_file")
+            blocks.offer_model(content, name, f"{self.key}_file")
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +259,7 @@ def choose_epochs(trained: TrainedReference) -> int:
     """
     if trained.convex:
         return 0
-    chosen = widgets.segment(links.SIDES, "Epochs", text.COURSES, help=text.COURSES_HELP)
+    chosen = widgets.choose_segment(links.SIDES, "Epochs", text.COURSES, help=text.COURSES_HELP)
     return requests.EQUAL_EPOCHS if chosen == links.EQUAL else 0
 
 

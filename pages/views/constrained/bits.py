@@ -43,7 +43,7 @@ def _draw_table(trained: TrainedReference, curve: CurveView, job: Job) -> None:
     table: pd.DataFrame | None = job.so_far
     if table is None:
         return
-    bound = knobs.number(links.BOUND)
+    bound = knobs.read_number(links.BOUND)
     nearest = table["bound"].iloc[(table["bound"] - bound).abs().argmin()]
     rows = table[table["bound"] == nearest]
     lines = rows.set_index("bits", drop=False)

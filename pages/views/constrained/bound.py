@@ -41,7 +41,7 @@ def draw_bound(
         bound = _choose_bound(trained, constraint, job)
         show_status(job, "Judging every bound")
         if (view := job.so_far) is not None:
-            blocks.metrics(trained, view.table.iloc[view.row(bound)])
+            blocks.draw_metrics(trained, view.table.iloc[view.row(bound)])
 
     with blocks.keep_in_sight():
         follow(draw_sight, job, key=SIGHT)
@@ -49,7 +49,7 @@ def draw_bound(
     blocks.draw_suggestion(trained, job.result, links.BOUND, SUGGESTION, list_followers(trained))
 
     def draw() -> None:
-        view, bound = job.so_far, knobs.number(links.BOUND)
+        view, bound = job.so_far, knobs.read_number(links.BOUND)
         if view is None:
             return
         row = view.row(bound)
@@ -60,7 +60,7 @@ def draw_bound(
         if layers_job is not None:
             _draw_layer_certificates(trained, layers_job, view.table["knob"].iloc[row])
         if view.files:
-            blocks.model_download(
+            blocks.offer_model(
                 partial(view.files.__getitem__, row),
                 words.model_file_name(trained, "COC", "bound", bound),
                 "constrained_file",
@@ -68,7 +68,7 @@ def draw_bound(
         _draw_weights(trained, layer, view, row, where)
         left, right = st.columns(2, gap="medium")
         with left:
-            blocks.predictions(
+            blocks.draw_predictions(
                 trained,
                 view.predictions[row],
                 view.confusion[row],

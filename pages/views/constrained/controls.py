@@ -52,7 +52,7 @@ def _choose_solver(trained: TrainedReference, constraint: str) -> Way:
         help=text.explain_missing_solvers(reasons),
         width=230,
     )
-    widgets.remark(links.SOLVER)
+    widgets.draw_remarks(links.SOLVER)
     return Way(name)
 
 
@@ -74,11 +74,11 @@ def _choose_method(trained: TrainedReference) -> Way:
     way = Way(name)
     if CONSTRAINED_METHODS[name].trains:
         epochs = widgets.pick(links.WAY_EPOCHS, "Epochs per bound", text.EPOCHS, "3", width=160)
-        starts = widgets.segment(
+        starts = widgets.choose_segment(
             links.STARTS, "Each bound starts from", text.STARTS, help=text.STARTS_HELP
         )
         way = Way(name, int(epochs), warm_start=starts != links.FROM_REFERENCE)
-    widgets.remark(links.WAY, links.WAY_EPOCHS)
+    widgets.draw_remarks(links.WAY, links.WAY_EPOCHS)
     return way
 
 

@@ -43,8 +43,8 @@ def draw_layer_bounds(
         view = wait_for(one, "Constraining each layer")
         if view is None:
             return
-        blocks.metrics(trained, view.table.iloc[0])
-        blocks.model_download(
+        blocks.draw_metrics(trained, view.table.iloc[0])
+        blocks.offer_model(
             partial(view.files.__getitem__, 0),
             f"{file_stem(trained)}-coc-own-bounds.safetensors",
             "own_bounds_file",

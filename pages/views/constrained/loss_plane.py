@@ -56,10 +56,10 @@ def _choose_pair(
     lines = text.name_weights(curve.feature_names, inputs, outputs, trained.class_names)
     names = [name for line in lines for name in line]
     first, second = curve.largest
-    with widgets.row():
+    with widgets.open_row():
         across = widgets.pick(links.ACROSS, "Across", names, names[first], width=260)
         up = widgets.pick(links.UP, "Up", names, names[second], width=260)
-    widgets.remark(links.ACROSS, links.UP)
+    widgets.draw_remarks(links.ACROSS, links.UP)
     if across == up:
         st.info("Choose two different weights.", icon=":material/info:")
         return None
@@ -78,7 +78,7 @@ def _draw_planes(
     planes, trajectories = planes_job.so_far, trajectories_job.so_far
     if planes is None:
         return
-    row = planes.row(knobs.number(links.BOUND))
+    row = planes.row(knobs.read_number(links.BOUND))
     has_outline = planes.outlines[row] is not None
     allowed = ", what the set allows," if has_outline else ""
     contours = f"Loss contours over {names[0]} and {names[1]}{allowed} and"

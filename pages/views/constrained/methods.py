@@ -27,9 +27,9 @@ def draw_methods(
     trained: TrainedReference, constraint: str, way: Way, job: Job[ConstrainedView]
 ) -> None:
     st.header("What would another way have given?", anchor="ways")
-    with widgets.row():
-        which = widgets.segment(links.WAYS, "Methods", text.COMPARED)
-        axis = widgets.segment(links.BOUND_AGAINST, "Against", figures.AXES)
+    with widgets.open_row():
+        which = widgets.choose_segment(links.WAYS, "Methods", text.COMPARED)
+        axis = widgets.choose_segment(links.BOUND_AGAINST, "Against", figures.AXES)
     ways = _list_ways(trained, way, which == "all")
     jobs = {way.name: job} | {
         name: requests.constrained_curve(trained, constraint, other)
@@ -52,7 +52,7 @@ def draw_methods(
             for name, other in jobs.items()
             if (view := other.so_far) is not None
         ]
-        bound = knobs.number(links.BOUND)
+        bound = knobs.read_number(links.BOUND)
         rows = {
             title: table.iloc[(table["knob"] - bound).abs().argmin()] for _, title, table in curves
         }

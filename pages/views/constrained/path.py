@@ -26,7 +26,7 @@ def draw_path(trained: TrainedReference, constraint: str, job: Job[ConstrainedVi
         curve = job.so_far
         if curve is None:
             return
-        bound = knobs.number(links.BOUND)
+        bound = knobs.read_number(links.BOUND)
         line, where = _find_row(curve, bound)
         largest = curve.table.loc[curve.table["knob"].idxmax()]
         st.markdown(text.describe_moves(line, largest, trained.task, where))

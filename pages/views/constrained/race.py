@@ -47,14 +47,14 @@ def _choose_bound(trained: TrainedReference, constraint: str, curve: CurveView) 
     """
     bounds = {f"{value:.6g}": float(value) for value in curve.table["knob"]}
     names = list(bounds)
-    here = names[curve.row(knobs.number(links.BOUND))]
+    here = names[curve.row(knobs.read_number(links.BOUND))]
     problem = (trained.file, constraint)
     # Switched on by hand, or on a page that has got another problem: at the current bound. Not
     # where a link has just been followed.
     if st.session_state.get(_RACED, problem) != problem:
         widgets.move(links.RACE_BOUND, here)
     st.session_state[_RACED] = problem
-    with widgets.row():
+    with widgets.open_row():
         at = widgets.pick(links.RACE_BOUND, "At bound c", names, names[curve.suggested], width=160)
         st.button(
             "Race at the current bound",
@@ -63,7 +63,7 @@ def _choose_bound(trained: TrainedReference, constraint: str, curve: CurveView) 
             on_click=widgets.move,
             args=(links.RACE_BOUND, here),
         )
-    widgets.remark(links.RACE_BOUND)
+    widgets.draw_remarks(links.RACE_BOUND)
     return bounds[at]
 
 

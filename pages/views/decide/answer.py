@@ -106,7 +106,7 @@ def _draw_card(
     trained: TrainedReference, line: pd.Series, curves: Mapping[Series, CurveView]
 ) -> None:
     st.markdown(f"**{line['label']}**")
-    blocks.metrics(trained, line, spread=False)
+    blocks.draw_metrics(trained, line, spread=False)
     if starved := text.warn_starved(line["warning"]):
         st.caption(starved)
     with st.container(horizontal=True, gap="small"):
@@ -127,4 +127,4 @@ def _draw_card(
             else trained.file
         )
         if file is not None:
-            blocks.model_download(file, text.file_name(trained, line), "decide_file")
+            blocks.offer_model(file, text.file_name(trained, line), "decide_file")

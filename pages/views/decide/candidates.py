@@ -29,7 +29,7 @@ from pages.shared.ui import charts, tables, widgets
 
 from . import figures, text
 from .choice import Series, SeriesRow
-from .series import is_unasked, possible_series
+from .series import is_unasked, list_possible_series
 from .tasks import DENSE
 
 LARGEST_COMPARISON = 30  # choices that a lasso compares: more are no comparison, and a long link
@@ -186,7 +186,7 @@ def list_requested(trained: TrainedReference) -> list[str]:
 
 
 def _list_series_to_add(trained: TrainedReference) -> list[Series]:
-    return [series for series in possible_series(trained) if not is_unasked(series)]
+    return [series for series in list_possible_series(trained) if not is_unasked(series)]
 
 
 def draw_candidates(
@@ -201,7 +201,7 @@ def draw_candidates(
     left, right = st.columns([1, 3], gap="medium", vertical_alignment="bottom")
     with left:
         terms = explain("validation part", "test part", "Pareto front", "baseline")
-        part = widgets.segment(links.SCORE_PART, "Scores", text.SCORES, help=terms)
+        part = widgets.choose_segment(links.SCORE_PART, "Scores", text.SCORES, help=terms)
     with right:
         _choose_more_series(trained)
     front = mark_front(table, cost, "validation_score")
@@ -234,7 +234,7 @@ def _choose_more_series(trained: TrainedReference) -> None:
     if links.MORE_SERIES not in st.session_state:
         widgets.translate_url(links.MORE_SERIES, titles)
         # A link of before may ask for what is computed unasked now.
-        possible = possible_series(trained)
+        possible = list_possible_series(trained)
         known = {name for series in possible for name in (series.name, series.title)}
         linked = st.query_params.get_all(links.MORE_SERIES)
         if unknown := [quote(name) for name in linked if name not in known]:
@@ -252,7 +252,7 @@ def _choose_more_series(trained: TrainedReference) -> None:
         placeholder="Other methods and sets, budgets, bit widths, combinations",
         help=CONTROLS[links.MORE_SERIES],
     )
-    widgets.remark(links.MORE_SERIES)
+    widgets.draw_remarks(links.MORE_SERIES)
     before = st.session_state.get("_more", chosen)
     st.session_state["_more"] = chosen
     if set(chosen) != set(before):

@@ -16,7 +16,7 @@ _KEYS = (links.POINTS_LOST, links.MAX_KILOBYTES, links.FEWER_MACS)
 def choose_requirements(task: str, measured: RankLatencies | None) -> tuple[Wish, str]:
     """The wish, and the cost to keep low."""
     lost = "Points lost, at most" if task == "classification" else "Hundredths of R² lost, at most"
-    with widgets.row():
+    with widgets.open_row():
         # Into the link, and not as the widget's default, which a link leaves out: one that asks
         # for a size alone goes on meaning just that.
         if not any(key in st.session_state or key in st.query_params for key in _KEYS):
@@ -26,13 +26,13 @@ def choose_requirements(task: str, measured: RankLatencies | None) -> tuple[Wish
         kilobytes = widgets.choose_amount(links.MAX_KILOBYTES, "Max. file size (kB)", 5.0)
         fewer = widgets.choose_amount(links.FEWER_MACS, "× fewer MACs, at least", 1.0)
         titles = text.COSTS | (text.TIMES if widgets.is_switched(links.MEASURE) else {})
-        cost = widgets.segment(links.SMALLEST_IN, "Smallest in", titles)
+        cost = widgets.choose_segment(links.SMALLEST_IN, "Smallest in", titles)
     wish = Wish(
         loss=None if points is None else text.POINT * points,
         at_most={} if kilobytes is None else {"bytes": text.KILO * kilobytes},
         times_fewer={} if fewer is None else {"macs": fewer},
     )
-    widgets.remark(*_KEYS)
+    widgets.draw_remarks(*_KEYS)
     if cost in text.TIMES and measured is None:
         st.caption(text.NOT_MEASURED)
         cost = next(iter(text.COSTS))

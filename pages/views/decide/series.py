@@ -388,7 +388,7 @@ def list_series(path: bool = False) -> list[Series]:
     return [*series, FineTunedSeries("fine_tuned", f"Reference + {EPOCHS} epochs", look)]
 
 
-def possible_series(trained: TrainedReference, path: bool = False) -> list[Series]:
+def list_possible_series(trained: TrainedReference, path: bool = False) -> list[Series]:
     """Every series that the model's layers allow."""
     kinds = {layer.kind for layer in trained.layers}
     return [
@@ -418,7 +418,7 @@ def submit_series(
 
     A baseline that is trained begins when all others are over, then one of ``LAST`` at a time.
     """
-    possible = {series.name: series for series in possible_series(trained, path)}
+    possible = {series.name: series for series in list_possible_series(trained, path)}
     wanted = [n for n, one in possible.items() if n in names and not is_unasked(one)]
     submitted = {possible[name]: possible[name].submit(trained) for name in [*QUICK, *wanted]}
     jobs = {series: job for series, job in submitted.items() if job is not None}
@@ -439,5 +439,7 @@ def is_any_pending(jobs: Mapping[Series, Job[Any]]) -> bool:
 def is_series_due(trained: TrainedReference, jobs: Mapping[Series, Job[Any]]) -> bool:
     """Whether the turn of an unasked series came after the series were asked for."""
     known = {series.name for series in jobs}
-    missing = [one for one in possible_series(trained) if is_unasked(one) and one.name not in known]
+    missing = [
+        one for one in list_possible_series(trained) if is_unasked(one) and one.name not in known
+    ]
     return bool(missing) and not is_any_pending(jobs)

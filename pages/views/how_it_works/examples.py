@@ -19,7 +19,7 @@ class Shadow:
     values: NDArray
     vt: NDArray
 
-    def of_rank(self, rank: int) -> NDArray:
+    def truncate(self, rank: int) -> NDArray:
         return (self.u[:, :rank] * self.values[:rank]) @ self.vt[:rank]
 
 

@@ -17,10 +17,10 @@ _SHADES = [[0.0, "rgba(138,143,152,0.06)"], [1.0, LOW_RANK]]
 
 def shadow(picture: Shadow, rank: int) -> go.Figure:
     """The matrix, its nearest of that rank, and the singular values that were kept."""
-    whole, ranks = picture.of_rank(len(picture.values)), np.arange(1, len(picture.values) + 1)
+    whole, ranks = picture.truncate(len(picture.values)), np.arange(1, len(picture.values) + 1)
     traces, notes = [], []
     axes: dict[str, Any] = {}
-    parts = (("W", whole), (f"Ŵ, rank {rank}", picture.of_rank(rank)))
+    parts = (("W", whole), (f"Ŵ, rank {rank}", picture.truncate(rank)))
     for number, (name, matrix) in enumerate(parts, start=1):
         traces.append(
             heatmap(

@@ -16,8 +16,8 @@ from .figures.budgets import RULES, budget_ranks, budget_scores
 
 
 def draw_budgets(trained: TrainedReference, setting: LowRankSetting) -> None:
-    with widgets.row():
-        unit = widgets.segment(links.UNIT, "Budget in", COSTS)
+    with widgets.open_row():
+        unit = widgets.choose_segment(links.UNIT, "Budget in", COSTS)
         with st.container(width=320):
             label = "Epochs after truncation"
             epochs = int(knobs.draw(links.BUDGET_EPOCHS, label, text.BUDGET_EPOCHS, 3))

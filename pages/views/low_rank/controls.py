@@ -21,10 +21,12 @@ def choose_setting(trained: TrainedReference, method: str) -> LowRankSetting:
     ridge, calibration = 0.0, "reference"
     if not controls.is_mixed(trained, method) and not entry.needs_inputs:
         return LowRankSetting(method, requests.compressed_layers(trained, method))
-    with widgets.row():
+    with widgets.open_row():
         layers = controls.choose_layers(trained, method)
         if entry.needs_inputs:
-            calibration = widgets.segment(links.CALIBRATION, "Inputs from", text.CALIBRATIONS)
+            calibration = widgets.choose_segment(
+                links.CALIBRATION, "Inputs from", text.CALIBRATIONS
+            )
             with st.container(width=320):
                 ridge = float(
                     knobs.draw(links.RIDGE, "Ridge σ²", text.RIDGES, 0.0, help=text.RIDGE)

@@ -37,6 +37,6 @@ def draw_layer_ranks(trained: TrainedReference, setting: LowRankSetting, curve: 
         judged.wait(PATIENCE_SECONDS)
         table = wait_for(judged, "Judging these ranks")
         if table is not None:
-            blocks.metrics(trained, table.iloc[0])
+            blocks.draw_metrics(trained, table.iloc[0])
 
     draw()

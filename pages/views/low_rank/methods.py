@@ -25,9 +25,9 @@ def draw_methods(
     trained: TrainedReference, setting: LowRankSetting, curve_job: Job[CurveView]
 ) -> None:
     st.header("What would a cleverer method have given?", anchor="methods")
-    with widgets.row():
-        which = widgets.segment(links.METHODS, "Methods", text.COMPARISONS)
-        axis = widgets.segment(links.AGAINST, "Against", AXES)
+    with widgets.open_row():
+        which = widgets.choose_segment(links.METHODS, "Methods", text.COMPARISONS)
+        axis = widgets.choose_segment(links.AGAINST, "Against", AXES)
         epochs = 0
         if which != "one":
             with st.container(width=320):
@@ -55,7 +55,7 @@ def draw_methods(
         ]
         if not curves or curves[0][0] != setting.method:
             return
-        rank = int(knobs.number(links.RANK))
+        rank = int(knobs.read_number(links.RANK))
         rows = {
             title: table.iloc[(table["knob"] - rank).abs().argmin()]
             for _, title, _, table in curves

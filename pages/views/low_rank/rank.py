@@ -32,7 +32,7 @@ def draw_rank(trained: TrainedReference, curve_job: Job[CurveView]) -> None:
         rank = _choose_rank(trained, curve_job)
         show_status(curve_job, "Judging every rank")
         if (curve := curve_job.so_far) is not None:
-            blocks.metrics(trained, curve.table.iloc[curve.row(rank)])
+            blocks.draw_metrics(trained, curve.table.iloc[curve.row(rank)])
 
     with blocks.keep_in_sight():
         follow(draw, curve_job, key=RANK)
@@ -47,10 +47,10 @@ def draw_layer(
     errors_job = submit(tasks.layer_errors, trained.origin, setting)
 
     def draw() -> None:
-        rank = int(knobs.number(links.RANK))
+        rank = int(knobs.read_number(links.RANK))
         if curve_job.so_far is not None:
             _describe_network(trained, curve_job.so_far, ranks_job.result, rank)
-            blocks.model_download(
+            blocks.offer_model(
                 partial(requests.low_rank_file, trained, setting, rank),
                 model_file_name(trained, "LMM", "rank", rank),
                 "low_rank_file",
@@ -141,7 +141,7 @@ def _tabulate_marks(marks: Mapping[str, float], rank: int) -> pd.DataFrame:
 
 def _draw_spectra(view: LayerView, rank: int) -> None:
     scales = {"linear": "Linear", "log": "Logarithmic"}
-    logarithmic = widgets.segment(links.SPECTRUM_SCALE, "Spectra", scales) == "log"
+    logarithmic = widgets.choose_segment(links.SPECTRUM_SCALE, "Spectra", scales) == "log"
     marks = {text.MARKS[name][0]: at for name, at in view.marks.items() if at > 0}
     usual = ", ".join(f"{label} at {at:.3g}" for label, at in marks.items())
     left, right = st.columns([3, 2], gap="medium")

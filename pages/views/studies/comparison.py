@@ -33,7 +33,7 @@ def draw_comparison(study: Study, results: StudyResults) -> None:
         st.info(text.describe_nothing(study), icon=":material/info:")
         return
     styles = {each.label: figures.style_of(each) for each in study.curves}
-    drawn = widgets.segment(links.STUDY_DRAWN, "Drawn", text.DRAWN)
+    drawn = widgets.choose_segment(links.STUDY_DRAWN, "Drawn", text.DRAWN)
     _draw_changes(study, results, drawn)
     st.caption(text.describe_changes(study, drawn))
     _draw_verdicts(study, results, styles)
@@ -76,12 +76,12 @@ def _draw_verdicts(study: Study, results: StudyResults, styles: Mapping[str, Sty
     if len(labels) < 2:
         st.info(text.ONE_CURVE, icon=":material/info:")
         return
-    with widgets.row():
+    with widgets.open_row():
         shares = {f"{share:g}": share for share in study.budgets}
         titles = {name: text.name_share(share) for name, share in shares.items()}
-        share = shares[widgets.segment(links.STUDY_SHARE, "At", titles)]
+        share = shares[widgets.choose_segment(links.STUDY_SHARE, "At", titles)]
         against = widgets.pick(links.STUDY_AGAINST, "Against", labels, labels[0], width=260)
-    widgets.remark(links.STUDY_AGAINST)
+    widgets.draw_remarks(links.STUDY_AGAINST)
     every = results.overview.comparisons
     compared = every[(every["share"] == share) & (every["against"] == against)]
     if not len(compared):
@@ -116,7 +116,7 @@ def _draw_downloads(study: Study) -> None:
     """The rows are read when they are asked for: there may be a million."""
     url = default_url()
     assert url is not None
-    with widgets.row():
+    with widgets.open_row():
         for title, kind in (("Rows as CSV", "csv"), ("Rows as Parquet", "parquet")):
             content = partial(tasks.write_rows, url, study.name, kind)
             blocks.download(title, content, f"study.{kind}", f"study_{kind}")

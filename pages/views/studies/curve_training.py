@@ -16,7 +16,7 @@ WHOLE = 32  # bits of a number as it is
 
 def choose_epochs() -> int | None:
     """Of every curve's rows after compression; None: as each method has them."""
-    chosen = widgets.segment(
+    chosen = widgets.choose_segment(
         links.STUDY_CURVE_EPOCHS,
         "Epochs after compression",
         text.CURVE_EPOCHS,

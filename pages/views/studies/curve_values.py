@@ -28,7 +28,7 @@ def choose_values(curves: Sequence[Curves]) -> tuple[Curves, ...]:
     with st.expander(text.VALUES, expanded=given, icon=":material/tune:"):
         st.caption(text.VALUES_HELP)
         chosen = tuple(_choose(each) for each in curves)
-    widgets.remark(*keys)
+    widgets.draw_remarks(*keys)
     return chosen
 
 

@@ -12,7 +12,7 @@ from compression.grid import TRIED_BITS
 from compression.studies.protocol import read_protocol
 from compression.studies.specification import SHARES, SOURCES, Curves, Study, name_share
 from pages.shared import links
-from pages.shared.models.own_datasets import explain_gone, own_titles
+from pages.shared.models.own_datasets import explain_gone, list_own_titles
 from pages.shared.models.text import titles_of
 from pages.shared.ui import blocks, knobs, widgets
 
@@ -34,7 +34,7 @@ _FIRST_SIZES = tuple(f"{share:g}" for share in SHARES)
 def define_study() -> Study:
     """The study that the menus say; the page ends where they say none."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        source = widgets.segment(links.STUDY_SOURCE, "Study", text.ORIGINS)
+        source = widgets.choose_segment(links.STUDY_SOURCE, "Study", text.ORIGINS)
         _draw_presets()
     study = _choose_part() if source == "atlas" else _choose_own()
     if not study.pairs():
@@ -49,7 +49,7 @@ def _choose_own() -> Study:
     with left:
         datasets = _choose_datasets()
         models = _choose(links.STUDY_MODELS, "Models", titles_of(compression.MODELS), MODELS)
-        folds = widgets.segment(links.STUDY_FOLDS, "Folds", text.FOLDS, help=text.FOLDS_HELP)
+        folds = widgets.choose_segment(links.STUDY_FOLDS, "Folds", text.FOLDS, help=text.FOLDS_HELP)
         sizes = _choose(links.STUDY_SIZES, "Sizes", _SIZES, _FIRST_SIZES)
         label = "Epochs of the references (0: the recipe's)"
         epochs = knobs.draw(links.STUDY_EPOCHS, label, EPOCHS, 0)
@@ -57,7 +57,9 @@ def _choose_own() -> Study:
         known = {each.label: each for each in list_curves()}
         labels = {label: label for label in known}
         curves = _choose(links.STUDY_CURVES, "Curves", labels, FIRST_CURVES)
-        vary = widgets.segment(links.STUDY_VARY, "Seeds vary", text.VARY, help=text.VARY_HELP)
+        vary = widgets.choose_segment(
+            links.STUDY_VARY, "Seeds vary", text.VARY, help=text.VARY_HELP
+        )
         seeds = knobs.draw(links.SEEDS, "Seeds", range(2, MOST_SEEDS + 1), SEEDS, help=text.SEEDS)
         bits = _choose(links.STUDY_BITS, "In few bits too", _BITS, ())
         epochs_after = choose_epochs()
@@ -82,7 +84,7 @@ def _choose_datasets() -> tuple[str, ...]:
     """Of the catalogue, and uploads of this session or of its link."""
     key = links.STUDY_DATASETS
     request = " ".join([*st.query_params.get_all(key), *(st.session_state.get(key) or ())])
-    titles = titles_of(data.DATASETS) | own_titles(request)
+    titles = titles_of(data.DATASETS) | list_own_titles(request)
     return _choose(key, "Datasets", titles, DATASETS, explain_gone)
 
 
@@ -91,7 +93,7 @@ def _choose_part() -> Study:
     parts = {str(number): study for number, study in enumerate(read_protocol().studies())}
     titles = {number: study.name.partition(": ")[2] for number, study in parts.items()}
     part = widgets.pick(links.STUDY_PART, "Part", parts, "0", titles=titles, width=320)
-    widgets.remark(links.STUDY_PART)
+    widgets.draw_remarks(links.STUDY_PART)
     st.caption(text.ATLAS)
     return parts[part]
 

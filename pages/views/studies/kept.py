@@ -47,7 +47,7 @@ def _draw_table(store: "StudyStore") -> None:
     st.markdown(text.describe_kept(every, MAX_BYTES))
     if refused := st.session_state.pop(_REFUSED, ""):
         st.warning(refused)
-    with widgets.row():
+    with widgets.open_row():
         words = st.text_input("Filter", key="kept_filter", placeholder="iris rounding failed")
         failed_only = st.toggle("Failed ones alone", key="kept_failed")
     shown = filter_kept(every, words, failed_only)
@@ -77,7 +77,7 @@ def _draw_actions(store: "StudyStore", rows: pd.DataFrame) -> None:
     from compression.studies.kept import SEPARATOR
 
     keys, count = rows.index.tolist(), text.count_fits(len(rows))
-    with widgets.row():
+    with widgets.open_row():
         with st.popover(f"Tag {count}"):
             tag = st.text_input("Tag", key="kept_tag")
             st.button("Add", on_click=_change, args=(store.tag, keys, tag), key="kept_add_tag")

@@ -22,7 +22,7 @@ def draw_ranks(study: Study, results: StudyResults) -> None:
     chosen = next(iter(titles))
     if len(pairs) > 1:
         chosen = widgets.pick(links.STUDY_PAIR, "Dataset and model", titles, chosen, titles=titles)
-        widgets.remark(links.STUDY_PAIR)
+        widgets.draw_remarks(links.STUDY_PAIR)
     dataset, model = chosen.split(":")
     ranks = ranks[(ranks["dataset"] == dataset) & (ranks["model"] == model)]
     curves = {each.label: each for each in study.curves}

@@ -26,7 +26,7 @@ def draw_model(trained: TrainedReference) -> None:
         )
         st.dataframe(trained.structure, hide_index=True)
     with right:
-        blocks.predictions(
+        blocks.draw_predictions(
             trained,
             trained.predictions,
             trained.confusion,

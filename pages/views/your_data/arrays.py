@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from data.arrays import LAYOUTS, possible_layouts
+from data.arrays import LAYOUTS, list_layouts
 
 from . import text
 from .results import FileFacts
@@ -77,7 +77,7 @@ def _choose_layout(
     each; others hold all behind one another, and get an axis when they are padded.
     """
     joined = lengths is not None and lengths[:1] != shape[:1]
-    possible = possible_layouts((0, 0, *shape[1:]) if joined else shape)
+    possible = list_layouts((0, 0, *shape[1:]) if joined else shape)
     if len(possible) < 2:
         return None
     chosen = st.radio(

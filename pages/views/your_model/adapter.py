@@ -53,7 +53,7 @@ def _draw_spectrum(view: AdapterView, row: int) -> None:
     names = list(view.spectra)
     titles = {name: text.clean_name(name) for name in names}
     layer = widgets.pick(links.WEIGHT, "Layer", names, names[0], titles=titles)
-    widgets.remark(links.WEIGHT)
+    widgets.draw_remarks(links.WEIGHT)
     values, rank = view.spectra[layer], dict(view.ranks[row])[layer]
     figure = spectrum(values, rank, {}, text.escape_name(layer))
     charts.draw(

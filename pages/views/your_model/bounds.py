@@ -34,7 +34,9 @@ def draw_bounds(view: ModelView, files: Files, judging: JudgingData) -> Job[Boun
             return
         place, _ = st.columns([2, 3])
         with place:
-            bits = int(widgets.segment(links.BOUND_BITS, "Bits of a weight under its bound", BITS))
+            bits = int(
+                widgets.choose_segment(links.BOUND_BITS, "Bits of a weight under its bound", BITS)
+            )
         row = _choose_row(curve, bits, settled=job.result is not None)
         task = judging.readings.task
         _draw_numbers(curve, row, bits, task)

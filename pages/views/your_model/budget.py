@@ -37,10 +37,10 @@ def choose_method(view: ModelView, files: Files, judging: JudgingData | None) ->
         st.caption(text.WITHOUT_CALIBRATION)
         return view
     titles = {name: LOW_RANK_METHODS[name].title for name in (TRUNCATED, ACTIVATION_AWARE)}
-    if widgets.segment(links.FILE_METHOD, "Ranks by", titles) == TRUNCATED:
+    if widgets.choose_segment(links.FILE_METHOD, "Ranks by", titles) == TRUNCATED:
         return view
     plan = wait_for(ask_layers(files, judging), "Asking the layers what they give on fit rows")
-    return None if plan is None else with_plan(view, plan, judging)
+    return None if plan is None else replace_plan(view, plan, judging)
 
 
 def ask_layers(files: Files, judging: JudgingData) -> Job[CalibratedPlan]:
@@ -48,7 +48,7 @@ def ask_layers(files: Files, judging: JudgingData) -> Job[CalibratedPlan]:
     return jobs.submit(tasks.calibrate, files, *judging.calibration)
 
 
-def with_plan(view: ModelView, plan: CalibratedPlan, judging: JudgingData) -> ModelView:
+def replace_plan(view: ModelView, plan: CalibratedPlan, judging: JudgingData) -> ModelView:
     """The model with these ranks in place of truncated SVD's."""
     return replace(
         view,
@@ -105,7 +105,9 @@ def draw_budget(view: ModelView, files: Files, judged: bool) -> int:
             st.warning(text.NO_SCORE, icon=":material/warning:")
         bits = 32
         if view.kind == "ONNX graph":
-            bits = int(widgets.segment(links.FILE_BITS, "Bits of a weight", BITS, help=text.BITS))
+            bits = int(
+                widgets.choose_segment(links.FILE_BITS, "Bits of a weight", BITS, help=text.BITS)
+            )
         if view.ranks[row] or bits < 32:
             draw_file(view, files, row, bits)
     return row

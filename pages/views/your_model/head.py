@@ -50,7 +50,7 @@ def _choose_set() -> str:
         chosen = widgets.pick(
             links.HEAD_SET, "Constraint set of the last layer", titles, "box", titles=titles
         )
-    widgets.remark(links.HEAD_SET)
+    widgets.draw_remarks(links.HEAD_SET)
     return chosen
 
 

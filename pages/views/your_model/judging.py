@@ -5,7 +5,7 @@ import streamlit as st
 import data
 from compression.graphs import example
 from pages.shared import jobs, links
-from pages.shared.models.own_datasets import explain_gone, own_titles
+from pages.shared.models.own_datasets import explain_gone, list_own_titles
 from pages.shared.models.text import titles_of
 from pages.shared.ui import widgets
 from pages.shared.ui.progress import wait_for
@@ -69,7 +69,7 @@ def is_text_model(files: Files) -> bool:
 def _choose_data(files: Files) -> str:
     """A dataset of the catalogue or one's own; or none."""
     known = titles_of(data.DATASETS)
-    upload_titles = own_titles(widgets.read_request(links.JUDGED_ON))
+    upload_titles = list_own_titles(widgets.read_request(links.JUDGED_ON))
     titles = {text.NO_DATA: "none"} | known | upload_titles
     default = DIGITS if is_example(files) else text.NO_DATA
     _follow_default(default)
@@ -77,7 +77,7 @@ def _choose_data(files: Files) -> str:
         chosen = widgets.pick(
             links.JUDGED_ON, "Judge it on", titles, default, explain_gone, titles=titles
         )
-    widgets.remark(links.JUDGED_ON)
+    widgets.draw_remarks(links.JUDGED_ON)
     return chosen
 
 
@@ -100,5 +100,5 @@ def _choose_reading(readings: Readings) -> int:
             names,
             names[0],
         )
-    widgets.remark(links.READING)
+    widgets.draw_remarks(links.READING)
     return names.index(chosen)

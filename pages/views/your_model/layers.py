@@ -17,10 +17,10 @@ def draw_layers(view: ModelView) -> None:
     st.header("Why this layer, why not", anchor="layers")
     left, right = st.columns([3, 2], gap="medium", vertical_alignment="bottom")
     with left:
-        energy = widgets.segment(links.ENERGY, "Energy that each layer keeps", ENERGIES)
+        energy = widgets.choose_segment(links.ENERGY, "Energy that each layer keeps", ENERGIES)
     with right:
         layer = _choose_layer(view)
-    widgets.remark(links.WEIGHT)
+    widgets.draw_remarks(links.WEIGHT)
     left, right = st.columns([3, 2], gap="medium")
     said = text.describe_map(view, energy)
     with left:

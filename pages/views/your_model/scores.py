@@ -12,7 +12,7 @@ from pages.shared.ui import charts
 from pages.shared.ui.progress import follow, show_status
 
 from . import figures, tasks, text
-from .budget import ask_layers, with_plan
+from .budget import ask_layers, replace_plan
 from .judging import DIGITS, is_example
 from .results import CalibratedPlan, JudgingData, ModelView
 from .tasks import Files
@@ -42,7 +42,7 @@ def judge_both(view: ModelView, files: Files, judging: JudgingData) -> MethodSco
     plan_job = ask_layers(files, judging)
     views = [view]
     if plan_job.result is not None:
-        views.append(with_plan(view, plan_job.result, judging))
+        views.append(replace_plan(view, plan_job.result, judging))
     curves = {each.method: _submit(each, files, judging) for each in views}
     return MethodScores(plan_job, {each.method: each for each in views}, curves)
 

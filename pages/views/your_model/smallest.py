@@ -117,5 +117,5 @@ def _choose_file(choice: FileChoice) -> pd.Series:
     if choice.promised is None or choice.promised.equals(choice.line):
         return choice.line
     titles = {SMALLEST: "the smallest", PROMISED: "the promised one"}
-    taken = widgets.segment(links.FILE_TAKEN, "File to take away", titles)
+    taken = widgets.choose_segment(links.FILE_TAKEN, "File to take away", titles)
     return choice.line if taken == SMALLEST else choice.promised

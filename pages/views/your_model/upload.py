@@ -45,7 +45,7 @@ def _choose_example() -> Files:
                 example.NAME,
                 titles=titles,
             )
-        widgets.remark(links.EXAMPLE_MODEL)
+        widgets.draw_remarks(links.EXAMPLE_MODEL)
         if chosen == example.TEXT_MODEL_NAME:
             return ((chosen, example.read_text_model(path)),)
     else:

@@ -7,7 +7,7 @@ from pages.shared.models import constrained_tasks, requests
 from pages.shared.models import tasks as work
 from pages.views.decide import series, tasks
 from pages.views.decide.candidates import list_candidates
-from pages.views.decide.series import possible_series
+from pages.views.decide.series import list_possible_series
 from tests.pages.views.decide.examples import EPOCHS, IN_FEW_BITS, SERIES, go_on
 
 
@@ -77,7 +77,7 @@ def everyone(request):
     assert job.wait(200)
     trained, jobs = job.result, {}
     assert SERIES["box"].submit(trained).wait(200)  # of which some get fewer bits
-    for one in possible_series(trained):
+    for one in list_possible_series(trained):
         if one.name.endswith("_few_bits") and one.name not in IN_FEW_BITS:
             continue
         jobs[one] = one.submit(trained)

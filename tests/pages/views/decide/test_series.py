@@ -26,7 +26,7 @@ from pages.views.decide.series import (
     QUICK,
     is_series_due,
     is_unasked,
-    possible_series,
+    list_possible_series,
     submit_series,
 )
 from pages.views.decide.tasks import DENSE
@@ -202,7 +202,7 @@ def test_all_that_is_trained_on_has_equal_epochs_unless_bounds_are_met_as_a_path
     own = table["series"].isin([*BASELINES, "reference", *IN_FEW_BITS])
     beside = {EQUAL_EPOCHS} if trained.convex else set()  # other ways than the optimum
     assert set(table.loc[~own, "epochs"]) <= {0, EPOCHS} | beside
-    found = {one.name: one for one in possible_series(trained, path=True)}
+    found = {one.name: one for one in list_possible_series(trained, path=True)}
     job = found["box"].submit(trained)
     assert job.wait(60)
     count = len(job.result.table)
@@ -244,7 +244,7 @@ def test_few_bits_of_a_low_rank_and_of_a_count_are_asked_for_last_of_all(monkeyp
             break
     assert set(rounds[0]) == {*QUICK}
     assert rounds[-2:] == [[name] for name in LAST]
-    unasked = {one.name for one in possible_series(trained) if is_unasked(one)}
+    unasked = {one.name for one in list_possible_series(trained) if is_unasked(one)}
     assert {name for names in rounds for name in names} == unasked
     assert set(LAST) <= {f"{name}_few_bits" for name in (*LOW_RANK_METHODS, "cardinality")}
 

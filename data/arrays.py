@@ -108,7 +108,7 @@ def from_arrays(
     return replace(made, remarks=(*said, *made.remarks))
 
 
-def possible_layouts(shape: tuple[int, ...]) -> tuple[str, ...]:
+def list_layouts(shape: tuple[int, ...]) -> tuple[str, ...]:
     """The layouts that an array of this shape can have; of several one has to be chosen."""
     if len(shape) == 3:
         return ("NHW", "NCL", "NLC")
@@ -118,7 +118,7 @@ def possible_layouts(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def _check_layout(values: NDArray[Any], layout: str | None) -> str:
-    possible = possible_layouts(values.shape)
+    possible = list_layouts(values.shape)
     if not possible:
         raise DatasetError(
             f"the inputs have the shape {values.shape}: give (rows, features), or 3 or 4 axes for "

@@ -170,7 +170,7 @@ def fit_encoder(name: str, kind: str, values: NDArray[Any]) -> Numbers | YesNo |
     return YesNo(name, values) if kind == kinds.YES_NO else Numbers(name, values)
 
 
-def most_features(content: kinds.Content) -> int:
+def count_most_features(content: kinds.Content) -> int:
     """How many features a column can become."""
     if content.kind == kinds.CATEGORY:
         return min(content.distinct + bool(content.missing), MOST_CATEGORIES)

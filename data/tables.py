@@ -26,7 +26,7 @@ from .base import (
     read_numbers,
     standardise_target,
 )
-from .encoding import Feature, fit_encoder, most_features
+from .encoding import Feature, count_most_features, fit_encoder
 from .errors import DatasetError
 from .obstacles import (
     find_wrong_columns,
@@ -211,18 +211,18 @@ class Table:
             values = kinds.read_values(self._read_column(column), self._target_kind)
             gone = [value is None or value != value for value in values.tolist()]
             rows = np.flatnonzero(~np.array(gone))
-        most = max(MOST_CELLS // max(self.most_features, 1), 1)
+        most = max(MOST_CELLS // max(self.count_most_features, 1), 1)
         if len(rows) <= most:
             return rows
         texts = self._read_column(column).iloc[rows].astype(str).to_numpy()
         return sample_rows(rows, most, texts if self.task == "classification" else None)
 
     @property
-    def most_features(self) -> int:
+    def count_most_features(self) -> int:
         """How many numbers a row can become."""
-        return sum(most_features(column.content) for column in self._list_columns("feature"))
+        return sum(count_most_features(column.content) for column in self._list_columns("feature"))
 
-    def remarks(self) -> tuple[str, ...]:
+    def list_remarks(self) -> tuple[str, ...]:
         """What was decided for this table: what was left out, dropped and sampled."""
         said = []
         column = self._target_column
@@ -237,7 +237,7 @@ class Table:
             if each.name not in self.asked_roles:
                 said.append(f"Column {each.name!r} is {each.rule}.")
         for each in self._list_columns("feature"):
-            if each.content.kind == kinds.CATEGORY and most_features(each.content) < (
+            if each.content.kind == kinds.CATEGORY and count_most_features(each.content) < (
                 each.content.distinct + bool(each.content.missing)
             ):
                 said.append(
@@ -302,7 +302,7 @@ class Table:
             target_name=str(self.target),
             target_mean=target_mean,
             target_scale=target_scale,
-            remarks=self.remarks() + said + describe_oddities(len(split.fit), constant, names),
+            remarks=self.list_remarks() + said + describe_oddities(len(split.fit), constant, names),
             feature_units=tuple(feature.unit for feature in features),
             zero_one=tuple(n for n, feature in enumerate(features) if feature.zero_one),
             **{name: values[train] for name, values in self._read_split_values().items()},

@@ -36,7 +36,7 @@ GONE = (
 )
 
 
-def folder() -> Path:
+def make_folder() -> Path:
     """Where uploads are kept: ``COMPRESS_UPLOADS``, or a folder below the temporary one.
 
     Raises
@@ -59,7 +59,7 @@ def folder() -> Path:
 def keep_file(content: bytes | memoryview) -> str:
     """Keep an uploaded file's bytes; the name to have them by, ``file-...``."""
     name = f"file-{blake2b(content, digest_size=10).hexdigest()}"
-    directory = folder() / name
+    directory = make_folder() / name
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
         new = not (directory / FACTS).exists() and not (directory / ORIGINAL).exists()
@@ -167,13 +167,13 @@ def keep_dataset(upload: str, choices: Mapping[str, Any]) -> str:
         "input_shape": list(made.input_shape),
         "classes": made.classes,
     }
-    _write(folder() / f"{made.name}.json", json.dumps(facts).encode())
+    _write(make_folder() / f"{made.name}.json", json.dumps(facts).encode())
     return made.name
 
 
 def read_facts(name: str) -> dict[str, Any]:
     """What is known of a kept dataset without loading it; raises DatasetError when it is gone."""
-    file = folder() / f"{name}.json"
+    file = make_folder() / f"{name}.json"
     try:
         if not DATASET.fullmatch(name):
             raise FileNotFoundError
@@ -209,7 +209,7 @@ def clean_text(text: str) -> str:
 
 def forget_old() -> None:
     """Remove what was not used for long, and of too much what was used longest ago."""
-    directory = folder()
+    directory = make_folder()
     entries = []
     for entry in directory.iterdir():
         with contextlib.suppress(OSError):
@@ -261,7 +261,7 @@ def _name(upload: str, choices: Mapping[str, Any]) -> str:
 
 
 def _find_upload(upload: str) -> Path:
-    directory = folder() / upload
+    directory = make_folder() / upload
     if not UPLOAD.fullmatch(upload) or not directory.is_dir():
         raise DatasetError(f"this upload is not kept any more: {GONE}")
     return directory

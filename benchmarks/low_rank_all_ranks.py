@@ -59,7 +59,7 @@ def evaluate_with_fallback(net: Any, x: torch.Tensor) -> None:
     """Each network once: from the break-even rank on it is the same one."""
     family = prepare(net)
     last = min(net[0].weight.shape)
-    paying = [rank for rank in range(1, last + 1) if family.effective(rank)]
+    paying = [rank for rank in range(1, last + 1) if family.find_compressed(rank)]
     for _ in family.evaluate(x, [*paying, last]):
         pass
 

@@ -158,7 +158,7 @@ def block_of(n: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def draws(n: int, seed: int) -> NDArray[np.unsignedinteger]:
+def draw_resamples(n: int, seed: int) -> NDArray[np.unsignedinteger]:
     """How often each of n rows is drawn in each resample, shape (resamples, n), read-only.
 
     In the smallest integers that hold them: of many rows they are the largest array of a curve.
@@ -246,7 +246,7 @@ class Comparison:
         Of the samples themselves, each of shape (models,), and of every resample, each of shape
         (models, resamples).
         """
-        counts, n = draws(len(self._target), self._seed), len(self._target)
+        counts, n = draw_resamples(len(self._target), self._seed), len(self._target)
         blocks = np.array_split(counts, range(block_of(n), len(counts), block_of(n)))
         parts = [self._sum_shares(values, block.astype(np.float64)) for block in blocks]
         resampled, errors = (np.hstack(each) for each in zip(*parts, strict=True))

@@ -238,10 +238,10 @@ def _list_numbers(module: nn.Module) -> dict[str, torch.Tensor]:
     return {"weight": whole.to(weights[0].dtype), **bias}
 
 
-def dense_layer(module: nn.Module) -> nn.Module:
+def build_dense_layer(module: nn.Module) -> nn.Module:
     """The one layer that a compressed layer stands for, without its numbers."""
     if isinstance(module, LowRankPlusSparseLayer):
-        return dense_layer(module.low_rank)
+        return build_dense_layer(module.low_rank)
     if not isinstance(module, LowRankLayer):
         return module
     chain: Any = [part for part in module if type(part) in COMPRESSIBLE]
@@ -273,7 +273,7 @@ def _build_dense_network(network: nn.Sequential) -> nn.Sequential:
                 name,
                 _build_dense_network(part)
                 if type(part) is nn.Sequential
-                else copy.deepcopy(dense_layer(part)),
+                else copy.deepcopy(build_dense_layer(part)),
             )
             for name, part in children_of(network).items()
         )

@@ -20,7 +20,7 @@ from .models import recipe_of
 from .network import bounded_of, layers
 from .pareto import pareto_front
 from .quantization import quantize, rounding_errors
-from .report import far_apart_first
+from .report import order_far_apart_first
 from .straight_through import train_quantized
 from .threads import in_one_thread
 from .training import (
@@ -285,7 +285,7 @@ def bits_by_bound(
     def build_table() -> pd.DataFrame:
         return pd.concat(tables).sort_values(["bound", "bits"], ignore_index=True)
 
-    for done, row in enumerate(far_apart_first(len(networks)), start=1):
+    for done, row in enumerate(order_far_apart_first(len(networks)), start=1):
         bound, network = networks[row]
         curve = quantized_curve(reference, dataset, [(b, network, b) for b in BITS])
         tables.append(curve.table.assign(bound=bound, fewest_bits=fewest_bits(curve.table)))

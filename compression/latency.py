@@ -279,7 +279,7 @@ def rank_latencies(
     from .training import SampleTensors
 
     family = prepare(reference, SampleTensors(dataset), "truncated_svd")
-    paying = [rank for rank in range(1, family.max_rank + 1) if family.effective(rank)]
+    paying = [rank for rank in range(1, family.max_rank + 1) if family.find_compressed(rank)]
     ranks = space_ranks(paying, count)
     networks = {name_rank(rank): family.at(rank) for rank in ranks}
     macs = accounting.macs(reference.network)

@@ -58,7 +58,7 @@ PLANES = "bytes"  # a byte of each code, then the next byte of each, deflated
 _NOTE_BYTES = 24  # that it takes to say which
 
 
-def shortest(codes: NDArray[np.unsignedinteger], bits: int) -> tuple[NDArray[np.uint8], str]:
+def pack_shortest(codes: NDArray[np.unsignedinteger], bits: int) -> tuple[NDArray[np.uint8], str]:
     """Codes of so many bits each in the fewest bytes, and which of the three ways that is."""
     packed = pack(codes, bits)
     best, way = packed, PACKED
@@ -73,7 +73,7 @@ def shortest(codes: NDArray[np.unsignedinteger], bits: int) -> tuple[NDArray[np.
 
 
 def expand(stored: NDArray[np.uint8], bits: int, count: int, way: str) -> NDArray[np.uint16]:
-    """``count`` codes of what :func:`shortest` gave; ValueError where the bytes are none of these.
+    """``count`` codes of what :func:`pack_shortest` gave; ValueError where the bytes are none of these.
 
     Never takes more memory than so many codes do, whatever the bytes say.
     """

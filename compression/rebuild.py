@@ -177,7 +177,7 @@ def build(line: dict[str, Any], bias: bool) -> Any:
     return layer_kind.layer(**given)
 
 
-def compressible(line: dict[str, Any]) -> bool:
+def is_compressible(line: dict[str, Any]) -> bool:
     """Whether a description is that of a layer with a weight."""
     return _KINDS[next(iter(line))].layer in COMPRESSIBLE
 

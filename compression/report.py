@@ -12,7 +12,7 @@ def keep_going(done: int, total: int, partial: Callable[[], Any] | None) -> bool
     return True
 
 
-def far_apart_first(count: int) -> list[int]:
+def order_far_apart_first(count: int) -> list[int]:
     """0 ... count − 1, every 8th first, then those between them, and so on.
 
     In this order of rows a picture of what there is so far spans all of them.

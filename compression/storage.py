@@ -215,7 +215,7 @@ class _ModuleReader:
                 return LowRankPlusSparseLayer(**parts)
             return LowRankLayer(parts) if line.get("low_rank") else nn.Sequential(parts)
         layer = rebuild.build(line, bias=f"{name}.bias" in self.tensors)
-        if not rebuild.compressible(line):
+        if not rebuild.is_compressible(line):
             return layer
         dtype = line.get("dtype", self._usual)
         bias_dtype = line.get("bias_dtype", dtype)

@@ -149,5 +149,5 @@ def train_quantized(
     for _ in range(epochs):
         for part in rounding.values():
             part.search_grid()
-        loop.epoch()
+        loop.run_epoch()
     return freeze(learning, rounding, network)

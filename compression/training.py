@@ -175,7 +175,7 @@ class Trainer:
         self._order = torch.Generator().manual_seed(self.seed)
         self._loss = loss_of(self.samples.task)
 
-    def epoch(self) -> float:
+    def run_epoch(self) -> float:
         """One pass over the training rows; returns the mean loss seen on the way."""
         self.network.train()
         rows = self.samples.fit
@@ -217,7 +217,7 @@ class Trainer:
         """
         best, best_state, waited = np.inf, None, 0
         for number in range(epochs):
-            train_loss = self.epoch()
+            train_loss = self.run_epoch()
             row = {"epoch": len(self.history) + 1, "train_loss": train_loss, **self._validate()}
             self.history.append(row)
             if not np.isfinite(train_loss):

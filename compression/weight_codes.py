@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .catalog import CONSTRAINTS, find
 from .grid import FEW_BITS, AnyGrid, ChannelGrid, Grid
 from .network import LayerBound
-from .packing import PACKED, bits_of, expand, inflate, pack, shortest, unpack
+from .packing import PACKED, bits_of, expand, inflate, pack, pack_shortest, unpack
 from .weight_states import FREE, LOWER, UPPER, WeightState
 
 LARGEST_EXPANSION = 256
@@ -99,7 +99,7 @@ def _store_sequence(name: str, codes: NDArray, bits: int, few: bool = True) -> S
     """Codes as one tensor, which is left out where they need no bits."""
     if not bits or not codes.size:
         return {}, {}
-    stored, way = shortest(codes, bits) if few else (pack(codes, bits), PACKED)
+    stored, way = pack_shortest(codes, bits) if few else (pack(codes, bits), PACKED)
     return {} if way == PACKED else {"coding": {name: way}}, {name: stored}
 
 

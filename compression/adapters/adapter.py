@@ -16,7 +16,7 @@ from ..low_rank.rank_choices import RankChoices
 from ..low_rank.spectrum import ENERGY_SHARES, energy_ranks
 from ..report import Report, keep_going
 from ..tensor_file import read_metadata
-from .files import config_file, read_files, weights_file
+from .files import find_config_file, find_weights_file, read_files
 from .pairs import Pair, as_matrices, find_pairs
 from .peft_config import PeftConfig
 from .product import distance, singular_values, truncate
@@ -214,13 +214,13 @@ class Adapter:
     ) -> dict[str, bytes]:
         if all(ranks[name] == pair.rank for name, pair in self._pairs.items()):
             return dict(self._files)
-        file = weights_file(self._files)
+        file = find_weights_file(self._files)
         noted = _note_again(read_metadata(self._files[file]), set(ranks.values()))
         written = self._files | {file: safetensors.torch.save(tensors, noted)}
-        config, name = self._config, config_file(self._files)
+        config, name = self._config, find_config_file(self._files)
         if config is not None and name is not None:
             wanted = {
-                layer: config.of(layer)
+                layer: config.find(layer)
                 if pair.reason or ranks[layer] == pair.rank
                 else (ranks[layer], config.alpha_at(ranks[layer], pair.scale))
                 for layer, pair in self._pairs.items()

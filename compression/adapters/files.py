@@ -11,12 +11,12 @@ from .peft_config import PeftConfig, read_config
 
 def read_files(files: Mapping[str, bytes]) -> tuple[dict[str, torch.Tensor], PeftConfig | None]:
     """The tensors, all finite, and the config where there is one; see :func:`read_adapter`."""
-    tensors = read_tensors(files[weights_file(files)])
-    config = config_file(files)
+    tensors = read_tensors(files[find_weights_file(files)])
+    config = find_config_file(files)
     return tensors, None if config is None else read_config(files[config])
 
 
-def weights_file(files: Mapping[str, bytes]) -> str:
+def find_weights_file(files: Mapping[str, bytes]) -> str:
     """The name of the one file that holds tensors."""
     weights = [name for name in files if name.endswith(".safetensors")]
     others = [name for name in files if not name.endswith((".safetensors", ".json"))]
@@ -28,7 +28,7 @@ def weights_file(files: Mapping[str, bytes]) -> str:
     return weights[0]
 
 
-def config_file(files: Mapping[str, bytes]) -> str | None:
+def find_config_file(files: Mapping[str, bytes]) -> str | None:
     configs = [name for name in files if name.endswith(".json")]
     if len(configs) > 1:
         raise StorageError(f"give one config, not {', '.join(map(repr, configs))}")

@@ -118,7 +118,7 @@ def _read_pair(
     rank = small.shape[0] if small.ndim else 0
     expected, number = rank, 0.0
     if config is not None:
-        expected, number = config.of(path)
+        expected, number = config.find(path)
     elif alpha:
         number = _read_number(tensors[alpha], alpha)
     elif ".lora_A" in down or "lora_embedding_A" in down:

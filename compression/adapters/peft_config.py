@@ -43,7 +43,7 @@ class PeftConfig:
     alphas: "_Patterns"
     rank_stabilised: bool
 
-    def of(self, path: str) -> tuple[int, float]:
+    def find(self, path: str) -> tuple[int, float]:
         """Rank and alpha of the layer at a path of the base model."""
         return self.ranks.find(path, self.rank), self.alphas.find(path, self.alpha)
 
@@ -78,7 +78,7 @@ class PeftConfig:
         written = json.dumps(content, indent=2).encode()
         again = read_config(written)
         for path, pair in wanted.items():
-            if again.of(path) != pair:
+            if again.find(path) != pair:
                 raise StorageError(
                     f"layer {path[:200]!r} cannot be told apart from another in the config"
                 )

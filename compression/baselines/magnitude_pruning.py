@@ -52,7 +52,7 @@ class MagnitudePruning:
             if done <= rounds:
                 kept.update(find_largest(pruned, knob ** (done / rounds)))
                 clear()
-            trainer.epoch()
+            trainer.run_epoch()
         for name, layer in pruned.items():
             set_bounded(layer, LayerBound("cardinality", float(kept[name].sum())))
         return network, start.fine_tuning_epochs

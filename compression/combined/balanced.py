@@ -13,7 +13,7 @@ from ..low_rank.layers import decompose_layer, layers_for
 from ..low_rank.networks import Ranks
 
 
-def balanced_ranks(network: nn.Sequential) -> Ranks:
+def prepare_balanced_ranks(network: nn.Sequential) -> Ranks:
     """A network's linear layers at every rank: truncated SVDs with factors of equal size.
 
     From its break-even rank on a layer stays dense.

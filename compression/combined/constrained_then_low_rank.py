@@ -12,7 +12,7 @@ from torch import nn
 from ..constrained.training.projected_training import ProjectedTraining
 from ..constrained.training.setup import ConstrainedStart, bounds_for, project
 from ..network import bounded_of, layers
-from .balanced import balanced_ranks
+from .balanced import prepare_balanced_ranks
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ConstrainedThenLowRank:
             replace(start, epochs=start.epochs - after), self.constraint, limits
         )
         for bound, constrained in zip(bounds, path, strict=True):
-            all_ranks = balanced_ranks(constrained)
+            all_ranks = prepare_balanced_ranks(constrained)
             for rank in ranks:
                 network = copy.deepcopy(all_ranks.at(rank))
                 notes = {name: bounded_of(layer) for name, layer in layers(network).items()}
@@ -50,7 +50,7 @@ class ConstrainedThenLowRank:
                 bounded = {name: layers(network)[name] for name in kept}
                 trainer = start.trainer(network, partial(project, bounded, self.constraint, kept))
                 for _ in range(after):
-                    trainer.epoch()
+                    trainer.run_epoch()
                 yield rank, bound, network
 
     def epochs_behind(self, epochs: int, bounds: int) -> int:

@@ -17,12 +17,12 @@ from ..constrained.training.augmented_lagrangian import AugmentedLagrangian
 from ..constrained.training.setup import ConstrainedStart, bounds_for, members_of, project
 from ..low_rank.decomposition import Array
 from ..network import LayerBound, layers, set_bounded
-from .balanced import balanced_ranks
+from .balanced import prepare_balanced_ranks
 from .compressed_layer import share_bias, weight_of
 from .method import MU
 
 
-def bounded_factors(
+def find_bounded_factors(
     target: Array,
     left: Array,
     right: Array,
@@ -69,7 +69,7 @@ class JointTraining:
     """Learning–compression with both at once.
 
     min L(w)  subject to  w = left @ right, left and right in C(c), for each linear layer of
-    paying rank, and w in C(c) for the others. The C-step is :func:`bounded_factors`. The sets are
+    paying rank, and w in C(c) for the others. The C-step is :func:`find_bounded_factors`. The sets are
     those of low rank, then constraints: the two differ in the way there.
 
     Attributes
@@ -84,7 +84,7 @@ class JointTraining:
         self, start: ConstrainedStart, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
         """A network for each pair; of one rank each bound starts where the one before ended."""
-        all_ranks = balanced_ranks(start.network)
+        all_ranks = prepare_balanced_ranks(start.network)
         for rank in ranks:
             network = copy.deepcopy(start.network)
             factored = copy.deepcopy(all_ranks.at(rank))
@@ -119,7 +119,7 @@ class JointTraining:
             return weight_of(part)
         left, right = part.left.weight.detach(), part.right.weight.detach()
         bounds = (limits[f"{name}.left"], limits[f"{name}.right"])
-        factors = bounded_factors(
+        factors = find_bounded_factors(
             target.numpy(), left.numpy(), right.numpy(), members_of(self.constraint), bounds
         )
         for factor, values in zip((left, right), factors, strict=True):

@@ -10,7 +10,7 @@ from torch import nn
 from ..constrained.training.projected_training import ProjectedTraining
 from ..constrained.training.setup import ConstrainedStart, bounds_for
 from ..network import layers
-from .balanced import balanced_ranks
+from .balanced import prepare_balanced_ranks
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class LowRankThenConstrained:
         self, start: ConstrainedStart, ranks: Sequence[int], bounds: Sequence[float]
     ) -> Iterator[tuple[int, float, nn.Sequential]]:
         """A network for each pair; of one rank each bound starts where the one before ended."""
-        all_ranks = balanced_ranks(start.network)
+        all_ranks = prepare_balanced_ranks(start.network)
         for rank in ranks:
             factored = all_ranks.at(rank)
             limits = [bounds_for(layers(factored), self.constraint, bound) for bound in bounds]

@@ -15,9 +15,9 @@ def run(arguments: Namespace) -> int:
     facts: dict[str, Any]
     if arguments.data is None:
         from ..graphs import runner
-        from .judge import graph_of
+        from .judge import read_graph
 
-        differences = runner.compare(*(graph_of(path) for path in paths))
+        differences = runner.compare(*(read_graph(path) for path in paths))
         facts = {
             "random_inputs": differences["rows"],
             "relative_difference": differences["relative"],

@@ -74,7 +74,7 @@ class RunnableModel:
 
 def open_model(path: Path) -> RunnableModel:
     """An ONNX graph, or a network that ``compression.save`` wrote, as something to run."""
-    return open_content(graph_of(path))
+    return open_content(read_graph(path))
 
 
 def open_content(content: bytes) -> RunnableModel:
@@ -97,7 +97,7 @@ _TYPES = {
 }
 
 
-def graph_of(path: Path) -> bytes:
+def read_graph(path: Path) -> bytes:
     """The bytes of a graph in one piece."""
     files = read_files([path])
     if path.suffix.lower() == ".onnx":

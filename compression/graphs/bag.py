@@ -62,7 +62,7 @@ class Bag(Model):
     def compressed(self, ranks: Ranks) -> "Bag":
         """A factor file's tensors: ``<weight>.left`` and ``<weight>.right``, the rest as it was."""
         tensors = dict(self.tensors)
-        for layer, rank in self.checked_ranks(ranks).items():
+        for layer, rank in self.check_ranks(ranks).items():
             factors = self.factors(layer, rank)
             for name in (layer, *self.weight(layer).aliases):
                 dtype = tensors.pop(name).dtype

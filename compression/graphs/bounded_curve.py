@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..report import Report, far_apart_first, keep_going
+from ..report import Report, keep_going, order_far_apart_first
 from .clip_refit import BoundedLayer
 from .onnx_model import OnnxModel
 from .score_curve import GraphJudge, files_of
@@ -63,7 +63,7 @@ def bounded_curve(
         )
 
     last = len(shares) - 1
-    for done, step in enumerate(far_apart_first(len(shares))):
+    for done, step in enumerate(order_far_apart_first(len(shares))):
         row = last - step  # the model as it came first: what there is so far stands beside it
         smaller = model
         if row < last:

@@ -19,7 +19,7 @@ from ..low_rank.activation_aware_svd import ActivationAwareSVD
 from ..low_rank.decomposition import Decomposition
 from ..report import Report, keep_going
 from .child import measure_products
-from .onnx_uses import Source, Use, find_sources, orientation
+from .onnx_uses import Source, Use, find_orientation, find_sources
 from .spectra import LARGEST_SVD, Array
 from .weights import CONVOLUTION
 
@@ -132,7 +132,8 @@ def _can_be_seen(graph: ir.Model, source: Source) -> bool:
     """Whether all uses are the same product, at the graph's top level."""
     first = source.uses[0]
     return all(
-        use.node.graph is graph.graph and orientation(use, first) is False for use in source.uses
+        use.node.graph is graph.graph and find_orientation(use, first) is False
+        for use in source.uses
     )
 
 

@@ -54,7 +54,7 @@ def write_checked(model: Model, ranks: Ranks) -> tuple[dict[str, bytes], Check]:
     files = smaller.to_bytes()
     again = read_model(files)
     errors, difference = {}, 0.0
-    for layer, rank in model.checked_ranks(ranks).items():
+    for layer, rank in model.check_ranks(ranks).items():
         left, right = model.factor_names(layer)
         weight, matrix = model.weight(layer), model.matrix(layer)
         norm = np.linalg.norm(matrix)

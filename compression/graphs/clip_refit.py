@@ -126,7 +126,7 @@ def clip_layers(
 def _refit(outputs: LayerOutputs, weight: Array, share: float, dtype: np.dtype) -> BoundedLayer:
     bound = float(np.asarray(share * np.abs(weight).max()).astype(dtype))
     clipped = weight.clip(-bound, bound)
-    best = Refit().layer(outputs, BOX, bound, clipped)
+    best = Refit().refit_layer(outputs, BOX, bound, clipped)
     written = best.astype(dtype).astype(np.float64)  # no further: the bound is of that type
     return BoundedLayer(
         written,

@@ -239,7 +239,7 @@ class Model(ABC):
             "reason": reason,
         }
 
-    def checked_ranks(self, ranks: Ranks) -> dict[str, int]:
+    def check_ranks(self, ranks: Ranks) -> dict[str, int]:
         """The layers to be replaced, by their own names; errors as in :meth:`compressed`."""
         checked: dict[str, int] = {}
         for layer, rank in ranks.items():

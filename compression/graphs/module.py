@@ -73,7 +73,7 @@ class ModuleModel(Model):
         state = self.module.state_dict()
         tensors = {name: _read_plain(name, value) for name, value in state.items()}
         bag = Bag(tensors, "module.safetensors", self.file_bytes)
-        return bag.compressed(self.checked_ranks(ranks))
+        return bag.compressed(self.check_ranks(ranks))
 
     def to_bytes(self) -> dict[str, bytes]:
         return self.compressed({}).to_bytes()
@@ -115,7 +115,7 @@ class ModuleModel(Model):
         ndarray, shape (rows, ...)
         """
         matrices = {}
-        for layer, rank in self.checked_ranks(ranks or {}).items():
+        for layer, rank in self.check_ranks(ranks or {}).items():
             matrices[layer] = self.factors(layer, rank).weight
         samples, training = torch.as_tensor(x), self.module.training
         with self.substitute(matrices) as module:

@@ -88,7 +88,7 @@ class OnnxModel(Model):
 
     def compressed(self, ranks: Ranks) -> "OnnxModel":
         """The graph with two nodes in place of one for each layer of a rank."""
-        checked = self.checked_ranks(ranks)
+        checked = self.check_ranks(ranks)
         graph, maps = _to_ir(self.proto)
         sources = {source.value.name: source for source in find_sources(graph)}
         for layer, rank in checked.items():

@@ -5,7 +5,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..factors import Factors
-from .onnx_uses import Source, Use, attribute, orientation
+from .onnx_uses import Source, Use, attribute, find_orientation
 from .spectra import Array
 from .weights import CONVOLUTION, LINEAR
 
@@ -22,7 +22,7 @@ def replace(model: ir.Model, source: Source, factors: Factors) -> None:
     first = source.uses[0]
     for use in source.uses:
         left, right = factors.left, factors.right
-        if orientation(use, first):
+        if find_orientation(use, first):
             left, right = right.T, left.T
         _NodeFactors(model, source, use, left, right).apply()
         if factors.bias_shift.any():

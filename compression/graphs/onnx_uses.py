@@ -195,12 +195,12 @@ def _explain_refusal(source: Source, first: Use) -> str:
         return explain_same_tensor(f"{title} in node {show(node.name or node.op_type)}")
     if blocked:
         return blocked[0].reason
-    if any(orientation(use, first) is None for use in source.uses):
+    if any(find_orientation(use, first) is None for use in source.uses):
         return "is used at two places in two shapes: one pair of factors cannot stand for both"
     return ""
 
 
-def orientation(use: Use, first: Use) -> bool | None:
+def find_orientation(use: Use, first: Use) -> bool | None:
     """Whether a use takes the transpose of what the first takes; None: neither."""
     matrix, other = use.matrix, first.matrix
     if matrix.shape == other.shape and np.array_equal(matrix, other, equal_nan=True):

@@ -85,7 +85,7 @@ def compare(before: bytes, after: bytes) -> dict[str, Any]:
     last: NotApplicableError | None = None
     for length in _LENGTHS:
         try:
-            inputs = random_inputs(first, length)
+            inputs = draw_inputs(first, length)
             y, other = run(first, inputs), run(second, inputs)
         except NotApplicableError as error:
             last = error
@@ -231,7 +231,7 @@ def time_graphs(graphs: dict[str, bytes], x: NDArray, rounds: int) -> list[dict[
     return table.to_dict("records")
 
 
-def random_inputs(session: onnxruntime.InferenceSession, length: int) -> dict[str, NDArray]:
+def draw_inputs(session: onnxruntime.InferenceSession, length: int) -> dict[str, NDArray]:
     """Normal numbers, small indices, and ones for masks, of the shapes that the graph asks for."""
     rng = np.random.default_rng(0)
     inputs: dict[str, NDArray] = {}

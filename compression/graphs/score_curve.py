@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import NotApplicableError
 from ..evaluation import Comparison, gains, score
 from ..latency import BATCHES
-from ..report import Report, far_apart_first, keep_going
+from ..report import Report, keep_going, order_far_apart_first
 from .child import run_graph, time_graphs
 from .model import Model
 from .onnx_rounding import BITS
@@ -48,7 +48,7 @@ def score_curve(
         return ScoreCurve(pd.DataFrame([rows[i] for i in order]), np.stack(gained)[order])
 
     # The model as it came first: what there is so far stands beside it, and spans all sizes.
-    for done, step in enumerate(far_apart_first(len(places))):
+    for done, step in enumerate(order_far_apart_first(len(places))):
         place = places[len(places) - 1 - step]
         smaller = model.compressed(ranks[place]) if ranks[place] else model
         for bits, files in files_of(smaller):

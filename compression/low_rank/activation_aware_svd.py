@@ -12,7 +12,7 @@ from .decomposition import (
     check_inputs,
     check_ridge,
     check_weight,
-    checked_max_rank,
+    choose_max_rank,
 )
 from .truncated_svd import svd, tails
 
@@ -72,7 +72,7 @@ class ActivationAwareSVD:
         check_ridge(self.ridge)
         weight = check_weight(weight)
         inputs = check_inputs(inputs, weight)
-        rank = checked_max_rank(max_rank, min(weight.shape), weight.shape)
+        rank = choose_max_rank(max_rank, min(weight.shape), weight.shape)
 
         core, basis = _split_range(weight)
         spread = covariance(inputs, through=core)
@@ -105,7 +105,7 @@ class ActivationAwareSVD:
         """
         check_ridge(self.ridge)
         weight = check_weight(weight)
-        rank = checked_max_rank(max_rank, min(weight.shape), weight.shape)
+        rank = choose_max_rank(max_rank, min(weight.shape), weight.shape)
         core, basis = _split_range(weight)
         core_spread = spread if basis is None else basis.T @ spread @ basis
         return self._decompose(weight, rank, core, basis, core_spread, None)

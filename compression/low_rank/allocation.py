@@ -153,7 +153,7 @@ def allocate(
     """
     if rule not in RULES:
         raise ArgumentError(f"there is no rule named {rule!r}: choose one of {', '.join(RULES)}")
-    return _AllocationProblem(layers, budget, resolution).by(rule)
+    return _AllocationProblem(layers, budget, resolution).allocate(rule)
 
 
 def allocate_by_every_rule(
@@ -161,7 +161,7 @@ def allocate_by_every_rule(
 ) -> dict[str, Allocation]:
     """Rule -> its allocation, see :func:`allocate`; the exact rule runs once."""
     problem = _AllocationProblem(layers, budget, resolution)
-    return {rule: problem.by(rule) for rule in RULES}
+    return {rule: problem.allocate(rule) for rule in RULES}
 
 
 class _LayerChoice(NamedTuple):
@@ -189,10 +189,10 @@ class _Options:
             int(self.costs[place]), float(self.errors[place]), int(self.ranks[place])
         )
 
-    def where(self, kept: NDArray[np.bool_]) -> "_Options":
+    def keep(self, kept: NDArray[np.bool_]) -> "_Options":
         return _Options(self.costs[kept], self.errors[kept], self.ranks[kept])
 
-    def cheapest_within(self, loss: float) -> _LayerChoice:
+    def find_cheapest(self, loss: float) -> _LayerChoice:
         """The cheapest choice that loses no more, or the one that loses least."""
         return self.at(np.argmax(self.errors <= max(loss, self.errors[-1])))
 
@@ -245,7 +245,7 @@ class _AllocationProblem:
         self.picks = {rule: pick(self) for rule, pick in _FAST.items()}
         self.picks["exact"], self.quantum, self.is_exact = _allocate_exactly(self)
 
-    def by(self, rule: str) -> Allocation:
+    def allocate(self, rule: str) -> Allocation:
         picks = self.picks[rule]
         error = _sum_errors(picks)
         return Allocation(
@@ -277,24 +277,24 @@ def _solve_dual(options: Mapping[str, _Options], budget: int) -> tuple[float, _P
     Whatever the price α >= 0, Σ_l min_r (e + α cost) − α B is a lower bound of the error.
     """
 
-    def at(price: float) -> tuple[_Picks, float]:
+    def choose_at(price: float) -> tuple[_Picks, float]:
         # The first of equal minima, so the cheaper.
         picks = {name: o.at(np.argmin(o.errors + price * o.costs)) for name, o in options.items()}
         share = budget / len(options)
         return picks, sum(c.error + price * (c.cost - share) for c in picks.values())
 
-    picks, bound = at(0.0)
+    picks, bound = choose_at(0.0)
     if _sum_costs(picks) <= budget:
         return 0.0, picks, bound
     # Costs are whole numbers: above the whole range of errors, one unit is never worth it.
     low, high = 0.0, max(float(o.errors[0] - o.errors[-1]) for o in options.values()) + 1.0
-    picks, value = at(high)
+    picks, value = choose_at(high)
     bound = max(bound, value)
     for _ in range(100):
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        candidate, value = at(middle)
+        candidate, value = choose_at(middle)
         bound = max(bound, value)
         if _sum_costs(candidate) <= budget:
             high, picks = middle, candidate
@@ -338,7 +338,7 @@ def _allocate_uniform_energy(problem: _AllocationProblem) -> _Picks:
     losses = np.unique(np.concatenate([o.errors for o in options.values()]))
 
     def pick_at(place: int) -> _Picks:
-        return {name: o.cheapest_within(losses[place]) for name, o in options.items()}
+        return {name: o.find_cheapest(losses[place]) for name, o in options.items()}
 
     def fits(place: int) -> bool:
         return _sum_costs(pick_at(place)) <= problem.budget
@@ -380,7 +380,7 @@ def _allocate_exactly(problem: _AllocationProblem) -> tuple[_Picks, int, bool]:
     largest = sum(float(np.abs(r).max()) for r in reduced.values())
     slack += 1e-12 * (1 + largest + price * budget)  # rounding
     kept = {
-        name: o.where(reduced[name] - reduced[name].min() <= slack)
+        name: o.keep(reduced[name] - reduced[name].min() <= slack)
         for name, o in problem.options.items()
     }
 

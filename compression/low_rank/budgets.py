@@ -124,14 +124,14 @@ def budget_curve(
     samples = samples_for(reference, dataset)
     all_ranks = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
     shared = _BudgetProblem(all_ranks, samples, UNITS[unit], objective, resolution)
-    lines = [line for budget in shared.check_budgets(budgets) for line in shared.lines(budget)]
+    lines = [line for budget in shared.check_budgets(budgets) for line in shared.list_lines(budget)]
     # Rules often agree: each network is judged once.
     networks: list[dict[str, int | None]] = []
     for line in lines:
         if line["ranks"] not in networks:
             networks.append(line["ranks"])
 
-    def rows(curve: Curve) -> Curve:
+    def repeat_rows(curve: Curve) -> Curve:
         known = networks[: len(curve.table)]
         shown = [line for line in lines if line["ranks"] in known]
         if epochs:
@@ -139,9 +139,9 @@ def budget_curve(
         return _repeat_rows(curve, known, shown)
 
     def report_rows(done: int, total: int, partial: Callable[[], Curve]) -> bool:
-        return report(done, total, lambda: rows(partial()))
+        return report(done, total, lambda: repeat_rows(partial()))
 
-    return rows(
+    return repeat_rows(
         judge_networks(
             all_ranks, networks, reference, dataset, samples, method, epochs, report_rows
         )
@@ -194,7 +194,7 @@ class _BudgetProblem:
                 raise ArgumentError(f"a budget of {budget} is too small: choose at least {fixed}")
         return sorted({float(budget) for budget in values})
 
-    def lines(self, budget: float) -> list[dict[str, Any]]:
+    def list_lines(self, budget: float) -> list[dict[str, Any]]:
         """What the table says of one budget, a line a rule, beside the network's own columns."""
         allocations = self._allocate_within(budget)
         rules = allocations[self._objective]
@@ -208,7 +208,7 @@ class _BudgetProblem:
         choices = self._choices[self._objective]
         lines = []
         for allocation in (best, *rules.values()):
-            effective = self._all_ranks.effective(allocation.ranks)
+            effective = self._all_ranks.find_compressed(allocation.ranks)
             ranks = {name: effective.get(name) for name in self._all_ranks.layers}
             lines.append(
                 {
@@ -249,7 +249,7 @@ class _BudgetProblem:
     @torch.no_grad()
     def _judge_training(self, ranks: Mapping[str, int | None]) -> tuple[float, float]:
         """Minus the score, and the loss, on the training part; smaller is better."""
-        key = tuple(self._all_ranks.effective(ranks).items())
+        key = tuple(self._all_ranks.find_compressed(ranks).items())
         if key not in self._scores:
             trained, task = self._samples.trained, self._samples.task
             target = self._samples.y[:trained]

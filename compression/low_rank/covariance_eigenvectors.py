@@ -12,7 +12,7 @@ from .decomposition import (
     check_inputs,
     check_ridge,
     check_weight,
-    checked_max_rank,
+    choose_max_rank,
 )
 from .truncated_svd import tails
 
@@ -61,7 +61,7 @@ class CovarianceEigenvectors:
         check_ridge(self.ridge)
         weight = check_weight(weight)
         inputs = check_inputs(inputs, weight)
-        rank = checked_max_rank(max_rank, min(weight.shape), weight.shape)
+        rank = choose_max_rank(max_rank, min(weight.shape), weight.shape)
 
         values, vectors = scipy.linalg.eigh(covariance(inputs))
         values = np.maximum(values[::-1], 0.0) + self.ridge

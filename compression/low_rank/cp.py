@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from ..factors import KernelStages, Stage
-from .decomposition import Array, checked_max_rank
+from .decomposition import Array, choose_max_rank
 from .kernels import KernelDecomposition, check_kernel, kernel_error
 from .truncated_svd import svd
 
@@ -78,7 +78,7 @@ class CanonicalPolyadic:
         kernel = check_kernel(weight)
         tensor = kernel.reshape(*kernel.shape[:2], -1).astype(np.float64)
         largest = tensor.size // max(tensor.shape)
-        rank = checked_max_rank(max_rank, largest, kernel.shape)
+        rank = choose_max_rank(max_rank, largest, kernel.shape)
 
         errors = [float(np.sum(tensor**2))]
         after, before, inside = (np.zeros((side, 0)) for side in tensor.shape)

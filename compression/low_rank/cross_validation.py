@@ -140,7 +140,7 @@ def cross_validated_rank(
     check_seed(seed)
 
     def fit_and_score(fit: Rows, held_out: Rows) -> dict[int, float]:
-        part = _FoldDataset.of(dataset, fit, held_out, seed)
+        part = _FoldDataset.from_rows(dataset, fit, held_out, seed)
         curve = low_rank_curve(
             train(part, model, seed, training_epochs),
             part,
@@ -302,7 +302,9 @@ class _FoldDataset:
     fingerprint: str = ""  # trained on and judged here alone
 
     @classmethod
-    def of(cls, dataset: DatasetLike, fit: NDArray, held_out: NDArray, seed: int) -> _FoldDataset:
+    def from_rows(
+        cls, dataset: DatasetLike, fit: NDArray, held_out: NDArray, seed: int
+    ) -> _FoldDataset:
         target = dataset.y_train[fit]
         fit_rows, validation_rows = split_folds(
             len(fit), INNER_FOLDS, seed, _find_strata(dataset, target)

@@ -162,7 +162,7 @@ def judge_networks(
         return curve if len(passes) == 1 else curve.pick(np.argsort(curve.table["knob"]))
 
     for part in passes:
-        effective = [all_ranks.effective(value) for value in part]
+        effective = [all_ranks.find_compressed(value) for value in part]
         # Rows that compress the same layers to the same ranks are judged once.
         new = [not row or effective[row] != effective[row - 1] for row in range(len(part))]
         distinct = [value for value, is_new in zip(part, new, strict=True) if is_new]
@@ -195,7 +195,7 @@ def split_passes(all_ranks: Ranks, values: Sequence[Chosen], rows: int) -> list[
     same numbers, to the last digit.
     """
     ranks = [value for value in values if not isinstance(value, Mapping)]
-    paying = [rank for rank in ranks if all_ranks.effective(rank)]
+    paying = [rank for rank in ranks if all_ranks.find_compressed(rank)]
     expected = len(paying) * all_ranks.expect_seconds(rows)
     if len(ranks) < len(values) or len(paying) <= 2 * FIRST_RANKS or expected <= LONG_SECONDS:
         return [list(values)]
@@ -241,7 +241,7 @@ def _truncate_progressively(
     current = all_ranks
     for done, value in enumerate(values[::-1], start=1):
         network = all_ranks.at(value)
-        if all_ranks.effective(value):
+        if all_ranks.find_compressed(value):
             if spent:
                 dense = _multiply_out(networks[-1], reference.network)
                 current = prepare_again(replace(reference, network=dense))
@@ -283,5 +283,5 @@ def _fine_tune(
     learning_rate = recipe_of(reference.model, dataset).learning_rate
     trainer = Trainer(network, samples, learning_rate, BATCH_SIZE, reference.order_seed)
     for _ in range(epochs):
-        trainer.epoch()
+        trainer.run_epoch()
     return network

@@ -162,11 +162,11 @@ def check_rank(rank: int, largest: int, shape: tuple[int, ...]) -> None:
     whole = isinstance(rank, (int, np.integer)) and not isinstance(rank, bool)
     if not whole or not 1 <= rank <= largest:
         raise ArgumentError(
-            f"rank {rank} is not possible for a {size(shape)} weight: choose 1 to {largest}"
+            f"rank {rank} is not possible for a {write_shape(shape)} weight: choose 1 to {largest}"
         )
 
 
-def checked_max_rank(max_rank: int | None, largest: int, shape: tuple[int, ...]) -> int:
+def choose_max_rank(max_rank: int | None, largest: int, shape: tuple[int, ...]) -> int:
     """The largest rank to prepare: what was asked for, or all there are."""
     if max_rank is None:
         return largest
@@ -217,7 +217,7 @@ def check_inputs(inputs: Array | None, weight: Array) -> Array:
     inputs = np.asarray(inputs)
     if inputs.ndim != 2 or inputs.shape[1] != columns or len(inputs) == 0:
         raise ArgumentError(
-            f"inputs of shape {inputs.shape} do not fit a {size(weight.shape)} weight: "
+            f"inputs of shape {inputs.shape} do not fit a {write_shape(weight.shape)} weight: "
             f"give (N, {columns}) with N >= 1"
         )
     if inputs.dtype.kind not in "fiu" or not np.isfinite(inputs).all():
@@ -242,7 +242,7 @@ def _check_magnitude(what: str, values: Array) -> None:
         )
 
 
-def size(shape: tuple[int, ...]) -> str:
+def write_shape(shape: tuple[int, ...]) -> str:
     """A shape in words: "3 x 4"."""
     return " x ".join(str(n) for n in shape)
 

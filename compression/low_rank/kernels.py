@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..catalog import LOW_RANK_METHODS, find
 from ..errors import ArgumentError, NotApplicableError
 from ..factors import KernelStages, Stage
-from .decomposition import Array, Decomposition, build, check_array, check_rank, size
+from .decomposition import Array, Decomposition, build, check_array, check_rank, write_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ def decompose_kernel(
     if layer not in entry.layers:
         able = [name for name, e in LOW_RANK_METHODS.items() if layer in e.layers]
         raise NotApplicableError(
-            f"{method} does not take a {size(kernel.shape)} kernel: choose one of {', '.join(able)}"
+            f"{method} does not take a {write_shape(kernel.shape)} kernel: choose one of {', '.join(able)}"
         )
     chosen = build(entry.load(), **knobs)
     if "linear" in entry.layers:
@@ -200,8 +200,8 @@ def patches(
     padded = np.pad(inputs, [(0, 0), (0, 0), *((p, p) for p in padding)])
     if any(r > side for r, side in zip(reach, padded.shape[2:], strict=True)):
         raise ArgumentError(
-            f"a kernel that reaches over {size(tuple(reach))} does not fit padded inputs of "
-            f"{size(padded.shape[2:])}: choose a smaller one, or more padding"
+            f"a kernel that reaches over {write_shape(tuple(reach))} does not fit padded inputs of "
+            f"{write_shape(padded.shape[2:])}: choose a smaller one, or more padding"
         )
     windows = sliding_window_view(padded, reach, axis=tuple(range(2, 2 + spatial)))
     steps = [slice(None, None, step) for step in (*stride, *dilation)]

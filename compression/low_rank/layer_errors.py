@@ -53,7 +53,7 @@ def layer_errors(
             return pd.DataFrame(lines, columns=["rank", "layer", "predicted", "realised", "whole"])
 
         for done, rank in enumerate(values, start=1):
-            effective = all_ranks.effective(rank)
+            effective = all_ranks.find_compressed(rank)
             decomposed = all_ranks.decompositions_at(rank)
             x, passed = samples.x[samples.validation], nn.Sequential()
             for name, module in reference.network.named_children():

@@ -58,7 +58,7 @@ class Ranks:
         """The largest rank that any of the layers can have."""
         return max(d.max_rank for d in self.decompositions.values())
 
-    def effective(self, ranks: Chosen) -> dict[str, int]:
+    def find_compressed(self, ranks: Chosen) -> dict[str, int]:
         """The layers that are compressed, each with its rank; the others stay dense.
 
         Parameters
@@ -87,7 +87,7 @@ class Ranks:
 
     def decompositions_at(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
         """What the compressed layers are taken from at these ranks, by name."""
-        return {name: self.decompositions[name] for name in self.effective(ranks)}
+        return {name: self.decompositions[name] for name in self.find_compressed(ranks)}
 
     def expect_seconds(self, rows: int) -> float:
         """About how long one rank takes to judge on so many samples, from sizes alone."""
@@ -97,15 +97,15 @@ class Ranks:
         return rows * (rest * SECONDS_PER_MAC + SECONDS_PER_SAMPLE)
 
     def at(self, ranks: Chosen) -> nn.Sequential:
-        """The network with these ranks, see :meth:`effective`.
+        """The network with these ranks, see :meth:`find_compressed`.
 
         Dense layers are shared with the reference: copy before training.
         """
-        return self._prepare_build(ranks).network()
+        return self._prepare_build(ranks).build_network()
 
     def _prepare_build(self, ranks: Chosen) -> _BuiltNetwork:
         return _BuiltNetwork(
-            self.network, self.layers, self.decompositions_at(ranks), self.effective(ranks)
+            self.network, self.layers, self.decompositions_at(ranks), self.find_compressed(ranks)
         )
 
     @torch.no_grad()
@@ -124,7 +124,7 @@ class Ranks:
     ) -> Iterator[tuple[Callable[[], nn.Sequential], torch.Tensor]]:
         for choice in ranks:
             built = self._prepare_build(choice)
-            yield built.network, forward_in_blocks(built.network(), x)
+            yield built.build_network, forward_in_blocks(built.build_network(), x)
 
     def _evaluate_rising(
         self, x: torch.Tensor, ranks: Sequence[int]
@@ -137,7 +137,7 @@ class Ranks:
             if place > start:
                 x = forward_in_blocks(known[start:place], x)
             first = PreActivation(self.layers[name], self.decompositions[name], x)
-            layer_ranks = [self.effective(rank).get(name) for rank in ranks]
+            layer_ranks = [self.find_compressed(rank).get(name) for rank in ranks]
             if name == names[-1]:
                 changing = len(ranks)
             else:  # above some rank the layer stays as it is, and what it gives is known
@@ -146,13 +146,15 @@ class Ranks:
                 )
             for rank in ranks[:changing]:
                 built = self._prepare_build(rank)
-                rest = nn.Sequential(*map(built.part, children[place + 1 :]))
-                chunks = first.at(self.effective(rank).get(name), partial(built.part, name))
-                yield built.network, torch.cat([rest(chunk) for chunk in chunks])
+                rest = nn.Sequential(*map(built.build_part, children[place + 1 :]))
+                chunks = first.at(
+                    self.find_compressed(rank).get(name), partial(built.build_part, name)
+                )
+                yield built.build_network, torch.cat([rest(chunk) for chunk in chunks])
             ranks = ranks[changing:]
             if not ranks:
                 return
-            known, start = self._prepare_build(ranks[0]).network(), place
+            known, start = self._prepare_build(ranks[0]).build_network(), place
 
 
 class _BuiltNetwork:
@@ -169,7 +171,7 @@ class _BuiltNetwork:
         self._decomposed, self._ranks = decomposed, ranks
         self._new: dict[str, nn.Module] = {}
 
-    def part(self, name: str) -> nn.Module:
+    def build_part(self, name: str) -> nn.Module:
         """A layer of the network, by its name."""
         if name not in self._decomposed:
             return self._network.get_submodule(name)
@@ -178,8 +180,10 @@ class _BuiltNetwork:
             self._new[name] = low_rank_layer(self._layers[name], factors)
         return self._new[name]
 
-    def network(self) -> nn.Sequential:
-        return replace_layers(self._network, {name: self.part(name) for name in self._decomposed})
+    def build_network(self) -> nn.Sequential:
+        return replace_layers(
+            self._network, {name: self.build_part(name) for name in self._decomposed}
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +207,7 @@ class SequentialRanks(Ranks):
 
     @torch.no_grad()
     def decompositions_at(self, ranks: Chosen) -> dict[str, LayerDecomposition]:
-        effective = self.effective(ranks)
+        effective = self.find_compressed(ranks)
         decompositions: dict[str, LayerDecomposition] = {}
         x, passed = self.x, nn.Sequential()
         for name, module in children_of(self.network).items():
@@ -302,7 +306,7 @@ def check_choices(ranks: Iterable[Chosen] | None, all_ranks: Ranks) -> list[Chos
         raise ArgumentError(f"no rank was given: choose from 1 to {largest}")
     if all(isinstance(value, Mapping) for value in values):
         for value in values:
-            all_ranks.effective(value)
+            all_ranks.find_compressed(value)
         return values
     for rank in values:
         whole = isinstance(rank, (int, np.integer)) and not isinstance(rank, bool)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ArgumentError
-from .decomposition import Array, Decomposition, check_weight, checked_max_rank
+from .decomposition import Array, Decomposition, check_weight, choose_max_rank
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class RandomizedSVD:
         if not 0 <= self.seed < 2**32:
             raise ArgumentError(f"seed {self.seed} is not possible: choose 0 to {2**32 - 1}")
         weight = check_weight(weight)
-        rank = checked_max_rank(max_rank, min(weight.shape), weight.shape)
+        rank = choose_max_rank(max_rank, min(weight.shape), weight.shape)
         # Scaled to 1, so that the power iterations' products stay in the range of float32.
         scale = np.abs(weight).max()
         u, s, vt = randomized_svd(

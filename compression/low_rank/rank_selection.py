@@ -144,7 +144,7 @@ def rules_curve(
         effective: dict[str, int] = {}
         with suppress(ArgumentError):  # no rank is that good: what is left is the reference itself
             row = row_within(tried, reference_score, loss)
-            effective = all_ranks.effective(int(tried["knob"].iloc[row]))
+            effective = all_ranks.find_compressed(int(tried["knob"].iloc[row]))
         ranks = {**dict.fromkeys(all_ranks.layers), **effective}
         lines.append({"rule": "loss", "amount": loss, "ranks": ranks})
     chosen = [line["ranks"] for line in lines]
@@ -162,7 +162,7 @@ def _keep_energy(all_ranks: Ranks, share: float) -> dict[str, int | None]:
             ranks[name] = rank_for_energy(decomposition.errors, share)
         except ArgumentError:
             ranks[name] = None
-    return {name: all_ranks.effective(ranks).get(name) for name in ranks}
+    return {name: all_ranks.find_compressed(ranks).get(name) for name in ranks}
 
 
 def _keep_signal(all_ranks: Ranks) -> dict[str, int | None]:
@@ -171,4 +171,4 @@ def _keep_signal(all_ranks: Ranks) -> dict[str, int | None]:
     for name, each in all_ranks.decompositions.items():
         rows, columns = each.shape[0], math.prod(each.shape[1:])
         ranks[name] = max(variational_rank(each.singular_values, (rows, columns)), 1)
-    return {name: all_ranks.effective(ranks).get(name) for name in ranks}
+    return {name: all_ranks.find_compressed(ranks).get(name) for name in ranks}

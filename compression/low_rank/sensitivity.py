@@ -90,7 +90,7 @@ def sensitivity(
             )
             low, high = comparison.intervals(predicted)
             change, change_low, change_high = comparison.changes(predicted)
-            dense = [not alone.effective(rank) for rank in ranks]
+            dense = [not alone.find_compressed(rank) for rank in ranks]
             kept = decomposition.parameters[ranks] / decomposition.dense_parameters
             tables.append(
                 pd.DataFrame(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from ..factors import KernelStages, Stage
-from .decomposition import Array, checked_max_rank
+from .decomposition import Array, choose_max_rank
 from .kernels import KernelDecomposition, check_kernel
 from .truncated_svd import svd, tails
 
@@ -51,7 +51,7 @@ class SpatialSVD:
             )
         outputs, channels, height, width = kernel.shape
         unfolding = unfold_kernel(kernel)
-        rank = checked_max_rank(max_rank, min(unfolding.shape), kernel.shape)
+        rank = choose_max_rank(max_rank, min(unfolding.shape), kernel.shape)
         u, s, vt = svd(unfolding)
         # Both stages get the same share of the scale.
         root = np.sqrt(s[:rank])

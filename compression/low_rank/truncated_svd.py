@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from .decomposition import Array, Decomposition, check_weight, checked_max_rank
+from .decomposition import Array, Decomposition, check_weight, choose_max_rank
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class TruncatedSVD:
             The weight is empty, zero or not finite, or the rank is out of range.
         """
         weight = check_weight(weight)
-        rank = checked_max_rank(max_rank, min(weight.shape), weight.shape)
+        rank = choose_max_rank(max_rank, min(weight.shape), weight.shape)
         u, s, vt = svd(weight)
         return Decomposition(
             left=(u[:, :rank] * s[:rank]).astype(weight.dtype),

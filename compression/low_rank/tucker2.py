@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..errors import ArgumentError
 from ..factors import KernelStages, Stage
-from .decomposition import Array, checked_max_rank
+from .decomposition import Array, choose_max_rank
 from .kernels import KernelDecomposition, check_kernel, kernel_error
 from .truncated_svd import svd
 
@@ -68,7 +68,7 @@ class Tucker2:
         outputs, channels = kernel.shape[:2]
         entries = kernel[0, 0].size
         largest = max(min(outputs, channels * entries), min(channels, outputs * entries))
-        rank = checked_max_rank(max_rank, largest, kernel.shape)
+        rank = choose_max_rank(max_rank, largest, kernel.shape)
 
         best: list[KernelStages] = []
         errors = [float(np.sum(kernel.astype(np.float64) ** 2))]

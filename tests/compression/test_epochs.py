@@ -12,13 +12,13 @@ def counted(monkeypatch):
     """Epochs of every trainer so far."""
     made = []
 
-    def epoch(self, own=training.Trainer.epoch):
+    def epoch(self, own=training.Trainer.run_epoch):
         if self not in made:
             made.append(self)
         self.counted = getattr(self, "counted", 0) + 1
         return own(self)
 
-    monkeypatch.setattr(training.Trainer, "epoch", epoch)
+    monkeypatch.setattr(training.Trainer, "run_epoch", epoch)
     return made
 
 

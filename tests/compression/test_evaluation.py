@@ -112,7 +112,7 @@ def weighted_change(weights, target, squares):
 def test_the_bootstrap_in_blocks_is_the_direct_formula_on_the_same_draws(block, monkeypatch):
     """Each resample by itself; its standard error from torch's gradient by the rows' weights."""
     monkeypatch.setattr(evaluation, "UNPACKED", block)
-    evaluation.draws.cache_clear()
+    evaluation.draw_resamples.cache_clear()
     rng = np.random.default_rng(3)
     n, models = 37, 4
     target = rng.normal(size=n) + 2.0
@@ -138,7 +138,7 @@ def test_the_bootstrap_in_blocks_is_the_direct_formula_on_the_same_draws(block, 
     found = np.array(comparison.changes(predicted))
     np.testing.assert_allclose(found[:, 1:].T, expected[1:], rtol=0, atol=1e-9)
     assert found[:, 0].tolist() == [0, 0, 0]  # the reference beside itself
-    evaluation.draws.cache_clear()
+    evaluation.draw_resamples.cache_clear()
 
 
 def test_the_interval_of_r_squared_is_that_of_the_logarithm_of_what_is_not_explained():
@@ -175,21 +175,21 @@ def test_the_bootstrap_of_many_rows_takes_a_byte_a_draw():
     n = 20_000
     target = np.sin(np.arange(n))
     predicted = np.tile(np.where(np.arange(n) % 7, target, 0.0), (3, 1))
-    evaluation.draws.cache_clear()
+    evaluation.draw_resamples.cache_clear()
     tracemalloc.start()
     evaluation.Comparison(predicted[0], target, "regression").changes(predicted)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert evaluation.draws(n, 0).nbytes == 1000 * n
+    assert evaluation.draw_resamples(n, 0).nbytes == 1000 * n
     assert most < 2 * 1000 * n
-    evaluation.draws.cache_clear()
+    evaluation.draw_resamples.cache_clear()
 
 
 def test_intervals_of_accuracies_and_their_changes_need_no_draws(monkeypatch):
-    def draws(n, seed):
+    def draw_resamples(n, seed):
         raise AssertionError("nothing is to be drawn")
 
-    monkeypatch.setattr(evaluation, "draws", draws)
+    monkeypatch.setattr(evaluation, "draw_resamples", draw_resamples)
     target = np.arange(30) % 3
     comparison = evaluation.Comparison(target, target, "classification")
     low, high = comparison.intervals(target[None])
@@ -199,7 +199,7 @@ def test_intervals_of_accuracies_and_their_changes_need_no_draws(monkeypatch):
 
 
 def test_counts_of_few_rows_survive_whatever_they_are():
-    np.testing.assert_array_equal(evaluation.draws(1, 0), np.ones((1000, 1)))
+    np.testing.assert_array_equal(evaluation.draw_resamples(1, 0), np.ones((1000, 1)))
 
 
 @pytest.mark.parametrize(

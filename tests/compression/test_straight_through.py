@@ -41,7 +41,7 @@ def test_the_forward_pass_in_training_is_the_stored_model_s_bit_by_bit(
     network, own = families[family], samples_of(families[family], samples)
     learning = copy.deepcopy(network)
     rounding = attach_rounding(learning, bits)
-    trainer(own, learning, lambda: [part.project() for part in rounding.values()]).epoch()
+    trainer(own, learning, lambda: [part.project() for part in rounding.values()]).run_epoch()
     stored = storage.from_bytes(storage.to_bytes(freeze(learning, rounding, network)))
     assert torch.equal(learning(own.x), stored(own.x))
     moved = False
@@ -80,7 +80,7 @@ def test_training_with_the_rounding_lowers_the_loss_of_rounding_alone(families, 
 def test_32_bits_train_the_network_as_it_is(families, samples):
     network = train_quantized(families["dense"], 32, 1, partial(trainer, samples[64]))
     plain = copy.deepcopy(families["dense"])
-    trainer(samples[64], plain).epoch()
+    trainer(samples[64], plain).run_epoch()
     assert storage.to_bytes(network) == storage.to_bytes(plain)
 
 
@@ -89,7 +89,9 @@ def test_real_weights_stay_in_their_set(digits, digits_mlp, samples, constraint)
     curve = compression.constrained_curve(digits_mlp, digits, constraint, [0.3], method="clip")
     learning = curve.network(0)
     rounding = attach_rounding(learning, 3)
-    trainer(samples[64], learning, lambda: [part.project() for part in rounding.values()]).epoch()
+    trainer(
+        samples[64], learning, lambda: [part.project() for part in rounding.values()]
+    ).run_epoch()
     for layer in learning.modules():
         if (note := bounded_of(layer)) is not None:
             real = layer.parametrizations.weight.original.detach().numpy()

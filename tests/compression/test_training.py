@@ -141,7 +141,7 @@ def test_a_step_is_that_of_torchs_own_adam(digits):
     trainer = training.Trainer(ours, samples, learning_rate=1e-3, batch_size=None)
     optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-3)
     for _ in range(5):
-        trainer.epoch()
+        trainer.run_epoch()
         optimizer.zero_grad()
         x, y = samples.x[samples.fit], samples.y[samples.fit]
         torch.nn.functional.cross_entropy(theirs(x), y).backward()

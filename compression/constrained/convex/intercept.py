@@ -25,7 +25,7 @@ def fit_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Array
     counts, samples = hot.mean(axis=1), hot.shape[1]
     level = np.log(counts) if guess is None else np.asarray(guess, np.float64).copy()
 
-    def at(level: Array) -> tuple[float, Array]:
+    def evaluate(level: Array) -> tuple[float, Array]:
         total = logits + level[:, None]
         total -= total.max(axis=0)
         share = np.exp(total)
@@ -34,7 +34,7 @@ def fit_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Array
         fit = np.log(mass).sum() - float(np.vdot(total, hot))
         return float(fit) / samples, share
 
-    loss, share = at(level)
+    loss, share = evaluate(level)
     for _ in range(STEPS):
         slope = (mean := share.mean(axis=1)) - counts
         curvature = np.diag(mean) - share @ share.T / samples
@@ -47,11 +47,11 @@ def fit_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Array
         step *= min(1.0, LONGEST / max(float(np.abs(step).max()), 1e-300))
         expected = float(slope @ step)
         length = 1.0
-        new_loss, new_share = at(level + step)
+        new_loss, new_share = evaluate(level + step)
         if -expected > 1e-13 * (1 + loss):
             while new_loss > loss + KEPT * length * expected and length > 1e-8:
                 length /= 2
-                new_loss, new_share = at(level + length * step)
+                new_loss, new_share = evaluate(level + length * step)
         elif np.abs(new_share.mean(axis=1) - counts).max() > 0.5 * np.abs(slope).max():
             break  # rounding: neither the loss nor its slope falls any more
         level, loss, share = level + length * step, new_loss, new_share

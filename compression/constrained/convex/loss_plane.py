@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from ...report import Report, far_apart_first, keep_going
+from ...report import Report, keep_going, order_far_apart_first
 from ...threads import in_one_thread
 from .exact_path import ExactPath
 from .losses import Loss, SoftmaxLoss, SquaredLoss, check_data, prepare
@@ -73,7 +73,7 @@ def loss_planes(
         far_loss=np.full((len(bounds), STEPS, STEPS), np.nan, np.float32),
         outlines=outlines,
     )
-    for done, row in enumerate(far_apart_first(len(bounds)), start=1):
+    for done, row in enumerate(order_far_apart_first(len(bounds)), start=1):
         weight, intercept = weights[row], path.intercept_at(bounds[row])
         least = prepared.value(prepared.from_model(weight, intercept))
         for wide, losses in ((near[row], planes.near_loss), (far, planes.far_loss)):

@@ -50,7 +50,7 @@ class StandardisedInputs:
     features: int
 
     @classmethod
-    def of(cls, x: Array) -> "StandardisedInputs":
+    def standardise(cls, x: Array) -> "StandardisedInputs":
         mean = x.mean(axis=0)
         centred = x - mean
         scale = np.sqrt(np.mean(centred**2, axis=0))
@@ -84,9 +84,9 @@ class SquaredLoss:
     name: ClassVar[str] = "squared"
 
     @classmethod
-    def of(cls, x: Array, y: Array) -> "SquaredLoss":
+    def from_samples(cls, x: Array, y: Array) -> "SquaredLoss":
         """From inputs (N, n) and targets (N,), as ``check_data`` returns them."""
-        inputs = StandardisedInputs.of(x)
+        inputs = StandardisedInputs.standardise(x)
         centred = y - y.mean()
         if np.abs(centred).max() <= CONSTANT * np.abs(y).max():
             centred = np.zeros_like(y)
@@ -157,9 +157,9 @@ class SoftmaxLoss:
     name: ClassVar[str] = "softmax"
 
     @classmethod
-    def of(cls, x: Array, y: NDArray[np.integer]) -> "SoftmaxLoss":
+    def from_samples(cls, x: Array, y: NDArray[np.integer]) -> "SoftmaxLoss":
         """From inputs (N, n) and labels (N,) from 0 on, as ``check_data`` returns them."""
-        inputs = StandardisedInputs.of(x)
+        inputs = StandardisedInputs.standardise(x)
         design = np.vstack([inputs.values, np.ones(len(y))])
         hot = np.zeros((int(y.max()) + 1, len(y)))
         hot[y, np.arange(len(y))] = 1.0
@@ -308,7 +308,7 @@ LOSSES = ("squared", "softmax")
 
 def prepare(x: Array, y: NDArray[Any], loss: str) -> Loss:
     """The loss of that name on data that ``check_data`` returned."""
-    return SquaredLoss.of(x, y) if loss == "squared" else SoftmaxLoss.of(x, y)
+    return SquaredLoss.from_samples(x, y) if loss == "squared" else SoftmaxLoss.from_samples(x, y)
 
 
 def loss_of(task: str) -> str:

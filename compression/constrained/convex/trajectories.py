@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...catalog import CONSTRAINTS, SOLVERS, find
-from ...report import Report, far_apart_first, keep_going
+from ...report import Report, keep_going, order_far_apart_first
 from ...threads import in_one_thread
 from .certificate import Certifier
 from .losses import SquaredLoss, check_data, prepare
@@ -81,7 +81,7 @@ def trajectories(
         return report(sum(map(len, result.ends.values())), total, lambda: result)
 
     middle = len(bounds) // 2
-    others = [row for row in far_apart_first(len(bounds)) if row != middle]
+    others = [row for row in order_far_apart_first(len(bounds)) if row != middle]
     if all(run(name, middle) for name in methods):
         quickest = sorted(methods, key=seconds.__getitem__)
         all(run(name, row) for name in quickest for row in others)

@@ -78,7 +78,7 @@ class AugmentedLagrangian:
         for mu in penalties:
             self._mu = mu
             self._aims = [(w, delta[name] + multipliers[name] / mu) for name, w in weights.items()]
-            self._trainer.epoch()
+            self._trainer.run_epoch()
             for name, weight in weights.items():
                 w = weight.detach()
                 delta[name] = compress(name, w - multipliers[name] / mu)

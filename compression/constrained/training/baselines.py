@@ -44,5 +44,5 @@ class FineTuning:
         trainer = start.trainer(network)
         for _ in bounds:
             for _ in range(start.epochs):
-                trainer.epoch()
+                trainer.run_epoch()
             yield network

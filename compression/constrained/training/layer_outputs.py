@@ -96,7 +96,7 @@ class LayerOutputs:
     level: Array
 
     @classmethod
-    def of(cls, layer: Layer, inputs: Array, seen: Array) -> LayerOutputs:
+    def measure(cls, layer: Layer, inputs: Array, seen: Array) -> LayerOutputs:
         """From the reference's layer, its inputs x and what is seen in their place, (N, n) each."""
         weight = matrix(layer).astype(np.float64)
         reference_centre, centre = mean(inputs), mean(seen)
@@ -211,7 +211,7 @@ class LayerInputs:
 
     def _outputs(self, name: str, seen: torch.Tensor) -> LayerOutputs:
         layer = self._layers[name]
-        return LayerOutputs.of(
+        return LayerOutputs.measure(
             layer, input_rows(layer, self._inputs[name]), input_rows(layer, seen)
         )
 

@@ -48,5 +48,5 @@ class ProjectedTraining:
             confine(network, constraint, limits)
             trainer.output_scale = match_scale(start, network) if scaled else 1.0
             for _ in range(start.epochs):
-                trainer.epoch()
+                trainer.run_epoch()
             yield network

@@ -58,7 +58,7 @@ class Refit:
             for name, outputs in inputs.outputs(network):
                 layer, bound = layers(network)[name], limits[name]
                 begin = weights.get(name, matrix(layer))
-                weights[name] = self.layer(outputs, members, bound, begin)
+                weights[name] = self.refit_layer(outputs, members, bound, begin)
                 with torch.no_grad():
                     layer.weight.copy_(torch.from_numpy(weights[name]).reshape(layer.weight.shape))
                     confine(network, constraint, {name: bound})  # float32 may round past c
@@ -66,7 +66,7 @@ class Refit:
                         layer.bias.copy_(torch.from_numpy(outputs.bias(matrix(layer))))
             yield network
 
-    def layer(
+    def refit_layer(
         self, outputs: LayerOutputs, constraint: ConstraintSet, bound: float, start: Array
     ) -> Array:
         """The weight (m, n) in C(c) that loses least of one layer's outputs.

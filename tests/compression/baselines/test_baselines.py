@@ -86,7 +86,7 @@ def test_the_forward_pass_in_training_is_the_stored_model_s_bit_by_bit(reference
     for reference, dataset in references.values():
         network, samples = copy.deepcopy(reference.network), SampleTensors(dataset)
         rounding = straight_through.attach_rounding(network, bits)
-        Trainer(network, samples, 1e-3, 64, 0).epoch()
+        Trainer(network, samples, 1e-3, 64, 0).run_epoch()
         frozen = straight_through.freeze(network, rounding, reference.network)
         stored = storage.from_bytes(storage.to_bytes(frozen))
         assert torch.equal(network(samples.x), stored(samples.x))

@@ -10,7 +10,7 @@ from sklearn.metrics import confusion_matrix
 import compression
 from compression import accounting, storage, training
 from compression.catalog import CONSTRAINTS
-from compression.combined.balanced import balanced_ranks
+from compression.combined.balanced import prepare_balanced_ranks
 from compression.constrained.training.setup import ConstrainedStart
 from compression.errors import ArgumentError
 from compression.low_rank.decomposition import break_even_rank
@@ -109,7 +109,7 @@ def test_layers_of_paying_rank_are_factors_of_that_rank_and_the_others_dense(
 def test_every_factor_and_dense_layer_lies_in_its_set(method, constraint, curves, digits_mlp):
     curve = curves(method, constraint)
     chosen = CONSTRAINTS[constraint].load()()
-    family = balanced_ranks(digits_mlp.network)
+    family = prepare_balanced_ranks(digits_mlp.network)
     for row, line in curve.table.iterrows():
         whole = layers(family.at(int(line["rank"])))
         for name, layer in layers(curve.network(row)).items():
@@ -166,14 +166,14 @@ def test_more_epochs_fit_the_training_rows_better(method, digits, digits_mlp):
 
 def test_each_pair_takes_its_share_of_passes_and_no_more(method, digits, digits_mlp, monkeypatch):
     passes = 0
-    epoch = training.Trainer.epoch
+    epoch = training.Trainer.run_epoch
 
     def count(trainer):
         nonlocal passes
         passes += 1
         return epoch(trainer)
 
-    monkeypatch.setattr(training.Trainer, "epoch", count)
+    monkeypatch.setattr(training.Trainer, "run_epoch", count)
     compression.combined_curve(digits_mlp, digits, method, [2, 4], [0.5, 0.3, 0.2], epochs=5)
     if method == "constrained_then_low_rank":
         assert passes == 3 * 3 + 6 * 2  # the way through the bounds serves both ranks

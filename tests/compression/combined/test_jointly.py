@@ -8,7 +8,7 @@ from scipy import optimize
 
 import compression
 from compression.catalog import CONSTRAINTS
-from compression.combined.jointly import bounded_factors
+from compression.combined.jointly import find_bounded_factors
 
 SETS = {name: entry.load()() for name, entry in CONSTRAINTS.items()}
 
@@ -30,7 +30,7 @@ def test_every_sweep_ends_in_the_sets_and_no_farther_from_the_matrix(seed, name,
     chosen = SETS[name]
     before = np.inf
     for _ in range(6):
-        left, right = bounded_factors(target, left, right, chosen, (c, d), sweeps=1)
+        left, right = find_bounded_factors(target, left, right, chosen, (c, d), sweeps=1)
         assert chosen.violation(left, c) <= 1e-9 * max(c, 1)
         assert chosen.violation(right, d) <= 1e-9 * max(d, 1)
         assert error(target, left, right) <= before * (1 + 1e-9) + 1e-12
@@ -41,7 +41,7 @@ def test_every_sweep_ends_in_the_sets_and_no_farther_from_the_matrix(seed, name,
 def test_it_ends_where_bounded_quasi_newton_steps_find_nothing_better(seed):
     target, left, right = problem(seed)
     c, d = 0.5, 0.8
-    left, right = bounded_factors(target, left, right, SETS["box"], (c, d), sweeps=3000)
+    left, right = find_bounded_factors(target, left, right, SETS["box"], (c, d), sweeps=3000)
     bounds = [(-c, c)] * left.size + [(-d, d)] * right.size
 
     def loss(z):
@@ -60,13 +60,17 @@ def test_it_ends_where_bounded_quasi_newton_steps_find_nothing_better(seed):
 @settings(max_examples=40, deadline=None)
 def test_a_product_of_two_numbers_comes_as_near_as_their_bounds_allow(v, c, d):
     start = np.array([[0.05]])
-    left, right = bounded_factors(np.array([[v]]), start, start, SETS["box"], (c, d), sweeps=500)
+    left, right = find_bounded_factors(
+        np.array([[v]]), start, start, SETS["box"], (c, d), sweeps=500
+    )
     assert left.item() * right.item() == pytest.approx(np.clip(v, -c * d, c * d), abs=1e-3)
 
 
 def test_without_bounds_the_product_becomes_the_truncated_svd():
     target, left, right = problem(3)
-    left, right = bounded_factors(target, left, right, SETS["box"], (np.inf, np.inf), sweeps=3000)
+    left, right = find_bounded_factors(
+        target, left, right, SETS["box"], (np.inf, np.inf), sweeps=3000
+    )
     u, s, vt = np.linalg.svd(target)
     np.testing.assert_allclose(left @ right, (u[:, :3] * s[:3]) @ vt[:3], atol=1e-4)
 

@@ -39,7 +39,7 @@ def test_the_first_twenty_ranks_of_a_long_curve_span_it(digits, digits_mlp, long
     ended = compression.low_rank_curve(digits_mlp, digits, report=report)
     first = seen[20].table["knob"].tolist()
     all_ranks = prepare(digits_mlp, SampleTensors(digits), "truncated_svd")
-    paying = [k for k in range(1, all_ranks.max_rank + 1) if all_ranks.effective(k)]
+    paying = [k for k in range(1, all_ranks.max_rank + 1) if all_ranks.find_compressed(k)]
     assert (first[0], first[-1]) == (1, paying[-1])
     assert np.diff(np.log(first)).max() < 1
     later = seen[30].table["knob"].tolist()

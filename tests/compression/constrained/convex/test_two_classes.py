@@ -243,7 +243,7 @@ def test_levels_are_found_where_every_probability_is_nought_or_one(far):
 
 def test_points_of_many_models_are_translated_at_once(two_classes):
     problem = two_classes("everything")
-    loss = SoftmaxLoss.of(problem.x, problem.y)
+    loss = SoftmaxLoss.from_samples(problem.x, problem.y)
     points = np.random.default_rng(0).normal(size=(3, *loss.shape))
     weights, intercepts = loss.to_model(points)
     for row, point in enumerate(points):

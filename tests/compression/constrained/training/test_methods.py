@@ -176,8 +176,8 @@ def test_training_is_adam_with_or_without_the_projection(clip, start):
 @pytest.mark.parametrize("method", compression.CONSTRAINED_METHODS)
 def test_who_trains_takes_the_same_number_of_epochs(method, digits, digits_mlp, monkeypatch):
     passes = []
-    epoch = Trainer.epoch
-    monkeypatch.setattr(Trainer, "epoch", lambda self: passes.append(1) or epoch(self))
+    epoch = Trainer.run_epoch
+    monkeypatch.setattr(Trainer, "run_epoch", lambda self: passes.append(1) or epoch(self))
     compression.constrained_curve(
         digits_mlp, digits, bounds=[0.2, 0.5, 0.9], method=method, epochs=2
     )

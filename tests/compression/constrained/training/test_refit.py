@@ -72,9 +72,9 @@ def referee(layer, x, seen, constraint, bound):
 def test_the_refit_is_the_best_in_the_set_as_cvxpy_finds_it(constraint, share):
     layer, x, seen = problem()
     members, weight = members_of(constraint), matrix(layer)
-    outputs = LayerOutputs.of(layer, x, seen)
+    outputs = LayerOutputs.measure(layer, x, seen)
     bound = share * members.gauge(weight)
-    found = EXACT.layer(outputs, members, bound, weight)
+    found = EXACT.refit_layer(outputs, members, bound, weight)
     assert members.violation(found, bound) <= 1e-12 * bound
     best = referee(layer, x, seen, constraint, bound)
     assert loss_by_hand(layer, x, seen, found) == pytest.approx(
@@ -87,10 +87,10 @@ def test_the_refit_is_the_best_in_the_set_as_cvxpy_finds_it(constraint, share):
 def test_the_gap_bounds_the_distance_to_the_optimum_everywhere_and_opens_away_from_it(constraint):
     layer, x, seen = problem(seed=1)
     members, weight = members_of(constraint), matrix(layer)
-    outputs = LayerOutputs.of(layer, x, seen)
+    outputs = LayerOutputs.measure(layer, x, seen)
     bound = 0.3 * members.gauge(weight)
     best = referee(layer, x, seen, constraint, bound)
-    optimum = EXACT.layer(outputs, members, bound, weight)
+    optimum = EXACT.refit_layer(outputs, members, bound, weight)
     rng = np.random.default_rng(0)
     for size in (1e-3, 1e-2, 0.1, 1.0):
         near = members.project(optimum + size * bound * rng.normal(size=weight.shape), bound)
@@ -108,7 +108,7 @@ def test_the_gap_bounds_the_distance_to_the_optimum_everywhere_and_opens_away_fr
 def test_the_quadratic_is_the_mean_squared_difference_of_the_outputs(bias, seed):
     layer, x, seen = problem(seed, bias=bias)
     weight = np.random.default_rng(seed).normal(size=layer.weight.shape)
-    outputs = LayerOutputs.of(layer, x, seen)
+    outputs = LayerOutputs.measure(layer, x, seen)
     by_hand = loss_by_hand(layer, x, seen, weight)
     assert outputs.error(weight) == pytest.approx(by_hand, rel=1e-9)
     assert outputs.whole == pytest.approx(loss_by_hand(layer, x, seen, 0 * weight), rel=1e-9)
@@ -122,12 +122,12 @@ def test_the_quadratic_is_the_mean_squared_difference_of_the_outputs(bias, seed)
 def test_a_layer_s_error_falls_as_the_bound_grows_and_is_no_more_than_clipping_s(constraint):
     layer, x, _ = problem(seed=2)
     members, weight = members_of(constraint), matrix(layer)
-    outputs = LayerOutputs.of(layer, x, x)
+    outputs = LayerOutputs.measure(layer, x, x)
     way, errors = Refit(tolerance=1e-7, sweeps=5000), []
     found = weight
     for share in (1.0, 0.7, 0.5, 0.3, 0.15, 0.05):
         bound = share * members.gauge(weight)
-        found = way.layer(outputs, members, bound, found)
+        found = way.refit_layer(outputs, members, bound, found)
         errors.append(outputs.error(found))
         assert errors[-1] <= outputs.error(members.project(weight, bound)) + 1e-7 * outputs.whole
     assert errors[0] <= 1e-7 * outputs.whole
@@ -138,8 +138,8 @@ def test_a_layer_s_error_falls_as_the_bound_grows_and_is_no_more_than_clipping_s
 def test_at_most_as_many_weights_as_allowed_stay_and_no_step_helps_them_any_more():
     layer, x, seen = problem(seed=3)
     members = members_of("cardinality")
-    outputs = LayerOutputs.of(layer, x, seen)
-    found = Refit(tolerance=0.0, sweeps=20_000).layer(outputs, members, 9, matrix(layer))
+    outputs = LayerOutputs.measure(layer, x, seen)
+    found = Refit(tolerance=0.0, sweeps=20_000).refit_layer(outputs, members, 9, matrix(layer))
     support = found != 0
     assert support.sum() == 9
     y = x @ matrix(layer).T
@@ -158,12 +158,12 @@ def test_inputs_that_never_change_are_left_to_the_bias(constraint):
     x[:, 2] = 3.25
     members, weight = members_of(constraint), matrix(layer)
     bound = 0.4 * members.gauge(weight)
-    outputs = LayerOutputs.of(layer, x, x)
-    found = Refit(tolerance=1e-6, sweeps=5000).layer(outputs, members, bound, weight)
+    outputs = LayerOutputs.measure(layer, x, x)
+    found = Refit(tolerance=1e-6, sweeps=5000).refit_layer(outputs, members, bound, weight)
     assert np.isfinite(found).all()
     assert members.violation(found, bound) <= 1e-9 * bound
-    nothing = LayerOutputs.of(layer, x, np.ones_like(x))
-    found = Refit().layer(nothing, members, bound, weight)
+    nothing = LayerOutputs.measure(layer, x, np.ones_like(x))
+    found = Refit().refit_layer(nothing, members, bound, weight)
     assert members.violation(found, bound) <= 1e-9 * bound
     assert nothing.error(found) == pytest.approx(nothing.whole)
 

@@ -280,7 +280,7 @@ def rank_latencies(
 
     family = prepare(reference, SampleTensors(dataset), "truncated_svd")
     paying = [rank for rank in range(1, family.max_rank + 1) if family.find_compressed(rank)]
-    ranks = space_ranks(paying, count)
+    ranks = thin_ranks(paying, count)
     networks = {name_rank(rank): family.at(rank) for rank in ranks}
     macs = accounting.macs(reference.network)
     counted = {name: macs / accounting.macs(network) for name, network in networks.items()}
@@ -307,7 +307,7 @@ def name_rank(rank: int) -> str:
     return f"rank {rank}"
 
 
-def space_ranks(ranks: list[int], count: int) -> list[int]:
+def thin_ranks(ranks: list[int], count: int) -> list[int]:
     """All of these ranks, or about so many, spaced by ratio; powers of two are among them."""
     if len(ranks) <= count:
         return ranks

@@ -56,7 +56,7 @@ class LowRankSparseSum:
         return self.left @ self.right + self.sparse
 
 
-def split_weight(
+def fit_low_rank_plus_sparse(
     weight: Array, rank: int, count: float, sparse: Array | None = None, rounds: int = 100
 ) -> LowRankSparseSum:
     """Split a weight into low rank and sparse.
@@ -102,7 +102,8 @@ class LowRankPlusSparseTraining:
 
     min L(w)  subject to  w = L + S, rank L ≤ k, ‖S‖₀ ≤ κ,  for each linear layer whose numbers
     that makes fewer; the others stay dense and free. The relative bound is the share of the
-    layer's weights that S may hold. The C-step is one round of :func:`split_weight`, from the last S.
+    layer's weights that S may hold. The C-step is one round of
+    :func:`fit_low_rank_plus_sparse`, from the last S.
     """
 
     def networks(
@@ -147,7 +148,9 @@ def _compress(
     low_rank: Any = parts[name].low_rank
     sparse: Any = parts[name].sparse
     count = sparse.bounded.bound
-    split = split_weight(target.numpy(), rank, count, sparse.weight.detach().numpy(), rounds=1)
+    split = fit_low_rank_plus_sparse(
+        target.numpy(), rank, count, sparse.weight.detach().numpy(), rounds=1
+    )
     for layer, values in (
         (low_rank.left, split.left),
         (low_rank.right, split.right),

@@ -219,7 +219,7 @@ def test_faster_by_less_than_the_same_graph_differs_from_itself_is_not_faster(
 @given(st.integers(1, 400), st.integers(2, 30))
 def test_ranks_are_spaced_from_the_first_to_the_last_with_all_powers_of_two(largest, count):
     ranks = list(range(1, largest + 1))
-    spaced = latency.space_ranks(ranks, count)
+    spaced = latency.thin_ranks(ranks, count)
     assert spaced == sorted(set(spaced))
     assert set(spaced) <= set(ranks)
     if largest <= count:

@@ -33,7 +33,7 @@ _ASKED = "_asked_ranks"  # by a link, or by a click between two steps
 ALL_UP_TO, RATIO = 32, 1.05  # ranks that are all steps, and the ratio of those above
 
 
-def space_ranks(end: int) -> list[int]:
+def list_slider_ranks(end: int) -> list[int]:
     """Ranks up to ``end``: all of the small ones, then spaced by ratio."""
     steps, rank = list(range(1, min(ALL_UP_TO, end) + 1)), float(ALL_UP_TO)
     while (rank := max(rank * RATIO, rank + 1)) < end:
@@ -199,7 +199,9 @@ class LowRankSide(Side):
         wanted_ranks: set[float] = st.session_state.setdefault(_ASKED, set())
         if (wanted := parse_number(widgets.read_request(self.knob) or "")) is not None:
             wanted_ranks.add(wanted)
-        steps = {*space_ranks(self.break_even), curve.suggestion, *wanted_ranks}.intersection(ranks)
+        steps = {*list_slider_ranks(self.break_even), curve.suggestion, *wanted_ranks}.intersection(
+            ranks
+        )
         return sorted(steps) if len(steps) > 1 else ranks
 
     def caption(self, curve: CurveView, row: int) -> str:

@@ -13,7 +13,7 @@ from pages.shared.format import format_score, format_size
 from pages.shared.models import controls, tasks
 from pages.shared.models.results import Layer
 from pages.views.compare import figures, text
-from pages.views.compare.side import space_ranks
+from pages.views.compare.side import list_slider_ranks
 from tests.pages.rendering import render, settle
 
 
@@ -22,9 +22,9 @@ def report(*arguments, **named):
 
 
 def test_the_slider_spends_its_width_on_small_ranks():
-    assert space_ranks(1) == [1]
-    assert space_ranks(12) == list(range(1, 13))
-    steps = space_ranks(216)
+    assert list_slider_ranks(1) == [1]
+    assert list_slider_ranks(12) == list(range(1, 13))
+    steps = list_slider_ranks(216)
     assert steps[:32] == list(range(1, 33))
     assert steps[-1] == 216
     assert steps == sorted(set(steps))

@@ -96,7 +96,9 @@ def _leave_visits(chance: random.Random, first: int) -> Iterator[Row]:
         for link in links:
             with Visitor(server.address, link) as again:
                 again.open()
-                trained += again.sees("markdown", TRAINED) and not again.sees("progress", TRAINING)
+                trained += again.has_seen("markdown", TRAINED) and not again.has_seen(
+                    "progress", TRAINING
+                )
     yield Row(
         f"tabs closed while their network trains: of {VISITS} found trained",
         f"{trained}",
@@ -109,7 +111,7 @@ def _leave_visits(chance: random.Random, first: int) -> Iterator[Row]:
 
 def _see_training(visitor: Visitor) -> None:
     """Wait until the page says how far the training is."""
-    while not visitor.sees("progress", f"{TRAINING}: epoch"):
+    while not visitor.has_seen("progress", f"{TRAINING}: epoch"):
         if visitor.open():
             raise RuntimeError("the network was trained before anybody saw it being trained")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from .browser import browsing, open_page, wait_until_idle
+from .browser import open_browser, open_page, wait_until_idle
 from .server import ROOT, serve_app
 from .table import Row
 
@@ -50,7 +50,7 @@ def violations(page: Page) -> list[str]:
 
 
 def rows() -> Iterator[Row]:
-    with serve_app() as server, browsing() as browser, open_page(browser) as page:
+    with serve_app() as server, open_browser() as browser, open_page(browser) as page:
         for title, query in MODELS.items():
             problems = []
             for name in page_names():

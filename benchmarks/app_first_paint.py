@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from .browser import CHARTS, alternate, browsing, open_page, wait_until_idle, write_bare_app
+from .browser import CHARTS, alternate, open_browser, open_page, wait_until_idle, write_bare_app
 from .server import ROOT, serve_app
 from .table import Row
 
@@ -41,7 +41,7 @@ DRAWN = [
 
 
 def rows() -> Iterator[Row]:
-    with browsing() as browser:
+    with open_browser() as browser:
         yield paint(browser)
         yield measure_cold(browser)
         yield from restart(browser)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .app_first_paint import BARE, COLD, wait_for_charts
-from .browser import browsing, open_page, wait_until_idle, write_bare_app
+from .browser import open_browser, open_page, wait_until_idle, write_bare_app
 from .server import ROOT, read_commands, serve_app
 from .table import Row
 
@@ -54,7 +54,7 @@ def _first_visit(
     """Seconds from the command to all charts, and the lines in the terminal when all is idle."""
     start = time.perf_counter()
     with (
-        browsing() as browser,
+        open_browser() as browser,
         serve_app(folder, streamlit, log) as server,
         open_page(browser) as page,
     ):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from .browser import alternate, browsing, open_page, wait_until_idle, write_bare_app
+from .browser import alternate, open_browser, open_page, wait_until_idle, write_bare_app
 from .server import serve_app
 from .table import Row
 
@@ -65,7 +65,7 @@ def rows() -> Iterator[Row]:
 
 def _measure_side(knob: str, side: str) -> Iterator[Row]:
     with (
-        browsing() as browser,
+        open_browser() as browser,
         tempfile.TemporaryDirectory() as folder,
         serve_app() as ours,
         open_page(browser) as page,
@@ -108,7 +108,7 @@ def _prepare_moves(page: Page, key: str):
     keys = iter(["ArrowLeft", "ArrowRight"] * MOVES)
     seen = {}
 
-    def text() -> float:
+    def time_text() -> float:
         time.sleep(0.2)
         slider = f".st-key-{key} input[type=range]"
         page.locator(slider).focus()
@@ -118,7 +118,7 @@ def _prepare_moves(page: Page, key: str):
         seen.update(page.evaluate("seen"))
         return (seen["text"] - seen["start"]) / 1000
 
-    def idle() -> float:
+    def time_idle() -> float:
         return (seen["last"] - seen["start"]) / 1000
 
-    return text, idle
+    return time_text, time_idle

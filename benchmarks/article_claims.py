@@ -70,7 +70,7 @@ def main_directions(pairs: Pairs) -> ClaimVerdict:
     )
 
 
-def larger_rank(pairs: Pairs) -> ClaimVerdict:
+def judge_larger_rank(pairs: Pairs) -> ClaimVerdict:
     dataset, reference = pairs("digits", "mlp")
     table = compression.low_rank_curve(reference, dataset).table
     grows = (table["bytes"].diff().dropna() >= 0).mean()
@@ -83,7 +83,7 @@ def larger_rank(pairs: Pairs) -> ClaimVerdict:
     )
 
 
-def covariance_recipe(pairs: Pairs) -> ClaimVerdict:
+def judge_covariance_recipe(pairs: Pairs) -> ClaimVerdict:
     """At equal rank, by the same outputs' error."""
     dataset, reference = pairs("digits", "mlp")
     weight = matrix(layers(reference.network)["fc1"])
@@ -101,7 +101,7 @@ def covariance_recipe(pairs: Pairs) -> ClaimVerdict:
     )
 
 
-def linear_models(pairs: Pairs) -> ClaimVerdict:
+def judge_linear_models(pairs: Pairs) -> ClaimVerdict:
     dataset, reference = pairs("digits", "softmax_regression")
     table = compression.low_rank_curve(reference, dataset).table
     smaller = table[table["bytes"] < 0.9 * compression.bytes_of(reference.network)]
@@ -115,7 +115,7 @@ def linear_models(pairs: Pairs) -> ClaimVerdict:
     )
 
 
-def any_objective(pairs: Pairs) -> ClaimVerdict:
+def judge_any_objective(pairs: Pairs) -> ClaimVerdict:
     """Both losses on every set: certified, or said not to be."""
     random = np.random.default_rng(0)
     x = random.normal(size=(80, 5))
@@ -148,7 +148,7 @@ def hand_made_rules(pairs: Pairs) -> ClaimVerdict:
     )
 
 
-def accuracy(pairs: Pairs) -> Iterator[ClaimVerdict]:
+def judge_accuracy(pairs: Pairs) -> Iterator[ClaimVerdict]:
     """COC against LMM at equal bytes, paired by seed."""
     plain, noisy = [], []
     for seed in range(SEEDS):
@@ -223,7 +223,7 @@ def main_and_auxiliary(pairs: Pairs) -> ClaimVerdict:
     )
 
 
-def iris(pairs: Pairs) -> ClaimVerdict:
+def judge_iris(pairs: Pairs) -> ClaimVerdict:
     dataset, reference = pairs("iris", "softmax_regression")
     train = compression.evaluation.score(
         _answer(reference.network, dataset.x_train), dataset.y_train, dataset.task
@@ -244,7 +244,7 @@ def _answer(network, x: np.ndarray) -> np.ndarray:
         return network(torch.from_numpy(x)).argmax(1).numpy()
 
 
-def synthetic(pairs: Pairs) -> Iterator[ClaimVerdict]:
+def judge_synthetic(pairs: Pairs) -> Iterator[ClaimVerdict]:
     """Its second experiment, by LMM and by COC."""
     dataset, reference = pairs("synthetic", "softmax_regression")
     low_rank = compression.low_rank_curve(reference, dataset, ranks=[1]).table.iloc[0]
@@ -277,15 +277,15 @@ def _judge_loss(line) -> str:
 
 CLAIMS: tuple[Callable[[Pairs], ClaimVerdict | Iterator[ClaimVerdict]], ...] = (
     main_directions,
-    larger_rank,
-    covariance_recipe,
-    linear_models,
-    any_objective,
+    judge_larger_rank,
+    judge_covariance_recipe,
+    judge_linear_models,
+    judge_any_objective,
     hand_made_rules,
-    accuracy,
+    judge_accuracy,
     main_and_auxiliary,
-    iris,
-    synthetic,
+    judge_iris,
+    judge_synthetic,
 )
 
 

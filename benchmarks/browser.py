@@ -26,7 +26,7 @@ ARGUMENTS = [
 
 
 @contextlib.contextmanager
-def browsing() -> Iterator[Browser]:
+def open_browser() -> Iterator[Browser]:
     """The Chromium on the PATH, or Playwright's own."""
     executable = next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as session:

@@ -150,7 +150,7 @@ def keys_of(app: AppTest, site: Site) -> list[str]:
     return sorted(known | set(site.query))
 
 
-def untried_keys(tried: Iterable[str]) -> list[str]:
+def list_untried_keys(tried: Iterable[str]) -> list[str]:
     """The names of ``links`` that are among no link's keys."""
     tried = set(tried)
     named = tried - ALL_KEYS  # "bound_bits" is no layer's bound
@@ -170,7 +170,7 @@ class Listener(logging.Handler):
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[list[str]]:
+def listen() -> Iterator[list[str]]:
     listener = Listener()
     # Streamlit's own loggers pass nothing on to the root.
     loggers = [logging.getLogger(), logging.getLogger("streamlit")]
@@ -209,7 +209,7 @@ def try_links(share: float, seed: int) -> Iterator[tuple[str, list[str]]]:
             for value in HOSTILE:
                 if chosen.random() >= share:
                     continue
-                with listening() as heard:
+                with listen() as heard:
                     app = open_link(site, {**site.query, key: value})
                 faults = list_faults(app, heard)
                 remarks = {warning.value for warning in app.warning} - said
@@ -250,7 +250,7 @@ def rows(share: float = 1.0, seed: int = 0) -> Iterator[Row]:
         f"0 of {LEAST_LINKS:,}",
         not wrong and count >= LEAST_LINKS * share,
     )
-    untried = untried_keys(tried)
+    untried = list_untried_keys(tried)
     yield Row(
         "keys of pages/shared/links.py that were never tried",
         ", ".join(untried) or "none",

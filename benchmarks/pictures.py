@@ -5,7 +5,7 @@ import io
 from PIL import Image
 from playwright.sync_api import Page
 
-from .browser import CHARTS, browsing, open_page, wait_until_idle
+from .browser import CHARTS, open_browser, open_page, wait_until_idle
 from .server import ROOT, serve_app
 
 FOLDER = ROOT / ".streamlit" / "pictures"
@@ -28,7 +28,7 @@ COLOURS = 128
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    with browsing() as browser, serve_app() as server, open_page(browser) as page:
+    with open_browser() as browser, serve_app() as server, open_page(browser) as page:
         for name, (link, height) in STILLS.items():
             page.set_viewport_size({"width": WIDTH, "height": height})
             visit(page, f"{server.address}/{link}")

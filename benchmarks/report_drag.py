@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from .browser import browsing, open_page
+from .browser import open_browser, open_page
 from .table import Row
 
 LIMIT = 25  # frames a second
@@ -38,7 +38,7 @@ DRAG = """([seconds, left, right, y]) => new Promise(done => {
 def rows() -> Iterator[Row]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        browsing() as browser,
+        open_browser() as browser,
         open_page(browser) as page,
     ):
         file = Path(folder) / "report.html"

@@ -52,7 +52,7 @@ def _learn(server: Server) -> Truth:
         with Visitor(server.address, link) as alone:
             alone.wait()
             for key in KEYS:
-                for place in alone.options(key):
+                for place in alone.list_options(key):
                     truth[link, key, place] = alone.move(key, place)[1]
     return truth
 
@@ -71,7 +71,7 @@ def _fill(server: Server, count: int, truth: Truth, seed: int) -> tuple[list[flo
             for _ in range(MOVES):
                 time.sleep(chosen.uniform(*THINK))
                 key = chosen.choice(KEYS)
-                place = chosen.choice(visitor.options(key))
+                place = chosen.choice(visitor.list_options(key))
                 taken, answer = visitor.move(key, place)
                 seconds.append(taken)
                 if answer != truth[link, key, place]:

@@ -21,7 +21,7 @@ import pandas as pd
 from compression import studies
 from compression.studies import fit
 from compression.studies.overview import STAGE
-from compression.studies.specification import study_from
+from compression.studies.specification import build_study
 from compression.studies.store import LEASES, NUMBERS
 from compression.studies.study_store import StudyStore
 from pages.views.studies import tasks
@@ -369,7 +369,7 @@ def _open(url: str, each: int) -> Iterator[Row]:
     store = StudyStore(url)
     count, _ = _fill(store, "large", each, ROWS)
     specification = store.read_specification("large") or ""
-    fits = study_from(json.loads(specification)).count()
+    fits = build_study(json.loads(specification)).count()
     few = small_study("few", 10**6, 2).to_json()
     tasks.run_study(_take_partial, few, "sqlite://")  # what is imported is not counted
     what, goal = f"a study of {count:,} rows, {fits:,} fits", f"{SECONDS:g} s"
@@ -378,7 +378,7 @@ def _open(url: str, each: int) -> Iterator[Row]:
     yield Row(question, measured, goal, seconds / SECONDS, "", None)
     store.delete(set(store.table(f"{STAGE} large")["key"]))
     began = time.perf_counter()
-    study = study_from(json.loads(specification))
+    study = build_study(json.loads(specification))
     studies.run(study, store, studies.InThisProcess())
     store.close()
     seconds = time.perf_counter() - began

@@ -60,7 +60,7 @@ class Visitor:
                 self._sliders[key] = delta
         return not goes_on
 
-    def sees(self, kind: str, text: str) -> bool:
+    def has_seen(self, kind: str, text: str) -> bool:
         """Whether the page had a "progress" or "markdown" element with this text."""
         elements = (d.new_element for d in self._shown if d.new_element.WhichOneof("type") == kind)
         return any(
@@ -82,7 +82,7 @@ class Visitor:
                 raise TimeoutError(f"{self._query} is not drawn after {PATIENCE} s")
             time.sleep(pause)
 
-    def options(self, key: str) -> list[str]:
+    def list_options(self, key: str) -> list[str]:
         """The places of a slider, as it shows them."""
         return list(self._sliders[key].new_element.slider.options)
 

@@ -17,9 +17,9 @@ from benchmarks.hostile_links import (
     Site,
     keys_of,
     list_faults,
-    listening,
+    list_untried_keys,
+    listen,
     open_link,
-    untried_keys,
 )
 from benchmarks.server import ROOT
 from pages.shared import links
@@ -56,7 +56,7 @@ def test_each_kind_of_widget_takes_no_harm_from_a_link_and_says_so(value):
     app = AppTest.from_function(widgets_of_each_kind, default_timeout=30)
     for key in KEYS:
         app.query_params[key] = value
-    with listening() as heard:
+    with listen() as heard:
         app.run()
         first = app.text[0].value
         app.run()
@@ -81,7 +81,7 @@ def test_a_page_takes_no_harm_from_a_link_that_is_hostile_throughout(page):
     chosen = random.Random(page)
     keys = [key for key in keys_of(open_link(site, SMALL), site) if key not in SMALL]
     for _ in range(3):
-        with listening() as heard:
+        with listen() as heard:
             app = open_link(site, {**SMALL, **{key: chosen.choice(HOSTILE) for key in keys}})
         assert not list_faults(app, heard)
         assert app.warning or not keys
@@ -138,10 +138,10 @@ def test_nothing_in_an_escaped_sentence_is_markdown():
 
 
 def test_keys_that_no_link_has_are_named():
-    assert untried_keys([]) == sorted(ALL_KEYS | BEGINNINGS)
+    assert list_untried_keys([]) == sorted(ALL_KEYS | BEGINNINGS)
     every = [*ALL_KEYS, links.LAYER_BOUND.format("fc1"), links.STUDY_VALUES.format("box")]
-    assert untried_keys(every) == []
-    assert untried_keys(set(every) - {"atlas_seeds", "bound_fc1"}) == ["atlas_seeds", "bound_"]
+    assert list_untried_keys(every) == []
+    assert list_untried_keys(set(every) - {"atlas_seeds", "bound_fc1"}) == ["atlas_seeds", "bound_"]
 
 
 def test_the_verdict_asks_for_as_many_links_as_were_promised(monkeypatch):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.hostile_links import HOSTILE, listening
+from benchmarks.hostile_links import HOSTILE, listen
 from compression import studies
 from pages.views.studies import text
 from pages.views.studies.curve_training import train_on
@@ -115,7 +115,7 @@ def test_knobs_sizes_and_epochs_take_no_harm_from_a_link_and_say_so(value):
     keys += ("rows_in_bits", "epochs_after")
     for key in keys:
         app.query_params[key] = value
-    with listening() as heard:
+    with listen() as heard:
         app.run()
         first = [each.value for each in (*app.text, *app.info)]
         app.run()

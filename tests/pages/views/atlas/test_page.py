@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import article_claims
-from benchmarks.hostile_links import HOSTILE, listening
+from benchmarks.hostile_links import HOSTILE, listen
 from compression.studies.atlas_files import read_atlas
 from compression.studies.claims import DUELS, FILE, read_claims
 from compression.studies.protocol import read_protocol
@@ -317,7 +317,7 @@ def test_what_the_button_computed_for_real_stands_beside_the_file(monkeypatch, t
 
 def test_links_that_are_hostile_compute_nothing():
     chosen = random.Random(0)
-    with listening() as heard:
+    with listen() as heard:
         for value in chosen.sample(HOSTILE, 4):
             app = render("atlas.py", here="true", atlas_seeds=value)
             assert 1 <= app.select_slider(key="atlas_seeds").value <= read_protocol().seeds

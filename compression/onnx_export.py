@@ -68,7 +68,7 @@ def onnx_bytes(network: nn.Sequential) -> bytes:
     samples = torch.zeros(2, features_of(plain))
     outputs = graph.add(plain, "", _Value("samples", samples))
     if outputs.name == "samples":
-        graph.node("Identity", "outputs", ["samples"])
+        graph.add_node("Identity", "outputs", ["samples"])
     else:
         graph.nodes[-1].output[0] = "outputs"
     shapes = {
@@ -135,14 +135,14 @@ class _Graph:
         self.nodes: list[Any] = []
         self.initialisers: list[Any] = []
 
-    def node(self, operator: str, output: str, inputs: list[str], **attributes: Any) -> str:
+    def add_node(self, operator: str, output: str, inputs: list[str], **attributes: Any) -> str:
         from onnx import helper
 
         name = output.removesuffix(".output")
         self.nodes.append(helper.make_node(operator, inputs, [output], name=name, **attributes))
         return output
 
-    def constant(self, name: str, values: NDArray) -> str:
+    def add_constant(self, name: str, values: NDArray) -> str:
         from onnx import numpy_helper
 
         self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
@@ -155,7 +155,7 @@ class _Graph:
                 self.add(part, f"{name}.{child}", value)
                 for child, part in children_of(module).items()
             ]
-            total = self.node("Add", f"{name}.output", [part.name for part in parts])
+            total = self.add_node("Add", f"{name}.output", [part.name for part in parts])
             return _Value(total, parts[0].sample + parts[1].sample)
         if isinstance(module, nn.Sequential):
             for child, part in children_of(module).items():
@@ -171,26 +171,26 @@ class _Graph:
         output = _ADD[type(module)](self, module, name, value, sample)
         return _Value(output, sample)
 
-    def weights(self, layer: Any, name: str) -> list[str]:
+    def add_weights(self, layer: Any, name: str) -> list[str]:
         """Names of the layer's weight and, where it has one, its bias."""
         return [
-            self.constant(f"{name}.{part}", array(tensor))
+            self.add_constant(f"{name}.{part}", array(tensor))
             for part, tensor in (("weight", layer.weight), ("bias", layer.bias))
             if tensor is not None
         ]
 
-    def linear(self, layer: nn.Linear, name: str, value: _Value, sample: torch.Tensor) -> str:
+    def add_linear(self, layer: nn.Linear, name: str, value: _Value, sample: torch.Tensor) -> str:
         if value.sample.ndim == 2:
-            inputs = [value.name, *self.weights(layer, name)]
-            return self.node("Gemm", f"{name}.output", inputs, transB=1)
-        weight = self.constant(f"{name}.weight_transposed", array(layer.weight).T)
-        product = self.node("MatMul", f"{name}.product", [value.name, weight])
+            inputs = [value.name, *self.add_weights(layer, name)]
+            return self.add_node("Gemm", f"{name}.output", inputs, transB=1)
+        weight = self.add_constant(f"{name}.weight_transposed", array(layer.weight).T)
+        product = self.add_node("MatMul", f"{name}.product", [value.name, weight])
         if layer.bias is None:
             return product
-        bias = self.constant(f"{name}.bias", array(layer.bias))
-        return self.node("Add", f"{name}.output", [product, bias])
+        bias = self.add_constant(f"{name}.bias", array(layer.bias))
+        return self.add_node("Add", f"{name}.output", [product, bias])
 
-    def convolution(
+    def add_convolution(
         self, layer: nn.Conv1d | nn.Conv2d, name: str, value: _Value, sample: torch.Tensor
     ) -> str:
         ends = _list_paddings(layer)
@@ -200,12 +200,12 @@ class _Graph:
                 mode = _PAD_MODES[layer.padding_mode]
                 places = np.pad(np.arange(length), padding, mode=mode)  # type: ignore[call-overload]
                 if any(padding):
-                    source = self.gather(source, f"{name}.padded_{axis}", places, axis)
+                    source = self.add_gather(source, f"{name}.padded_{axis}", places, axis)
             ends = [(0, 0)] * len(ends)
-        return self.node(
+        return self.add_node(
             "Conv",
             f"{name}.output",
-            [source, *self.weights(layer, name)],
+            [source, *self.add_weights(layer, name)],
             kernel_shape=layer.kernel_size,
             strides=layer.stride,
             dilations=layer.dilation,
@@ -213,13 +213,15 @@ class _Graph:
             pads=[begin for begin, _ in ends] + [end for _, end in ends],
         )
 
-    def gather(self, source: str, name: str, places: NDArray, axis: int) -> str:
+    def add_gather(self, source: str, name: str, places: NDArray, axis: int) -> str:
         """The entries at these places of one axis: padding by what stands elsewhere."""
-        return self.node(
-            "Gather", name, [source, self.constant(f"{name}.places", places)], axis=axis
+        return self.add_node(
+            "Gather", name, [source, self.add_constant(f"{name}.places", places)], axis=axis
         )
 
-    def max_pool(self, layer: nn.MaxPool2d, name: str, value: _Value, sample: torch.Tensor) -> str:
+    def add_max_pool(
+        self, layer: nn.MaxPool2d, name: str, value: _Value, sample: torch.Tensor
+    ) -> str:
         size, stride, padding, dilation = (
             _make_pair(setting)
             for setting in (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
@@ -238,9 +240,12 @@ class _Graph:
             # The operator's own padding is shorter than its window, whatever the dilation.
             lowest = np.array(-np.inf, np.float32)
             ends = np.array([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64)
-            inputs = [self.constant(f"{name}.pads", ends), self.constant(f"{name}.lowest", lowest)]
-            source, pads = self.node("Pad", f"{name}.padded", [source, *inputs]), [0] * 4
-        return self.node(
+            inputs = [
+                self.add_constant(f"{name}.pads", ends),
+                self.add_constant(f"{name}.lowest", lowest),
+            ]
+            source, pads = self.add_node("Pad", f"{name}.padded", [source, *inputs]), [0] * 4
+        return self.add_node(
             "MaxPool",
             f"{name}.output",
             [source],
@@ -250,22 +255,22 @@ class _Graph:
             pads=pads,
         )
 
-    def relu(self, layer: nn.ReLU, name: str, value: _Value, sample: torch.Tensor) -> str:
-        return self.node("Relu", f"{name}.output", [value.name])
+    def add_relu(self, layer: nn.ReLU, name: str, value: _Value, sample: torch.Tensor) -> str:
+        return self.add_node("Relu", f"{name}.output", [value.name])
 
-    def reshape(self, layer: nn.Module, name: str, value: _Value, sample: torch.Tensor) -> str:
-        shape = self.constant(f"{name}.shape", np.array([-1, *sample.shape[1:]], np.int64))
-        return self.node("Reshape", f"{name}.output", [value.name, shape])
+    def add_reshape(self, layer: nn.Module, name: str, value: _Value, sample: torch.Tensor) -> str:
+        shape = self.add_constant(f"{name}.shape", np.array([-1, *sample.shape[1:]], np.int64))
+        return self.add_node("Reshape", f"{name}.output", [value.name, shape])
 
 
 _ADD: dict[type[nn.Module], Any] = {
-    nn.Linear: _Graph.linear,
-    nn.Conv1d: _Graph.convolution,
-    nn.Conv2d: _Graph.convolution,
-    nn.MaxPool2d: _Graph.max_pool,
-    nn.ReLU: _Graph.relu,
-    nn.Flatten: _Graph.reshape,
-    nn.Unflatten: _Graph.reshape,
+    nn.Linear: _Graph.add_linear,
+    nn.Conv1d: _Graph.add_convolution,
+    nn.Conv2d: _Graph.add_convolution,
+    nn.MaxPool2d: _Graph.add_max_pool,
+    nn.ReLU: _Graph.add_relu,
+    nn.Flatten: _Graph.add_reshape,
+    nn.Unflatten: _Graph.add_reshape,
 }
 
 

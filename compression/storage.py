@@ -200,7 +200,7 @@ class _ModuleReader:
         self._bytes = max(_SMALL_NETWORK_BYTES, LARGEST_EXPANSION * length)
         self._modules = _MOST_MODULES
 
-    def module(self, line: dict, name: str) -> nn.Module:
+    def build_module(self, line: dict, name: str) -> nn.Module:
         """The module of one line; ValueError, KeyError or TypeError for a line that is none."""
         self._modules -= 1
         if self._modules < 0:
@@ -208,7 +208,7 @@ class _ModuleReader:
         nested = "sum" if "sum" in line else "chain"
         if nested in line:
             parts = OrderedDict(
-                (child, self.module(part, f"{name}.{child}".lstrip(".")))
+                (child, self.build_module(part, f"{name}.{child}".lstrip(".")))
                 for child, part in line[nested].items()
             )
             if nested == "sum":
@@ -289,7 +289,7 @@ def from_bytes(content: bytes) -> nn.Sequential:
         known = header["format"] in (FORMAT, _NEWER_FORMAT)
         if not known or header["checksum"] != _compute_checksum(header, tensors):
             raise damaged
-        network = _ModuleReader(tensors, header["dtype"], len(content)).module(
+        network = _ModuleReader(tensors, header["dtype"], len(content)).build_module(
             header["network"], ""
         )
     except StorageError:

@@ -9,7 +9,7 @@ import numpy as np
 from ..adapters.layouts import are_adapter
 from ..errors import ArgumentError, CompressionError
 from .files import read_files
-from .output import print_json, print_table, progress, say
+from .output import print_json, print_table, say, show_progress
 from .smallest import NothingSmallerError, find_smallest
 
 
@@ -63,7 +63,7 @@ def _compress_adapter(
             "an adapter's updates are resized exactly, without data: leave out --method, --data "
             "and --lose-at-most"
         )
-    adapter = compression.read_adapter(files, progress("taking spectra"))
+    adapter = compression.read_adapter(files, show_progress("taking spectra"))
     ranks: dict[str, Any]
     if arguments.share is not None:
         ranks = adapter.allocate(int(arguments.share * adapter.parameters)).ranks
@@ -74,7 +74,7 @@ def _compress_adapter(
         }
     else:
         ranks = dict(arguments.ranks)
-    resized = adapter.resize(ranks, progress("writing layers"))
+    resized = adapter.resize(ranks, show_progress("writing layers"))
     columns = ["layer", "shape", "rank", "rank_after", "energy_kept", "reason"]
     rows = resized.table[columns].to_dict("records")
     return rows, resized.files, {"energy_kept": resized.energy_kept}
@@ -97,7 +97,7 @@ def _compress_model(
         model = _calibrate(arguments, model)
     elif arguments.data:
         raise ArgumentError("--data says what layers see: give --method activation_aware_svd too")
-    model.measure(progress("taking spectra"))
+    model.measure(show_progress("taking spectra"))
     ranks: dict[str, int]
     if smallest is not None:
         ranks = smallest.ranks
@@ -144,7 +144,7 @@ def _calibrate(arguments: Namespace, model: Any) -> Any:
     columns = read_samples(arguments.data, arguments.target, arguments.ignore, CALIBRATION_ROWS)
     inputs = tuple((line["name"], tuple(line["shape"]), np.float32) for line in described)
     (samples,) = fit_inputs(inputs, columns).values()
-    return model.calibrate(samples, progress("asking layers"))
+    return model.calibrate(samples, show_progress("asking layers"))
 
 
 def _describe_calibration(model: Any) -> dict[str, Any]:

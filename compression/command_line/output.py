@@ -67,7 +67,7 @@ class Counter(Protocol):
     def __call__(self, done: int, total: int, partial: Any, note: str = "") -> bool: ...
 
 
-def progress(what: str) -> Counter:
+def show_progress(what: str) -> Counter:
     """A report that counts on stderr: on one line of a terminal, else in tenths."""
     shown = -1
 

@@ -28,7 +28,7 @@ from .judge import (
     run_in_blocks,
 )
 from .judged import JudgedClasses, JudgedNumbers
-from .output import progress, show_text
+from .output import show_progress, show_text
 
 if TYPE_CHECKING:
     from ..graphs.check import Check
@@ -168,14 +168,14 @@ def _judge(model: "OnnxModel", method: str, rows: "_Rows") -> tuple[ScoreCurve, 
     if method == BOX:
         from ..graphs.bounded_curve import bounded_curve
 
-        report = progress("clipping and refitting layers")
+        report = show_progress("clipping and refitting layers")
         curve = bounded_curve(model, rows.samples(), rows.judge, report=report)
         return curve.scores, _FileSettings(model, shares=curve.shares)
     used = model
     if LOW_RANK_METHODS[method].needs_inputs:
-        used = model.calibrate(rows.samples(), progress("asking layers"))
+        used = model.calibrate(rows.samples(), show_progress("asking layers"))
     plans = _plan(used)
-    report = progress(f"judging files of {method}")
+    report = show_progress(f"judging files of {method}")
     return score_curve(used, plans, rows.judge, report=report), _FileSettings(used, ranks=plans)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..adapters.layouts import are_adapter
 from .files import read_files
-from .output import print_json, print_table, progress
+from .output import print_json, print_table, show_progress
 
 COLUMNS = ("layer", "kind", "shape", "parameters", "rank_90", "rank_95", "rank_99")
 
@@ -18,11 +18,11 @@ def run(arguments: Namespace) -> int:
     files = read_files(arguments.files)
     model: Any
     if are_adapter(files):
-        model = compression.read_adapter(files, progress("taking spectra"))
+        model = compression.read_adapter(files, show_progress("taking spectra"))
         columns: tuple[str, ...] = (*COLUMNS[:3], "rank", *COLUMNS[3:], "reason")
     else:
         model = compression.read_model(files)
-        model.measure(progress("taking spectra"))
+        model.measure(show_progress("taking spectra"))
         columns = (*COLUMNS, "break_even", "reason")
     table = model.layers.astype(object).where(model.layers.notna(), None)
     rows = [{name: row[name] for name in columns} for row in table.to_dict("records")]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..atomic_file import write_whole
 from ..errors import ArgumentError
-from .output import print_json, print_table, progress, say, show_text
+from .output import print_json, print_table, say, show_progress, show_text
 
 if TYPE_CHECKING:
     from ..studies import Progress, Study, StudyStore
@@ -134,7 +134,7 @@ def _find_name(arguments: Namespace, store: "StudyStore") -> str:
 def _find_study(arguments: Namespace, store: "StudyStore") -> "Study":
     """The study of a TOML file, or a kept one by its name."""
     from ..studies import read_study
-    from ..studies.specification import study_from
+    from ..studies.specification import build_study
 
     name = arguments.study
     if name.endswith(".toml") or Path(name).is_file():
@@ -143,7 +143,7 @@ def _find_study(arguments: Namespace, store: "StudyStore") -> "Study":
         except UnicodeDecodeError:
             raise ArgumentError(f"{name} is no text in UTF-8") from None
     if arguments.action != "run" and (kept := store.read_specification(name)) is not None:
-        return study_from(json.loads(kept))
+        return build_study(json.loads(kept))
     known = ", ".join(map(repr, store.list_studies()["name"])) or "none yet"
     raise ArgumentError(f"{name!r} is neither a TOML file nor a kept study: there are {known}")
 
@@ -151,7 +151,7 @@ def _find_study(arguments: Namespace, store: "StudyStore") -> "Study":
 def _report(study: "Study", paused: Event) -> Any:
     from ..studies.estimate import describe_seconds
 
-    count = progress(show_text(study.name))
+    count = show_progress(show_text(study.name))
 
     def report(now: "Progress") -> bool:
         notes = [f"{now.failed:,} failed"] if now.failed else []

@@ -24,7 +24,7 @@ from .calibration import probe_products
 from .child import measure_pairs
 from .limits import LARGEST_LAYER
 from .onnx_surgery import exchange, put_initializer
-from .onnx_uses import Source, Use, attribute, find_sources
+from .onnx_uses import Source, Use, find_sources, read_attribute
 from .spectra import Array
 from .weights import CONVOLUTION
 
@@ -170,7 +170,7 @@ def _find_axis(use: Use) -> int:
     """Where the layer's inputs stand in what its node takes."""
     if use.kind == CONVOLUTION:
         return 1
-    return -1 if use.place == 1 and not attribute(use.node, "transA", 0) else -2
+    return -1 if use.place == 1 and not read_attribute(use.node, "transA", 0) else -2
 
 
 def _add_view(graph: ir.Model, use: Use) -> ir.Value:

@@ -20,7 +20,7 @@ CODE_BYTES = 2**25
 DAMAGED = "this file is damaged, or is no file of its kind: take another copy"
 
 
-def _safetensors(files: Files) -> tuple[dict[str, Any], Files]:
+def _read_safetensors(files: Files) -> tuple[dict[str, Any], Files]:
     from .tensors import read_safetensors
 
     for content in files.values():
@@ -28,20 +28,20 @@ def _safetensors(files: Files) -> tuple[dict[str, Any], Files]:
     return {}, {}
 
 
-def _checkpoint(files: Files) -> tuple[dict[str, Any], Files]:
+def _read_checkpoint(files: Files) -> tuple[dict[str, Any], Files]:
     from .checkpoint import convert
 
     return {}, {"safetensors": convert(next(iter(files.values())))}
 
 
-def _onnx(files: Files) -> tuple[dict[str, Any], Files]:
+def _read_onnx(files: Files) -> tuple[dict[str, Any], Files]:
     from .onnx_model import read_onnx
 
     read_onnx(files)
     return {}, {}
 
 
-def _graph(files: Files) -> tuple[dict[str, Any], Files]:
+def _open_graph(files: Files) -> tuple[dict[str, Any], Files]:
     from .onnx_file import open_graph
 
     return {}, {"graph": open_graph(files).SerializeToString()}
@@ -53,7 +53,7 @@ def _compare(files: Files) -> tuple[dict[str, Any], Files]:
     return compare(files["before"], files["after"]), {}
 
 
-def _inputs(files: Files) -> tuple[dict[str, Any], Files]:
+def _describe_inputs(files: Files) -> tuple[dict[str, Any], Files]:
     from .runner import describe_inputs
 
     return {"inputs": describe_inputs(files["graph"])}, {}
@@ -68,7 +68,7 @@ def _predict(files: Files, shape: list[int]) -> tuple[dict[str, Any], Files]:
     return {"shape": list(y.shape)}, {"y": y.tobytes()}
 
 
-def _products(
+def _measure_products(
     files: Files, shape: list[int], axes: list[tuple[int, int]]
 ) -> tuple[dict[str, Any], Files]:
     import numpy as np
@@ -83,7 +83,7 @@ def _products(
     return {"sizes": [len(moments.mean) for moments in measured]}, answer
 
 
-def _pairs(
+def _measure_pairs(
     files: Files, shape: list[int], axes: list[tuple[int, int]]
 ) -> tuple[dict[str, Any], Files]:
     import numpy as np
@@ -95,7 +95,7 @@ def _pairs(
     return {}, {"mean": moments.mean.tobytes(), "covariance": moments.covariance.tobytes()}
 
 
-def _latency(files: Files, shape: list[int], rounds: int) -> tuple[dict[str, Any], Files]:
+def _time_graphs(files: Files, shape: list[int], rounds: int) -> tuple[dict[str, Any], Files]:
     import numpy as np
 
     from .runner import time_graphs
@@ -105,16 +105,16 @@ def _latency(files: Files, shape: list[int], rounds: int) -> tuple[dict[str, Any
 
 
 CALLS: dict[str, Callable[..., tuple[dict[str, Any], Files]]] = {
-    "safetensors": _safetensors,
-    "checkpoint": _checkpoint,
-    "onnx": _onnx,
-    "graph": _graph,
+    "safetensors": _read_safetensors,
+    "checkpoint": _read_checkpoint,
+    "onnx": _read_onnx,
+    "graph": _open_graph,
     "compare": _compare,
-    "inputs": _inputs,
+    "inputs": _describe_inputs,
     "predict": _predict,
-    "latency": _latency,
-    "products": _products,
-    "pairs": _pairs,
+    "latency": _time_graphs,
+    "products": _measure_products,
+    "pairs": _measure_pairs,
 }
 # What a call needs is imported before its time and memory are counted.
 IMPORTS = {

@@ -17,7 +17,7 @@ from scipy.special import log_softmax, softmax
 from ..errors import NotApplicableError
 from .limits import show
 from .onnx_surgery import put_initializer
-from .onnx_uses import Use, attribute, find_sources
+from .onnx_uses import Use, find_sources, read_attribute
 
 PLAIN, SOFTMAX, LOG_SOFTMAX = "", "Softmax", "LogSoftmax"
 FEATURES = "head_features"
@@ -141,8 +141,8 @@ def _check_head(
         for use in source.uses
         if use.node is node and use.place == 1 and use.values.ndim == 2
     ]
-    scaled = any(attribute(node, name, 1.0) != 1.0 for name in ("alpha", "beta"))
-    if not candidates or scaled or attribute(node, "transA", 0) or _is_half(candidates[0][0]):
+    scaled = any(read_attribute(node, name, 1.0) != 1.0 for name in ("alpha", "beta"))
+    if not candidates or scaled or read_attribute(node, "transA", 0) or _is_half(candidates[0][0]):
         raise NotApplicableError(
             "the graph's last layer is not a product with one weight of 32 or 64 bits: its "
             "training is not looked at here"
@@ -178,7 +178,7 @@ def exchange_head(graph: ir.Model, weight: NDArray, intercept: NDArray) -> None:
     """Put another weight (outputs, inputs) and intercept (outputs,) into a graph's head."""
     head = find_head(graph)
     node, dtype = head.use.node, head.use.values.dtype
-    turned = weight if attribute(node, "transB", 0) else weight.T
+    turned = weight if read_attribute(node, "transB", 0) else weight.T
     new = _put_constant(graph, f"{head.name}.bounded", turned.astype(dtype))
     bias = _put_constant(graph, f"{head.name}.bounded_bias", intercept.astype(dtype))
     node.replace_input_with(1, new)

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx_ir as ir
 
-from .onnx_uses import attribute
+from .onnx_uses import read_attribute
 from .spectra import Array
 from .weights import ATTRIBUTE, Weight
 
@@ -17,7 +17,7 @@ def find_attributes(model: ir.Model) -> list[tuple[Weight, Array]]:
         if node.domain != "ai.onnx.ml" or node.op_type not in _COEFFICIENTS:
             continue
         name = "support_vectors" if node.op_type.startswith("SVM") else "coefficients"
-        values = np.asarray(attribute(node, name, ()), dtype=np.float64)
+        values = np.asarray(read_attribute(node, name, ()), dtype=np.float64)
         rows = _count_rows(node)
         if values.size < 4 or rows < 1 or values.size % rows:
             continue
@@ -35,9 +35,12 @@ def find_attributes(model: ir.Model) -> list[tuple[Weight, Array]]:
 def _count_rows(node: ir.Node) -> int:
     if node.op_type.startswith("SVM"):
         return int(
-            sum(attribute(node, "vectors_per_class", ())) or attribute(node, "n_supports", 0)
+            sum(read_attribute(node, "vectors_per_class", ()))
+            or read_attribute(node, "n_supports", 0)
         )
     if node.op_type == "LinearRegressor":
-        return int(attribute(node, "targets", 1))
-    labels = attribute(node, "classlabels_ints", ()) or attribute(node, "classlabels_strings", ())
-    return len(labels) or len(attribute(node, "intercepts", ())) or 1
+        return int(read_attribute(node, "targets", 1))
+    labels = read_attribute(node, "classlabels_ints", ()) or read_attribute(
+        node, "classlabels_strings", ()
+    )
+    return len(labels) or len(read_attribute(node, "intercepts", ())) or 1

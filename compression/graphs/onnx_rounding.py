@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import ArgumentError, NotApplicableError, StorageError
 from .limits import show
 from .onnx_surgery import put_initializer
-from .onnx_uses import Source, attribute, find_sources
+from .onnx_uses import Source, find_sources, read_attribute
 from .weights import CONVOLUTION, GROUPED, LINEAR
 
 OLDEST_OPSET = 13  # from which on DequantizeLinear has a scale a channel
@@ -93,7 +93,7 @@ def _read_numbers(value: ir.Value) -> NDArray[np.float64]:
 
 def _find_axis(graph: ir.Model, name: str) -> int:
     (node, _), *_ = graph.graph.initializers[name + CODES].uses()
-    return int(attribute(node, "axis", 1))
+    return int(read_attribute(node, "axis", 1))
 
 
 def _can_be_rounded(source: Source) -> bool:
@@ -114,7 +114,7 @@ def _replace(graph: ir.Model, source: Source, bits: int, domain: str) -> None:
     value, use = source.value, source.uses[0]
     assert value.const_value is not None
     weight = value.const_value.numpy().astype(np.float64)
-    last = use.kind == LINEAR and use.place == 1 and not attribute(use.node, "transB", 0)
+    last = use.kind == LINEAR and use.place == 1 and not read_attribute(use.node, "transB", 0)
     axis = weight.ndim - 1 if last and use.values.shape == weight.shape else 0
     others = tuple(i for i in range(weight.ndim) if i != axis)
     largest = np.abs(weight).max(axis=others, keepdims=True)

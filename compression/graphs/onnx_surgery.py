@@ -5,7 +5,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..factors import Factors
-from .onnx_uses import Source, Use, attribute, find_orientation
+from .onnx_uses import Source, Use, find_orientation, read_attribute
 from .spectra import Array
 from .weights import CONVOLUTION, LINEAR
 
@@ -40,7 +40,9 @@ def exchange(model: ir.Model, source: Source, weight: Array, bias_shift: Array) 
     """
     first = source.uses[0]
     shape, dtype = first.values.shape, first.values.dtype
-    turned = first.kind == LINEAR and first.place == 1 and not attribute(first.node, "transB", 0)
+    turned = (
+        first.kind == LINEAR and first.place == 1 and not read_attribute(first.node, "transB", 0)
+    )
     values = (weight.T if turned else weight).reshape(shape).astype(dtype)
     new = put_initializer(model, f"{source.value.name}{EXCHANGED}", values)
     for use in source.uses:
@@ -63,8 +65,8 @@ def shift_bias(model: ir.Model, use: Use, shift: Array) -> None:
     """Add a number an output to what a layer gives: in its bias, or else by a node after it."""
     node = use.node
     name = _find_free_tensor(model, f"{node.name or node.outputs[0].name}.shifted_bias")
-    shift = attribute(node, "alpha", 1.0) * shift
-    scale, bias = attribute(node, "beta", 1.0), _read_bias(node)
+    shift = read_attribute(node, "alpha", 1.0) * shift
+    scale, bias = read_attribute(node, "beta", 1.0), _read_bias(node)
     if bias is not None and scale:
         values = (bias + shift / scale).astype(use.values.dtype)
         node.resize_inputs(3)
@@ -145,7 +147,7 @@ class _NodeFactors:
     def _from_the_right(self) -> None:
         """x · Wᵀ, by MatMul or Gemm; a Gemm keeps its bias and its scales for the second factor."""
         x = self.node.inputs[0]
-        if attribute(self.node, "transA", 0):
+        if read_attribute(self.node, "transA", 0):
             x = self._insert("Transpose", x, perm=[1, 0])
             self.node.attributes.pop("transA")
         first = self._insert("MatMul", x, self._put_constant("right", self.right.T))

@@ -53,7 +53,7 @@ class Use:
         values = self.values
         if values.ndim < 2:
             return values.reshape(1, -1)
-        if self.kind == LINEAR and self.place == 1 and not attribute(self.node, "transB", 0):
+        if self.kind == LINEAR and self.place == 1 and not read_attribute(self.node, "transB", 0):
             return values.T
         if self.kind in (STACK, RECURRENT, OTHER):
             return values.reshape(-1, values.shape[-1])
@@ -69,7 +69,7 @@ class Source:
     is_output: bool = False
 
 
-def attribute(node: ir.Node, name: str, otherwise: Any) -> Any:
+def read_attribute(node: ir.Node, name: str, otherwise: Any) -> Any:
     entry = node.attributes.get(name)
     return otherwise if entry is None else entry.value
 
@@ -109,15 +109,15 @@ def _turn(node: ir.Node, place: int, values: NDArray) -> NDArray | None:
     if node.op_type == "Identity":
         return values
     if node.op_type == "Transpose":
-        return values.transpose(attribute(node, "perm", tuple(reversed(range(values.ndim)))))
+        return values.transpose(read_attribute(node, "perm", tuple(reversed(range(values.ndim)))))
     if node.op_type == "Flatten":
-        axis = attribute(node, "axis", 1)
+        axis = read_attribute(node, "axis", 1)
         if not -values.ndim <= axis <= values.ndim:
             raise StorageError(f"node {show(node.name)} flattens at an axis that is not there")
         return values.reshape(int(np.prod(values.shape[:axis])), -1)
     if node.op_type in ("Reshape", "Squeeze", "Unsqueeze"):
         constants = _read_constant(node, 1)
-        axes = attribute(node, "axes", constants)
+        axes = read_attribute(node, "axes", constants)
         if node.op_type == "Reshape":
             if constants is None:
                 return None
@@ -149,7 +149,7 @@ def _classify(use: Use) -> Use:
     elif operator == "Gemm" and place == 1:
         use.kind = LINEAR
     elif operator == "Conv" and place == 1:
-        grouped = attribute(node, "group", 1) != 1
+        grouped = read_attribute(node, "group", 1) != 1
         use.kind = GROUPED if grouped else CONVOLUTION
         use.reason = REASONS[GROUPED] if grouped else ""
     elif operator == "ConvTranspose" and place == 1:
@@ -177,7 +177,7 @@ def describe(source: Source, name: str) -> Weight | None:
         return None
     tensor = source.value.const_value
     assert tensor is not None
-    groups = attribute(first.node, "group", 1) if first.kind == GROUPED else 1
+    groups = read_attribute(first.node, "group", 1) if first.kind == GROUPED else 1
     reason = _explain_refusal(source, first) or explain_too_small((rows, columns))
     return Weight(
         name, first.kind, tuple(tensor.shape.numpy()), (rows, columns), groups, (), reason

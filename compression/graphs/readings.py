@@ -87,7 +87,7 @@ class JudgedReadings:
         return bool(low > self.majority)
 
 
-def possible_readings(shape: Sequence[Any], dataset: ScaledDataset) -> list[Reading]:
+def list_readings(shape: Sequence[Any], dataset: ScaledDataset) -> list[Reading]:
     """Readings whose shape fits that of a graph's input, at most 12."""
     layouts = [
         layout
@@ -146,7 +146,7 @@ def judge_readings(
     inputs = CHILD.ask("inputs", {"graph": content})[0]["inputs"]
     if len(inputs) != 1:
         raise NotApplicableError(f"the graph takes {len(inputs)} inputs, and samples are one")
-    readings = possible_readings(inputs[0]["shape"], dataset)
+    readings = list_readings(inputs[0]["shape"], dataset)
     if not readings:
         wanted = " × ".join(str(axis) for axis in inputs[0]["shape"])
         given = " × ".join(map(str, dataset.input_shape))

@@ -13,7 +13,7 @@ from scipy import special
 
 from compression.errors import ArgumentError
 
-from .specification import curves_from, read_curve_settings, seed_of
+from .specification import build_curves, read_curve_settings, seed_of
 from .store import NUMBERS
 from .study_store import StudyStore
 
@@ -92,7 +92,7 @@ def failures(store: StudyStore, name: str) -> pd.DataFrame:
 
 def describe_labels(specification: str) -> dict[str, str]:
     """What each curve's rows are called, by its request."""
-    curves = curves_from(json.loads(specification)) if specification else ()
+    curves = build_curves(json.loads(specification)) if specification else ()
     return {json.dumps(each.request(), sort_keys=True): each.label for each in curves}
 
 

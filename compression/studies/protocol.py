@@ -9,7 +9,7 @@ from typing import Any
 
 from compression.errors import ArgumentError
 
-from .specification import Study, study_from
+from .specification import Study, build_study
 
 PROTOCOL = Path(__file__).with_name("atlas.toml")
 
@@ -53,7 +53,7 @@ class Protocol:
         """A study a part, with so many seeds; with all of them when left out."""
         count = self.seeds if seeds is None else seeds
         return [
-            study_from(
+            build_study(
                 {
                     **part,
                     "name": f"{self.name}: {part['name']}",
@@ -69,7 +69,7 @@ class Protocol:
             if (dataset, model) in study.pairs():
                 name = f"{self.name}: {dataset}, {model}, {seeds} seeds"
                 pair = {"datasets": [dataset], "models": [model]}
-                return study_from({**part, **pair, "name": name, "seeds": seeds})
+                return build_study({**part, **pair, "name": name, "seeds": seeds})
         known = "; ".join(f"{name}, {model}" for name, model in self.pairs())
         raise ArgumentError(f"the atlas has no {dataset}, {model}: it has {known}")
 

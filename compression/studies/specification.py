@@ -362,7 +362,7 @@ def read_study(text: str) -> Study:
         It is no TOML, or says something that no study can have; the message says what would do.
     """
     try:
-        return study_from(tomllib.loads(text))
+        return build_study(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ArgumentError(f"this is no TOML: {error}") from None
 
@@ -374,7 +374,7 @@ def list_stage_versions() -> set[str]:
     return references | {stage_version(family, *bits) for family in FAMILIES for bits in rounded}
 
 
-def study_from(fields: Mapping[str, Any]) -> Study:
+def build_study(fields: Mapping[str, Any]) -> Study:
     """A study from plain values, as TOML or JSON give them; raises ArgumentError."""
     known = ("name", "datasets", "models", "seeds", "curves")
     optional = ("epochs", "folds", "vary", "budgets")
@@ -399,7 +399,7 @@ def study_from(fields: Mapping[str, Any]) -> Study:
         texts["datasets"],
         texts["models"],
         tuple(seeds),
-        curves_from(fields),
+        build_curves(fields),
         fields.get("epochs"),
         fields.get("folds"),
         _check_texts("vary", fields.get("vary", SOURCES)),
@@ -407,7 +407,7 @@ def study_from(fields: Mapping[str, Any]) -> Study:
     )
 
 
-def curves_from(fields: Mapping[str, Any]) -> tuple[Curves, ...]:
+def build_curves(fields: Mapping[str, Any]) -> tuple[Curves, ...]:
     """A study's curves alone: they can be told where its datasets are kept no more."""
     return tuple(_build_curves(each) for each in _check_tables(fields["curves"]))
 

@@ -179,7 +179,7 @@ class Store:
                 _set_up_sqlite(self._engine)
             else:
                 _set_up_postgresql(self._engine)
-            with self._writing() as connection:
+            with self._begin_change() as connection:
                 _metadata.create_all(connection)
         except (sql.exc.SQLAlchemyError, ImportError, OSError) as error:
             hint = f"; {INSTALL}" if isinstance(error, ModuleNotFoundError) else ""
@@ -278,13 +278,13 @@ class Store:
         insert = _build_insert_of_new(self.dialect, table)
         return connection.execute(insert, row).first() is not None
 
-    def _writing(self) -> Any:
+    def _begin_change(self) -> Any:
         return self._engine.begin()
 
     def write(self, change: Callable[[sql.Connection], Any]) -> None:
         """Make a change of these tables as one transaction, beside no other writer."""
         try:
-            with self._writing() as connection:
+            with self._begin_change() as connection:
                 change(connection)
         except sql.exc.SQLAlchemyError as error:
             raise StoreError(f"the store could not be written: {error}") from error

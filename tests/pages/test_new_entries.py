@@ -11,7 +11,7 @@ from benchmarks.hostile_links import ALL_KEYS, KINDS
 from compression import CompressionError
 from compression.constrained.training import curve
 from pages.shared import jobs, links
-from pages.shared.jobs.arguments import bind, hashable, task_name
+from pages.shared.jobs.arguments import bind, make_hashable, task_name
 from pages.views.constrained import text
 from tests.pages import new_entries
 from tests.pages.rendering import open_page, settle
@@ -25,7 +25,7 @@ class HerePool:
 
     def submit(self, task, *args, **kwargs):
         name, arguments = task_name(task), bind(task, args, kwargs)
-        key = (name, *((argument, hashable(value)) for argument, value in arguments.items()))
+        key = (name, *((argument, make_hashable(value)) for argument, value in arguments.items()))
         if key not in self._jobs:
             self._jobs[key] = job = jobs.Job(key, name, {}, None)
             job.begin(1)

@@ -191,7 +191,7 @@ def test_a_running_job_estimates_the_rest_from_the_share_done(job, share, second
 def test_places_in_a_line_are_written_as_in_english():
     written = {1: "1st", 2: "2nd", 3: "3rd", 4: "4th", 11: "11th", 12: "12th", 13: "13th"}
     written |= {21: "21st", 102: "102nd", 111: "111th", 113: "113th"}
-    assert {number: progress.ordinal(number) for number in written} == written
+    assert {number: progress.write_ordinal(number) for number in written} == written
 
 
 def test_a_job_that_one_person_stopped_goes_on_for_the_others(app, job, pool):

@@ -12,7 +12,7 @@ import pytest
 import compression
 from compression import studies
 from compression.studies.protocol import read_protocol
-from compression.studies.specification import study_from
+from compression.studies.specification import build_study
 from pages.shared import jobs
 from pages.shared.plots.palette import style
 from pages.views.studies import every_row, figures, tasks, text
@@ -156,7 +156,7 @@ def test_the_same_choices_are_the_same_name_and_other_choices_another():
 
 def test_every_curve_of_the_menu_is_one_that_a_study_can_have():
     study = studies.Study("all", ("iris",), ("mlp",), (0,), tuple(list_curves()))
-    assert study_from(json.loads(study.to_json())).curves == study.curves
+    assert build_study(json.loads(study.to_json())).curves == study.curves
 
 
 def test_the_figure_has_a_point_and_an_interval_for_each_curve_and_size(url):

@@ -243,7 +243,7 @@ class Certifier:
 
     def reach(self, bound: float) -> float:
         """Gap of the zero model: what a bound can lower the loss by, at most."""
-        return self._zero.objective - max(self._tangent(self._zero, bound), self._least)
+        return self._zero.objective - max(self._bound_by_tangent(self._zero, bound), self._least)
 
     def tangent_gaps(self, weights: Array, bounds: Array) -> Array:
         """Duality gaps (b,) of many weights (b, n) of the squared loss, each under its own bound.
@@ -283,7 +283,7 @@ class Certifier:
 
     def _gap(self, at: "_Point", bound: float, enough: float, largest: int) -> float:
         convex, bounded = self.constraint.convex, self.constraint.bounded
-        lower = self._tangent(at, bound)
+        lower = self._bound_by_tangent(at, bound)
         if at.objective - self._least <= 1e-3 * self.unit or (convex and bounded):
             lower = max(lower, self._least)
         close = convex and not at.objective - lower <= enough
@@ -296,7 +296,7 @@ class Certifier:
                     for _ in range(2 if quick else 5):
                         if z is not None and at.objective - lower > enough:
                             z = self._polish(z, bound, length, largest)
-                            lower = max(lower, self._tangent(z, bound) if z else -math.inf)
+                            lower = max(lower, self._bound_by_tangent(z, bound) if z else -math.inf)
             if self.loss == "softmax" and at.objective - lower > enough:
                 lower = max(lower, at.objective - self._unconstrained_gap(at, largest))
         gap = at.objective - lower
@@ -309,7 +309,7 @@ class Certifier:
         middle = np.sort(at.weight, axis=0)[(len(at.weight) - 1) // 2]
         return replace(at, weight=at.weight - middle)
 
-    def _tangent(self, at: "_Point", bound: float) -> float:
+    def _bound_by_tangent(self, at: "_Point", bound: float) -> float:
         """Least value over the set of the loss's tangent plane at a point, itself in or out.
 
         A convex loss lies above it: a lower bound of the optimum; −inf where there is none.

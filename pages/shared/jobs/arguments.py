@@ -52,9 +52,9 @@ def size_of_argument(value: Any) -> int:
     return len(value) if isinstance(value, (bytes, str)) else 32
 
 
-def hashable(value: Any) -> Hashable:
+def make_hashable(value: Any) -> Hashable:
     if isinstance(value, bytes):
         return "bytes", hashlib.sha256(value).digest()
     if isinstance(value, tuple):
-        return tuple(hashable(item) for item in value)
+        return tuple(make_hashable(item) for item in value)
     return value

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from . import worker
-from .arguments import bind, hashable, task_name
+from .arguments import bind, make_hashable, task_name
 from .durations import Key
 from .job import Job
 from .kept_results import KeptResults
@@ -115,7 +115,7 @@ class Pool:
         See :func:`pages.shared.jobs.submit`.
         """
         name, arguments = task_name(task), bind(task, args, kwargs)
-        key = (name, *((argument, hashable(value)) for argument, value in arguments.items()))
+        key = (name, *((argument, make_hashable(value)) for argument, value in arguments.items()))
         lasting = not is_measuring(task)
         kept = self._store.find(name, arguments) if lasting and key not in self._jobs else None
         with self._change:

@@ -137,7 +137,10 @@ def choose_low_rank_method(trained: TrainedReference) -> str:
 
 def is_mixed(trained: TrainedReference, method: str) -> bool:
     """Whether a method takes both the linear layers and the convolutions of a model."""
-    return len({layer.kind == "linear" for layer in requests.possible_layers(trained, method)}) == 2
+    return (
+        len({layer.kind == "linear" for layer in requests.list_possible_layers(trained, method)})
+        == 2
+    )
 
 
 def choose_layers(trained: TrainedReference, method: str) -> tuple[str, ...]:
@@ -147,7 +150,7 @@ def choose_layers(trained: TrainedReference, method: str) -> tuple[str, ...]:
     kinds = widgets.choose_segment(links.LAYER_KINDS, "Compress", LAYER_KINDS)
     return tuple(
         layer.name
-        for layer in requests.possible_layers(trained, method)
+        for layer in requests.list_possible_layers(trained, method)
         if kinds == "all" or (layer.kind == "linear") == (kinds == "linear")
     )
 

@@ -62,7 +62,7 @@ def reference(
     return jobs.submit(tasks.reference, dataset=dataset, model=model, seed=seed, training=training)
 
 
-def possible_layers(trained: TrainedReference, method: str) -> list[Layer]:
+def list_possible_layers(trained: TrainedReference, method: str) -> list[Layer]:
     """The layers that a method can compress."""
     kinds = LOW_RANK_METHODS[method].layers
     return [layer for layer in trained.layers if layer.kind in kinds]
@@ -70,7 +70,7 @@ def possible_layers(trained: TrainedReference, method: str) -> list[Layer]:
 
 def compressed_layers(trained: TrainedReference, method: str) -> tuple[str, ...]:
     """The layers that a method compresses unless told otherwise: the linear ones, if it can."""
-    possible = possible_layers(trained, method)
+    possible = list_possible_layers(trained, method)
     linear = [layer for layer in possible if layer.kind == "linear"]
     return tuple(layer.name for layer in linear or possible)
 

@@ -26,7 +26,7 @@ from .traces import (
     NO_HOVER,
     Trace,
     bars,
-    current,
+    current_point,
     heatmap,
     interval,
     levels,
@@ -238,7 +238,7 @@ def plane(
         )
         if row is not None:
             line_now = table.iloc[row]
-            ring = current(line_now[cost], scale * line_now["score"], colour, size=15)
+            ring = current_point(line_now[cost], scale * line_now["score"], colour, size=15)
             traces.append(ring | {"name": f"{name}, now"})
     level = scale * reference["score"]
     hover = f"{format_score(reference['score'], task)}, {describe_cost(cost, reference[cost])}"

@@ -72,7 +72,7 @@ def points(
     return trace | _hover(hover, name) | more
 
 
-def current(x: float, y: float, colour: str, *, size: float = 13, **more: Any) -> Trace:
+def current_point(x: float, y: float, colour: str, *, size: float = 13, **more: Any) -> Trace:
     """The point where a slider stands: large, with a ring around it."""
     ring = {"line": {"width": 2.5, "color": "rgba(255,255,255,0.95)"}}
     return points([x], [y], "", colour, size=size, marker=ring, showlegend=False, **NO_HOVER) | more

@@ -114,13 +114,13 @@ def describe_progress(job: Job, label: str) -> str:
     place, to_go = job.look_ahead()
     said = f"{label}: {job.message}" if job.message else label
     if job.status == "waiting" and not job.message:
-        said = f"{label}: waiting" + ("" if place is None else f", {ordinal(place)} in line")
+        said = f"{label}: waiting" + ("" if place is None else f", {write_ordinal(place)} in line")
     left = "" if to_go is None else f", about {max(to_go, 1):.0f} s to go"
     anew = " · what was kept of it was damaged" if job.damaged else ""
     return f"{said} · {job.seconds:.0f} s so far{left}{anew}"
 
 
-def ordinal(number: int) -> str:
+def write_ordinal(number: int) -> str:
     """1st, 2nd, 3rd, 4th, 11th, 21st."""
     ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"

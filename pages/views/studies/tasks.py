@@ -19,9 +19,9 @@ def run_study(report: Report, specification: str, url: str, attempt: int = 0) ->
     from compression import studies
     from compression.studies.estimate import share_of_time
     from compression.studies.kept import collect_damaged
-    from compression.studies.specification import study_from
+    from compression.studies.specification import build_study
 
-    study, began = study_from(json.loads(specification)), time.monotonic()
+    study, began = build_study(json.loads(specification)), time.monotonic()
     store = studies.StudyStore(url)
 
     def build_results(progress: studies.Progress) -> StudyResults:

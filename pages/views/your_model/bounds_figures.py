@@ -53,7 +53,7 @@ def scores_by_bound(curve: BoundedCurve, row: int, bits: int, task: str) -> go.F
         )
     )
     y = scale * float(curve.line_at(row, bits)["score"])
-    drawn.append(traces.current(shares[row], y, CONSTRAINED))
+    drawn.append(traces.current_point(shares[row], y, CONSTRAINED))
     yours = scale * float(curve.line_at(len(shares) - 1, 32)["score"])
     lowest = scale * float(min(table["score_low"].min(), clipped["score"].min()))
     floor = max(lowest - 0.03 * scale, yours - _SHOWN * scale)

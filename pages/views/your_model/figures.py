@@ -87,7 +87,7 @@ def energy_by_size(plan: pd.DataFrame, current: int, file_bytes: int) -> go.Figu
     )
     largest = max(float(np.max(x)), float(file_bytes))
     return build_figure(
-        [curve, traces.current(x[current], y[current], LOW_RANK)],
+        [curve, traces.current_point(x[current], y[current], LOW_RANK)],
         "Energy kept by the layer that loses most",
         320,
         ("File size (bytes, about)", {"rangemode": "tozero", "range": [0, 1.05 * largest]}),
@@ -120,7 +120,7 @@ def cosine_by_size(
         )
     ]
     if current < len(table):
-        drawn.append(traces.current(x[current], float(y.iloc[current]), LOW_RANK))
+        drawn.append(traces.current_point(x[current], float(y.iloc[current]), LOW_RANK))
     return build_figure(
         drawn,
         "Cosine similarity of embeddings; bars: middle half of the sentences",
@@ -167,7 +167,7 @@ def scores_by_size(
     y = scale * whole["score"].to_numpy()
     if current is not None:
         colour = style("low_rank", chosen).colour
-        drawn.append(traces.current(whole["bytes"].iloc[current], float(y[current]), colour))
+        drawn.append(traces.current_point(whole["bytes"].iloc[current], float(y[current]), colour))
     same = "largest class" if task == "classification" else "the mean"
     return build_figure(
         drawn,
@@ -255,7 +255,7 @@ def head_scores(view: HeadView, row: int, task: str) -> go.Figure:
         lines["annotations"].append(traces.note(np.log10(bound), 0.02, words, xref="x"))
     floor = max(float(low.min()) - 0.05 * scale, -0.5 * scale if task == "regression" else 0.0)
     return build_figure(
-        [curve, traces.current(x[row], float(y.iloc[row]), CONSTRAINED)],
+        [curve, traces.current_point(x[row], float(y.iloc[row]), CONSTRAINED)],
         f"{score_name(task)} against the bound; bars: 95 % intervals",
         340,
         _BOUND_AXIS,
@@ -321,7 +321,7 @@ def adapter_energy(plan: pd.DataFrame, current: int, parameters: int) -> go.Figu
         showlegend=False,
     )
     return build_figure(
-        [curve, traces.current(x[current], y[current], LOW_RANK)],
+        [curve, traces.current_point(x[current], y[current], LOW_RANK)],
         "Energy of all updates kept",
         320,
         ("Parameters of the adapter", {"rangemode": "tozero"}),

@@ -25,7 +25,7 @@ from compression.studies.atlas import (
 )
 from compression.studies.atlas_files import FOLDER, TABLES, read_atlas, write_atlas
 from compression.studies.protocol import PROTOCOL, read_protocol
-from compression.studies.specification import study_from
+from compression.studies.specification import build_study
 from compression.studies.winners import find_rule, judge_cells, judge_duels, judge_families
 
 TINY = """
@@ -259,7 +259,7 @@ def test_iris_computed_again_gives_the_rows_that_ship(shipped):
     names = ("Rounding", "Truncated SVD", "Cardinality")
     curves = [each for each in part["curves"] if each["name"] in names]
     pair = {"name": "again", "datasets": ["iris"], "models": ["mlp"], "seeds": 1}
-    study = study_from({**part, **pair, "curves": curves})
+    study = build_study({**part, **pair, "curves": curves})
     store = StudyStore("sqlite://")
     run(study, store, InThisProcess(), workers=1)
     here = choose_rows(study, store, protocol.shares)

@@ -20,7 +20,7 @@ from compression.studies import (
     run,
     table,
 )
-from compression.studies.specification import name_share, study_from
+from compression.studies.specification import build_study, name_share
 from data import uploads
 
 TEXT = """
@@ -68,7 +68,7 @@ def test_labels_say_the_method_and_what_differs():
 
 def test_a_study_comes_back_from_its_own_json():
     study = read_study(TEXT)
-    back = study_from(json.loads(study.to_json()))
+    back = build_study(json.loads(study.to_json()))
     assert list(back.references()) == list(study.references())
     assert [each.label for each in back.curves] == [each.label for each in study.curves]
     reference = next(study.references())
@@ -156,7 +156,7 @@ def test_budgets_are_said_in_toml_and_change_no_fit():
     study = read_study("budgets = [0.75, 0.3]\n" + TEXT)
     assert study.budgets == (0.75, 0.3)
     assert list(study.references()) == list(plain.references())
-    assert study_from(json.loads(study.to_json())).budgets == study.budgets
+    assert build_study(json.loads(study.to_json())).budgets == study.budgets
     assert "budgets" not in json.loads(plain.to_json())  # what is kept of it stays as it is
 
 
@@ -194,4 +194,4 @@ def test_a_study_takes_a_range_of_seeds():
         "few", ["iris"], ["mlp"], range(3), [Curves("low_rank", {"method": "truncated_svd"})]
     )
     assert study.seeds == (0, 1, 2)
-    assert study_from(json.loads(study.to_json())).seeds == (0, 1, 2)
+    assert build_study(json.loads(study.to_json())).seeds == (0, 1, 2)

@@ -19,7 +19,7 @@ from pages.shared.plots.layout import (
     score_title,
 )
 from pages.shared.plots.palette import CONSTRAINED, Style, style
-from pages.shared.plots.traces import current, interval, levels, line, vertical
+from pages.shared.plots.traces import current_point, interval, levels, line, vertical
 
 from .axes import bound_axis
 
@@ -73,7 +73,9 @@ def methods(
         )
     first = curves[0][2]
     now = first.iloc[(first["knob"] - bound).abs().argmin()]
-    traces.append(current(now[axis], scale * now["score"], _style_of(curves[0][0]).colour, size=14))
+    traces.append(
+        current_point(now[axis], scale * now["score"], _style_of(curves[0][0]).colour, size=14)
+    )
     ends = [v for _, _, table in curves for v in (table[axis].min(), table[axis].max())]
     marks = [vertical(bound, CONSTRAINED)] if axis == "knob" else []
     return build_figure(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pages.shared.plots.layout import BELOW, MARGIN, build_figure
 from pages.shared.plots.palette import FAINT, LOW_RANK, REFERENCE, TEAL, VIOLET
-from pages.shared.plots.traces import Shape, Trace, current, horizontal, line, note, vertical
+from pages.shared.plots.traces import Shape, Trace, current_point, horizontal, line, note, vertical
 
 SPECTRA = {
     "weight": ("weight W", LOW_RANK, "solid", "units of the weight"),
@@ -92,7 +92,7 @@ def energy(
     ]
     shown = curves[-1][1]
     now = min(rank, len(shown) - 1)
-    traces.append(current(now, 100 * shown[now], LOW_RANK))
+    traces.append(current_point(now, 100 * shown[now], LOW_RANK))
     longest = max(len(share) for _, share, *_ in curves) - 1
     levels = [horizontal(share, FAINT, width=1, dash="dot") for share in (90, 95, 99)]
     return _build_with_marks(

@@ -16,7 +16,7 @@ from pages.shared.plots.layout import (
     score_title,
 )
 from pages.shared.plots.palette import style
-from pages.shared.plots.traces import Trace, band, current, levels, line
+from pages.shared.plots.traces import Trace, band, current_point, levels, line
 
 from .layer import FEW_POINTS
 
@@ -66,7 +66,7 @@ def methods(
             )
         )
     now = table.iloc[(table["knob"] - rank).abs().argmin()]
-    traces.append(current(now[axis], scale * now["score"], first_style.colour))
+    traces.append(current_point(now[axis], scale * now["score"], first_style.colour))
     ends = [end for *_, rows in curves for end in (rows[axis].min(), rows[axis].max())]
     across = cost_axis(axis, min(ends), max(ends))
     return build_figure(

@@ -238,7 +238,9 @@ def test_few_bits_leave_the_turns_of_the_baselines_as_they_are(monkeypatch):
         "few_bits_curve",
         lambda trained, kind, name, bits: asked.append(kind) or OpenJob(pending=True),
     )
-    monkeypatch.setattr(widgets, "choose_segment", lambda key, *_, **__: mode.get(key, text.BEST_BITS))
+    monkeypatch.setattr(
+        widgets, "choose_segment", lambda key, *_, **__: mode.get(key, text.BEST_BITS)
+    )
     trained = SimpleNamespace(model="mlp")
     sides = [
         SimpleNamespace(

@@ -124,7 +124,7 @@ def _is_array(value: Any) -> bool:
         return False
     try:
         array = np.asarray(value)
-    except Exception:  # whatever a foreign type raises, as torch of bfloat16
+    except Exception:  # foreign types raise anything, torch of bfloat16 for one
         return False
     return array.ndim > 0 and array.dtype.kind != "O"
 
@@ -137,7 +137,7 @@ def _is_series_of(value: Any, kind: Any) -> bool:
         return True
     try:
         items = list(value)
-    except TypeError:  # no iterable, or an array of no dimension
+    except TypeError:  # it is no iterable, or an array without dimensions
         return False
     return all(_fits(item, kind) for item in items)
 

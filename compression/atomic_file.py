@@ -24,7 +24,7 @@ def write_whole(content: bytes, path: Path) -> None:
     _sweep(path.parent)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}{PARTIAL_ENDING}"
     try:
-        # Opened by hand: the mode follows the umask, as that of any other file does.
+        # Open the file by hand, so that its mode follows the umask like any other file's.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
             file.write(content)

@@ -180,7 +180,7 @@ class CurveBuilder:
             table["change_low"],
             table["change_high"],
         ) = self._comparison.changes(predicted)
-        # The reference is itself, not another model that happens to answer alike.
+        # Compare the reference with itself, not with another model that answers alike.
         table.loc[0, ["change", "change_low", "change_high"]] = 0.0
         rows = self.dataset.validation_rows
         gains = evaluation.gains(np.stack(self._validated), self.dataset.y_train[rows], task)

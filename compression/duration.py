@@ -35,7 +35,7 @@ def training_seconds(dataset: Any, model: str = "mlp") -> float:
         fit_rows=np.arange(len(learnt)),
         validation_rows=np.arange(len(learnt), len(rows)),
     )
-    training.train(few, model, epochs=1)  # torch's own first steps are not counted
+    training.train(few, model, epochs=1)  # torch's first steps are slow and do not count
     began = time.perf_counter()
     training.train(few, model, epochs=1)
     one = time.perf_counter() - began

@@ -145,7 +145,7 @@ def compare_at_equal_bytes(
             line = {"budget": float(budget), "other": name}
             try:
                 matched = at_equal_bytes(first, other, target, task, budget)
-            except ArgumentError:  # the other is never that small
+            except ArgumentError:  # no row of the other curve is that small
                 line |= dict.fromkeys(_NUMBERS, np.nan)
             else:
                 one, two = first.predictions[matched.first], other.predictions[matched.second]
@@ -238,7 +238,7 @@ def winners(
             rows.setdefault(str(families[row]), row)
         if not rows:
             continue
-        best = next(iter(rows.values()))  # the first that was met
+        best = next(iter(rows.values()))  # the first one in score order
         peer = rows.get("alternative")
         if peer is None or peer == best:
             results.append(Winner(share, rows, best, None))
@@ -263,6 +263,6 @@ def _find_best_within(table: pd.DataFrame, budgets: Array) -> NDArray[np.intp]:
 
 
 def _build_comparison(answers: NDArray, target: NDArray, task: str) -> "Comparison":
-    from .evaluation import Comparison  # here, and not above: pages read results without SciPy
+    from .evaluation import Comparison  # import it here: pages read results without SciPy
 
     return Comparison(answers, target, task)

@@ -17,7 +17,7 @@ from .intervals import Interval, bootstrap_ends, score_ends
 Array = NDArray[np.floating]
 
 LEVEL = 0.95
-FEW = 8  # samples: resamples of fewer say nothing of a logarithm
+FEW = 8  # samples; resamples of fewer tell nothing about a logarithm
 _RESAMPLES = 1000
 UNPACKED = 1_000_000  # numbers of resamples that are unpacked at a time
 
@@ -274,7 +274,7 @@ class Comparison:
         sums = [counts @ target**power for power in range(1, 5)]
         mean = sums[0] / drawn
         spread = sums[1] - drawn * mean**2
-        # Sums of (target − mean)² times the values, and of its own square.
+        # Sums of (target − mean)² times the values, and of (target − mean)⁴.
         crossed = (
             (values * target**2) @ transposed
             - 2 * mean * ((values * target) @ transposed)

@@ -31,7 +31,7 @@ from .network import (
 from .tensor_file import read_tensors
 
 LEFT, RIGHT = ".left", ".right"
-MAX_NAMES = 8  # that a refusal repeats
+MAX_NAMES = 8  # names that an error message repeats
 LARGEST_DIFFERENCE = 1e-3
 """Between the outputs of a network and of its restored copy, as a share of 1 + the largest."""
 _WRAPPERS = ("module.", "_orig_mod.")
@@ -134,7 +134,7 @@ def _check_names(
         raise StorageError(f"the file holds {_list_some(twice)} twice: as a weight and as factors")
     names = {*halves, *plain}
     loaded = {id(places[name]) for name in names if name in places}
-    # A tied parameter has several names, and a file may hold one of them alone.
+    # A tied parameter has several names; a file may hold only one of them.
     missing = [name for name, place in places.items() if id(place) not in loaded]
     unexpected = [name for name in sorted(names) if name not in places]
     if missing or unexpected:
@@ -250,7 +250,7 @@ def build_dense_layer(module: nn.Module) -> nn.Module:
     if isinstance(last, nn.Linear):
         return nn.Linear(multiply_out(module).shape[1], last.out_features, **settings)
     axes = range(len(first.kernel_size))
-    for name in ("kernel_size", "stride", "dilation"):  # 1 in all stages but one, along each axis
+    for name in ("kernel_size", "stride", "dilation"):  # along each axis all stages but one have 1
         settings[name] = tuple(max(getattr(s, name)[axis] for s in chain) for axis in axes)
     padding = first.padding
     if not isinstance(padding, str):

@@ -230,7 +230,7 @@ def clipping_error(reference: nn.Module, network: nn.Module) -> float:
     for name, layer in layers(network).items():
         bounded = bounded_of(layer)
         if bounded is None or name not in layers(reference):
-            continue  # a factor stands for no weight of the reference
+            continue  # the reference has no weight that a factor could be compared with
         weight = layers(reference)[name].weight.detach().cpu().numpy()
         members: ConstraintSet = CONSTRAINTS[bounded.constraint].load()()
         cut = weight.astype(np.float64) - members.project(weight, bounded.bound)

@@ -15,10 +15,10 @@ TRIED_BITS = (8, 6, 5, 4, 3, 2, 1)
 """Those that each row of a curve in few bits is tried in; 7 is never far from 6 and 8."""
 BITS = (*FEW_BITS, 32)
 """Bits that a picture over all of them shows; 32: left as it is."""
-# Of the reach that has the largest weight for its last point: a smaller one cuts weights off and
+# Shares of the reach whose last point is the largest weight. A smaller reach clips weights and
 # rounds the others finer.
 _SHARES = np.concatenate([np.linspace(1.0, 0.8, 11), np.geomspace(0.8, 0.02, 35)[1:]])
-_NEAR = np.geomspace(0.85, 1 / 0.85, 7)  # of a reach that was good an epoch ago
+_NEAR = np.geomspace(0.85, 1 / 0.85, 7)  # multiples of a reach that was good an epoch ago
 
 
 def check_bits(bits: int) -> int:
@@ -108,7 +108,7 @@ AnyGrid = Grid | ChannelGrid
 def _find_cells(
     values: Array, bits: int, low: Array | float, step: Array | float
 ) -> NDArray[np.uint16]:
-    width = np.where(np.equal(step, 0), 1.0, step)  # all values are one: any cell will do
+    width = np.where(np.equal(step, 0), 1.0, step)  # all values are equal: any cell will do
     cells = np.floor((values.astype(np.float64) - low) / width)
     return np.clip(cells, 0, 2**bits - 1).astype(np.uint16)
 
@@ -178,7 +178,7 @@ def _search(
             errors = _sum_errors(off, rows.shape, moment)
             better = errors < least
             best[:, better], least[better] = np.stack([centre, reach])[:, better], errors[better]
-    best = np.nan_to_num(best)  # without any weight nothing was better
+    best = np.nan_to_num(best)  # no weights: no grid was better
     return tuple(best[0].tolist()), tuple(best[1].tolist())
 
 

@@ -109,7 +109,7 @@ def _find_upper_end(gains: Array, losses: Array, n: int, z: float) -> Array:
         root = np.sqrt(np.maximum(linear**2 + 8 * n * losses * change * (1 - change), 0.0))
         loss = (root - linear) / (4 * n)
         variance = n * (2 * loss + change * (1 - change))
-        # Not divided by the variance, which is zero at Δ = 1.
+        # Do not divide by the variance, which is zero at Δ = 1.
         within = (n * (change - estimate)) ** 2 <= z**2 * variance
         low, high = np.where(within, change, low), np.where(within, high, change)
     return low
@@ -139,7 +139,7 @@ def bootstrap_ends(
     coverage falls with the square of the number of samples.
     """
     ends = []
-    # A resample of nothing but equal rows has no error of its own.
+    # A resample of equal rows has the error 0: use the samples' own error.
     nonzero_errors = np.where(errors == 0, error[:, None], errors)
     with np.errstate(divide="ignore", invalid="ignore"):
         distances = np.abs(resampled - observed[:, None]) / nonzero_errors

@@ -22,7 +22,7 @@ from .argument_checks import check_arguments
 from .errors import ArgumentError
 from .report import Report, keep_going
 
-# A page reads what was measured: torch, SciPy and ONNX Runtime are loaded to measure only.
+# Pages read measured results without torch, SciPy and ONNX Runtime: import these only to measure.
 if TYPE_CHECKING:
     from torch import nn
 
@@ -33,7 +33,7 @@ Array = NDArray[np.floating]
 BATCHES = (1, 256)
 REFERENCE = "reference"
 _WARM_UP = 0.05  # seconds
-_TURN = 5e-4  # seconds: long against the clock's grain and the caches left by the turn before
+_TURN = 5e-4  # seconds; much longer than the clock's resolution and the effect of caches
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def find_shared_places(network: nn.Module) -> Iterator[tuple[str, str]]:
     modules: dict[int, str] = {}
     for name, module in network.named_modules(remove_duplicate=False):
         if next(module.parameters(), None) is None:
-            continue  # an activation may stand at many places
+            continue  # an activation has no weights: it may be shared
         if id(module) in modules:
             yield modules[id(module)], name
         modules.setdefault(id(module), name)
@@ -222,7 +222,7 @@ def low_rank_layer(layer: Layer, factors: Factors | KernelStages) -> LowRankLaye
         }
 
     def parameter(values: Array) -> nn.Parameter:
-        # In one order in memory, so that the sums are the same bits again after a file.
+        # Use one memory order, so that sums have the same bits after a file is read back.
         copied = torch.from_numpy(np.array(values, order="C"))
         return nn.Parameter(copied.to(dtype=layer.weight.dtype, device=layer.weight.device))
 
@@ -273,7 +273,7 @@ def _cut_right_part(factors: Factors) -> tuple[Any, Array]:
 def _build_convolution(layer: Any, stage: Stage) -> nn.Module:
     outputs, channels, *entries = stage.kernel.shape
     settings: dict[str, Any] = stage.settings(layer.stride, layer.padding, layer.dilation)
-    # A stage that pads nothing has no say in what stands at the edges.
+    # The padding mode belongs to the stage that pads.
     if settings["padding"] != (0,) * len(entries):
         settings["padding_mode"] = layer.padding_mode
     settings |= {"in_channels": channels * stage.groups, "out_channels": outputs}

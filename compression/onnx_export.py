@@ -226,7 +226,7 @@ class _Graph:
             _make_pair(setting)
             for setting in (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
         )
-        # So that exactly as many windows fit as torch has, the last of them cut off or not.
+        # Pad until as many windows fit as torch has, whether torch cuts off the last one or not.
         after = [
             (windows - 1) * stride[axis]
             + dilation[axis] * (size[axis] - 1)
@@ -237,7 +237,8 @@ class _Graph:
         ]
         source, pads = value.name, [*padding, *(max(pad, 0) for pad in after)]
         if any(pad >= side for pad, side in zip(pads, size * 2, strict=True)):
-            # The operator's own padding is shorter than its window, whatever the dilation.
+            # The operator only takes padding that is shorter than its window, whatever the
+            # dilation.
             lowest = np.array(-np.inf, np.float32)
             ends = np.array([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64)
             inputs = [

@@ -27,7 +27,7 @@ def unpack(packed: NDArray[np.uint8], bits: int, count: int) -> NDArray[np.uint1
     if packed.shape != (-(-count * bits // 8),):
         raise ValueError("bits")
     values = np.empty(count, np.uint16)
-    # A part at a time: while they are unpacked, the bits take many times their place.
+    # Unpack a part at a time: unpacked bits take many times the memory.
     for start in range(0, count, _PART):
         part = packed[start * bits // 8 : -(-(start + _PART) * bits // 8)]
         number = min(_PART, count - start)
@@ -51,11 +51,11 @@ def to_parameter(array: NDArray, dtype: str) -> nn.Parameter:
     return nn.Parameter(values.view(torch.bfloat16) if dtype == "bfloat16" else values)
 
 
-# How a sequence of codes stands in a file.
+# Ways to store a sequence of codes.
 PACKED = "packed"
 DEFLATED = "zlib"  # the packed bits, deflated
 PLANES = "bytes"  # a byte of each code, then the next byte of each, deflated
-_NOTE_BYTES = 24  # that it takes to say which
+_NOTE_BYTES = 24  # bytes of the note that says which way
 
 
 def pack_shortest(codes: NDArray[np.unsignedinteger], bits: int) -> tuple[NDArray[np.uint8], str]:
@@ -63,7 +63,7 @@ def pack_shortest(codes: NDArray[np.unsignedinteger], bits: int) -> tuple[NDArra
     packed = pack(codes, bits)
     best, way = packed, PACKED
     candidates = {DEFLATED: packed}
-    if bits not in (1, 2, 4, 8):  # a code would begin anywhere in a byte
+    if bits not in (1, 2, 4, 8):  # otherwise codes would start inside bytes
         candidates[PLANES] = _split_planes(codes, bits)
     for name, plain in candidates.items():
         deflated = np.frombuffer(_deflate(plain.tobytes()), np.uint8)
@@ -108,7 +108,7 @@ def _deflate_anew(plain: bytes) -> bytes:
     return min(ways, key=len)
 
 
-# One network in several numbers of bits has the same maps.
+# Networks in several numbers of bits share their maps.
 _KEPT_BYTES = 1 << 18
 _deflate_again = lru_cache(maxsize=64)(_deflate_anew)
 

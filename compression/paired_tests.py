@@ -60,7 +60,8 @@ def squared_error_test(first: NDArray, second: NDArray, target: NDArray) -> floa
 
 def _binomial_tail(most: int, trials: int) -> float:
     """Probability of at most so many heads in so many tosses of a fair coin."""
-    # Logarithms of the binomial coefficients, each from the one before: they overflow themselves.
+    # Compute logarithms of the binomial coefficients, each from the one before: the coefficients
+    # overflow.
     heads = np.arange(most)
     logs = np.concatenate([[0.0], np.cumsum(np.log((trials - heads) / (heads + 1)))])
     return float(np.exp(logs - trials * math.log(2)).sum())

@@ -61,8 +61,8 @@ def _find_undominated(table: pd.DataFrame, cost: str, score: str) -> NDArray[np.
     costs, scores = numbers_of(table, cost), numbers_of(table, score)
     rows = np.flatnonzero(~(np.isnan(costs) | np.isnan(scores)))
     rows = rows[np.lexsort((-scores[rows], costs[rows]))]
-    # Rising cost, falling score within one: a row survives by beating all before it, or by
-    # being equal to the survivor right before it.
+    # Rows are sorted by rising cost, then by falling score: a row is on the front if it beats all
+    # before it, or equals the row of the front just before it.
     ahead = np.append(-np.inf, np.maximum.accumulate(scores[rows])[:-1])
     first = scores[rows] > ahead
     first[:1] = True
@@ -115,7 +115,7 @@ class Wish:
         return good
 
 
-_PLACE = ["curve", "row"]  # columns that say where a chosen row stood
+_PLACE = ["curve", "row"]  # columns that tell where a chosen row comes from
 
 
 @check_arguments
@@ -154,7 +154,7 @@ def best_rows(
         raise ArgumentError("there is no curve to choose from: compute one first")
     everything = pd.concat(
         {
-            # Those of an earlier choice, as ``best_bits`` makes one, are replaced.
+            # Replace these columns of an earlier choice, such as that of ``best_bits``.
             name: table.drop(columns=_PLACE, errors="ignore").reset_index(drop=True)
             for name, table in tables.items()
         },
@@ -180,7 +180,7 @@ def _find_front(criteria: Array) -> NDArray[np.intp]:
     left = np.lexsort(criteria.T[::-1])
     front = []
     while len(left):
-        # Whatever beats a row stands before it, so the first one left is beaten by nobody.
+        # Rows that beat a row come before it, so no row beats the first one that is left.
         first, left = left[0], left[1:]
         front.append(first)
         better = (criteria[left] < criteria[first]).any(axis=1)

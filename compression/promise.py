@@ -117,8 +117,8 @@ def lowest_changes(gains: NDArray, task: str, confidence: float = CONFIDENCE) ->
 
     rows = gains.shape[1]
     if task == "classification":
-        # Wilson's upper end of the share of samples that only the reference gets right: gains do
-        # not count, since among many models some gain by luck.
+        # Take Wilson's upper bound of the share of samples that only the reference gets right.
+        # Gains do not count, since among many models some gain by luck.
         z2 = float(ndtri(confidence)) ** 2
         lost = (gains < 0).mean(axis=1)
         half = np.sqrt(z2 * (lost * (1 - lost) + z2 / (4 * rows)) / rows)
@@ -135,7 +135,7 @@ def _choose_again(gains: NDArray, loss: float) -> float:
     drawn = random.multinomial(rows, np.full(rows, 1 / rows), size=_RESAMPLES)
     means = gains.astype(np.float32) @ drawn.T.astype(np.float32) / rows
     within = means >= -loss - _ROUNDING
-    # Where nothing is within the loss, the best is taken.
+    # Take the best model where none is within the loss.
     chosen = np.where(within.any(axis=0), within.argmax(axis=0), means.argmax(axis=0))
     outside = drawn == 0
     some = outside.any(axis=1)

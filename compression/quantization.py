@@ -256,4 +256,4 @@ def _find_grid(
     largest = float(np.abs(free).max(initial=0.0))
     if members.bounded:
         return Grid(bits, -bounded.bound, bounded.bound)
-    return Grid(bits, -largest, min(largest, bounded.bound))  # no cell's middle is beyond c
+    return Grid(bits, -largest, min(largest, bounded.bound))  # no cell's centre is beyond c

@@ -211,7 +211,7 @@ def check_fit(network: nn.Module) -> None:
         first = next(first.children(), None)
     if not isinstance(first, nn.Unflatten) or first.dim != 1:
         return
-    # All shapes follow from the first one: the network runs without numbers.
+    # All shapes follow from the input's: run the network on the meta device.
     meta = {
         name: torch.empty(tensor.shape, device="meta")
         for name, tensor in network.named_parameters()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-# (done, total, how to get what there is so far, None while that is nothing) -> whether to go on
+# (done, total, a function that gives the partial result or None) -> whether to go on
 Report = Callable[[int, int, Any], bool]
 
 

@@ -50,13 +50,14 @@ from .weight_codes import LARGEST_EXPANSION, WeightReader, encode
 from .weight_codes import states as states
 
 FORMAT = 1
-_NEWER_FORMAT = 2  # of files that a reader of the first format would not understand
+_NEWER_FORMAT = 2  # format of files that older readers would misread
 _TYPES = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}  # bytes a number
-# What the layers of one file may expand to, all together, unless the network is so small that its
-# size does not matter.
+# A file's layers may expand to this size in any case, and else to LARGEST_EXPANSION times its
+# length.
 _SMALL_NETWORK_BYTES = 1 << 24
 _MOST_MODULES = 10_000
-# Of the samples that a network is tried with where its first layer does not say what it takes.
+# Sides of the samples that a network is tried with where its first layer does not tell its input's
+# shape.
 _USUAL_SIDE, _LONGEST_SIDE = 16, 256
 
 
@@ -173,7 +174,7 @@ def assemble_file(header: dict[str, Any], tensors: dict[str, NDArray]) -> bytes:
         Name -> array, contiguous.
     """
     checked = header | {"checksum": _compute_checksum(header, tensors)}
-    # One entry only: the library writes several in an order that changes from call to call.
+    # Write one entry only: the library writes several in an order that changes from call to call.
     return safetensors.numpy.save(tensors, metadata={"compression": _write_json(checked)})
 
 
@@ -317,7 +318,7 @@ def _read_metadata(content: bytes) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
     text = json.loads(content[8 : 8 + length])["__metadata__"]["compression"]
     header = json.loads(text)
-    if _write_json(header) != text:  # a digit may have changed beyond what a float can hold
+    if _write_json(header) != text:  # a changed digit beyond a float's precision would go unnoticed
         raise ValueError("header")
     return header
 
@@ -369,7 +370,7 @@ def _check_same(network: nn.Module, again: nn.Sequential) -> None:
         before, after = bounded_of(module), bounded_of(copied)
         if before is None or after is None:
             same = before is after
-        else:  # a grid that the weights are not on any more is left out on purpose
+        else:  # the copy leaves out a grid that its weights have left
             same = (before.constraint, before.bound) == (after.constraint, after.bound)
         if not same:
             raise different
@@ -389,8 +390,8 @@ def _gives_same_outputs(network: nn.Module, again: nn.Sequential) -> bool:
     try:
         before = network(x.to(device))
     except (RuntimeError, ValueError, IndexError):
-        return True  # it takes no samples at all: its layers are of several types, for example
-    # Another order in memory may add up in another order.
+        return True  # it takes no samples, for example because its layers have several types
+    # Another memory order may change the order of sums.
     after, loose = again(x), torch.finfo(before.dtype).eps ** 0.5
     return torch.allclose(before.cpu(), after, rtol=loose, atol=loose, equal_nan=True)
 

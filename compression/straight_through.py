@@ -30,7 +30,8 @@ class StraightThroughGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, weight: torch.Tensor, grid: Grid) -> torch.Tensor:
-        # The operations of Grid, in its order and precision: the stored weights are these, bit by bit.
+        # Repeat Grid's operations in its order and precision, so that stored weights have the same
+        # bits.
         width = grid.step or 1.0
         cells = torch.floor((weight.double() - grid.low) / width).clamp_(0, 2**grid.bits - 1)
         return ((cells + 0.5) * grid.step + grid.low).to(weight.dtype)
@@ -45,7 +46,7 @@ class RoundedWeight(nn.Module):
 
     def __init__(self, layer: Any, bits: int):
         super().__init__()
-        self._layer, self._bits = [layer], bits  # in a list, so that it is no part of this module
+        self._layer, self._bits = [layer], bits  # a list hides the layer from torch's registration
         gridded = grid_for(layer, bits)
         self.grid = gridded.grid
         self._free = None if gridded.free is None else torch.from_numpy(gridded.free)
@@ -74,7 +75,7 @@ class RoundedWeight(nn.Module):
             return
         weight, members = real.parametrizations.weight.original, _load_set(bounded)
         if members.elementwise:
-            # One short of the bound, so that a free weight keeps its state.
+            # Clamp to the next number below the bound, so that a free weight stays free.
             end = float(np.nextafter(np.float32(bounded.bound), np.float32(0)))
             weight.clamp_(min=-end if members.bounded else None, max=end)
         elif not CONSTRAINTS[bounded.constraint].counts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import StorageError
 
-# A page looks at names alone: torch is loaded to read numbers.
+# Import torch only to read numbers: a page reads names alone.
 if TYPE_CHECKING:
     import torch
 
@@ -37,7 +37,7 @@ def read_tensors(content: bytes) -> dict[str, torch.Tensor]:
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError, OverflowError):
         raise _damage_error() from None
     for name, tensor in tensors.items():
-        # Types of one byte have no such test, and no use here.
+        # Types of one byte have no test for finite values, and are not used here.
         checkable = tensor.is_floating_point() and tensor.element_size() > 1
         if checkable and not torch.isfinite(tensor).all():
             raise StorageError(f"{name[:200]!r} holds values that are not finite")

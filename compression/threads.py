@@ -16,7 +16,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-# What brings pools of its own, where it is loaded.
+# Libraries that bring thread pools of their own once they are loaded.
 OWNERS = ("numpy", "scipy.linalg", "sklearn", "torch")
 
 

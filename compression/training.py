@@ -25,7 +25,7 @@ from .report import Report as Report
 from .report import keep_going as keep_going
 from .threads import in_one_thread
 
-BATCH_SIZE = 256  # of training on: few, steady steps from next to the solution
+BATCH_SIZE = 256  # of fine-tuning: it starts near the solution, where few steady steps do
 MAX_WIDTH = 8  # shares of a model's own units
 LARGEST_SEED = 2**32 - 1
 
@@ -85,7 +85,7 @@ class SampleTensors:
         self.y = torch.from_numpy(np.concatenate([dataset.y_train, dataset.y_test])).to(device)
         self.fit = torch.from_numpy(np.asarray(dataset.fit_rows)).to(device)
         self.validation = torch.from_numpy(np.asarray(dataset.validation_rows)).to(device)
-        self.trained = len(dataset.x_train)  # rows from here on are the test part
+        self.trained = len(dataset.x_train)  # the test part begins at this row
 
     def outputs(self, network: nn.Module) -> torch.Tensor:
         """A network's outputs for all rows."""
@@ -167,8 +167,9 @@ class Trainer:
     after_step: Callable[[], None] | None = None
     penalty: Callable[[], torch.Tensor] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
-    epochs: int = field(default=0, init=False)  # so far
-    output_scale: float = field(default=1.0, init=False)  # the loss is of so many times the outputs
+    epochs: int = field(default=0, init=False)  # epochs trained so far
+    # The loss takes the outputs times this factor.
+    output_scale: float = field(default=1.0, init=False)
 
     def __post_init__(self) -> None:
         self._adam = _Adam(list(self.network.parameters()), self.learning_rate)

@@ -21,12 +21,12 @@ from .weight_states import FREE, LOWER, UPPER, WeightState
 
 LARGEST_EXPANSION = 256
 """Bytes that a byte of a file may stand for, in a network that is not small."""
-_LARGE_BYTES = 1 << 20  # a layer above this is held to it
-_TENSOR_BYTES = 64  # that a tensor's line in the header takes
-_STATES = [  # what a layer's weights may be, in ascending order
+_LARGE_BYTES = 1 << 20  # LARGEST_EXPANSION applies to layers above this size
+_TENSOR_BYTES = 64  # of a tensor's line in the header
+_STATES = [  # every set of states that a layer may have, ascending
     sorted(kinds) for count in range(1, 5) for kinds in itertools.combinations(WeightState, count)
 ]
-_ESCAPE = 255  # as many weights in the usual state, and the next byte goes on
+_ESCAPE = 255  # 255 usual weights, and the next byte continues the gap
 
 Line = dict[str, Any]
 Tensors = dict[str, NDArray]
@@ -61,7 +61,7 @@ def encode(weight: NDArray, bounded: LayerBound | None, grid: AnyGrid | None) ->
         noted, min(_list_maps(state_map), key=_measure_length), _store_values(free, codes, grid)
     )
     if weight.nbytes > _LARGE_BYTES and _measure_length(whole) * LARGEST_EXPANSION < weight.nbytes:
-        # So that a small file stands for a small network.
+        # Store plainly here: a small file must stand for a small network.
         least = 1 if bounded is None else 2
         whole = _join(
             noted, _store_plain_map(state_map, least), _store_values(free, codes, grid, few=False)
@@ -90,7 +90,7 @@ def _join(*parts: Stored) -> Stored:
 
 def _measure_length(stored: Stored) -> int:
     line, tensors = stored
-    # The structure stands in the header as text within text: quotes are escaped.
+    # The header holds the structure as text within text, with escaped quotes.
     noted = len(json.dumps(json.dumps(line)))
     return noted + sum(array.nbytes + _TENSOR_BYTES for array in tensors.values())
 

@@ -25,7 +25,7 @@ Array = NDArray[np.floating]
 
 _ROUNDING = {torch.float16: 2**-9, torch.bfloat16: 2**-7, torch.float32: 1e-5, torch.float64: 1e-7}
 """By how much a written product may differ from the computed one, relative to it."""
-# kohya's tools note them of the tensors, which are others then.
+# kohya's tools write these hashes of the tensors. A resized file has other tensors.
 _HASHES = ("sshs_model_hash", "sshs_legacy_hash")
 
 
@@ -197,7 +197,7 @@ class Adapter:
             old = self._tensors[pair.alpha]
             alpha = torch.full_like(old, pair.scale * rank)
             changed[pair.alpha] = alpha
-            # What alpha's type cannot hold of the scale goes into the factors.
+            # Alpha's type may round the scale. The factors take the rest of it.
             scale = float(alpha) / rank
             up = up * (pair.scale / scale if scale else 1.0)
         for name, matrix, axis in ((pair.up, up, 1), (pair.down, down, 0)):

@@ -127,7 +127,7 @@ def _read_pair(
             "how its matrices are scaled"
         )
     else:
-        number = float(rank)  # what this layout means where it gives no alpha
+        number = float(rank)  # without an alpha this layout means the rank
     reason = _find_obstacle(small, tall, expected, has_middle)
     rank = max(rank, 1)
     kind = "embedding" if "embedding" in down else "linear"

@@ -13,9 +13,9 @@ from ..errors import StorageError
 LARGEST_CONFIG = 10_000_000  # bytes
 MOST_PATTERNS = 20_000
 MOST_EXPRESSIONS = 200  # patterns that are more than a path or its end
-# What their initial values depend on is the rank: at another one the base model would change too.
+# Their initial values depend on the rank: another rank would change the base model too.
 _CHANGES_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
-# With them an update is more than the scaled product of two matrices.
+# Their updates are more than the scaled product of two matrices.
 _OTHER_PRODUCTS = ("use_qalora", "use_bdlora", "kasa_config", "monteclora_config")
 
 
@@ -65,7 +65,7 @@ class PeftConfig:
             Two paths cannot be told apart by patterns.
         """
         (rank, alpha), _ = Counter(wanted.values()).most_common(1)[0]
-        # A longer path first: a path also fits all those that end with it.
+        # Put longer paths first: a path also matches all paths that end with it.
         paths = sorted(wanted, key=lambda path: (-len(path), path))
         ranks = _build_patterns(paths, {path: pair[0] for path, pair in wanted.items()}, rank)
         alphas = _build_patterns(paths, {path: pair[1] for path, pair in wanted.items()}, alpha)

@@ -10,8 +10,8 @@ from ..report import Report, keep_going
 from .adapter import Adapter
 
 STEPS = 30
-START_ENERGY = 0.99  # share that is kept where a slider stands first
-RESOLUTION = 1e-3  # of a budget: what a slider's steps cannot show
+START_ENERGY = 0.99  # share of the energy that a slider keeps at first
+RESOLUTION = 1e-3  # share of a budget; a slider's steps are larger
 
 
 @dataclass(frozen=True, eq=False)

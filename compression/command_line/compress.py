@@ -174,6 +174,6 @@ def _find_energy_rank(spectrum: Any, share: float, whole: float | None = None) -
     """The smallest rank that keeps this share of the energy, at least 1."""
     kept = np.cumsum(np.square(spectrum, dtype=np.float64))
     whole = float(kept[-1]) if whole is None else whole
-    # A spectrum cut short may keep less than is asked for: its rank is then none of those.
+    # A truncated spectrum may keep less than the share: the rank lies beyond it then.
     reached = kept >= share * whole * (1 - 1e-12)
     return int(np.argmax(reached)) + 1 if reached.any() else len(kept) + 1

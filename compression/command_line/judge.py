@@ -103,7 +103,8 @@ def read_graph(path: Path) -> bytes:
     if path.suffix.lower() == ".onnx":
         from ..graphs.child import CHILD
 
-        return CHILD.ask("graph", files)[1]["graph"]  # a graph without weights to compress too
+        # Accepts a graph without weights to compress too.
+        return CHILD.ask("graph", files)[1]["graph"]
     if path.suffix.lower() == ".safetensors":
         from .. import storage
         from ..onnx_export import onnx_bytes

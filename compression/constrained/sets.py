@@ -15,8 +15,8 @@ from ..weight_states import FREE, LOWER, UPPER, ZERO
 
 Array = NDArray[np.floating]
 
-SORTED = 1000  # numbers that are sorted in less time than it takes to leave some out repeatedly
-CIRCLE_CORNERS = 72  # that an outline draws a circle with
+SORTED = 1000  # up to this many numbers, sorting is faster than leaving some out repeatedly
+CIRCLE_CORNERS = 72  # corners of an outline that stands for a circle
 
 
 def check_bound(bound: float, title: str = "bound c") -> float:
@@ -227,7 +227,8 @@ class L1Ball(ConstraintSet):
             level = _find_level(distance, 1.0 / m, c)
             shrunk = np.maximum(level - distance, 0.0) / m
             if metric is not None:
-                # Next to the largest m_l abs(v_l) the others' lie far apart: their own is as good.
+                # The distances lose digits next to the largest m_l abs(v_l): compute the price
+                # directly.
                 price = (size * m).max() - level
                 for _ in range(3):
                     inside = size * m > price
@@ -352,7 +353,7 @@ def _find_level(distance: Array, inverse: Array, c: float) -> float:
         return float(levels[max(int(np.count_nonzero(w <= levels)), 1) - 1])
     w, inside = distance, np.zeros(1, bool)
     while not inside.all():
-        # Entries beyond the level make it too high: they go, and it falls (Michelot 1986).
+        # Entries beyond the level make it too high: remove them and it falls (Michelot 1986).
         level = (c + np.sum(w * inverse)) / np.sum(inverse)
         inside = w <= level
         w, inverse = w[inside], inverse[inside]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..weight_states import FREE, WeightState
 
-MAX_CELLS = 16_384  # of a weight that are kept
-BINS = 61  # of a histogram, about; odd: a bin around 0
+MAX_CELLS = 16_384  # cells of a weight that are kept
+BINS = 61  # about as many of a histogram; odd, so that one bin is around 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ def _bin_edges(largest: float, bound: float) -> NDArray:
     inside = np.linspace(-bound, bound, max(round(BINS * bound / largest), 1) + 1)
     width = inside[1] - inside[0]
     outside = bound + width * np.arange(1, math.ceil((largest - bound) / width) + 1)
-    outside[-1] = max(outside[-1], largest)  # which rounding may have left out
+    outside[-1] = max(outside[-1], largest)  # rounding may have left it out
     return np.concatenate([-outside[::-1], inside, outside])
 
 

@@ -42,7 +42,7 @@ class Bag(Model):
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
-        # The structure that compression.save writes is none of a file with factors in it.
+        # The structure that compression.save writes does not describe a file with factors in it.
         remarks = {k: v for k, v in (metadata or {}).items() if k != "compression"}
         self.tensors, self.file_name, self.metadata = dict(tensors), file_name, remarks
         self.file_bytes = file_bytes

@@ -14,7 +14,7 @@ from .score_curve import GraphJudge, files_of
 from .smallest import BoundedCurve, ScoreCurve
 
 SHARES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-CERTIFIED = 1e-3  # of the variance of a layer's outputs: the gap that is asked of a refit
+CERTIFIED = 1e-3  # a refit's gap, as a share of the variance of a layer's outputs
 
 _OF_A_LAYER = ("row", "layer", "bound", "error", "clipped", "duality_gap", "certified", "pinned")
 
@@ -64,7 +64,7 @@ def bounded_curve(
 
     last = len(shares) - 1
     for done, step in enumerate(order_far_apart_first(len(shares))):
-        row = last - step  # the model as it came first: what there is so far stands beside it
+        row = last - step  # judge the original model first: partial results are compared with it
         smaller = model
         if row < last:
             smaller, refitted = model.with_bounds(shares[row], x)

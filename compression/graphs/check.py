@@ -16,7 +16,7 @@ from .reading import read_model
 if TYPE_CHECKING:
     from .onnx_model import OnnxModel
 
-_TOLERANCES = {2: 2e-2, 4: 1e-4, 8: 1e-6}  # of a weight's norm, by bytes a number
+_TOLERANCES = {2: 2e-2, 4: 1e-4, 8: 1e-6}  # share of a weight's norm, by bytes per number
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,7 @@ def convert(content: bytes) -> bytes:
             loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # torch raises what the file makes it raise
+    except Exception as error:  # a damaged file can make torch raise anything
         raise StorageError(UNREADABLE) from error
     if isinstance(loaded, torch.Tensor):
         loaded = {"tensor": loaded}
@@ -99,7 +99,8 @@ def _check_archive(content: bytes) -> None:
                 )
             if sum(member.file_size for member in members) > len(content):
                 raise StorageError(UNREADABLE)
-            # torch compares no checksum: a flipped bit would become a wrong weight in silence.
+            # torch compares no checksum: without this, a flipped bit would silently change a
+            # weight.
             if archive.testzip() is not None:
                 raise StorageError(
                     "a part of the file does not match its checksum: it is damaged, take another copy"
@@ -145,7 +146,7 @@ def plain_tensor(name: str, tensor: torch.Tensor) -> Tensor:
             f"tensor {show(name)} is of type {str(tensor.dtype).removeprefix('torch.')}, sparse, "
             "quantised or without values: only dense tensors of numbers are read"
         )
-    # One number can stand for a million of them, with strides of 0.
+    # With strides of 0, one stored number can stand for a million.
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise StorageError(f"tensor {show(name)} claims more numbers than the file holds for it")
     plain = tensor.detach().contiguous()
@@ -160,7 +161,7 @@ def _strip_prefixes(tensors: dict[str, Any]) -> dict[str, Any]:
         first = next(iter(tensors))
         common = next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), None)
         if common is None and "." in first:
-            # One dictionary around all tensors: "state_dict.", "model.".
+            # A dictionary may hold all tensors: "state_dict.", "model.".
             wrapper = first.split(".", 1)[0] + "."
             known = wrapper in ("state_dict.", "model_state_dict.", "model_state.", "model.")
             if known and all(name.startswith(wrapper) for name in tensors):

@@ -116,7 +116,7 @@ CALLS: dict[str, Callable[..., tuple[dict[str, Any], Files]]] = {
     "products": _measure_products,
     "pairs": _measure_pairs,
 }
-# What a call needs is imported before its time and memory are counted.
+# Import what a call needs before its time and memory are counted.
 IMPORTS = {
     "checkpoint": "compression.graphs.checkpoint",
     "onnx": "compression.graphs.onnx_model",
@@ -132,7 +132,7 @@ def serve() -> None:
     """Answer until the asking process has gone, or has not asked for a while."""
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not pass for an answer
+    os.dup2(2, 1)  # a library's prints must not be read as an answer
     while select.select([requests], [], [], IDLE_SECONDS)[0]:
         try:
             header, files = read_frame(requests)

@@ -21,7 +21,7 @@ from .onnx_uses import Use, find_sources, read_attribute
 
 PLAIN, SOFTMAX, LOG_SOFTMAX = "", "Softmax", "LogSoftmax"
 FEATURES = "head_features"
-_SAME_NUMBERS = ("Identity", "Flatten", "Reshape", "Squeeze")  # of one number a row
+_SAME_NUMBERS = ("Identity", "Flatten", "Reshape", "Squeeze")  # for outputs of one number per row
 
 
 @dataclass(frozen=True, eq=False)

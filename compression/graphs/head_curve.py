@@ -32,7 +32,7 @@ MAX_FIT_ROWS = 5_000
 MAX_WEIGHTS = 100_000
 BOUNDS = 30
 TASKS = ("classification", "regression")
-FITTED = 1e-4  # of the zero model's loss: what separable classes come to as the bound grows
+FITTED = 1e-4  # share of the zero model's loss; separable classes fall below it as the bound grows
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ def head_curve(
     )
 
     def tell(done: int, total: int, _: Callable[[], Any] | None) -> bool:
-        # An exact path counts breakpoints before there is a bound to show.
+        # An exact path reports breakpoints before the first bound is solved.
         return report(done, total, recorder.gather if recorder.lines else None)
 
     try:
@@ -260,7 +260,7 @@ class _BoundRecorder:
         constraint = self.certifier.constraint
         unit = self.certifier.unit
         tolerance = GRID_TOLERANCE * self.zero_loss / unit if unit else GRID_TOLERANCE
-        # A gap that is small enough to be certified is not searched for a smaller one.
+        # The certifier stops at a gap within the tolerance and looks for no smaller one.
         certificate = self.certifier.judge(weight, bound, np.asarray(intercept), tolerance)
         pinned = constraint.find_pinned(weight, bound, TOUCHING)
         levels = np.atleast_1d(np.asarray(intercept, np.float64))

@@ -139,7 +139,7 @@ def ask_with_samples(ask: Callable[[NDArray], R], x: NDArray) -> R:
         raise ArgumentError("there are no samples: give at least one, as the model reads them")
     try:
         return ask(x)
-    except (RuntimeError, ValueError, IndexError) as error:  # a module's own code says so
+    except (RuntimeError, ValueError, IndexError) as error:  # the module's own code raises these
         raise ArgumentError(
             f"the model does not take samples of shape {tuple(np.shape(x))} and type {x.dtype}: give them "
             f"as it reads them ({str(error).partition(chr(10))[0]})"

@@ -18,7 +18,8 @@ def tabulate_layers(model: Model) -> Any:
     shapes = [weight.matrix_shape for weight in model.weights]
     rows, columns = [shape[0] for shape in shapes], [shape[1] for shape in shapes]
     layers = model.layers.assign(rows=rows, columns=columns)
-    cost = (layers["rows"] + layers["columns"]) / layers["parameters"]  # of a rank
+    # Share of the layer's numbers that one rank costs.
+    cost = (layers["rows"] + layers["columns"]) / layers["parameters"]
     savings = {f"saving_{share}": 1 - layers[f"rank_{share}"] * cost for share in SHARES}
     known = layers["rank_99"].notna()
     energies = [

@@ -17,7 +17,7 @@ from .spectra import Array
 from .weights import Weight
 
 if TYPE_CHECKING:
-    from .calibration import CalibratedLayer  # its libraries take a second to load
+    from .calibration import CalibratedLayer  # the import takes a second
 
 Ranks = Mapping[str, int | None]
 FACTORS_KEPT = 32_000_000

@@ -198,7 +198,7 @@ def _check_tensor(tensor: onnx.TensorProto) -> None:
         try:
             bits = ir.DataType(tensor.data_type).bitwidth
         except (ValueError, TypeError) as error:
-            # An attribute that is not there is a tensor of no type and no numbers.
+            # A missing attribute is read as a tensor without a type and without numbers.
             if tensor.data_type == 0 and not tensor.dims and not tensor.raw_data:
                 return
             raise StorageError(f"tensor {show(tensor.name)} is of an unknown type") from error

@@ -30,13 +30,13 @@ from .weights import CONVOLUTION, FACTOR, LINEAR, REASONS, Weight, explain_too_s
 if TYPE_CHECKING:
     from .clip_refit import BoundedLayer
 
-# What exporters call a tensor that has no name of its own.
+# Names that exporters make up for tensors without a name.
 _NAMELESS = re.compile(r"(onnx::\w*?_?|val_|_val_|_?const\w*_?|t|)\d+", re.IGNORECASE)
-# Its warnings repeat names out of files, which have no place in a log.
+# onnx_ir's warnings repeat names from files, which must not get into a log.
 logging.getLogger("onnx_ir").setLevel(logging.ERROR)
 Types = dict[str, onnx.TypeProto]
 _WHOLE = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8, onnx.TensorProto.INT4)
-_OLDEST_IR = 4  # from which on a tensor need not be an input as well
+_OLDEST_IR = 4  # oldest version whose tensors need not be inputs too
 
 
 class OnnxModel(Model):
@@ -149,7 +149,7 @@ class OnnxModel(Model):
         CompressionError
             The graph does not run on these rows, or no layer of it can be refitted.
         """
-        from .clip_refit import refit_layers  # here: it takes a second to load
+        from .clip_refit import refit_layers  # import it here: it takes a second
 
         if not 0 < share <= 1:
             raise ArgumentError(f"a share of {share} is not possible: choose one above 0, up to 1")

@@ -18,13 +18,13 @@ from .onnx_surgery import put_initializer
 from .onnx_uses import Source, find_sources, read_attribute
 from .weights import CONVOLUTION, GROUPED, LINEAR
 
-OLDEST_OPSET = 13  # from which on DequantizeLinear has a scale a channel
-PACKED_OPSET, PACKED_IR = 21, 10  # from which on codes may have 4 bits
+OLDEST_OPSET = 13  # oldest with a scale per channel in DequantizeLinear
+PACKED_OPSET, PACKED_IR = 21, 10  # oldest with codes of 4 bits
 CODES, SCALE = ".codes", ".scale"
 BITS = (8, 4)
 _TYPES = {8: np.int8, 4: ml_dtypes.int4}
 _RUNTIME = "com.microsoft"
-_SMALLEST = 64  # numbers of a weight for which codes pay
+_SMALLEST = 64  # smallest weight, in numbers, that codes make smaller
 _KINDS = (LINEAR, CONVOLUTION, GROUPED)
 
 

@@ -77,7 +77,7 @@ def shift_bias(model: ir.Model, use: Use, shift: Array) -> None:
     given = node.outputs[0]
     add = ir.node("Add", [given, put_initializer(model, name, values)], name=f"{name}.add")
     add.outputs[0].name, add.outputs[0].type = f"{name}.sum", given.type
-    if given.is_graph_output():  # whoever runs the graph knows that name
+    if given.is_graph_output():  # callers of the graph know this name
         add.outputs[0].name, given.name = given.name, f"{name}.given"
     assert node.graph is not None
     node.graph.insert_after(node, add)

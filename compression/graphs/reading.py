@@ -33,7 +33,7 @@ def read_model(files: Mapping[str, bytes]) -> Model:
     """
     check_files(files)
     if any(name.lower().endswith(".onnx") for name in files):
-        from .onnx_model import read_onnx  # here: its library takes a second to load
+        from .onnx_model import read_onnx  # import it here: its library takes a second
 
         CHILD.ask("onnx", files)
         return read_onnx(files)

@@ -24,7 +24,7 @@ OWN_UNIT, STANDARD_UNIT = "answers in the target's unit", "standardised answers"
 ROWS = 256  # of the validation part
 CALIBRATION_ROWS = 1024  # of the fit part
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_CLEARLY = 0.2  # of accuracy that another order of classes must gain to be named
+_CLEARLY = 0.2  # gain of accuracy from which another order of classes is named
 
 
 class ScaledDataset(Protocol):

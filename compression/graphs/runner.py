@@ -34,7 +34,7 @@ def open_session(content: bytes) -> onnxruntime.InferenceSession:
         ONNX Runtime does not take the graph, or it holds a loop that may go on for ever.
     """
     if b"Loop" in content:
-        from .onnx_file import check_loops  # here: graphs with loops are few
+        from .onnx_file import check_loops  # import it here: few graphs have loops
 
         check_loops(content)
     options = onnxruntime.SessionOptions()
@@ -60,7 +60,7 @@ def run(session: onnxruntime.InferenceSession, inputs: dict[str, NDArray]) -> ND
         if isinstance(output, np.ndarray) and output.dtype.kind == "f" and output.size:
             return output.astype(np.float64)
         if isinstance(output, list) and output and isinstance(output[0], dict):
-            # scikit-learn's maps from class to probability
+            # scikit-learn's graphs give maps from class to probability
             return np.array([list(line.values()) for line in output], dtype=np.float64)
     raise NotApplicableError("the graph has no output of floating numbers to compare")
 
@@ -119,7 +119,7 @@ def predict(content: bytes, x: NDArray) -> NDArray:
     for start in range(0, len(x), block):
         part = x[start : start + block]
         short = (block - len(part)) if fixed > 0 else 0
-        # A graph for a fixed number of rows gets the last block filled up.
+        # Fill up the last block for a graph with a fixed number of rows.
         full = np.concatenate([part, np.repeat(part[-1:], short, axis=0)])
         outputs = run(session, {value.name: full})
         if len(outputs) != len(full):

@@ -47,7 +47,7 @@ def score_curve(
         order = np.argsort([row["row"] for row in rows], kind="stable")
         return ScoreCurve(pd.DataFrame([rows[i] for i in order]), np.stack(gained)[order])
 
-    # The model as it came first: what there is so far stands beside it, and spans all sizes.
+    # Judge the original model first: partial results are compared with it, and span all sizes.
     for done, step in enumerate(order_far_apart_first(len(places))):
         place = places[len(places) - 1 - step]
         smaller = model.compressed(ranks[place]) if ranks[place] else model

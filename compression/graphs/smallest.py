@@ -123,7 +123,7 @@ def choose_smallest(
     tables, gains = [], []
     for place, (method, curve) in enumerate(curves.items()):
         table = curve.table
-        # Where no layer is replaced, methods give the same file.
+        # All methods give the same file where no layer is replaced: keep the first method's.
         last = table["row"].max() if place else np.inf
         keep = ((table["bytes"] < file_bytes) & (table["row"] < last)).to_numpy()
         before = table["parameters"].iloc[-1]

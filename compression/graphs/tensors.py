@@ -64,7 +64,7 @@ def encode_values(values: NDArray, dtype: str) -> Tensor:
     """Numbers as a tensor of a floating type of ``FLOATS``."""
     if dtype == "BF16":
         bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-        # To the nearest, ties to even: what is cut off decides.
+        # Round to the nearest, ties to even.
         rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
         return Tensor(dtype, values.shape, rounded.astype("<u2").tobytes())
     kind = np.dtype(FLOATS[dtype]).newbyteorder("<")
@@ -146,7 +146,7 @@ def write_safetensors(
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     header |= {name: {"dtype": t.dtype, "shape": list(t.shape)} for name, t in tensors.items()}
     parts, start = [], 0
-    # The widest types first, so that each tensor begins at a multiple of its numbers' length.
+    # Write the widest types first, so that each tensor begins at a multiple of its item size.
     for name in sorted(tensors, key=lambda name: -_BYTES.get(tensors[name].dtype, 1)):
         data = tensors[name].data
         header[name]["data_offsets"] = [start, start + len(data)]

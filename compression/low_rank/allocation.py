@@ -233,7 +233,7 @@ class _AllocationProblem:
         self.layers = layers
         self.options = {name: _build_options(name, layer) for name, layer in layers.items()}
         smallest = sum(int(options.costs[0]) for options in self.options.values())
-        # Written so that a budget that is not a number fails too.
+        # Written this way, the comparison also rejects NaN.
         if not budget >= smallest:
             raise ArgumentError(
                 f"a budget of {budget} is too small for these layers: choose at least {smallest}"
@@ -278,7 +278,7 @@ def _solve_dual(options: Mapping[str, _Options], budget: int) -> tuple[float, _P
     """
 
     def choose_at(price: float) -> tuple[_Picks, float]:
-        # The first of equal minima, so the cheaper.
+        # argmin takes the first of equal minima, the cheapest one.
         picks = {name: o.at(np.argmin(o.errors + price * o.costs)) for name, o in options.items()}
         share = budget / len(options)
         return picks, sum(c.error + price * (c.cost - share) for c in picks.values())
@@ -286,7 +286,7 @@ def _solve_dual(options: Mapping[str, _Options], budget: int) -> tuple[float, _P
     picks, bound = choose_at(0.0)
     if _sum_costs(picks) <= budget:
         return 0.0, picks, bound
-    # Costs are whole numbers: above the whole range of errors, one unit is never worth it.
+    # Costs are whole numbers: at a price above the whole range of errors no unit is worth buying.
     low, high = 0.0, max(float(o.errors[0] - o.errors[-1]) for o in options.values()) + 1.0
     picks, value = choose_at(high)
     bound = max(bound, value)
@@ -325,7 +325,7 @@ def _allocate_greedily(problem: _AllocationProblem) -> _Picks:
         _, name = heapq.heappop(queue)
         o, place = options[name], places[name]
         step = int(o.costs[place + 1] - o.costs[place])
-        # A layer whose next step no longer fits is done; the others go on.
+        # A layer is done once its next step no longer fits; the others go on.
         if step <= left:
             places[name] += 1
             left -= step
@@ -343,7 +343,7 @@ def _allocate_uniform_energy(problem: _AllocationProblem) -> _Picks:
     def fits(place: int) -> bool:
         return _sum_costs(pick_at(place)) <= problem.budget
 
-    # No layer loses more than the largest of these: there every layer takes its cheapest choice.
+    # At the largest of these losses every layer takes its cheapest choice.
     return pick_at(bisect.bisect_left(range(len(losses) - 1), True, key=fits))
 
 
@@ -372,8 +372,8 @@ def _allocate_exactly(problem: _AllocationProblem) -> tuple[_Picks, int, bool]:
     incumbent = min(problem.picks.values(), key=_sum_errors)
     budget, price = problem.budget, problem.price
 
-    # At the dual's price, a choice whose own reduced cost exceeds the distance from the bound to
-    # the best allocation known is in no better one: few choices a layer are left.
+    # At the dual's price, no better allocation has a choice whose reduced cost exceeds the distance
+    # from the bound to the best known allocation. That leaves few choices per layer.
     reduced = {name: o.errors + price * o.costs for name, o in problem.options.items()}
     bound = sum(float(r.min()) for r in reduced.values()) - price * budget
     slack = _sum_errors(incumbent) - bound
@@ -384,9 +384,9 @@ def _allocate_exactly(problem: _AllocationProblem) -> tuple[_Picks, int, bool]:
         for name, o in problem.options.items()
     }
 
-    # Only what a choice costs beyond its layer's cheapest is left to be decided.
+    # Each layer takes at least its cheapest choice: allocate what is left of the budget.
     extras = [o.costs - o.costs[0] for o in kept.values()]
-    room = budget - sum(int(o.costs[0]) for o in kept.values())  # >= 0: the dual's own picks fit
+    room = budget - sum(int(o.costs[0]) for o in kept.values())  # >= 0, since the dual's picks fit
     room = min(room, sum(int(extra[-1]) for extra in extras))
 
     divisor = max(int(np.gcd.reduce(np.concatenate(extras))), 1)
@@ -395,7 +395,7 @@ def _allocate_exactly(problem: _AllocationProblem) -> tuple[_Picks, int, bool]:
         quantum = max(divisor, -(-room // max(cells, 1)))
     else:
         quantum = max(divisor, int(problem.resolution * budget))
-    # A multiple of the divisor rounds least.
+    # A multiple of the divisor rounds the costs least.
     quantum = -(-quantum // divisor) * divisor
 
     picks = _solve_knapsack(kept, quantum, room // quantum)

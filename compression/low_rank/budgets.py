@@ -125,7 +125,7 @@ def budget_curve(
     all_ranks = prepare(reference, samples, method, layers, ridge=ridge, calibration=calibration)
     shared = _BudgetProblem(all_ranks, samples, UNITS[unit], objective, resolution)
     lines = [line for budget in shared.check_budgets(budgets) for line in shared.list_lines(budget)]
-    # Rules often agree: each network is judged once.
+    # Rules often choose the same ranks: judge each network once.
     networks: list[dict[str, int | None]] = []
     for line in lines:
         if line["ranks"] not in networks:
@@ -166,13 +166,13 @@ class _BudgetProblem:
         costs, self._fixed = _measure_costs(self._plain, cost)
         errors = {name: find(self._plain, samples) for name, find in OBJECTIVES.items()}
         self._choices: ByObjective = {
-            # The objective asked for comes first: of equally good networks its own is the best.
+            # Put the requested objective first: of equally good networks its own is taken.
             name: {n: RankChoices(errors[name][n], *costs[n]) for n in all_ranks.layers}
             for name in sorted(OBJECTIVES, key=lambda name: name != objective)
         }
         self._objective = objective
         self._scores: dict[tuple, tuple[float, float]] = {}
-        # The last layer tells the classes apart, where it is one of those compressed.
+        # The last layer, if it is compressed, has to tell the classes apart.
         last = list(layers_of(all_ranks.network))[-1]
         self._output = last if last in all_ranks.layers else None
         classes = samples.task == "classification"
@@ -189,7 +189,7 @@ class _BudgetProblem:
         if not values:
             raise ArgumentError(f"no budget was given: choose numbers from {fixed} on")
         for budget in values:
-            # Written so that a budget that is not a number fails too.
+            # Written this way, the comparison also rejects NaN.
             if not budget >= fixed:
                 raise ArgumentError(f"a budget of {budget} is too small: choose at least {fixed}")
         return sorted({float(budget) for budget in values})
@@ -237,7 +237,7 @@ class _BudgetProblem:
                 for allocation in by_rule.values()
             }
             largest = max(self._cost(self._plain.at(ranks)) for ranks in distinct.values())
-            # At the least limit there is but one allocation.
+            # At the smallest limit there is only one allocation.
             if largest <= budget or limit <= self._fixed:
                 return allocations
             limit -= largest - budget
@@ -257,7 +257,7 @@ class _BudgetProblem:
             predicted = evaluation.predictions(outputs.numpy(), task)
             score = evaluation.score(predicted, target.numpy(), task)
             loss = float(loss_of(task)(outputs, target))
-            # A score or a loss that is no number is worse than any.
+            # NaN is worse than any score or loss.
             values = np.nan_to_num([-score, loss], nan=np.inf, posinf=np.inf)
             self._scores[key] = (float(values[0]), float(values[1]))
         return self._scores[key]

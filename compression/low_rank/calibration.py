@@ -32,8 +32,8 @@ def covariance(inputs: Array, through: Array | None = None) -> Array:
     sides = inputs.shape[1] if through is None else len(through)
     total = np.zeros((sides, sides))
     for start in range(0, len(inputs), ROWS):
-        # Centred before anything is squared: the difference of two large moments would lose
-        # the spread of inputs that lie far from zero.
+        # Centre before squaring: a difference of two large moments would lose the spread of inputs
+        # that lie far from zero.
         block = inputs[start : start + ROWS].astype(np.float64) - centre
         if through is not None:
             block = block @ through.T

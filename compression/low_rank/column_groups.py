@@ -137,7 +137,7 @@ class _Groups:
         left[:, kept] = scipy.linalg.solve_triangular(
             self.triangle[:used, :used], self.scores[:used]
         ).T
-        # A grouped layer's inner dimensions stand group by group.
+        # A grouped layer orders its inner dimensions group by group.
         order = np.arange(count).reshape(each, self.groups).T.ravel()
         left = left[:, order].astype(weight.dtype)
         right = spread_groups(self.right[order], self.groups).astype(weight.dtype)
@@ -214,7 +214,7 @@ def _fit_groups(weight: Array, root: Array, groups: int) -> _Groups:
     gains = np.zeros(len(kept))
     gains[kept] = np.sum(scores**2, axis=1)
     rest = float(np.sum((target - orthogonal @ scores) ** 2))
-    # Added up from the small end, as tails of a spectrum are.
+    # Add up from the small end, like the tails of a spectrum.
     tails = np.append(np.cumsum(gains[::-1])[::-1], 0.0) + rest
     return _Groups(groups, right.reshape(-1, width), kept, triangle, scores, tails[::groups])
 

@@ -13,7 +13,7 @@ from .kernels import KernelDecomposition, check_kernel, kernel_error
 from .truncated_svd import svd
 
 Columns = tuple[Array, Array, Array]
-NOTHING = 1e-20  # of the kernel's squared norm: what rounding leaves
+NOTHING = 1e-20  # share of the kernel's squared norm that rounding leaves
 SMALLEST = 1e-14  # damping that keeps a least squares problem solvable
 
 
@@ -108,7 +108,8 @@ class CanonicalPolyadic:
             return _add_nothing(terms)
         k = terms[0].shape[1] + 1
         settings: dict[str, Any] = {"n_iter_max": self.iterations, "tol": self.tolerance}
-        # Beside the squared norms of two factors; never 0, for a term may vanish.
+        # The damping is relative to the squared norms of two factors, and never 0: a term may
+        # vanish.
         settings["l2_reg"] = max(self.damping, SMALLEST) * errors[0] ** (2 / 3)
         rest = tensor - np.einsum("or,ir,sr->ois", *terms)
         more = parafac(rest, rank=1, init="svd", **settings)[1]

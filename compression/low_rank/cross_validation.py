@@ -263,11 +263,11 @@ def split_folds(
     classes = np.asarray(labels)
     if classes.shape != (n_rows,):
         raise ArgumentError(f"labels of shape {classes.shape} do not fit {n_rows} rows")
-    # scikit-learn refuses folds where every class is rarer than they are many: one more class, with
-    # a row for each fold, is added and left out again.
+    # scikit-learn refuses more folds than the largest class has rows: add a class with a row for
+    # each fold, and remove it afterwards.
     codes = np.append(np.unique(classes, return_inverse=True)[1], np.full(folds, -1))
     splits = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():  # of a class rarer than that: it is spread all the same
+    with warnings.catch_warnings():  # it warns of rare classes, and spreads them all the same
         warnings.simplefilter("ignore", UserWarning)
         parts = list(splits.split(np.zeros(len(codes)), codes))
     return [(fit[fit < n_rows], held_out[held_out < n_rows]) for fit, held_out in parts]

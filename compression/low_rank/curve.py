@@ -30,9 +30,9 @@ from ..training import (
 )
 from .networks import Chosen, Ranks, check_choices, prepare
 
-FIRST_RANKS = 20  # that a curve begins with which is expected to take long
+FIRST_RANKS = 20  # ranks that a curve begins with if it may take long
 LONG_SECONDS = 30
-TRAINED_RANKS = 16  # that a curve has whose networks are trained on: each costs its epochs
+TRAINED_RANKS = 16  # ranks of a curve with fine-tuning: each costs its epochs
 
 
 @check_arguments
@@ -201,7 +201,7 @@ def split_passes(all_ranks: Ranks, values: Sequence[Chosen], rows: int) -> list[
         return [list(values)]
     spaced = np.geomspace(1, len(paying), FIRST_RANKS).round().astype(int) - 1
     places = set(spaced.tolist())
-    for place in range(len(paying)):  # ratios fall together at the small end
+    for place in range(len(paying)):  # rounding merges ratios at the small end
         if len(places) == FIRST_RANKS:
             break
         places.add(place)

@@ -195,7 +195,7 @@ def check_array(weight: Array) -> Array:
         raise ArgumentError(f"a weight of type {weight.dtype} has no ranks: give real numbers")
     if weight.dtype not in (np.float32, np.float64):
         weight = weight.astype(np.float64)
-    # NumPy's SVD of a matrix that holds an infinity never returns, so this comes first.
+    # Check this first: NumPy's SVD never returns for a matrix with an infinite entry.
     if not np.isfinite(weight).all():
         raise ArgumentError(
             "the weight holds values that are not finite: train again, or repair it, first"

@@ -206,7 +206,7 @@ def patches(
     windows = sliding_window_view(padded, reach, axis=tuple(range(2, 2 + spatial)))
     steps = [slice(None, None, step) for step in (*stride, *dilation)]
     windows = windows[(slice(None), slice(None), *steps)]
-    # Channels behind the positions, before the kernel's own axes.
+    # Order: positions, channels, the kernel's axes.
     windows = np.moveaxis(windows, 1, 1 + spatial)
     positions = windows.shape[: 1 + spatial]
     total = int(np.prod(positions))

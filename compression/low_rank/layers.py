@@ -100,7 +100,7 @@ def decompose_layer(
         return decompose_kernel(weight, method, inputs, **knobs)
 
     try:
-        # Its fields are the knobs that the method has.
+        # The method's fields are its knobs.
         return compute_once(("decomposition", method, chosen, weight, inputs), decompose)
     except ArgumentError as error:
         raise ArgumentError(f"layer {name}: {error}") from None

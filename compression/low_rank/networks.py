@@ -140,7 +140,7 @@ class Ranks:
             layer_ranks = [self.find_compressed(rank).get(name) for rank in ranks]
             if name == names[-1]:
                 changing = len(ranks)
-            else:  # above some rank the layer stays as it is, and what it gives is known
+            else:  # above some rank the layer stays dense, and its outputs are known
                 changing = next(
                     i for i, rank in enumerate(layer_ranks) if set(layer_ranks[i:]) == {rank}
                 )
@@ -274,7 +274,7 @@ def prepare(
 
     decompositions: dict[str, LayerDecomposition] = {}
     start = x = samples.x[samples.fit]
-    passed = nn.Sequential()  # since the last layer whose input was looked at
+    passed = nn.Sequential()  # modules after the last layer whose input was read
     for name, module in children_of(reference.network).items():
         if name in chosen:
             if looks:

@@ -33,7 +33,7 @@ def energy_shares(all_ranks: Ranks, samples: SampleTensors) -> dict[str, Array]:
     shares = {}
     for name, decomposition in all_ranks.decompositions.items():
         total = decomposition.errors[0]
-        # Nothing to lose: inputs that never vary, with no ridge.
+        # Constant inputs and no ridge: there is nothing to lose.
         shares[name] = decomposition.errors[1:] / (total if total > 0 else 1.0)
     return shares
 
@@ -97,13 +97,13 @@ def quadratic_errors(
         left = decomposition.left.astype(np.float64)
         right = decomposition.right.astype(np.float64)
         weight = decomposition.weight.astype(np.float64)
-        # What the factors of full rank leave of the weight, by rounding or by a sketch, is one
-        # more component, which no rank keeps.
+        # Factors of full rank miss a rest of the weight, by rounding or by a sketch. This rest is
+        # one more component, which no rank keeps.
         rest = weight - left @ right
         pairs = (left.T @ output_moment @ left) * (right @ input_moment @ right.T)
         across = np.einsum("mk,mn,kn->k", left, output_moment @ rest @ input_moment, right)
         alone = float(np.sum((output_moment @ rest @ input_moment) * rest))
-        # Sums over the components that a rank leaves out: the lower right blocks.
+        # The components that a rank leaves out form the lower right blocks: sum over these.
         blocks = np.cumsum(np.cumsum(pairs[::-1, ::-1], axis=0), axis=1).diagonal()[::-1]
         crossed = np.cumsum(across[::-1])[::-1]
         errors = np.append(blocks[1:] + 2 * crossed[1:], 0.0) + alone
@@ -145,7 +145,8 @@ def _list_loss_directions(outputs: torch.Tensor, task: str) -> Iterator[torch.Te
     if task != "classification":
         yield torch.ones_like(outputs)  # ½ (output − target)²
         return
-    # diag(p) − p pᵀ = Σ_c p_c (e_c − p)(e_c − p)ᵀ: the gradients at each label, by its chance.
+    # diag(p) − p pᵀ = Σ_c p_c (e_c − p)(e_c − p)ᵀ: each label's gradient, weighted by its
+    # probability.
     chances = outputs.softmax(dim=1)
     for label in range(outputs.shape[1]):
         direction = -chances.clone()

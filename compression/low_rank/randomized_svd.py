@@ -67,7 +67,7 @@ class RandomizedSVD:
             raise ArgumentError(f"seed {self.seed} is not possible: choose 0 to {2**32 - 1}")
         weight = check_weight(weight)
         rank = choose_max_rank(max_rank, min(weight.shape), weight.shape)
-        # Scaled to 1, so that the power iterations' products stay in the range of float32.
+        # Scale to 1, so that the power iterations' products stay in the range of float32.
         scale = np.abs(weight).max()
         u, s, vt = randomized_svd(
             weight / scale,
@@ -78,7 +78,7 @@ class RandomizedSVD:
             random_state=self.seed,
         )
         s = s.astype(np.float64) * scale
-        # Ŵ is a projection of W, so what it lacks is what W's energy lacks of its own.
+        # Ŵ is a projection of W: its error is W's energy less its own.
         total = np.sum(weight.astype(np.float64) ** 2)
         lost = np.maximum(total - np.append(0.0, np.cumsum(s**2)), 0.0)
         return Decomposition(

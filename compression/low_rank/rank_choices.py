@@ -49,6 +49,6 @@ def kept_energy_loss(errors: Array) -> Array:
         What rank 0, 1, ..., r drops.
     """
     whole = errors[0]
-    if not whole > 0:  # inputs that never vary, with no ridge: there is nothing to lose
+    if not whole > 0:  # constant inputs and no ridge: nothing to lose
         return np.zeros(len(errors) - 1)
     return -np.log1p(-np.minimum(errors[1:] / whole, 1 - 1e-12))

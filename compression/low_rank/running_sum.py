@@ -32,7 +32,7 @@ class PreActivation:
         """The outputs of what ``build`` gives, which is the layer at this rank (None: dense)."""
         if rank is None:
             if self._dense is None:
-                self._running = None  # its memory is free for the dense layer's outputs
+                self._running = None  # frees memory for the dense layer's outputs
                 self._dense = forward_in_blocks(build(), self._x)
             return self._dense.split(ROWS)
         if not self._decomposition.nested:
@@ -52,8 +52,8 @@ class RunningSum:
         self._right: Any
         self._left: Any
         self._right, self._left = low_rank_layer(layer, decomposition.at(largest))
-        # A quarter of the outputs' own number at a time, so that the projections take little
-        # memory beside the outputs.
+        # Project onto a quarter of the outputs' number at a time, so that the projections take
+        # little memory beside the outputs.
         self._block = max(1, len(self._left.weight) // 4)
         right, left, bias = self._right.weight, self._left.weight, self._left.bias
         self._centre = right.new_zeros(largest)
@@ -94,7 +94,7 @@ class RunningSum:
             self._sum += _spread_over_positions(self._start, self._sum)
             yield from self._sum.split(ROWS)
             return
-        # What was just changed is still in the cache for whoever takes it.
+        # Yield each part while it is still in the cache.
         for outputs, part in zip(self._sum.split(ROWS), projected.split(ROWS), strict=True):
             if isinstance(self._left, nn.Linear):
                 outputs.addmm_(part, left.T)

@@ -53,7 +53,7 @@ class SpatialSVD:
         unfolding = unfold_kernel(kernel)
         rank = choose_max_rank(max_rank, min(unfolding.shape), kernel.shape)
         u, s, vt = svd(unfolding)
-        # Both stages get the same share of the scale.
+        # Split the scale equally between the two stages.
         root = np.sqrt(s[:rank])
         vertical = (u[:, :rank] * root).T.reshape(rank, channels, height, 1)
         horizontal = (root[:, None] * vt[:rank]).reshape(rank, outputs, 1, width)

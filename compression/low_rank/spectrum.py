@@ -57,10 +57,10 @@ def energy(singular_values: Array, rank: int) -> float:
 def energy_curve(singular_values: Array) -> Array:
     """Share of the energy kept at rank 0, 1, ..., r; shape (r + 1,)."""
     s = _check_values(singular_values)
-    # Relative to the largest value, so that squares neither overflow nor vanish.
+    # Divide by the largest value, so that squares neither overflow nor vanish.
     squares = (s / s[0]) ** 2
     kept = np.append(0.0, np.cumsum(squares))
-    return kept / kept[-1]  # by its own last value, so that the curve ends at exactly 1
+    return kept / kept[-1]  # divide by the last value: the curve ends at exactly 1
 
 
 def energy_ranks(

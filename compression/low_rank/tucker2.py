@@ -75,7 +75,7 @@ class Tucker2:
         for k in range(1, rank + 1):
             stages = self._iterate(kernel, k)
             error = kernel_error(kernel, stages)
-            # A stationary point need not be better than the last rank's, which k also allows.
+            # A stationary point may be worse than the last rank's stages, which rank k allows too.
             if best and error > errors[-1]:
                 stages, error = best[-1], errors[-1]
             best.append(stages)
@@ -92,8 +92,8 @@ class Tucker2:
 
         outputs, channels = kernel.shape[:2]
         entries = kernel[0, 0].size
-        # More inner channels on one side than the other side and the kernel's entries span
-        # would be filled with random directions.
+        # Limit the inner channels of each side to what the other side and the kernel's entries
+        # span: the rest would be random directions.
         before = min(k, channels, min(k, outputs) * entries)
         after = min(k, outputs, before * entries)
 

@@ -7,7 +7,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from .decomposition import Array
 
-# Sizes of the noise that are tried before the best is refined: its cost has several minima.
+# Noise levels to try before the best is refined: the cost has several minima.
 SIZES = 200
 
 
@@ -44,7 +44,8 @@ def noise_variance(singular_values: Array, shape: tuple[int, int]) -> float:
     squares = s**2 / large
     if squares[0] == 0:
         return 0.0
-    # Between all being noise, and only the smallest half of what could be.
+    # The noise lies between two cases: all values are noise, or only the smallest half of those
+    # that may be.
     most = int(min(np.ceil(small / (1 + ratio)) - 1, small - 1))
     highest = float(squares.sum() / small)
     lowest = max(squares[most] / noise_edge(ratio), squares[most:].mean(), 1e-12 * highest)
@@ -52,7 +53,7 @@ def noise_variance(singular_values: Array, shape: tuple[int, int]) -> float:
     costs = [free_energy(squares / size, ratio) for size in tried]
     best = int(np.argmin(costs))
     around = np.log(tried[[max(best - 1, 0), min(best + 1, SIZES - 1)]])
-    if around[0] >= around[1]:  # by rounding, too, where all sizes are one
+    if around[0] >= around[1]:  # true by rounding, too, where all sizes are equal
         return float(tried[best])
     refined = minimize_scalar(
         lambda log: free_energy(squares / np.exp(log), ratio),

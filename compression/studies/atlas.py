@@ -32,7 +32,7 @@ from .winners import find_rule, judge_cells, judge_duels, judge_families
 VARIANT = " / "  # before it a family's name, behind it a variant of the family
 FEW_BITS = ", few bits"
 WHOLE = 32  # bits of a number as it is
-POINT = 0.01  # of accuracy or R², that the smallest file may lose on validation rows
+POINT = 0.01  # loss of accuracy or R² that the smallest file may have on validation rows
 PARTS = ("train_rows", "validation_rows", "test_rows")
 COLUMNS = (
     *(*PAIR, "share", "family", "knob", "rank", "bound", "bits", "epochs", "bytes"),
@@ -188,7 +188,7 @@ def build_atlas(protocol: Protocol, store: StudyStore) -> Atlas:
     cells, against = judge_cells(rows, families, protocol)
     rule = find_rule(cells, families, describe_pairs(rows))
     requests = [json.loads(text) for text in fits["request"]]
-    # A curve without a version of its own has its reference's.
+    # A curve without a version has its reference's version.
     stages = [*requests, *(each["reference"] for each in requests if "reference" in each)]
     codes = {each["version"] for each in stages if "version" in each}
     facts = {

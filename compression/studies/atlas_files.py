@@ -13,7 +13,7 @@ import data
 
 FOLDER = Path(data.__file__).parent / "files" / "atlas"
 FACTS = "atlas.toml"
-MORE_EPOCHS = 10  # that everything trained on has beyond its reference
+MORE_EPOCHS = 10  # epochs of everything that is trained further than its reference
 TABLES = ("rows", "families", "cells", "against", "duels", "smallest", "failures")
 
 
@@ -75,7 +75,7 @@ def tabulate_errors(atlas: Atlas, dataset: str, model: str) -> pd.DataFrame:
     errors = family_rows.pivot(index="family", columns="share", values="error")
     errors = errors.sort_index(axis=1, ascending=False).rename(columns="{:.2%}".format)
     small = atlas.smallest.query("dataset == @dataset and model == @model and seeds == of")
-    if small.empty:  # files of before this was counted
+    if small.empty:  # older files lack this table
         return errors
     within = (100 * small.set_index("family")["share"]).rename("within 1 point")
     return errors.join(within, how="outer")

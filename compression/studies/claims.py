@@ -8,9 +8,10 @@ import pandas as pd
 import data
 
 WINS, LOSES = "wins", "loses"  # verdicts of a duel's first side
-FILE = Path(data.__file__).parent / "files" / "article_claims.csv"  # as its benchmark writes it
+# Written by benchmarks/article_claims.py.
+FILE = Path(data.__file__).parent / "files" / "article_claims.csv"
 HELD, NOT_HELD, OPEN = "holds", "does not hold", "not shown either way"
-# A claim -> the duel that asks the same, and its verdict where the claim is true.
+# Claim -> the duel that tests it, and the verdict that makes the claim true.
 DUELS: Mapping[str, tuple[str, str]] = {
     "COC is less accurate than LMM": ("low rank against constraints", WINS),
     "COC is more accurate than LMM (elsewhere in the text)": (

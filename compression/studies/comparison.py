@@ -63,7 +63,7 @@ def read_rows(store: StudyStore, name: str, columns: Sequence[str] = NUMBERS) ->
     labels = describe_labels(specification)
     described = pd.DataFrame(_describe_all(fits["request"].tolist(), labels), columns=FACTS)
     described = described.assign(key=fits["key"]).sort_values(FACTS, ignore_index=True)
-    # Sorted as the fits are: all sorting of words is done on these few.
+    # Sort the few descriptions, not the rows' words: the rows follow their fits.
     place = pd.Index(described["key"]).get_indexer(rows["fit"].cat.categories)
     places = place[rows["fit"].cat.codes]
     order = np.argsort(places, kind="stable")
@@ -98,7 +98,7 @@ def describe_labels(specification: str) -> dict[str, str]:
 
 def _describe_all(requests: Sequence[str], labels: dict[str, str]) -> list[tuple]:
     """``FACTS`` of each request, in JSON as the store has it."""
-    known: dict[str, str] = {}  # labels by what they were said by: canonical JSON takes longer
+    known: dict[str, str] = {}  # label by repr of its settings: canonical JSON is slower
 
     def find_label(settings: dict[str, Any]) -> str:
         said = repr(settings)
@@ -141,7 +141,8 @@ def best_within(rows: pd.DataFrame, share: float) -> pd.DataFrame:
     fitting = rows[(rows["share"] <= share) & (rows["family"] != "reference")]
     ordered = fitting.sort_values(["validation_score", "bytes"], ascending=[False, True])
     best = ordered.drop_duplicates([*SPLIT, "label"])
-    # Of these few the words may be plain ones again: grouping makes no pairs that there are not.
+    # Turn the few words that are left into plain strings: grouping by categories would add absent
+    # pairs.
     plain = best.astype({name: "str" for name in WORDS if name in best})
     return plain.sort_values([*SPLIT, "label"], ignore_index=True)
 

@@ -51,7 +51,7 @@ def read_contents(names: Collection[str], store: StudyStore) -> dict[str, str]:
     new = {name: data.hash_samples(name) for name in names if name not in known}
     rows = [{"dataset": name, "digest": digest, **facts} for name, digest in new.items()]
     if rows:
-        # Another driver may have remembered the same in between.
+        # Another driver may have stored the same in between.
         insert = upsert(store.dialect, CONTENTS).on_conflict_do_nothing()
         store.write(lambda connection: connection.execute(insert, rows))
     return known | new

@@ -17,7 +17,7 @@ from .study_store import StudyStore
 if TYPE_CHECKING:
     from .driver import Progress
 
-LOOKED_AT = 5000  # kept fits, the newest
+LOOKED_AT = 5000  # newest of the kept fits
 
 
 @dataclass(frozen=True)

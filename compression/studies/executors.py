@@ -14,10 +14,10 @@ from compression.errors import ArgumentError, CompressionError
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
 CONNECT_SECONDS = 20.0
-COUNT_SECONDS = 1.0  # for which a cluster's workers are not counted again
-PARENT_SECONDS = 1.0  # between a worker's looks whether its driver is there
+COUNT_SECONDS = 1.0  # a cluster's workers are counted again after this time
+PARENT_SECONDS = 1.0  # between a worker's checks that its driver is alive
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-MOST_KEPT_BYTES = 32 * 2**20  # up to which glibc itself learns to keep what is freed
+MOST_KEPT_BYTES = 32 * 2**20  # glibc keeps freed blocks up to this size by itself
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -141,7 +141,7 @@ class DaskExecutor(Executor):
         try:
             result = await self._client.gather(remote, asynchronous=True)
         except BaseException as error:
-            if remote.status == "error":  # the function's own error, or that its workers died
+            if remote.status == "error":  # raises the function's error, or that its workers died
                 future.set_exception(error)
             elif self._client.status != "running":
                 future.set_exception(CancelledError())

@@ -170,11 +170,13 @@ def export_optuna(table: pd.DataFrame, url: str, name: str) -> int:
             study = optuna.create_study(
                 study_name=title, storage=storage, directions=["minimize", "maximize"]
             )
-            with warnings.catch_warnings(action="ignore"):  # it says that it is new
+            # Optuna warns that the method is experimental.
+            with warnings.catch_warnings(action="ignore"):
                 study.set_metric_names(["bytes", "validation score"])
             trials = list(_build_trials(rows))
             study.add_trials(trials)
-            study.set_user_attr(DIGEST, digest)  # last: what was cut short is written again
+            # Set it last: an interrupted export is written again.
+            study.set_user_attr(DIGEST, digest)
             added += len(trials)
         return added
 

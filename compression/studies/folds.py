@@ -57,7 +57,7 @@ def take_fold(dataset: data.Dataset, fold: int, folds: int, seed: int) -> Fold:
     """
     everything = np.arange(len(dataset.x_train))
     outer, held_out = _split(dataset, everything, folds, seed)[fold - 1]
-    # Of times the latest say when to stop: they are the nearest to what comes.
+    # With times, the latest block decides when to stop: it is the nearest to the future.
     which = 0 if dataset.times is None else -1
     inner, stopping = _split(dataset, outer, _count_inner_folds(dataset, outer), seed)[which]
     if dataset.task == "classification":
@@ -86,7 +86,7 @@ def _count_inner_folds(dataset: data.Dataset, rows: Rows) -> int:
 
 def _split(dataset: data.Dataset, rows: Rows, folds: int, seed: int) -> list[tuple[Rows, Rows]]:
     """``(rows to fit, rows held out)`` for each fold of some training rows, ascending."""
-    # Whoever asks for no folds loads no method.
+    # Import it here: a study without folds loads no method.
     from compression.low_rank.cross_validation import split_folds
 
     labels = dataset.y_train[rows] if dataset.task == "classification" else None
@@ -111,7 +111,7 @@ def _split_groups(
     kind = GroupKFold if labels is None else StratifiedGroupKFold
     nothing = np.zeros((len(groups), 1))
     try:
-        with warnings.catch_warnings():  # a class in fewer groups than folds: looked at afterwards
+        with warnings.catch_warnings():  # it warns of classes in too few groups; checked below
             warnings.simplefilter("ignore", UserWarning)
             splits = kind(folds, shuffle=True, random_state=seed).split(nothing, labels, groups)
             parts = list(splits)
@@ -126,7 +126,7 @@ def _split_times(times: NDArray[Any], folds: int) -> list[tuple[Rows, Rows]]:
     """Blocks of about as many rows, one more than folds; rows of one time stay together."""
     order = np.argsort(times, kind="stable")
     ordered = times[order]
-    starts = np.unique(ordered, return_index=True)[1]  # of each time's rows
+    starts = np.unique(ordered, return_index=True)[1]  # first row of each time
     if len(starts) <= folds:
         raise ArgumentError(
             f"{len(starts)} different times make no {folds} folds: choose fewer than that"
@@ -134,7 +134,7 @@ def _split_times(times: NDArray[Any], folds: int) -> list[tuple[Rows, Rows]]:
     cuts = [0]
     for block in range(1, folds + 1):
         wanted = ceil(block * len(times) / (folds + 1))
-        # At least one time in this block, and one left for each block to come.
+        # Leave at least one time to this block, and one to each block after it.
         first, last = np.searchsorted(starts, cuts[-1]) + 1, len(starts) - (folds + 1 - block)
         place = int(np.clip(np.searchsorted(starts, wanted), first, last))
         cuts.append(int(starts[place]))

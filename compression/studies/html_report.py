@@ -76,7 +76,7 @@ def _write_pair(
     try:
         entry = data.find(dataset)
         title, task = entry.title, entry.task
-    except data.DatasetError:  # an upload that is kept no more
+    except data.DatasetError:  # the upload is no longer kept
         title, task = dataset, ""
     kinds = {"classification": (100.0, "points", 2), "regression": (1.0, "R²", 4)}
     scale, unit, digits = kinds.get(task, (1.0, "of the score", 4))
@@ -94,7 +94,7 @@ def _write_pair(
             for line, values in zip(changes.to_dict("records"), ends, strict=True)
         ],
     )  # fmt: skip
-    once = compared[compared["label"] < compared["against"]]  # each two curves once
+    once = compared[compared["label"] < compared["against"]]  # each pair of curves once
     if len(once):
         difference = f"difference ({unit})"
         yield build_table(

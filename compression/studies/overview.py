@@ -23,8 +23,8 @@ from .study_store import FitsOver, StudyStore
 from .version import code_version
 
 SIZES = tuple(2 ** (-step / 4) for step in range(29))  # shares from 1 to 1/128, for curves
-SAMPLE = 50_000  # rows at most that a picture of all of them draws
-LARGE = 100_000  # rows: of fewer an overview takes less than a second, and its page waits for it
+SAMPLE = 50_000  # most rows that a picture of all rows draws
+LARGE = 100_000  # rows; a smaller overview takes less than a second, and its page waits for it
 STAGE = "overview"
 _READ = (
     *("knob", "bits", "bytes", "validation_score", "score"),

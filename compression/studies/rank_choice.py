@@ -54,7 +54,7 @@ def choose_ranks(rows: pd.DataFrame) -> pd.DataFrame:
         }
     )
     ranks = ranks.join(parts, on=PAIR[:2])
-    # Rounding of equal scores is no variance.
+    # Equal scores have no variance but for rounding.
     variance = ranks.pop("variance").where(lambda each: each > EQUAL**2, 0.0)
     ranks["error"] = corrected_error(variance, ranks["splits"], ranks.pop("ratio"))
     known = ranks["error"].replace(0.0, math.nan)
@@ -62,7 +62,7 @@ def choose_ranks(rows: pd.DataFrame) -> pd.DataFrame:
     ranks["low"], ranks["high"] = ranks["mean"] - reach, ranks["mean"] + reach
     ranks["best"], ranks["chosen"] = False, False
     for _, curve in ranks.groupby(CURVE):
-        best = curve["mean"].idxmax()  # the smallest of equals: ranks ascend
+        best = curve["mean"].idxmax()  # idxmax takes the first of equals: the smallest rank
         near = curve["mean"] >= curve.loc[best, "mean"] - curve.loc[best, "error"]
         ranks.loc[best, "best"] = True
         ranks.loc[curve.index[near][0], "chosen"] = True

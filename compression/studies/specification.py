@@ -26,7 +26,7 @@ MAX_FITS = 1_000_000
 MAX_FOLDS = 100
 LARGEST_SEED = 2**31 - 1
 SOURCES = ("split", "initialisation", "order")
-HELD = 0  # the seed of what does not vary
+HELD = 0  # seed of the sources that do not vary
 SHARES = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # of the reference's measured bytes
 MAX_BUDGETS = 12
 
@@ -137,7 +137,7 @@ class Curves:
     def request(self) -> dict[str, Any]:
         """As plain values, for a key."""
         fields = {"family": self.family, "settings": dict(self.settings), "bits": list(self.bits)}
-        # Left out where there are none: requests that stores know already keep their keys.
+        # Leave them out where there are none, so that stored requests keep their keys.
         return fields | ({"bits_epochs": self.bits_epochs} if self.bits_epochs else {})
 
 
@@ -192,7 +192,7 @@ class Study:
         if not self.name.strip() or len(self.name) > 100 or not self.name.isprintable():
             raise ArgumentError("a study needs a name of 1 to 100 characters on one line")
         for what in ("datasets", "models", "seeds", "curves"):
-            values = tuple(getattr(self, what))  # of a list or a range: JSON has no range
+            values = tuple(getattr(self, what))  # JSON has no range: make a tuple of it
             object.__setattr__(self, what, values)
             if not values:
                 raise ArgumentError(f"a study needs at least one of its {what}")
@@ -292,7 +292,7 @@ class Study:
             yield {**where, **curves.request()}
 
     def to_json(self) -> str:
-        # Left out where they are the default: studies that stores know already stay as they are.
+        # Leave defaults out, so that stored studies stay as they are.
         budgets = {} if self.budgets == SHARES else {"budgets": self.budgets}
         return json.dumps(
             {

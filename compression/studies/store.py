@@ -22,13 +22,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from compression.errors import CompressionError
 
-BUSY_SECONDS = 10.0  # that a writer waits for another one
-SECONDS_BETWEEN_MARKS = 3600.0  # of the last use: no write for every look
-LOCK = 0x636F6D70  # PostgreSQL's advisory lock of whoever writes
+BUSY_SECONDS = 10.0  # for a writer that waits for another one
+SECONDS_BETWEEN_MARKS = 3600.0  # between two marks of a fit's last use: not every read writes
+LOCK = 0x636F6D70  # PostgreSQL's advisory lock for writers
 URLS = "choose sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
 INSTALL = "python -m pip install 'psycopg[binary]==3.3.9'"
 LONGEST_TAG = 40
-AT_ONCE = 10_000  # keys in one statement: databases bound its parameters; rows in one batch
+AT_ONCE = 10_000  # keys per statement, whose parameters databases limit; rows per batch
 
 log = logging.getLogger(__name__)
 
@@ -351,7 +351,7 @@ def _insert_rows(connection: sql.Connection, key: str, rows: pd.DataFrame) -> No
     known = {name: place for place, name in enumerate(rows.columns)}
     order = ("fit", "position", *(name for name in NUMBERS if name in known))
     places = [known[name] for name in order[2:]]
-    if len(places) == len(known):  # all are numbers: pandas would make a new index of a part
+    if len(places) == len(known):  # all columns are numbers: selecting some would build a new index
         numbers = rows.to_numpy(float)[:, places]
     else:
         numbers = rows.iloc[:, places].to_numpy(float)
@@ -371,7 +371,7 @@ def upsert(dialect: str, table: sql.Table) -> Any:
     return (sqlite if dialect == "sqlite" else postgresql).insert(table)
 
 
-@lru_cache(maxsize=32)  # to build a statement takes as long as to execute it
+@lru_cache(maxsize=32)  # building a statement takes as long as executing it
 def _build_insert_of_new(dialect: str, table: sql.Table) -> Any:
     """An INSERT of rows whose keys are not there; it returns these."""
     key = next(iter(table.primary_key))
@@ -402,7 +402,7 @@ def _set_up_sqlite(engine: sql.Engine) -> None:
         connection.isolation_level = None  # transactions begin where we say
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA busy_timeout = {int(1000 * BUSY_SECONDS)}")
-        connection.execute("PRAGMA synchronous = NORMAL")  # atomic under kill -9, as WAL is
+        connection.execute("PRAGMA synchronous = NORMAL")  # WAL stays atomic under kill -9
 
     @sql.event.listens_for(engine, "begin")
     def begin(connection: sql.Connection) -> None:
@@ -416,8 +416,8 @@ def _set_up_postgresql(engine: sql.Engine) -> None:
 
     @sql.event.listens_for(engine, "connect")
     def connect(connection: Any, _: Any) -> None:
-        # As SQLite's NORMAL: what is committed outlives every process of ours. A database server
-        # that crashes as a whole may lose its last second, never a part of a transaction.
+        # Like SQLite's NORMAL: a commit survives a crash of any of our processes. If the whole
+        # database server crashes, it may lose the last second, but never a part of a transaction.
         connection.execute("SET SESSION synchronous_commit = off")
         connection.commit()
 

@@ -101,7 +101,8 @@ class StudyStore(Store):
 
     def count_over(self, name: str) -> FitsOver:
         """How many of a study's fits are over, and what tells them from others."""
-        moment = sql.cast(FITS.c.finished_at * 1000, sql.BigInteger)  # whole: in any order one sum
+        # Integers: their sum does not depend on the order.
+        moment = sql.cast(FITS.c.finished_at * 1000, sql.BigInteger)
         query = (
             sql.select(
                 sql.func.count(),
@@ -164,14 +165,15 @@ class StudyStore(Store):
 
     def study_rows(self, name: str, columns: Collection[str] = NUMBERS) -> pd.DataFrame:
         """The rows of all its fits: fit (categorical), position and these columns, in their order."""
-        # The key with a fit's first row alone: 64 characters in each of a million rows cost more
-        # than all numbers.
+        # Read the key with a fit's first row only: 64 characters in each of a million rows cost
+        # more than all numbers.
         key = sql.case((ROWS.c.position == 0, ROWS.c.fit))
         query = (
             sql.select(key, *(ROWS.c[each] for each in columns))
             .join(STUDY_FITS, STUDY_FITS.c.fit == ROWS.c.fit)
             .where(STUDY_FITS.c.study == name)
-            .order_by(STUDY_FITS.c.fit, ROWS.c.position)  # as both indices stand: no sorting
+            # In the order of both indices, so that nothing is sorted.
+            .order_by(STUDY_FITS.c.fit, ROWS.c.position)
         )
         names: list[str] = []  # of the fits, in their order
         firsts, numbers = [np.empty(0, bool)], [np.empty((len(columns), 0))]
@@ -226,7 +228,7 @@ class StudyStore(Store):
             leased.clear()
             over.clear()
             for key in wanted:
-                # Another driver may have kept its fit and given its lease back in between.
+                # Another driver may have stored the fit and released its lease in between.
                 if connection.execute(ask, {"asked": key}).first() is not None:
                     over.add(key)
                     continue

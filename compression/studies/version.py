@@ -10,7 +10,7 @@ LIBRARIES = (
     *("numpy", "scipy", "pandas", "torch", "scikit-learn"),
     *("cvxpy", "clarabel", "tensorly", "mnist1d"),
 )
-READ = (".py", ".npz")  # what a result comes from
+READ = (".py", ".npz")  # files that a result depends on
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,13 +19,13 @@ def _name_files(folder: str, names: str) -> tuple[str, ...]:
 
 
 STAGES: Mapping[str, tuple[str, ...]] = {
-    # How samples become a dataset; what the samples are is in a key by their own hash.
+    # Turns samples into a dataset. The samples themselves are in the key by their hash.
     "data": (
         *_name_files("data", "argument_checks arrays base catalog columns content encoding errors"),
         *_name_files("data", "kinds obstacles reading roles splitting tables uploads"),
         "data/decoding",
     ),
-    # How a reference is trained, judged, measured and stored, and every curve's rows are.
+    # Trains, judges, measures and stores a reference, and judges and measures every curve's rows.
     "reference": (
         *_name_files("compression", "accounting argument_checks arrays atomic_file catalog curve"),
         *_name_files("compression", "entries errors evaluation factors grid intervals models"),

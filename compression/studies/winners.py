@@ -12,13 +12,13 @@ from .protocol import Protocol
 
 CELL = ["dataset", "model", "share"]
 LEVEL = 0.05
-DEPTH, LEAF = 3, 3  # of the tree: how deep it is, and the fewest cells of an answer
+DEPTH, LEAF = 3, 3  # the tree's depth, and the fewest cells of a leaf
 FEATURES = ("size", "reference bytes", "training rows", "classes", "linear model")
 Line = dict[str, Any]
 WINS, TIES, LOSES, ALONE, NOTHING = "wins", "ties", "loses", "alone", "nothing fits"
 FEW_SEEDS, MISSING = "too few seeds", "not computed"
-MIN_SEEDS = 4  # of a verdict
-COMMON = 0.9  # share of the cells that must have a kind which can always be said
+MIN_SEEDS = 4  # fewest seeds for a verdict
+COMMON = 0.9  # a common kind is in at least this share of the cells
 
 
 def judge_families(rows: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:

@@ -23,12 +23,12 @@ from .losses import SoftmaxLoss
 Array = NDArray[np.floating]
 
 MAX_STEPS = 20
-# Weights that may become other than zero in one step: as many as there are, at least so many.
+# One step may free as many weights as are free already, and at least this number.
 ADMITTED = 10
-# Raises a model's diagonal, relative to itself: columns that are the same share their weight.
+# Share of a model's diagonal that is added to it, so that equal columns share their weight.
 RAISED = 1e-10
-# Largest slope at the end of a step along it, relative to that at its start, and how often a step
-# is shortened to get there.
+# A step is shortened until the slope along it falls to this share of the slope at its start, at
+# most MAX_CUTS times.
 CURBED = 0.5
 MAX_CUTS = 30
 
@@ -98,7 +98,7 @@ class ActiveSetNewton:
             prices = np.abs(gradient[:-1]) * self.scale
             inward = -float(gradient[self.members] @ self.x[:-1])
             gap = bound * float(prices.max()) - inward
-            # What the intercept's slope may add to the gap.
+            # The intercept's slope may add this much to the gap.
             unsettled = abs(float(gradient[-1])) * float(np.abs(self.x[:-1]).sum())
             if gap <= aim and unsettled <= aim:
                 break
@@ -157,7 +157,7 @@ class ActiveSetNewton:
             ahead = float(self.residual @ way)
             if ahead <= -CURBED * slope:
                 break
-            # Beyond the least along the way, and the loss may have risen.
+            # The step went beyond the minimum along its way, where the loss may have risen.
             length *= min(max(slope / (slope - ahead), 0.1), 0.9)
         self.x = x if length == 1 else self.x + length * (x - self.x)
         kept = np.append(self.x[:-1] != 0, True)

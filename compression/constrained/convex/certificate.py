@@ -20,13 +20,13 @@ from .intercept import fit_intercept, fit_levels
 
 Array = NDArray[np.floating]
 
-# Of more free weights no Hessian is formed for a certificate; of more than the second number
-# not while a solver is still running.
+# Most free weights of which a certificate forms the Hessian: at the end, and while a solver is
+# still running.
 LARGEST_HESSIAN = 1500
 QUICK_HESSIAN = 100
-# Residual, of standardised columns, from which on a Newton step is worth its price.
+# A Newton step is worth its price below this residual, in standardised columns.
 NEAR = 1e-3
-# A curvature below this share of the largest is none.
+# A curvature below this share of the largest counts as zero.
 FLAT = 1e-11
 LEVEL = 1e-11  # largest slope of an intercept at its own optimum
 # A vector whose gauge is this close to the bound, relative to it, lies on the edge of its ball.
@@ -74,7 +74,8 @@ class Certificate:
     _at: "_Point" = field(repr=False)
     _bound: float = field(repr=False)
 
-    # A solver's iterates are judged by their gap alone: what costs projections waits to be asked.
+    # A solver's iterates are judged by their gap alone. Facts that need projections are computed on
+    # request.
 
     @cached_property
     def kkt_residual(self) -> float:
@@ -161,7 +162,7 @@ class Certifier:
 
     @cached_property
     def _hot(self) -> Array:
-        # A row a class: reductions over classes run along whole rows.
+        # One row holds one class, so that reductions over classes run along whole rows.
         return np.equal.outer(np.arange(int(self.y.max()) + 1), self.y).astype(np.float64)
 
     @cached_property
@@ -333,7 +334,7 @@ class Certifier:
         if self.constraint.elementwise:
             free = ~self.constraint.find_pinned(moved, bound)
         elif self.constraint.gauge(moved) >= bound * (1 - ON_EDGE) > 0:
-            # A ball: the gradient is that of its gauge, times the multiplier.
+            # On a ball's edge the gradient is the gauge's gradient times the multiplier.
             free = ~self.constraint.find_pinned(moved, 0.0)
             normal = np.sign(moved) if self.constraint.has_faces else moved / bound
             price = float(np.sum(gradient * spread * moved)) / float(np.sum(normal * moved))
@@ -384,7 +385,7 @@ class Certifier:
         (classes, size), width = scaled.shape, z.shape[1]
         values, vectors = np.linalg.eigh(self._hessian(at, np.ones_like(scaled, bool)))
         flat = values <= FLAT * values[-1]
-        # Flat for all samples: the same shift of all classes, and what no column tells apart.
+        # The logits do not change along a shift of all classes, nor where columns are dependent.
         if flat.sum() != width + (classes - 1) * (width - np.linalg.matrix_rank(z)):
             return math.inf
         steep = vectors[:, ~flat] / np.sqrt(values[~flat])
@@ -428,7 +429,7 @@ class Certifier:
             return price
         if self.constraint.gauge(weight) < bound * (1 - 1e-6):
             return 0.0
-        # σ of the unit ball: how much loss one more unit of radius buys.
+        # The unit ball's support function: the loss that one more unit of radius saves.
         return self.constraint.support(-gradient, 1.0)
 
 

@@ -20,9 +20,9 @@ from .losses import SquaredLoss
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
-# Breakpoints of collinear columns this close, relative to the last one, are one.
+# Breakpoints of collinear columns that are this close, relative to the last one, are merged.
 TOGETHER = 3e-6
-# Largest duality gap, relative to the zero model's loss, that may come of it.
+# Merging may leave this duality gap at most, relative to the zero model's loss.
 SPOILT = 1e-3
 
 
@@ -114,9 +114,10 @@ def follow(
         bounds = np.array(walk.times)
     else:
         bounds = np.maximum.accumulate([constraint.gauge(weight) for weight in weights])
-    last = np.append(np.diff(bounds) > 0, True)  # of several breakpoints at one bound
+    # Keeps the last of several breakpoints at one bound.
+    last = np.append(np.diff(bounds) > 0, True)
     if walk.ridge:
-        # What collinear columns say together ends at once; rounding lets them go one by one.
+        # Collinear columns leave together; rounding makes them leave one by one.
         gone = np.append(False, (pinned[1:] & ~pinned[:-1]).any(axis=1))
         last[:-1] &= (np.diff(bounds) > TOGETHER * bounds[-1]) | ~(gone[:-1] & gone[1:])
     path = ExactPath(

@@ -17,7 +17,7 @@ class FreeBlock:
     def __init__(self, gram: Array) -> None:
         self.gram = gram
         self.members, self.inside = np.zeros(0, np.intp), np.zeros(len(gram), bool)
-        self.inverse = np.zeros((0, 0), order="F")  # of the members; beyond them zero
+        self.inverse = np.zeros((0, 0), order="F")  # of the members' block; zero beyond it
 
     def hold(self, free: Mask) -> None:
         """The block of exactly these weights."""
@@ -26,7 +26,7 @@ class FreeBlock:
             self.members, self.inside = np.flatnonzero(free), free.copy()
             self.renew()
             return
-        for weight in sorted(changed, key=free.__getitem__):  # those that leave first
+        for weight in sorted(changed, key=free.__getitem__):  # handle leaving weights first
             self.inside[weight] = free[weight]
             if free[weight]:
                 self._add(weight)
@@ -85,9 +85,9 @@ class FreeBlock:
             block[:, [place, last]] = block[:, [last, place]]
         edge = self.inverse[:, last].copy()
         self.members = self.members[order][:last]
-        # What takes the last place to zero takes its share out of the others.
+        # Eliminate the last row and column from the others.
         self.inverse = dger(-1 / edge[last], edge, edge, a=self.inverse, overwrite_a=1)
-        block[last] = block[:, last] = 0.0  # exactly
+        block[last] = block[:, last] = 0.0  # sets rounding to exactly 0
 
     def _make_room(self, count: int) -> None:
         """Room for so many members, and for some to come."""

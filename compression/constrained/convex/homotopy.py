@@ -35,18 +35,18 @@ Corners = tuple[NDArray[np.intp], Mask, Mask]
 
 NO_CORNERS: Corners = np.zeros(0, np.intp), np.zeros(0, bool), np.zeros(0, bool)
 
-# So close to a corner counts as there: weights relative to the bound, gradients to the largest.
-# A gradient far below the ridge moves a weight by far less than the weight.
+# A point this close to a corner counts as being there: weights relative to the bound, gradients to
+# the largest one. A gradient far below the ridge moves a weight by far less than its size.
 NEAR_WEIGHT = 1e-11
 NEAR_GRADIENT = 1e-14
-# Columns are collinear where the Gram matrix has an eigenvalue below this share of the largest;
-# so much is then added to its diagonal, which settles what the data leave open.
+# Columns are collinear where the Gram matrix has an eigenvalue below this share of the largest. The
+# same share is then added to its diagonal, which makes the optimum unique.
 COLLINEAR = 1e-10
-# Loss above the least, relative to the zero model's, from which on such a path is at its end.
+# Such a path ends where its loss is this close to the least, relative to the zero model's.
 NOTHING_LEFT = 1e-11
-# Of more columns than so many times the rows the Gram matrix is never written out as a whole.
+# The Gram matrix is not formed where columns outnumber rows by more than this factor.
 FEW_ROWS = 3
-# Up to so many columns a product with the whole Gram matrix is quicker than the choice of rows.
+# Up to this many columns, a product with the whole Gram matrix is faster than choosing rows.
 SMALL = 100
 
 
@@ -60,7 +60,7 @@ def _choose_ridge(loss: SquaredLoss) -> tuple[float, float]:
     columns, rows = z.shape
     if columns == 0:
         return 0.0, -np.inf
-    if columns < rows:  # of centred columns at most rows - 1 are independent
+    if columns < rows:  # at most rows - 1 centred columns are independent
         factor, failed = dpotrf(loss.gram)
         if not failed:
             size = float(np.abs(loss.gram).sum(axis=0).max())
@@ -100,21 +100,23 @@ class Walk:
     def __init__(self, loss: SquaredLoss, constraint: ConstraintSet) -> None:
         scale, self.correlation = loss.inputs.scale, loss.correlation
         self.l1, self.two_sided = not constraint.elementwise, constraint.bounded
-        self.size = 1.0 / scale if self.l1 else scale  # half of the middle step, by t
-        self.direction = -1.0 if self.l1 else 1.0  # in which t goes
+        # Half the width of the middle step, divided by t.
+        self.size = 1.0 / scale if self.l1 else scale
+        self.direction = -1.0 if self.l1 else 1.0  # +1: t rises; -1: t falls
         self.ridge, self.least = _choose_ridge(loss)
         self.gram = self._prepare_gram(loss)
         self.block = FreeBlock(self.gram)
         self.steepest = float(np.abs(loss.correlation).max(initial=0.0))
-        # What may be left of the equations of the free: of the constants, and of the rates.
+        # Largest residuals of the free weights' equations: of the constants, and of the rates.
         self.goal = 1e-13 * self.steepest, 1e-13 * float(self.size.max(initial=0.0))
         self.time = 0.0
         self.side = np.zeros(len(scale), np.int8)
-        # What follows from the sides, see ``_apply_steps``.
+        # ``_apply_steps`` sets these from the sides.
         self.free = np.zeros(len(scale), bool)
         self.step, self.fixed, self.width = np.zeros((3, len(scale)))
         self.point, self.gradient = np.zeros(len(scale)), -loss.correlation
-        # What the held weights add to the gradient, by t: kept up as they come and go.
+        # The held weights' part of the gradient, divided by t. It is updated as weights come and
+        # go.
         self.pulling, self.pull = np.zeros((2, len(scale)))
         self.times: list[float] = []
         self.points: list[Array] = []
@@ -125,10 +127,10 @@ class Walk:
         corners = self._begin() if self.steepest else NO_CORNERS
         self._apply_steps(slice(None))
         for _ in range(100 + 50 * len(self.side)):
-            # So much of a gradient is rounding, or the ridge's.
+            # A gradient below this is rounding, or comes from the ridge.
             nothing = 1e-12 * self.steepest + 2 * self.ridge * _find_largest_size(self.point)
             done = _find_largest_size(self.gradient) <= nothing
-            done = done or (self.l1 and self.time == 0)  # however much rounding has left
+            done = done or (self.l1 and self.time == 0)  # even if rounding has left a gradient
             if not done:
                 self._turn(*corners)
             elif not self.l1:
@@ -159,7 +161,7 @@ class Walk:
             self.side = np.sign(self.correlation).astype(np.int8)
             at = (size <= nothing).nonzero()[0]
             return at, np.ones(len(at), bool), np.ones(len(at), bool)
-        # At c = 0 all weights are to be negative or zero.
+        # At c = 0 every weight has to be negative or zero.
         root = cholesky(self.gram)
         self.point = -nnls(root, -solve_triangular(root, self.correlation, trans=1))[0]
         self.gradient = self.gram @ self.point - self.correlation
@@ -178,7 +180,8 @@ class Walk:
         columns, rows = self.values.shape
         self.unwritten: Mask | None = None
         if self.l1 and columns > FEW_ROWS * rows:
-            # At most as many weights as rows are free at a time: a few rows of it are all it takes.
+            # At most as many weights as rows are free at a time, so that a few rows of the matrix
+            # are enough.
             self.unwritten = np.ones(columns, bool)
             return np.empty((columns, columns))
         if not self.ridge:
@@ -222,7 +225,7 @@ class Walk:
     def _choose_steps(self, at: NDArray[np.intp], below: Mask, above: Mask) -> NDArray[np.int8]:
         """Along which step each of several goes on, as -1, 0 or 1."""
         outer = np.where(above, 1, -1)
-        # Each keeps one of its pair at the corner's rate while the other moves away from it.
+        # Of each weight and its gradient one keeps the corner's rate while the other moves away.
         # These are the conditions of optimality of a quadratic programme in the weights' rates.
         self.side[at] = 0
         self._apply_steps(at)
@@ -265,7 +268,7 @@ class Walk:
         closing = rate - ends
         closing *= outwards
         closing *= self.direction
-        # A rate that is rounding brings nobody to a corner.
+        # A rate that is only rounding brings no weight to a corner.
         still = np.where(
             free, 1e-12 * _find_largest_size(points[1]), 1e-12 * _find_largest_size(slopes[1])
         )
@@ -310,7 +313,7 @@ class Walk:
         points = np.zeros((2, len(free)))
         target = np.array([self.correlation[members], fixed[members]])
         rest = target
-        if not self.l1:  # whose held weights are zero
+        if not self.l1:  # the L1 ball's held weights are zero
             points[1] = fixed_weights = np.where(free, 0.0, fixed)
             moved = (fixed_weights != self.pulling).nonzero()[0]
             if len(moved):
@@ -325,7 +328,7 @@ class Walk:
             rest = target - products[:, members]
             if not len(members) or all(map(le, map(_find_largest_size, rest), self.goal)):
                 break
-            # So much of what is left is rounding of the products themselves.
+            # The products themselves round by this much.
             rounding = 4e-16 * np.abs(points).sum(axis=1)
             if all(map(le, map(_find_largest_size, rest), np.maximum(self.goal, rounding))):
                 break

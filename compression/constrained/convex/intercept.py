@@ -9,11 +9,12 @@ from scipy.special import expit
 
 Array = NDArray[np.floating]
 
-# Slope of an intercept that is as good as none: what a sum over samples rounds off.
+# A slope below this counts as zero: a sum over samples rounds by as much.
 SETTLED = 1e-14
 STEPS = 100
-LONGEST = 20.0  # step of an intercept
-# Share of its slope's promise that a step keeps: with much less it may end where nothing bends.
+LONGEST = 20.0  # longest step of an intercept
+# A step has to lower the loss by this share of what its slope predicts. With much less it may end
+# where the loss is flat.
 KEPT = 0.25
 
 
@@ -38,7 +39,7 @@ def fit_intercept(logits: Array, hot: Array, guess: Array | None) -> tuple[Array
     for _ in range(STEPS):
         slope = (mean := share.mean(axis=1)) - counts
         curvature = np.diag(mean) - share @ share.T / samples
-        steepness = np.trace(curvature)  # 0 far out, where every probability is 0 or 1
+        steepness = np.trace(curvature)  # 0 where every probability is 0 or 1
         if np.abs(slope).max() <= SETTLED or steepness < 1e-14:
             break
         ridge = 1e-12 * steepness * np.eye(len(slope))

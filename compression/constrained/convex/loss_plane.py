@@ -16,7 +16,7 @@ from .results import LossPlanes
 Array = NDArray[np.floating]
 
 STEPS = 41  # grid points of a window, each way
-WIDER = 1.3  # a window's width over that of what it has to hold
+WIDER = 1.3  # a window's width divided by that of its content
 
 
 @in_one_thread
@@ -62,7 +62,7 @@ def loss_planes(
     sizes = np.abs(optimum).max(axis=1)
     far = float(WIDER * (sizes.max() or bounds[-1]))
     near = WIDER * np.maximum(left, sizes)
-    near[near == 0] = far  # the set leaves both weights nothing
+    near[near == 0] = far  # the bound leaves nothing to the two weights
     outlines = [members.outline(bound_here, 2 * max(far, *near)) for bound_here in left]
     planes = LossPlanes(
         bounds=bounds,

@@ -23,7 +23,7 @@ Array = NDArray[np.floating]
 CONSTANT = 1e-12
 # Largest size of a column: sums of fourth powers of its values still fit in float64.
 LARGEST = 1e75
-# A sample this close to probability 1 is left out of the curvature, never of the loss.
+# The curvature leaves out samples this close to probability 1. The loss never does.
 CERTAIN = 1e-9
 
 

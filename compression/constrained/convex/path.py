@@ -36,9 +36,9 @@ Array = NDArray[np.floating]
 
 # Largest duality gap on a grid, relative to the loss of the zero model.
 GRID_TOLERANCE = 1e-4
-# Without a certificate nothing says when to stop: steps for each bound.
+# Steps for each bound where no certificate says when to stop.
 UNCERTIFIED_STEPS = 300
-# Of two classes, solved before the next certificates: bounds times inputs.
+# Bounds times inputs of two classes that are solved before the next certificates.
 CELLS = 2**22
 
 
@@ -186,7 +186,8 @@ def path_by_bound(
     certifier = Certifier(x, y, loss, members)
     grid = None if bounds is None else _check_bounds(bounds)
     if isinstance(prepared, SquaredLoss) and members.has_exact_path:
-        separate = replace(certifier)  # A kept path's certifier does not grow with its callers.
+        # A kept path has a certifier of its own, which does not grow as callers use theirs.
+        separate = replace(certifier)
         exact = compute_once(
             ("exact path", constraint, x, y), partial(follow, prepared, members, separate, report)
         )
@@ -236,7 +237,7 @@ class _GridSolver:
         self.loss, self.certifier, self.report = loss, certifier, report
         unit, self.constraint = certifier.unit, certifier.constraint
         self.tolerance = GRID_TOLERANCE * loss.zero / unit if unit else GRID_TOLERANCE
-        # Where nothing is convex it is better to take weights away than to add them.
+        # Over a set that is not convex, removing weights works better than adding them.
         self.order = [
             float(bound) for bound in (bounds if self.constraint.convex else bounds[::-1])
         ]
@@ -337,7 +338,7 @@ class _GridSolver:
             weight = weight + ahead * (last.weight - previous.weight)
             intercept = intercept + ahead * (last.intercept - previous.intercept)
         if constraint.elementwise:
-            # To stay pinned is to be exactly at the bound.
+            # A weight that stays pinned is exactly at the bound.
             pinned = constraint.find_pinned(last.weight, here, TOUCHING)
             weight = np.where(pinned, np.copysign(bound, last.weight), weight)
         return self.loss.from_model(weight, intercept)

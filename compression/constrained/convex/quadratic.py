@@ -70,7 +70,7 @@ class MatrixFreeQuadratic:
     def solve(self, free: Mask, right: Array) -> Array:
         answer, rest = np.zeros_like(right), np.where(free, right, 0.0)
         goal = self.tolerance * float(np.abs(rest).max(initial=0.0))
-        price = right.shape[-1] // 2  # of the blocks, in products
+        price = right.shape[-1] // 2  # the blocks cost as much as this many products
         if not self._blocks:
             diagonal = self.curvature.diagonal + self.raised
             patience = min(price, self.patience)
@@ -142,7 +142,8 @@ def minimise_in_box(
             break
         lowered = _descend(model, slope, x, -model.solve(free, slope), lower, upper)
         if lowered is None:
-            # The step pushes out what is free to leave its bound: without it the rest may climb.
+            # The step pushes weights beyond bounds that they may leave. Projected, it may raise the
+            # model.
             lowered = _descend(model, slope, x, _steepest_step(model, free, slope), lower, upper)
         if lowered is None:
             break

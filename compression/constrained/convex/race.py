@@ -56,7 +56,7 @@ def race(
 
 def _compare(solutions: Mapping[str, Solution]) -> Race:
     lower = max(solution.objective - solution.duality_gap for solution in solutions.values())
-    if not math.isfinite(lower):  # no certificate gives one
+    if not math.isfinite(lower):  # no certificate proves a gap
         lower = min(solution.objective for solution in solutions.values())
     tracks = {
         name: pd.DataFrame(

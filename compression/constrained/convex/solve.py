@@ -130,8 +130,8 @@ class IterateJudge:
         self._next = 1
         self._unjudged: Array | None = None
         start = self._judge(problem.start())
-        # With a tiny bound the zero model itself is within any tolerance: aim for a share of
-        # what the bound can buy at all.
+        # With a tiny bound the zero model itself is within any tolerance: aim for a share of the
+        # largest gain that the bound allows.
         reach = start.duality_gap if np.isfinite(start.duality_gap) else start.unit
         self.aim *= min(1.0, reach / start.unit) if start.unit else 1.0
         self.started = time.perf_counter()
@@ -198,7 +198,7 @@ class IterateJudge:
         return certificate
 
     def _is_better(self, one: Certificate, other: Certificate) -> bool:
-        # Certified first; where the objective no longer tells two apart, the smaller residual.
+        # Prefer a certified point, then a smaller objective, then a smaller residual.
         first, second = self._make_sort_key(one), self._make_sort_key(other)
         return first < second or (first == second and one.kkt_residual < other.kkt_residual)
 
@@ -278,7 +278,7 @@ def solve(
         if solution.certified:
             return solution
     for module in getattr(method, "requires", ()):
-        import_module(module)  # before the clock starts
+        import_module(module)  # import it before the clock starts
     judge = IterateJudge(problem, certifier, tolerance, max_iterations, max_seconds)
     method.run(problem, judge, problem.start())
     search_subsets(problem, judge)

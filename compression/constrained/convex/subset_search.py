@@ -16,15 +16,15 @@ from .losses import SquaredLoss
 Array = NDArray[np.floating]
 Indices = NDArray[np.intp]
 
-# Of more columns than this only the solver's own choice is a start.
+# With more columns than this, the solver's own choice is the only start.
 LARGEST = 300
-# So many columns are tried as the first one.
+# This many columns are tried as the first one.
 FIRSTS = 10
-# Added to the diagonal, relative to it: columns that say the same keep an inverse.
+# Share of the diagonal that is added to it, so that equal columns still have an inverse.
 RIDGE = 1e-10
-# Loss, relative to the zero model's, that a swap must win.
+# A swap has to save this loss, relative to the zero model's.
 WORTH = 1e-12
-# Multiplications for the swaps of one start: some seconds. A count, so that results repeat.
+# Most multiplications for the swaps of one start, some seconds. A count makes results repeatable.
 LARGEST_WORK = 2e10
 
 
@@ -43,7 +43,7 @@ def best_subset(
     search = _Search(loss, go_on)
     starts = [np.flatnonzero(start)[:count]]
     if len(loss.gram) <= LARGEST:
-        # Greed is misled by the first column that it takes: others are tried in its place.
+        # The first column may mislead a greedy choice: try others in its place.
         alone = np.argsort(-(loss.correlation**2) / np.diag(loss.gram))
         starts += [np.zeros(0, np.intp), *alone[1:FIRSTS, None], search.give_up(count)]
     candidates = []
@@ -109,9 +109,10 @@ class _Search:
             diagonal = np.diag(inverse)[:, None]
             won = 0.5 * float(weight @ self.correlation[members])
             if not won > most + WORTH * self.zero:
-                return best, most, True  # collinear columns: the last swap won by rounding only
+                # Columns are collinear: rounding alone made the last swap better.
+                return best, most, True
             best, most = members, won
-            # Without one of them: less is won, all slopes and curvatures of their own grow.
+            # Without one member the gain is smaller, and all slopes and curvatures grow.
             without = won - 0.5 * weight**2 / diagonal[:, 0]
             wins = _compute_gains(
                 slope + ties * weight[:, None] / diagonal, height + ties**2 / diagonal

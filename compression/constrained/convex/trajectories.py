@@ -17,8 +17,8 @@ from .solve import IterateJudge, settle
 
 Array = NDArray[np.floating]
 
-MAX_ITERATES = 40  # kept of a trajectory
-MAX_WEIGHTS = 8_000_000  # kept of all trajectories together
+MAX_ITERATES = 40  # iterates kept of one trajectory
+MAX_WEIGHTS = 8_000_000  # numbers kept of all trajectories together
 
 
 @in_one_thread

@@ -27,8 +27,8 @@ from .optimum import Optimum
 from .setup import ConstrainedMethod, ConstrainedStart, Limits, bounds_for, round_to_float32
 
 RELATIVE_BOUNDS = np.geomspace(1.0, 0.03, 40)
-BEYOND = 1.1  # of the bound that costs nothing: how far a curve goes
-FAR = 10.0  # of the default bounds' largest: no curve goes further than that for it
+BEYOND = 1.1  # a curve ends at this multiple of the bound that costs nothing
+FAR = 10.0  # but at most at this multiple of the largest default bound
 
 
 def default_bounds(network: nn.Sequential, constraint: str) -> list[float]:
@@ -82,7 +82,7 @@ def ascends(method: ConstrainedMethod, constraint: str) -> bool:
 
 @check_arguments
 @in_one_thread
-@share_work()  # the path to the largest bound is often the one that is followed then
+@share_work()  # `curve_bounds` often follows the same path
 def constrained_curve(
     reference: Reference,
     dataset: DatasetLike,

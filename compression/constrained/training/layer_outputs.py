@@ -34,7 +34,7 @@ from .setup import members_of
 
 Array = NDArray[np.floating]
 
-CONSTANT = 1e-8  # a deviation below this share of the largest is rounding, in a Gram matrix
+CONSTANT = 1e-8  # in a Gram matrix, a deviation below this share of the largest is rounding
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class LayerInputs:
         self._rows = x = samples.x[samples.fit]
         self._layers: dict[str, Layer] = {}
         self._inputs: dict[str, torch.Tensor] = {}
-        passed = nn.Sequential()  # since the last layer whose input was looked at
+        passed = nn.Sequential()  # modules after the last layer whose input was read
         for name, module in reference.named_children():
             if name in names:
                 x, passed = forward_in_blocks(passed, x), nn.Sequential()

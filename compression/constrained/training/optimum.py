@@ -23,9 +23,9 @@ from ..convex.solve import TOUCHING, solve
 from .setup import ConstrainedStart, Limits, confine
 
 PATH = "path"
-EXACT = 1e-6  # of the zero model's loss: the largest gap of an exact path's certified point
+EXACT = 1e-6  # largest gap of an exact path's certified point, as a share of the zero model's loss
 TIGHT = 1e-8
-SECONDS = 10.0  # that a solver may take for each bound
+SECONDS = 10.0  # for a solver at each bound
 
 
 class Optimum:
@@ -80,8 +80,8 @@ class Optimum:
             partial(self._follow_path, start.report) if self.solver == PATH else self._run_solver
         )
         if self.solver == PATH and CONSTRAINTS[constraint].load().is_round:
-            # It bends everywhere, and next to where the bound costs nothing its price is all
-            # rounding at the path's tolerance; one bound by itself is as quick.
+            # A round set's path bends everywhere, and near the bound that costs nothing its price
+            # is only rounding at the path's tolerance. Solving each bound alone is as fast.
             answer = self._solve_tightly
         for limits, (weight, intercept) in zip(bounds, answer(problem, knobs), strict=True):
             network = copy.deepcopy(start.network)
@@ -100,7 +100,7 @@ class Optimum:
         members = CONSTRAINTS[name].load()()
         solved = path_by_bound(x, y, loss, name, bounds, report)
         by_bound: dict[float, ExactPath | GridPath] = {}
-        for bound in bounds:  # in any order; only in the path's own is each there at once
+        for bound in bounds:  # bounds may come in any order; the path yields them in its own
             while bound not in by_bound:
                 reached, path = next(solved)
                 by_bound[reached] = path

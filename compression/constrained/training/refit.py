@@ -16,7 +16,7 @@ from ..sets import ConstraintSet
 from .layer_outputs import Array, LayerInputs, LayerOutputs
 from .setup import ConstrainedStart, Limits, confine, members_of
 
-BLOCK = 16  # columns a block: their slopes stay in the cache while their weights move
+BLOCK = 16  # columns per block, whose slopes fit in the cache while their weights move
 CHECK = 5  # sweeps, or gradient steps, between two certificates
 
 Callback = Callable[[Array], bool]
@@ -61,7 +61,7 @@ class Refit:
                 weights[name] = self.refit_layer(outputs, members, bound, begin)
                 with torch.no_grad():
                     layer.weight.copy_(torch.from_numpy(weights[name]).reshape(layer.weight.shape))
-                    confine(network, constraint, {name: bound})  # float32 may round past c
+                    confine(network, constraint, {name: bound})  # float32 may round beyond c
                     if layer.bias is not None:
                         layer.bias.copy_(torch.from_numpy(outputs.bias(matrix(layer))))
             yield network

@@ -160,7 +160,7 @@ def project(layers: Mapping[str, Layer], constraint: str, bounds: Limits) -> Non
             weight.clamp_(min=-bound if members.bounded else None, max=bound)
         else:
             weight.copy_(torch.from_numpy(members.project(weight.cpu().numpy(), bound)))
-        weight += 0.0  # −0 becomes 0, which needs no number
+        weight += 0.0  # −0 becomes 0, which files store without a number
 
 
 def confine(network: nn.Sequential, constraint: str, bounds: Limits) -> None:

@@ -38,7 +38,7 @@ class AcceleratedProjectedGradient:
                 step = new - ahead
                 model = value + float(np.sum(gradient * step))
                 model += 0.5 * curvature * float(np.sum(step * step))
-                # At the ceiling the model lies above the loss by theory; only rounding says no.
+                # At the ceiling theory puts the model above the loss; only rounding contradicts it.
                 if curvature >= ceiling or loss.value(new) <= model:
                     break
                 curvature = min(2 * curvature, ceiling)

@@ -28,7 +28,7 @@ TIME_LIMIT = {"CLARABEL": "time_limit", "SCS": "time_limit_secs"}
 class InteriorPoint:
     """Clarabel at tight tolerances, then at its own, then SCS."""
 
-    has_trajectory: ClassVar[bool] = False  # an attempt's end is all that is handed over
+    has_trajectory: ClassVar[bool] = False  # the callback sees each attempt's end alone
     requires: ClassVar[tuple[str, ...]] = ("cvxpy",)
 
     def applies(self, loss: str, constraint: ConstraintSet) -> str | None:
@@ -45,7 +45,7 @@ class InteriorPoint:
             programme, unknown, intercept = _build_programme(problem)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                programme.get_problem_data(name)  # kept for the solver; its time is ours as well
+                programme.get_problem_data(name)  # CVXPY keeps the result; this time counts too
                 left = seconds_left(callback)
                 if left <= 0:
                     return

@@ -15,16 +15,16 @@ from ..losses import Loss, SoftmaxLoss
 from ..problem import Array, Callback, Problem
 from ..quadratic import DenseQuadratic, MatrixFreeQuadratic, minimise_in_box
 
-# Share of the largest slope at which the model counts as minimised.
+# The model counts as minimised at this share of its largest slope.
 MODEL_TOLERANCE = 0.1
-# Up to so many coordinates softmax's Hessian is written out: from there on products are quicker.
+# Up to this many coordinates softmax's Hessian is formed. Beyond, products are faster.
 WRITTEN_OUT = 300
-# From so many coordinates on the model is stiffened in proportion to their number.
+# Beyond this many coordinates the model is stiffened in proportion to their number.
 STIFFER_FROM = 12
-# Share of all doubt in the surest samples, which such a model leaves out: of a model that fits
-# well they are more than half. The loss and its gradient know them all.
+# The matrix-free model leaves out the surest samples, which hold this share of all doubt. Where the
+# model fits well they are more than half. The loss and its gradient count all samples.
 IGNORED = 0.001
-# Above so many the model is in single precision: the loss and its gradient never are.
+# Above this many coordinates the model is in single precision. The loss and its gradient never are.
 SINGLE_PRECISION = 2000
 
 

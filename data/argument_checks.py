@@ -24,7 +24,7 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
     """
     try:
         array = np.asarray(values)
-    except Exception:  # whatever a foreign type raises, as torch of bfloat16
+    except Exception:  # foreign types raise anything, torch of bfloat16 for one
         raise DatasetError(
             f"{name}, of type {type(values).__name__}, cannot be read as an array: give numbers, "
             "the same number of them in every row"

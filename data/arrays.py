@@ -26,7 +26,7 @@ LAYOUTS = {
     "NCHW": "images: channels, height, width",
     "NHWC": "images: height, width, channels",
 }
-CHANNELS = (1, 3)  # that a last axis may hold
+CHANNELS = (1, 3)  # numbers of channels that a last axis may hold
 
 
 def from_arrays(

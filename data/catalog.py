@@ -255,7 +255,7 @@ def _read(entry: Entry) -> Samples:
     samples = entry.samples()
     for values in (samples.x, samples.y):
         if isinstance(values, np.ndarray):
-            values.flags.writeable = False  # every split of them must be of the same values
+            values.flags.writeable = False  # every split must see the same values
     return samples
 
 

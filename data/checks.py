@@ -15,13 +15,14 @@ from .errors import DatasetError
 if TYPE_CHECKING:
     import pandas as pd
 
-ALONE = 0.99  # validation AUC or R² from which on one column is said to predict the target alone
-MOST_ROWS = 2000  # of either part, that single columns are tried on
-MOST_COLUMNS = 1000  # that are tried
-LEAVES = 64  # of the tree that a single column is tried with
-COPIES = 3  # of the values that a curve holds at a time
-WORKER_BYTES = 450 * 2**20  # of a process with its libraries that has read, trained and judged
-DRAWN = 1000  # resamples of the test rows, a byte each
+ALONE = 0.99  # validation AUC or R² from which one column counts as predicting the target alone
+MOST_ROWS = 2000  # rows of either part for the test of single columns
+MOST_COLUMNS = 1000  # columns tested alone
+LEAVES = 64  # leaves of the tree that a single column is tested with
+COPIES = 3  # copies of the values that a curve holds at a time
+# Memory of a process with its libraries after reading, training and judging.
+WORKER_BYTES = 450 * 2**20
+DRAWN = 1000  # resamples of the test rows, one byte per row
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,7 +59,7 @@ def _block(length: int) -> int:
 
 
 def widen(values: NDArray[Any]) -> NDArray[np.float64]:
-    # A float128 beyond float64 becomes infinite, and is reported as such.
+    # A float128 beyond float64's range becomes infinite, and is reported as infinite.
     with np.errstate(over="ignore"):
         return values.astype(np.float64)
 
@@ -79,7 +79,7 @@ def standardise(
     rows, columns = values.shape
     parts = [np.empty((len(part), columns), np.float32) for part in (train, test)]
     mean, scale, constant = np.zeros(columns), np.ones(columns), np.ones(columns, bool)
-    # NumPy sums one column by itself in another order than several: no block is of one.
+    # NumPy sums one column in another order than several: give no block one column.
     starts = range(0, max(columns - 1, 1), _block(rows))
     for start, stop in zip(starts, [*starts[1:], columns], strict=True):
         block = slice(start, stop)

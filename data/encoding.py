@@ -115,7 +115,7 @@ class Categories:
         from sklearn.preprocessing import OneHotEncoder
 
         named = _name(values)
-        # With as many categories as may be scikit-learn would call the rarest one "other".
+        # With exactly MOST_CATEGORIES, scikit-learn would call the rarest one "other".
         many = len(set(named[:, 0].tolist())) > MOST_CATEGORIES
         self._encoder = OneHotEncoder(
             max_categories=MOST_CATEGORIES if many else None,
@@ -134,7 +134,7 @@ class Categories:
         )
 
     def encode(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        with warnings.catch_warnings():  # values that were not met are expected
+        with warnings.catch_warnings():  # values that were not seen in fitting are expected
             warnings.simplefilter("ignore", UserWarning)
             return self._encoder.transform(_name(values))
 
@@ -149,7 +149,7 @@ class Dates:
         self._hours = bool(np.nansum(hour))
         if self._hours:
             self._parts.append(Numbers(f"{name}: hour", hour, name))
-        said = f"{name}: hour = {MISSING}"  # the day has said so already
+        said = f"{name}: hour = {MISSING}"  # the weekday already has a feature for missing values
         self.features = tuple(
             feature for part in self._parts for feature in part.features if feature.name != said
         )

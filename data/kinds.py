@@ -133,7 +133,7 @@ def read_values(column: pd.Series, kind: str) -> NDArray[Any]:
             column = column.dt.tz_convert("UTC").dt.tz_localize(None)
         return column.to_numpy("datetime64[us]")
     codes, categories = pd.factorize(_strip_texts(column))
-    # The last one, which -1 picks, is that of missing values.
+    # The code -1, of missing values, picks the last entry: None.
     return np.array([*map(_label, categories.tolist()), None], object)[codes]
 
 
@@ -201,7 +201,8 @@ def _read_texts(texts: pd.Series) -> tuple[str, str]:
     there = texts.dropna()
     if not len(there):
         return CATEGORY, ""
-    # A text that is no number costs as much as a thousand numbers: each is looked at once.
+    # A text that is no number takes as long as a thousand numbers: look at each different text
+    # once.
     codes, different = pd.factorize(there)
     failed = pd.to_numeric(pd.Series(different), errors="coerce").isna().to_numpy()
     if not failed.any():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEAST_GROUPS = 3  # one for each part
-LEAST_OUTSIDE = 8  # rows of a regression that are not tested on
+LEAST_OUTSIDE = 8  # rows of a regression outside the test part
 SplittingColumn = tuple[Column, NDArray[Any]]
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 4  # times the processor's seconds that the clock may show, on a busy machine
+PATIENCE = 4  # elapsed seconds per processor second, on a busy machine
 OTHER_THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 OWN = {**OTHER_THREADS, "ARROW_DEFAULT_MEMORY_POOL": "system", "ARROW_IO_THREADS": "1"}
 TOO_LONG = "reading the file takes longer than it may: give fewer rows, or write Parquet"

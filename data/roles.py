@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROLES = ("feature", "target", "group", "time", "test", "ignore")
 MOST_CATEGORIES = 32  # one-hot columns of one category, "other" included
-MOST_CLASSES = 20  # whole numbers that are suggested as classes
+MOST_CLASSES = 20  # different whole numbers up to which classes are suggested
 TARGET_NAMES = ("target", "label", "labels", "class", "y", "outcome", "response")
 TEST_WORDS = {
     **dict.fromkeys(("test", "1", "yes", "true", "testing", "holdout"), True),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TEST_SHARE = 0.2
-VALIDATION_SHARE = 0.15  # of what is not tested on
+VALIDATION_SHARE = 0.15  # share of the rows outside the test part
 
 Rows = NDArray[np.int64]
 
@@ -102,11 +102,12 @@ def set_groups_aside(
         )
     number = min(round(1 / share), len(np.unique(groups)), int(np.bincount(y).max()))
     folds = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():  # a class in fewer groups than folds: said by who calls
+    with warnings.catch_warnings():  # it warns of classes in too few groups; callers say so
         warnings.simplefilter("ignore", UserWarning)
         splits = [fold for fold in folds.split(nothing, y, groups) if all(map(len, fold))]
     classes = len(np.unique(y))
-    # The first fold whose kept rows, and then also the others, have every class.
+    # Prefer a fold whose kept rows have every class, then one whose other rows have every class
+    # too.
     return max(splits, key=lambda fold: tuple(len(np.unique(y[part])) == classes for part in fold))
 
 

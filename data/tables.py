@@ -106,7 +106,7 @@ def read_table(
     roles: Mapping[str, str] | None = None,
 ) -> Table:
     """Look at a frame: its columns, roles, and all obstacles. Without a target one is suggested."""
-    import pandas as pd  # not for those who only ask what this package can do
+    import pandas as pd  # import it here: listing the package's names needs no pandas
 
     check_kind("the frame", frame, pd.DataFrame, "a pandas DataFrame")
     check_kind("task", task, (str, type(None)), "a name, or None")
@@ -150,7 +150,7 @@ class Table:
         for position, column in enumerate(self.columns):
             values = self.frame.iloc[:, position]
             digest.update(f"{column.name}\0{column.role}\0{column.content.kind}\0".encode())
-            if values.dtype == object:  # of which some cannot be hashed
+            if values.dtype == object:  # some objects cannot be hashed
                 values = values.astype(str)
             digest.update(hash_pandas_object(values, index=False).to_numpy().data)
         digest.update(f"{self.target}\0{self.task}".encode())

@@ -87,13 +87,14 @@ def decode(upload: str, file_name: str) -> dict[str, Any]:
 
     directory = _find_upload(upload)
     if not (directory / FACTS).exists():
-        # Two processes may decode one file at a time: each writes beside, and the last one stays.
+        # Two processes may decode one file at a time: each writes its own copy, and the last one
+        # stays.
         beside = directory / f"{DECODED}-{os.getpid()}"
         try:
             facts = decode_file(directory / ORIGINAL, file_name, beside)
             ending = "npz" if facts["kind"] == "arrays" else "arrow"
             os.replace(f"{beside}.{ending}", directory / f"{DECODED}.{ending}")
-        except FileNotFoundError:  # gone, or the other process was done first
+        except FileNotFoundError:  # the upload is gone, or another process finished first
             if not (directory / FACTS).exists():
                 raise DatasetError(f"this upload is not kept any more: {GONE}") from None
             return json.loads((directory / FACTS).read_bytes())

@@ -36,7 +36,7 @@ widgets.draw_remarks(links.VISIT)
 summary, top = st.empty(), st.container()
 columns = draw_columns()
 if requests.reference(*chosen).result is None:
-    # The same above the sides as later: their headings stay where they are.
+    # Draw the same above the sides as later, so that their headings do not move.
     summary.markdown(TRAINING)
     with top:
         toolbar.draw(None)

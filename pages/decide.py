@@ -28,7 +28,7 @@ draw_answer(trained, jobs, measured)
 draw_latency(measurement)
 ended = measurement is not None and measurement.result is not measured
 if ended or is_series_due(trained, jobs):
-    st.rerun()  # while the page was drawn: nothing else would look again
+    st.rerun()  # it ended while the page was drawn
 st.divider()
 charts.take_away(
     "Decide",

@@ -17,7 +17,7 @@ from pages.views.studies.run import require_results
 begin_page("Studies", "One split proves little: the same question over many seeds, with intervals.")
 charts.begin()
 main, kept = st.container(), st.container()
-with kept:  # first, though below: a study that is not over ends the page
+with kept:  # draw it first, though it stands below: an unfinished study ends the page
     draw_kept()
 with main:
     study = define_study()

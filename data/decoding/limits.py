@@ -5,18 +5,18 @@ import os
 import resource
 import signal
 
-MOST_BYTES = 200 * 2**20  # of a file
+MOST_BYTES = 200 * 2**20  # of one file
 MOST_COLUMNS = 10_000
-MOST_CELLS = 50_000_000  # that are kept: of more a sample
-MOST_DECLARED_CELLS = 300_000_000  # that are looked at
+MOST_CELLS = 50_000_000  # cells kept; of a larger table a sample is kept
+MOST_DECLARED_CELLS = 300_000_000  # cells that are read
 MOST_UNPACKED = 800 * 2**20  # bytes of arrays
 MOST_MEMBERS = 100  # arrays in a file
 MOST_ROW_GROUPS = 20_000
 LONGEST_LINE = 2**20  # bytes
 LONGEST_TEXT = 100_000  # bytes of one cell
 LONGEST_NAME = 100  # characters
-MEMORY = 600 * 2**20  # bytes that reading may take beside five times the file
-SECONDS = 8  # of processor time, beside one for every 10 MB
+MEMORY = 600 * 2**20  # bytes for reading, besides five times the file
+SECONDS = 8  # of processor time, besides one for every 10 MB
 
 
 class Refusal(Exception):  # noqa: N818

@@ -128,7 +128,8 @@ def _read_names(rows: list[list[str]], remarks: list[str]) -> tuple[list[str], b
     """The columns' names, and whether the first line holds them."""
     first = rows[0]
     numbers = [cell for cell in first if cell.strip()]
-    counted = len(first) > 1 and first == [str(n) for n in range(len(first))]  # as pandas does
+    # Pandas numbers columns like this.
+    counted = len(first) > 1 and first == [str(n) for n in range(len(first))]
     if (
         not counted
         and numbers
@@ -137,7 +138,7 @@ def _read_names(rows: list[list[str]], remarks: list[str]) -> tuple[list[str], b
         remarks.append("The first line holds numbers and no names: the columns are numbered.")
         return [f"column {n}" for n in range(1, len(first) + 1)], False
     widths = {len(row) for row in rows[1:]}
-    if widths == {len(first) + 1}:  # as R writes it
+    if widths == {len(first) + 1}:  # R writes files like this
         first = ["row name", *first]
     names, said = clean_names(first)
     remarks += said
@@ -177,7 +178,7 @@ def _parse(
         )
     except pa.ArrowInvalid as error:
         raise Refusal(f"the text is no table: {_shorten(error)}") from None
-    if headed and broken and broken[0][0] == 1:  # a name too few or many, as told by R
+    if headed and broken and broken[0][0] == 1:  # the header has a name too few or too many
         broken = broken[1:]
     if broken:
         number, cells = broken[0]

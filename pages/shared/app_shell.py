@@ -9,11 +9,12 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from pages.shared import links
 from pages.shared.ui.widgets import URL_TEXT
 
-_PAGE = "_page"  # that was drawn last
-SHELL, WANTED = "_shell", "_want"  # in the session: app.py has run; the page to go to then
+_PAGE = "_page"  # the page that was drawn last
+# In the session: whether app.py has run, and the page to go to then.
+SHELL, WANTED = "_shell", "_want"
 ICON = str(Path(__file__).parents[2] / ".streamlit" / "icon.svg")
 _FOLDER = Path(__file__).parent / "ui"
-CHARTS = "static/js/PlotlyChart.*.js"  # Streamlit's own, that a browser loads at the first chart
+CHARTS = "static/js/PlotlyChart.*.js"  # Streamlit's script that a browser loads for the first chart
 
 
 def _script_style(css: str) -> str:
@@ -99,7 +100,8 @@ def keep_choices(page: str) -> None:
                 url.set_with_no_forward_msg(name, text)
             url.set_initial_query_params_from_current()
             for name, text in list(given.items())[-1:]:
-                url.set_corrected_value(name, text, "string_value")  # this tells the browser all
+                # Sends the whole URL to the browser.
+                url.set_corrected_value(name, text, "string_value")
 
 
 def _read_query() -> dict[str, list[str]]:

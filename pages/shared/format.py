@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MACS = "MACs per sample"
-LONGEST_QUOTE = 60  # characters of a stranger's text that a sentence repeats
+LONGEST_QUOTE = 60  # characters of a foreign text that a sentence repeats
 
 
 def quote(text: str) -> str:

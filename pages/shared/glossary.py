@@ -51,7 +51,7 @@ GLOSSARY = {
     "test part": "Rows that choose nothing: they only report.",
 }
 
-# What a choice changes, by the URL parameter of its control; others say it themselves.
+# What a choice changes, by its control's URL parameter. Other controls have their own help.
 CONTROLS = {
     links.DATASET: "The rows to learn from. Your own table becomes one of them on *Your data*.",
     links.MODEL: "The network that is trained and then compressed: the reference.",

@@ -22,7 +22,7 @@ SIDES = "sides"  # how the two sides are trained on: as a path, or for equal epo
 EQUAL = "equal"  # a value of SIDES, and of COURSE
 VISIT = "visit"  # the name under which pins and undo are kept
 ALL, ROUNDING, IN_FEW_BITS = "all", "rounding", "few_bits"  # values of BASELINES
-BITS_BEHIND = "one_b"  # of both sides in few bits, on Compare
+BITS_BEHIND = "one_b"  # bits of both sides' curves in few bits, on Compare
 # How it works
 EXAMPLE_RANK, EXAMPLE_BOUND, STATEMENTS = "example_rank", "example_bound", "statements"
 # Low rank
@@ -34,7 +34,7 @@ WAY, WAY_EPOCHS, SOLVER, FIRST_MU, LAST_MU = "way", "passes", "solver", "first_m
 STARTS = "starts"  # what each bound starts from
 WAYS, BOUND_AGAINST, FEW_BITS, BITS = "ways", "bound_against", "few_bits", "bits"
 RACE, RACE_BOUND, PLANE, ACROSS, UP = "race", "race_at", "plane", "across", "up"
-OWN_BOUNDS, LAYER_BOUND = "own_bounds", "bound_{}"  # of each layer by its name
+OWN_BOUNDS, LAYER_BOUND = "own_bounds", "bound_{}"  # one parameter per layer, by its name
 # Combine
 COMBINED_METHOD, PAIR_EPOCHS, PAIRS_IN_FEW_BITS = "together", "pair_epochs", "pairs_in_few_bits"
 # Decide
@@ -45,7 +45,7 @@ STUDY_DATASETS, STUDY_MODELS, SEEDS, STUDY_CURVES = "on", "of", "seeds", "curves
 STUDY_PAIR, STUDY_SHARE, STUDY_AGAINST = "pair", "size", "than"
 STUDY_SOURCE, STUDY_PART, STUDY_FOLDS, STUDY_VARY = "study", "atlas_part", "in_folds", "vary"
 STUDY_EPOCHS, STUDY_SIZES, STUDY_DRAWN = "reference_epochs", "sizes", "drawn"
-STUDY_VALUES = "values_{}"  # of each curve by its method or set
+STUDY_VALUES = "values_{}"  # one parameter per curve, by its method or set
 STUDY_BITS, STUDY_CURVE_EPOCHS = "rows_in_bits", "epochs_after"
 KEPT, EVERY_ROW, UNTHINNED = "kept", "rows", "all_rows"
 # Atlas
@@ -141,7 +141,7 @@ def to_constrained(
     bits: int | None = None,
 ) -> Link:
     query = {CONSTRAINT: constraint, BOUND: bound, WAY: way}
-    query |= {WAY_EPOCHS: None if epochs is None else str(epochs)}  # a menu of texts
+    query |= {WAY_EPOCHS: None if epochs is None else str(epochs)}  # the menu's values are texts
     query |= {STARTS: starts, FIRST_MU: first_mu, LAST_MU: last_mu, WAYS: ways}
     return _link("constrained", query | {FEW_BITS: few_bits, BITS: bits})
 

@@ -12,7 +12,7 @@ HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"SAMEORIGIN",
     b"content-security-policy": b"frame-ancestors 'self'",
-    b"referrer-policy": b"same-origin",  # a link holds what somebody looked at
+    b"referrer-policy": b"same-origin",  # links tell what people looked at
 }
 
 

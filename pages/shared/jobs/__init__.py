@@ -50,7 +50,8 @@ def shared_pool() -> Pool:
     with _starting:
         if _pool is None:
             _pool = Pool(store=default_url())
-            atexit.register(_pool.close)  # before the workers are ended, which it would log
+            # Runs before the workers end, so that their end is not logged.
+            atexit.register(_pool.close)
         return _pool
 
 

@@ -15,7 +15,7 @@ from compression.studies.location import MAX_BYTES
 if TYPE_CHECKING:
     from compression.studies.store import Store
 
-OPEN_SECONDS = 10.0  # that the first look waits for the database to be opened
+OPEN_SECONDS = 10.0  # for the first request to wait until the database is open
 SOURCES = ("compression", "data", "pages/**/*tasks.py", "pages/**/results.py")
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class KeptResults:
             return KeptResult(decode(fit.content), len(fit.content), fit.seconds)
         except EncodingError as error:
             log.warning("what was kept of %s cannot be read: %s", task, error)
-        except Exception:  # the database may have gone: whoever waits gets it computed
+        except Exception:  # the database may be gone: the result is computed instead
             log.warning("the store cannot be used", exc_info=True)
         return None
 

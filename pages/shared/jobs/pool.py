@@ -24,12 +24,12 @@ R = TypeVar("R")
 
 MAX_WORKERS = 4  # by default: each takes about 250 MB
 KEPT_BYTES = 512 * 2**20
-CANCEL_GRACE_SECONDS = 10.0  # that a cancelled task may take to notice, before its process is ended
-POLL_SECONDS = 0.25  # between two looks at what nobody tells a thread
+CANCEL_GRACE_SECONDS = 10.0  # for a cancelled task to notice, before its process is ended
+POLL_SECONDS = 0.25  # between two checks for changes without a notification
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between two tries to start a process
-BUSY_SECONDS = 5.0  # of all workers, after which the spare one is made ready
-QUIET_SECONDS = 8.0  # at the start, in which a page whose results are all kept has the cores
-STUCK_SECONDS = 30.0  # that a job may wait while nothing runs
+BUSY_SECONDS = 5.0  # of work on all workers, after which the spare one starts
+QUIET_SECONDS = 8.0  # after the start, in which no worker starts without a job
+STUCK_SECONDS = 30.0  # for a job that waits while nothing runs
 WARM_UP = "pages.shared.models.tasks:warm_up"
 
 WENT_WRONG = "something went wrong here that should not (it was logged): try again, or report it"
@@ -92,8 +92,8 @@ class Pool:
         self._running: dict[Job, WorkerProcess] = {}
         self._processes: set[WorkerProcess] = set()
         self._numbers = self._failed_starts = 0
-        # At a start the app and the browser need a core too: the sooner a first worker is warm,
-        # the sooner a first visitor's reference is trained.
+        # Warm up on half the cores: the app and the browser need one too, and the first worker is
+        # ready sooner.
         self._warming = threading.Semaphore(max(1, count_cores() // 2))
         self._closed = False
         self._quiet_until = time.monotonic() + QUIET_SECONDS
@@ -130,7 +130,7 @@ class Pool:
                     job.recall(*kept)
                     self._jobs[key] = job
                     self._make_room()
-            elif job.status == "cancelled" and not job.withdrawn:  # others have stopped it
+            elif job.status == "cancelled" and not job.withdrawn:  # other sessions have stopped it
                 self._restart(job, current_session())
             else:
                 self.look(job)
@@ -244,7 +244,8 @@ class Pool:
             job.end("cancelled")
         elif not job.stop_by:
             job.stop_by, job.message = time.monotonic() + CANCEL_GRACE_SECONDS, "stopping"
-            with contextlib.suppress(OSError):  # it has just gone: its thread sees to it
+            # The process has just ended: its thread handles that.
+            with contextlib.suppress(OSError):
                 self._running[job].send("cancel", job.number)
 
     def _drop_abandoned(self) -> None:
@@ -267,7 +268,7 @@ class Pool:
                 elif (job := self._take_job(process)) and not self._perform(job, process):
                     self._dismiss(process)
                     process = None
-            except Exception:  # this thread must not end: nobody would serve in its place
+            except Exception:  # this thread must not end: no other one takes its place
                 log.exception("%s went wrong", threading.current_thread().name)
                 time.sleep(FIRST_PAUSE)
         self._dismiss(process)
@@ -307,7 +308,7 @@ class Pool:
                 log.exception("a worker process could not be started")
                 with self._change:
                     self._failed_starts += 1
-                    if not self._processes:  # nobody else serves those who wait
+                    if not self._processes:  # no other process can run the waiting jobs
                         for job in self._line.waiting:
                             self._line.remove(job)
                             job.end("failed", error=why)
@@ -316,7 +317,8 @@ class Pool:
             else:
                 with self._change:
                     self._processes.add(process)
-                    for job in self._line.waiting:  # for their turn now, and no longer for us
+                    # They wait for their turn now, not for a process.
+                    for job in self._line.waiting:
                         job.message = ""
                 return process
         return None
@@ -354,7 +356,7 @@ class Pool:
         except (EOFError, OSError):
             ending = self._explain_loss(job, self._dismiss(process))
         except Exception:
-            # Its messages cannot be read: what else is in the pipe cannot be trusted either.
+            # A message could not be read: the rest of the pipe cannot be trusted either.
             log.exception("what %s sent could not be read", job.task)
             process.kill()
         finally:
@@ -401,7 +403,7 @@ class Pool:
             asked_again = self._line.list_watchers(job) if ending["status"] == "cancelled" else []
             self._line.finish(job, job.seconds if ending["status"] == "done" else None)
             job.end(**ending)
-            if asked_again:  # while it was stopping
+            if asked_again:  # sessions asked again while the job was stopping
                 self._restart(job, *asked_again)
             self._make_room()
             self._change.notify_all()

@@ -12,9 +12,9 @@ from typing import Any
 from . import worker
 
 KILLED = "killed"
-# At most, for a process to import what it needs: seconds alone, minutes where others are at work.
+# For a process to import what it needs, at most: it takes seconds, or minutes on a busy machine.
 WARM_SECONDS = 600
-# One thread a worker: the networks are small, and the app needs its core.
+# One thread per worker: the networks are small, and the app needs a core.
 ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -22,7 +22,8 @@ class WorkerProcess:
     """A worker process and the app's end of its pipe."""
 
     def __init__(self, warm_up: str):
-        from loky.backend import get_context  # here, in a worker's thread: the title paints first
+        # Import it here, in a worker's thread: the title paints first.
+        from loky.backend import get_context
 
         context = get_context("loky")
         self.pipe: Connection
@@ -31,7 +32,7 @@ class WorkerProcess:
             target=worker.serve, args=(theirs, warm_up), env=ENVIRONMENT, daemon=True
         )
         self._process.start()
-        theirs.close()  # so that the pipe ends with the worker
+        theirs.close()  # the pipe then closes when the worker ends
         self._sending = threading.Lock()
 
     @property
@@ -71,7 +72,7 @@ class WorkerProcess:
             self._process.join()
         code = self._process.exitcode
         if code is None:
-            return "nobody knows how"  # others waited for it first, as when the app itself ends
+            return "nobody knows how"  # another caller has waited for it, e.g. when the app ends
         if code == -signal.SIGKILL:
             return KILLED
         return f"signal {-code}" if code < 0 else f"exit code {code}"

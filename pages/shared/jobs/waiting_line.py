@@ -24,12 +24,12 @@ J = TypeVar("J", bound=Hashable)
 
 SESSION_LIMIT, TOTAL_LIMIT = 40, 400  # jobs that may wait
 WATCHED_SECONDS = (
-    10.0  # since the last look; pages look twice a second, on a busy server less often
+    10.0  # since the last check; pages check twice a second, on a busy server less often
 )
-ABANDONED_SECONDS = 90.0  # a browser lets a hidden tab look once a minute
-CHAIN_SECONDS = 10.0  # in which a page asks for what follows
+ABANDONED_SECONDS = 90.0  # a browser lets a hidden tab check once a minute
+CHAIN_SECONDS = 10.0  # for a page to ask for its next job
 SHORT_SECONDS = 2.0
-DELAY_PER_SECOND = 2.0  # by which an expected second of work moves a job back
+DELAY_PER_SECOND = 2.0  # of waiting that an expected second of work costs a job
 
 
 class LineFullError(Exception):
@@ -241,7 +241,7 @@ class WaitingLine(Generic[J]):
         busy = list(self._running.values())
         if len(busy) != self._workers:
             return len(busy) < self._workers
-        if rank > 0:  # its session runs something
+        if rank > 0:  # its session has a running job
             return False
         watched = {other.owner for other in busy if self._is_watched(other)}
         short = entry.expected is not None and entry.expected <= SHORT_SECONDS

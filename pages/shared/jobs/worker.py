@@ -18,8 +18,8 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
-BETWEEN_REPORTS = 0.25  # seconds; pages look twice a second
-SHARE_FOR_PARTIALS = 0.1  # of the running time, at most, goes into handing over what there is
+BETWEEN_REPORTS = 0.25  # seconds; pages check twice a second
+SHARE_FOR_PARTIALS = 0.1  # of the running time, at most, for sending partial results
 MEMORY_RAN_OUT = "memory ran out: choose a smaller model or fewer rows"
 
 log = logging.getLogger(__name__)
@@ -77,9 +77,10 @@ class PipeReport:
 
 def serve(pipe: Connection, warm_up: str) -> None:
     """Work until the app is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the app's; the pipe tells the worker
+    # The app handles Ctrl-C; the pipe's end stops the worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
-        os.nice(5)  # a moved slider goes before a training
+        os.nice(5)  # the app's sliders take priority over training
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("500")  # when memory runs out, Linux ends a worker and not the app
     tasks: queue.SimpleQueue[tuple[int, str, dict[str, Any]]] = queue.SimpleQueue()
@@ -111,7 +112,7 @@ def call_warm_up(warm_up: str) -> None:
         return
     try:
         find(warm_up)()
-    except Exception:  # the first task pays for its own imports, and says what is wrong with them
+    except Exception:  # the first task imports by itself, and reports what fails
         log.warning("the worker could not warm up", exc_info=True)
 
 

@@ -25,10 +25,10 @@ from .results import (
 )
 
 PATH = constrained_tasks.PATH
-USUAL_WAY = "projected_training"  # of a network, where nobody chooses another
+USUAL_WAY = "projected_training"  # of a network, unless another is chosen
 DEFAULT_EPOCHS = 3  # passes over the training rows for each bound
 EQUAL_EPOCHS = tasks.EQUAL_EPOCHS
-COMBINED_RANKS = 6  # at most so many: each costs all bounds
+COMBINED_RANKS = 6  # most ranks: each is computed at every bound
 
 
 @dataclass(frozen=True)

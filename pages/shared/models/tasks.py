@@ -316,10 +316,10 @@ def baseline_curve(report: Report, origin: Origin, method: str, learnt: int) -> 
     return curve_view(curve, with_files=True)
 
 
-EQUAL_EPOCHS = 10  # of every network that is compared: as many as a baseline has
-FEW_BITS_EPOCHS = EQUAL_EPOCHS  # half of them before the weights are rounded
-FEW_BITS_ROWS = 8  # ranks or bounds that are put in every number of bits
-FEW_BITS_PAIRS = 3  # ranks and bounds of a combination that are
+EQUAL_EPOCHS = 10  # of every compared network: as many as a baseline has
+FEW_BITS_EPOCHS = EQUAL_EPOCHS  # half of them come before the weights are rounded
+FEW_BITS_ROWS = 8  # ranks or bounds that are rounded to every number of bits
+FEW_BITS_PAIRS = 3  # the same for ranks and bounds of a combination
 
 
 def fine_tuned_curve(report: Report, origin: Origin, epochs: int) -> CurveView:

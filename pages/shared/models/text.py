@@ -82,7 +82,7 @@ def metric_rows(trained: TrainedReference, line: pd.Series) -> list[tuple[str, s
     ]
 
 
-UNEVEN = 1.5  # times as many test samples of one class as of another
+UNEVEN = 1.5  # the largest class has at least this many times the smallest's test samples
 
 
 def _describe_balance(trained: TrainedReference, line: pd.Series) -> str:

@@ -32,7 +32,7 @@ def figures_page(figures: Iterable[tuple[str, go.Figure]], title: str, remark: s
 
 
 def _write_element(figure: go.Figure) -> str:
-    # The app's own theme is filled in by a browser that shows the app: a file has to bring one.
+    # Only a browser that shows the app adds the app's theme: a file needs a template.
     plain = go.Figure(figure).update_layout(template="plotly_white")
     camera = CAMERA | {"format": "svg", "scale": 1}
     return plain.to_html(

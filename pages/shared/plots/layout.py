@@ -9,7 +9,7 @@ from pages.shared.format import MACS
 
 from .traces import note
 
-NARROW = 3  # times the lowest cost: no fewer than five ticks, at other round numbers
+NARROW = 3  # times the lowest cost; narrower axes get at least five ticks at other round numbers
 COSTS = {"parameters": "Parameters", "bytes": "File size (bytes)", "macs": MACS}
 
 # The camera above a chart takes a PNG of twice the screen's resolution.

@@ -19,13 +19,12 @@ FAINT = "rgba(138, 143, 152, 0.45)"
 FAINTER = "rgba(138, 143, 152, 0.28)"
 FAINTEST = "rgba(138, 143, 152, 0.10)"
 
-# Of layers, classes and weights: no more than every kind of colour vision tells apart, and none of
-# a family's. A seventh line has the first one's colour and a dash: see number_style.
+# Colours of layers, classes and weights. Every kind of colour vision tells them apart, and no
+# family has one of them. A seventh line has the first one's colour and a dash: see number_style.
 LINES = (TEAL, VIOLET, OCHRE, SLATE, SKY, APRICOT)
 DASHES = ("solid", "dash", "dot", "longdashdot", "longdash", "dashdot")
 
-# Both ends differ for every kind of colour vision; neither side reads as a family's colour
-# against the other.
+# Every kind of colour vision tells the ends apart. No pair of ends looks like two families.
 DIVERGING = [[0.0, OCHRE], [0.5, FAINTEST], [1.0, LOW_RANK]]
 DIVERGING_CONSTRAINED = [[0.0, VIOLET], [0.5, FAINTEST], [1.0, CONSTRAINED]]
 
@@ -45,7 +44,8 @@ STYLES: Mapping[str, Mapping[str, Style]] = {
         "activation_aware_svd": Style(TEAL),
         "column_groups": Style(SLATE, "square", "dash"),
         "covariance_eigenvectors": Style(VIOLET, "triangle-left", "dashdot"),
-        # It lies on the truncated SVD's line where the sketch loses nothing: let that one be seen.
+        # Dotted: where the sketch loses nothing it lies on the truncated SVD's line, which should
+        # show.
         "randomized_svd": Style(OCHRE, dash="dot"),
         "spatial_svd": Style(PINK, "triangle-right", "longdash"),
         "tucker2": Style(GREEN),

@@ -38,9 +38,9 @@ from .traces import (
 )
 
 _MARKS = {"k*": "break-even rank: above it two factors hold more numbers than the layer"}
-FEW_RANKS = 10  # whose bars are so wide that a label does not fit beside them
-LABEL_ROWS, LABEL_HEIGHT = 4, 0.12  # of a spectrum's marks; the height as a share of the plot
-IN_SIGHT = 0.2  # of score below the reference: where decisions lie
+FEW_RANKS = 10  # with so few ranks, wide bars leave no room for labels
+LABEL_ROWS, LABEL_HEIGHT = 4, 0.12  # labels of a spectrum's marks; height as a share of the plot
+IN_SIGHT = 0.2  # of score below the reference: the range of decisions
 
 
 def spectrum(
@@ -137,7 +137,7 @@ def confusion(counts: NDArray, class_names: Sequence[str], colour: str) -> go.Fi
         [
             [0, UNCHANGED],
             [1, colour],
-        ],  # opaque: one ink reads on all, on a light page and a dark one
+        ],  # opaque, so that one ink is legible on a light and on a dark page
         x=names,
         y=names,
         low=0,
@@ -227,7 +227,7 @@ def plane(
                 colour,
                 markers=6,
                 error_y=interval(score, low, high, colour),
-                # Lists: an array would come back from a click as something else.
+                # Use lists: a click would return an array's row in another form.
                 customdata=[[number, knob] for knob in knobs.tolist()],
                 text=[
                     f"{settings[at]}: {_describe_point(cost, task, *numbers)}"

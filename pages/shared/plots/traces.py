@@ -183,7 +183,7 @@ def contour_area(ends: Values, z: Values, name: str, colour: str) -> Trace:
         "x": ends,
         "y": ends,
         "z": z,
-        # Plotly fills what the constraint leaves out.
+        # Plotly fills where the constraint does not hold.
         "contours": {"type": "constraint", "operation": ">", "value": 0},
         "fillcolor": fade(colour, 0.16),
         "line": {"color": colour, "width": 1.5},

@@ -16,7 +16,7 @@ from pages.shared.plots.palette import style
 
 from .progress import show_status
 
-COST = "bytes"  # the one that baselines and a page's curves have in common
+COST = "bytes"  # the one cost that baselines and a page's curves share
 
 
 @dataclass(frozen=True, eq=False)

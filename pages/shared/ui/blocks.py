@@ -29,7 +29,7 @@ from pages.shared.plots.text import describe_confusion, describe_errors
 from . import knobs, widgets
 from .progress import follow, show_status
 
-_TERMS = (("score", "interval"), ("parameters",), ("file",), ("MACs",))  # of a row's numbers
+_TERMS = (("score", "interval"), ("parameters",), ("file",), ("MACs",))  # terms of a row's numbers
 
 
 def keep_in_sight() -> DeltaGenerator:
@@ -165,7 +165,7 @@ def offer_model(content: Callable[[], bytes] | bytes, file_name: str, key: str) 
     """The buttons that every compressed model has: the file that is measured, and other formats."""
     download("Download model (.safetensors)", content, file_name, key, SAFETENSORS)
     stem = file_name.removesuffix(".safetensors")
-    # Another value of the knob is another file, whose formats nobody has asked for.
+    # Another knob value is another file, whose formats have to be requested anew.
     title = "Other formats: ONNX, PyTorch, factors"
     formats = st.expander(title, key=f"{key}_formats_{stem}", on_change="rerun")
     if not formats.open:

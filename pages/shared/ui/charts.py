@@ -79,7 +79,7 @@ def take_away(title: str, name: str, remark: str = "") -> None:
     remark : str
         What the figures were made from.
     """
-    # The same dict for every fragment of this run: what they draw again is replaced in it.
+    # All fragments of a run share this dictionary, and replace in it what they redraw.
     drawn = st.session_state.setdefault(DRAWN, {})
     blocks.download(
         "Figures as HTML",

@@ -22,10 +22,11 @@ from pages.shared.glossary import CONTROLS
 
 from . import widgets
 
-LARGEST_ASKED = 1e6  # number of a link that waits for the values of its slider
-STALE_SECONDS = 3.0  # for which a browser may still speak of the values of before
-# Beside each knob in the session: where it stands, what was wished for and what is shown for it,
-# the texts of its values and since when (None: a stand-in is shown), where its stand-in stood.
+LARGEST_ASKED = 1e6  # largest number in a link that waits for its slider's values
+STALE_SECONDS = 3.0  # in which a browser may still send the previous values
+# Kept in the session for each knob: its value; the requested number with the value shown for it;
+# the texts of its values with the time since when (None: a stand-in is shown); its stand-in's
+# value.
 _AT, _WISH, _TEXTS, SEEN = "_at_", "_wish_", "_texts_", "_seen_"
 
 
@@ -67,7 +68,7 @@ def draw(
     int or float
         One of ``values``.
     """
-    import numpy as np  # here, and not above: the title paints first
+    import numpy as np  # import it here: the title paints first
 
     numbers = np.asarray(values).tolist()
     if not settled:
@@ -112,15 +113,17 @@ def _draw_stand_in(
         numbers = {text: number for number, text in texts.items()}
         standing = numbers.get(str(widgets.read_request(key)), st.session_state.get(key, default))
     early = f"{key}_early_{crc32(','.join(texts.values()).encode())}"
-    seen = st.session_state.get(SEEN + key)  # none: no run has come to its end yet
+    seen = st.session_state.get(SEEN + key)  # None: no run has finished yet
     if early not in st.session_state or seen in (None, st.session_state[early]):
-        st.session_state[early] = standing  # nobody moved it; the choice may have moved elsewhere
-    # In a container: at the same place in the tree a browser keeps one slider for both. And no
-    # callback: a message under way when the slider takes its place would still set it off.
+        # The stand-in was not moved; the choice may have been moved elsewhere.
+        st.session_state[early] = standing
+    # Put it in a container: at the same place in the tree a browser keeps one slider for both. Give
+    # it no callback: a late message would still call it when the final slider has taken its place.
     with st.container():
         value = slider(key=early)
     st.session_state[SEEN + key] = value
-    st.session_state[_TEXTS + key] = [], None  # whatever the final slider has will be a change
+    # Any values of the final slider will count as a change.
+    st.session_state[_TEXTS + key] = [], None
     if value != standing:
         widgets.move(key, value)
     if widgets.is_chosen(key):
@@ -146,7 +149,8 @@ def _write_link(key: str, text: str) -> None:
     context = get_script_run_ctx()
     if context is None or st.query_params.get(key) == text:
         return
-    with suppress(StreamlitAPIException):  # in the first run without it the URL is still its own
+    # In the first run without the widget, the widget still owns the URL.
+    with suppress(StreamlitAPIException):
         st.query_params[key] = text
         with context.session_state.query_params() as url:
             url.set_initial_query_params_from_current()
@@ -179,10 +183,10 @@ def _on_slide(
     key: str, default: float, redraw: Sequence[str], then: Callable[[float], None] | None
 ) -> None:
     value, stood = float(st.session_state[key]), st.session_state.get(_AT + key)
-    # Streamlit also calls this for a slider that was first drawn in a run that did not end.
+    # Streamlit also calls this for a slider that was first drawn in an interrupted run.
     if value == stood:
         return
-    # None: a stand-in has taken the slider's place.
+    # ``since`` is None where a stand-in has taken the slider's place.
     _, since = st.session_state.get(_TEXTS + key, ([], None))
     stale = since is None or (value == default and monotonic() - since < STALE_SECONDS)
     if stale and stood is not None:
@@ -196,7 +200,7 @@ def _show_nearest(key: str, label: str, texts: Mapping[float, str], default: flo
     request = widgets.request_one(key, label)
     wished, shown = st.session_state.get(_WISH + key, (None, None))
     if shown is not None and str(shown) == request:
-        request = wished  # nobody chose since: what is shown is what was nearest to the wish
+        request = wished  # no new choice: the shown value was the nearest to the request
     if request is None or (request in texts.values() and shown is None):
         return
     numbers, wanted = list(texts), parse_number(request)

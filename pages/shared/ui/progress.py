@@ -13,9 +13,9 @@ from pages.shared.format import escape_markdown
 from pages.shared.jobs import Job
 
 POLL_SECONDS = 0.5  # seconds
-SILENT_SECONDS = 1.0  # seconds: a job that is over by then never shows a progress bar
-FLUSH_SECONDS = 0.012  # seconds: a little more than Streamlit's own pause between two messages
-FIRST_POINTS_SECONDS = 0.3  # seconds that a picture may come later, to come with its first points
+SILENT_SECONDS = 1.0  # a job that ends sooner shows no progress bar
+FLUSH_SECONDS = 0.012  # slightly longer than Streamlit's pause between messages
+FIRST_POINTS_SECONDS = 0.3  # a picture may wait this long for its first points
 
 
 def _current_session() -> str | None:
@@ -98,7 +98,7 @@ def show_status(job: Job, label: str) -> None:
             st.button("Cancel", key=f"cancel-{id(job)}", on_click=job.cancel)
         return
     if job.status == "failed":
-        why = escape_markdown(job.error)  # it may repeat what a file says
+        why = escape_markdown(job.error)  # the message may repeat a file's text
         st.error(f"{label} did not work: {why}", icon=":material/error:")
         again = "Try again"
     elif job.status == "cancelled" or job.pending:

@@ -17,8 +17,8 @@ from pages.shared.glossary import CONTROLS
 from pages.shared.links import find_name
 
 URL_TEXT = "_url_text_"  # how a choice from a menu stands in the URL; None: it is the default
-# Beside each choice in the session: whether it was chosen, the remark on it, whether what the URL
-# says of it was just refused.
+# Kept in the session for each choice: whether it was chosen, its remark, and whether its value in
+# the URL was just refused.
 _CHOSEN, _REMARK, _UNBOUND = "_chosen_", "_remark_", "_unbound_"
 LONGEST_LIST = 5  # unknown names that a remark repeats
 
@@ -284,7 +284,7 @@ def translate_url(key: str, texts: Mapping[str, str]) -> None:
     shown = [texts.get(name, text) for name, text in zip(names, given, strict=True)]
     if shown == given or context is None:
         return
-    # Without a message: the browser's URL stays as it was given.
+    # Send no message, so that the browser's URL stays as it was given.
     with context.session_state.query_params() as url:
         url.set_with_no_forward_msg(key, shown if len(shown) > 1 else shown[0])
         url.set_initial_query_params_from_current()

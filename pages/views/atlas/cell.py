@@ -18,7 +18,7 @@ from . import figures, tables, tasks, text
 from .results import RecomputedPair
 
 FIRST = "digits:mlp"
-_STARTED = "_atlas_started"  # pairs and seeds that somebody asked to compute here
+_STARTED = "_atlas_started"  # pairs and seeds whose computation was requested
 
 
 def draw_cell(atlas: Atlas, share: float) -> None:

@@ -77,7 +77,7 @@ def winners(cells: pd.DataFrame) -> go.Figure:
         [drawn, *legend],
         "Best family on validation; ours against the best baseline on test",
         HEAD + ROW * len(pairs),
-        # Above the first of many rows, where a reader begins.
+        # Put the axis above the first of many rows, where reading begins.
         ("Share of the reference's bytes", {"showgrid": False, "side": "top"}),
         ("Dataset and model", {"autorange": "reversed", "showgrid": False}),
         margin=MARGIN | {"t": 64 + AXIS},

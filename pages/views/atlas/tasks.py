@@ -7,7 +7,7 @@ from pages.shared.jobs.report import Report, measures_time
 from .results import RecomputedPair
 
 
-@measures_time  # the store has its fits already
+@measures_time  # the fits are stored already: the task's own result is not kept
 def recompute_cell(
     report: Report, dataset: str, model: str, seeds: int, url: str | None
 ) -> RecomputedPair:
@@ -28,7 +28,7 @@ def recompute_cell(
         rows = recompute(dataset, model, seeds, store, step)
         protocol = read_protocol()
         families = judge_families(rows, protocol)
-        if families.empty:  # nothing is so small, or it was stopped before a seed was whole
+        if families.empty:  # no row is so small, or no seed is complete
             return RecomputedPair(rows, rows.iloc[:0])
         return RecomputedPair(rows, judge_cells(rows, families, protocol)[0])
     finally:

@@ -18,7 +18,7 @@ from pages.shared.ui.progress import follow, show_status
 from . import text, verdict
 from .results import CombinationSetting
 
-POINT = 0.01  # of accuracy or R², that the file shown may lose on validation
+POINT = 0.01  # loss of accuracy or R² that the shown file may have on validation
 
 
 def draw_few_bits(trained: TrainedReference, setting: CombinationSetting) -> None:

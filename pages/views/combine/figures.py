@@ -28,7 +28,7 @@ from pages.shared.plots.palette import (
 from .text import ALONE, BASELINE, OTHERS
 
 _BELOW = {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left"}
-_IN_SIGHT = 0.1  # of score, either way: the rest is a zoom away
+_IN_SIGHT = 0.1  # of score, in both directions; zoom out to see the rest
 COLOURS = {"low_rank": LOW_RANK, "tuned": TEAL, "bound": CONSTRAINED, BASELINE: SLATE}
 
 
@@ -60,7 +60,7 @@ def score_map(
     cells = traces.heatmap(
         z, colours, x=x, y=y, scale=score_title(task), xgap=2, ygap=2, **traces.NO_HOVER
     )
-    # A cell of a heat map cannot be selected: unseen points can, and speak for the cells.
+    # A heat map's cells cannot be selected: draw invisible points on them, which can.
     targets = traces.points(
         [x[column] for column in columns],
         [y[row] for row in rows],
@@ -93,7 +93,7 @@ def score_map(
         shapes=[ring],
         annotations=_number_cells(columns, rows, scores, 1 if scale > 1 else 2),
         hovermode="closest",
-        hoverdistance=-1,  # every place of a cell is its own, however far from its middle
+        hoverdistance=-1,  # a cell reacts everywhere, however far from its centre
     )
 
 
@@ -138,7 +138,7 @@ def plane(
     ]
     curves.append(standard.PlaneCurve(title, COMBINED, table, current, pairs))
     figure = standard.plane(curves, reference, cost, task)
-    # A grid has no order along which a line could run.
+    # Draw no line: a grid's points have no order.
     figure.update_traces({"mode": "markers", "marker.size": 8}, {"name": title})
     add_baselines(figure, baselines, cost, task)
     # On a telephone each name takes a line of its own.
@@ -151,7 +151,7 @@ def margins(table: pd.DataFrame, budget: float, task: str) -> go.Figure:
     unit = "points of accuracy" if task == "classification" else "R²"
     ends = table["budget"].min(), table["budget"].max()
     drawn = []
-    # Side by side: at one budget the intervals would lie on one another.
+    # Shift them sideways: at one budget the intervals would overlap.
     for place, (name, colour) in enumerate(COLOURS.items()):
         lines = table[(table["other"] == name) & table["change"].notna()]
         if lines.empty:

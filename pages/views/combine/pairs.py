@@ -25,7 +25,7 @@ from . import figures, text, verdict
 from .controls import PAIR, SIGHT, choose_pair
 from .results import CombinationSetting
 
-TUNED_RANKS = 24  # of the baseline: a pair is compared with the best file just below its own
+TUNED_RANKS = 24  # ranks of the baseline: a pair is compared with the best file just below its own
 
 
 def draw_pairs(trained: TrainedReference, setting: CombinationSetting) -> None:
@@ -38,13 +38,13 @@ def draw_pairs(trained: TrainedReference, setting: CombinationSetting) -> None:
     alone: dict[str, Job[Any]] = {
         "low_rank": requests.low_rank_curve(trained, "truncated_svd"),
         "bound": requests.constrained_curve(trained, setting.constraint, fresh),
-        # As long as any pair has been trained.
+        # Train it for as many epochs as any pair.
         "tuned": requests.low_rank_curve(trained, "truncated_svd", setting.most_epochs, ranks),
     }
     comparison = verdict.submit_comparison(trained, grid, alone)
     longer = requests.fine_tuned_curve(trained, setting.most_epochs)
     ahead = [grid, *alone.values(), longer, *([] if comparison is None else [comparison])]
-    late = any(job.pending for job in ahead)  # then no baseline's turn has come
+    late = any(job.pending for job in ahead)  # baselines wait until these jobs are done
     baselines = {} if late else request_in_turn(trained)
     against_baselines = verdict.submit_baselines(trained, grid, baselines)
 

@@ -29,8 +29,9 @@ from . import text
 from .side import Sides, current_rows
 
 HEIGHT = 1120
-MAX_RANKS = 64  # of more, evenly chosen ones: each step of a slider makes every frame slower
-# Of a confusion matrix's text: on coloured cells, and on faint ones of a light or a dark page.
+MAX_RANKS = 64  # most ranks of a slider, evenly chosen: each makes every frame slower
+# Colours of a confusion matrix's text: on coloured cells, and on faint cells of a light or dark
+# page.
 ON_COLOUR, ON_FAINT = "#ffffff", "#7a808a"
 _AT_ONCE = {
     "mode": "immediate",
@@ -110,7 +111,7 @@ def scrub(
             changes = [_change(trace) for trace in _draw_moving(trained, layer, side, row)]
             frames.append((side.frame(row), places, changes))
         sliders.append(_build_slider(side, begin))
-    # Without a redraw Plotly takes away what a frame does not name: each names every trace.
+    # Without a redraw Plotly removes what a frame does not name: name every trace in each frame.
     whole = []
     for name, places, changes in frames:
         data = [{"type": trace["type"]} for trace in drawn]
@@ -211,7 +212,7 @@ def _draw_moving(
             marker={"line": {"width": 2.5, "color": "#fff"}},
             **_name_axes(5),
         ),
-        # Above the spectrum: a place of its own would be one more plot to draw.
+        # Write the numbers above the spectrum: a place of their own would be one more plot to draw.
         traces.text(
             [0.5], [0.86 * _find_highest(trained, layer)], [_write_numbers(trained, line)], 13
         )
@@ -237,7 +238,7 @@ def _draw_spectrum(
     values = side.curve.spectra.get(layer.name, trained.spectra[layer.name])
     rank = int(side.knob(row))
     kept = len(values) if rank > layer.break_even else min(rank, len(values))
-    # The kept values as a line over the bars: a bar's colour cannot change without a redraw.
+    # Draw the kept values as a line over the bars: a bar's colour cannot change without a redraw.
     return _draw_steps(values[:kept], len(values), side.colour, 1)
 
 
@@ -282,7 +283,7 @@ def _draw_predictions(
         },
         **axes,
     )
-    # Few texts: they take longer than all squares.
+    # Write few texts: they take longer to draw than all squares.
     rows, columns = np.nonzero(counts)
     texts = traces.text(
         columns.tolist(),

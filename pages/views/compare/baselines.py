@@ -64,7 +64,7 @@ def request_curves(sides: Sides) -> Sequence[BackgroundCurve]:
         text.BASELINES,
         help=f"{text.BASELINES_HELP}\n\n{explain('baseline')}",
     )
-    # What is trained on has to be better than what the same epochs make of the reference.
+    # Fine-tuned sides have to beat the reference after the same number of further epochs.
     as_long = [_request_longer_reference(trained)] if sides[0].epochs else []
     if chosen == "none":
         return as_long
@@ -159,7 +159,7 @@ def say(one: BackgroundCurve, curve: CurveView) -> pd.DataFrame:
     return _add_words(curve.table, one.describe)
 
 
-@lru_cache(maxsize=64)  # a moved slider changes none of it
+@lru_cache(maxsize=64)  # a moved slider does not change these texts
 def _say_baseline(name: str, curve: CurveView) -> pd.DataFrame:
     return _add_words(curve.table, partial(describe_baseline, name))
 

@@ -47,7 +47,7 @@ def difference(first: NDArray, second: NDArray, class_names: Sequence[str]) -> g
             ygap=1,
         )
     ]
-    # As in a confusion matrix: on faint cells the texts take the page's own colour.
+    # As in a confusion matrix, texts on faint cells have the page's own colour.
     faint = np.abs(change) < 0.6 * most
     for shown, font in ((faint, {}), (~faint, {"color": "white"})):
         true, predicted = np.nonzero(shown & (change != 0))

@@ -20,7 +20,7 @@ from . import baselines, difference, figures, html_report, linking, pins
 from .results import Pin
 from .side import Sides
 
-COST_AXES = ("bytes", "parameters", "macs")  # bits cost no parameters: the file comes first
+COST_AXES = ("bytes", "parameters", "macs")  # few bits save no parameters: bytes come first
 
 
 def draw(sides: Sides, ghosts: Sequence[Pin] = ()) -> Sequence[baselines.BackgroundCurve]:
@@ -50,7 +50,7 @@ def _draw_plane(
 ) -> None:
     """A clicked point moves its side's slider."""
     trained = sides[0].trained
-    # Drawn once more after a change: the report links to the page as it is, the axis included.
+    # Redraw after a change: the report links to the page as it is, including the axis.
     axes = {name: COSTS[name] for name in COST_AXES}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         terms = explain("file", "parameters", "MACs", "Pareto front")

@@ -14,11 +14,11 @@ from .results import Pin
 from .side import LowRankSide, Sides, current_rows
 
 _MENU = "presets"
-_PRESET = "_preset"  # (number of the one that was chosen, the choices as they stood then)
+_PRESET = "_preset"  # (number of the chosen preset, the choices at that time)
 
 
 def draw_menu() -> None:
-    # With a state of its own, which a choice sets back: the menu closes.
+    # A choice resets the menu's state, which closes the menu.
     with st.popover("Presets", icon=":material/flag:", key=_MENU, on_change=_keep_menu):
         for number, preset in enumerate(text.PRESETS):
             st.button(
@@ -70,7 +70,7 @@ def draw_message(sides: Sides, baseline: Job[CurveView] | None) -> None:
     if _PRESET not in st.session_state:
         return
     number, choices = st.session_state[_PRESET]
-    if choices is None:  # the widgets have taken the choices over in this very run
+    if choices is None:  # the widgets have got the preset's choices in this run
         st.session_state[_PRESET] = number, undo.current_choices()
     elif choices != undo.current_choices():
         del st.session_state[_PRESET]

@@ -29,8 +29,8 @@ from pages.shared.ui.progress import flush, follow, show_status
 from . import text, undo
 from .results import CurveRow
 
-_ASKED = "_asked_ranks"  # by a link, or by a click between two steps
-ALL_UP_TO, RATIO = 32, 1.05  # ranks that are all steps, and the ratio of those above
+_ASKED = "_asked_ranks"  # requested by a link, or by a click between two steps
+ALL_UP_TO, RATIO = 32, 1.05  # every rank up to here is a step; ratio of the steps above
 
 
 def list_slider_ranks(end: int) -> list[int]:
@@ -194,7 +194,7 @@ class LowRankSide(Side):
     def steps(self, curve: CurveView) -> Sequence[float]:
         """Ranks up to the largest k*, dense where small; and any that was asked for."""
         ranks = curve.table["knob"].tolist()
-        if self.epochs or not self.entry.works_on_matrices:  # k* does not speak of a kernel
+        if self.epochs or not self.entry.works_on_matrices:  # k* is not defined for kernels
             return ranks
         wanted_ranks: set[float] = st.session_state.setdefault(_ASKED, set())
         if (wanted := parse_number(widgets.read_request(self.knob) or "")) is not None:
@@ -212,11 +212,11 @@ class LowRankSide(Side):
         if values is None:
             return None
         rank = int(curve.table["knob"].iloc[row])
-        # k* and energies of a matrix do not speak of a kernel.
+        # A matrix's k* and energies are not defined for kernels.
         if not LOW_RANK_METHODS[curve.method].works_on_matrices:
             return standard.spectrum(values, rank, {}, name)
         if rank > self.layer.break_even:
-            rank = len(values)  # the layer stays dense: nothing is left out
+            rank = len(values)  # the layer stays dense and keeps all values
         layer_marks = curve.marks[name]
         marks = {
             label: layer_marks[mark] for mark, label in words.MARKS.items() if mark in layer_marks

@@ -18,7 +18,7 @@ from pages.shared.ui import widgets
 from . import pins, undo
 from .results import Pin
 
-MAX_VISITS = 200  # that are kept; the one that changed longest ago goes first
+MAX_VISITS = 200  # kept visits; the one that changed longest ago is dropped first
 GONE = "Pins and undo of this link are no longer kept here: the server has started anew since."
 _OWN, _SEEN = "_own_visit", "_seen_visit"
 
@@ -58,7 +58,7 @@ def keep() -> None:
         return
     begun = bool(visit.pins) or len(visit.past) > 1
     st.session_state[_SEEN] = visit
-    if not begun and _OWN not in st.session_state:  # the first choices stand in the link anyway
+    if not begun and _OWN not in st.session_state:  # the link holds the first choices anyway
         return
     name = st.session_state.setdefault(_OWN, secrets.token_urlsafe(9))
     widgets.add_remark(links.VISIT, "")

@@ -19,7 +19,7 @@ from .figures.methods import schedule
 SIGHT, SUGGESTION, BOUND = "constrained_sight", "constrained_suggestion", "constrained"
 MOVES, WAYS, STORED = "constrained_moves", "constrained_ways", "bits_stored"
 LOSS_PLANE = "constrained_plane"
-PATIENCE_SECONDS = 1.0  # that a page waits for something small before it shows a progress bar
+PATIENCE_SECONDS = 1.0  # for a small job, before the page shows a progress bar
 
 
 def list_followers(trained: TrainedReference) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def draw_methods(
 
 def _move_bound(trained: TrainedReference) -> None:
     for point in st.session_state[_CHART]["selection"]["points"]:
-        # The first curve is of this way: the slider has its bounds.
+        # The first curve is the chosen way's: the slider has its bounds.
         if point["curve_number"] == 0:
             widgets.move(links.BOUND, point["customdata"][0])
             st.rerun(scope=list(list_followers(trained)))

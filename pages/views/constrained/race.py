@@ -49,8 +49,8 @@ def _choose_bound(trained: TrainedReference, constraint: str, curve: CurveView) 
     names = list(bounds)
     here = names[curve.row(knobs.read_number(links.BOUND))]
     problem = (trained.file, constraint)
-    # Switched on by hand, or on a page that has got another problem: at the current bound. Not
-    # where a link has just been followed.
+    # Race at the current bound where the problem has changed, but not right after a link was
+    # followed.
     if st.session_state.get(_RACED, problem) != problem:
         widgets.move(links.RACE_BOUND, here)
     st.session_state[_RACED] = problem

@@ -95,7 +95,7 @@ def _draw_recommendation(
         st.markdown(text.describe_recommendation(trained, best.iloc[0], wish, cost, judged))
         return best, text.RANKED
     near = recommend_nearest(table, wish, reference, cost)
-    # That nothing is smaller is an answer; that something is only near is a warning.
+    # Inform that nothing is smaller; warn where rows only come near.
     show = st.warning if near else st.info
     show(text.say_nothing_fits(trained, wish, cost, judged, near), icon=":material/search_off:")
     best = pd.DataFrame([line for _, line in near], columns=table.columns)

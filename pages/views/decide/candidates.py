@@ -32,7 +32,7 @@ from .choice import Series, SeriesRow
 from .series import is_unasked, list_possible_series
 from .tasks import DENSE
 
-LARGEST_COMPARISON = 30  # choices that a lasso compares: more are no comparison, and a long link
+LARGEST_COMPARISON = 30  # most choices that a lasso compares: more would make a long link
 MILLISECONDS = 1e3  # in a second
 PICKED, _OPENED = "_picked", "_open"  # in the session: the choice clicked, the line to go to
 _NUMBERS = [
@@ -41,7 +41,7 @@ _NUMBERS = [
     *text.COSTS,
     *(f"validation_{part}" for part in ("score", "low", "high")),
     *("score", "score_low", "score_high", "change", "change_low", "change_high"),
-    "balanced_score",  # of classes; else it stays empty
+    "balanced_score",  # of classification; else it stays empty
 ]
 
 
@@ -51,7 +51,7 @@ def list_candidates(reference: pd.Series, curves: Mapping[Series, CurveView]) ->
     Of rows of one series that cost the same and score the same only the first stays, and none
     that is the reference: with a rank from the break-even on a network stays as it is.
     """
-    # Nothing of itself is lost, which sums of rounded numbers do not say of an R².
+    # Set the reference's own change to 0: sums of rounded numbers give an R² other than that.
     first = (
         reference.reindex(_NUMBERS).to_frame().T.assign(change=0.0, change_low=0.0, change_high=0.0)
     )
@@ -171,7 +171,8 @@ def load_sliders(line: pd.Series) -> None:
 
 def open_page(link: Link) -> None:
     """To the page that shows a choice."""
-    # Without parameters Streamlit would clear the URL, which the widgets here are bound to.
+    # Pass the parameters: without them Streamlit would clear the URL that this page's widgets are
+    # bound to.
     st.switch_page(link.page, query_params=link.texts())
 
 
@@ -233,7 +234,7 @@ def _choose_more_series(trained: TrainedReference) -> None:
     titles = {series.name: series.title for series in _list_series_to_add(trained)}
     if links.MORE_SERIES not in st.session_state:
         widgets.translate_url(links.MORE_SERIES, titles)
-        # A link of before may ask for what is computed unasked now.
+        # An older link may ask for series that are always computed now.
         possible = list_possible_series(trained)
         known = {name for series in possible for name in (series.name, series.title)}
         linked = st.query_params.get_all(links.MORE_SERIES)
@@ -267,8 +268,8 @@ def _draw_comparison(
     known = set(names)
     current = [name if (new := rename_old(name)) not in known else new for name in wanted]
     old = current != wanted
-    # Of a widget's first run Streamlit takes the URL's names over those that are set here: they
-    # are options once, and renamed in the next run.
+    # In a widget's first run Streamlit prefers the URL's names to those set here: offer the old
+    # names once, and rename them in the next run.
     first = old and links.COMPARED not in st.session_state
     if old and not first:
         st.session_state[links.COMPARED] = current

@@ -22,7 +22,7 @@ AXES = {
     **{text.latency_column(batch): f"Time of a call with batch {batch} (ms)" for batch in BATCHES},
 }
 SELECTABLE = {**CONFIG, "modeBarButtonsToRemove": ["select2d", "autoScale2d"]}
-_IN_SIGHT = 20 * POINT  # of score below the reference; the rest is a zoom away
+_IN_SIGHT = 20 * POINT  # of score below the reference; zoom out to see the rest
 _BELOW = {"orientation": "h", "yanchor": "top", "x": 0, "xanchor": "left"}
 _BATCH_COLOURS = dict(zip(BATCHES, (LOW_RANK, TEAL), strict=True))
 _SCORES = {"test": ("score", "score"), "validation": ("validation_score", "validation")}
@@ -144,7 +144,7 @@ def _points(
     if front:
         bars["error_y"] = traces.interval(rows["y"], rows["low"], rows["high"], style.colour)
     return traces.points(
-        # A series of which nothing is on the front keeps its place in the legend.
+        # A series without a row on the front keeps its place in the legend.
         rows[cost] if len(rows) else [None],
         rows["y"] if len(rows) else [None],
         title,
@@ -200,7 +200,7 @@ def changes(rows: pd.DataFrame, task: str, loss: float | None, picked: str | Non
         130 + 26 * len(rows),
         (
             f"Change ({unit})",
-            # Room for the lines' labels, which stand on either side.
+            # Leave room for the lines' labels on either side.
             {"zeroline": False, "range": [min(ends) - 0.1 * span, max(ends) + 0.2 * span]},
         ),
         ("", {"autorange": "reversed", "type": "category"}),

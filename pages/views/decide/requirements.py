@@ -9,7 +9,7 @@ from pages.shared.ui import widgets
 
 from . import text
 
-POINTS_LOST = 1.0  # on validation, that a recommendation may lose if nothing else is asked for
+POINTS_LOST = 1.0  # points that a recommendation may lose on validation by default
 _KEYS = (links.POINTS_LOST, links.MAX_KILOBYTES, links.FEWER_MACS)
 
 
@@ -17,8 +17,8 @@ def choose_requirements(task: str, measured: RankLatencies | None) -> tuple[Wish
     """The wish, and the cost to keep low."""
     lost = "Points lost, at most" if task == "classification" else "Hundredths of R² lost, at most"
     with widgets.open_row():
-        # Into the link, and not as the widget's default, which a link leaves out: one that asks
-        # for a size alone goes on meaning just that.
+        # Write it into the link. A link leaves out a widget's default, and a link that asks for a
+        # size alone must not get it.
         if not any(key in st.session_state or key in st.query_params for key in _KEYS):
             st.session_state[links.POINTS_LOST] = POINTS_LOST
             st.query_params[links.POINTS_LOST] = f"{POINTS_LOST:g}"

@@ -41,7 +41,7 @@ LAST = "activation_aware_svd_few_bits", "cardinality_few_bits"
 """Those that are computed unasked after all else: where the smallest files are won in the atlas."""
 TUNED = ("truncated_svd", "activation_aware_svd", "column_groups")
 PENALTIES = (0.1, 0.3)  # first and last μ, for networks
-COARSE = 3  # every third bound in few bits: each is judged at all of them
+COARSE = 3  # every third bound in few bits: each is judged in every number of bits
 BOX = "box"
 
 
@@ -103,7 +103,8 @@ class BoundedSeries(Series):
 
     family = "constrained"
     constraint: str
-    path: bool = False  # else every bound of a network has the epochs of all other rows
+    # False: each bound starts from the reference, with the epochs of all other rows.
+    path: bool = False
 
     def submit(self, trained: TrainedReference) -> Job[Any] | None:
         way = None if self.path or trained.convex else requests.fresh_way(trained, EPOCHS)
@@ -152,7 +153,7 @@ class WaySeries(BoundedSeries):
     def submit(self, trained: TrainedReference) -> Job[Any] | None:
         _, penalties = self._choose_settings(trained.convex)
         way = Way(self.name, EPOCHS, penalties, self.path)
-        if trained.convex:  # as its page shows it beside the optimum
+        if trained.convex:  # as the page Constrained shows it beside the optimum
             way = requests.way_beside_optimum(self.name)
         return requests.constrained_curve(trained, self.constraint, way)
 
@@ -300,7 +301,8 @@ class BaselineSeries(Series):
         link = links.to_compare(
             baselines=links.ALL if BASELINES[self.name].trains else links.ROUNDING
         )
-        # A narrower network takes its own time; rounded or pruned ones are dense at run time.
+        # A narrower network has a latency of its own; rounded or pruned ones run like the dense
+        # one.
         unit = BASELINES[self.name].knob
         texts = [
             f"{knob:g} bits" if unit == "bits" else f"{unit} {100 * knob:.3g} %"
@@ -369,7 +371,7 @@ def list_series(path: bool = False) -> list[Series]:
     series.append(BudgetSeries("budgets", "Bytes shared among layers", pentagon))
     series += bounded
     for name, entry in CONSTRAINED_METHODS.items():
-        if entry.is_baseline or name == USUAL_WAY:  # the usual way's are the sets' own
+        if entry.is_baseline or name == USUAL_WAY:  # the sets' own series have the usual way
             continue
         title = f"Box by {entry.title.lower()}"
         look = replace(box, symbol=style("way", name).symbol)
@@ -398,7 +400,7 @@ def list_possible_series(trained: TrainedReference, path: bool = False) -> list[
             isinstance(series, LowRankSeries)
             and not kinds.intersection(LOW_RANK_METHODS[series.method].layers)
         )
-        # A linear model has no width: a smaller one of its kind is not to be had.
+        # A linear model has no width, so there is no smaller one of its kind.
         and not (
             isinstance(series, BaselineSeries)
             and not BASELINES[series.name].fits(MODELS[trained.model])

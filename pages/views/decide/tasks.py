@@ -6,7 +6,7 @@ from pages.shared.models.results import CurveView, Origin
 from pages.shared.models.tasks import EQUAL_EPOCHS, curve_view, load_reference, report_steps
 
 EPOCHS = EQUAL_EPOCHS
-DENSE = "constrained"  # the architecture of a constrained network: dense at run time
+DENSE = "constrained"  # a constrained network's architecture: dense at run time
 
 
 def quantize_bounds(

@@ -170,7 +170,7 @@ def say_nothing_fits(
         parts.append(f"has at most {wish.at_most['bytes'] / KILO:g} kB")
     if "macs" in wish.times_fewer:
         parts.append(f"has at least {wish.times_fewer['macs']:g}× fewer MACs")
-    if not nearest:  # nothing is smaller, whatever is asked for
+    if not nearest:  # no model is smaller, whatever the requirements
         return f"{parts[0].rstrip(',')} ({judged:,} models were computed)."
     sentence = f"{' and '.join(parts)} ({judged:,} models were computed)."
     lines = [f"{sentence} What comes nearest:"]

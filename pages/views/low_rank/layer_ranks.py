@@ -9,7 +9,7 @@ from pages.shared.ui.progress import wait_for
 
 from . import tasks
 
-PATIENCE_SECONDS = 1.0  # that a page waits for one small network before it shows a progress bar
+PATIENCE_SECONDS = 1.0  # for one small network, before the page shows a progress bar
 
 
 def draw_layer_ranks(trained: TrainedReference, setting: LowRankSetting, curve: CurveView) -> None:

@@ -40,7 +40,7 @@ def draw_methods(
     behind = request_behind(trained, axis, list(jobs.values()))
 
     def draw() -> None:
-        # The first one's progress stands above, by the slider.
+        # The first job's progress is shown above, by the slider.
         others = [(key, job) for key, job in jobs.items() if job is not curve_job]
         for (name, kind), job in others:
             if job.status != "waiting":

@@ -255,7 +255,7 @@ def method_title(name: str, kind: str, epochs: int) -> str:
     title = LOW_RANK_METHODS[name].title
     if kind == "plain":
         return title
-    # What stands in brackets is true before fine-tuning.
+    # The title's brackets only hold before fine-tuning.
     return f"{title.partition(' (')[0]} + {epochs} epoch{'s' if epochs > 1 else ''}"
 
 

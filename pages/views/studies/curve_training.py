@@ -36,7 +36,8 @@ def train_on(curves: Curves, epochs: int | None) -> Curves:
         entry = _baseline_of(curves)
         if entry.narrows or not entry.trains:
             return curves
-    # Each row starts from the reference: from the row before it has the epochs of all before.
+    # Start each row from the reference: one that starts from the row before has that row's epochs
+    # too.
     alone = {"warm_start": False} if curves.family in ("constrained", "combined") else {}
     return replace(curves, settings={**curves.settings, "epochs": epochs, **alone})
 

@@ -13,7 +13,7 @@ from pages.shared.ui import widgets
 
 from . import text
 
-SETTINGS = {  # that are lists, of each family
+SETTINGS = {  # of each family, those that are lists
     "low_rank": ("ranks",),
     "constrained": ("bounds",),
     "baseline": ("knobs",),

@@ -24,7 +24,7 @@ DATASETS, MODELS, SEEDS = ("iris", "wine"), ("mlp",), 5
 FIRST_CURVES = ("Truncated SVD", "Rounding to few bits")
 RANK_CURVES = ("Truncated SVD", "Activation-aware SVD")
 MOST_SEEDS = 50
-EPOCHS = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200)  # of references; 0: as the recipe says
+EPOCHS = (0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200)  # epochs of references; 0: the recipe's
 _MENU = "study_presets"
 _SIZES = {name: name_share(share) for name, share in text.SIZES.items()}
 _BITS = {f"{bits}": f"{bits} bits" if bits > 1 else "1 bit" for bits in TRIED_BITS}
@@ -110,7 +110,7 @@ def _draw_presets() -> None:
             links.STUDY_PART: "0",
         },
     }
-    # With a state of its own, which a choice sets back: the menu closes.
+    # A choice resets the menu's state, which closes the menu.
     with st.popover("Presets", icon=":material/flag:", key=_MENU, on_change=_keep_menu):
         for number, (title, choices) in enumerate(presets.items()):
             key = f"study_preset_{number}"

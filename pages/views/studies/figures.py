@@ -16,7 +16,7 @@ from pages.shared.plots.palette import REFERENCE, Style, style
 
 from .text import NO_INTERVAL, OVERALL, name_bits, name_change, name_difference
 
-SPREAD = 0.6  # of a share's width, over which its curves stand side by side
+SPREAD = 0.6  # part of a share's width that its curves fill side by side
 
 
 KINDS = {

@@ -17,7 +17,7 @@ from .results import StudyResults
 if TYPE_CHECKING:
     from compression.studies import StudyStore
 
-AT_ONCE = 40  # fits that are computed without being asked for
+AT_ONCE = 40  # most fits that start without a request
 _STARTED, _ATTEMPT = "_studies_started", "_studies_attempt"
 
 

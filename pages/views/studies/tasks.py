@@ -10,7 +10,7 @@ from pages.shared.jobs.report import Report, measures_time
 from .results import StudyResults
 
 
-@measures_time  # the store has its fits already
+@measures_time  # the fits are stored already: the task's own result is not kept
 def run_study(report: Report, specification: str, url: str, attempt: int = 0) -> StudyResults:
     """Compute what a study lacks, in this process; the partial result is what there is of it.
 

@@ -68,5 +68,5 @@ def _draw_way_on(review: ReviewedDataset) -> None:
 def _use(name: str) -> None:
     remember(name)
     widgets.move(links.DATASET, name)
-    # What the last menu has left for the URL would take the choice back on the next page.
+    # Replace the last menu's text for the URL: it would undo the choice on the next page.
     st.session_state[widgets.URL_TEXT + links.DATASET] = data.find(name).title

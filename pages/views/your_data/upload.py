@@ -39,7 +39,7 @@ def choose_upload() -> Upload:
         "A table (CSV, Parquet) or arrays (NPZ)",
         type=TYPES,
         max_upload_size=MEGABYTES,
-        # Another key is another uploader: the last one's buffer goes with it.
+        # Another key makes another uploader, so that Streamlit drops the last one's buffer.
         key=f"file_{number}",
         on_change=_take,
         args=(f"file_{number}",),

@@ -12,7 +12,7 @@ from pages.shared.plots.palette import CONSTRAINED, REFERENCE, UNCHANGED
 from .text import escape_name
 
 _LINES = {32: ("solid", "circle"), 8: ("dot", "diamond"), 4: ("dashdot", "triangle-up")}
-_SHOWN = 0.4  # of the score below yours: what loses more leaves the picture
+_SHOWN = 0.4  # of score below yours; the picture leaves out what loses more
 _MOST = 20  # layers that the bars show
 
 

@@ -23,7 +23,7 @@ from .results import (
 from .tasks import Files
 
 BITS = {"32": "as they are", "8": "8 bits", "4": "4 bits"}
-LARGE_FILE = 4 * 2**20  # bytes up to which a file is written without being asked for
+LARGE_FILE = 4 * 2**20  # bytes; smaller files are written without a request
 _ASKED = "_asked_"
 
 

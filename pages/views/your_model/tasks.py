@@ -302,7 +302,7 @@ def _load(files: Files) -> "Model":
     if files == ((example.NAME, example.content()),):
         from compression.graphs.onnx_model import read_onnx
 
-        return read_onnx(dict(files))  # it is ours: nobody waits for another process
+        return read_onnx(dict(files))  # the example is trusted: read it in this process
     import compression
 
     return compression.read_model(dict(files))

@@ -272,7 +272,7 @@ SMALLEST = (
     "Over all files that were judged: both methods' ranks, and bounds with a refit, in 32, 8 and 4 "
     "bits. The validation rows choose; the test part only reports."
 )
-BOUNDED = "box"  # a method beside those of ranks
+BOUNDED = "box"  # a method besides those that choose ranks
 ONE_METHOD = "Ranks by truncated SVD alone:"
 
 

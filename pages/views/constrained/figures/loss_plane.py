@@ -89,7 +89,7 @@ def _plane(
         (names[1], {**window, "scaleanchor": "x", "constraintoward": "top"}),
         hovermode="closest",
         legend=BELOW | {"y": -0.11},
-        # Room for the longer of two legends, so that both squares are of one size.
+        # Leave room for the longer of two legends, so that both squares have one size.
         margin={**MARGIN, "b": 130},
     )
 

@@ -57,7 +57,7 @@ def methods(
                 symbol=look.symbol,
                 mode="lines+markers" if axis == "knob" else "markers",
                 error_y=interval(scores, low, high, look.colour, visible=number == 0),
-                # As lists: of a row of an array a click would be told something else.
+                # Use lists: a click would return an array's row in another form.
                 customdata=[[bound] for bound in ordered["knob"].tolist()],
                 text=[
                     describe_point(

@@ -225,7 +225,7 @@ def _weight_lines(
             )
             for place, weight in enumerate(sorted(drawn[0]))
         ]
-    # In single precision, without names: every moved slider sends all of it.
+    # Use single precision and no names: every moved slider sends all lines.
     gap = np.append(trail.bounds, np.nan).astype(np.float32)
     lines = []
     for output, indices in enumerate(drawn):

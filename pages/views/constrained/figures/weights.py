@@ -105,11 +105,11 @@ def _draw_held_bar(
         width=wide,
         hover=f"%{{y:,}} weights {name} = %{{x:.3g}}<extra></extra>",
     )
-    # Outside the bound; beside the bar where there is no room outside.
+    # Put the label outside the bound, or beside the bar where there is no room.
     to_the_left = (place < 0) != (abs(place) > 0.7 * reach)
     label = {
         "x": left if to_the_left else left + wide,
-        # Apart in height where zero's would lie on the upper bound's.
+        # Raise it where zero's label would overlap the upper bound's.
         "y": (0.97 if place else 0.86) * end if cut else count,
         "text": f"<b>{count:,}</b>{' (bar cut)' if cut else ''}",
         "showarrow": False,

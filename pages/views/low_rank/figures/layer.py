@@ -18,8 +18,8 @@ SPECTRA = {
 }
 
 LEVEL_HEIGHT = 0.07  # of the plot
-LABEL_WIDTH = 0.024  # of the plot, a letter, on a telephone
-FEW_POINTS = 40  # a line of no more has markers
+LABEL_WIDTH = 0.024  # share of a telephone's plot per letter
+FEW_POINTS = 40  # a line with at most this many points has markers
 TO_ZERO = {"rangemode": "tozero"}
 
 
@@ -40,7 +40,7 @@ def spectra(
         shown = values[name][:longest]
         largest = shown[0] if shown[0] > 0 else 1.0
         relative = 100 * shown / largest
-        # A logarithm has no room for what is zero but for rounding.
+        # Leave out values that are zero but for rounding: a logarithmic axis cannot show them.
         y = np.where(relative > 1e-5, relative, np.nan) if logarithmic else relative
         traces.append(
             line(
@@ -131,7 +131,7 @@ def predicted_errors(errors: pd.DataFrame, rank: int, layer: str) -> go.Figure:
         ("Rank k", {"dtick": 1} if ranks.max() <= 10 else {}),
         ("Error (% of rank 0's)", TO_ZERO),
         legend=BELOW,
-        shapes=_mark_rank(rank, ranks.max()),  # beyond, the layer stays dense
+        shapes=_mark_rank(rank, ranks.max()),  # beyond the mark the layer stays dense
     )
 
 
@@ -155,8 +155,8 @@ def _build_with_marks(
             at_rank.setdefault(round(at, 1), []).append(label)
     placed: list[tuple[float, float, int]] = []
     lines, labels = [], []
-    # A label stands above those that it would overlap. In this order the line up to it passes
-    # beside them: labels lie to the right of their lines, near the right end to the left.
+    # A label stands above those that it would overlap. In this order its line passes beside them:
+    # labels lie right of their lines, and left of them near the right end.
     right = sorted(at for at in at_rank if at / longest > 0.8)
     left = sorted((at for at in at_rank if at / longest <= 0.8), reverse=True)
     for at in right + left:

@@ -40,7 +40,8 @@ def cross_validation(table: pd.DataFrame, task: str) -> go.Figure:
             points([rank], [mean[row]], label, colour, size=14, symbol=symbol, marker=ring)
             | NO_HOVER
         )
-    # What decides lies within a few standard errors of the best: lower ranks are a zoom away.
+    # The choice depends on scores within a few standard errors of the best: zoom out to see the
+    # rest.
     spread = max(error.max(), scale * 1e-3)
     low = max(mean.min(), mean[best] - 12 * error[best]) - spread
     part = "Accuracy on rows held out (%)" if task == "classification" else "R² on rows held out"

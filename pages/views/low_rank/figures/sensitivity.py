@@ -24,7 +24,7 @@ def score_changes(table: pd.DataFrame, task: str) -> go.Figure:
     change = scale * grid("change").astype(float)
     ranks = np.where(pd.isna(grid("rank")), "dense", grid("rank").astype(str))
     kept = grid("kept").astype(float)
-    # Where not even rank 1 is small enough, what is shown is rank 1, in brackets.
+    # Where not even rank 1 is small enough, show rank 1 in brackets.
     above = kept > np.array(shares) + 1e-9
     texts = [
         [

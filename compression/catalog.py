@@ -380,7 +380,7 @@ COMBINED_METHODS: Mapping[str, CombinedEntry] = _build_catalogue(
         knob="rank k, bound c",
         summary="Truncate each layer, then train its factors under a bound.",
         source="",
-        where="compression.combined.low_rank_then_constrained:LowRankThenConstrained",
+        where="compression.combined.low_rank_then_constrained:LowRankThenConstraints",
     ),
     CombinedEntry(
         name="constrained_then_low_rank",
@@ -388,7 +388,7 @@ COMBINED_METHODS: Mapping[str, CombinedEntry] = _build_catalogue(
         knob="rank k, bound c",
         summary="Train the weights under a bound, then truncate them and train the factors on.",
         source="",
-        where="compression.combined.constrained_then_low_rank:ConstrainedThenLowRank",
+        where="compression.combined.constrained_then_low_rank:ConstraintsThenLowRank",
         bound_on="weights",
     ),
     CombinedEntry(

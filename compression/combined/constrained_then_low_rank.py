@@ -16,7 +16,7 @@ from .balanced import prepare_balanced_ranks
 
 
 @dataclass(frozen=True)
-class ConstrainedThenLowRank:
+class ConstraintsThenLowRank:
     """Train under a bound, truncate, and train the factors on.
 
     Half of the epochs (rounded up) go into projected training of the dense network, every weight

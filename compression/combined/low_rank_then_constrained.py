@@ -14,7 +14,7 @@ from .balanced import prepare_balanced_ranks
 
 
 @dataclass(frozen=True)
-class LowRankThenConstrained:
+class LowRankThenConstraints:
     """Truncate, then train the factors under a bound.
 
     Each linear layer becomes the two factors of its truncated SVD, of equal size. Then

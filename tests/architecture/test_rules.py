@@ -101,19 +101,18 @@ def bare_participles(tree: ast.AST) -> list[str]:
 
     A property and a fixture are used as values, and may be named like one.
     """
-    attributes = {
-        node.name
-        for node in functions(tree)
-        if any(
-            re.search("property|fixture", ast.unparse(decorator))
-            for decorator in node.decorator_list
-        )
-    }
+    attributes = {node.name for node in functions(tree) if is_attribute(node)}
     return [
         node.name
         for node in functions(tree)
         if node.name not in attributes and is_participle(node.name.strip("_"))
     ]
+
+
+def is_attribute(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function is used as a value: a property or a fixture."""
+    decorators = function.decorator_list
+    return any(re.search("property|fixture", ast.unparse(each)) for each in decorators)
 
 
 def is_participle(name: str) -> bool:

@@ -7,7 +7,7 @@ from torch import nn
 
 import data
 from compression.baselines.rounding import Rounding
-from compression.combined.low_rank_then_constrained import LowRankThenConstrained
+from compression.combined.low_rank_then_constrained import LowRankThenConstraints
 from compression.constrained.convex.solvers.accelerated_projected_gradient import (
     AcceleratedProjectedGradient,
 )
@@ -56,7 +56,7 @@ class NewSolver(AcceleratedProjectedGradient):
     pass
 
 
-class NewCombination(LowRankThenConstrained):
+class NewCombination(LowRankThenConstraints):
     pass
 
 

@@ -76,7 +76,7 @@ def test_the_shown_optimum_is_scipy_s():
     x, y = certifier.x - certifier.x.mean(axis=0), certifier.y - certifier.y.mean()
     for bound in (0.2, 0.5, 1.9):
         expected = lsq_linear(x, y, (-bound, bound), tol=1e-12).x
-        star = figures.feasible(found, bound).data[-1]
+        star = figures.feasible_set(found, bound).data[-1]
         assert (star.x[0], star.y[0]) == pytest.approx(tuple(expected), abs=1e-6)
     assert found.loss.min() >= found.path.certificate_at(9.0).objective - 1e-12
 

@@ -54,7 +54,7 @@ def shadow(picture: Shadow, rank: int) -> go.Figure:
     )
 
 
-def feasible(problem: BoundedProblem, bound: float) -> go.Figure:
+def feasible_set(problem: BoundedProblem, bound: float) -> go.Figure:
     """The loss over two weights, the box, every optimum, and that of this bound."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) * bound
     optima = np.array([problem.path.at(at) for at in np.linspace(0, REACH, 89)])

@@ -68,7 +68,7 @@ def _draw_feasible() -> None:
     weight, judged = problem.path.at(bound), problem.path.certificate_at(bound)
     st.markdown(text.describe_optimum(bound, weight, judged))
     alt = f"Contours of a loss over two weights, the box |θ| ≤ {bound:g}, and the optimum in it"
-    charts.draw(figures.feasible(problem, bound), "feasible", alt)
+    charts.draw(figures.feasible_set(problem, bound), "feasible", alt)
 
 
 def draw_measures() -> None:

@@ -1,4 +1,4 @@
-"""The lines of the catalogue: what a menu shows, and facts for those who do not load what it names."""
+"""The catalogue's lines: what a menu shows, and facts that need no implementation."""
 
 import math
 from collections.abc import Callable
@@ -75,7 +75,7 @@ class LowRankEntry(CatalogEntry):
 
 @dataclass(frozen=True)
 class ConstraintEntry(CatalogEntry):
-    """A set's line, with what its implementation says of itself, for those who do not load it.
+    """A set's line, with facts of its implementation that are read without loading it.
 
     Attributes
     ----------

@@ -47,7 +47,7 @@ class MatchedRows:
 
 
 class JudgedCurve(Protocol):
-    """A curve, as far as it is needed here."""
+    """The part of a curve that is needed here."""
 
     @property
     def table(self) -> pd.DataFrame: ...

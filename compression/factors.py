@@ -36,7 +36,7 @@ class Factors:
 
     @property
     def matrix(self) -> Array:
-        """The same, as of a kernel."""
+        """The weight, under the name that kernels have for it."""
         return self.weight
 
     @property

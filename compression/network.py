@@ -261,7 +261,7 @@ def _build_linear(weight: Array) -> tuple[Any, Array]:
 
 
 def _cut_right_part(factors: Factors) -> tuple[Any, Array]:
-    """What the inputs go through first: of groups a convolution of one entry, which has groups."""
+    """The first stage; with groups a convolution of one entry, since linear layers have none."""
     rank, inputs = factors.right.shape
     if factors.groups == 1:
         return _build_linear(factors.right)
@@ -290,7 +290,7 @@ def build_empty(kind: Any, **settings: Any) -> Any:
 
 @cache
 def _build_type_without_numbers(kind: Any) -> Any:
-    """It draws no initial values: on the meta device that takes longer than all the rest."""
+    """A subclass that draws no initial values, which on the meta device takes longest."""
     return type(kind.__name__, (kind,), {"reset_parameters": lambda self: None})
 
 

@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 class SharedWork:
-    """Results by their key; where there are too many bytes, those go that were used longest ago.
+    """Results by their key; with too many bytes, those used longest ago are dropped.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class SharedWork:
 
     @property
     def bytes(self) -> int:
-        """Of all that is kept, each as it was when it was computed."""
+        """Bytes of all kept results, each measured when it was computed."""
         return sum(size for _, size in self._results.values())
 
     def find(self, key: str, compute: Callable[[], R]) -> R:

@@ -53,7 +53,7 @@ class RoundedWeight(nn.Module):
         self._initial = layer.weight.detach().clone()
 
     def search_grid(self) -> None:
-        """The grid near the last one that rounds the real numbers of now with the least error."""
+        """The grid near the last one that rounds the present real numbers with the least error."""
         real: Any = self._layer[0]
         weight = real.parametrizations.weight.original
         if self._free is not None:

@@ -21,7 +21,7 @@ _OTHER_PRODUCTS = ("use_qalora", "use_bdlora", "kasa_config", "monteclora_config
 
 @dataclass(frozen=True)
 class PeftConfig:
-    """What of the config says how large each layer's update is.
+    """The config's settings that determine the size of each layer's update.
 
     Attributes
     ----------

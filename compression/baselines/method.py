@@ -59,7 +59,7 @@ class BaselineMethod(Protocol):
     """One way to a smaller model."""
 
     def knobs(self, start: BaselineStart) -> Sequence[float]:
-        """The knob's values of a curve that is asked for none.
+        """The knob's values of a curve, unless others are requested.
 
         Raises NotApplicableError where the method does not work for the reference's model.
         """

@@ -22,7 +22,7 @@ class Rounding:
     """
 
     def knobs(self, start: BaselineStart) -> tuple[int, ...]:
-        """Every number of bits up to 8, and a few more."""
+        """Every number of bits up to 8, and a few larger ones."""
         return DEFAULT_BITS
 
     def check(self, knob: float) -> int:

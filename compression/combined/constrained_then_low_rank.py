@@ -54,6 +54,6 @@ class ConstraintsThenLowRank:
                 yield rank, bound, network
 
     def epochs_behind(self, epochs: int, bounds: int) -> int:
-        """Those of the dense network's bounds up to this one, and those of the factors."""
+        """Epochs of the dense network's bounds up to this one, and of the factors."""
         after = epochs // 2
         return (epochs - after) * bounds + after

@@ -102,7 +102,7 @@ class JointTraining:
                 yield rank, bound, factored
 
     def epochs_behind(self, epochs: int, bounds: int) -> int:
-        """Those of all bounds up to this one."""
+        """Epochs of all bounds up to this one."""
         return epochs * bounds
 
     def _compress(

@@ -59,7 +59,7 @@ class LowRankSparseSum:
 def fit_low_rank_plus_sparse(
     weight: Array, rank: int, count: float, sparse: Array | None = None, rounds: int = 100
 ) -> LowRankSparseSum:
-    """Split a weight into low rank and sparse.
+    """Approximate a weight by the sum of a low-rank and a sparse matrix.
 
     Solves  min ‖W − L − S‖_F  subject to  rank L ≤ k, ‖S‖₀ ≤ κ  by alternating projections:
     L the nearest matrix of rank k to W − S, then S the κ largest entries of W − L. Not convex:

@@ -45,5 +45,5 @@ class LowRankThenConstraints:
                 yield rank, bound, network
 
     def epochs_behind(self, epochs: int, bounds: int) -> int:
-        """Those of all bounds up to this one."""
+        """Epochs of all bounds up to this one."""
         return epochs * bounds

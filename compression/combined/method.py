@@ -28,5 +28,5 @@ class CombinedMethod(Protocol):
         ...
 
     def epochs_behind(self, epochs: int, bounds: int) -> int:
-        """Epochs that lie behind the network of so many-th a bound, with so many for each pair."""
+        """Epochs behind a pair's network after so many bounds, with so many epochs a pair."""
         ...

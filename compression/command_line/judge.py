@@ -46,7 +46,7 @@ def judge(arguments: Namespace) -> Judged:
 
 
 def asks_for_numbers(task: str, outputs: NDArray[np.float64], target: NDArray[Any]) -> bool:
-    """Whether R² is the ruler: as it was said, or since nothing else can be meant."""
+    """Whether models are judged by R²: the task says so, or the data allow nothing else."""
     if task != "auto" or target.dtype.kind not in "fiu":
         return task == "regression"
     whole = bool((target == np.round(target)).all())

@@ -104,7 +104,7 @@ class ConstraintSet:
         return check_bound(c)
 
     def cone(self, cvxpy: Any, weights: Any, c: float) -> Any:
-        """That a programme's weights, a vector, are in the set; ``cvxpy``: the library."""
+        """Constraints that hold a programme's weights in the set; ``cvxpy``: the library."""
         raise NotImplementedError
 
     def outline(self, bound_left: float, far: float) -> Array | None:

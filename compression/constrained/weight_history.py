@@ -100,7 +100,7 @@ def find_two_largest(weight: NDArray) -> tuple[int, int]:
 
 
 def _bin_edges(largest: float, bound: float) -> NDArray:
-    """Of bins of one width that hold every weight; ±bound are two edges.
+    """Edges of bins of one width that hold every weight; ±bound are two of them.
 
     ``bound``: NaN where no single weight has one.
     """

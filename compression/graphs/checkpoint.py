@@ -128,7 +128,7 @@ def _flatten(
 
 
 def _is_optimizer(name: str, value: dict[Any, Any]) -> bool:
-    """Whether it holds moments, which have the shapes of weights and are none."""
+    """Whether it is an optimizer's state: moments have the shapes of weights."""
     moments = {"exp_avg", "exp_avg_sq", "momentum_buffer", "square_avg", "acc_delta"}
     lower = name.lower()
     return (
@@ -156,7 +156,7 @@ def plain_tensor(name: str, tensor: torch.Tensor) -> Tensor:
 
 
 def _strip_prefixes(tensors: dict[str, Any]) -> dict[str, Any]:
-    """Renamed in place: what stands before every name says nothing of it."""
+    """Remove what stands before every name, in place: it tells nothing."""
     while tensors:
         first = next(iter(tensors))
         common = next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), None)

@@ -187,7 +187,7 @@ def measure_pairs(
 
 
 def time_graphs(graphs: Mapping[str, bytes], x: NDArray, rounds: int = 60) -> list[dict[str, Any]]:
-    """Rows of latencies of graphs by name, the first being the one to hold against.
+    """Latencies of graphs by name, a row each; the first graph is the one to compare with.
 
     Measured in the child process; see ``runner.time_graphs``.
     """

@@ -148,7 +148,7 @@ def head_curve(
 
 
 def _pick_rows(y: NDArray, task: str) -> NDArray[np.intp]:
-    """All rows, or so many of them, of each class its share."""
+    """All rows, or so many of them with each class's share."""
     if len(y) <= MAX_FIT_ROWS:
         return np.arange(len(y))
     order = np.argsort(y, kind="stable")  # of sorted targets every n-th is a fair sample
@@ -253,7 +253,7 @@ class _BoundRecorder:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether a larger bound has nothing left to buy."""
+        """Whether a larger bound could not lower the loss further."""
         return bool(self.lines[-1]["train_loss"] <= FITTED * self.zero_loss)
 
     def add(self, bound: float, weight: NDArray, intercept: Any) -> None:

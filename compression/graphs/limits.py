@@ -31,7 +31,7 @@ def show(name: object) -> str:
 
 
 def check_files(files: Mapping[str, bytes]) -> None:
-    """Raises StorageError where there is nothing to read or far too much."""
+    """Raise StorageError where there is nothing to read, or too much."""
     if not files:
         raise StorageError("there is no file: give one, by its name")
     for name, content in files.items():

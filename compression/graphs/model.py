@@ -103,7 +103,7 @@ class Model(ABC):
         return Factors(left, right, np.zeros(len(left)))
 
     def _factorize(self, name: str, rank: int) -> tuple[Array, Array]:
-        """Factors of all ranks that save numbers are parts of those of the largest one."""
+        """Factorize at the largest rank that saves numbers: smaller ranks' factors are parts."""
         weight = self.weight(name)
         most = weight.break_even
         if rank > most or weight.max_rank > spectra.LARGEST_GRAM:
@@ -183,7 +183,7 @@ class Model(ABC):
         return self._energies[name]
 
     def measure(self, report: Report = keep_going) -> None:
-        """Take all spectra, told of after each; what is left is taken when it is asked for."""
+        """Compute all spectra, reporting each; the rest is computed on demand."""
         for place, weight in enumerate(self.weights):
             try:
                 self.spectrum(weight.name)

@@ -115,7 +115,7 @@ def _measure_kinds(store: StudyStore) -> dict[Hashable, float]:
 
 
 def _list_kinds(request: Mapping[str, Any]) -> list[Hashable]:
-    """What a fit's seconds depend on, the narrowest first: its seed, fold and version count not."""
+    """What a fit's seconds depend on, the narrowest first; not its seed, fold and version."""
     where = request.get("reference", request)
     place = (where["dataset"], where["model"], where["epochs"])
     if request["stage"] == "reference":

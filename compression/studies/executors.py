@@ -22,7 +22,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class InThisProcess(Executor):
-    """Computes a fit when it is submitted, in the calling thread: for who is a worker already."""
+    """Computes a fit when it is submitted, in the calling thread: for callers that are workers."""
 
     workers = 1
 
@@ -156,7 +156,7 @@ class DaskExecutor(Executor):
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether an error says that who computed is gone, and nothing of what was computed."""
+    """Whether an error says that a worker is gone, and not that its function failed."""
     of_dask = type(error).__module__.partition(".")[0] == "distributed"
     return of_dask or isinstance(error, (BrokenExecutor, OSError, EOFError))
 
@@ -189,7 +189,7 @@ def _prepare_worker(driver: int) -> None:
 
 
 def _end_with(driver: int) -> None:
-    """End this process soon after the driver is gone: nobody would keep what it computes."""
+    """End this process soon after its driver: no other process keeps the results."""
     while os.getppid() == driver:
         time.sleep(PARENT_SECONDS)
     os._exit(1)

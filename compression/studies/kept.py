@@ -58,7 +58,7 @@ def filter_kept(table: pd.DataFrame, words: str, failed_only: bool = False) -> p
 
 @contextmanager
 def collect_damaged() -> Iterator[list[str]]:
-    """What stores find damaged meanwhile, and drop, by name: it grows as they read."""
+    """Names of what stores find damaged and drop meanwhile: the list grows as they read."""
     handler = _DamageCollector()
     store_log.addHandler(handler)
     try:
@@ -68,7 +68,7 @@ def collect_damaged() -> Iterator[list[str]]:
 
 
 class _DamageCollector(logging.Handler):
-    """A store says of damage in its log, and nowhere else: whoever reads gets None."""
+    """Collects damage from a store's log: readers only get None."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -126,7 +126,7 @@ def compute_overview(store: StudyStore, name: str) -> Overview:
 
 
 def trace_curves(rows: pd.DataFrame) -> pd.DataFrame:
-    """Change by size: where a seed has no row so small, the others' mean is another question's."""
+    """Change by size, only where every seed has a row so small: means over other seeds differ."""
     changes = changes_at_shares(rows, SIZES)
     every = changes.groupby(["dataset", "model", "label"])["seeds"].transform("max")
     return changes[changes["seeds"] == every].reset_index(drop=True)

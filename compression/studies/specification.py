@@ -408,7 +408,7 @@ def build_study(fields: Mapping[str, Any]) -> Study:
 
 
 def build_curves(fields: Mapping[str, Any]) -> tuple[Curves, ...]:
-    """A study's curves alone: they can be told where its datasets are kept no more."""
+    """A study's curves alone, which can be read even where its datasets are no longer kept."""
     return tuple(_build_curves(each) for each in _check_tables(fields["curves"]))
 
 

@@ -316,7 +316,7 @@ class Store:
 
 
 def as_frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
-    """Rows as a table, column by column: pandas asks each row of SQLAlchemy's what it is."""
+    """Rows as a table, column by column: pandas is slow on SQLAlchemy's rows."""
     if not rows:
         return pd.DataFrame(columns=list(columns))
     return pd.DataFrame(dict(zip(columns, zip(*rows, strict=True), strict=True)))
@@ -344,7 +344,7 @@ def _drop_least_used(connection: sql.Connection, max_bytes: int) -> None:
 
 
 def _insert_rows(connection: sql.Connection, key: str, rows: pd.DataFrame) -> None:
-    """Insert a fit's rows as the driver takes them: SQLAlchemy's care of each value takes longer.
+    """Insert a fit's rows through the driver: SQLAlchemy's processing of each value is slower.
 
     Of ``rows`` the columns of ``NUMBERS`` are inserted; what is not there, or NaN, is NULL.
     """

@@ -51,7 +51,7 @@ class StudyStore(Store):
 
     @property
     def is_shared(self) -> bool:
-        """Whether other threads and processes reach it: SQLite's in memory is its thread's own."""
+        """Whether other threads and processes reach it; SQLite in memory has one thread."""
         in_memory = self._engine.url.database in (None, "", ":memory:")
         return self._engine.dialect.name != "sqlite" or not in_memory
 

@@ -42,7 +42,7 @@ class _QuadraticModel:
     normal: Array
 
     def minimise(self, bound: float, start: Array) -> Array | None:
-        """The least of the model, signs kept, with Σ normal x <= bound; None: rounding forbids it.
+        """The model's minimum with signs kept and Σ normal x <= bound; None: rounding prevents it.
 
         From a start in the ball straight on until a member is zero, then without that one.
         """
@@ -108,7 +108,7 @@ class ActiveSetNewton:
         return self._to_point(bound)
 
     def _hold(self, members: NDArray[np.intp], signs: Array, x: Array) -> None:
-        """These weights, and the intercept as the last of x; all others are zero."""
+        """Keep these weights, and the intercept as the last of x; set all others to zero."""
         self.members, self.signs, self.x = members, signs, x
         self.places = np.append(members, len(self.design) - 1)
         self.rows = self.design[self.places]
@@ -118,14 +118,14 @@ class ActiveSetNewton:
         self.residual = self.share / self.samples - self.positive
 
     def _follow_model(self, bound: float) -> None:
-        """To where the last model has its least under another bound."""
+        """Move to the last model's minimum under another bound."""
         x = None if self.model is None else self.model.minimise(bound, self.x)
         if x is not None:
             self.x = x
             self._look(x @ self.rows)
 
     def _admit(self, prices: Array, gradient: Array, price: float) -> None:
-        """Members: also those whose slope says that they are worth more than the bound's price."""
+        """Add members whose slope gains more than the bound's price."""
         prices[self.members] = 0.0
         worth = np.flatnonzero(prices > price)
         most = max(ADMITTED, len(self.members))
@@ -137,7 +137,7 @@ class ActiveSetNewton:
             self._hold(members, signs, np.insert(self.x, -1, np.zeros(len(worth))))
 
     def _step(self, gradient: Array, bound: float) -> bool:
-        """To the least of the model at this point, or as far as the loss falls; False: no way."""
+        """Step to the model's minimum, or as far as the loss falls; False: it does not fall."""
         root = self.rows * np.sqrt(self.share * (1 - self.share) / self.samples)
         hessian = root @ root.T
         hessian.flat[:: len(hessian) + 1] *= 1 + RAISED

@@ -243,7 +243,7 @@ class Certifier:
         return Judgements(objectives, middle + half, np.maximum(gaps, 0.0))
 
     def reach(self, bound: float) -> float:
-        """Gap of the zero model: what a bound can lower the loss by, at most."""
+        """The zero model's gap: the most by which a bound can lower the loss."""
         return self._zero.objective - max(self._bound_by_tangent(self._zero, bound), self._least)
 
     def tangent_gaps(self, weights: Array, bounds: Array) -> Array:
@@ -354,7 +354,7 @@ class Certifier:
         return self._look(weight, np.asarray(at.intercept))
 
     def _hessian(self, at: "_Point", free: NDArray[np.bool_]) -> Array:
-        """Of the weights in the mask, standardised columns, then of softmax's intercepts."""
+        """The Hessian of the mask's weights, in standardised columns, then of intercepts."""
         z, share = self._standardised, at.share
         if share is None:
             return z[:, free].T @ z[:, free] / len(z)

@@ -68,12 +68,12 @@ class ExactPath:
         return self.pinned[np.searchsorted(self.breakpoints, check_bound(bound), side="right") - 1]
 
     def changes(self, breakpoint: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Who becomes held and who becomes free as c grows past a breakpoint, by its number."""
+        """Weights that become held, and that become free, as c grows past a breakpoint's number."""
         before, after = self.pinned[max(breakpoint - 1, 0)], self.pinned[breakpoint]
         return np.flatnonzero(after & ~before), np.flatnonzero(before & ~after)
 
     def certificate_at(self, bound: float) -> Certificate:
-        """The judge's word on the weight at a bound: loss, gap, multipliers."""
+        """The certificate of the weight at a bound: loss, gap, multipliers."""
         return self.certifier.judge(self.at(bound), check_bound(bound))
 
 

@@ -20,7 +20,7 @@ class FreeBlock:
         self.inverse = np.zeros((0, 0), order="F")  # of the members' block; zero beyond it
 
     def hold(self, free: Mask) -> None:
-        """The block of exactly these weights."""
+        """Make the block that of exactly these weights."""
         changed = (free != self.inside).nonzero()[0].tolist()
         if len(changed) > 5:
             self.members, self.inside = np.flatnonzero(free), free.copy()
@@ -45,7 +45,7 @@ class FreeBlock:
         return answer
 
     def renew(self) -> None:
-        """From the Gram matrix itself, free of the rounding of all the steps before."""
+        """Compute the inverse anew from the Gram matrix, without the rounding of earlier steps."""
         count = len(self.members)
         block = self.gram[np.ix_(self.members, self.members)]
         try:
@@ -90,7 +90,7 @@ class FreeBlock:
         block[last] = block[:, last] = 0.0  # sets rounding to exactly 0
 
     def _make_room(self, count: int) -> None:
-        """Room for so many members, and for some to come."""
+        """Make room for this many members, and for some more."""
         if count > len(self.inverse):
             before, size = self.inverse, min(len(self.gram), count + count // 4 + 8)
             self.inverse = np.zeros((size, size), order="F")

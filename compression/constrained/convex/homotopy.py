@@ -123,7 +123,7 @@ class Walk:
         self.pinned: list[Mask] = []
 
     def run(self, go_on: Callable[[int, int], bool] = lambda done, total: True) -> bool:
-        """All the way: True; or to the breakpoint (done, total) where ``go_on`` returns False: False."""
+        """Walk to the end; False where ``go_on(done, total)`` returned False before that."""
         corners = self._begin() if self.steepest else NO_CORNERS
         self._apply_steps(slice(None))
         for _ in range(100 + 50 * len(self.side)):
@@ -150,7 +150,7 @@ class Walk:
         )
 
     def _begin(self) -> Corners:
-        """Take the first place."""
+        """Take the first breakpoint's place."""
         size = np.abs(self.correlation)
         nothing = NEAR_GRADIENT * self.steepest
         if self.l1:
@@ -199,7 +199,7 @@ class Walk:
             self.unwritten[new] = False
 
     def _apply_steps(self, at: NDArray[np.intp] | slice) -> None:
-        """What follows from the steps of these pairs.
+        """Set what follows from the steps of these pairs.
 
         Which weights are free; what is fixed, by t (the weight of the held, the gradient of the free); how
         far from zero, by t, the other may go on the middle step. On an outer one it ends at zero.
@@ -212,7 +212,7 @@ class Walk:
         self.width[at] = size * middle
 
     def _turn(self, at: NDArray[np.intp], below: Mask, above: Mask) -> None:
-        """All who are at a corner onto the step that they go on along."""
+        """Put all pairs at a corner onto the step that they go on along."""
         if self.unwritten is not None:
             self._write_rows(at)
         if len(at) == 1 and below[0] != above[0]:
@@ -223,7 +223,7 @@ class Walk:
         self._apply_steps(at)
 
     def _choose_steps(self, at: NDArray[np.intp], below: Mask, above: Mask) -> NDArray[np.int8]:
-        """Along which step each of several goes on, as -1, 0 or 1."""
+        """The step that each of several pairs goes on along, as -1, 0 or 1."""
         outer = np.where(above, 1, -1)
         # Of each weight and its gradient one keeps the corner's rate while the other moves away.
         # These are the conditions of optimality of a quadratic programme in the weights' rates.
@@ -255,7 +255,7 @@ class Walk:
         return (move >= upper).astype(np.int8) - (move <= lower)
 
     def _advance(self) -> Corners:
-        """To the next corner, or to the end."""
+        """Advance to the next corner, or to the end."""
         free = self.free
         self.block.hold(free)
         points, slopes = self._line(free)
@@ -298,7 +298,7 @@ class Walk:
         return at, ahead < 0, ahead > 0
 
     def _find_exits(self, start: Array, rate: Array) -> Array:
-        """Towards which end each pair goes, the upper (1) or the lower (−1), on start + rate · t.
+        """The end that each pair goes towards, upper (1) or lower (−1), on start + rate · t.
 
         A line leaves the middle step, a cone, once: where it is above or below the cone at last,
         which is at t = 0 for L1 and at t = ∞ for bounds.

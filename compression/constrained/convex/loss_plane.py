@@ -132,7 +132,7 @@ def _evaluate_quadratic(
 
 
 def _find_step(loss: SquaredLoss, feature: int) -> Array:
-    """What a weight of 1 is in a point."""
+    """A weight of 1 as a point."""
     unit = np.zeros(loss.inputs.features)
     unit[feature] = 1.0
     return loss.inputs.from_weight(unit)

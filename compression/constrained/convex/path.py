@@ -95,7 +95,7 @@ class GridPath:
         return self.certifier.constraint.find_pinned(self.at(bound), check_bound(bound), TOUCHING)
 
     def certificate_at(self, bound: float) -> Certificate:
-        """The judge's word on the weight at a bound: loss, gap, multipliers."""
+        """The certificate of the weight at a bound: loss, gap, multipliers."""
         guess = np.asarray(self.intercept_at(bound))
         return self.certifier.judge(self.at(bound), check_bound(bound), guess)
 
@@ -271,7 +271,7 @@ class _GridSolver:
             self._ask_on()
 
     def _run_two_classes(self, loss: SoftmaxLoss) -> Iterator[tuple[float, GridPath]]:
-        """As many bounds as are solved in no time, then all their certificates at once."""
+        """Solve as many bounds as take little time, then certify all of them at once."""
         newton, unit = ActiveSetNewton(loss), self.certifier.unit
         at_once = max(1, CELLS // loss.design.size)
         for begin in range(0, len(self.order), at_once):
@@ -325,7 +325,7 @@ class _GridSolver:
         )
 
     def _guess(self, bound: float) -> Array:
-        """Where the next bound's point should be: straight on from the last two."""
+        """Guess the next bound's point: extrapolate from the last two."""
         problem = Problem(self.loss, self.constraint, bound)
         if not self.rows:
             return problem.start()

@@ -27,7 +27,7 @@ class Quadratic(Protocol):
         ...
 
     def solve(self, free: Mask, right: Array) -> Array:
-        """The v that is zero but for the free coordinates, and whose H v is right in them."""
+        """The v that is zero outside the free coordinates, with H v = right in them."""
         ...
 
 
@@ -89,7 +89,7 @@ class MatrixFreeQuadratic:
         goal: float,
         patience: int,
     ) -> tuple[Array, Array]:
-        """Conjugate gradients from an answer so far, and what it leaves of the right-hand side."""
+        """Run conjugate gradients from an answer and its residual."""
         ahead = precondition(rest)
         slope = float(np.sum(rest * ahead))
         for _ in range(patience):
@@ -104,7 +104,7 @@ class MatrixFreeQuadratic:
         return answer, rest
 
     def _invert_by_class(self, free: Mask) -> Callable[[Array], Array]:
-        """Inverse of the Hessian without what ties the classes together."""
+        """The Hessian's inverse without the blocks between classes."""
         if not self._blocks:
             self._blocks.extend(self.curvature.class_block(k) for k in range(len(free)))
         factors = []
@@ -172,7 +172,7 @@ def _descend(
 
 
 def _steepest_step(model: Quadratic, free: Mask, slope: Array) -> Array:
-    """Along the free slopes to the least of the model, were there no box."""
+    """The step along the free slopes to the model's minimum, ignoring the box."""
     step = np.where(free, -slope, 0.0)
     bend = float(np.sum(step * model.product(step)))
     return step * (float(np.sum(step**2)) / bend) if bend > 0 else step

@@ -163,7 +163,7 @@ class IterateJudge:
         return self.max_seconds - self.seconds - (time.perf_counter() - self.started)
 
     def finish(self) -> None:
-        """The last word, after a solver has stopped."""
+        """The final certificate, after a solver has stopped."""
         if not self.limit and self.left <= 0:
             self.limit = f"{self.max_seconds:.0f} s"
         if self._unjudged is not None:
@@ -289,7 +289,7 @@ def solve(
 def search_subsets(
     problem: Problem, judge: IterateJudge, go_on: Callable[[], bool] = lambda: True
 ) -> None:
-    """Where weights are counted: exchange the solver's for others, as long as the loss falls.
+    """Swap the solver's weights for others while the loss falls, where a set counts weights.
 
     For least squares only, where what a swap wins is known without a fit. ``go_on`` is called
     before every swap, and ends the search by returning False.

@@ -98,7 +98,7 @@ class _Search:
         return members
 
     def swap(self, members: Indices) -> tuple[Indices, float, bool]:
-        """Exchange one for another, the best pair each time; what is won, and if no pair is left."""
+        """Exchange the best pair repeatedly: columns, gain, and whether no pair is left."""
         limit = 1 + int(LARGEST_WORK / (len(members) ** 2 * len(self.gram)))
         best, most = members, -np.inf
         for _ in range(limit):
@@ -127,7 +127,7 @@ class _Search:
 
 
 def _compute_gains(slope: Array, height: Array) -> Array:
-    """What a column wins that is added: nothing, where the others say the same already."""
+    """The loss that each column saves if it is added; 0 where the others span it already."""
     wins = np.zeros_like(slope)
     new = height > 1e2 * RIDGE
     wins[new] = 0.5 * slope[new] ** 2 / height[new]

@@ -212,7 +212,7 @@ def constrained_curve(
 def _meet_each_alone(
     way: ConstrainedMethod, start: ConstrainedStart, constraint: str, bounds: Sequence[Limits]
 ) -> Iterator[nn.Sequential]:
-    """A method's networks, none of which knows of the others."""
+    """A method's networks, each computed without the others."""
     for here in bounds:
         start.trainers.clear()
         yield from way.networks(start, constraint, [here])

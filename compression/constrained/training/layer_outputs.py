@@ -97,7 +97,7 @@ class LayerOutputs:
 
     @classmethod
     def measure(cls, layer: Layer, inputs: Array, seen: Array) -> LayerOutputs:
-        """From the reference's layer, its inputs x and what is seen in their place, (N, n) each."""
+        """Measure them from a reference's layer, its inputs and those seen instead, (N, n)."""
         weight = matrix(layer).astype(np.float64)
         reference_centre, centre = mean(inputs), mean(seen)
         if layer.bias is None:
@@ -170,7 +170,7 @@ class LayerOutputs:
 
 
 class LayerInputs:
-    """What the bounded layers of a reference see of the training rows; every network asks it.
+    """What a reference's bounded layers see of the training rows: all networks share it.
 
     Parameters
     ----------

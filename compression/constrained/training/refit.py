@@ -127,7 +127,7 @@ def _descend_projected(
     sweeps: int,
     callback: Callback,
 ) -> Array:
-    """In weights of inputs of unit variance; inputs that never change get the weight 0."""
+    """Projected gradient in weights of inputs of unit variance; constant inputs get 0."""
     varies, scale = outputs.varies, outputs.scale[outputs.varies]
     if not varies.any():
         return np.zeros_like(outputs.cross)

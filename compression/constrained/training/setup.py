@@ -89,7 +89,7 @@ class ConstrainedStart:
 
 @torch.no_grad()
 def match_scale(start: ConstrainedStart, network: nn.Sequential) -> float:
-    """What a confined classifier's logits are to be multiplied by in the loss it is trained with.
+    """The factor of a confined classifier's logits in its training loss.
 
     A tight bound keeps the logits small, where the cross-entropy is nearly linear: it then rewards
     a large mean margin, and no longer that each row is right. The loss falls while the error

@@ -13,7 +13,7 @@ TITLE = "a convolutional classifier of 8 x 8 digits"
 
 
 def content() -> bytes:
-    """Of the file."""
+    """The file's bytes."""
     return Path(__file__).with_name(NAME).read_bytes()
 
 

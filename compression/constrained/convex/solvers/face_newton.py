@@ -60,7 +60,7 @@ class FaceNewton:
                 return
 
     def _step(self, problem: Problem, point: Array, gradient: Array, moved: float) -> Array:
-        """To the minimum of the quadratic model on the face that the point lies on."""
+        """Step to the quadratic model's minimum on the face that the point lies on."""
         loss, scale = problem.loss, problem.loss.inputs.scale
         normal, free = np.zeros_like(point), np.ones_like(point, bool)
         weights = loss.weights_of(point)

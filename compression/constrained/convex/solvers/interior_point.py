@@ -61,7 +61,7 @@ class InteriorPoint:
 
 
 def _has_values(*variables: Any) -> bool:
-    """Whether a solver left numbers behind."""
+    """Whether a solver gave every variable a finite value."""
     return all(v is None or (v.value is not None and np.isfinite(v.value).all()) for v in variables)
 
 
@@ -99,7 +99,7 @@ def _build_programme(problem: Problem) -> tuple[Any, Any, Any]:
 
 
 def _find_units(problem: Problem) -> Array:
-    """What one of the unknown is in the data's units of weight, column by column.
+    """The weight, in the data's units, that one unit of the unknown stands for, by column.
 
     The bound itself, so that the set is of unit size whatever c; where it says nothing of the
     weights' size, what makes one step of the standardised columns.

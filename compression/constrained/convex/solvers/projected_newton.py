@@ -65,7 +65,7 @@ class ProjectedNewton:
                 return
 
     def _step(self, problem: Problem, point: Array, gradient: Array) -> Array:
-        """From the point to the minimum of the quadratic model within the box."""
+        """The step from the point to the quadratic model's minimum within the box."""
         loss, lower, upper = problem.loss, problem.lower, problem.upper
         at_upper, at_lower = point >= upper, point <= lower
         pinned = (at_upper & (gradient < 0)) | (at_lower & (gradient > 0))
@@ -101,6 +101,6 @@ class ProjectedNewton:
 
 
 def choose_damping(loss: Loss, mean: float, slope: float) -> float:
-    """What to add to a Hessian's diagonal, of this mean, where the largest slope is this."""
+    """The damping of a Hessian whose diagonal has this mean, at this largest slope."""
     share = slope / max(np.sqrt(2 * loss.zero), 1e-300)
     return mean * min(1e-3, max(5 * share, 1e-10)) + 0.02 * share + 1e-300

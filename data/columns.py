@@ -54,7 +54,7 @@ def check_numbers(values: NDArray[Any], names: list[str]) -> NDArray[Any]:
 
 
 def _block(length: int) -> int:
-    """Rows, or columns, of this length that are widened at a time."""
+    """How many rows, or columns, of this length are widened at a time."""
     return max(2, BLOCK // length)
 
 

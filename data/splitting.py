@@ -23,7 +23,7 @@ class Split:
 
     @property
     def train(self) -> Rows:
-        """What is not tested on."""
+        """Rows outside the test part."""
         return np.sort(np.concatenate([self.fit, self.validation]))
 
 

@@ -107,7 +107,7 @@ def decode(upload: str, file_name: str) -> dict[str, Any]:
 
 
 def read(upload: str) -> DecodedFile:
-    """What a decoded file holds."""
+    """A decoded file's content."""
     from .reading import read_decoded
 
     directory = _find_upload(upload)

@@ -107,7 +107,7 @@ def _to_plain(table: pa.Table, remarks: list[str]) -> pa.Table:
 
 
 def write(content: pa.Table | dict[str, np.ndarray], out: str) -> dict[str, Any]:
-    """Keep what was read, uncompressed; facts of it."""
+    """Write what was read, uncompressed; returns facts of it."""
     if isinstance(content, dict):
         with zipfile.ZipFile(f"{out}.npz", "w") as archive:
             for name, array in content.items():

@@ -71,7 +71,7 @@ class Job(Generic[R]):
         self.reset()
 
     def reset(self) -> None:
-        """Wait, as if it had been asked for just now."""
+        """Set the job back to waiting, as if it were new."""
         self.status: Status = "waiting"
         self.progress, self.message, self.error = 0.0, "", ""
         self.result: R | None = None
@@ -145,17 +145,17 @@ class Job(Generic[R]):
         self._pool.cancel(self)
 
     def retry(self) -> None:
-        """Want it again: a failed or cancelled job starts again, for every session."""
+        """Request it again: a failed or cancelled job starts anew, for every session."""
         assert self._pool is not None
         self._pool.retry(self)
 
     def recall(self, result: R, size: int, seconds: float) -> None:
-        """Be done with a result that was computed before, in ``seconds`` then."""
+        """End the job with a result that was computed before, in ``seconds``."""
         self._began = time.monotonic() - seconds
         self.end("done", result=result, size=size)
 
     def begin(self, number: int) -> None:
-        """Run from now on; ``number`` is the run's."""
+        """Mark the job as running; ``number`` is the run's."""
         self.number = number
         self._began = time.monotonic()
         self.message = ""
@@ -172,7 +172,7 @@ class Job(Generic[R]):
     def end(
         self, status: Status, *, result: R | None = None, size: int = 0, error: str = ""
     ) -> None:
-        """Be over, as "done", "failed" or "cancelled"; ``size`` is the result's, in bytes."""
+        """End the job as "done", "failed" or "cancelled"; ``size``: the result's bytes."""
         self.result, self.error, self._result_size = result, error, size
         if status == "done":
             self.progress = 1.0

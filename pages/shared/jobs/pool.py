@@ -155,7 +155,7 @@ class Pool:
             return self._line.find_position(job), self._line.estimate(job)
 
     def retry(self, job: Job) -> None:
-        """Want a job again; one that has failed or is cancelled starts again."""
+        """Request a job again; one that has failed or was cancelled starts anew."""
         with self._change:
             job.withdrawn_by.discard(current_session())
             if job.pending:
@@ -255,7 +255,7 @@ class Pool:
             job.end("cancelled")
 
     def _serve_jobs(self, number: int) -> None:
-        """The life of one worker: take a job, follow it to its end, take the next."""
+        """Serve jobs with one worker: take one, follow it to its end, take the next."""
         process: WorkerProcess | None = None
         while not self._closed:
             try:
@@ -274,13 +274,13 @@ class Pool:
         self._dismiss(process)
 
     def _wait_until_job_or_quiet_ends(self) -> None:
-        """A first page's pictures may all be kept; what loads PyTorch beside them delays them."""
+        """Wait at the start: loading PyTorch delays pages whose results are all kept."""
         with self._change:
             left = self._quiet_until - time.monotonic()
             self._change.wait_for(lambda: self._closed or len(self._line) > 0, max(left, 0))
 
     def _wait_until_spare_is_wanted(self) -> None:
-        """Not at the first busy moment: a first visitor's jobs need the cores themselves."""
+        """Wait until workers are busy for long: a first visitor's jobs need the cores."""
         with self._change:
             while not self._closed and (
                 len(self._running) < self._workers
@@ -346,7 +346,7 @@ class Pool:
             return None
 
     def _perform(self, job: Job, process: WorkerProcess) -> bool:
-        """Have a job done; whether the process can be used again."""
+        """Let a process do a job; whether the process can be used again."""
         ending: dict[str, Any] = {"status": "failed", "error": WENT_WRONG}
         usable, arguments = False, job.arguments or {}
         try:

@@ -1,4 +1,4 @@
-"""Which session asks: told by whoever knows, since this package imports no Streamlit."""
+"""Which session asks. Callers set how to tell, since this package imports no Streamlit."""
 
 from collections.abc import Callable
 

@@ -55,7 +55,7 @@ class _WaitingJob(Generic[J]):
 
 @dataclass
 class _Turn:
-    """A session's: when its last job ended, and how many longer ones this turn has had."""
+    """A session's turn: when its last job ended, and how many longer jobs it has had."""
 
     ended: float = float("-inf")
     jobs: int = 0
@@ -130,7 +130,7 @@ class WaitingLine(Generic[J]):
         return [] if entry is None else [s for s in entry.wishes if self._is_watching(entry, s)]
 
     def find_next(self) -> tuple[_WaitingJob[J], Session] | None:
-        """What would begin now, and in whose turn; None while nothing may."""
+        """The job that may begin now, and in whose turn; None while none may."""
         candidates = (
             (entry, who)
             for entry, who, rank in self._rank_entries()

@@ -16,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 def list_baselines(trained: TrainedReference) -> list[str]:
-    """Those that fit the model: the ones without training first."""
+    """Baselines that fit the model: those without training first."""
     fitting = [name for name, entry in BASELINES.items() if entry.fits(MODELS[trained.model])]
     return sorted(fitting, key=lambda name: BASELINES[name].trains)
 
@@ -42,7 +42,7 @@ def request_in_turn(
 def is_next_due(
     trained: TrainedReference, jobs: Mapping[str, Job], before: Iterable[Job] = ()
 ) -> bool:
-    """Whether the next one's turn came after they were asked for: nothing looks again by itself."""
+    """Whether the next baseline's turn came since, so that the page has to run again."""
     missing = len(jobs) < len(list_baselines(trained))
     return missing and not any(job.pending for job in (*before, *jobs.values()))
 

@@ -76,7 +76,7 @@ def compressed_layers(trained: TrainedReference, method: str) -> tuple[str, ...]
 
 
 def complete_setting(trained: TrainedReference, setting: LowRankSetting | str) -> LowRankSetting:
-    """Of a method alone: it compresses its own layers, with what the reference shows it."""
+    """The setting of a method by its defaults: its own layers, the reference's inputs."""
     if isinstance(setting, str):
         return LowRankSetting(setting, compressed_layers(trained, setting))
     return setting
@@ -120,7 +120,7 @@ def way_beside_optimum(name: str) -> Way:
 
 
 def fresh_way(trained: TrainedReference, epochs: int) -> Way:
-    """The same, but a network starts from the reference at every bound, for so many epochs."""
+    """The default way, but with networks that start from the reference at every bound."""
     return replace(default_way(trained), epochs=epochs, warm_start=False)
 
 

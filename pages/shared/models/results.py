@@ -26,7 +26,7 @@ class Layer:
 
     @property
     def title(self) -> str:
-        """As menus and headings name it: "fc1 · linear 64 → 256"."""
+        """The layer's name in menus and headings: "fc1 · linear 64 → 256"."""
         rows, columns = self.shape
         if self.kind == "linear":
             what = f"linear {columns} → {rows}"
@@ -122,7 +122,7 @@ class TrainedReference:
 
     @property
     def costs(self) -> dict[str, float]:
-        """Its point in the plane of score against cost, and the score of always the same answer."""
+        """Its point in the plane of score against cost, and the majority's score."""
         names = ("score", "majority", "parameters", "bytes", "macs")
         return {name: getattr(self, name) for name in names}
 
@@ -142,7 +142,7 @@ class TrainedReference:
 
     @property
     def largest_rank(self) -> int:
-        """The largest that any linear layer can have."""
+        """The largest rank that any linear layer can have."""
         linear = [min(layer.shape) for layer in self.layers if layer.kind == "linear"]
         return max(linear)
 

@@ -250,7 +250,7 @@ def knob_of(trained: TrainedReference) -> str:
 
 
 def bound_letter(knob: str) -> str:
-    """Of the slider's value: c is a bound in units of the weights, ρ a share of the reference's."""
+    """The slider's letter: c is a bound in units of the weights, ρ a share of the reference's."""
     return "ρ" if knob == RELATIVE else "c"
 
 
@@ -330,7 +330,7 @@ def describe_as_long(line: pd.Series, task: str) -> str:
 
 
 def layer_letter(knob: str, constraint: str) -> str:
-    """Of the bound of one layer, in units of its weights: of a network cₗ, which is ρ times its own."""
+    """The letter of a layer's bound in units of its weights: a network's cₗ is ρ times its own."""
     letter = "κ" if CONSTRAINTS[constraint].counts else "c"
     return f"{letter}ₗ" if knob == RELATIVE else letter
 
@@ -376,7 +376,7 @@ def bound_caption(trained: TrainedReference, curve: CurveView, row: int, way: st
 
 
 def _describe_unit(trained: TrainedReference) -> str:
-    """What a weight of a linear model is per."""
+    """The unit of a linear model's weight."""
     if not trained.zero_one:
         return " (per standard deviation of a column)"
     return (
@@ -386,7 +386,7 @@ def _describe_unit(trained: TrainedReference) -> str:
 
 
 def missing_value(curve: CurveView, row: int, wanted: float) -> str:
-    """That the value asked for is not there yet, where a curve is not finished."""
+    """Says where the requested value of an unfinished curve is not computed yet."""
     value = float(curve.table["knob"].iloc[row])
     if abs(value / wanted - 1) < 1e-6:
         return ""

@@ -269,7 +269,7 @@ def _describe_point(cost: str, task: str, amount: float, *drawn: float) -> str:
 def _find_decisions(
     curves: Sequence[PlaneCurve], level: float, scale: float
 ) -> tuple[float, float]:
-    """From ``IN_SIGHT`` below the reference, or from the current points, up to the best."""
+    """The range from ``IN_SIGHT`` below the reference, or the current points, up to the best."""
     scores = [
         scale * curve.table["score"].iloc[curve.row] for curve in curves if curve.row is not None
     ]

@@ -56,7 +56,7 @@ def wait_for(job: Job, label: str, so_far: Callable[[Job], Any] | None = None) -
 
 
 def flush() -> None:
-    """Let what was drawn so far go ahead of what comes.
+    """Send what was drawn so far before the rest.
 
     Streamlit sends what there is every 10 ms. Numbers that travel with charts stand in the same
     page update, and a browser shows them when Plotly is done.

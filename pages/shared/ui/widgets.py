@@ -317,7 +317,7 @@ def choose(key: str, value: Any) -> None:
 
 
 def bind(key: str) -> Literal["query-params"] | None:
-    """The URL; not in the run that refuses what it says.
+    """How a widget is bound to the URL; not in the run that refuses the URL's value.
 
     In a widget's first run Streamlit takes the URL's value over the session's: 1.5 for a whole
     number as 1, none for an empty one; and it breaks at inf.
@@ -326,5 +326,5 @@ def bind(key: str) -> Literal["query-params"] | None:
 
 
 def format_with(texts: Mapping[Any, str]) -> Callable[[Any], str]:
-    """What a widget shows of its values, and of one that it still holds from other options."""
+    """How a widget shows its values, and one that it still holds from other options."""
     return lambda value: texts.get(value, str(value))

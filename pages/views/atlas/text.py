@@ -134,7 +134,7 @@ def describe_cell(line: Mapping[str, Any]) -> str:
 
 
 def _break(words: str) -> str:
-    """In lines that fit a cell where the map is narrowest."""
+    """Break a text into lines that fit a cell of the narrowest map."""
     return "<br>".join(wrap(words, CELL_LETTERS, break_long_words=False))
 
 

@@ -47,7 +47,7 @@ def choose_setting(trained: TrainedReference) -> CombinationSetting:
 
 
 def default_epochs(rows: int) -> int:
-    """Some hundred steps a pair, however few or many the rows."""
+    """Epochs that make some hundred steps per pair, for few and for many rows."""
     return min(max(round(100 * 64 / rows), 2), 50)
 
 

@@ -56,7 +56,7 @@ def submit_baselines(
 
 
 def read_curves(jobs: Mapping[str, Job[Any]]) -> dict[str, CurveView]:
-    """What there is so far of each."""
+    """Each curve's rows so far."""
     return {
         name: curve
         for name, job in jobs.items()
@@ -84,7 +84,7 @@ def draw_verdict(
     budget: float,
     chart: str,
 ) -> None:
-    """At the pair's bytes, and over all budgets; the best baseline once it is known.
+    """Draw the verdict at the pair's bytes and over all budgets, with the best baseline.
 
     ``chart``: key of the picture.
     """

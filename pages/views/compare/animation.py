@@ -154,7 +154,7 @@ def _draw_still(
     sides: Sequence[_AnimatedSide],
     behind: Sequence[ThinCurve],
 ) -> list[dict[str, Any]]:
-    """What never moves, as shapes: a frame would draw traces again."""
+    """Draw what never moves as shapes: a frame would draw traces again."""
     reference = trained.spectra[layer.name]
     scale = score_scale(trained.task)
     shapes = [
@@ -296,7 +296,7 @@ def _draw_predictions(
 
 
 def _change(trace: dict[str, Any]) -> dict[str, Any]:
-    """What of a trace its frame has to carry."""
+    """The part of a trace that its frame has to contain."""
     kept: dict[str, Any] = {
         name: trace[name] for name in ("type", "x", "y", "text") if name in trace
     }

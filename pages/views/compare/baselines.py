@@ -143,12 +143,12 @@ def draw_status(baselines: Sequence[BackgroundCurve]) -> None:
 
 
 def curves_of(baselines: Sequence[BackgroundCurve]) -> list[tuple[BackgroundCurve, CurveView]]:
-    """What there is so far of each."""
+    """Each curve's rows so far."""
     return [(one, curve) for one in baselines if (curve := one.job.so_far) is not None]
 
 
 def list_thin(curves: Sequence[tuple[BackgroundCurve, CurveView]]) -> list[ThinCurve]:
-    """All of them as planes draw them."""
+    """All curves as planes draw them."""
     return [(one.title, one.style, say(one, curve)) for one, curve in curves]
 
 

@@ -19,12 +19,12 @@ _PINS = "_pins"
 
 
 def list_pins() -> list[Pin]:
-    """In the order they were pinned."""
+    """Pins in the order in which they were made."""
     return st.session_state.setdefault(_PINS, [])
 
 
 def list_pins_of(dataset: str) -> list[Pin]:
-    """Those that speak of these data: others have no place in the same plane."""
+    """Pins on these data: others have no place in the same plane."""
     return [pin for pin in list_pins() if pin.choices["dataset"] == dataset]
 
 

@@ -33,7 +33,7 @@ def draw_menu() -> None:
 
 
 def _keep_menu() -> None:
-    """Nothing to do: with a callback a popover has a state that can be set."""
+    """Does nothing: only a popover with a callback has a state that can be set."""
 
 
 def _choose(number: int) -> None:
@@ -55,7 +55,7 @@ def request_baseline(trained: TrainedReference) -> Job[CurveView] | None:
 
 
 def list_ghosts(trained: TrainedReference, job: Job[CurveView] | None) -> list[Pin]:
-    """That curve as a ghost in the plane, once it is there."""
+    """The preset's curve as a ghost in the plane, once it is computed."""
     if job is None or job.result is None:
         return []
     curve, rank = job.result, knobs.read_number(LowRankSide.knob)

@@ -22,7 +22,7 @@ class CurveRow:
 
     @property
     def setting(self) -> str:
-        """Its knob in words."""
+        """The row's knob in words."""
         return describe_setting(self.curve.knob, self.line["knob"], self.curve.method)
 
     @property

@@ -80,7 +80,7 @@ class Side:
 
     @property
     def method_title(self) -> str:
-        """Of the low-rank method, or of the set."""
+        """Title of the low-rank method, or of the set."""
         raise NotImplementedError
 
     @property

@@ -60,7 +60,7 @@ def rows() -> Iterator[Row]:
 def _report() -> str:
     from pages.shared.models import constrained_tasks
     from pages.shared.models import tasks as work
-    from pages.views.compare import report
+    from pages.views.compare.html_report import build_html_report
 
     def go_on(*arguments, **named) -> bool:
         return True
@@ -73,7 +73,7 @@ def _report() -> str:
         constraint="box",
         way="path" if trained.convex else "projected_training",
     )
-    return report.report(
+    return build_html_report(
         trained,
         trained.layers[0],
         low_rank,

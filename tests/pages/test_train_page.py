@@ -32,7 +32,7 @@ def test_a_reference_is_trained_as_asked(trained):
     line = (
         'compression.train(dataset, model="mlp", seed=0, epochs=5, width=0.25, learning_rate=0.01)'
     )
-    assert line in compare_report.code(trained, curve, curve, 3, 3)
+    assert line in compare_report.write_code(trained, curve, curve, 3, 3)
 
 
 def test_the_page_trains_what_its_controls_say_and_other_pages_use_it():

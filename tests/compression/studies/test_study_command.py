@@ -60,14 +60,14 @@ def whole(call, url):
 
 
 def test_ctrl_c_pauses_a_study_and_resume_goes_on(call, url, monkeypatch):
-    put = StudyStore.put
+    put_each = StudyStore.put_each
 
-    def put_and_interrupt(store, *arguments, **options):
-        put(store, *arguments, **options)
-        monkeypatch.setattr(StudyStore, "put", put)
+    def put_and_interrupt(store, fits):
+        put_each(store, fits)
+        monkeypatch.setattr(StudyStore, "put_each", put_each)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(StudyStore, "put", put_and_interrupt)
+    monkeypatch.setattr(StudyStore, "put_each", put_and_interrupt)
     before = signal.getsignal(signal.SIGINT)
     code, _, said = call("run", "small.toml", "--workers", "1")
     assert code == 3

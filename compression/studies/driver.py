@@ -35,7 +35,7 @@ from .overview import keep_large_overview
 from .pending import TRIES, PendingFits, group_by_split, group_by_work, name_curves
 from .specification import Study
 from .store import Fit, NewFit, StoreError, identify
-from .study_store import FitsOver, StudyStore
+from .study_store import FinishedFits, StudyStore
 
 LEASE_SECONDS = 120.0
 LOOK_SECONDS = 0.5  # between two looks at what is done, and at other drivers' work
@@ -124,7 +124,7 @@ def run(
             kept.close()
 
 
-def _count_if_over(study: Study, store: StudyStore) -> FitsOver | None:
+def _count_if_over(study: Study, store: StudyStore) -> FinishedFits | None:
     """A study's fits where all of them are over, without making each one's key; else None.
 
     Keys hold the code's version: those of one seed, or fold, of every pair say whether all that is
@@ -189,7 +189,7 @@ class StudyDriver:
         self._failed = store.count_failed(study.name)
 
     def drive(self, report: Callable[[Progress], bool]) -> Progress:
-        going_on = report(self._progress())
+        going_on = report(self._measure_progress())
         while (going_on and self._pending) or self._flying:
             if going_on:
                 self._submit()
@@ -200,15 +200,15 @@ class StudyDriver:
                 time.sleep(LOOK_SECONDS)  # another driver has what is left
             if not ended and (self._pending.has_others or not self._flying):
                 self._see_others()
-            going_on = report(self._progress()) and going_on
-        return self._progress()
+            going_on = report(self._measure_progress()) and going_on
+        return self._measure_progress()
 
     @property
     def _workers(self) -> int:
         available: int = getattr(self._executor, "workers", 1)
         return self._asked_workers or available
 
-    def _progress(self) -> Progress:
+    def _measure_progress(self) -> Progress:
         left = len(self._requests) - len(self._done)
         pace = sum(self._seconds) / len(self._seconds) / self._workers if self._seconds else None
         return Progress(

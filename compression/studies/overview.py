@@ -19,7 +19,7 @@ from .comparison import FACTS, WORDS, changes_at_shares, compare_all, find_leadi
 from .rank_choice import choose_ranks
 from .specification import SHARES
 from .store import FITS, STUDY_FITS, identify
-from .study_store import FitsOver, StudyStore
+from .study_store import FinishedFits, StudyStore
 from .version import code_version
 
 SIZES = tuple(2 ** (-step / 4) for step in range(29))  # shares from 1 to 1/128, for curves
@@ -75,14 +75,14 @@ def read_overview(store: StudyStore, name: str) -> Overview:
     return made
 
 
-def keep_large_overview(store: StudyStore, name: str, fits: FitsOver | None = None) -> None:
+def keep_large_overview(store: StudyStore, name: str, fits: FinishedFits | None = None) -> None:
     """Keep the overview of a study whose page would wait for it; ``fits``: if they are counted."""
     is_kept = bool(store.find_over([identify(_ask(store, name, fits))]))
     if not is_kept and store.count_rows(name) >= LARGE:
         read_overview(store, name)
 
 
-def _ask(store: StudyStore, name: str, fits: FitsOver | None = None) -> dict[str, Any]:
+def _ask(store: StudyStore, name: str, fits: FinishedFits | None = None) -> dict[str, Any]:
     """The request of an overview, made of what it depends on.
 
     That is names and budgets, and the fits that are over: these are counted and not read, which

@@ -29,7 +29,7 @@ from .store import (
 
 
 @dataclass(frozen=True)
-class FitsOver:
+class FinishedFits:
     """Those of a study's fits that are over.
 
     Attributes
@@ -99,7 +99,7 @@ class StudyStore(Store):
         query = query.where(STUDY_FITS.c.study == name, FITS.c.status == "failed")
         return int(self.read(query)[0][0])
 
-    def count_over(self, name: str) -> FitsOver:
+    def count_over(self, name: str) -> FinishedFits:
         """How many of a study's fits are over, and what tells them from others."""
         # Integers: their sum does not depend on the order.
         moment = sql.cast(FITS.c.finished_at * 1000, sql.BigInteger)
@@ -113,7 +113,7 @@ class StudyStore(Store):
             .join(FITS, FITS.c.key == STUDY_FITS.c.fit)
             .where(STUDY_FITS.c.study == name)
         )
-        return FitsOver(*map(int, self.read(query)[0]))
+        return FinishedFits(*map(int, self.read(query)[0]))
 
     def count_rows(self, name: str) -> int:
         """How many rows the tables of a study's fits hold."""

@@ -295,7 +295,7 @@ def growth(times: pd.DataFrame, styles: Mapping[str, Style]) -> go.Figure:
         drawn,
         "Seconds of a fit by size; median, bars: the middle half of the fits",
         360,
-        ("File size of the reference (bytes)", {"type": "log", "tickformat": "~s"}),
+        ("File size of the reference (bytes)", {"type": "log", "dtick": "D2", "tickformat": "~s"}),
         ("Seconds of one core", {"type": "log", "dtick": "D2", "tickformat": "~g"}),
         legend=BELOW,
     )

@@ -31,7 +31,7 @@ OWN_DATA = {
 
 
 # Those of them that have sections: a link line stands on each.
-OWN_SECTIONS = {"atlas.py", "how_it_works.py", "your_model.py"}
+OWN_SECTIONS = {"atlas.py", "how_it_works.py", "studies.py", "your_model.py"}
 
 
 def check_titles(app):

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import sqlalchemy as sql
 from sqlalchemy.dialects import postgresql, sqlite
@@ -348,22 +349,21 @@ def _insert_rows(connection: sql.Connection, key: str, rows: pd.DataFrame) -> No
 
     Of ``rows`` the columns of ``NUMBERS`` are inserted; what is not there, or NaN, is NULL.
     """
-    known = {name: place for place, name in enumerate(rows.columns)}
-    order = ("fit", "position", *(name for name in NUMBERS if name in known))
-    places = [known[name] for name in order[2:]]
-    if len(places) == len(known):  # all columns are numbers: selecting some would build a new index
-        numbers = rows.to_numpy(float)[:, places]
-    else:
-        numbers = rows.iloc[:, places].to_numpy(float)
+    names = [name for name in NUMBERS if name in rows]
+    if rows.empty or not names:
+        return
+    order = ("fit", "position", *names)
+    columns = [
+        rows[name].to_numpy(float) for name in names
+    ]  # a part of a table takes pandas longer
     lines: list[Any] = [
         (key, place, *[value if value == value else None for value in line])
-        for place, line in enumerate(numbers.tolist())
+        for place, line in enumerate(np.column_stack(columns).tolist())
     ]
     insert = _compile_insert(connection.dialect, order)
     if not insert.positional:  # PostgreSQL's driver takes values by name
         lines = [dict(zip(order, line, strict=True)) for line in lines]
-    if lines:
-        connection.exec_driver_sql(str(insert), lines)
+    connection.exec_driver_sql(str(insert), lines)
 
 
 def upsert(dialect: str, table: sql.Table) -> Any:

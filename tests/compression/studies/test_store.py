@@ -52,6 +52,16 @@ def test_many_fits_are_deleted_at_once(url, monkeypatch):
     assert len(execute(url, sql.select(BLOBS.c.digest))) == 1
 
 
+def test_an_empty_content_is_kept_without_a_blob_and_is_not_none(url):
+    store = Store(url)
+    store.put({"rank": 1}, b"")
+    store.put({"rank": 2}, None)
+    assert store.get({"rank": 1}).content == b""
+    assert store.get({"rank": 2}).content is None
+    assert execute(url, sql.select(BLOBS.c.digest)) == []
+    assert not store.damaged
+
+
 def test_the_first_fit_of_a_request_stays(url):
     store = Store(url)
     store.put({"rank": 3}, b"first")

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -24,13 +24,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pandas as pd
-
 from compression.errors import CompressionError
 
 from .contents import find_contents, forget_content, read_contents
 from .executors import LocalProcesses, is_lost
-from .fit import OTHER_SAMPLES, FitOutcome, compute, compute_each
+from .fit import NO_REFERENCE, OTHER_SAMPLES, FitOutcome, compute, compute_each, fail
 from .overview import keep_large_overview
 from .pending import TRIES, PendingFits, group_by_split, group_by_work, name_curves
 from .specification import Study
@@ -41,7 +39,6 @@ LEASE_SECONDS = 120.0
 LOOK_SECONDS = 0.5  # between two looks at what is done, and at other drivers' work
 LOST = "the worker process was lost {} times, most likely because memory ran out: choose less"
 GONE = "the executor has cancelled what it was given: run the study again, what is over is kept"
-NO_REFERENCE = "its reference failed: {}"
 
 log = logging.getLogger(__name__)
 
@@ -270,7 +267,7 @@ class StudyDriver:
         return []
 
     def _start(self, keys: list[str]) -> None:
-        calls = {key: call for key in keys if (call := self._find_call(key)) is not None}
+        calls = {key: call for key in keys if (call := self._find_call(key, keys)) is not None}
         if not calls:
             return
         first, *others = calls.values()
@@ -285,10 +282,15 @@ class StudyDriver:
             future.set_exception(error)
         self._flying[future] = list(calls)
 
-    def _find_call(self, key: str) -> tuple[Mapping[str, Any], bytes | None] | None:
-        """A fit's request and its reference's file; None where that file is not there."""
+    def _find_call(
+        self, key: str, keys: Collection[str]
+    ) -> tuple[Mapping[str, Any], bytes | None] | None:
+        """A fit's request and its reference's file; None where that file is not there.
+
+        No file goes with a curve whose reference is computed in the same call, of ``keys``.
+        """
         request = self._requests[key]
-        if (reference := request.get("reference")) is None:
+        if (reference := request.get("reference")) is None or identify(reference) in keys:
             return request, None
         fit = self._find_reference(reference)
         if fit is None:  # its content was damaged, and it was dropped: compute it again
@@ -297,8 +299,7 @@ class StudyDriver:
             self._pending.put_first(*dropped, key)
             return None
         if fit.content is None:
-            sentence = NO_REFERENCE.format(fit.sentence)
-            self._keep({key: FitOutcome(_NO_ROWS, None, sentence, 0.0)})
+            self._keep({key: fail(NO_REFERENCE.format(fit.sentence))})
             return None
         return request, fit.content
 
@@ -317,7 +318,7 @@ class StudyDriver:
                 for key in keys:
                     self._lose(key)
                 return
-            result = FitOutcome(_NO_ROWS, None, f"{type(error).__name__}: {error}", 0.0)
+            result = fail(f"{type(error).__name__}: {error}")
         listed = result if isinstance(result, list) else [result] * len(keys)
         outcomes = dict(zip(keys, listed, strict=True))
         for key, outcome in outcomes.items():
@@ -328,7 +329,7 @@ class StudyDriver:
     def _lose(self, key: str) -> None:
         """A worker is gone: its fit is tried again, a few times."""
         if not self._pending.suspect(key):
-            self._keep({key: FitOutcome(_NO_ROWS, None, LOST.format(TRIES), 0.0)})
+            self._keep({key: fail(LOST.format(TRIES))})
 
     def _keep(self, outcomes: Mapping[str, FitOutcome]) -> None:
         """Keep what one call came to, in one transaction."""
@@ -396,6 +397,3 @@ def _is_alive(pid: int) -> bool:
     except OSError:  # another user's
         return True
     return True
-
-
-_NO_ROWS = pd.DataFrame()

@@ -45,6 +45,8 @@ class LocalProcesses(Executor):
         one, when left out.
     """
 
+    bundle_seconds = 0.5  # a call costs 5 ms of a core, and its reference's file is sent
+
     def __init__(self, workers: int | None = None) -> None:
         import loky
 

@@ -29,6 +29,7 @@ OTHER_SAMPLES = (
     "the samples of {} are not those that the study's keys name: if a file or a library has changed, "
     "run the study again; if another machine computes, give it the same versions"
 )
+NO_REFERENCE = "its reference failed: {}"
 _one_at_a_time = threading.Lock()
 """Of a process: torch has one random state for all threads, and a seed must mean one thing."""
 
@@ -76,8 +77,28 @@ def compute(request: Mapping[str, Any], file: bytes | None = None) -> FitOutcome
 
 
 def compute_each(calls: Sequence[tuple[Mapping[str, Any], bytes | None]]) -> list[FitOutcome]:
-    """Compute fits one after the other; ``calls``: what ``compute`` is given for each."""
-    return [compute(request, file) for request, file in calls]
+    """Compute fits one after the other.
+
+    ``calls``: what ``compute`` is given for each; a curve without a file follows its reference.
+    """
+    outcomes: list[FitOutcome] = []
+    references: list[tuple[Mapping[str, Any], FitOutcome]] = []
+    for request, file in calls:
+        if file is None and "reference" in request:
+            reference = next(out for each, out in references if each == request["reference"])
+            file = reference.content
+            if file is None:
+                outcomes.append(fail(NO_REFERENCE.format(reference.sentence)))
+                continue
+        outcomes.append(compute(request, file))
+        if "reference" not in request:
+            references.append((request, outcomes[-1]))
+    return outcomes
+
+
+def fail(sentence: str) -> FitOutcome:
+    """Outcome of a fit that failed with a sentence before it was computed."""
+    return FitOutcome(pd.DataFrame(), None, sentence, 0.0)
 
 
 def name_shared_work(request: Mapping[str, Any]) -> str | None:

@@ -46,8 +46,9 @@ class PendingFits:
     ) -> list[str]:
         """Fits for one call: the next one, and those behind it that share its work or are short.
 
-        None joins for being short whose kind was never computed, and none at all that is suspect.
-        The last fits are spread over all workers.
+        A short curve may follow its reference in the same call. None joins for being short whose
+        kind was never computed, and none at all that is suspect. The last fits are spread over all
+        workers.
 
         Parameters
         ----------
@@ -59,7 +60,10 @@ class PendingFits:
         """
         most = max(len(self._waiting) // (2 * workers), 1)
         call: list[str] = []
-        for key in self._list_ready(done, flying):
+        for key in self._list_free(flying):
+            reference = self._find_reference(key)
+            if not (reference is None or reference in done or reference in call):
+                continue
             took = self._seconds.get(_find_kind(self._requests[key]), float("inf"))
             joins = self._shares_work(key, call) or took <= seconds
             if call and (key in self._losses or not joins):
@@ -70,17 +74,17 @@ class PendingFits:
                 break
         return call
 
-    def _list_ready(self, done: Collection[str], flying: Collection[str]) -> Iterator[str]:
-        """Those whose reference is there; suspects when nothing else flies or is ready."""
+    def _list_free(self, flying: Collection[str]) -> Iterator[str]:
+        """Those that no other driver has; suspects when nothing else flies or is ready."""
         if any(key in self._losses for key in flying):
             return iter(())  # If a worker is lost now, it is known which fit it was.
         candidates = self._waiting if flying else chain(self._waiting, self._suspects)
-        free = (key for key in candidates if key not in self._leased_by_others)
-        return (key for key in free if self._has_reference(key, done))
+        return (key for key in candidates if key not in self._leased_by_others)
 
-    def _has_reference(self, key: str, done: Collection[str]) -> bool:
+    def _find_reference(self, key: str) -> str | None:
+        """Key of a curve's reference; None for a reference."""
         reference = self._requests[key].get("reference")
-        return reference is None or identify(reference) in done
+        return None if reference is None else identify(reference)
 
     def _shares_work(self, key: str, call: Sequence[str]) -> bool:
         """Whether a fit has work in common with those of a call."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from compression import studies
-from compression.studies import fit
+from compression.studies import driver, fit
 from compression.studies.store import BLOBS, identify
 from compression.studies.study_store import StudyStore
 
@@ -38,15 +38,16 @@ class Bundling(Executor):
         if self._lost & set(names) if self._lost else False:
             future.set_exception(BrokenExecutor("a worker is gone"))
             return future
-        outcomes = [self._compute(request, file) for request, file in bundle]
+        if self._seconds is None:
+            future.set_result(function(first, *arguments))
+            return future
+        outcomes = [self._make_outcome(name) for name in names]
         future.set_result(outcomes if isinstance(first, list) else outcomes[0])
         return future
 
-    def _compute(self, request, file):
-        if self._seconds is None:
-            return fit.compute(request, file)
-        seconds = self._seconds[request.get("family", "reference")]
-        return fit.FitOutcome(pd.DataFrame([{"bytes": 1.0, "score": 1.0}]), b"", "", seconds)
+    def _make_outcome(self, name):
+        table = pd.DataFrame([{"bytes": 1.0, "score": 1.0}])
+        return fit.FitOutcome(table, b"a file", "", self._seconds[name])
 
 
 class Late(Bundling):
@@ -76,6 +77,53 @@ def test_short_fits_are_handed_out_together_and_give_the_same_table(url):
     assert max(count(executor)) > 1
     run(whole := StudyStore("sqlite://"), study=study)
     assert_same_table(store, whole)
+
+
+def test_a_short_curve_follows_its_reference_in_one_call_and_no_file_is_sent(monkeypatch):
+    sent = []
+    compute_each = fit.compute_each
+    monkeypatch.setattr(
+        driver, "compute_each", lambda calls: sent.append(calls) or compute_each(calls)
+    )
+    executor, store = Bundling(), StudyStore("sqlite://")
+    executor.bundle_seconds = 60.0
+    studies.run(make_study(8), store, executor)
+    followed = 0
+    for calls in sent:
+        references = [request for request, file in calls if "reference" not in request]
+        for request, file in calls:
+            if request.get("reference") in references:
+                assert file is None
+                followed += 1
+    assert followed >= 8
+    run(whole := StudyStore("sqlite://"), study=make_study(8))
+    assert_same_table(store, whole)
+
+
+def test_a_curve_that_follows_a_failing_reference_has_its_sentence():
+    """As it has where the reference was computed by a call of its own."""
+    study = make_study(1)
+    reference = next(study.references()) | {"model": "no_such_model"}
+    calls = [(reference, None), *((each, None) for each in study.curve_requests(reference))]
+    first, *curves = fit.compute_each(calls)
+    assert "no_such_model" in first.sentence
+    assert [each.sentence for each in curves] == [f"its reference failed: {first.sentence}"] * 2
+    assert all(each.content is None and each.rows.empty for each in curves)
+
+
+def test_a_curve_waits_while_another_driver_has_its_reference(url):
+    """It was to follow the reference in one call, and only the curve's lease could be had."""
+    study, store, executor = make_study(6), StudyStore(url), Bundling()
+    executor.bundle_seconds = 60.0
+    *_, last = study.references()
+    store.lease([identify(last)], "another driver", 60.0)
+    end = Timer(1.0, lambda: store.put(last, fit.compute(last).content, name="reference"))
+    end.start()
+    progress = studies.run(study, store, executor)
+    end.join()
+    assert (progress.done, progress.failed) == (18, 0)
+    assert sum(count(executor)) == 17
+    assert sum(names.count("reference") for names in executor.calls) == 5
 
 
 def test_a_bundle_holds_no_more_seconds_than_the_executor_asks_for():

@@ -34,6 +34,21 @@ def test_a_study_that_is_over_is_looked_up(url, monkeypatch):
     assert not any(partials)
 
 
+def test_a_study_that_goes_on_sends_no_single_rows_and_keeps_one_overview(url):
+    partials, study = [], small_study()
+
+    def report(done, total, partial, message):
+        if partial is not None:
+            partials.append(partial().overview)
+        return True
+
+    results = tasks.run_study(report, study.to_json(), url)
+    assert len(partials[-1].changes) > 0
+    assert all(overview.sample.empty for overview in partials)
+    assert len(results.overview.sample) == results.overview.facts["curves"].iloc[0] > 0
+    assert len(studies.StudyStore(url).table(f"overview {study.name}")) == 1
+
+
 def test_what_is_left_is_told_by_the_driver_s_pace_and_not_by_what_was_kept(monkeypatch):
     """A study resumed with 90 of its 100 fits: ten fits of 2 s are left, and not 1/9 of 4 s."""
     told = []

@@ -248,7 +248,7 @@ def coordinates(sample: pd.DataFrame, task: str, styles: Mapping[str, Style]) ->
         "labelangle": -20,
         "labelside": "top",
     }
-    title = "All rows; drag along an axis to mark a range, click it to take it back"
+    title = "A row is a line; drag along an axis to mark a range, click it to take it back"
     margin = {"l": 150, "r": 40, "t": 120, "b": 36}
     return build_figure([drawn], title, 440, NAMELESS, NAMELESS, margin=margin)
 

@@ -3,8 +3,10 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
+from compression.studies.overview import Overview
 from pages.shared.jobs.report import Report, measures_time
 
 from .results import StudyResults
@@ -24,23 +26,26 @@ def run_study(report: Report, specification: str, url: str, attempt: int = 0) ->
     study, began = build_study(json.loads(specification)), time.monotonic()
     store = studies.StudyStore(url)
 
-    def build_results(progress: studies.Progress) -> StudyResults:
-        overview = studies.read_overview(store, study.name)
+    def build_results(progress: studies.Progress, overview: Overview) -> StudyResults:
         failures = studies.failures(store, study.name)
         return StudyResults(overview, failures, progress.done, progress.total, len(damaged))
+
+    def build_so_far(progress: studies.Progress) -> StudyResults:
+        overview = studies.compute_overview(store, study.name)
+        no_rows = overview.sample[:0]  # They are drawn when all are there, and many to send.
+        return build_results(progress, replace(overview, sample=no_rows))
 
     def step(progress: studies.Progress) -> bool:
         so_far: Callable[[], StudyResults] | None = None
         if 0 < progress.done < progress.total:
-            so_far = partial(build_results, progress)
+            so_far = partial(build_so_far, progress)
         spent = share_of_time(progress, time.monotonic() - began)
         return report(spent, 1.0, so_far, f"fit {progress.done} of {progress.total}")
 
     with collect_damaged() as damaged:
         try:
-            return build_results(
-                studies.run(study, store, studies.InThisProcess(), workers=1, report=step)
-            )
+            over = studies.run(study, store, studies.SerialExecutor(), workers=1, report=step)
+            return build_results(over, studies.read_overview(store, study.name))
         finally:
             store.close()
 

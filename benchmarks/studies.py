@@ -380,7 +380,7 @@ def _open(url: str, each: int) -> Iterator[Row]:
     store.delete(set(store.table(f"{STAGE} large")["key"]))
     began = time.perf_counter()
     study = build_study(json.loads(specification))
-    studies.run(study, store, studies.InThisProcess())
+    studies.run(study, store, studies.SerialExecutor())
     store.close()
     seconds = time.perf_counter() - began
     question = f"{what}: at its end, when all fits are there, to keep what is shown of it"

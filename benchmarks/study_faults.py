@@ -94,10 +94,10 @@ def _kill(victim: Victim, count: int, database: str, url: str, chance: random.Ra
             done += killed
             busy += killed > 0 and bool(store.list_owners())
             orphans += len(_wait_for_end(workers))
-        studies.run(study, store, studies.InThisProcess())
+        studies.run(study, store, studies.SerialExecutor())
         table = studies.table(store, study.name)
         whole = StudyStore("sqlite://")
-        studies.run(study, whole, studies.InThisProcess())
+        studies.run(study, whole, studies.SerialExecutor())
         wanted = studies.table(whole, study.name)
         missing += max(len(wanted) - len(table), 0)
         doubled += max(len(table) - len(wanted), 0)
@@ -166,7 +166,7 @@ def _drive(study: studies.Study, url: str, processes: bool, writes: int, moment:
             write(store, change)
 
         StudyStore.write = write_and_die  # type: ignore[method-assign]
-    executor = studies.LocalProcesses(WORKERS) if processes else studies.InThisProcess()
+    executor = studies.LocalProcesses(WORKERS) if processes else studies.SerialExecutor()
     with redirect_stderr(StringIO()):
         studies.run(study, url, executor)
 

@@ -13,8 +13,8 @@ from .driver import run as run
 from .estimate import describe_estimate as describe_estimate
 from .estimate import estimate_time as estimate_time
 from .executors import DaskExecutor as DaskExecutor
-from .executors import InThisProcess as InThisProcess
 from .executors import LocalProcesses as LocalProcesses
+from .executors import SerialExecutor as SerialExecutor
 from .export import export_mlflow as export_mlflow
 from .export import export_optuna as export_optuna
 from .export import export_parquet as export_parquet

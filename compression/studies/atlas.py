@@ -21,7 +21,7 @@ from compression.catalog import MODELS
 from .atlas_files import Atlas
 from .comparison import EQUAL, PAIR, best_within, failures, table
 from .driver import Progress, run
-from .executors import InThisProcess
+from .executors import SerialExecutor
 from .protocol import Protocol, read_protocol
 from .specification import Study, list_stage_versions
 from .store import identify
@@ -99,7 +99,7 @@ def recompute(
 
 
 def _compute(study: Study, store: StudyStore, report: Callable[[Progress], bool]) -> None:
-    run(study, store, InThisProcess(), workers=1, report=report)
+    run(study, store, SerialExecutor(), workers=1, report=report)
 
 
 def choose_rows(study: Study, store: StudyStore, shares: tuple[float, ...]) -> pd.DataFrame:

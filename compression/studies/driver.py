@@ -195,7 +195,7 @@ class StudyDriver:
                 self._take(future)
             if not self._flying and not ended:
                 time.sleep(LOOK_SECONDS)  # another driver has what is left
-            if not ended and (self._pending.has_others or not self._flying):
+            if not ended and (self._pending.has_fits_of_others or not self._flying):
                 self._see_others()
             going_on = report(self._measure_progress()) and going_on
         return self._measure_progress()

@@ -21,7 +21,7 @@ MOST_KEPT_BYTES = 32 * 2**20  # glibc keeps freed blocks up to this size by itse
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-class InThisProcess(Executor):
+class SerialExecutor(Executor):
     """Computes a fit when it is submitted, in the calling thread: for callers that are workers."""
 
     workers = 1

@@ -37,7 +37,7 @@ class PendingFits:
         return len(self._waiting) + len(self._suspects)
 
     @property
-    def has_others(self) -> bool:
+    def has_fits_of_others(self) -> bool:
         """Whether other drivers are known to compute some of them."""
         return bool(self._leased_by_others)
 

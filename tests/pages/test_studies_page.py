@@ -79,7 +79,7 @@ def test_what_is_kept_is_found_tagged_tried_again_and_deleted(url):
     kept = studies.StudyStore(url)
     bad = studies.Curves("low_rank", {"method": "truncated_svd", "ranks": [99]}, name="too large")
     other = studies.Study("other", ("iris",), ("softmax_regression",), (0,), (bad,), epochs=2)
-    studies.run(other, kept, studies.InThisProcess())
+    studies.run(other, kept, studies.SerialExecutor())
     before = kept.study_fits("other").set_index("status")
     app = render("studies.py", **(SMALL | {"seeds": "50", "kept": "true"}))
     assert any(", 2 of studies, 1 failed" in each.value for each in app.markdown)
@@ -327,7 +327,7 @@ def test_the_figure_of_ranks_has_the_band_and_the_star_of_the_choice():
 
 def test_the_rows_to_take_away_are_the_studys_table(url):
     study = replace(small_study(), models=("softmax_regression",), epochs=2)
-    studies.run(study, url, studies.InThisProcess())
+    studies.run(study, url, studies.SerialExecutor())
     table = studies.table(url, "small")
     parquet = pd.read_parquet(BytesIO(tasks.write_rows(url, "small", "parquet")))
     pd.testing.assert_frame_equal(parquet, table)

@@ -13,7 +13,7 @@ import benchmarks.atlas
 import data
 from compression.catalog import MODELS
 from compression.errors import ArgumentError
-from compression.studies import InThisProcess, StudyStore, run, table
+from compression.studies import SerialExecutor, StudyStore, run, table
 from compression.studies.atlas import (
     build_atlas,
     choose_rows,
@@ -261,7 +261,7 @@ def test_iris_computed_again_gives_the_rows_that_ship(shipped):
     pair = {"name": "again", "datasets": ["iris"], "models": ["mlp"], "seeds": 1}
     study = build_study({**part, **pair, "curves": curves})
     store = StudyStore("sqlite://")
-    run(study, store, InThisProcess(), workers=1)
+    run(study, store, SerialExecutor(), workers=1)
     here = choose_rows(study, store, protocol.shares)
     store.close()
     keys = ["dataset", "model", "seed", "share", "family"]

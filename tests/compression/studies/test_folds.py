@@ -34,7 +34,7 @@ STUDY = studies.Study(
 @pytest.fixture(scope="module")
 def folded():
     store = StudyStore("sqlite://")
-    progress = studies.run(STUDY, store, studies.InThisProcess())
+    progress = studies.run(STUDY, store, studies.SerialExecutor())
     assert (progress.done, progress.failed) == (FOLDS * 3, 0)
     yield studies.table(store, "folded")
     store.close()

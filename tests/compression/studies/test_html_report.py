@@ -39,7 +39,7 @@ class Reader(HTMLParser):
 @pytest.fixture(scope="module")
 def store():
     store = studies.StudyStore("sqlite://")
-    studies.run(STUDY, store, studies.InThisProcess())
+    studies.run(STUDY, store, studies.SerialExecutor())
     return store
 
 

@@ -215,7 +215,7 @@ SMALL = studies.Study("small", ("iris",), ("softmax_regression",), (0,), (CURVES
 
 
 def run(study, store):
-    return studies.run(study, store, studies.InThisProcess())
+    return studies.run(study, store, studies.SerialExecutor())
 
 
 def refuse_to_load(name):

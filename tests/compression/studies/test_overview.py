@@ -38,7 +38,7 @@ def store(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shown(store):
-    studies.run(STUDY, store, studies.InThisProcess())
+    studies.run(STUDY, store, studies.SerialExecutor())
     return studies.read_overview(store, "shown")
 
 
@@ -85,11 +85,11 @@ def test_it_is_looked_up_until_more_is_done(store, shown, monkeypatch):
     assert calls
     assert len(store.table("overview shown")) == 1  # the old one is gone
     assert (studies.list_kept(store)["what"] == "overview of shown").sum() == 1
-    studies.run(STUDY, store, studies.InThisProcess())
+    studies.run(STUDY, store, studies.SerialExecutor())
 
 
 def test_a_study_that_is_over_is_looked_up_without_a_key_for_each_fit(store, shown, monkeypatch):
-    whole = studies.run(STUDY, store, studies.InThisProcess())
+    whole = studies.run(STUDY, store, studies.SerialExecutor())
     studies.read_overview(store, "shown")
     store.put_study("changed later", STUDY.to_json(), STUDY.references())
 
@@ -99,7 +99,7 @@ def test_a_study_that_is_over_is_looked_up_without_a_key_for_each_fit(store, sho
     monkeypatch.setattr(driver, "StudyDriver", make_keys)
     monkeypatch.setattr(overview, "read_rows", make_keys)
     told = []
-    again = studies.run(STUDY, store, studies.InThisProcess(), report=lambda now: told.append(now))
+    again = studies.run(STUDY, store, studies.SerialExecutor(), report=lambda now: told.append(now))
     assert again == whole == studies.Progress(9, 0, 9, again.seconds_left)
     assert told == [again]
     assert store.list_studies()["name"][0] == "shown"
@@ -114,13 +114,13 @@ def add_one(store, study, monkeypatch):
     """Another driver goes on with a study that was stopped."""
     delete_one(store, study, monkeypatch)
     studies.read_overview(store, study.name)
-    studies.run(study, store, studies.InThisProcess())
+    studies.run(study, store, studies.SerialExecutor())
 
 
 def retry_failed(store, study, monkeypatch):
     """It fails again: the counts are as they were."""
     assert store.forget_failed(study.name) == 2
-    studies.run(study, store, studies.InThisProcess())
+    studies.run(study, store, studies.SerialExecutor())
 
 
 def change_code(store, study, monkeypatch):
@@ -131,7 +131,7 @@ def change_code(store, study, monkeypatch):
 def test_a_kept_overview_is_stale_after_a_change(store, monkeypatch, change):
     study = replace(STUDY, name=change.__name__, seeds=(70, 71), epochs=1)
     monkeypatch.setattr(driver, "compute", fail_rounding)
-    studies.run(study, store, studies.InThisProcess())
+    studies.run(study, store, studies.SerialExecutor())
     studies.read_overview(store, study.name)
     assert not count_computations(store, study, monkeypatch)
     change(store, study, monkeypatch)
@@ -150,7 +150,7 @@ def count_computations(store, study, monkeypatch):
 @pytest.mark.parametrize("changed", ["a fit deleted", "code", "budgets", "seeds"])
 def test_a_study_is_not_over_once_it_lacks_a_fit(store, shown, monkeypatch, changed):
     study, lacking = replace(STUDY, name=f"over, {changed}"), 1
-    studies.run(study, store, studies.InThisProcess())
+    studies.run(study, store, studies.SerialExecutor())
     if changed == "a fit deleted":
         store.delete(store.study_fits(study.name)["key"].tolist()[-1:])
     elif changed == "code":
@@ -161,10 +161,10 @@ def test_a_study_is_not_over_once_it_lacks_a_fit(store, shown, monkeypatch, chan
     else:
         study, lacking = replace(study, budgets=(0.9,)), 0
     told = []
-    studies.run(study, store, studies.InThisProcess(), report=lambda now: told.append(now.done))
+    studies.run(study, store, studies.SerialExecutor(), report=lambda now: told.append(now.done))
     assert told[0] == 9 - lacking
     assert store.read_specification(study.name) == study.to_json()
-    studies.run(STUDY, store, studies.InThisProcess())
+    studies.run(STUDY, store, studies.SerialExecutor())
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_who_runs_a_large_study_keeps_what_is_shown_of_it(store, monkeypatch, st
     seeds = (50 + large,)  # of which the store has nothing: 5 rows
     study = replace(STUDY, name=f"from Python, {stop_after}, {large}", seeds=seeds)
     monkeypatch.setattr(overview, "LARGE", large)
-    executor = studies.InThisProcess()
+    executor = studies.SerialExecutor()
     progress = studies.run(study, store, executor, report=lambda now: now.done < stop_after)
     assert (progress.done < progress.total) == (stop_after == 1)
     if large == 6:
@@ -238,7 +238,7 @@ def test_rows_that_lead_are_all_that_is_chosen_from():
 
 def test_a_study_is_judged_at_its_own_budgets(store, shown):
     budgets = (0.9, 0.4)
-    studies.run(replace(STUDY, name="sizes", budgets=budgets), store, studies.InThisProcess())
+    studies.run(replace(STUDY, name="sizes", budgets=budgets), store, studies.SerialExecutor())
     own = studies.read_overview(store, "sizes")
     assert set(own.comparisons["share"]) <= set(budgets)
     assert 0.9 in set(own.changes["share"])
@@ -250,11 +250,11 @@ def test_a_study_is_judged_at_its_own_budgets(store, shown):
 def test_a_fit_that_works_the_second_time_is_shown(store, monkeypatch):
     study, whole = replace(STUDY, name="again", epochs=2), driver.compute
     monkeypatch.setattr(driver, "compute", fail_rounding)
-    studies.run(study, store, studies.InThisProcess())
+    studies.run(study, store, studies.SerialExecutor())
     assert set(studies.read_overview(store, "again").sample["label"]) == {"truncated_svd"}
     monkeypatch.setattr(driver, "compute", whole)
     store.forget_failed("again")
-    studies.run(study, store, studies.InThisProcess())
+    studies.run(study, store, studies.SerialExecutor())
     found = studies.read_overview(store, "again").sample["label"]
     assert set(found) == {"truncated_svd", "rounding"}
 
@@ -269,9 +269,9 @@ def test_a_renamed_curve_is_shown_by_its_new_name(store, shown):
     studies.read_overview(store, "shown")
     first, second = STUDY.curves
     renamed = replace(STUDY, curves=(first, replace(second, name="Another name")))
-    studies.run(renamed, store, studies.InThisProcess())
+    studies.run(renamed, store, studies.SerialExecutor())
     found = studies.read_overview(store, "shown").sample["label"]
-    studies.run(STUDY, store, studies.InThisProcess())
+    studies.run(STUDY, store, studies.SerialExecutor())
     assert set(found) == {"truncated_svd", "Another name"}
 
 

@@ -24,7 +24,7 @@ def study_of(*vary, seeds=(0, 1), curves=CURVES):
 @pytest.mark.parametrize("source", SOURCES)
 def test_one_source_varies_and_the_others_are_seed_zeros(source):
     store = studies.StudyStore("sqlite://")
-    studies.run(study_of(source, curves=CURVES), store, studies.InThisProcess())
+    studies.run(study_of(source, curves=CURVES), store, studies.SerialExecutor())
     table = studies.table(store, "sources").set_index(["seed", "label"])
     chosen = dict.fromkeys(SOURCES, 0) | {source: 1}
     dataset = data.load("wine", seed=chosen["split"])
@@ -80,7 +80,7 @@ def test_what_varies_is_told_apart_by_keys_and_what_stores_know_keeps_its_own():
 def test_seeds_of_one_split_are_independent_and_their_interval_is_students():
     store = studies.StudyStore("sqlite://")
     studies.run(
-        study_of("initialisation", "order", seeds=(0, 1, 2)), store, studies.InThisProcess()
+        study_of("initialisation", "order", seeds=(0, 1, 2)), store, studies.SerialExecutor()
     )
     rows = studies.table(store, "sources")
     (line,) = (

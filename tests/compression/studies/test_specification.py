@@ -10,7 +10,7 @@ import pytest
 from compression.errors import ArgumentError
 from compression.studies import (
     Curves,
-    InThisProcess,
+    SerialExecutor,
     Study,
     StudyStore,
     build_report,
@@ -139,7 +139,7 @@ def test_an_upload_is_studied_while_it_is_kept(tmp_path, monkeypatch):
     curve = Curves("low_rank", {"method": "truncated_svd", "ranks": [1]})
     study = Study("own", (name,), ("softmax_regression",), (0,), (curve,), 2)
     store = StudyStore("sqlite://")
-    assert run(study, store, InThisProcess()).failed == 0
+    assert run(study, store, SerialExecutor()).failed == 0
     assert set(table(store, "own")["dataset"]) == {name}
     before = table(store, "own")
     shutil.rmtree(tmp_path / "uploads")
@@ -181,7 +181,7 @@ def test_the_report_judges_at_the_studys_budgets(tmp_path):
         'budgets = [0.3]\n[[curves]]\nfamily = "low_rank"\nmethod = "truncated_svd"\nranks = [1]'
     )
     store = StudyStore(f"sqlite:///{tmp_path / 'sizes.db'}")
-    run(study, store, InThisProcess())
+    run(study, store, SerialExecutor())
     said = build_report(table(store, "sizes"), study.to_json(), failures(store, "sizes"))
     assert "30 %" in said
     assert "1/8" not in said

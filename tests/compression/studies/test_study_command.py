@@ -56,7 +56,7 @@ def call(url, tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def whole(call, url):
     """The study is kept, computed in this process."""
-    studies.run(read_study(TEXT), url, studies.InThisProcess())
+    studies.run(read_study(TEXT), url, studies.SerialExecutor())
 
 
 def test_ctrl_c_pauses_a_study_and_resume_goes_on(call, url, monkeypatch):
@@ -179,7 +179,7 @@ def test_status_lists_studies_and_says_why_fits_failed(call, whole):
 def test_failed_fits_are_tried_again_on_request_alone(call, whole, monkeypatch):
     asked = []
 
-    class Counting(studies.InThisProcess):
+    class Counting(studies.SerialExecutor):
         def submit(self, function, request, *rest):
             asked.append(request)
             return super().submit(function, request, *rest)
@@ -239,7 +239,7 @@ def test_dask_computes_where_the_environment_names_its_scheduler(call, url, tmp_
         code, out, _ = call("run", "small.toml", "--dask", "--json")
     assert code == 1  # the ranks that cannot be
     assert json.loads(out) == {"study": "small", "fits": 6, "done": 6, "failed": 2}
-    studies.run(read_study(TEXT), "sqlite:///here.db", studies.InThisProcess())
+    studies.run(read_study(TEXT), "sqlite:///here.db", studies.SerialExecutor())
     pd.testing.assert_frame_equal(
         studies.table(url, "small"), studies.table("sqlite:///here.db", "small")
     )

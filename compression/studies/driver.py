@@ -323,7 +323,8 @@ class StudyDriver:
         outcomes = dict(zip(keys, listed, strict=True))
         for key, outcome in outcomes.items():
             self._seconds.append(outcome.seconds)
-            self._pending.note_seconds(key, outcome.seconds)
+            if not outcome.sentence:  # What failed at once may take long where it does not fail.
+                self._pending.note_seconds(key, outcome.seconds)
         self._keep(outcomes)
 
     def _lose(self, key: str) -> None:

@@ -147,6 +147,20 @@ def test_a_fit_of_a_kind_that_was_never_computed_goes_alone():
         assert next(names for names in executor.calls if name in names) == [name]
 
 
+class Failing(Bundling):
+    """All baselines fail, at once."""
+
+    def _make_outcome(self, name):
+        return fit.fail("no") if name == "baseline" else super()._make_outcome(name)
+
+
+def test_what_fails_at_once_is_not_expected_to_be_short():
+    executor = Failing({"reference": 0.01, "low_rank": 0.01})
+    assert studies.run(make_study(20), StudyStore("sqlite://"), executor).failed == 20
+    assert [names for names in executor.calls if "baseline" in names] == [["baseline"]] * 20
+    assert max(count(executor)) > 1
+
+
 def test_the_last_fits_are_spread_over_all_workers():
     executor = Bundling({"reference": 0.001, "low_rank": 0.001, "baseline": 0.001})
     studies.run(make_study(30), StudyStore("sqlite://"), executor)

@@ -41,11 +41,11 @@ class Bundling(Executor):
         if self._seconds is None:
             future.set_result(function(first, *arguments))
             return future
-        outcomes = [self._make_outcome(name) for name in names]
+        outcomes = [self.make_outcome(name) for name in names]
         future.set_result(outcomes if isinstance(first, list) else outcomes[0])
         return future
 
-    def _make_outcome(self, name):
+    def make_outcome(self, name):
         table = pd.DataFrame([{"bytes": 1.0, "score": 1.0}])
         return fit.FitOutcome(table, b"a file", "", self._seconds[name])
 
@@ -150,8 +150,8 @@ def test_a_fit_of_a_kind_that_was_never_computed_goes_alone():
 class Failing(Bundling):
     """All baselines fail, at once."""
 
-    def _make_outcome(self, name):
-        return fit.fail("no") if name == "baseline" else super()._make_outcome(name)
+    def make_outcome(self, name):
+        return fit.fail("no") if name == "baseline" else super().make_outcome(name)
 
 
 def test_what_fails_at_once_is_not_expected_to_be_short():

@@ -403,10 +403,16 @@ def test_growth_draws_medians_by_size_with_the_middle_half():
             "high": [6.0, 1.5],
         }
     )
-    (drawn,) = figures.growth(times, LOOKS).data
+    figure = figures.growth(times, LOOKS)
+    (drawn,) = figure.data
+    assert figure.layout.xaxis.type == "log"
     assert (list(drawn.x), list(drawn.y)) == ([1e5, 5e5], [1.0, 4.0])
     assert list(drawn.error_y.array) == [0.5, 2.0]
     assert list(drawn.error_y.arrayminus) == [0.5, 1.0]
+    # Between sizes so near each other a logarithmic axis would have no tick.
+    near = figures.growth(times.assign(reference_bytes=[1.3e5, 1.4e5]), LOOKS)
+    assert near.layout.xaxis.type is None
+    assert near.layout.xaxis.dtick is None
 
 
 def test_captions_name_a_correction_only_where_splits_differ():

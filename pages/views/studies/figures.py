@@ -291,11 +291,14 @@ def growth(times: pd.DataFrame, styles: Mapping[str, Style]) -> go.Figure:
                 customdata=np.column_stack([rows["pair"], rows["fits"]]),
             )
         )
+    sizes: dict[str, Any] = {"tickformat": "~s"}
+    if times["reference_bytes"].max() >= 5 * times["reference_bytes"].min():
+        sizes |= {"type": "log", "dtick": "D2"}  # Two ticks of 1, 2 and 5 lie in between.
     return build_figure(
         drawn,
         "Seconds of a fit by size; median, bars: the middle half of the fits",
         360,
-        ("File size of the reference (bytes)", {"type": "log", "dtick": "D2", "tickformat": "~s"}),
+        ("File size of the reference (bytes)", sizes),
         ("Seconds of one core", {"type": "log", "dtick": "D2", "tickformat": "~g"}),
         legend=BELOW,
     )

@@ -34,7 +34,7 @@ ROWS = int(os.environ.get("COMPRESS_ROWS", "1000000"))
 FEWER_ROWS = {1000: 5, 5: 100}  # rows a curve: ROWS over this show the pace as well
 OPENED = (1000, 20)  # rows a curve: the fewer they are, the more fits
 WORKERS = 2
-TURNS = 8  # of the pool and joblib, beside which the machine is not as fast all the time
+TURNS = 8  # of the pool and joblib: the machine's speed changes from one to the next
 DASK_TURNS = 4
 SECONDS = 2.0  # that people wait for a study
 PACE = 2000  # rows a second
@@ -218,9 +218,10 @@ def throughput(folder: Path) -> Iterator[Row]:
         ours.append(took)
         fits.append(store.study_fits(study.name))
         peer.append(_run_with_joblib(study))
-        for profiles, taken in on_dask.items() if number < DASK_TURNS else ():
-            url = f"sqlite:///{folder / f'dask{number}{profiles}.db'}"
-            taken.append(_run_on_dask(study, url, profiles))
+        if number < DASK_TURNS:
+            for profiles, taken in on_dask.items():
+                url = f"sqlite:///{folder / f'dask{number}{profiles}.db'}"
+                taken.append(_run_on_dask(study, url, profiles))
     table = pd.concat(fits)
     inside, both = float(table["seconds"].sum()), WORKERS * sum(ours)
     question = f"{len(table)} fits of digits in {TURNS} turns, {WORKERS} processes, kept"

@@ -28,7 +28,7 @@ from compression.errors import CompressionError
 
 from .contents import find_contents, forget_content, read_contents
 from .executors import LocalProcesses, is_lost
-from .fit import NO_REFERENCE, OTHER_SAMPLES, FitOutcome, compute, compute_each, fail
+from .fit import NO_REFERENCE, OTHER_SAMPLES, FitOutcome, compute, compute_each, make_failure
 from .overview import keep_large_overview
 from .pending import TRIES, PendingFits, group_by_split, group_by_work, name_curves
 from .specification import Study
@@ -83,7 +83,7 @@ def run(
         work or, where the executor has ``bundle_seconds``, are short. Left out: the executor's own
         ``workers``, or 1 where it has none.
     report : callable
-        Called with a ``Progress`` after each fit and twice a second; returning False stops the
+        Called with a ``Progress`` after each call and twice a second; returning False stops the
         study: what is in flight is finished and kept.
 
     Returns
@@ -299,7 +299,7 @@ class StudyDriver:
             self._pending.put_first(*dropped, key)
             return None
         if fit.content is None:
-            self._keep({key: fail(NO_REFERENCE.format(fit.sentence))})
+            self._keep({key: make_failure(NO_REFERENCE.format(fit.sentence))})
             return None
         return request, fit.content
 
@@ -318,7 +318,7 @@ class StudyDriver:
                 for key in keys:
                     self._lose(key)
                 return
-            result = fail(f"{type(error).__name__}: {error}")
+            result = make_failure(f"{type(error).__name__}: {error}")
         listed = result if isinstance(result, list) else [result] * len(keys)
         outcomes = dict(zip(keys, listed, strict=True))
         for key, outcome in outcomes.items():
@@ -330,7 +330,7 @@ class StudyDriver:
     def _lose(self, key: str) -> None:
         """A worker is gone: its fit is tried again, a few times."""
         if not self._pending.suspect(key):
-            self._keep({key: fail(LOST.format(TRIES))})
+            self._keep({key: make_failure(LOST.format(TRIES))})
 
     def _keep(self, outcomes: Mapping[str, FitOutcome]) -> None:
         """Keep what one call came to, in one transaction."""

@@ -88,7 +88,7 @@ def compute_each(calls: Sequence[tuple[Mapping[str, Any], bytes | None]]) -> lis
             reference = next(out for each, out in references if each == request["reference"])
             file = reference.content
             if file is None:
-                outcomes.append(fail(NO_REFERENCE.format(reference.sentence)))
+                outcomes.append(make_failure(NO_REFERENCE.format(reference.sentence)))
                 continue
         outcomes.append(compute(request, file))
         if "reference" not in request:
@@ -96,7 +96,7 @@ def compute_each(calls: Sequence[tuple[Mapping[str, Any], bytes | None]]) -> lis
     return outcomes
 
 
-def fail(sentence: str) -> FitOutcome:
+def make_failure(sentence: str) -> FitOutcome:
     """Outcome of a fit that failed with a sentence before it was computed."""
     return FitOutcome(pd.DataFrame(), None, sentence, 0.0)
 

@@ -61,7 +61,7 @@ class PendingFits:
         most = max(len(self._waiting) // (2 * workers), 1)
         call: list[str] = []
         for key in self._list_free(flying):
-            reference = self._find_reference(key)
+            reference = self._identify_reference(key)
             if not (reference is None or reference in done or reference in call):
                 continue
             took = self._seconds.get(_find_kind(self._requests[key]), float("inf"))
@@ -81,7 +81,7 @@ class PendingFits:
         candidates = self._waiting if flying else chain(self._waiting, self._suspects)
         return (key for key in candidates if key not in self._leased_by_others)
 
-    def _find_reference(self, key: str) -> str | None:
+    def _identify_reference(self, key: str) -> str | None:
         """Key of a curve's reference; None for a reference."""
         reference = self._requests[key].get("reference")
         return None if reference is None else identify(reference)

@@ -54,7 +54,7 @@ BLOBS = sql.Table(
     sql.Column("digest", sql.String(64), primary_key=True),
     sql.Column("content", sql.LargeBinary, nullable=False),
 )
-NO_BYTES = hashlib.sha256(b"").hexdigest()  # digest of a curve's content, which has no blob
+NO_BYTES = hashlib.sha256(b"").hexdigest()  # digest of an empty content, which has no blob
 NUMBERS = (
     *("knob", "rank", "bound", "bits", "parameters", "bytes", "macs", "ratio", "epochs"),
     *("train_loss", "validation_loss", "test_loss"),
@@ -355,7 +355,7 @@ def _insert_rows(connection: sql.Connection, key: str, rows: pd.DataFrame) -> No
     if rows.empty or not names:
         return
     order = ("fit", "position", *names)
-    # NumPy takes the columns, and not pandas, which is slow with small tables.
+    # Let NumPy choose the columns: pandas is slow with small tables.
     numbers = rows.to_numpy()[:, [places[name] for name in names]].astype(float)
     lines: list[Any] = [
         (key, place, *[value if value == value else None for value in line])

@@ -151,7 +151,7 @@ class Failing(Bundling):
     """All baselines fail, at once."""
 
     def make_outcome(self, name):
-        return fit.fail("no") if name == "baseline" else super().make_outcome(name)
+        return fit.make_failure("no") if name == "baseline" else super().make_outcome(name)
 
 
 def test_what_fails_at_once_is_not_expected_to_be_short():

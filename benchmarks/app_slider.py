@@ -16,6 +16,8 @@ LIMIT = 1.5
 MOVES = 24
 SIDES = {"rank": "low_rank", "bound": "constrained"}
 # The peer: the charts that a move draws again, with our data, in one fragment; the others beside.
+# Its settings are Streamlit's own: the collection of garbage after each run, 50 ms, comes before or
+# after its text is sent, so that the peer's text comes after 36 or after 60 ms.
 BARE = """import json
 import streamlit as st
 

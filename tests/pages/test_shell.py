@@ -1,5 +1,6 @@
 """The frame: the way in for a link straight to a page, and how a page waits for a job."""
 
+import re
 import subprocess
 import sys
 import time
@@ -336,3 +337,12 @@ def test_cleared_caches_leave_what_runs_and_what_waits_alone():
     for job in reversed(asked):
         job.cancel()
         assert job.wait(60)
+
+
+def test_no_rule_of_the_style_is_of_what_is_in_a_box_with_a_part_of_a_class():
+    """Streamlit changes a class with each move: all that such a rule may be of is styled anew."""
+    style = (ROOT / "pages" / "shared" / "ui" / "page.css").read_text(encoding="utf-8")
+    selectors = re.findall(r"(?:^|\})([^{}@]+)\{", re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL))
+    of_parts = [name.strip() for name in selectors if re.search(r"\[class[*^$~|]?=", name)]
+    assert of_parts  # one that is of the box itself
+    assert not [name for name in of_parts if not re.fullmatch(r"\[class[*^$]=[^\]]+\]", name)]

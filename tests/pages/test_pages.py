@@ -1,6 +1,7 @@
 """Every page, really rendered."""
 
 import base64
+import dataclasses
 import json
 import re
 import subprocess
@@ -173,6 +174,48 @@ def test_the_learning_curve_is_drawn_while_the_model_still_learns(monkeypatch):
     losses = [numbers(trace["y"]) for trace in json.loads(chart.proto.spec)["data"]]
     assert [3.0, 2.0, 1.0] in losses
     assert [3.5, 2.5, 2.0] in losses
+
+
+@pytest.mark.parametrize(
+    ("page", "curve", "file"),
+    [
+        ("compare.py", "low_rank_curve", "iris-mlp-lmm-rank-1.safetensors"),
+        ("compare.py", "constrained_curve", "iris-mlp-coc-bound-0.03.safetensors"),
+        ("low_rank.py", "low_rank_curve", None),  # the file of the wanted rank is made
+        ("constrained.py", "constrained_curve", "iris-mlp-coc-bound-0.03.safetensors"),
+    ],
+)
+def test_numbers_of_an_unfinished_curve_are_said_to_be_of_another_value(
+    monkeypatch, page, curve, file
+):
+    from pages.shared import jobs
+    from pages.shared.models import requests
+    from pages.shared.ui import blocks
+
+    link = {"dataset": "iris", "model": "mlp"}
+    render(page, **link)
+    request, offered = getattr(requests, curve), []
+
+    def request_unfinished(*arguments, **choices):
+        whole = request(*arguments, **choices).result
+        first = dataclasses.replace(whole, table=whole.table.iloc[:1], suggested=0)
+        job = jobs.Job("unfinished", "tests.pages.tasks:count", {}, None)
+        mark_running(job, first)
+        return job
+
+    monkeypatch.setattr(requests, curve, request_unfinished)
+    monkeypatch.setattr(blocks, "offer_model", lambda content, name, key: offered.append(name))
+    app = open_page(page, **link).run()
+    assert not app.exception
+    kinds = [
+        "said" if "is not computed yet: shown is" in getattr(element, "value", "") else element.type
+        for element in app.main
+        if element.type in ("caption", "metric")
+    ]
+    assert kinds.count("said") == 1
+    assert kinds[kinds.index("said") + 1] == "metric"
+    if file is not None:
+        assert file in offered
 
 
 def numbers(packed):

@@ -390,7 +390,7 @@ def missing_value(curve: CurveView, row: int, wanted: float) -> str:
     value = float(curve.table["knob"].iloc[row])
     if abs(value / wanted - 1) < 1e-6:
         return ""
-    return f"{wanted:.3g} is not computed yet: shown is {value:.3g}. "
+    return f"{wanted:.3g} is not computed yet: shown is {value:.3g}."
 
 
 def describe_promise(promise: Promise, promised: str | None, loss: float, task: str) -> str:

@@ -21,6 +21,7 @@ from pages.shared.models.text import (
     describe_settings,
     describe_suggestion,
     metric_rows,
+    missing_value,
 )
 from pages.shared.plots import standard
 from pages.shared.plots.layout import CONFIG
@@ -99,6 +100,20 @@ def draw_predictions(
         figure = standard.predicted_true(true, answered, before, colour, trained.target_title)
         alt = describe_errors(true, answered, before, network)
     st.plotly_chart(figure, key=key, alt=alt, config=CONFIG)
+
+
+def draw_metrics_at(
+    trained: TrainedReference, curve: CurveView, wanted: float, *, spread: bool = True
+) -> int:
+    """The metrics of the row nearest to ``wanted``, and which one that is; the row's number.
+
+    Of a curve that is not complete it is said before them which value they are of.
+    """
+    row = curve.row(wanted)
+    if missing := missing_value(curve, row, wanted):
+        st.caption(missing)
+    draw_metrics(trained, curve.table.iloc[row], spread=spread)
+    return row
 
 
 def draw_metrics(trained: TrainedReference, line: pd.Series, *, spread: bool = True) -> None:

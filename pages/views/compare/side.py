@@ -126,10 +126,10 @@ class Side:
         show_status(self.job, self.waiting)
         if (curve := self.curve) is None:
             return
-        row = curve.row(chosen)
-        blocks.draw_metrics(self.trained, curve.table.iloc[row], spread=False)
+        row = blocks.draw_metrics_at(self.trained, curve, chosen, spread=False)
         flush()
-        network = f"{self.title}, {CurveRow(curve, row).setting}"
+        shown = CurveRow(curve, row)
+        network = f"{self.title}, {shown.setting}"
         chart = self.spectrum(curve, row)
         if chart is None:
             st.info("The method leaves this layer as it is: choose another.")
@@ -144,9 +144,10 @@ class Side:
             f"{self.key}_predictions",
             network,
         )
-        st.caption(words.missing_value(curve, row, chosen) + self.caption(curve, row))
+        st.caption(self.caption(curve, row))
         if (content := self.file(curve, row)) is not None:
-            name = words.model_file_name(self.trained, self.title, self.knob, chosen)
+            value = shown.line["knob"]
+            name = words.model_file_name(self.trained, self.title, self.knob, value)
             blocks.offer_model(content, name, f"{self.key}_file")
 
 

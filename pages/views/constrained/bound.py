@@ -41,7 +41,7 @@ def draw_bound(
         bound = _choose_bound(trained, constraint, job)
         show_status(job, "Judging every bound")
         if (view := job.so_far) is not None:
-            blocks.draw_metrics(trained, view.table.iloc[view.row(bound)])
+            blocks.draw_metrics_at(trained, view, bound)
 
     with blocks.keep_in_sight():
         follow(draw_sight, job, key=SIGHT)
@@ -53,16 +53,16 @@ def draw_bound(
         if view is None:
             return
         row = view.row(bound)
-        where = words.describe_setting(view.knob, view.table["knob"].iloc[row], view.method)
-        caption = words.missing_value(view, row, bound)
-        st.caption(caption + words.bound_caption(trained, view, row, way.name))
+        shown = view.table["knob"].iloc[row]
+        where = words.describe_setting(view.knob, shown, view.method)
+        st.caption(words.bound_caption(trained, view, row, way.name))
         _draw_certificate(view, row, constraint)
         if layers_job is not None:
-            _draw_layer_certificates(trained, layers_job, view.table["knob"].iloc[row])
+            _draw_layer_certificates(trained, layers_job, shown)
         if view.files:
             blocks.offer_model(
                 partial(view.files.__getitem__, row),
-                words.model_file_name(trained, "COC", "bound", bound),
+                words.model_file_name(trained, "COC", "bound", shown),
                 "constrained_file",
             )
         _draw_weights(trained, layer, view, row, where)

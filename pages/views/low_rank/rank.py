@@ -13,7 +13,7 @@ from pages.shared.glossary import explain
 from pages.shared.jobs import Job, submit
 from pages.shared.models import requests
 from pages.shared.models.results import CurveView, Layer, LowRankSetting, TrainedReference
-from pages.shared.models.text import SUGGESTED, missing_value, model_file_name
+from pages.shared.models.text import SUGGESTED, model_file_name
 from pages.shared.ui import blocks, charts, knobs, tables, widgets
 from pages.shared.ui.progress import follow, show_status
 
@@ -32,7 +32,7 @@ def draw_rank(trained: TrainedReference, curve_job: Job[CurveView]) -> None:
         rank = _choose_rank(trained, curve_job)
         show_status(curve_job, "Judging every rank")
         if (curve := curve_job.so_far) is not None:
-            blocks.draw_metrics(trained, curve.table.iloc[curve.row(rank)])
+            blocks.draw_metrics_at(trained, curve, rank)
 
     with blocks.keep_in_sight():
         follow(draw, curve_job, key=RANK)
@@ -49,7 +49,8 @@ def draw_layer(
     def draw() -> None:
         rank = int(knobs.read_number(links.RANK))
         if curve_job.so_far is not None:
-            _describe_network(trained, curve_job.so_far, ranks_job.result, rank)
+            if ranks_job.result is not None:
+                _describe_network(trained, curve_job.so_far, ranks_job.result, rank)
             blocks.offer_model(
                 partial(requests.low_rank_file, trained, setting, rank),
                 model_file_name(trained, "LMM", "rank", rank),
@@ -80,17 +81,11 @@ def _choose_rank(trained: TrainedReference, curve_job: Job[CurveView]) -> int:
 
 
 def _describe_network(
-    trained: TrainedReference,
-    curve: CurveView,
-    layers: list[LayerRanks] | None,
-    rank: int,
+    trained: TrainedReference, curve: CurveView, layers: list[LayerRanks], rank: int
 ) -> None:
     """Which layers the rank reaches."""
-    row = curve.row(rank)
-    caption = missing_value(curve, row, rank)
-    if layers is not None:
-        caption += text.describe_network(trained, layers, int(curve.table["knob"].iloc[row]))
-    st.caption(caption)
+    reached = int(curve.table["knob"].iloc[curve.row(rank)])
+    st.caption(text.describe_network(trained, layers, reached))
 
 
 def _draw_layer(

@@ -19,6 +19,10 @@ SAMPLES = (36, 57, 114, 171, 360, 540, 1000)
 DIFFERING = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 GAINS = (0.5, 0.25, 0.1, 0.0)
 """Shares of the differing samples that the compressed model gets right."""
+MANY = 3
+"""Differing samples, on average. Where fewer differ there are often none, and one interval covers
+for all such test sets: it would have to leave out the smallest changes to hold fewer than 97 %.
+"""
 SIMULATIONS = 4000
 GOAL = (0.94, 0.97)
 LOSS = 0.01
@@ -112,12 +116,25 @@ def _row(question: str, covered: np.ndarray) -> Row:
 
 
 def rows() -> Iterator[Row]:
-    everything = []
     for n in SAMPLES:
-        covered = [coverage(n, differing, gains) for differing in DIFFERING for gains in GAINS]
-        everything += covered
-        yield _row(f"interval of a change of accuracy, {n} samples: coverage", np.array(covered))
-    yield _row("the same over all these numbers of samples", np.array(everything))
+        covered = {
+            (differing, gains): coverage(n, differing, gains)
+            for differing in DIFFERING
+            for gains in GAINS
+        }
+        many = [share for (differing, _), share in covered.items() if n * differing >= MANY]
+        few = [share for (differing, _), share in covered.items() if n * differing < MANY]
+        question = f"interval of a change of accuracy, {n} samples"
+        yield _row(f"{question}, of which {MANY} or more differ: coverage", np.array(many))
+        if few:
+            yield Row(
+                f"{question}, of which fewer than {MANY} differ: coverage",
+                f"{np.mean(few):.1%}, least {np.min(few):.1%}",
+                "95 %",
+                float(np.mean(few)) / 0.95,
+                "≥ 94 %",
+                bool(np.mean(few) >= GOAL[0]),
+            )
     for n in (36, 57, 89, 400, 1000):
         covered = [coverage_of_r_squared(n, share) for share in (0.1, 0.3, 0.6)]
         yield _row(f"interval of a change of R², {n} samples: coverage", np.array(covered))

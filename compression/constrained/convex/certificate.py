@@ -32,6 +32,7 @@ LEVEL = 1e-11  # largest slope of an intercept at its own optimum
 # A vector whose gauge is this close to the bound, relative to it, lies on the edge of its ball.
 ON_EDGE = 1e-9
 CELLS = 2**22  # residuals that are held at once
+COLUMNS_AT_ONCE = 64  # whose spread is computed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +143,11 @@ class Certifier:
 
     @cached_property
     def _spread(self) -> Array:
-        spread = np.sqrt(np.mean(self._centred**2, axis=0))
-        spread[spread <= 1e-12 * np.abs(self.x).max(axis=0)] = 0.0
+        spread = np.empty(self.x.shape[1])
+        for begin in range(0, len(spread), COLUMNS_AT_ONCE):
+            few = slice(begin, begin + COLUMNS_AT_ONCE)
+            spread[few] = np.sqrt(np.mean(self._centred[:, few] ** 2, axis=0))
+            spread[few][spread[few] <= 1e-12 * np.abs(self.x[:, few]).max(axis=0)] = 0.0
         return spread
 
     @cached_property

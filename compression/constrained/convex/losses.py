@@ -23,6 +23,8 @@ Array = NDArray[np.floating]
 CONSTANT = 1e-12
 # Largest size of a column: sums of fourth powers of its values still fit in float64.
 LARGEST = 1e75
+# Numbers of a block of columns: 8 MB.
+BLOCK = 1_000_000
 # The curvature leaves out samples this close to probability 1. The loss never does.
 CERTAIN = 1e-9
 
@@ -37,8 +39,9 @@ class StandardisedInputs:
         The columns kept, out of n.
     mean, scale : ndarray, shape (p,)
         In the units of each column.
-    values : ndarray, shape (p, N)
-        One row a column of the inputs: reductions over samples are contiguous.
+    design : ndarray, shape (p + 1, N)
+        One row a column of the inputs: reductions over samples are contiguous. The last row is
+        ones.
     features : int
         n.
     """
@@ -46,17 +49,28 @@ class StandardisedInputs:
     columns: NDArray[np.intp]
     mean: Array
     scale: Array
-    values: Array
+    design: Array
     features: int
 
     @classmethod
     def standardise(cls, x: Array) -> "StandardisedInputs":
-        mean = x.mean(axis=0)
-        centred = x - mean
-        scale = np.sqrt(np.mean(centred**2, axis=0))
-        columns = np.flatnonzero(scale > CONSTANT * np.abs(x).max(axis=0, initial=0.0))
-        values = np.ascontiguousarray((centred[:, columns] / scale[columns]).T)
-        return cls(columns, mean[columns], scale[columns], values, x.shape[1])
+        """Of inputs (N, n), of which no second copy is made on the way."""
+        mean, scale, largest = x.mean(axis=0), np.empty(x.shape[1]), np.empty(x.shape[1])
+        for block in _split_columns(x):
+            part = x[:, block]
+            largest[block] = np.abs(part).max(axis=0, initial=0.0)
+            scale[block] = np.sqrt(np.mean((part - mean[block]) ** 2, axis=0))
+        columns = np.flatnonzero(scale > CONSTANT * largest)
+        design = np.ones((len(columns) + 1, len(x)))
+        for block in _split_columns(design[:-1].T):
+            kept = columns[block]
+            design[block] = ((x[:, kept] - mean[kept]) / scale[kept]).T
+        return cls(columns, mean[columns], scale[columns], design, x.shape[1])
+
+    @property
+    def values(self) -> Array:
+        """The design without its ones, shape (p, N) (a view)."""
+        return self.design[:-1]
 
     def to_weight(self, point_weight: Array) -> Array:
         """Weights in the units of the inputs, shape (..., n), from those of the kept columns."""
@@ -151,7 +165,6 @@ class SoftmaxLoss:
     """
 
     inputs: StandardisedInputs
-    design: Array = field(repr=False)  # (p + 1, N), last row ones
     hot: Array = field(repr=False)  # (classes, N), one-hot labels
 
     name: ClassVar[str] = "softmax"
@@ -160,10 +173,13 @@ class SoftmaxLoss:
     def from_samples(cls, x: Array, y: NDArray[np.integer]) -> "SoftmaxLoss":
         """From inputs (N, n) and labels (N,) from 0 on, as ``check_data`` returns them."""
         inputs = StandardisedInputs.standardise(x)
-        design = np.vstack([inputs.values, np.ones(len(y))])
         hot = np.zeros((int(y.max()) + 1, len(y)))
         hot[y, np.arange(len(y))] = 1.0
-        return cls(inputs, design, hot)
+        return cls(inputs, hot)
+
+    @property
+    def design(self) -> Array:
+        return self.inputs.design
 
     @property
     def classes(self) -> int:
@@ -293,7 +309,8 @@ class SoftmaxCurvature:
     def diagonal(self) -> Array:
         """Of a point's shape."""
         variance = self.share * (1 - self.share)
-        return variance @ (self.design**2).T / self.samples
+        parts = [self.design[block] for block in _split_columns(self.design.T)]
+        return np.hstack([variance @ (part**2).T for part in parts]) / self.samples
 
     def class_block(self, k: int) -> Array:
         """The Hessian of one class's weights and intercept, (p + 1, p + 1)."""
@@ -360,6 +377,13 @@ def check_data(x: Array, y: NDArray[Any], loss: str) -> tuple[Array, NDArray[Any
         return x, _check_labels(y)
     _check_scale(y[:, None], "the targets")
     return x, y
+
+
+def _split_columns(x: Array) -> list[slice]:
+    """The columns of (N, n), in blocks of so few that one needs little memory."""
+    count = x.shape[1]
+    ends = np.linspace(0, count, max(1, min(count // 2, x.size // BLOCK)) + 1).astype(int)
+    return [slice(begin, end) for begin, end in pairwise(ends.tolist())]
 
 
 def _check_scale(columns: Array, title: str) -> None:

@@ -38,6 +38,8 @@ Array = NDArray[np.floating]
 GRID_TOLERANCE = 1e-4
 # Steps for each bound where no certificate says when to stop.
 UNCERTIFIED_STEPS = 300
+# A bound may take the judge's limit of seconds for so many inputs; in proportion for more.
+WITHIN_LIMIT = 4_000_000
 # Bounds times inputs of two classes that are solved before the next certificates.
 CELLS = 2**22
 
@@ -301,6 +303,7 @@ class _GridSolver:
         """One bound by itself, from a guess."""
         problem = Problem(self.loss, self.constraint, bound)
         judge = IterateJudge(problem, self.certifier, self.tolerance, keeps_track=False)
+        judge.max_seconds *= max(1.0, self.loss.inputs.design.size / WITHIN_LIMIT)
         if not self.constraint.convex:
             judge.max_iterations = UNCERTIFIED_STEPS
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 from scipy.special import log_softmax
+from sklearn.preprocessing import StandardScaler
 
+from compression.constrained.convex import losses
 from compression.constrained.convex.losses import check_data, prepare
 from compression.errors import ArgumentError
 
@@ -113,3 +115,25 @@ def test_images_are_read_as_rows_and_a_column_of_targets_as_targets():
     x, y = check_data(np.ones((4, 2, 3)), np.arange(4.0)[:, None], "squared")
     assert x.shape == (4, 6)
     assert y.shape == (4,)
+
+
+@pytest.mark.parametrize("numbers", [1, 60, 1_000_000])
+def test_columns_are_standardised_in_blocks_as_at_once(monkeypatch, numbers):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 7)) * 10.0 ** rng.integers(-3, 4, 7) + 5
+    x[:, 3] = 2.5  # is constant, and has no place
+    y = np.arange(30) % 3
+    monkeypatch.setattr(losses, "BLOCK", numbers)
+    prepared = prepare(x, y, "softmax")
+    others = [0, 1, 2, 4, 5, 6]
+    scaler = StandardScaler().fit(x[:, others])
+    np.testing.assert_array_equal(prepared.inputs.columns, others)
+    np.testing.assert_allclose(prepared.inputs.mean, scaler.mean_)
+    np.testing.assert_allclose(prepared.inputs.scale, scaler.scale_)
+    np.testing.assert_allclose(prepared.design[:-1].T, scaler.transform(x[:, others]), atol=1e-12)
+    np.testing.assert_array_equal(prepared.design[-1], 1.0)
+    point = random_point(prepared)
+    curvature = prepared.curvature(point)
+    mask = np.ones(prepared.shape, bool)
+    whole = np.diag(curvature.block(mask)).reshape(prepared.shape)
+    np.testing.assert_allclose(curvature.diagonal, whole)

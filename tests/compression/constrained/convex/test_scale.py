@@ -1,11 +1,13 @@
 """Data of extreme scale, and arrays that NumPy would quietly make others of."""
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import compression
+from compression.constrained.convex import path as path_module
 from compression.constrained.convex.certificate import Certifier
 from compression.errors import ArgumentError
 
@@ -114,3 +116,19 @@ def test_masked_arrays_and_complex_numbers_are_refused(spoil, words, digits):
     for call in calls:
         with pytest.raises(ArgumentError, match=words):
             call()
+
+
+@pytest.mark.parametrize(("within", "times"), [(4_000_000, 1), (10, 20)])
+def test_a_bound_of_more_inputs_may_take_longer(monkeypatch, within, times):
+    usual = inspect.signature(path_module.IterateJudge).parameters["max_seconds"].default
+    limits = set()
+
+    class Judge(path_module.IterateJudge):
+        def __call__(self, point):
+            limits.add(self.max_seconds)
+            return super().__call__(point)
+
+    monkeypatch.setattr(path_module, "IterateJudge", Judge)
+    monkeypatch.setattr(path_module, "WITHIN_LIMIT", within)
+    compression.path(X, LABELS, "softmax", "box", [0.1, 0.2])
+    assert limits == {times * usual}  # 40 samples of four inputs and a one
